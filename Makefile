@@ -1,0 +1,240 @@
+# `make help` lists the commands. On Debian each installs what it lacks and nothing twice.
+
+CACHE ?= $(HOME)/.cache/s3-resign
+PORT  ?= 8080
+
+# Which nginx: its binary, its source (headers suffice) and, where already configured, its build folder.
+NGINX        ?= $(or $(shell PATH="$$PATH:/usr/sbin" command -v nginx),/usr/sbin/nginx)
+NGINX_BUILD  ?=
+NGINX_SOURCE ?= $(if $(NGINX_BUILD),$(patsubst %/,%,$(dir $(abspath $(NGINX_BUILD)))),/usr/share/nginx/src)
+VENDORED     ?=
+
+MODULE := ngx_http_s3_resign_module
+SO     := target/$(MODULE).so
+RUST   := 1.88
+S3S_FS := 0.14.1
+
+REQUIREMENTS := t/clients/requirements.txt
+VENV    = $(CACHE)/python-$(firstword $(shell sha256sum $(REQUIREMENTS) | cut -c1-12))
+PYTHON ?= /usr/bin/python3
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.SILENT:
+.PHONY: help build install test check bench demo clean \
+        toolchain nginx-tree origins python-clients cargo-test prove-test client-test
+.DEFAULT_GOAL := help
+
+export CACHE VENV S3S_FS
+export CARGO_TARGET_DIR := $(CURDIR)/target
+
+help: ## this list
+	echo "make TARGET [NAME=VALUE ...]"
+	sed -nE 's/^([a-z]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 12
+	sed -nE 's/^#>//p' Makefile
+
+#>
+#>  NGINX=PATH         the nginx binary; default: the one on the PATH, or Debian's, installed when missing
+#>  NGINX_SOURCE=DIR   the source of that nginx; default: Debian's nginx-dev. It is copied, never written to
+#>  NGINX_BUILD=DIR    that source's build folder (objs). Without it the copy is configured: with the
+#>                     conf_flags lying in the source (Debian), else with the flags that NGINX -V shows where
+#>                     it is of the same version, else with --with-compat and http_ssl, http_v2, threads
+#>  VENDORED=1         nginx 1.28 as published on crates.io, compiled here (minutes), instead of all that
+#>  CACHE=DIR          configured trees, test servers and Python clients; default ~/.cache/s3-resign
+#>  PORT=N, KEEP=1     demo: another port than 8080; leave it up until Ctrl-C
+
+build: toolchain nginx-tree ## the module for the nginx found here, in target/, and the presigner sign_s3
+	. target/nginx.env
+	messages=$$(cargo build --release --locked -p $(MODULE) $$FEATURES --message-format=json-render-diagnostics)
+	if [ -n "$(VENDORED)" ]; then
+	    out=$$(sed -nE '/"build-script-executed"/s/.*nginx-sys@.*"out_dir":"([^"]+)".*/\1/p' <<<"$$messages")
+	    echo "NGINX=$$out/objs/nginx" >>target/nginx.env
+	fi
+	cargo build --release --locked -p sign_s3
+	cp target/release/lib$(MODULE).so $(SO).new
+	mv $(SO).new $(SO)
+	echo "built $(SO)"
+
+install: build ## copy it to the modules folder of that nginx
+	. target/nginx.env
+	$(sudo)
+	folder=$$("$$NGINX" -V 2>&1 | sed -nE 's/.*--modules-path=([^ ]+).*/\1/p')
+	[ -n "$$folder" ] || { echo "install: $$NGINX -V names no --modules-path: copy $(SO) by hand" >&2; exit 1; }
+	as_root install -D -m 644 $(SO) "$(DESTDIR)$$folder/$(MODULE).so"
+	echo "load_module $$folder/$(MODULE).so;"
+
+check: toolchain nginx-tree ## formatting and lints
+	. target/nginx.env
+	cargo fmt --all --check
+	if cargo clippy --version >/dev/null 2>&1; then
+	    cargo clippy --locked --workspace --all-targets $$FEATURES -- -D warnings
+	else
+	    echo "check: this cargo has no clippy (rustup's has): compiler warnings only"
+	    RUSTFLAGS="-D warnings" cargo check --locked --workspace --all-targets $$FEATURES
+	fi
+
+test: ## everything: unit tests, t/*.t under prove, real clients against real origins
+	failed=
+	for suite in cargo-test prove-test client-test; do
+	    echo "== $$suite"
+	    $(MAKE) --no-print-directory $$suite || failed="$$failed $$suite"
+	done
+	[ -z "$$failed" ] || { echo "make test: FAILED:$$failed"; exit 1; }
+	echo "make test: all passed"
+
+# The module itself has no unit tests: nginx's symbols are there only inside nginx.
+cargo-test: toolchain
+	cargo test --locked --workspace --exclude $(MODULE)
+
+prove-test: build
+	$(call apt,perl)
+	. target/nginx.env
+	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
+	prove -It/lib t/
+
+client-test: build origins python-clients
+	. target/nginx.env
+	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
+	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients
+
+bench: build ## requests/s and CPU per request beside plain proxy_pass
+	. target/nginx.env
+	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
+	t/bench/run
+
+demo: build origins python-clients ## two S3 servers, nginx on :8080, a tour that kills one of them
+	$(call apt,curl)
+	. target/nginx.env
+	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
+	export PORT="$(PORT)" KEEP="$(KEEP)"
+	exec "$(VENV)/bin/python" t/demo/tour.py
+
+clean: ## remove what was built here (not the cache)
+	rm -rf target t/servroot*
+
+# ---- what the targets above stand on ----
+
+define sudo
+as_root() { if [ "$$(id -u)" = 0 ]; then "$$@"; else sudo "$$@"; fi; }
+endef
+
+# $(call apt,PACKAGE ...) installs those missing, and starts none of their services.
+define apt
+missing=
+for package in $(1); do
+    dpkg-query -Wf '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"
+done
+if [ -n "$$missing" ]; then
+    command -v apt-get >/dev/null || { echo "not Debian: install the equivalents of$$missing" >&2; exit 1; }
+    $(sudo)
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e $$policy ]; then
+        trap "as_root rm -f $$policy" EXIT
+        printf '#!/bin/sh\nexit 101\n' | as_root install -m 755 /dev/stdin $$policy
+    fi
+    echo "installing$$missing"
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing </dev/null >/dev/null
+fi
+endef
+
+toolchain:
+	command -v cargo >/dev/null || { $(call apt,cargo-web rustc-web rustfmt-web); }
+	version=$$(rustc --version | cut -d' ' -f2)
+	if [ "$$(printf '%s\n' $(RUST) "$$version" | sort -V | head -n1)" != $(RUST) ]; then
+	    echo "rustc $$version is too old, $(RUST) is needed: apt-get install cargo-web rustc-web, or rustup" >&2
+	    exit 1
+	fi
+
+# Writes target/nginx.env: what cargo builds against and which binary the tests run.
+nginx-tree: toolchain
+	$(call apt,gcc libc6-dev make libclang-dev)
+	mkdir -p target
+	if [ -n "$(VENDORED)" ]; then
+	    $(call apt,perl)
+	    env='FEATURES="--features vendored"; unset NGINX_SOURCE_DIR NGINX_BUILD_DIR'
+	    state=vendored
+	else
+	    if [ "$(NGINX_SOURCE)" = /usr/share/nginx/src ] && [ -z "$(NGINX_BUILD)" ]; then
+	        $(call apt,nginx nginx-dev)
+	    fi
+	    source=$$(realpath "$(NGINX_SOURCE)")
+	    header=$$source/src/core/nginx.h
+	    [ -f "$$header" ] || { echo "NGINX_SOURCE=$(NGINX_SOURCE) has no src/core/nginx.h" >&2; exit 1; }
+	    version=$$(sed -nE 's/#define NGINX_VERSION +"(.*)"/\1/p' "$$header")
+	    nginx=$(NGINX)
+	    if [ -n "$(NGINX_BUILD)" ]; then
+	        build=$$(realpath "$(NGINX_BUILD)")
+	        [ -f "$$build/ngx_auto_config.h" ] ||
+	            { echo "NGINX_BUILD=$(NGINX_BUILD) has no ngx_auto_config.h: leave it out, and it is made" >&2; exit 1; }
+	        [ ! -x "$$build/nginx" ] || nginx=$$build/nginx
+	    else
+	        $(configure)
+	    fi
+	    env="FEATURES=; export NGINX_SOURCE_DIR='$$source' NGINX_BUILD_DIR='$$build'; NGINX='$$nginx'"
+	    state=$$(cat "$$build/Makefile" "$$build/ngx_auto_config.h" "$$build/ngx_auto_headers.h" "$$header" | sha256sum)
+	fi
+	# Cargo looks at the times of two files; another nginx under the same path must not leave old bindings behind.
+	state="$$state $$env"
+	if [ "$$state" != "$$(cat target/nginx.state 2>/dev/null)" ]; then
+	    for package in nginx-sys ngx $(MODULE); do
+	        cargo clean -q --release -p $$package 2>/dev/null || true
+	        cargo clean -q -p $$package 2>/dev/null || true
+	    done
+	    rm -f $(SO)
+	fi
+	echo "$$state" >target/nginx.state
+	echo "$$env" >target/nginx.env
+
+# Configures a copy of $$source in the cache (seconds, compiles nothing); sets $$source and $$build to it.
+define configure
+flags=(--with-compat --with-http_ssl_module --with-http_v2_module --with-threads)
+if [ -f "$$source/conf_flags" ]; then
+    . "$$source/conf_flags"
+    flags=("$${NGX_CONF_FLAGS[@]}")
+elif "$$nginx" -v 2>&1 | grep -qF "nginx/$$version"; then
+    eval "flags=($$("$$nginx" -V 2>&1 | sed -n 's/^configure arguments: //p'))"
+    for i in "$${!flags[@]}"; do
+        case $${flags[i]} in --add-*|*=dynamic|--with-mail*|--with-stream*) unset "flags[i]";; esac
+    done
+    flags+=(--with-compat)
+fi
+key=$$( (cd "$$source"; find . -path ./objs -prune -o -type f -print0 | sort -z | xargs -0 sha256sum; printf '%s\n' "$${flags[@]}") |
+    sha256sum | cut -c1-12)
+tree=$(CACHE)/nginx-$$version-$$key
+if [ ! -d "$$tree" ]; then
+    echo "configuring nginx $$version in $$tree"
+    mkdir -p "$(CACHE)"
+    new=$$(mktemp -d "$$tree.XXXXXX")
+    cp -RL "$$source/." "$$new"
+    rm -rf "$$new/objs"
+    if ! (cd "$$new" && bash ./configure --builddir=objs "$${flags[@]}") >"$$new/configure.log" 2>&1; then
+        tail -n 5 "$$new/configure.log" >&2
+        rm -rf "$$new"
+        exit 1
+    fi
+    mv -T "$$new" "$$tree" 2>/dev/null || rm -rf "$$new"
+fi
+source=$$tree build=$$tree/objs
+endef
+
+# The servers that the client tests and the demo proxy to.
+origins: toolchain
+	$(call apt,python3-swift gcc libc6-dev)
+	if [ ! -x "$(CACHE)/s3s-fs-$(S3S_FS)/bin/s3s-fs" ]; then
+	    echo "building s3s-fs $(S3S_FS) (once, some minutes)"
+	    cargo install -q s3s-fs --version $(S3S_FS) --features binary --locked \
+	        --root "$(CACHE)/s3s-fs-$(S3S_FS)" --target-dir "$(CACHE)/build"
+	    rm -rf "$(CACHE)/build"
+	fi
+
+python-clients:
+	$(call apt,python3 python3-venv)
+	if [ ! -e "$(VENV)/complete" ]; then
+	    echo "installing the Python clients in $(VENV)"
+	    rm -rf "$(VENV)"
+	    $(PYTHON) -m venv "$(VENV)"
+	    "$(VENV)/bin/pip" install -q --disable-pip-version-check -r $(REQUIREMENTS)
+	    touch "$(VENV)/complete"
+	fi
