@@ -316,6 +316,7 @@ sub prepare_server_root {
     if (-e $ServRoot) {
         # never remove a folder that is not ours
         bail_out("$ServRoot is not a server root") if !-f "$ServRoot/conf/nginx.conf";
+        stop_stale_nginx();
         remove_tree($ServRoot);
     }
     make_path("$ServRoot/$_") for qw(conf logs html);
@@ -324,6 +325,18 @@ sub prepare_server_root {
         '<html><head><title>It works!</title></head><body>It works!</body></html>');
     write_user_files($block);
     write_file("$ServRoot/conf/nginx.conf", nginx_conf($block));
+}
+
+# One that a killed test run has left behind.
+sub stop_stale_nginx {
+    my ($pid) = read_file('logs/nginx.pid') =~ /^(\d+)$/m or return;
+    open my $in, '<', "/proc/$pid/cmdline" or return;
+    return if index(<$in> // '', $ServRoot) < 0;
+    kill TERM => $pid;
+    for (1 .. 100) {
+        return if !kill 0, $pid;
+        sleep 0.02;
+    }
 }
 
 sub write_user_files {
@@ -404,7 +417,7 @@ http {
 
 $http_config
     server {
-        listen $ServerPort$listen;
+        listen $ServerAddr:$ServerPort$listen;
         $http2
         server_name '$server_name';
 
@@ -535,7 +548,7 @@ END {
         cleanup();
     }
 }
-$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
+$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP PIPE);
 
 # ------------------------------------------------------------- a one-shot peer
 
@@ -954,7 +967,7 @@ sub check_error_log {
         'open socket #\d+ left in connection', '\bAssertion .*failed\b',
         'AddressSanitizer|LeakSanitizer|definitely lost';
     my @found = grep { /$bad/ } @lines;
-    fail($block, "error.log has: $_") for @found > 5 ? @found[0 .. 4] : @found;
+    check($block, 0, "error.log has: $found[0]", @found[1 .. $#found]) if @found;
 }
 
 sub check_patterns {

@@ -1,0 +1,265 @@
+package MockOrigin;
+
+# S3 origins for tests, all in one process: each verifies the signature of what
+# it receives with its own credentials and answers with a description of it.
+#
+# The request header X-Mock tells an origin to misbehave: "A=503,B=close".
+#   close        close after the head, without an answer
+#   drop         close after the whole request, without an answer
+#   partial:N    close after N bytes of the body
+#   NNN          answer with that status
+#   early:NNN    answer with that status before the body, then close
+#   delay:SECS   answer late
+#   bye          answer, then close although keep-alive was agreed
+#   cache        allow caching
+#   redirect:URL answer 307
+#
+# One more port answers GET /PREFIX with the log of all requests whose path
+# begins with PREFIX, one line each, in order of arrival.
+
+use strict;
+use warnings;
+
+use Digest::SHA qw(sha256_hex);
+use IO::Select;
+use IO::Socket::INET;
+use S3Sign;
+use Time::HiRes qw(time);
+
+# start(log_address, { name, listen => [address, ...], key, secret, region, token }, ...)
+sub start {
+    my ($log_address, @origins) = @_;
+
+    my %listeners;
+    for my $origin ({ name => 'log', listen => [$log_address] }, @origins) {
+        for my $address (@{ $origin->{listen} }) {
+            my $socket = IO::Socket::INET->new(
+                LocalAddr => $address, Listen => 64, ReuseAddr => 1, Blocking => 0,
+            ) or die "mock origin: cannot listen on $address: $!\n";
+            $listeners{$socket} = { socket => $socket, origin => $origin };
+        }
+    }
+
+    my $pid = fork // die "fork: $!";
+    return $pid if $pid;
+
+    $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP CHLD ALRM);
+    $SIG{PIPE} = 'IGNORE';
+    eval { serve(%listeners); 1 } or print STDERR "mock origin: $@";
+    POSIX::_exit(0);
+}
+
+my (%Connections, $Select, @Log, $Serial);
+
+sub serve {
+    my %listeners = @_;
+
+    my $parent = getppid;
+    $Select = IO::Select->new(map { $_->{socket} } values %listeners);
+    while (getppid == $parent) {
+        my @due = grep { $_->{due} } values %Connections;
+        my $wait = 1;
+        for my $due (map { $_->{due} - time } @due) {
+            $wait = $due < 0 ? 0 : $due if $due < $wait;
+        }
+        for my $socket ($Select->can_read($wait)) {
+            if (my $listener = $listeners{$socket}) {
+                my $client = $socket->accept or next;
+                $client->blocking(0);
+                $Select->add($client);
+                $Connections{$client} = {
+                    socket => $client, origin => $listener->{origin},
+                    in => '', id => $listener->{origin}{name} eq 'log' ? 0 : ++$Serial,
+                    count => 0,
+                };
+                next;
+            }
+            receive($Connections{$socket} // next);
+        }
+        for my $connection (@due) {
+            next if !$connection->{due} || $connection->{due} > time;
+            delete $connection->{due};
+            answer($connection, 200);
+            advance($connection) if $connection->{socket};
+        }
+    }
+}
+
+sub receive {
+    my $connection = shift;
+
+    my $got = sysread $connection->{socket}, $connection->{in}, 65536, length $connection->{in};
+    return if !defined $got && ($!{EAGAIN} || $!{EINTR});
+    if (!$got) {
+        record($connection, 'incomplete') if $connection->{request} || length $connection->{in};
+        return finish($connection);
+    }
+    advance($connection);
+}
+
+sub advance {
+    my $connection = shift;
+
+    while ($connection->{socket} && !$connection->{due}) {
+        my $request = $connection->{request} //= head($connection) // return;
+        if ($request->{broken}) {
+            record($connection, 'GARBAGE');
+            return finish($connection);
+        }
+        my ($action, $argument) = split /:/, $request->{action}, 2;
+        if ($action eq 'close') {
+            record($connection, 'close');
+            return finish($connection);
+        }
+        if ($action eq 'early') {
+            record($connection, "early-$argument");
+            answer($connection, $argument);
+            return finish($connection);
+        }
+        my $whole = body($connection, $request);
+        if ($action eq 'partial') {
+            return if length $request->{body} < $argument && !$whole;
+            record($connection, 'partial');
+            return finish($connection);
+        }
+        return if !$whole;
+        if ($action eq 'drop') {
+            record($connection, 'drop');
+            return finish($connection);
+        }
+        if ($action eq 'delay') {
+            $connection->{due} = time + $argument;
+            return;
+        }
+        answer($connection, $action =~ /^\d{3}$/ ? $action : $action eq 'redirect' ? 307 : 200);
+    }
+}
+
+sub head {
+    my $connection = shift;
+
+    if ($connection->{in} !~ s/\A(.*?\r\n)\r\n//s) {
+        # what is not the beginning of a request shall not hang around
+        my $bad = length $connection->{in} && $connection->{in} !~ /\A[A-Z]+(?: |\z)/;
+        return $bad ? { broken => 1, line => $connection->{in} } : undef;
+    }
+    my ($line, @headers) = split /\r\n/, $1;
+    my %request = (
+        line => $line, headers => {}, list => \@headers, body => '', action => 'none',
+        verified => 'no: body missing',
+    );
+    @request{qw(method target)} = $line =~ m{\A([A-Z]+) (\S+) HTTP/1\.[01]\z}
+        or return { broken => 1, line => $line };
+    for my $header (@headers) {
+        my ($name, $value) = $header =~ /\A([^\s:]+):[ \t]*(.*?)[ \t]*\z/
+            or return { broken => 1, line => $header };
+        push @{ $request{headers}{ lc $name } }, $value;
+    }
+    my ($mock) = @{ $request{headers}{'x-mock'} || [''] };
+    for my $part (split /,/, $mock) {
+        my ($name, $action) = split /=/, $part, 2;
+        $request{action} = $action if $name eq $connection->{origin}{name};
+    }
+    my ($encoding) = @{ $request{headers}{'transfer-encoding'} || [''] };
+    my ($length)   = @{ $request{headers}{'content-length'}    || [0] };
+    return { broken => 1, line => "$line and both kinds of length" } if $encoding && $length;
+    @request{qw(chunked length)} = ($encoding eq 'chunked', $length);
+    $connection->{count}++;
+    return \%request;
+}
+
+# Moves what has come of the body; true when it is whole.
+sub body {
+    my ($connection, $request) = @_;
+
+    if (!$request->{chunked}) {
+        my $missing = $request->{length} - length $request->{body};
+        $request->{body} .= substr $connection->{in}, 0, $missing, '' if $missing > 0;
+        return length $request->{body} == $request->{length};
+    }
+    while ($connection->{in} =~ /\A([0-9A-Fa-f]+)[^\r\n]*\r\n/) {
+        my ($size, $at) = (hex $1, $+[0]);
+        return if length $connection->{in} < $at + $size + 2;
+        $request->{body} .= substr $connection->{in}, $at, $size;
+        substr($connection->{in}, 0, $at + $size + 2) = '';
+        return 1 if $size == 0;
+    }
+    return;
+}
+
+sub answer {
+    my ($connection, $status) = @_;
+    my ($request, $origin) = @$connection{qw(request origin)};
+
+    my ($body, @headers) = ('');
+    if ($origin->{name} eq 'log') {
+        my ($prefix) = $request->{target} =~ m{\A([^?]*)};
+        $body = join '', map {"$_->[1]\n"} grep { index($_->[0], $prefix) == 0 } @Log;
+    }
+    else {
+        my $got = S3Sign::verify($request, $origin);
+        $request->{verified} = $got->{verified};
+        $body = describe($connection, $got);
+        push @headers, "X-Origin: $origin->{name}", 'X-Verified: ' . $got->{verified} =~ s/\n/|/gr,
+            "X-Line: $request->{line}", "x-amz-request-id: origin-$origin->{name}",
+            'ETag: "' . substr(sha256_hex($request->{target}), 0, 16) . '"';
+        push @headers, 'Cache-Control: max-age=60' if $request->{action} eq 'cache';
+        push @headers, "Location: $1" if $request->{action} =~ /^redirect:(.*)/;
+        record($connection, $status) if $request->{action} !~ /^early/;
+    }
+    my $length = length $body;
+    $body = '' if $request->{method} eq 'HEAD';
+    my $close = lc(($request->{headers}{connection} || [''])->[0]) eq 'close'
+        || $request->{line} =~ m{HTTP/1\.0$};
+    push @headers, 'Connection: ' . ($close ? 'close' : 'keep-alive');
+    my $bytes = join("\r\n", "HTTP/1.1 $status Mock", 'Content-Type: text/plain',
+        "Content-Length: $length", @headers) . "\r\n\r\n$body";
+    $connection->{socket}->blocking(1);
+    syswrite $connection->{socket}, $bytes;
+    $connection->{socket}->blocking(0);
+
+    my $bye = $request->{action} eq 'bye';
+    delete $connection->{request};
+    finish($connection) if $close || $bye;
+}
+
+sub describe {
+    my ($connection, $got) = @_;
+    my $request = $connection->{request};
+    return join '', map {"$_\n"}
+        "origin $connection->{origin}{name}",
+        "verified $got->{verified}",
+        (map {"$_ $got->{$_}"} qw(auth key region signed)),
+        "connection $connection->{id} request $connection->{count}",
+        "line $request->{line}",
+        (map {"header $_"} @{ $request->{list} }),
+        'body ' . length($request->{body}) . ' ' . sha256_hex($request->{body});
+}
+
+sub record {
+    my ($connection, $outcome) = @_;
+    my $request = $connection->{request} // { line => $connection->{in} };
+    return if $connection->{origin}{name} eq 'log';
+
+    my ($path) = ($request->{target} // '') =~ m{\A([^?]*)};
+    my $verified = ($request->{verified} // 'no') eq 'yes' ? 'verified' : 'unverified';
+    my $size = defined $request->{body} ? length $request->{body} : '-';
+    (my $line = $request->{line}) =~ s/\?.*(?= HTTP)//;
+    # garbage is listed with the request that it came after
+    $path = $connection->{path} // $path if $outcome eq 'GARBAGE';
+    $connection->{path} = $path;
+    push @Log, [$path,
+        "$connection->{origin}{name} $outcome $verified body=$size $line"];
+}
+
+sub finish {
+    my $connection = shift;
+
+    my $socket = delete $connection->{socket} // return;
+    delete $connection->{due};
+    $Select->remove($socket);
+    delete $Connections{$socket};
+    close $socket;
+}
+
+1;

@@ -1,0 +1,324 @@
+package S3Sign;
+
+# AWS Signature Version 4 and Version 2 in plain Perl, written from AWS's
+# documentation and sharing nothing with the module, so that a test can sign a
+# request, break exactly one rule of it, and check what an origin received.
+
+use strict;
+use warnings;
+
+use Digest::SHA qw(sha256_hex hmac_sha256 hmac_sha256_hex hmac_sha1_base64);
+use POSIX qw(strftime);
+
+our %Default = (
+    method  => 'GET',
+    path    => '/bucket/key',    # as on the wire
+    query   => '',               # as on the wire, without "?"
+    host    => 'localhost',
+    region  => 'us-east-1',
+    service => 's3',
+    skew    => 0,                # seconds added to now
+    expires => 300,              # presigned: seconds
+    headers => [],               # [name, value, ...]: sent and signed
+    unsigned => [],              # [name, value, ...]: sent, not signed
+    omit     => [],              # names: signed, not sent
+);
+
+# --------------------------------------------------------------------- signing
+#
+# Options beyond those above: key, secret, body (its hash is signed), payload
+# (the value of x-amz-content-sha256; undef leaves the header out), date (the
+# value of x-amz-date), date_header (a Date header instead), scope_date, scope
+# (all of it), signed (the SignedHeaders list), terminator, token, tamper (spoil
+# the signature), edit (a sub on the Authorization value or the target).
+
+# The header lines of a request signed in its Authorization header.
+sub v4_headers {
+    my %o = options(@_);
+
+    my $date = $o{date} // timestamp(time + $o{skew});
+    my $payload = exists $o{payload} ? $o{payload} : sha256_hex($o{body} // '');
+    my @signed = ([host => $o{host}]);
+    push @signed, defined $o{date_header} ? [date => $o{date_header}] : ['x-amz-date' => $date];
+    push @signed, ['x-amz-content-sha256' => $payload] if defined $payload;
+    push @signed, ['x-amz-security-token' => $o{token}] if defined $o{token};
+    push @signed, pairs($o{headers});
+
+    my $names = $o{signed} // signed_names(@signed);
+    my $scope = scope(\%o, $date);
+    my $canonical = canonical_request(\%o, $o{query}, \@signed, $names, $payload // '');
+    my $signature = signature(\%o, $date, $scope, $canonical);
+    my $authorization = "AWS4-HMAC-SHA256 Credential=$o{key}/$scope, "
+        . "SignedHeaders=$names, Signature=$signature";
+    $authorization = $o{edit}->($authorization) if $o{edit};
+
+    return lines(\%o, @signed, pairs($o{unsigned}), [authorization => $authorization]);
+}
+
+# The target (path and query) of a presigned request.
+sub v4_target {
+    my %o = options(@_);
+
+    my $date   = $o{date} // timestamp(time + $o{skew});
+    my @signed = ([host => $o{host}], pairs($o{headers}));
+    my $names  = $o{signed} // signed_names(@signed);
+    my $scope  = scope(\%o, $date);
+    my @query  = (
+        length $o{query} ? $o{query} : (),
+        'X-Amz-Algorithm=AWS4-HMAC-SHA256',
+        'X-Amz-Credential=' . encode("$o{key}/$scope"),
+        "X-Amz-Date=$date",
+        defined $o{expires} ? "X-Amz-Expires=$o{expires}" : (),
+        defined $o{token} ? 'X-Amz-Security-Token=' . encode($o{token}) : (),
+        'X-Amz-SignedHeaders=' . encode($names),
+    );
+    my $query = join '&', @query;
+    my ($content) = map { $_->[1] } grep { lc $_->[0] eq 'x-amz-content-sha256' } @signed;
+    my $canonical = canonical_request(\%o, $query, \@signed, $names,
+        $o{payload} // $content // 'UNSIGNED-PAYLOAD');
+    my $target = $o{path} . "?$query&X-Amz-Signature="
+        . signature(\%o, $date, $scope, $canonical);
+    return $o{edit} ? $o{edit}->($target) : $target;
+}
+
+# The header lines that go with v4_target: those that it signed, and others.
+sub v4_target_headers {
+    my %o = options(@_);
+    return lines(\%o, [host => $o{host}], pairs($o{headers}), pairs($o{unsigned}));
+}
+
+sub v2_headers {
+    my %o = options(@_);
+
+    my $date = $o{date} // strftime('%a, %d %b %Y %H:%M:%S GMT', gmtime(time + $o{skew}));
+    my @headers = ([date => $date], pairs($o{headers}));
+    my $signature = v2_signature(\%o, $date, @headers);
+    my $authorization = "AWS $o{key}:$signature";
+    $authorization = $o{edit}->($authorization) if $o{edit};
+    return lines(\%o, [host => $o{host}], @headers, pairs($o{unsigned}),
+        [authorization => $authorization]);
+}
+
+sub v2_target {
+    my %o = options(@_);
+
+    my $expires   = $o{date} // time + $o{skew} + $o{expires};
+    my $signature = v2_signature(\%o, $expires, pairs($o{headers}));
+    my $target = $o{path} . '?' . join '&',
+        length $o{query} ? $o{query} : (),
+        'AWSAccessKeyId=' . encode($o{key}), "Expires=$expires",
+        'Signature=' . encode($signature);
+    return $o{edit} ? $o{edit}->($target) : $target;
+}
+
+sub timestamp { strftime('%Y%m%dT%H%M%SZ', gmtime shift) }
+
+sub options { return (%Default, @_) }
+
+sub scope {
+    my ($o, $date) = @_;
+    return $o->{scope} // join '/', $o->{scope_date} // substr($date, 0, 8), $o->{region},
+        $o->{service}, $o->{terminator} // 'aws4_request';
+}
+
+sub pairs {
+    my @list = @{ +shift };
+    my @pairs;
+    push @pairs, [splice @list, 0, 2] while @list;
+    return @pairs;
+}
+
+sub signed_names {
+    my %names = map { lc $_->[0] => 1 } @_;
+    return join ';', sort keys %names;
+}
+
+sub lines {
+    my ($o, @headers) = @_;
+    my %omit = map { lc $_ => 1 } @{ $o->{omit} };
+    return join '', map {"$_->[0]: $_->[1]\n"} grep { !$omit{ lc $_->[0] } } @headers;
+}
+
+sub signature {
+    my ($o, $date, $scope, $canonical) = @_;
+
+    my ($day, $region, $service, $terminator) = split m{/}, $scope, -1;
+    my $key = hmac_sha256($day, "AWS4$o->{secret}");
+    $key = hmac_sha256($_ // '', $key) for $region, $service, $terminator;
+    my $signature = hmac_sha256_hex(
+        join("\n", 'AWS4-HMAC-SHA256', $date, $scope, sha256_hex($canonical)), $key);
+    $signature =~ tr/0-9a-f/1-9a-f0/ if $o->{tamper};
+    return $signature;
+}
+
+sub canonical_request {
+    my ($o, $query, $headers, $names, $payload) = @_;
+
+    my %values;
+    for my $header (@$headers) {
+        my ($name, $value) = @$header;
+        $value =~ s/^\s+|\s+$//g;
+        $value =~ s/ +/ /g;
+        push @{ $values{ lc $name } }, $value;
+    }
+    return join "\n", $o->{method}, encode(decode($o->{path}), 'path'), canonical_query($query),
+        (map { "$_:" . join ',', @{ $values{$_} || [] } } split /;/, $names), '', $names, $payload;
+}
+
+sub canonical_query {
+    my @pairs;
+    for my $part (grep {length} split /&/, shift) {
+        my ($name, $value) = split /=/, $part, 2;
+        push @pairs, [map { encode(decode(tr/+/ /r)) } $name, $value // ''];
+    }
+    return join '&', map {"$_->[0]=$_->[1]"}
+        sort { $a->[0] cmp $b->[0] || $a->[1] cmp $b->[1] } @pairs;
+}
+
+sub encode {
+    my ($text, $path) = @_;
+    my $keep = $path ? '/' : '';
+    $text =~ s{([^A-Za-z0-9\-._~$keep])}{sprintf '%%%02X', ord $1}ge;
+    return $text;
+}
+
+sub decode {
+    my $text = shift;
+    $text =~ s/%([0-9A-Fa-f]{2})/chr hex $1/ge;
+    return $text;
+}
+
+my %SubResource = map { $_ => 1 } qw(
+    acl cors delete lifecycle location logging notification partNumber policy
+    requestPayment restore tagging torrent uploadId uploads versionId versioning
+    versions website response-cache-control response-content-disposition
+    response-content-encoding response-content-language response-content-type
+    response-expires
+);
+
+sub v2_signature {
+    my ($o, $date, @headers) = @_;
+
+    my %values;
+    push @{ $values{ lc $_->[0] } }, $_->[1] for @headers;
+    my $one = sub { ($values{ $_[0] } || [''])->[0] };
+    my @resources = map {
+        my ($name, $value) = map { decode($_) } split /=/, $_, 2;
+        $SubResource{$name} ? defined $value ? "$name=$value" : $name : ();
+    } split /&/, $o->{query};
+    my $string = join "\n", $o->{method}, $one->('content-md5'), $one->('content-type'),
+        exists $values{'x-amz-date'} ? '' : $date,
+        (map { "$_:" . join ',', @{ $values{$_} } } sort grep {/^x-amz-/} keys %values),
+        $o->{path} . (@resources ? '?' . join '&', sort @resources : '');
+    my $signature = hmac_sha1_base64($string, $o->{secret});
+    $signature .= '=' while length($signature) % 4;
+    $signature =~ tr/A-Za-z/B-ZAb-za/ if $o->{tamper};
+    return $signature;
+}
+
+# ---------------------------------------------------------------- verification
+
+# What an origin says of a request: a hash with auth (header, query or none),
+# key, region, signed, and verified: "yes", or "no" and the reason.
+sub verify {
+    my ($request, $origin) = @_;
+    my %headers = %{ $request->{headers} };    # lower-case name => [values]
+    my $got = { auth => 'none', map { $_ => '' } qw(key region signed) };
+
+    my $no = sub { $got->{verified} = "no: $_[0]"; return $got };
+    my ($path, $query) = split /\?/, $request->{target}, 2;
+    $query //= '';
+    my %param;
+    for my $part (grep {length} split /&/, $query) {
+        my ($name, $value) = map { decode($_) } split /=/, $part, 2;
+        return $no->("$name is given twice") if $name =~ /^X-Amz-/i && exists $param{$name};
+        $param{$name} = $value;
+    }
+    for my $name (qw(AWSAccessKeyId Signature)) {
+        return $no->("$name of the client has come through") if exists $param{$name};
+    }
+
+    my ($credential, $signature, $date);
+    my @authorization = @{ $headers{authorization} || [] };
+    return $no->('two Authorization headers') if @authorization > 1;
+    if (@authorization) {
+        return $no->('header and query signature') if exists $param{'X-Amz-Signature'};
+        $got->{auth} = 'header';
+        ($credential, $got->{signed}, $signature) = $authorization[0]
+            =~ m{^AWS4-HMAC-SHA256 Credential=(\S+?), ?SignedHeaders=(\S+?), ?Signature=([0-9a-f]{64})$}
+            or return $no->("cannot read Authorization: $authorization[0]");
+        $date = join ',', @{ $headers{'x-amz-date'} || [] };
+    }
+    elsif (exists $param{'X-Amz-Signature'}) {
+        $got->{auth} = 'query';
+        return $no->('not AWS4-HMAC-SHA256')
+            if ($param{'X-Amz-Algorithm'} // '') ne 'AWS4-HMAC-SHA256';
+        ($credential, $got->{signed}, $signature, $date) =
+            map { $_ // '' } @param{map {"X-Amz-$_"} qw(Credential SignedHeaders Signature Date)};
+        $query = join '&', grep { !/^X-Amz-Signature=/ } split /&/, $query;
+    }
+    else {
+        return $no->('not signed');
+    }
+
+    my ($key, $scope) = $credential =~ m{^(.+?)/([^/]+/[^/]*/[^/]+/[^/]+)$}
+        or return $no->("bad credential $credential");
+    my ($day, $region, $service, $terminator) = split m{/}, $scope;
+    @$got{qw(key region)} = ($key, $region);
+    return $no->("key $key is not mine")             if $key ne $origin->{key};
+    return $no->("region $region is not mine")       if $region ne $origin->{region};
+    return $no->("scope $scope")                     if "$service/$terminator" ne 's3/aws4_request';
+    return $no->("cannot read date $date")           if $date !~ /^(\d{8})T(\d{6})Z$/;
+    return $no->("scope date $day is not of $date")  if $day ne $1;
+    my $age = time - epoch($date);
+    if ($got->{auth} eq 'header') {
+        return $no->("date is off by $age s") if abs $age > 60;
+    }
+    else {
+        my $expires = $param{'X-Amz-Expires'} // '';
+        return $no->("bad expires $expires") if $expires !~ /^\d+$/ || $expires > 604800;
+        return $no->('expired') if $age > $expires;
+    }
+
+    return $no->('signed headers are not sorted')
+        if $got->{signed} ne join ';', sort split /;/, $got->{signed};
+    my %signed = map { $_ => 1 } split /;/, $got->{signed};
+    return $no->('host is not signed') if !$signed{host};
+    for my $name (sort keys %headers) {
+        return $no->("$name is not signed") if $name =~ /^x-amz-/ && !$signed{$name};
+    }
+    for my $name (sort keys %signed) {
+        return $no->("$name is signed but missing") if !$headers{$name};
+    }
+    my $payload = join ',', @{ $headers{'x-amz-content-sha256'} || [] };
+    return $no->('no x-amz-content-sha256') if $got->{auth} eq 'header' && $payload eq '';
+    $payload = 'UNSIGNED-PAYLOAD' if $payload eq '';
+    return $no->('the body is not the one signed')
+        if $payload =~ /^[0-9a-f]{64}$/ && $payload ne sha256_hex($request->{body});
+    return $no->("payload $payload")
+        if $payload !~ /^(?:[0-9a-f]{64}|UNSIGNED-PAYLOAD)$/;
+    my $token = $param{'X-Amz-Security-Token'} // ($headers{'x-amz-security-token'} || [])->[0];
+    return $no->('security token') if ($token // '') ne ($origin->{token} // '');
+
+    my @pairs = map {
+        my $name = $_;
+        map { [$name, $_] } @{ $headers{$name} }
+    } keys %headers;
+    my $canonical = canonical_request({ method => $request->{method}, path => $path },
+        $query, \@pairs, $got->{signed}, $payload);
+    return $no->("wrong signature of: $canonical")
+        if $signature ne signature({ secret => $origin->{secret} }, $date, $scope, $canonical);
+    $got->{verified} = 'yes';
+    return $got;
+}
+
+sub epoch {
+    my ($y, $m, $d, $h, $i, $s) = $_[0] =~ /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/;
+    # days since the epoch of a civil date
+    my ($yy, $mm) = $m > 2 ? ($y, $m - 3) : ($y - 1, $m + 9);
+    my $days = 365 * $yy + int($yy / 4) - int($yy / 100) + int($yy / 400)
+        + int((153 * $mm + 2) / 5) + $d - 1 - 719468;
+    return (($days * 24 + $h) * 60 + $i) * 60 + $s;
+}
+
+1;

@@ -1,0 +1,188 @@
+package S3Test;
+
+# What the files in t/ have in common: addresses, credentials, mock origins, and
+# the defaults of a block. Load it before Test::Nginx::Socket, since it says
+# where nginx listens and which modules it loads.
+#
+# Port and server root derive from the number of the file, so that files may run
+# in parallel.
+
+use strict;
+use warnings;
+
+use File::Basename qw(basename);
+use File::Spec;
+use MockOrigin;
+use POSIX ();
+use S3Sign;
+
+my ($number) = basename($0) =~ /^(\d+)/;
+my $port = ($ENV{TEST_NGINX_PORT} || 21000) + 2 * ($number // 0);
+
+my %Client = (key => 'AKIDCLIENT', secret => 'cLiEnT+sEcReT/0123456789abcdefghijklmnop');
+my %Reader = (key => 'AKID/READER', secret => 'rEaDeR+sEcReT/0123456789abcdefghijklmnop');
+my %A = (
+    name => 'A', key => 'AKIDORIGINA', region => 'us-east-1',
+    secret => 'oRiGiNa+sEcReT/0123456789abcdefghijklmno',
+    listen => ['127.0.0.1:' . ($port + 1)],
+);
+my %B = (
+    name => 'B', key => 'AKIDORIGINB', region => 'eu-central-1',
+    secret => 'oRiGiNb+sEcReT/0123456789abcdefghijklmno',
+    # two addresses, for one server name that resolves to both
+    listen => [map { "$_:" . ($port + 2) } '127.0.0.1', '127.0.0.2'],
+);
+my %C = (
+    name => 'C', key => 'AKIDORIGINC', region => 'us-west-2', token => 'ToKeN/of+C==',
+    secret => 'oRiGiNc+sEcReT/0123456789abcdefghijklmno',
+    listen => ['127.0.0.1:' . ($port + 3)],
+);
+my $log = '127.0.0.1:' . ($port + 4);
+
+my %env = (
+    PORT              => $port,
+    SERVROOT          => File::Spec->tmpdir . "/s3-resign-t-$>-$port",
+    MASTER_PROCESS    => 'on',
+    LOAD_MODULES      => module(),
+    CLIENT            => "s3_client $Client{key} secret_key=$Client{secret};",
+    READER            => "s3_client $Reader{key} secret_key=$Reader{secret};",
+    A                 => $A{listen}[0],
+    B                 => $B{listen}[0],
+    C                 => $C{listen}[0],
+    PORT_B            => $port + 2,
+    DEAD              => '127.0.0.1:' . ($port + 5),    # nobody listens there
+    TLS_A             => $port + 6,                     # for nginx itself, in front of A and B
+    TLS_B             => $port + 7,
+    SPARE             => $port + 8,
+    LOG               => $log,
+    CLIENT_SECRET     => $Client{secret},
+    map { my $o = $_; ("CRED_$o->{name}" => credentials($o)) } \%A, \%B, \%C,
+);
+for my $name (keys %env) {
+    # the two that the user may set are bases; the rest is ours
+    next if $name eq 'SERVROOT' && ($ENV{TEST_NGINX_SERVROOT} //= $env{SERVROOT});
+    next if $name =~ /^(?:LOAD_MODULES|MASTER_PROCESS)$/ && defined $ENV{"TEST_NGINX_$name"};
+    $ENV{"TEST_NGINX_$name"} = $env{$name};
+}
+delete $ENV{TEST_NGINX_SERVER_PORT};
+
+%S3Sign::Default = (%S3Sign::Default, %Client);
+
+sub module {
+    return join ' ', File::Spec->rel2abs(
+        $ENV{TEST_NGINX_S3_MODULE} // 'target/ngx_http_s3_resign_module.so');
+}
+
+sub credentials {
+    my $origin = shift;
+    return "access_key=$origin->{key} secret_key=$origin->{secret} region=$origin->{region}"
+        . ($origin->{token} ? " session_token=$origin->{token}" : '');
+}
+
+# Short names for the data sections.
+sub import {
+    my $caller = caller;
+    no strict 'refs';
+    *{"${caller}::h4"}  = \&S3Sign::v4_headers;
+    *{"${caller}::q4"}  = \&S3Sign::v4_target;
+    *{"${caller}::h2"}  = \&S3Sign::v2_headers;
+    *{"${caller}::q2"}  = \&S3Sign::v2_target;
+    *{"${caller}::qh"}  = \&S3Sign::v4_target_headers;
+    *{"${caller}::raw"} = \&raw;
+    *{"${caller}::s3_error"} = \&s3_error;
+    *{"${caller}::prepare"}  = \&prepare;
+    *{"${caller}::reader"}   = sub { %Reader };
+}
+
+# A whole request as one string, for what the request section cannot say.
+sub raw {
+    my ($line, $headers, $body) = @_;
+    $body //= '';
+    $headers .= "Content-Length: " . length($body) . "\n"
+        if length $body && $headers !~ /^(?:content-length|transfer-encoding):/mi;
+    $headers .= "Connection: close\n" if $headers !~ /^connection:/mi;
+    $headers =~ s/\n/\r\n/g;
+    return "$line HTTP/1.1\r\n$headers\r\n$body";
+}
+
+# The body of a refusal, as a pattern.
+sub s3_error {
+    my ($code, $message) = @_;
+    $message = defined $message ? qr/[^<]*$message[^<]*/ : qr/[^<]+/;
+    return qr{^<\?xml\ version="1\.0"\ encoding="UTF-8"\?>\n?
+        <Error><Code>$code</Code><Message>$message</Message>
+        .*<Resource>[^<]*</Resource>.*<RequestId>[^<]+</RequestId>.*</Error>\n?$}xs;
+}
+
+my $MockPid;
+
+# Starts the origins and gives the blocks their defaults:
+#   http_config  upstreams origin_a, origin_b and origin_ab (B is A's backup)
+#   config       the client, and a location / that goes to origin A
+#   in all       location /_log/PREFIX: what the origins have received
+#   no_error_log the secrets
+# With origins_only => 1 only the origins, for blocks without the module.
+sub prepare {
+    my %o = @_;
+    my $test_pid = $$;
+    $MockPid = MockOrigin::start($log, \%A, \%B, \%C);
+
+    main::no_root_location();
+    main::no_long_string();
+    main::add_block_preprocessor(\&defaults) if !$o{origins_only};
+    main::add_cleanup_handler(
+        sub {
+            return if $$ != $test_pid || !$MockPid;
+            kill TERM => $MockPid;
+            waitpid $MockPid, 0;
+            undef $MockPid;
+        }
+    );
+}
+
+my $Upstreams = <<'END';
+    upstream origin_a {
+        server $TEST_NGINX_A;
+        s3_origin $TEST_NGINX_A $TEST_NGINX_CRED_A;
+    }
+    upstream origin_b {
+        server $TEST_NGINX_B;
+        s3_origin $TEST_NGINX_B $TEST_NGINX_CRED_B;
+    }
+    upstream origin_ab {
+        server $TEST_NGINX_A;
+        server $TEST_NGINX_B backup;
+        s3_origin $TEST_NGINX_A $TEST_NGINX_CRED_A;
+        s3_origin $TEST_NGINX_B $TEST_NGINX_CRED_B;
+    }
+END
+
+my $Config = <<'END';
+        $TEST_NGINX_CLIENT
+        location / {
+            s3_resign on;
+            proxy_pass http://origin_a;
+        }
+END
+
+my $LogLocation = <<'END';
+        location /_log/ {
+            s3_resign off;
+            proxy_pass http://$TEST_NGINX_LOG/;
+        }
+END
+
+sub defaults {
+    my $block = shift;
+
+    my $config = $block->config // $Config;
+    $block->set_value(config => $config . $LogLocation);
+    $block->set_value(http_config => $Upstreams . ($block->http_config // ''));
+
+    my $never = $block->no_error_log // [];
+    $never = [ref $never ? $never : split /\n+/, $never] if ref $never ne 'ARRAY';
+    $block->set_value(no_error_log =>
+        [@$never, map { $_->{secret} } \%Client, \%Reader, \%A, \%B, \%C]);
+}
+
+1;
