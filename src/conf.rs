@@ -1,0 +1,343 @@
+//! The typed configuration: what the directives say, its defaults and how levels merge.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use ngx::ffi::{ngx_flag_t, ngx_http_complex_value_t};
+use sigv4::{Addressing, Client, Clients, Credential, KeyCache, Region, Rules, SecretKey};
+
+use crate::ffi::conf::{Level, Pass};
+use crate::ffi::upstream::{Hooked, Upstream};
+
+/// Signing keys that a worker keeps: one for each credential, day and region in use. About 1 MiB.
+const SIGNING_KEYS: usize = 4096;
+
+pub(crate) struct MainConf {
+    pub(crate) keys: RefCell<KeyCache>,
+    /// Sorted by upstream.
+    pub(crate) upstreams: Vec<Hooked>,
+    pub(crate) passes: Vec<crate::ffi::conf::PassHandler>,
+    /// `$s3_sign_time` is in use.
+    pub(crate) sign_time: Cell<bool>,
+}
+
+impl Default for MainConf {
+    fn default() -> MainConf {
+        MainConf {
+            keys: RefCell::new(KeyCache::new(SIGNING_KEYS)),
+            upstreams: Vec::new(),
+            passes: Vec::new(),
+            sign_time: Cell::new(false),
+        }
+    }
+}
+
+impl MainConf {
+    pub(crate) fn wants_sign_time(&self) -> bool {
+        self.sign_time.get()
+    }
+}
+
+/// One `s3_origin` line.
+pub(crate) struct OriginLine {
+    /// The `server` line it is for; None is `default`.
+    pub(crate) server: Option<Box<[u8]>>,
+    pub(crate) credential: Credential,
+    pub(crate) session_token: Option<SecretKey>,
+    pub(crate) region: Option<Region>,
+    pub(crate) host: Option<Box<[u8]>>,
+    pub(crate) addressing: Addressing,
+}
+
+/// An origin with the name that users know it by.
+pub(crate) struct NamedOrigin {
+    /// The text of its `server` line, or of the host in `proxy_pass`.
+    pub(crate) server: Box<[u8]>,
+    pub(crate) origin: sigv4::Origin,
+}
+
+impl OriginLine {
+    fn named(&self, server: &[u8]) -> Result<NamedOrigin, String> {
+        let host = match &self.host {
+            Some(host) => host.clone(),
+            None if server.starts_with(b"unix:") => {
+                return Err(format!(
+                    "\"s3_origin\" of \"{}\" needs a \"host=\" parameter: a socket has no host name",
+                    server.escape_ascii()
+                ));
+            }
+            None => without_default_port(server).into(),
+        };
+        Ok(NamedOrigin {
+            server: server.into(),
+            origin: sigv4::Origin {
+                credential: self.credential.clone(),
+                session_token: self.session_token.clone(),
+                region: self.region.clone(),
+                host,
+                addressing: self.addressing,
+            },
+        })
+    }
+}
+
+fn without_default_port(server: &[u8]) -> &[u8] {
+    server
+        .strip_suffix(b":443")
+        .or_else(|| server.strip_suffix(b":80"))
+        .unwrap_or(server)
+}
+
+impl NamedOrigin {
+    /// The host without its port: the name in its certificate.
+    pub(crate) fn host_name(&self) -> &[u8] {
+        let host = &self.origin.host;
+        match host.iter().rposition(|c| *c == b':') {
+            Some(colon) if host[colon + 1..].iter().all(u8::is_ascii_digit) => &host[..colon],
+            _ => host,
+        }
+    }
+}
+
+/// An `upstream` block.
+#[derive(Default)]
+pub(crate) struct UpstreamConf {
+    pub(crate) lines: Vec<OriginLine>,
+    /// An origin for each `server` line, once the block is whole.
+    origins: Vec<NamedOrigin>,
+}
+
+impl UpstreamConf {
+    pub(crate) fn origin(&self, server: &[u8]) -> Option<&NamedOrigin> {
+        self.origins.iter().find(|origin| *origin.server == *server)
+    }
+
+    /// Gives each `server` line its origin.
+    pub(crate) fn complete(&mut self, name: &[u8], servers: &[&[u8]]) -> Result<(), String> {
+        let name = name.escape_ascii();
+        for line in &self.lines {
+            let Some(server) = &line.server else { continue };
+            if !servers.contains(&&**server) {
+                return Err(format!(
+                    "\"s3_origin {0}\" in upstream \"{name}\" names no server: \
+                     write it as a \"server\" line of the upstream does, or add \"server {0};\"",
+                    server.escape_ascii(),
+                ));
+            }
+        }
+        for server in servers {
+            let line = self
+                .lines
+                .iter()
+                .find(|l| l.server.as_deref() == Some(*server));
+            let default = || self.lines.iter().find(|l| l.server.is_none());
+            let Some(line) = line.or_else(default) else {
+                if self.lines.is_empty() {
+                    return Ok(());
+                }
+                return Err(format!(
+                    "\"server {0}\" in upstream \"{name}\" has no \"s3_origin\": \
+                     add \"s3_origin {0} access_key=... secret_key=...;\"",
+                    server.escape_ascii()
+                ));
+            };
+            self.origins.push(line.named(server)?);
+        }
+        Ok(())
+    }
+}
+
+/// The credentials of `s3_client`, by access key.
+#[derive(Default)]
+pub(crate) struct ClientMap(HashMap<Box<[u8]>, Client>);
+
+impl ClientMap {
+    /// False where the access key is there already.
+    pub(crate) fn insert(&mut self, client: Client) -> bool {
+        self.0
+            .insert(client.credential.access_key().into(), client)
+            .is_none()
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ErrorStyle {
+    S3,
+    S3proxy,
+}
+
+const UNSET: ngx_flag_t = -1;
+/// Seconds; what S3 allows.
+const DEFAULT_MAX_SKEW: i64 = 15 * 60;
+
+#[derive(Clone)]
+pub(crate) enum RegionRule {
+    Any,
+    Only(Region),
+}
+
+/// One location's settings. Flags are set by nginx's own setter and -1 until then; what is unset is
+/// inherited or defaulted by `merge`.
+pub(crate) struct LocationConf {
+    pub(crate) resign: ngx_flag_t,
+    pub(crate) anonymous: ngx_flag_t,
+    pub(crate) signature_v2: ngx_flag_t,
+    pub(crate) debug_errors: ngx_flag_t,
+    /// A null pointer, to nginx's setter, is None.
+    pub(crate) host: Option<&'static ngx_http_complex_value_t>,
+    pub(crate) region: Option<RegionRule>,
+    /// Seconds.
+    pub(crate) max_skew: Option<i64>,
+    pub(crate) errors: Option<ErrorStyle>,
+    pub(crate) clients: Option<Rc<ClientMap>>,
+    pub(crate) origin: Option<Rc<OriginLine>>,
+    implicit_origin: Option<NamedOrigin>,
+    rules: Rules,
+}
+
+impl Default for LocationConf {
+    fn default() -> LocationConf {
+        LocationConf {
+            resign: UNSET,
+            anonymous: UNSET,
+            signature_v2: UNSET,
+            debug_errors: UNSET,
+            host: None,
+            region: None,
+            max_skew: None,
+            errors: None,
+            clients: None,
+            origin: None,
+            implicit_origin: None,
+            rules: Rules::default(),
+        }
+    }
+}
+
+impl Clients for LocationConf {
+    fn find(&self, access_key: &[u8]) -> Option<&Client> {
+        self.clients.as_deref()?.0.get(access_key)
+    }
+}
+
+impl LocationConf {
+    pub(crate) fn is_resign(&self) -> bool {
+        self.resign == 1
+    }
+
+    pub(crate) fn is_debug_errors(&self) -> bool {
+        self.debug_errors == 1
+    }
+
+    pub(crate) fn error_style(&self) -> ErrorStyle {
+        self.errors.unwrap_or(ErrorStyle::S3)
+    }
+
+    pub(crate) fn host(&self) -> Option<&'static ngx_http_complex_value_t> {
+        self.host
+    }
+
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// For a `proxy_pass` that names a host.
+    pub(crate) fn implicit_origin(&self) -> Option<&NamedOrigin> {
+        self.implicit_origin.as_ref()
+    }
+
+    /// Takes from `outer` what is not set here, then checks the whole.
+    pub(crate) fn merge(&mut self, outer: &LocationConf, level: &Level) -> Result<(), String> {
+        inherit_flag(&mut self.resign, outer.resign);
+        inherit_flag(&mut self.anonymous, outer.anonymous);
+        inherit_flag(&mut self.signature_v2, outer.signature_v2);
+        inherit_flag(&mut self.debug_errors, outer.debug_errors);
+        inherit(&mut self.host, &outer.host);
+        inherit(&mut self.region, &outer.region);
+        inherit(&mut self.max_skew, &outer.max_skew);
+        inherit(&mut self.errors, &outer.errors);
+        inherit(&mut self.clients, &outer.clients);
+        inherit(&mut self.origin, &outer.origin);
+
+        self.rules = Rules {
+            max_skew: self.max_skew.unwrap_or(DEFAULT_MAX_SKEW),
+            region: match &self.region {
+                Some(RegionRule::Only(region)) => Some(region.clone()),
+                Some(RegionRule::Any) | None => None,
+            },
+            anonymous: self.anonymous == 1,
+            signature_v2: self.signature_v2 == 1,
+        };
+        if self.is_resign() {
+            self.check(level)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// `s3_resign on`: can every request that gets here be verified and signed?
+    fn check(&mut self, level: &Level) -> Result<(), String> {
+        let place = level.name().escape_ascii();
+        let upstream = match level.pass() {
+            Pass::None => return Ok(()),
+            Pass::Proxy(upstream) => upstream,
+            Pass::AtRunTime => {
+                return Err(format!(
+                    "\"s3_resign\" in location \"{place}\": \"proxy_pass\" with variables leaves \
+                     the origin open until run time, when it cannot be signed for: \
+                     name an upstream or a host, and change the path with \"rewrite ... break\""
+                ));
+            }
+            Pass::Other(directive) => {
+                return Err(format!(
+                    "\"s3_resign\" in location \"{place}\": \"{directive}\" cannot be signed: \
+                     use \"proxy_pass\", or \"s3_resign off\" here"
+                ));
+            }
+        };
+        if self.clients.is_none() && !self.rules.anonymous {
+            return Err(format!(
+                "\"s3_resign\" in location \"{place}\" has no \"s3_client\", so nobody could get \
+                 in: add \"s3_client ACCESS_KEY secret_key=...;\""
+            ));
+        }
+        self.check_origin(&place.to_string(), upstream)
+    }
+
+    fn check_origin(&mut self, place: &str, upstream: Upstream) -> Result<(), String> {
+        let host = upstream.name().escape_ascii();
+        match (upstream.conf(), &self.origin) {
+            (Some(conf), _) if !conf.lines.is_empty() => Ok(()),
+            (Some(_), _) => Err(format!(
+                "\"s3_resign\" in location \"{place}\": upstream \"{host}\" has no \"s3_origin\": \
+                 add one for each of its servers, or \"s3_origin default ...\""
+            )),
+            (None, Some(line)) => {
+                let server = match upstream.port() {
+                    0 | 80 | 443 => upstream.name().to_vec(),
+                    port => [upstream.name(), b":", port.to_string().as_bytes()].concat(),
+                };
+                self.implicit_origin = Some(line.named(&server)?);
+                Ok(())
+            }
+            (None, None) => Err(format!(
+                "\"s3_resign\" in location \"{place}\": \"proxy_pass\" to \"{host}\" has no \
+                 \"s3_origin\": add \"s3_origin default access_key=... secret_key=...;\" here"
+            )),
+        }
+    }
+}
+
+fn inherit<T: Clone>(setting: &mut Option<T>, outer: &Option<T>) {
+    if setting.is_none() {
+        setting.clone_from(outer);
+    }
+}
+
+/// Every flag is off by default.
+fn inherit_flag(flag: &mut ngx_flag_t, outer: ngx_flag_t) {
+    if *flag == UNSET {
+        *flag = outer.max(0);
+    }
+}

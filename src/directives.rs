@@ -1,0 +1,412 @@
+//! The directives: the table, and how each line is read. Defaults are in `conf`.
+
+use std::ffi::{CStr, c_char, c_void};
+use std::mem::offset_of;
+use std::ptr;
+use std::rc::Rc;
+
+use ngx::ffi::{
+    NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_FLAG, NGX_CONF_TAKE1, NGX_HTTP_LOC_CONF,
+    NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF, NGX_HTTP_SRV_CONF_OFFSET,
+    NGX_HTTP_UPS_CONF, ngx_command_t, ngx_conf_set_flag_slot, ngx_conf_t,
+    ngx_http_set_complex_value_slot, ngx_str_t, ngx_uint_t,
+};
+use sigv4::{Addressing, Allow, BucketPattern, Client, Credential, Grant, Region, SecretKey};
+
+use crate::conf::{ClientMap, ErrorStyle, LocationConf, OriginLine, RegionRule, UpstreamConf};
+use crate::ffi::conf::{Conf, Value};
+use crate::ffi::{bytes, guarded, str_of};
+
+const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
+
+type Setter = unsafe extern "C" fn(*mut ngx_conf_t, *mut ngx_command_t, *mut c_void) -> *mut c_char;
+
+const fn command(
+    name: &'static CStr,
+    contexts_and_args: u32,
+    set: Setter,
+    conf: usize,
+    offset: usize,
+) -> ngx_command_t {
+    ngx_command_t {
+        name: str_of(name),
+        type_: contexts_and_args as ngx_uint_t,
+        set: Some(set),
+        conf,
+        offset,
+        post: ptr::null_mut(),
+    }
+}
+
+/// A directive of a location; `offset` is for nginx's own setters.
+const fn slot(name: &'static CStr, args: u32, set: Setter, offset: usize) -> ngx_command_t {
+    command(name, ANYWHERE | args, set, NGX_HTTP_LOC_CONF_OFFSET, offset)
+}
+
+const fn flag(name: &'static CStr, offset: usize) -> ngx_command_t {
+    slot(name, NGX_CONF_FLAG, ngx_conf_set_flag_slot, offset)
+}
+
+pub(crate) static mut COMMANDS: [ngx_command_t; 12] = [
+    flag(c"s3_resign", offset_of!(LocationConf, resign)),
+    slot(c"s3_client", NGX_CONF_2MORE, set_client, 0),
+    slot(c"s3_origin", NGX_CONF_1MORE, set_location_origin, 0),
+    command(
+        c"s3_origin",
+        NGX_HTTP_UPS_CONF | NGX_CONF_2MORE,
+        set_upstream_origin,
+        NGX_HTTP_SRV_CONF_OFFSET,
+        0,
+    ),
+    slot(
+        c"s3_host",
+        NGX_CONF_TAKE1,
+        ngx_http_set_complex_value_slot,
+        offset_of!(LocationConf, host),
+    ),
+    slot(c"s3_region", NGX_CONF_TAKE1, set_region, 0),
+    slot(c"s3_max_skew", NGX_CONF_TAKE1, set_max_skew, 0),
+    flag(c"s3_anonymous", offset_of!(LocationConf, anonymous)),
+    flag(c"s3_signature_v2", offset_of!(LocationConf, signature_v2)),
+    flag(c"s3_debug_errors", offset_of!(LocationConf, debug_errors)),
+    slot(c"s3_errors", NGX_CONF_TAKE1, set_errors, 0),
+    ngx_command_t::empty(),
+];
+
+/// Setters that nginx can call, each for a reader below. The conf that nginx hands to a setter is the
+/// one that its command names: of a location, or of an upstream.
+macro_rules! setters {
+    ($($setter:ident: $reader:ident;)*) => {$(
+        unsafe extern "C" fn $setter(
+            cf: *mut ngx_conf_t,
+            _command: *mut ngx_command_t,
+            conf: *mut c_void,
+        ) -> *mut c_char {
+            // SAFETY: nginx reads a directive of this module's.
+            unsafe { read_line(cf, conf, $reader) }
+        }
+    )*};
+}
+
+setters! {
+    set_client: read_client;
+    set_location_origin: read_location_origin;
+    set_upstream_origin: read_upstream_origin;
+    set_region: read_region;
+    set_max_skew: read_max_skew;
+    set_errors: read_errors;
+}
+
+/// # Safety
+/// `cf` and `conf` are what nginx handed to a setter whose configuration is `C`.
+unsafe fn read_line<C>(
+    cf: *mut ngx_conf_t,
+    conf: *mut c_void,
+    read: fn(&mut C, Conf) -> Result<(), String>,
+) -> *mut c_char {
+    guarded(ngx::core::NGX_CONF_ERROR as *mut c_char, || {
+        // SAFETY: by this function's contract; nothing else holds the configuration meanwhile.
+        let (cf, conf) = unsafe { (Conf::from_ptr(cf), conf.cast::<C>().as_mut()) };
+        let (Some(cf), Some(conf)) = (cf, conf) else {
+            return ngx::core::NGX_CONF_ERROR as *mut c_char;
+        };
+        match read(conf, cf) {
+            Ok(()) => ptr::null_mut(),
+            Err(why) => cf.refuse(&why),
+        }
+    })
+}
+
+/// `s3_client KEY secret_key=V [allow=read|write|all] [buckets=PATTERN,...]`
+fn read_client(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
+    let words = cf.args();
+    let access_key = cf.value("\"s3_client\" access key", words[1], 0)?;
+    let named = format!("\"s3_client {}\"", access_key.escape_ascii());
+
+    let mut params = Params::new(cf, &named, &words[2..]);
+    let secret = params.value("secret_key")?;
+    let allow = params.text("allow")?;
+    let buckets = params.text("buckets")?;
+    params.done()?;
+
+    let secret = secret.ok_or_else(|| missing(&named, "secret_key"))?;
+    let allow = match allow {
+        None | Some(b"all") => Allow::All,
+        Some(b"read") => Allow::Read,
+        Some(b"write") => Allow::Write,
+        Some(other) => {
+            return Err(format!(
+                "{named}: \"allow={}\" is none of \"read\", \"write\" and \"all\"",
+                other.escape_ascii()
+            ));
+        }
+    };
+    let buckets = buckets
+        .map(|list| list.split(|c| *c == b','))
+        .into_iter()
+        .flatten()
+        .map(|pattern| {
+            BucketPattern::parse(pattern).ok_or_else(|| {
+                format!(
+                    "{named}: \"{}\" in \"buckets=\" is not a bucket pattern: write bucket names \
+                     with \"*\" for any run of characters, separated by commas",
+                    pattern.escape_ascii()
+                )
+            })
+        })
+        .collect::<Result<_, _>>()?;
+
+    let client = Client {
+        credential: Credential::new(&access_key, SecretKey::new(secret.to_vec())),
+        grant: Grant { allow, buckets },
+    };
+    let clients = conf.clients.get_or_insert_default();
+    let clients: &mut ClientMap = Rc::get_mut(clients).ok_or("clients are merged already")?;
+    if clients.insert(client) {
+        Ok(())
+    } else {
+        Err(format!(
+            "{named} is duplicate: keep one line for each access key"
+        ))
+    }
+}
+
+/// `s3_origin SERVER|default access_key=V secret_key=V ...` in an upstream
+fn read_upstream_origin(conf: &mut UpstreamConf, cf: Conf) -> Result<(), String> {
+    let words = cf.args();
+    let server = cf.word(1);
+    if server.contains(&b'=') {
+        return Err(format!(
+            "\"s3_origin\" in an upstream begins with a server, not with \"{}\": \
+             write \"s3_origin SERVER access_key=... secret_key=...;\", or \"default\" for SERVER",
+            server
+                .split(|c| *c == b'=')
+                .next()
+                .unwrap_or_default()
+                .escape_ascii()
+        ));
+    }
+    let named = format!("\"s3_origin {}\"", server.escape_ascii());
+    let server = (server != b"default").then(|| server.into());
+    if conf.lines.iter().any(|line| line.server == server) {
+        return Err(format!(
+            "{named} is duplicate: keep one line for each server"
+        ));
+    }
+    let line = read_origin(cf, &named, server, &words[2..])?;
+    conf.lines.push(line);
+    Ok(())
+}
+
+/// `s3_origin [default] access_key=V secret_key=V ...` for a `proxy_pass` that names a host
+fn read_location_origin(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
+    let words = &cf.args()[1..];
+    let params = if cf.word(1) == b"default" {
+        &words[1..]
+    } else {
+        words
+    };
+    if conf.origin.is_some() {
+        return Err(
+            "\"s3_origin\" is duplicate: a location has one, servers have theirs in an \
+                    \"upstream\""
+                .into(),
+        );
+    }
+    let line = read_origin(cf, "\"s3_origin\"", None, params)?;
+    conf.origin = Some(Rc::new(line));
+    Ok(())
+}
+
+fn read_origin(
+    cf: Conf,
+    named: &str,
+    server: Option<Box<[u8]>>,
+    words: &[ngx_str_t],
+) -> Result<OriginLine, String> {
+    let mut params = Params::new(cf, named, words);
+    let access_key = params.value("access_key")?;
+    let secret = params.value("secret_key")?;
+    let session_token = params.value("session_token")?;
+    let region = params.text("region")?;
+    let host = params.text("host")?;
+    let addressing = params.text("addressing")?;
+    params.done()?;
+
+    let access_key = access_key.ok_or_else(|| missing(named, "access_key"))?;
+    let secret = secret.ok_or_else(|| missing(named, "secret_key"))?;
+    Ok(OriginLine {
+        server,
+        credential: Credential::new(&access_key, SecretKey::new(secret.to_vec())),
+        session_token: session_token.map(|token| SecretKey::new(token.to_vec())),
+        region: region
+            .map(|name| {
+                parse_region(name).ok_or_else(|| {
+                    format!(
+                        "{named}: \"region={}\" is not a region: write a name of at most 64 \
+                         letters, digits and dashes",
+                        name.escape_ascii()
+                    )
+                })
+            })
+            .transpose()?,
+        host: host
+            .map(|host| {
+                let is_plain = |c: &u8| c.is_ascii_alphanumeric() || b"-._:[]".contains(c);
+                if host.is_empty() || !host.iter().all(is_plain) {
+                    return Err(format!(
+                        "{named}: \"host={}\" is not a host name: write NAME or NAME:PORT",
+                        host.escape_ascii()
+                    ));
+                }
+                Ok(host.into())
+            })
+            .transpose()?,
+        addressing: match addressing {
+            None | Some(b"path") => Addressing::Path,
+            Some(b"virtual") => Addressing::Virtual,
+            Some(other) => {
+                return Err(format!(
+                    "{named}: \"addressing={}\" is neither \"path\" nor \"virtual\"",
+                    other.escape_ascii()
+                ));
+            }
+        },
+    })
+}
+
+/// `s3_region NAME|any`
+fn read_region(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
+    let name = cf.word(1);
+    let rule = match name {
+        b"any" => RegionRule::Any,
+        name => RegionRule::Only(parse_region(name).ok_or_else(|| {
+            format!(
+                "\"s3_region {}\" is not a region: write a name of at most 64 letters, digits and \
+                 dashes, or \"any\"",
+                name.escape_ascii()
+            )
+        })?),
+    };
+    set_once(&mut conf.region, rule, "s3_region")
+}
+
+fn parse_region(name: &[u8]) -> Option<Region> {
+    Region::parse(name).filter(|_| !name.is_empty())
+}
+
+/// `s3_max_skew TIME`
+fn read_max_skew(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
+    let seconds = cf
+        .seconds(1)
+        .filter(|seconds| *seconds > 0)
+        .ok_or_else(|| {
+            format!(
+                "\"s3_max_skew {}\" is not a time: write one of at least a second, as \"15m\"",
+                cf.word(1).escape_ascii()
+            )
+        })?;
+    set_once(&mut conf.max_skew, seconds, "s3_max_skew")
+}
+
+/// `s3_errors s3|s3proxy`
+fn read_errors(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
+    let style = match cf.word(1) {
+        b"s3" => ErrorStyle::S3,
+        b"s3proxy" => ErrorStyle::S3proxy,
+        other => {
+            return Err(format!(
+                "\"s3_errors {}\" is neither \"s3\" nor \"s3proxy\"",
+                other.escape_ascii()
+            ));
+        }
+    };
+    set_once(&mut conf.errors, style, "s3_errors")
+}
+
+fn set_once<T>(setting: &mut Option<T>, value: T, directive: &str) -> Result<(), String> {
+    if setting.is_some() {
+        return Err(format!(
+            "\"{directive}\" is duplicate: keep one line at each level"
+        ));
+    }
+    *setting = Some(value);
+    Ok(())
+}
+
+fn missing(named: &str, param: &str) -> String {
+    format!(
+        "{named} lacks \"{param}=\": add \"{param}=VALUE\", \"{param}=env:NAME\" or \
+             \"{param}=file:PATH\""
+    )
+}
+
+/// The `name=value` words of a directive. Each is asked for by name; what is left is unknown.
+struct Params<'a> {
+    cf: Conf,
+    named: &'a str,
+    words: Vec<ngx_str_t>,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Params<'a> {
+    fn new(cf: Conf, named: &'a str, words: &[ngx_str_t]) -> Params<'a> {
+        Params {
+            cf,
+            named,
+            words: words.to_vec(),
+            known: Vec::new(),
+        }
+    }
+
+    /// A value that may be a secret.
+    fn value(&mut self, name: &'static str) -> Result<Option<Value>, String> {
+        let Some(word) = self.take(name)? else {
+            return Ok(None);
+        };
+        let named = format!("{} \"{name}=\"", self.named);
+        self.cf.value(&named, word, name.len() + 1).map(Some)
+    }
+
+    fn text<'w>(&mut self, name: &'static str) -> Result<Option<&'w [u8]>, String> {
+        // SAFETY: words live as long as the configuration being read.
+        Ok(self
+            .take(name)?
+            .map(|word| unsafe { &bytes(word)[name.len() + 1..] }))
+    }
+
+    fn take(&mut self, name: &'static str) -> Result<Option<ngx_str_t>, String> {
+        self.known.push(name);
+        let is_it = |word: &ngx_str_t| {
+            // SAFETY: a word of the directive.
+            let word = unsafe { bytes(*word) };
+            word.strip_prefix(name.as_bytes())
+                .is_some_and(|rest| rest.first() == Some(&b'='))
+        };
+        let mut matching = self.words.extract_if(.., |word| is_it(word));
+        let first = matching.next();
+        if matching.next().is_some() {
+            return Err(format!(
+                "{}: \"{name}=\" is duplicate: keep one",
+                self.named
+            ));
+        }
+        Ok(first)
+    }
+
+    fn done(self) -> Result<(), String> {
+        let Some(word) = self.words.first() else {
+            return Ok(());
+        };
+        // SAFETY: a word of the directive.
+        let word = unsafe { bytes(*word) };
+        // What stands behind the sign may be a secret.
+        let name = word.split(|c| *c == b'=').next().unwrap_or_default();
+        Err(format!(
+            "{}: unknown parameter \"{}\": it takes \"{}=\"",
+            self.named,
+            name.escape_ascii(),
+            self.known.join("=\", \"")
+        ))
+    }
+}

@@ -1,0 +1,462 @@
+//! Configuration time: arguments, values, errors, and the places where the module hooks in.
+
+use std::ffi::{CStr, OsStr, c_char, c_void};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::ptr;
+
+use ngx::core::{NGX_CONF_ERROR, Pool};
+use ngx::ffi::{
+    NGX_LOG_EMERG, ngx_array_push, ngx_array_t, ngx_command_t, ngx_conf_full_name, ngx_conf_t,
+    ngx_http_add_variable, ngx_http_compile_complex_value, ngx_http_compile_complex_value_t,
+    ngx_http_complex_value_t, ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t,
+    ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_get_variable_pt, ngx_http_handler_pt,
+    ngx_http_module_t, ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_upstream_conf_t,
+    ngx_http_upstream_main_conf_t, ngx_http_upstream_module, ngx_http_upstream_srv_conf_t,
+    ngx_module_t, ngx_parse_time, ngx_str_t, ngx_uint_t,
+};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::shim::s3_shim_default_ssl_name;
+use super::upstream::Upstream;
+use super::{OK, bytes, str_of};
+use crate::conf::MainConf;
+use crate::module;
+use crate::variables::SIGN_TIME;
+
+/// The longest line of a secret file that is read, in bytes.
+const MAX_SECRET: u64 = 64 * 1024;
+
+/// The configuration being read.
+#[derive(Clone, Copy)]
+pub(crate) struct Conf(ptr::NonNull<ngx_conf_t>);
+
+impl Conf {
+    /// # Safety
+    /// `cf` is what nginx handed to a callback, and the result does not outlive that.
+    pub(crate) unsafe fn from_ptr(cf: *mut ngx_conf_t) -> Option<Conf> {
+        ptr::NonNull::new(cf).map(Conf)
+    }
+
+    /// Logs why the configuration is refused.
+    pub(crate) fn refuse(self, why: &str) -> *mut c_char {
+        ngx::ngx_conf_log_error!(NGX_LOG_EMERG, self.0.as_ptr(), "{why}");
+        NGX_CONF_ERROR as *mut c_char
+    }
+
+    /// The directive's arguments, its name first.
+    pub(crate) fn args(&self) -> &[ngx_str_t] {
+        // SAFETY: while a directive is read, nginx keeps its words there.
+        unsafe {
+            let args = &*(*self.0.as_ptr()).args;
+            std::slice::from_raw_parts(args.elts.cast(), args.nelts)
+        }
+    }
+
+    /// The directive's argument at `index`, which nginx has seen to be there.
+    pub(crate) fn word<'c>(self, index: usize) -> &'c [u8] {
+        // SAFETY: words live as long as the configuration being read.
+        self.args()
+            .get(index)
+            .map_or(b"", |word| unsafe { bytes(*word) })
+    }
+
+    /// The argument at `index` as a time in nginx's notation.
+    pub(crate) fn seconds(self, index: usize) -> Option<i64> {
+        let mut word = *self.args().get(index)?;
+        // SAFETY: nginx only reads the word.
+        let seconds = unsafe { ngx_parse_time(&mut word, 1) };
+        i64::try_from(seconds).ok().filter(|seconds| *seconds >= 0)
+    }
+
+    /// Overwrites a secret in nginx's copy of the configuration.
+    fn wipe(self, arg: ngx_str_t) {
+        // SAFETY: words are nginx's own copies, writable until the configuration is gone.
+        unsafe { std::slice::from_raw_parts_mut(arg.data, arg.len).zeroize() }
+    }
+
+    /// A value: a literal, `env:NAME`, or `file:PATH` (its first line). `name` is the parameter's,
+    /// for errors; a literal is wiped from nginx's memory.
+    pub(crate) fn value(self, name: &str, arg: ngx_str_t, prefix: usize) -> Result<Value, String> {
+        // SAFETY: a word of the directive.
+        let text = &unsafe { bytes(arg) }[prefix..];
+        let value = if let Some(variable) = text.strip_prefix(b"env:") {
+            std::env::var_os(OsStr::from_bytes(variable))
+                .map(|v| Zeroizing::new(v.into_encoded_bytes()))
+                .ok_or_else(|| {
+                    format!(
+                        "{name}: the environment variable \"{0}\" is not set: \
+                         set \"{0}\" for nginx's master process, or write \"file:PATH\"",
+                        variable.escape_ascii()
+                    )
+                })?
+        } else if let Some(path) = text.strip_prefix(b"file:") {
+            self.first_line(path)
+                .map_err(|why| format!("{name}: {why}"))?
+        } else {
+            let literal = Zeroizing::new(text.to_vec());
+            self.wipe(ngx_str_t {
+                len: text.len(),
+                data: text.as_ptr().cast_mut(),
+            });
+            literal
+        };
+        if value.is_empty() {
+            return Err(format!(
+                "{name} is empty: give it a value, \"env:NAME\" or \"file:PATH\""
+            ));
+        }
+        Ok(value)
+    }
+
+    fn first_line(self, path: &[u8]) -> Result<Value, String> {
+        let path = self.full_path(path);
+        let shown = path.display();
+        let file = File::open(&path).map_err(|e| {
+            format!("cannot read \"{shown}\": {e}: make it readable for nginx's master process")
+        })?;
+        let mut line = Zeroizing::new(Vec::with_capacity(MAX_SECRET as usize));
+        BufReader::new(file.take(MAX_SECRET))
+            .read_until(b'\n', &mut line)
+            .map_err(|e| format!("cannot read \"{shown}\": {e}"))?;
+        while line.last().is_some_and(|c| matches!(c, b'\n' | b'\r')) {
+            line.pop();
+        }
+        Ok(line)
+    }
+
+    /// Relative to the folder of nginx.conf, as nginx's own paths are.
+    fn full_path(self, path: &[u8]) -> PathBuf {
+        let mut name = ngx_str_t {
+            len: path.len(),
+            data: path.as_ptr().cast_mut(),
+        };
+        let mut terminated = [path, b"\0"].concat();
+        name.data = terminated.as_mut_ptr();
+        // SAFETY: the name ends with NUL, as nginx wants it; the result is in the cycle's pool or the
+        // name itself.
+        unsafe {
+            let cycle = (*self.0.as_ptr()).cycle;
+            if ngx_conf_full_name(cycle, &mut name, 1) == OK {
+                return Path::new(OsStr::from_bytes(bytes(name))).to_path_buf();
+            }
+        }
+        Path::new(OsStr::from_bytes(path)).to_path_buf()
+    }
+
+    /// A configuration of ours in the pool, dropped with it.
+    pub(crate) fn allocate<T>(self, value: T) -> *mut c_void {
+        // SAFETY: the pool of the configuration being read.
+        unsafe {
+            Pool::from_ngx_pool((*self.0.as_ptr()).pool)
+                .allocate(value)
+                .cast()
+        }
+    }
+
+    pub(crate) fn add_variable(
+        self,
+        name: &'static CStr,
+        getter: ngx_http_get_variable_pt,
+        data: usize,
+        flags: u32,
+    ) -> Option<()> {
+        let mut name = str_of(name);
+        // SAFETY: nginx copies the name; a variable just added is ours to fill in.
+        unsafe {
+            let variable =
+                ngx_http_add_variable(self.0.as_ptr(), &mut name, flags as ngx_uint_t).as_mut()?;
+            variable.get_handler = getter;
+            variable.data = data;
+        }
+        Some(())
+    }
+
+    /// Is the variable used anywhere in the configuration?
+    fn uses_variable(self, name: &CStr) -> bool {
+        // SAFETY: the array of the variables that the configuration refers to.
+        unsafe {
+            let core: &ngx_http_core_main_conf_t =
+                &*self.main_conf_of(&raw const ngx_http_core_module);
+            array::<ngx::ffi::ngx_http_variable_t>(&core.variables)
+                .iter()
+                .any(|v| bytes(v.name) == name.to_bytes())
+        }
+    }
+
+    /// Times are taken only where they are asked for.
+    pub(crate) fn note_sign_time(self) {
+        // SAFETY: this module's main conf is behind its index.
+        let main = unsafe { &*self.main_conf_of::<MainConf>(module()) };
+        main.sign_time.set(self.uses_variable(SIGN_TIME));
+    }
+
+    pub(crate) fn add_access_handler(self, handler: ngx_http_handler_pt) -> Option<()> {
+        // SAFETY: postconfiguration, when handlers are registered; a pushed element is ours.
+        unsafe {
+            let core: *mut ngx_http_core_main_conf_t =
+                self.main_conf_of(&raw const ngx_http_core_module);
+            let phase = &mut (*core).phases[ngx_http_phases_NGX_HTTP_ACCESS_PHASE as usize];
+            let slot = ngx_array_push(&mut phase.handlers).cast::<ngx_http_handler_pt>();
+            if slot.is_null() {
+                return None;
+            }
+            slot.write(handler);
+        }
+        Some(())
+    }
+
+    /// Gives every upstream's servers their origins, then wraps every `peer.init`.
+    pub(crate) fn hook_upstreams(self) -> Result<(), String> {
+        // SAFETY: postconfiguration: the upstreams are all there and initialised, and nothing else
+        // runs; this module's main conf is behind its index.
+        let main = unsafe { &mut *self.main_conf_of::<MainConf>(module()) };
+        for upstream in self.upstreams() {
+            if let Some(conf) = upstream.conf_mut() {
+                conf.complete(upstream.name(), &upstream.servers())?;
+            }
+            main.upstreams.push(upstream.hook());
+        }
+        main.upstreams
+            .sort_by_key(super::upstream::Hooked::upstream);
+        Ok(())
+    }
+
+    fn upstreams(self) -> Vec<Upstream> {
+        // SAFETY: the array of pointers to all upstreams of the configuration.
+        unsafe {
+            let main: *const ngx_http_upstream_main_conf_t =
+                self.main_conf_of(&raw const ngx_http_upstream_module);
+            array::<*mut ngx_http_upstream_srv_conf_t>(&(*main).upstreams)
+                .iter()
+                .filter_map(|us| Upstream::from_ptr(*us))
+                .collect()
+        }
+    }
+
+    /// # Safety
+    /// `T` is the main configuration of that module.
+    unsafe fn main_conf_of<T>(self, module: *const ngx_module_t) -> *mut T {
+        // SAFETY: inside `http {}` the context is the http module's.
+        unsafe {
+            let context: *mut ngx_http_conf_ctx_t = (*self.0.as_ptr()).ctx.cast();
+            (*(*context).main_conf.add((*module).ctx_index)).cast()
+        }
+    }
+
+    /// # Safety
+    /// `T` is the location configuration of that module.
+    unsafe fn location_conf_of<T>(self, module: *const ngx_module_t) -> *mut T {
+        // SAFETY: as in `main_conf_of`.
+        unsafe {
+            let context: *mut ngx_http_conf_ctx_t = (*self.0.as_ptr()).ctx.cast();
+            (*(*context).loc_conf.add((*module).ctx_index)).cast()
+        }
+    }
+
+    /// Finds out which content handlers pass requests on: nginx keeps their addresses to itself, but
+    /// each `*_pass` directive sets one, so each is tried on a location that nobody sees.
+    pub(crate) fn learn_passes(self) -> Vec<PassHandler> {
+        PASS_DIRECTIVES
+            .iter()
+            .filter_map(|(module, directive)| {
+                let handler = self.handler_set_by(module, directive)?;
+                Some(PassHandler { handler, directive })
+            })
+            .collect()
+    }
+
+    fn handler_set_by(self, module: &CStr, directive: &'static CStr) -> Option<Handler> {
+        let cf = self.0.as_ptr();
+        // SAFETY: configuration time. The setter sees a context of its own, in which only the
+        // locations of the core and of its module are replaced by new ones, and arguments of its
+        // own; both are put back. A URL with a variable registers no upstream.
+        unsafe {
+            let module = &*self.module_named(module)?;
+            let command = command_named(module, directive)?;
+            let hooks = &*module.ctx.cast::<ngx_http_module_t>();
+
+            let original_context = (*cf).ctx.cast::<ngx_http_conf_ctx_t>();
+            let original_args = (*cf).args;
+
+            let count = ngx::ffi::ngx_http_max_module;
+            let mut locations = Vec::with_capacity(count);
+            for i in 0..count {
+                locations.push(*(*original_context).loc_conf.add(i));
+            }
+            let pool = Pool::from_ngx_pool((*cf).pool);
+            let core = pool.calloc_type::<ngx_http_core_loc_conf_t>();
+            let own = hooks.create_loc_conf?(cf);
+            if core.is_null() || own.is_null() {
+                return None;
+            }
+            locations[ngx_http_core_module.ctx_index] = core.cast();
+            locations[module.ctx_index] = own;
+            let mut context = ngx_http_conf_ctx_t {
+                main_conf: (*original_context).main_conf,
+                srv_conf: (*original_context).srv_conf,
+                loc_conf: locations.as_mut_ptr(),
+            };
+            let mut words = [str_of(directive), str_of(c"http://$host")];
+            let mut args: ngx_array_t = std::mem::zeroed();
+            args.elts = words.as_mut_ptr().cast();
+            args.nelts = words.len();
+            args.size = size_of::<ngx_str_t>();
+            args.nalloc = words.len();
+
+            (*cf).ctx = (&raw mut context).cast();
+            (*cf).args = &mut args;
+            let failed = !(*command).set?(cf, command, own).is_null();
+            (*cf).ctx = original_context.cast();
+            (*cf).args = original_args;
+
+            if failed { None } else { (*core).handler }
+        }
+    }
+
+    fn module_named(self, name: &CStr) -> Option<*const ngx_module_t> {
+        // SAFETY: the cycle's modules end with null; each has a name.
+        unsafe {
+            let mut modules = (*(*self.0.as_ptr()).cycle).modules;
+            while !(*modules).is_null() {
+                let module = *modules;
+                if CStr::from_ptr((*module).name) == name {
+                    return Some(module);
+                }
+                modules = modules.add(1);
+            }
+        }
+        None
+    }
+
+    /// TLS to the origins of this location: `$s3_origin_host` is the name to send and to verify,
+    /// where `proxy_ssl_name` does not say otherwise.
+    pub(crate) fn default_ssl_name(self) -> Result<(), String> {
+        let upstream_conf = self
+            .proxy_conf()
+            .ok_or("nginx was built without the proxy module")?;
+        let mut source = str_of(c"$s3_origin_host");
+        // SAFETY: merge time; the compiled value is in the configuration's pool, and the location's
+        // proxy configuration is this configuration's own.
+        unsafe {
+            let pool = Pool::from_ngx_pool((*self.0.as_ptr()).pool);
+            let value = pool.calloc_type::<ngx_http_complex_value_t>();
+            let mut compile: ngx_http_compile_complex_value_t = std::mem::zeroed();
+            compile.cf = self.0.as_ptr();
+            compile.value = &mut source;
+            compile.complex_value = value;
+            if value.is_null() || ngx_http_compile_complex_value(&mut compile) != OK {
+                return Err("\"s3_resign\": out of memory".into());
+            }
+            s3_shim_default_ssl_name(upstream_conf, value);
+        }
+        Ok(())
+    }
+
+    /// The `proxy_*` settings of the location being merged; nginx merges its own modules first.
+    fn proxy_conf(self) -> Option<*mut ngx_http_upstream_conf_t> {
+        let proxy = self.module_named(c"ngx_http_proxy_module")?;
+        // SAFETY: the upstream's settings are the first member of the proxy module's.
+        let conf = unsafe { self.location_conf_of::<ngx_http_upstream_conf_t>(proxy) };
+        (!conf.is_null()).then_some(conf)
+    }
+}
+
+/// Zeroised when dropped.
+pub(crate) type Value = Zeroizing<Vec<u8>>;
+
+/// The directives that pass a request on, `proxy_pass` first: the only one that can be signed.
+const PASS_DIRECTIVES: &[(&CStr, &CStr)] = &[
+    (c"ngx_http_proxy_module", c"proxy_pass"),
+    (c"ngx_http_fastcgi_module", c"fastcgi_pass"),
+    (c"ngx_http_uwsgi_module", c"uwsgi_pass"),
+    (c"ngx_http_scgi_module", c"scgi_pass"),
+    (c"ngx_http_grpc_module", c"grpc_pass"),
+];
+
+type Handler = unsafe extern "C" fn(*mut ngx::ffi::ngx_http_request_t) -> ngx::ffi::ngx_int_t;
+
+/// The content handler that a directive sets.
+pub(crate) struct PassHandler {
+    handler: Handler,
+    directive: &'static CStr,
+}
+
+/// Where a location passes its requests.
+pub(crate) enum Pass {
+    None,
+    Proxy(Upstream),
+    /// `proxy_pass` with variables.
+    AtRunTime,
+    /// A directive that speaks something else than HTTP/1.
+    Other(&'static str),
+}
+
+/// The location, `if` or `limit_except` block that is being merged.
+pub(crate) struct Level(Conf);
+
+impl Level {
+    pub(crate) fn new(conf: Conf) -> Level {
+        Level(conf)
+    }
+
+    fn core(&self) -> &ngx_http_core_loc_conf_t {
+        // SAFETY: every location has the core's settings.
+        unsafe { &*self.0.location_conf_of(&raw const ngx_http_core_module) }
+    }
+
+    pub(crate) fn name(&self) -> &[u8] {
+        // SAFETY: a name of the configuration.
+        unsafe { bytes(self.core().name) }
+    }
+
+    pub(crate) fn pass(&self) -> Pass {
+        let Some(handler) = self.core().handler else {
+            return Pass::None;
+        };
+        // SAFETY: this module's main conf is behind its index.
+        let main = unsafe { &*self.0.main_conf_of::<MainConf>(module()) };
+        let Some(known) = main
+            .passes
+            .iter()
+            .find(|p| ptr::fn_addr_eq(p.handler, handler))
+        else {
+            return Pass::None;
+        };
+        if known.directive != PASS_DIRECTIVES[0].1 {
+            return Pass::Other(known.directive.to_str().unwrap_or_default());
+        }
+        // SAFETY: a proxy location has its upstream, or null where that is open until run time.
+        let upstream = self
+            .0
+            .proxy_conf()
+            .and_then(|conf| unsafe { Upstream::from_ptr((*conf).upstream) });
+        upstream.map_or(Pass::AtRunTime, Pass::Proxy)
+    }
+}
+
+fn command_named(module: &ngx_module_t, name: &CStr) -> Option<*mut ngx_command_t> {
+    let mut command = module.commands;
+    // SAFETY: a module's table of commands ends with one of no name.
+    unsafe {
+        while !command.is_null() && (*command).name.len != 0 {
+            if bytes((*command).name) == name.to_bytes() {
+                return Some(command);
+            }
+            command = command.add(1);
+        }
+    }
+    None
+}
+
+/// # Safety
+/// The array's elements are `T`.
+unsafe fn array<T>(array: &ngx_array_t) -> &[T] {
+    if array.nelts == 0 {
+        return &[];
+    }
+    // SAFETY: by this function's contract.
+    unsafe { std::slice::from_raw_parts(array.elts.cast(), array.nelts) }
+}

@@ -1,0 +1,330 @@
+//! A request, its context and its answer.
+
+use std::ffi::{CStr, c_void};
+use std::marker::PhantomData;
+use std::ptr::{self, NonNull};
+
+use ngx::ffi::{
+    ngx_chain_t, ngx_http_complex_value, ngx_http_complex_value_t, ngx_http_discard_request_body,
+    ngx_http_finalize_request, ngx_http_get_variable, ngx_http_output_filter, ngx_http_request_t,
+    ngx_http_send_header, ngx_int_t, ngx_list_part_t, ngx_list_push, ngx_log_t, ngx_pnalloc,
+    ngx_pool_cleanup_add, ngx_str_t, ngx_table_elt_t, ngx_uint_t, ngx_variable_value_t,
+};
+use sigv4::{Header, Headers};
+
+use super::shim::*;
+use super::{DONE, ERROR, OK, bytes, str_of};
+use crate::conf::{LocationConf, MainConf};
+use crate::context::Context;
+use crate::module;
+
+/// A request, for as long as its pool lives.
+#[derive(Clone, Copy)]
+pub(crate) struct Request<'r> {
+    ptr: NonNull<ngx_http_request_t>,
+    life: PhantomData<&'r ()>,
+}
+
+/// An answer of ours.
+pub(crate) struct Response<'a> {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static CStr,
+    pub(crate) body: &'a [u8],
+    pub(crate) headers: &'a [(&'static CStr, &'a [u8])],
+}
+
+/// More headers than the core takes.
+#[derive(Debug)]
+pub(crate) struct TooManyHeaders;
+
+impl<'r> Request<'r> {
+    /// # Safety
+    /// `ptr` is a request in progress, and `'r` does not outlive its pool.
+    pub(crate) unsafe fn from_ptr(ptr: *mut ngx_http_request_t) -> Option<Request<'r>> {
+        NonNull::new(ptr).map(|ptr| Request {
+            ptr,
+            life: PhantomData,
+        })
+    }
+
+    pub(super) fn as_ptr(self) -> *mut ngx_http_request_t {
+        self.ptr.as_ptr()
+    }
+
+    fn raw(&self) -> &ngx_http_request_t {
+        // SAFETY: the request is in progress (`from_ptr`), and the reference ends with this call's
+        // caller, before nginx runs again.
+        unsafe { self.ptr.as_ref() }
+    }
+
+    pub(crate) fn main_conf(self) -> &'r MainConf {
+        // SAFETY: nginx allocated it by `create_main_conf` of this module; it outlives requests.
+        unsafe { &*(*self.raw().main_conf.add(module().ctx_index)).cast() }
+    }
+
+    pub(crate) fn location_conf(self) -> &'r LocationConf {
+        // SAFETY: nginx allocated it by `create_loc_conf` of this module; it outlives requests.
+        unsafe { &*(*self.raw().loc_conf.add(module().ctx_index)).cast() }
+    }
+
+    /// The request that the client sent, for a subrequest.
+    pub(crate) fn main(self) -> Request<'r> {
+        NonNull::new(self.raw().main).map_or(self, |ptr| Request {
+            ptr,
+            life: PhantomData,
+        })
+    }
+
+    pub(crate) fn is_main(self) -> bool {
+        self.main().ptr == self.ptr
+    }
+
+    pub(crate) fn log(self) -> *mut ngx_log_t {
+        // SAFETY: a request in progress has a connection.
+        unsafe { (*self.raw().connection).log }
+    }
+
+    /// As the client sent it, or as nginx wrote it for HTTP/2 and HTTP/3.
+    pub(crate) fn request_line(self) -> &'r [u8] {
+        // SAFETY: in the request's header buffer.
+        unsafe { bytes(self.raw().request_line) }
+    }
+
+    /// The request target as the client sent it.
+    pub(crate) fn unparsed_uri(self) -> &'r [u8] {
+        // SAFETY: in the request's header buffer or pool.
+        unsafe { bytes(self.raw().unparsed_uri) }
+    }
+
+    /// The path and arguments that nginx goes by: decoded, merged, perhaps rewritten.
+    pub(crate) fn uri_and_args(self) -> (&'r [u8], &'r [u8]) {
+        // SAFETY: in the request's header buffer or pool.
+        unsafe { (bytes(self.raw().uri), bytes(self.raw().args)) }
+    }
+
+    /// -1 where the client gave none.
+    pub(crate) fn content_length(self) -> i64 {
+        self.raw().headers_in.content_length_n
+    }
+
+    pub(crate) fn is_chunked(self) -> bool {
+        // SAFETY: reads a bit of a request in progress.
+        unsafe { s3_shim_is_chunked(self.as_ptr()) != 0 }
+    }
+
+    pub(crate) fn headers(self, headers: &mut Headers<'r>) -> Result<(), TooManyHeaders> {
+        let mut part: *const ngx_list_part_t = &raw const self.raw().headers_in.headers.part;
+        while !part.is_null() {
+            // SAFETY: nginx's list: each part has `nelts` elements, the last part's next is null.
+            let elements = unsafe {
+                let part = &*part;
+                match part.nelts {
+                    0 => &[],
+                    n => std::slice::from_raw_parts(part.elts.cast::<ngx_table_elt_t>(), n),
+                }
+            };
+            for element in elements.iter().filter(|e| e.hash != 0) {
+                // SAFETY: in the request's header buffer.
+                let header = unsafe {
+                    Header {
+                        name: bytes(element.key),
+                        value: bytes(element.value),
+                    }
+                };
+                headers.try_push(header).map_err(|_| TooManyHeaders)?;
+            }
+            // SAFETY: not null.
+            part = unsafe { (*part).next };
+        }
+        Ok(())
+    }
+
+    pub(crate) fn evaluate(self, value: &ngx_http_complex_value_t) -> Option<&'r [u8]> {
+        let mut out = ngx_str_t::empty();
+        let value = ptr::from_ref(value).cast_mut();
+        // SAFETY: nginx only reads the compiled value; the result is in the request's pool.
+        unsafe {
+            (ngx_http_complex_value(self.as_ptr(), value, &mut out) == OK).then(|| bytes(out))
+        }
+    }
+
+    /// A variable's value by its name, in lower case.
+    pub(crate) fn variable(self, name: &'static CStr) -> Option<&'r [u8]> {
+        // nginx's `ngx_hash_key`.
+        let key = name.to_bytes().iter().fold(0, |key: ngx_uint_t, c| {
+            key.wrapping_mul(31).wrapping_add(ngx_uint_t::from(*c))
+        });
+        let (mut name, mut value) = (str_of(name), ngx_str_t::empty());
+        // SAFETY: a request in progress; nginx only reads the name; the value is in its pool.
+        unsafe {
+            let found = ngx_http_get_variable(self.as_ptr(), &mut name, key);
+            (s3_shim_variable_value(found, &mut value) != 0).then(|| bytes(value))
+        }
+    }
+
+    /// Memory of the request's pool, zeroed.
+    pub(crate) fn allocate(self, len: usize) -> Option<&'r mut [u8]> {
+        // SAFETY: the pool is the request's; what it gives is ours alone until the request ends.
+        unsafe {
+            let data = NonNull::new(ngx_pnalloc(self.raw().pool, len.max(1)))?.cast::<u8>();
+            data.write_bytes(0, len);
+            Some(std::slice::from_raw_parts_mut(data.as_ptr(), len))
+        }
+    }
+
+    /// What this module knows of the request; found again after an internal redirect, which wipes
+    /// the slot.
+    pub(crate) fn context(self) -> Option<&'r Context<'r>> {
+        // SAFETY: the slot is this module's: null or set by `create_context`.
+        let slot = unsafe { self.raw().ctx.add(module().ctx_index) };
+        // SAFETY: as above; the context lives in the request's pool.
+        if let Some(context) = unsafe { (*slot).cast::<Context<'r>>().as_ref() } {
+            return Some(context);
+        }
+        // SAFETY: reads a bit of a request in progress.
+        if unsafe { s3_shim_is_internal(self.as_ptr()) } == 0 {
+            return None;
+        }
+        // SAFETY: the pool's list of cleanups; only `create_context` adds one with our handler.
+        unsafe {
+            let mut cleanup = (*self.raw().pool).cleanup;
+            while let Some(entry) = cleanup.as_ref() {
+                if entry
+                    .handler
+                    .is_some_and(|h| ptr::fn_addr_eq(h, drop_context as Handler))
+                {
+                    *slot = entry.data;
+                    return entry.data.cast::<Context<'r>>().as_ref();
+                }
+                cleanup = entry.next;
+            }
+        }
+        None
+    }
+
+    pub(crate) fn context_or_create(self) -> Option<&'r Context<'r>> {
+        self.context().or_else(|| self.create_context())
+    }
+
+    fn create_context(self) -> Option<&'r Context<'r>> {
+        // SAFETY: the cleanup's memory is ours, of the size asked for and aligned for any type; the
+        // slot is this module's.
+        unsafe {
+            let cleanup =
+                ngx_pool_cleanup_add(self.raw().pool, size_of::<Context<'r>>()).as_mut()?;
+            let context = cleanup.data.cast::<Context<'r>>();
+            context.write(Context::default());
+            cleanup.handler = Some(drop_context);
+            *self.raw().ctx.add(module().ctx_index) = cleanup.data;
+            context.as_ref()
+        }
+    }
+
+    /// Answers the request and ends it. What is left of the request's body is discarded, without a
+    /// `100 Continue`.
+    pub(crate) fn respond(self, response: &Response<'_>) -> ngx_int_t {
+        let status = self.send(response);
+        // SAFETY: ends the request once; the caller returns NGX_DONE and leaves it alone.
+        unsafe { ngx_http_finalize_request(self.as_ptr(), status) };
+        DONE
+    }
+
+    fn send(self, response: &Response<'_>) -> ngx_int_t {
+        let r = self.as_ptr();
+        // SAFETY: a request in its access phase: nothing has been sent, its body not yet read.
+        unsafe {
+            s3_shim_expect_tested(r);
+            if ngx_http_discard_request_body(r) != OK {
+                s3_shim_no_keepalive(r);
+            }
+        }
+        let Some(body) = self.copy(response.body) else {
+            return ERROR;
+        };
+        for (name, value) in response.headers {
+            if self.add_header(name, value).is_none() {
+                return ERROR;
+            }
+        }
+        // SAFETY: as above; body and headers are in the request's pool.
+        unsafe {
+            let out = &mut (*r).headers_out;
+            out.status = ngx_uint_t::from(response.status);
+            out.content_type = str_of(response.content_type);
+            out.content_type_len = response.content_type.count_bytes();
+            out.content_length_n = body.len() as i64;
+
+            let status = ngx_http_send_header(r);
+            if status == ERROR || status > OK || s3_shim_is_header_only(r) != 0 {
+                return status;
+            }
+            let buf = s3_shim_body_buf((*r).pool, body.as_mut_ptr(), body.len());
+            if buf.is_null() {
+                return ERROR;
+            }
+            ngx_http_output_filter(
+                r,
+                &mut ngx_chain_t {
+                    buf,
+                    next: ptr::null_mut(),
+                },
+            )
+        }
+    }
+
+    fn add_header(self, name: &'static CStr, value: &[u8]) -> Option<()> {
+        let value = self.copy(value)?;
+        // SAFETY: the list is the request's; a pushed element is ours to fill in.
+        unsafe {
+            let element =
+                ngx_list_push(&mut (*self.as_ptr()).headers_out.headers).cast::<ngx_table_elt_t>();
+            if element.is_null() {
+                return None;
+            }
+            element.write_bytes(0, 1);
+            (*element).hash = 1;
+            (*element).key = str_of(name);
+            (*element).value = ngx_str_t {
+                len: value.len(),
+                data: value.as_mut_ptr(),
+            };
+        }
+        Some(())
+    }
+
+    fn copy(self, data: &[u8]) -> Option<&'r mut [u8]> {
+        let copy = self.allocate(data.len())?;
+        copy.copy_from_slice(data);
+        Some(copy)
+    }
+}
+
+type Handler = unsafe extern "C" fn(*mut c_void);
+
+/// Drops a context with its request's pool; also the mark by which it is found again.
+unsafe extern "C" fn drop_context(data: *mut c_void) {
+    // SAFETY: `create_context` wrote it there; the pool calls this once.
+    unsafe { ptr::drop_in_place(data.cast::<Context<'_>>()) }
+}
+
+/// A variable's value, to be filled in by its getter.
+pub(crate) struct VariableValue<'r>(&'r mut ngx_variable_value_t);
+
+impl<'r> VariableValue<'r> {
+    /// # Safety
+    /// `value` is what nginx handed to the getter.
+    pub(crate) unsafe fn from_ptr(value: *mut ngx_variable_value_t) -> Option<VariableValue<'r>> {
+        // SAFETY: by this function's contract.
+        unsafe { value.as_mut() }.map(VariableValue)
+    }
+
+    pub(crate) fn set(self, value: Option<&'r [u8]>) {
+        // SAFETY: nginx only reads the value, which lives as long as the request.
+        unsafe {
+            match value {
+                Some(v) => s3_shim_variable(self.0, v.as_ptr().cast_mut(), v.len()),
+                None => s3_shim_variable_not_found(self.0),
+            }
+        }
+    }
+}

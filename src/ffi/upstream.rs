@@ -1,0 +1,402 @@
+//! Upstreams: every `peer.init` is wrapped, and through it the callbacks of every request that is to
+//! be signed, so that each pick of a peer, first try or retry, passes through `hooks::peer::picked`.
+
+use std::ffi::c_void;
+use std::ptr;
+
+use ngx::ffi::{
+    NGX_HTTP_UPSTREAM_CREATE, ngx_buf_t, ngx_event_free_peer_pt, ngx_event_get_peer_pt,
+    ngx_event_notify_peer_pt, ngx_event_save_peer_session_pt, ngx_event_set_peer_session_pt,
+    ngx_http_request_t, ngx_http_upstream_init_peer_pt, ngx_http_upstream_rr_peer_t,
+    ngx_http_upstream_rr_peers_t, ngx_http_upstream_server_t, ngx_http_upstream_srv_conf_t,
+    ngx_int_t, ngx_palloc, ngx_peer_connection_t, ngx_uint_t,
+};
+
+use super::request::Request;
+use super::shim::*;
+use super::{DONE, ERROR, OK, bytes, guarded};
+use crate::conf::UpstreamConf;
+use crate::hooks::peer;
+use crate::module;
+
+/// An upstream of the configuration, explicit (`upstream {}`) or implicit (a `proxy_pass` to a host).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Upstream(ptr::NonNull<ngx_http_upstream_srv_conf_t>);
+
+/// A wrapped `peer.init`.
+pub(crate) struct Hooked {
+    upstream: Upstream,
+    original_init: ngx_http_upstream_init_peer_pt,
+}
+
+impl Upstream {
+    /// # Safety
+    /// `ptr` is an upstream of a configuration that outlives every use of the result.
+    pub(super) unsafe fn from_ptr(ptr: *mut ngx_http_upstream_srv_conf_t) -> Option<Upstream> {
+        ptr::NonNull::new(ptr).map(Upstream)
+    }
+
+    /// This module's configuration of an explicit upstream.
+    pub(crate) fn conf<'c>(self) -> Option<&'c UpstreamConf> {
+        // SAFETY: the configuration outlives requests, and does not change while there are any.
+        self.conf_ptr().map(|conf| unsafe { conf.as_ref() })
+    }
+
+    /// At configuration time, when nothing else holds a reference to it.
+    pub(super) fn conf_mut<'c>(self) -> Option<&'c mut UpstreamConf> {
+        // SAFETY: by what is said above.
+        self.conf_ptr().map(|mut conf| unsafe { conf.as_mut() })
+    }
+
+    fn conf_ptr(self) -> Option<ptr::NonNull<UpstreamConf>> {
+        // SAFETY: an upstream of the live configuration (`from_ptr`); `srv_conf` is null for an
+        // implicit one, else it has this module's conf.
+        unsafe {
+            let us = self.0.as_ref();
+            if us.flags & NGX_HTTP_UPSTREAM_CREATE as ngx_uint_t == 0 || us.srv_conf.is_null() {
+                return None;
+            }
+            ptr::NonNull::new((*us.srv_conf.add(module().ctx_index)).cast())
+        }
+    }
+
+    /// The texts of its `server` lines.
+    pub(crate) fn servers<'c>(self) -> Vec<&'c [u8]> {
+        // SAFETY: `servers` is null or an array of servers of the configuration.
+        unsafe {
+            let Some(servers) = self.0.as_ref().servers.as_ref() else {
+                return Vec::new();
+            };
+            if servers.nelts == 0 {
+                return Vec::new();
+            }
+            let elements = servers.elts.cast::<ngx_http_upstream_server_t>();
+            let elements = std::slice::from_raw_parts(elements, servers.nelts);
+            elements.iter().map(|s| bytes(s.name)).collect()
+        }
+    }
+
+    /// `upstream NAME`, or the host of an implicit one.
+    pub(crate) fn name(&self) -> &[u8] {
+        // SAFETY: as in `conf`.
+        unsafe { bytes(self.0.as_ref().host) }
+    }
+
+    /// The port that an implicit upstream names.
+    pub(crate) fn port(&self) -> u16 {
+        // SAFETY: as in `conf`.
+        unsafe { self.0.as_ref().port }
+    }
+
+    /// Wraps `peer.init`. To be called once, when every module has set its own.
+    pub(super) fn hook(self) -> Hooked {
+        // SAFETY: configuration time: nothing else touches the upstream.
+        let original_init = unsafe { (*self.0.as_ptr()).peer.init.replace(init_peer) };
+        Hooked {
+            upstream: self,
+            original_init,
+        }
+    }
+
+    /// Hands `select` the text of the `server` line of the peer that a balancer has picked: found by
+    /// the name that nginx's balancers point to, else by the address, for balancers that make up
+    /// peers.
+    fn with_server_of<T>(
+        self,
+        picked: &ngx_peer_connection_t,
+        select: impl Fn(&[u8]) -> Option<T>,
+    ) -> Option<T> {
+        let by_name = self.find_peer(|p| ptr::eq(&raw const p.name, picked.name), &select);
+        if by_name.is_some() {
+            return by_name;
+        }
+        // SAFETY: a picked peer's address has the length that goes with it.
+        let address = unsafe { address_bytes(picked.sockaddr, picked.socklen) }?;
+        // SAFETY: likewise.
+        self.find_peer(
+            |p| unsafe { address_bytes(p.sockaddr, p.socklen) } == Some(address),
+            &select,
+        )
+    }
+
+    fn find_peer<T>(
+        self,
+        is_it: impl Fn(&ngx_http_upstream_rr_peer_t) -> bool,
+        select: impl Fn(&[u8]) -> Option<T>,
+    ) -> Option<T> {
+        // SAFETY: `peer.data` of an upstream in use is the round-robin list, whatever balancer is on
+        // top of it, and that list is read under its lock.
+        unsafe {
+            let mut peers: *mut ngx_http_upstream_rr_peers_t = self.0.as_ref().peer.data.cast();
+            while !peers.is_null() {
+                s3_shim_peers_rlock(peers);
+                let mut peer = (*peers).peer;
+                while !peer.is_null() && !is_it(&*peer) {
+                    peer = (*peer).next;
+                }
+                let selected = peer.as_ref().and_then(|p| select(bytes(p.server)));
+                s3_shim_peers_unlock(peers);
+                if selected.is_some() {
+                    return selected;
+                }
+                peers = (*peers).next;
+            }
+        }
+        None
+    }
+}
+
+impl Hooked {
+    pub(crate) fn upstream(&self) -> Upstream {
+        self.upstream
+    }
+}
+
+/// # Safety
+/// `address` is null or has `len` bytes that live for `'a`.
+unsafe fn address_bytes<'a>(address: *mut ngx::ffi::sockaddr, len: u32) -> Option<&'a [u8]> {
+    if address.is_null() {
+        return None;
+    }
+    // SAFETY: by this function's contract.
+    Some(unsafe { std::slice::from_raw_parts(address.cast::<u8>(), len as usize) })
+}
+
+/// The wrapper's state of one upstream request, in the request's pool; `peer.data` points at it. All
+/// the callbacks that get `peer.data` are wrapped: each would take it for its own.
+struct Wrapped {
+    request: *mut ngx_http_request_t,
+    upstream: Upstream,
+    /// The head as nginx serialised it, and the signed one that took its place.
+    plain: *mut ngx_buf_t,
+    signed: *mut ngx_buf_t,
+    original_data: *mut c_void,
+    original_get: ngx_event_get_peer_pt,
+    original_free: ngx_event_free_peer_pt,
+    original_notify: ngx_event_notify_peer_pt,
+    original_set_session: ngx_event_set_peer_session_pt,
+    original_save_session: ngx_event_save_peer_session_pt,
+}
+
+unsafe extern "C" fn init_peer(
+    r: *mut ngx_http_request_t,
+    us: *mut ngx_http_upstream_srv_conf_t,
+) -> ngx_int_t {
+    guarded(ERROR, || {
+        // SAFETY: nginx calls this for a request in progress.
+        let Some(request) = (unsafe { Request::from_ptr(r) }) else {
+            return ERROR;
+        };
+        let hooked = &request.main_conf().upstreams;
+        // SAFETY: an upstream of the request's configuration.
+        let Some(upstream) = (unsafe { Upstream::from_ptr(us) }) else {
+            return ERROR;
+        };
+        let Ok(found) = hooked.binary_search_by_key(&upstream, |h| h.upstream) else {
+            return ERROR;
+        };
+        let Some(original_init) = hooked[found].original_init else {
+            return ERROR;
+        };
+        // SAFETY: what nginx would have called.
+        if unsafe { original_init(r, us) } != OK {
+            return ERROR;
+        }
+        match peer::starts(request) {
+            peer::Start::NotOurs => OK,
+            peer::Start::Refuse => ERROR,
+            // SAFETY: `peer.init` has just set the peer up.
+            peer::Start::Sign => unsafe { wrap(r, upstream) },
+        }
+    })
+}
+
+/// # Safety
+/// `r` is a request whose `peer.init` has run.
+unsafe fn wrap(r: *mut ngx_http_request_t, upstream: Upstream) -> ngx_int_t {
+    // SAFETY: by this function's contract `r->upstream->peer` is set up.
+    unsafe {
+        let pc = &mut (*(*r).upstream).peer;
+        let wrapped = ngx_palloc((*r).pool, size_of::<Wrapped>()).cast::<Wrapped>();
+        if wrapped.is_null() {
+            return ERROR;
+        }
+        wrapped.write(Wrapped {
+            request: r,
+            upstream,
+            plain: ptr::null_mut(),
+            signed: ptr::null_mut(),
+            original_data: pc.data,
+            original_get: pc.get.replace(get_peer),
+            original_free: pc.free,
+            original_notify: pc.notify,
+            original_set_session: pc.set_session,
+            original_save_session: pc.save_session,
+        });
+        pc.data = wrapped.cast();
+        // Null means "not offered" to nginx: wrap what is there.
+        pc.free = pc.free.map(|_| free_peer as _);
+        pc.notify = pc.notify.map(|_| notify_peer as _);
+        pc.set_session = pc.set_session.map(|_| set_session as _);
+        pc.save_session = pc.save_session.map(|_| save_session as _);
+    }
+    OK
+}
+
+unsafe extern "C" fn get_peer(pc: *mut ngx_peer_connection_t, data: *mut c_void) -> ngx_int_t {
+    guarded(ERROR, || {
+        // SAFETY: `wrap` has put its state there; nothing else holds a reference to it.
+        let wrapped = unsafe { &mut *data.cast::<Wrapped>() };
+        let Some(original_get) = wrapped.original_get else {
+            return ERROR;
+        };
+        // SAFETY: what nginx would have called, with the data that goes with it.
+        let picked = unsafe { original_get(pc, wrapped.original_data) };
+        // DONE is a pick too: of a connection kept alive, over which the head goes all the same.
+        if picked != OK && picked != DONE {
+            return picked;
+        }
+        // SAFETY: nginx's peer, now picked, of a request in progress.
+        let (peer, request) = unsafe { (&*pc, Request::from_ptr(wrapped.request)) };
+        let Some(request) = request else { return ERROR };
+        let pick = Pick {
+            upstream: wrapped.upstream,
+            peer,
+        };
+        match wrapped
+            .head_slot()
+            .and_then(|mut head| peer::picked(request, &pick, &mut head))
+        {
+            Some(()) => picked,
+            None => ERROR,
+        }
+    })
+}
+
+/// The peer that a balancer has picked for a try.
+pub(crate) struct Pick<'a> {
+    upstream: Upstream,
+    peer: &'a ngx_peer_connection_t,
+}
+
+impl Pick<'_> {
+    pub(crate) fn upstream(&self) -> Upstream {
+        self.upstream
+    }
+
+    /// See `Upstream::with_server_of`.
+    pub(crate) fn with_server<T>(&self, select: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+        self.upstream.with_server_of(self.peer, select)
+    }
+
+    /// Its address, for the log.
+    pub(crate) fn name(&self) -> &[u8] {
+        // SAFETY: null or the name of the picked peer, which lives while it is picked.
+        unsafe { self.peer.name.as_ref().map_or(b"?", |name| bytes(*name)) }
+    }
+}
+
+impl Wrapped {
+    /// The head to be sent at this try: a new one where nginx has serialised the request anew, else
+    /// the one of the last try, whose plain bytes are still there.
+    fn head_slot(&mut self) -> Option<HeadSlot<'_>> {
+        // SAFETY: a request in progress with an upstream; `create_request` has made the first buffer
+        // of the chain, the head, in memory.
+        unsafe {
+            let link = (*(*self.request).upstream).request_bufs;
+            if link.is_null() || (*link).buf.is_null() {
+                return None;
+            }
+            if (*link).buf != self.signed {
+                self.plain = (*link).buf;
+            }
+            let plain = &*self.plain;
+            // `start`, not `pos`: a head that was sent has its `pos` at the end.
+            let len = usize::try_from(plain.last.offset_from(plain.start)).ok()?;
+            let head = std::slice::from_raw_parts(plain.start, len);
+            Some(HeadSlot {
+                wrapped: self,
+                head,
+            })
+        }
+    }
+}
+
+/// The head of one try: what nginx serialised, and the place for what is sent.
+pub(crate) struct HeadSlot<'a> {
+    wrapped: &'a mut Wrapped,
+    head: &'a [u8],
+}
+
+impl<'a> HeadSlot<'a> {
+    pub(crate) fn plain(&self) -> &'a [u8] {
+        self.head
+    }
+
+    /// Puts a head of `len` bytes, filled in by `write`, in the place of nginx's.
+    pub(crate) fn replace(&mut self, len: usize, write: impl FnOnce(&mut [u8])) -> Option<()> {
+        // SAFETY: as in `head_slot`; the new buffer is in the request's pool and has `len` bytes.
+        unsafe {
+            let r = self.wrapped.request;
+            let buf = s3_shim_head_buf((*r).pool, self.wrapped.plain, len);
+            if buf.is_null() {
+                return None;
+            }
+            (*buf).start.write_bytes(0, len);
+            write(std::slice::from_raw_parts_mut((*buf).start, len));
+            (*buf).last = (*buf).start.add(len);
+            (*(*(*r).upstream).request_bufs).buf = buf;
+            self.wrapped.signed = buf;
+        }
+        Some(())
+    }
+}
+
+unsafe extern "C" fn free_peer(
+    pc: *mut ngx_peer_connection_t,
+    data: *mut c_void,
+    state: ngx_uint_t,
+) {
+    // SAFETY: `wrap` has put its state there; the original gets what it would have got.
+    unsafe {
+        let wrapped = &*data.cast::<Wrapped>();
+        if let Some(original_free) = wrapped.original_free {
+            original_free(pc, wrapped.original_data, state);
+        }
+    }
+}
+
+unsafe extern "C" fn notify_peer(
+    pc: *mut ngx_peer_connection_t,
+    data: *mut c_void,
+    kind: ngx_uint_t,
+) {
+    // SAFETY: as in `free_peer`.
+    unsafe {
+        let wrapped = &*data.cast::<Wrapped>();
+        if let Some(original_notify) = wrapped.original_notify {
+            original_notify(pc, wrapped.original_data, kind);
+        }
+    }
+}
+
+unsafe extern "C" fn set_session(pc: *mut ngx_peer_connection_t, data: *mut c_void) -> ngx_int_t {
+    // SAFETY: as in `free_peer`.
+    unsafe {
+        let wrapped = &*data.cast::<Wrapped>();
+        match wrapped.original_set_session {
+            Some(original_set_session) => original_set_session(pc, wrapped.original_data),
+            None => OK,
+        }
+    }
+}
+
+unsafe extern "C" fn save_session(pc: *mut ngx_peer_connection_t, data: *mut c_void) {
+    // SAFETY: as in `free_peer`.
+    unsafe {
+        let wrapped = &*data.cast::<Wrapped>();
+        if let Some(original_save_session) = wrapped.original_save_session {
+            original_save_session(pc, wrapped.original_data);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The access phase: a request is verified here or answered here.
+
+use std::time::Instant;
+
+use ngx::ffi::{ngx_int_t, ngx_time};
+use sigv4::{Form, Headers, Refused, Rejection, Timestamp};
+
+use crate::ffi::request::Request;
+use crate::ffi::{DECLINED, ERROR, OK};
+use crate::log::log_info;
+use crate::reject;
+
+/// OK: verified; DECLINED: not asked to verify, or let in unsigned; DONE: answered.
+pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
+    let conf = request.location_conf();
+    if !conf.is_resign() {
+        return DECLINED;
+    }
+    let main = request.main_conf();
+    let Some(context) = request.context_or_create() else {
+        return ERROR;
+    };
+    // An internal redirect comes here again: what another location let in does not count.
+    context.verified.take();
+
+    let started = main.wants_sign_time().then(Instant::now);
+    let mut headers = Headers::new();
+    let view = match view(request, &mut headers) {
+        Ok(view) => view,
+        Err(rejection) => {
+            let refused = Refused {
+                rejection,
+                access_key: b"",
+                form: None,
+            };
+            context.error.set(Some(refused.rejection.code()));
+            return reject::answer(request, None, &refused);
+        }
+    };
+    let now = Timestamp(ngx_time());
+    let verified = sigv4::verify(&view, conf, conf.rules(), &mut main.keys.borrow_mut(), now);
+    if let Some(started) = started {
+        context.sign_time.set(started.elapsed().as_nanos() as u64);
+    }
+
+    match verified {
+        Ok(verified) => {
+            let form = verified.form();
+            context.form.set(Some(form));
+            context.access_key.set(verified.access_key());
+            context.verified.replace(Some(verified));
+            // An unsigned request has shown nothing that `satisfy any` could count.
+            if form == Form::Anonymous {
+                DECLINED
+            } else {
+                OK
+            }
+        }
+        Err(refused) => {
+            context.form.set(refused.form);
+            context.access_key.set(refused.access_key);
+            context.error.set(Some(refused.rejection.code()));
+            log_info!(
+                request.log(),
+                "refused {}: {}, access key \"{}\"",
+                refused.rejection.code(),
+                refused.rejection.message(),
+                refused.access_key.escape_ascii()
+            );
+            reject::answer(request, Some(&view), &refused)
+        }
+    }
+}
+
+/// The request as the client sent it: rewrites and redirects change neither method nor target here.
+pub(crate) fn view<'h, 'r>(
+    request: Request<'r>,
+    headers: &'h mut Headers<'r>,
+) -> Result<sigv4::Request<'h, 'r>, Rejection> {
+    request
+        .headers(headers)
+        .map_err(|_| Rejection::TooManyHeaders)?;
+    let line = request.request_line();
+    let method = line.split(|c| *c == b' ').next().unwrap_or_default();
+    let (path, query) = path_and_query(request);
+    let host = match request.location_conf().host() {
+        Some(value) => Some(request.evaluate(value).ok_or(Rejection::InternalError)?),
+        None => None,
+    };
+    Ok(sigv4::Request {
+        method,
+        path,
+        query,
+        host,
+        headers,
+    })
+}
+
+pub(crate) fn path_and_query<'r>(request: Request<'r>) -> (&'r [u8], &'r [u8]) {
+    let target = request.unparsed_uri();
+    match target.iter().position(|c| *c == b'?') {
+        Some(at) => (&target[..at], &target[at + 1..]),
+        None => (target, b""),
+    }
+}

@@ -1,0 +1,116 @@
+//! A peer was picked, for a first try or a retry: the head on the wire is signed for it, or the
+//! request fails.
+
+use std::time::Instant;
+
+use ngx::ffi::ngx_time;
+use sigv4::{Timestamp, WireHead};
+
+use crate::conf::NamedOrigin;
+use crate::ffi::request::Request;
+use crate::ffi::upstream::{HeadSlot, Pick};
+use crate::log::log_error;
+
+pub(crate) enum Start {
+    /// `s3_resign off`.
+    NotOurs,
+    Refuse,
+    Sign,
+}
+
+/// An upstream request begins.
+pub(crate) fn starts(request: Request<'_>) -> Start {
+    if !request.location_conf().is_resign() {
+        return Start::NotOurs;
+    }
+    let main = request.main();
+    if !main
+        .context()
+        .is_some_and(|context| context.verified.borrow().is_some())
+    {
+        log_error!(
+            request.log(),
+            "a request that was not verified is not forwarded"
+        );
+        return Start::Refuse;
+    }
+    // The access phase does not run for subrequests: one may fetch only what the client may, as
+    // background cache updates and slices do.
+    if !request.is_main() && request.uri_and_args() != main.uri_and_args() {
+        log_error!(
+            request.log(),
+            "a subrequest for another URI, \"{}\", is not forwarded",
+            request.uri_and_args().0.escape_ascii()
+        );
+        return Start::Refuse;
+    }
+    Start::Sign
+}
+
+/// Signs the head for the picked peer; None fails the request.
+pub(crate) fn picked(request: Request<'_>, pick: &Pick<'_>, slot: &mut HeadSlot<'_>) -> Option<()> {
+    let main = request.main_conf();
+    let context = request.main().context()?;
+    let started = main.wants_sign_time().then(Instant::now);
+
+    let Some(origin) = origin_of(request, pick) else {
+        log_error!(
+            request.log(),
+            "no \"s3_origin\" for the peer {}",
+            pick.name().escape_ascii()
+        );
+        return None;
+    };
+    let verified = context.verified.borrow();
+    let head = match WireHead::parse(slot.plain()) {
+        Ok(head) => head,
+        Err(unsignable) => {
+            log_error!(request.log(), "not forwarded: {unsignable}");
+            return None;
+        }
+    };
+    if !carries_the_body(request, &head) {
+        log_error!(
+            request.log(),
+            "not forwarded: its body is not the client's; remove \"proxy_set_body\" and \
+             \"proxy_pass_request_body\""
+        );
+        return None;
+    }
+    let mut keys = main.keys.borrow_mut();
+    let now = Timestamp(ngx_time());
+    match sigv4::sign(verified.as_ref()?, &head, &origin.origin, &mut keys, now) {
+        Ok(signed) => slot.replace(signed.len(), |out| signed.write(out))?,
+        Err(unsignable) => {
+            log_error!(request.log(), "not forwarded: {unsignable}");
+            return None;
+        }
+    }
+    context.origin.set(Some(origin));
+    if let Some(started) = started {
+        context
+            .sign_time
+            .update(|spent| spent + started.elapsed().as_nanos() as u64);
+    }
+    Some(())
+}
+
+fn origin_of<'r>(request: Request<'r>, pick: &Pick<'_>) -> Option<&'r NamedOrigin> {
+    match pick.upstream().conf() {
+        Some(upstream) => pick.with_server(|server| upstream.origin(server)),
+        None => request.location_conf().implicit_origin(),
+    }
+}
+
+/// Does the head announce the very body that the client sent? What the client signed as its payload
+/// must not be lent to another one.
+fn carries_the_body(request: Request<'_>, head: &WireHead<'_>) -> bool {
+    match u64::try_from(request.content_length()) {
+        Ok(len) if len > 0 => match head.content_length() {
+            Some(on_wire) => on_wire == len,
+            None => head.is_chunked(),
+        },
+        _ if request.is_chunked() => true,
+        _ => head.content_length().unwrap_or(0) == 0,
+    }
+}

@@ -1,0 +1,140 @@
+//! nginx module: S3 under your own domain, with your own credentials.
+//!
+//! A client's request is verified in the access phase and signed anew, with the credentials of the
+//! origin that nginx picked, at every try. This file holds what nginx loads: the module's tables and
+//! callbacks.
+
+mod conf;
+mod context;
+mod directives;
+mod ffi;
+mod hooks;
+mod log;
+mod reject;
+mod variables;
+
+use std::ffi::{c_char, c_void};
+use std::ptr;
+
+use ngx::core::NGX_CONF_ERROR;
+use ngx::ffi::{
+    NGX_HTTP_MODULE, ngx_conf_t, ngx_http_module_t, ngx_http_request_t, ngx_int_t, ngx_module_t,
+};
+
+use crate::conf::{LocationConf, MainConf, UpstreamConf};
+use crate::ffi::conf::{Conf, Level};
+use crate::ffi::request::Request;
+use crate::ffi::{ERROR, OK, guarded};
+
+static CONTEXT: ngx_http_module_t = ngx_http_module_t {
+    preconfiguration: Some(preconfiguration),
+    postconfiguration: Some(postconfiguration),
+    create_main_conf: Some(create_conf::<MainConf>),
+    init_main_conf: Some(init_main_conf),
+    create_srv_conf: Some(create_conf::<UpstreamConf>),
+    merge_srv_conf: None,
+    create_loc_conf: Some(create_conf::<LocationConf>),
+    merge_loc_conf: Some(merge_loc_conf),
+};
+
+ngx::ngx_modules!(ngx_http_s3_resign_module);
+
+#[used]
+#[allow(non_upper_case_globals)]
+pub static mut ngx_http_s3_resign_module: ngx_module_t = ngx_module_t {
+    ctx: (&raw const CONTEXT).cast_mut().cast(),
+    commands: (&raw mut directives::COMMANDS).cast(),
+    type_: NGX_HTTP_MODULE as usize,
+    ..ngx_module_t::default()
+};
+
+/// The module as nginx numbered it.
+pub(crate) fn module() -> &'static ngx_module_t {
+    // SAFETY: nginx writes its numbers before any callback, and not while one runs.
+    unsafe { &*ptr::addr_of!(ngx_http_s3_resign_module) }
+}
+
+unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
+    guarded(ERROR, || {
+        // SAFETY: nginx's configuration, for this call.
+        let registered = unsafe { Conf::from_ptr(cf) }.and_then(variables::register);
+        if registered.is_some() { OK } else { ERROR }
+    })
+}
+
+unsafe extern "C" fn create_conf<T: Default>(cf: *mut ngx_conf_t) -> *mut c_void {
+    guarded(ptr::null_mut(), || {
+        // SAFETY: nginx's configuration, for this call.
+        let cf = unsafe { Conf::from_ptr(cf) };
+        cf.map_or(ptr::null_mut(), |cf| cf.allocate(T::default()))
+    })
+}
+
+unsafe extern "C" fn init_main_conf(cf: *mut ngx_conf_t, conf: *mut c_void) -> *mut c_char {
+    guarded(NGX_CONF_ERROR as *mut c_char, || {
+        // SAFETY: nginx's configuration, for this call, and the main conf that `create_conf` made.
+        let (cf, conf) = unsafe { (Conf::from_ptr(cf), conf.cast::<MainConf>().as_mut()) };
+        if let (Some(cf), Some(conf)) = (cf, conf) {
+            conf.passes = cf.learn_passes();
+        }
+        ptr::null_mut()
+    })
+}
+
+unsafe extern "C" fn merge_loc_conf(
+    cf: *mut ngx_conf_t,
+    outer: *mut c_void,
+    conf: *mut c_void,
+) -> *mut c_char {
+    guarded(NGX_CONF_ERROR as *mut c_char, || {
+        // SAFETY: nginx's configuration, for this call, and two location confs that `create_conf`
+        // made.
+        let (Some(cf), Some(outer), Some(conf)) = (unsafe {
+            (
+                Conf::from_ptr(cf),
+                outer.cast::<LocationConf>().as_ref(),
+                conf.cast::<LocationConf>().as_mut(),
+            )
+        }) else {
+            return NGX_CONF_ERROR as *mut c_char;
+        };
+        let merged = conf.merge(outer, &Level::new(cf)).and_then(|()| {
+            if conf.is_resign() {
+                cf.default_ssl_name()
+            } else {
+                Ok(())
+            }
+        });
+        match merged {
+            Ok(()) => ptr::null_mut(),
+            Err(why) => cf.refuse(&why),
+        }
+    })
+}
+
+unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
+    guarded(ERROR, || {
+        // SAFETY: nginx's configuration, for this call.
+        let Some(cf) = (unsafe { Conf::from_ptr(cf) }) else {
+            return ERROR;
+        };
+        if cf.add_access_handler(Some(access)).is_none() {
+            return ERROR;
+        }
+        cf.note_sign_time();
+        match cf.hook_upstreams() {
+            Ok(()) => OK,
+            Err(why) => {
+                cf.refuse(&why);
+                ERROR
+            }
+        }
+    })
+}
+
+unsafe extern "C" fn access(r: *mut ngx_http_request_t) -> ngx_int_t {
+    guarded(ERROR, || {
+        // SAFETY: nginx's request, in its access phase.
+        unsafe { Request::from_ptr(r) }.map_or(ERROR, hooks::access::access)
+    })
+}

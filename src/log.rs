@@ -1,0 +1,16 @@
+//! Logging to whatever owns an nginx log, at nginx's levels. Never given a secret or a computed
+//! signature.
+
+macro_rules! log_error {
+    ($log:expr, $($arg:tt)+) => {{
+        ngx::ngx_log_error!(ngx::ffi::NGX_LOG_ERR, $log, "s3_resign: {}", format_args!($($arg)+));
+    }};
+}
+
+macro_rules! log_info {
+    ($log:expr, $($arg:tt)+) => {{
+        ngx::ngx_log_error!(ngx::ffi::NGX_LOG_INFO, $log, "s3_resign: {}", format_args!($($arg)+));
+    }};
+}
+
+pub(crate) use {log_error, log_info};

@@ -1,0 +1,115 @@
+//! The `$s3_*` variables: one getter, told apart by `data`.
+
+use std::ffi::CStr;
+
+use ngx::ffi::{NGX_HTTP_VAR_NOCACHEABLE, ngx_http_request_t, ngx_int_t, ngx_variable_value_t};
+use sigv4::{Encoded, Form, Headers, ResourcePath};
+
+use crate::ffi::conf::Conf;
+use crate::ffi::request::{Request, VariableValue};
+use crate::ffi::{ERROR, OK, guarded};
+use crate::hooks::access;
+
+#[derive(Clone, Copy)]
+#[repr(usize)]
+enum Variable {
+    AccessKey,
+    Auth,
+    Bucket,
+    Key,
+    Operation,
+    Error,
+    Origin,
+    OriginHost,
+    SignTime,
+}
+
+pub(crate) const SIGN_TIME: &CStr = c"s3_sign_time";
+
+/// None is cached by nginx: each changes in the course of a request, or is cheap to tell.
+const VARIABLES: [(&CStr, Variable); 9] = [
+    (c"s3_access_key", Variable::AccessKey),
+    (c"s3_auth", Variable::Auth),
+    (c"s3_bucket", Variable::Bucket),
+    (c"s3_key", Variable::Key),
+    (c"s3_operation", Variable::Operation),
+    (c"s3_error", Variable::Error),
+    (c"s3_origin", Variable::Origin),
+    (c"s3_origin_host", Variable::OriginHost),
+    (SIGN_TIME, Variable::SignTime),
+];
+
+pub(crate) fn register(cf: Conf) -> Option<()> {
+    for (index, (name, _)) in VARIABLES.iter().enumerate() {
+        cf.add_variable(name, Some(getter), index, NGX_HTTP_VAR_NOCACHEABLE)?;
+    }
+    Some(())
+}
+
+unsafe extern "C" fn getter(
+    r: *mut ngx_http_request_t,
+    value: *mut ngx_variable_value_t,
+    data: usize,
+) -> ngx_int_t {
+    guarded(ERROR, || {
+        // SAFETY: nginx asks for a variable of a request in progress.
+        let (request, value) = unsafe { (Request::from_ptr(r), VariableValue::from_ptr(value)) };
+        let (Some(request), Some(value), Some((_, variable))) =
+            (request, value, VARIABLES.get(data))
+        else {
+            return ERROR;
+        };
+        value.set(text(request.main(), *variable));
+        OK
+    })
+}
+
+/// None where the request has no such thing.
+fn text<'r>(request: Request<'r>, variable: Variable) -> Option<&'r [u8]> {
+    match variable {
+        Variable::Bucket => path_part(request, |path| path.bucket()),
+        Variable::Key => path_part(request, |path| path.key()),
+        Variable::Operation => {
+            let mut headers = Headers::new();
+            let view = access::view(request, &mut headers).ok()?;
+            Some(sigv4::operation(&view).name().as_bytes())
+        }
+        Variable::AccessKey => not_empty(request.context()?.access_key.get()),
+        Variable::Auth => request
+            .context()?
+            .form
+            .get()
+            .map(Form::name)
+            .map(str::as_bytes),
+        Variable::Error => request.context()?.error.get().map(str::as_bytes),
+        Variable::Origin => request.context()?.origin.get().map(|o| &*o.server),
+        Variable::OriginHost => request.context()?.origin.get().map(|o| o.host_name()),
+        Variable::SignTime => {
+            let context = request.context()?;
+            context.form.get()?;
+            let micros = context.sign_time.get().div_ceil(1000);
+            // Seconds with microseconds, as nginx's own times are seconds.
+            let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+            let copy = request.allocate(text.len())?;
+            copy.copy_from_slice(text.as_bytes());
+            Some(copy)
+        }
+    }
+}
+
+/// A part of the path, in the canonical form: percent-encoded, so that it is fit for a header, a cache
+/// key or a log.
+fn path_part<'r>(
+    request: Request<'r>,
+    part: impl Fn(&ResourcePath<'r>) -> Option<Encoded<'r>>,
+) -> Option<&'r [u8]> {
+    let (path, _) = access::path_and_query(request);
+    let part = part(&ResourcePath::of(path)?)?;
+    let text = request.allocate(part.len())?;
+    part.write(text);
+    Some(text)
+}
+
+fn not_empty(text: &[u8]) -> Option<&[u8]> {
+    (!text.is_empty()).then_some(text)
+}
