@@ -193,6 +193,8 @@ pub(crate) struct LocationConf {
     pub(crate) clients: Option<Rc<ClientMap>>,
     pub(crate) origin: Option<Rc<OriginLine>>,
     implicit_origin: Option<NamedOrigin>,
+    /// Where `proxy_pass` leads.
+    upstream: Option<Upstream>,
     rules: Rules,
 }
 
@@ -210,6 +212,7 @@ impl Default for LocationConf {
             clients: None,
             origin: None,
             implicit_origin: None,
+            upstream: None,
             rules: Rules::default(),
         }
     }
@@ -240,6 +243,18 @@ impl LocationConf {
 
     pub(crate) fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// All that requests may go to from here.
+    pub(crate) fn origins(&self) -> &[NamedOrigin] {
+        match (
+            &self.implicit_origin,
+            self.upstream.and_then(Upstream::conf),
+        ) {
+            (Some(origin), _) => std::slice::from_ref(origin),
+            (None, Some(conf)) => &conf.origins,
+            (None, None) => &[],
+        }
     }
 
     /// For a `proxy_pass` that names a host.
@@ -302,6 +317,7 @@ impl LocationConf {
                  in: add \"s3_client ACCESS_KEY secret_key=...;\""
             ));
         }
+        self.upstream = Some(upstream);
         self.check_origin(&place.to_string(), upstream)
     }
 

@@ -122,6 +122,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
             return ERROR;
         }
         cf.note_sign_time();
+        ffi::request::hook_header_filter();
         match cf.hook_upstreams() {
             Ok(()) => OK,
             Err(why) => {

@@ -6,17 +6,19 @@ use std::ptr::{self, NonNull};
 
 use ngx::ffi::{
     ngx_chain_t, ngx_http_complex_value, ngx_http_complex_value_t, ngx_http_discard_request_body,
-    ngx_http_finalize_request, ngx_http_get_variable, ngx_http_output_filter, ngx_http_request_t,
-    ngx_http_send_header, ngx_int_t, ngx_list_part_t, ngx_list_push, ngx_log_t, ngx_pnalloc,
-    ngx_pool_cleanup_add, ngx_str_t, ngx_table_elt_t, ngx_uint_t, ngx_variable_value_t,
+    ngx_http_filter_finalize_request, ngx_http_finalize_request, ngx_http_get_variable,
+    ngx_http_output_filter, ngx_http_output_header_filter_pt, ngx_http_request_t,
+    ngx_http_send_header, ngx_http_top_header_filter, ngx_int_t, ngx_list_part_t, ngx_list_push,
+    ngx_log_t, ngx_pnalloc, ngx_pool_cleanup_add, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
+    ngx_variable_value_t,
 };
 use sigv4::{Header, Headers};
 
 use super::shim::*;
-use super::{DONE, ERROR, OK, bytes, str_of};
+use super::{DONE, ERROR, OK, bytes, guarded, str_of};
 use crate::conf::{LocationConf, MainConf};
 use crate::context::Context;
-use crate::module;
+use crate::{hooks, module};
 
 /// A request, for as long as its pool lives.
 #[derive(Clone, Copy)]
@@ -272,6 +274,42 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// The status of the answer that is about to be sent.
+    pub(crate) fn status(self) -> u16 {
+        u16::try_from(self.raw().headers_out.status).unwrap_or_default()
+    }
+
+    /// The answer's `Location`.
+    pub(crate) fn location(self) -> Option<&'r [u8]> {
+        // SAFETY: null or an element of the answer's headers, whose value is in the request's pool.
+        unsafe { self.raw().headers_out.location.as_ref() }.map(|h| unsafe { bytes(h.value) })
+    }
+
+    /// Puts another `Location` in its place; keeps the old one where memory is out.
+    pub(crate) fn set_location(self, value: &[u8]) {
+        let Some(value) = self.copy(value) else {
+            return;
+        };
+        // SAFETY: as in `location`; the copy is in the request's pool.
+        unsafe {
+            if let Some(header) = self.raw().headers_out.location.as_mut() {
+                header.value = ngx_str_t {
+                    len: value.len(),
+                    data: value.as_mut_ptr(),
+                };
+            }
+        }
+    }
+
+    /// From a header filter: answers with nginx's page for `status` instead.
+    pub(crate) fn answer_instead(self, status: ngx_int_t) -> ngx_int_t {
+        // SAFETY: a header filter's request, whose answer's head has not been sent.
+        unsafe {
+            let module = ptr::from_ref(module()).cast_mut();
+            ngx_http_filter_finalize_request(self.as_ptr(), module, status)
+        }
+    }
+
     fn add_header(self, name: &'static CStr, value: &[u8]) -> Option<()> {
         let value = self.copy(value)?;
         // SAFETY: the list is the request's; a pushed element is ours to fill in.
@@ -297,6 +335,28 @@ impl<'r> Request<'r> {
         copy.copy_from_slice(data);
         Some(copy)
     }
+}
+
+/// Set at each configuration load, before workers run.
+static mut ORIGINAL_HEADER_FILTER: ngx_http_output_header_filter_pt = None;
+
+/// Puts ours in front of the header filters. To be called once a configuration load, by which time
+/// nginx has started a new chain.
+pub(crate) fn hook_header_filter() {
+    // SAFETY: configuration time: nothing else runs.
+    unsafe {
+        ORIGINAL_HEADER_FILTER = ngx_http_top_header_filter;
+        ngx_http_top_header_filter = Some(header_filter);
+    }
+}
+
+unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
+    let ours = guarded(Some(ERROR), || {
+        // SAFETY: nginx's request, whose answer is ready to be sent.
+        unsafe { Request::from_ptr(r) }.and_then(hooks::answer::answer)
+    });
+    // SAFETY: what nginx would have called.
+    ours.unwrap_or_else(|| unsafe { ORIGINAL_HEADER_FILTER.map_or(OK, |filter| filter(r)) })
 }
 
 type Handler = unsafe extern "C" fn(*mut c_void);
