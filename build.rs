@@ -29,6 +29,8 @@ const FIELDS: &[(&str, &[&str])] = &[
             "args",
             "unparsed_uri",
             "main",
+            "host_start",
+            "host_end",
         ],
     ),
     ("ngx_http_headers_in_t", &["headers", "content_length_n"]),

@@ -114,7 +114,10 @@ impl<'r> Request<'r> {
         unsafe { s3_shim_is_chunked(self.as_ptr()) != 0 }
     }
 
+    /// The headers as on the wire. Over HTTP/2 and HTTP/3 the host is in `:authority`, which newer
+    /// versions of nginx leave out of the list; it stands for the host then (RFC 9113 section 8.3.1).
     pub(crate) fn headers(self, headers: &mut Headers<'r>) -> Result<(), TooManyHeaders> {
+        let mut has_host = false;
         let mut part: *const ngx_list_part_t = &raw const self.raw().headers_in.headers.part;
         while !part.is_null() {
             // SAFETY: nginx's list: each part has `nelts` elements, the last part's next is null.
@@ -127,18 +130,37 @@ impl<'r> Request<'r> {
             };
             for element in elements.iter().filter(|e| e.hash != 0) {
                 // SAFETY: in the request's header buffer.
-                let header = unsafe {
-                    Header {
-                        name: bytes(element.key),
-                        value: bytes(element.value),
-                    }
-                };
-                headers.try_push(header).map_err(|_| TooManyHeaders)?;
+                let (name, value) = unsafe { (bytes(element.key), bytes(element.value)) };
+                has_host |= name.eq_ignore_ascii_case(b"host");
+                headers
+                    .try_push(Header { name, value })
+                    .map_err(|_| TooManyHeaders)?;
             }
             // SAFETY: not null.
             part = unsafe { (*part).next };
         }
-        Ok(())
+        match self.authority() {
+            Some(value) if !has_host => headers
+                .try_push(Header {
+                    name: b"host",
+                    value,
+                })
+                .map_err(|_| TooManyHeaders),
+            _ => Ok(()),
+        }
+    }
+
+    /// The host in the request line or in `:authority`.
+    fn authority(self) -> Option<&'r [u8]> {
+        let (start, end) = (self.raw().host_start, self.raw().host_end);
+        if start.is_null() || end.is_null() {
+            return None;
+        }
+        // SAFETY: both point into the request's header buffer or pool, the end behind the start.
+        unsafe {
+            let len = usize::try_from(end.offset_from(start)).ok()?;
+            Some(std::slice::from_raw_parts(start, len))
+        }
     }
 
     pub(crate) fn evaluate(self, value: &ngx_http_complex_value_t) -> Option<&'r [u8]> {
