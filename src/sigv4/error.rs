@@ -1,0 +1,329 @@
+//! Why a request is refused, with S3's codes, statuses and texts.
+use std::borrow::Cow;
+
+use crate::scope::Region;
+
+/// Why a request was not let in.
+///
+/// Codes, statuses and texts are those of S3:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// Not signed, or not granted to this client.
+    AccessDenied,
+    /// An `x-amz-*` header, or `host`, is not among the signed ones.
+    UnsignedHeaders,
+    /// A V2 signature does not cover this query parameter.
+    UnsignedParameter,
+    /// Neither `x-amz-date` nor `Date`, or not readable.
+    MissingDate,
+    /// A presigned request after its end.
+    RequestExpired,
+    /// A presigned request before its beginning.
+    NotYetValid,
+    /// A V2 query without one of its three parameters.
+    IncompleteV2Query,
+    RequestTimeTooSkewed,
+    InvalidAccessKeyId,
+    SignatureDoesNotMatch,
+    /// The `Authorization` header could not be read.
+    HeaderMalformed(Malformed),
+    /// The query parameters of a presigned request could not be read.
+    QueryMalformed(Malformed),
+    /// The credential scope names another region than the one expected here.
+    WrongRegion {
+        expected: Region,
+    },
+    /// A `%` without two hexadecimal digits, or a path that does not begin with `/`.
+    InvalidUri,
+    MissingPayloadHash,
+    /// A V2 request where `signature_v2` is off.
+    SignatureV4Required,
+    /// More than one way of signing in one request.
+    SeveralMechanisms,
+    /// An `Authorization` scheme that S3 does not know.
+    UnknownMechanism,
+    /// `x-amz-content-sha256` is neither a hash nor a known word.
+    InvalidPayloadHash,
+    /// `x-amz-content-sha256` differs between header and query.
+    PayloadHashConflict,
+    /// A header that must occur once is repeated.
+    RepeatedHeader,
+    /// A header name or value with a line break.
+    InvalidHeader,
+    TooManyParameters,
+    TooManyHeaders,
+    /// A form of upload that is not supported.
+    NotImplemented,
+    /// For the caller: no fault of the request.
+    InternalError,
+}
+
+/// What about a V4 authorization is malformed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Malformed {
+    Syntax,
+    Algorithm,
+    Credential,
+    Service,
+    Terminator,
+    Region,
+    /// The scope's date is not that of the request.
+    ScopeDate,
+    Date,
+    Expires,
+    SignedHeaders,
+    Signature,
+    Missing,
+    Repeated,
+}
+
+impl Malformed {
+    fn text(self) -> &'static str {
+        match self {
+            Malformed::Syntax => "expecting Credential, SignedHeaders and Signature",
+            Malformed::Algorithm => "the algorithm must be AWS4-HMAC-SHA256",
+            Malformed::Credential => {
+                "the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\""
+            }
+            Malformed::Service => "incorrect service; this endpoint belongs to \"s3\"",
+            Malformed::Terminator => "incorrect terminal; this endpoint uses \"aws4_request\"",
+            Malformed::Region => "the region is not a region name",
+            Malformed::ScopeDate => {
+                "invalid credential date; this date is not the same as X-Amz-Date"
+            }
+            Malformed::Date => {
+                "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""
+            }
+            Malformed::Expires => {
+                "X-Amz-Expires must be a whole number of seconds from 1 to 604800"
+            }
+            Malformed::SignedHeaders => {
+                "SignedHeaders must be header names in lower case, sorted and not repeated"
+            }
+            Malformed::Signature => "the signature is empty",
+            Malformed::Missing => {
+                "query-string authentication version 4 requires the X-Amz-Algorithm, \
+                 X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and \
+                 X-Amz-Expires parameters"
+            }
+            Malformed::Repeated => "a signature parameter is repeated",
+        }
+    }
+}
+
+impl Rejection {
+    /// The error code in S3's XML.
+    pub fn code(&self) -> &'static str {
+        self.row().0
+    }
+
+    /// The HTTP status that S3 answers with.
+    pub fn status(&self) -> u16 {
+        self.row().1
+    }
+
+    /// The HTTP status that s3proxy answers with: 400 for an unknown access key too.
+    pub fn status_s3proxy(&self) -> u16 {
+        match self {
+            Rejection::InvalidAccessKeyId => 400,
+            other => other.status(),
+        }
+    }
+
+    /// Whether it is the signature that is wrong, which [`explain`](crate::explain) helps with.
+    pub fn is_mismatch(&self) -> bool {
+        *self == Rejection::SignatureDoesNotMatch
+    }
+
+    /// The text in S3's XML; holds nothing secret and nothing of the request.
+    pub fn message(&self) -> Cow<'static, str> {
+        match self {
+            Rejection::HeaderMalformed(what) => {
+                format!("The authorization header is malformed; {}.", what.text()).into()
+            }
+            Rejection::QueryMalformed(what) => {
+                format!("Error parsing the query parameters; {}.", what.text()).into()
+            }
+            Rejection::WrongRegion { expected } => format!(
+                "The authorization header is malformed; the region is wrong; expecting '{expected}'"
+            )
+            .into(),
+            other => other.row().2.into(),
+        }
+    }
+
+    /// Code, status, text.
+    fn row(&self) -> (&'static str, u16, &'static str) {
+        match self {
+            Rejection::AccessDenied => ("AccessDenied", 403, "Access Denied"),
+            Rejection::UnsignedHeaders => (
+                "AccessDenied",
+                403,
+                "There were headers present in the request which were not signed",
+            ),
+            Rejection::UnsignedParameter => (
+                "AccessDenied",
+                403,
+                "There were query parameters present in the request which were not signed",
+            ),
+            Rejection::MissingDate => (
+                "AccessDenied",
+                403,
+                "AWS authentication requires a valid Date or x-amz-date header",
+            ),
+            Rejection::RequestExpired => ("AccessDenied", 403, "Request has expired"),
+            Rejection::NotYetValid => ("AccessDenied", 403, "Request is not valid yet"),
+            Rejection::IncompleteV2Query => (
+                "AccessDenied",
+                403,
+                "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters",
+            ),
+            Rejection::RequestTimeTooSkewed => (
+                "RequestTimeTooSkewed",
+                403,
+                "The difference between the request time and the current time is too large.",
+            ),
+            Rejection::InvalidAccessKeyId => (
+                "InvalidAccessKeyId",
+                403,
+                "The AWS Access Key Id you provided does not exist in our records.",
+            ),
+            Rejection::SignatureDoesNotMatch => (
+                "SignatureDoesNotMatch",
+                403,
+                "The request signature we calculated does not match the signature you provided. \
+                 Check your key and signing method.",
+            ),
+            Rejection::HeaderMalformed(_) | Rejection::WrongRegion { .. } => (
+                "AuthorizationHeaderMalformed",
+                400,
+                "The authorization header is malformed.",
+            ),
+            Rejection::QueryMalformed(_) => (
+                "AuthorizationQueryParametersError",
+                400,
+                "Error parsing the query parameters.",
+            ),
+            Rejection::InvalidUri => ("InvalidURI", 400, "Couldn't parse the specified URI."),
+            Rejection::MissingPayloadHash => (
+                "InvalidRequest",
+                400,
+                "Missing required header for this request: x-amz-content-sha256",
+            ),
+            Rejection::SignatureV4Required => (
+                "InvalidRequest",
+                400,
+                "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+            ),
+            Rejection::SeveralMechanisms => (
+                "InvalidArgument",
+                400,
+                "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, \
+                 Signature query string parameter or the Authorization header should be specified",
+            ),
+            Rejection::UnknownMechanism => {
+                ("InvalidArgument", 400, "Unsupported Authorization Type")
+            }
+            Rejection::InvalidPayloadHash => (
+                "InvalidArgument",
+                400,
+                "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, \
+                 STREAMING-AWS4-HMAC-SHA256-PAYLOAD, or a valid sha256 value.",
+            ),
+            Rejection::PayloadHashConflict => (
+                "InvalidArgument",
+                400,
+                "x-amz-content-sha256 differs between the header and the query.",
+            ),
+            Rejection::RepeatedHeader => (
+                "InvalidArgument",
+                400,
+                "A header that may occur once only is repeated.",
+            ),
+            Rejection::InvalidHeader => (
+                "InvalidArgument",
+                400,
+                "A header has an invalid name or value.",
+            ),
+            Rejection::TooManyParameters => (
+                "InvalidArgument",
+                400,
+                "The request has too many query parameters.",
+            ),
+            Rejection::TooManyHeaders => (
+                "RequestHeaderSectionTooLarge",
+                400,
+                "Your request header section exceeds the maximum allowed request header section size.",
+            ),
+            Rejection::NotImplemented => (
+                "NotImplemented",
+                501,
+                "A header you provided implies functionality that is not implemented.",
+            ),
+            Rejection::InternalError => (
+                "InternalError",
+                500,
+                "We encountered an internal error. Please try again.",
+            ),
+        }
+    }
+}
+
+impl std::fmt::Display for Rejection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code(), self.message())
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+/// Why a request head cannot be signed: it must be answered 500 and never sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unsignable {
+    NotHttp1,
+    Target,
+    TooLong,
+    TooManyHeaders,
+    TooManyParameters,
+    Header,
+    ObsoleteFold,
+    ControlByte,
+    NoBlankLine,
+    BytesBehind,
+    ContentLength,
+    PathChanged,
+    Bucket,
+}
+
+impl std::fmt::Display for Unsignable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Unsignable::NotHttp1 => "not an HTTP/1 request head",
+            Unsignable::Target => "a request target that is not a valid path and query",
+            Unsignable::TooLong => "a request head longer than 4 GiB",
+            Unsignable::TooManyHeaders => "more than 256 headers",
+            Unsignable::TooManyParameters => "more than 128 query parameters",
+            Unsignable::Header => "a line that is not a header",
+            Unsignable::ObsoleteFold => "a header folded over several lines",
+            Unsignable::ControlByte => "a CR, LF or NUL byte inside a line",
+            Unsignable::NoBlankLine => "no blank line at the end of the head",
+            Unsignable::BytesBehind => "bytes behind the head (proxy_set_body?)",
+            Unsignable::ContentLength => {
+                "a Content-Length or Transfer-Encoding that is unreadable, repeated or contradicted"
+            }
+            Unsignable::PathChanged => {
+                "a path with empty, \".\" or \"..\" segments that was normalised after verification \
+                 (proxy_pass with a URI part, or a rewrite)"
+            }
+            Unsignable::Bucket => {
+                "a bucket name that cannot be a host name (addressing=virtual)"
+            }
+        })
+    }
+}
+
+impl std::error::Error for Unsignable {}

@@ -1,0 +1,37 @@
+//! `x-amz-content-sha256`: what a signature says about the body.
+//!
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
+use crate::error::Rejection;
+
+/// What is signed in the place of the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Payload {
+    /// The SHA-256 of the body, 64 hexadecimal digits as sent.
+    Hash([u8; 64]),
+    Unsigned,
+}
+
+impl Payload {
+    pub(crate) fn parse(value: &[u8]) -> Result<Payload, Rejection> {
+        match value {
+            b"UNSIGNED-PAYLOAD" => Ok(Payload::Unsigned),
+            b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+            | b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+            | b"STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+            | b"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"
+            | b"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER" => Err(Rejection::NotImplemented),
+            _ => match value.try_into() {
+                Ok(hash) if value.iter().all(u8::is_ascii_hexdigit) => Ok(Payload::Hash(hash)),
+                _ => Err(Rejection::InvalidPayloadHash),
+            },
+        }
+    }
+
+    /// The last line of the canonical request.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Payload::Hash(hash) => hash,
+            Payload::Unsigned => b"UNSIGNED-PAYLOAD",
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The query string, split and in canonical order.
+use std::cmp::Ordering;
+
+use arrayvec::ArrayVec;
+
+use crate::{
+    sink::Sink,
+    uri::{self, Encoding, Part},
+};
+
+/// The most query parameters a request may have.
+pub(crate) const MAX_PARAMETERS: usize = 128;
+
+/// Why a query cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum QueryFault {
+    TooMany,
+    Escape,
+}
+
+/// What a parameter is to a signature. Names are compared as decoded; those of V4 in any case,
+/// so that no other spelling of one can slip through to an origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Role {
+    Algorithm,
+    ContentSha256,
+    Credential,
+    Date,
+    Expires,
+    SecurityToken,
+    SignedHeaders,
+    Signature,
+    V2AccessKey,
+    V2Expires,
+    V2Signature,
+    Other,
+}
+
+impl Role {
+    fn of(name: &[u8]) -> Role {
+        let mut buffer = ArrayVec::<u8, 24>::new();
+        let name = if name.contains(&b'%') {
+            buffer.extend(uri::decoded(name, Part::Query).take(24));
+            &buffer
+        } else {
+            name
+        };
+        match name {
+            b"AWSAccessKeyId" => Role::V2AccessKey,
+            b"Expires" => Role::V2Expires,
+            b"Signature" => Role::V2Signature,
+            [
+                b'x' | b'X',
+                b'-',
+                b'a' | b'A',
+                b'm' | b'M',
+                b'z' | b'Z',
+                b'-',
+                rest @ ..,
+            ] => {
+                let is = |name: &[u8]| rest.eq_ignore_ascii_case(name);
+                match rest.len() {
+                    4 if is(b"date") => Role::Date,
+                    7 if is(b"expires") => Role::Expires,
+                    9 if is(b"algorithm") => Role::Algorithm,
+                    9 if is(b"signature") => Role::Signature,
+                    10 if is(b"credential") => Role::Credential,
+                    13 if is(b"signedheaders") => Role::SignedHeaders,
+                    14 if is(b"content-sha256") => Role::ContentSha256,
+                    14 if is(b"security-token") => Role::SecurityToken,
+                    _ => Role::Other,
+                }
+            }
+            _ => Role::Other,
+        }
+    }
+
+    fn bit(self) -> u16 {
+        1 << self as u8
+    }
+}
+
+/// One parameter, as offsets into the raw query.
+#[derive(Clone, Copy)]
+pub(crate) struct Parameter {
+    start: u32,
+    /// Where the name ends: at the `=`, or at `end` without one.
+    equals: u32,
+    end: u32,
+    /// Name and value are in canonical form as they are.
+    canonical: bool,
+    role: Role,
+}
+
+/// A query in canonical order: by encoded name, then by encoded value.
+pub(crate) struct Query<'a> {
+    raw: &'a [u8],
+    parameters: ArrayVec<Parameter, MAX_PARAMETERS>,
+    roles: u16,
+    repeated: bool,
+}
+
+impl<'a> Query<'a> {
+    pub(crate) fn parse(raw: &'a [u8]) -> Result<Query<'a>, QueryFault> {
+        let mut query = Query {
+            raw,
+            parameters: ArrayVec::new(),
+            roles: 0,
+            repeated: false,
+        };
+        // Offsets are 32 bits wide.
+        let length = u32::try_from(raw.len()).map_err(|_| QueryFault::TooMany)?;
+        let mut start = 0;
+        while start < length {
+            let piece = query.slice(start, length);
+            let end = memchr::memchr(b'&', piece).map_or(length, |at| start + at as u32);
+            if start < end {
+                query.push(start, end)?;
+            }
+            start = end + 1;
+        }
+        query.sort();
+        Ok(query)
+    }
+
+    fn push(&mut self, start: u32, end: u32) -> Result<(), QueryFault> {
+        let piece = self.slice(start, end);
+        let equals = memchr::memchr(b'=', piece).map_or(end, |at| start + at as u32);
+        let name = self.slice(start, equals);
+        let canonical = |text| uri::is_canonical(text, Part::Query).ok_or(QueryFault::Escape);
+        let canonical = canonical(name)? & canonical(self.slice(equals + 1, end))?;
+        let role = Role::of(name);
+        if role != Role::Other {
+            self.repeated |= self.roles & role.bit() != 0;
+            self.roles |= role.bit();
+        }
+        self.parameters
+            .try_push(Parameter {
+                start,
+                equals,
+                end,
+                canonical,
+                role,
+            })
+            .map_err(|_| QueryFault::TooMany)
+    }
+
+    fn sort(&mut self) {
+        let raw = self.raw;
+        let order = |a: &Parameter, b: &Parameter| a.compare(b, raw);
+        if !self.parameters.is_sorted_by(|a, b| order(a, b).is_le()) {
+            self.parameters.sort_unstable_by(order);
+        }
+    }
+
+    fn slice(&self, start: u32, end: u32) -> &'a [u8] {
+        slice(self.raw, start, end)
+    }
+
+    /// Whether a parameter of a V4 signature is there.
+    pub(crate) fn has_v4(&self) -> bool {
+        let v2 = Role::V2AccessKey.bit() | Role::V2Expires.bit() | Role::V2Signature.bit();
+        self.roles & !v2 != 0
+    }
+
+    /// Whether a parameter that only a V2 signature has is there.
+    pub(crate) fn has_v2(&self) -> bool {
+        self.roles & (Role::V2AccessKey.bit() | Role::V2Signature.bit()) != 0
+    }
+
+    /// Whether a signature parameter is there twice.
+    pub(crate) fn has_repeated_role(&self) -> bool {
+        self.repeated
+    }
+
+    /// The raw value of a signature parameter.
+    pub(crate) fn find(&self, role: Role) -> Option<&'a [u8]> {
+        self.parameters
+            .iter()
+            .find(|parameter| parameter.role == role)
+            .map(|parameter| parameter.value(self.raw))
+    }
+
+    /// The parameters that are none of a signature: raw name, and raw value where there is a `=`.
+    pub(crate) fn others(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
+        let raw = self.raw;
+        self.parameters
+            .iter()
+            .filter(|parameter| parameter.role == Role::Other)
+            .map(move |parameter| {
+                let value = (parameter.equals < parameter.end).then(|| parameter.value(raw));
+                (parameter.name(raw), value)
+            })
+    }
+
+    /// Puts the canonical query string that a client signed: all but the signature.
+    pub(crate) fn put_signed(&self, sink: &mut impl Sink) {
+        let none: &[(&[u8], &[u8])] = &[];
+        self.put(sink, |role| role != Role::Signature, none);
+    }
+
+    /// Puts the canonical query string without the client's signature parameters and with `added`,
+    /// which are sorted by name.
+    pub(crate) fn put_with(&self, sink: &mut impl Sink, added: &[(&[u8], impl Value)]) {
+        self.put(sink, |role| role == Role::Other, added);
+    }
+
+    fn put(&self, sink: &mut impl Sink, keep: fn(Role) -> bool, added: &[(&[u8], impl Value)]) {
+        let mut added = added.iter().peekable();
+        let mut first = true;
+        let mut separate = |sink: &mut _| {
+            if !std::mem::take(&mut first) {
+                Sink::put(sink, b"&");
+            }
+        };
+        for parameter in self
+            .parameters
+            .iter()
+            .filter(|parameter| keep(parameter.role))
+        {
+            let name = parameter.name(self.raw);
+            while let Some((name, value)) =
+                added.next_if(|(added, _)| uri::compare(added, name).is_lt())
+            {
+                separate(sink);
+                put_added(sink, name, value);
+            }
+            separate(sink);
+            parameter.put(sink, self.raw);
+        }
+        for (name, value) in added {
+            separate(sink);
+            put_added(sink, name, value);
+        }
+    }
+}
+
+/// The value of a parameter that is added.
+pub(crate) trait Value {
+    /// Puts it decoded.
+    fn put(&self, sink: &mut impl Sink);
+}
+
+impl Value for &[u8] {
+    fn put(&self, sink: &mut impl Sink) {
+        sink.put(self);
+    }
+}
+
+fn put_added(sink: &mut impl Sink, name: &[u8], value: &impl Value) {
+    sink.put(name);
+    sink.put(b"=");
+    value.put(&mut Encoding(sink));
+}
+
+impl Parameter {
+    fn name<'a>(&self, raw: &'a [u8]) -> &'a [u8] {
+        slice(raw, self.start, self.equals)
+    }
+
+    fn value<'a>(&self, raw: &'a [u8]) -> &'a [u8] {
+        slice(raw, self.equals.saturating_add(1), self.end)
+    }
+
+    fn compare(&self, other: &Parameter, raw: &[u8]) -> Ordering {
+        let compare = match self.canonical && other.canonical {
+            true => |a: &[u8], b: &[u8]| a.cmp(b),
+            false => uri::compare,
+        };
+        compare(self.name(raw), other.name(raw))
+            .then_with(|| compare(self.value(raw), other.value(raw)))
+    }
+
+    fn put(&self, sink: &mut impl Sink, raw: &[u8]) {
+        if self.canonical {
+            sink.put(slice(raw, self.start, self.end));
+            if self.equals == self.end {
+                sink.put(b"=");
+            }
+        } else {
+            uri::put_canonical(sink, self.name(raw), Part::Query);
+            sink.put(b"=");
+            uri::put_canonical(sink, self.value(raw), Part::Query);
+        }
+    }
+}
+
+fn slice(raw: &[u8], start: u32, end: u32) -> &[u8] {
+    raw.get(start as usize..end as usize).unwrap_or_default()
+}

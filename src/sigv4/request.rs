@@ -1,0 +1,110 @@
+//! The client's request as it arrived, borrowed.
+use arrayvec::ArrayVec;
+
+use crate::error::Rejection;
+
+/// The most headers a request may have; one with more is refused before any work.
+pub const MAX_HEADERS: usize = 256;
+
+/// A header as it was on the wire, less the white space around the value.
+#[derive(Debug, Clone, Copy)]
+pub struct Header<'a> {
+    pub name: &'a [u8],
+    pub value: &'a [u8],
+}
+
+pub type Headers<'a> = ArrayVec<Header<'a>, MAX_HEADERS>;
+
+/// The client's request, borrowed; what is made of it outlives the array of headers.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'h, 'a> {
+    pub method: &'a [u8],
+    /// Raw bytes of the request target before `?`.
+    pub path: &'a [u8],
+    /// Raw bytes behind `?`, empty without one.
+    pub query: &'a [u8],
+    /// What the client signed as host where it is not the header's value (`s3_host`).
+    pub host: Option<&'a [u8]>,
+    pub headers: &'h [Header<'a>],
+}
+
+/// The headers that verification reads, each of which may occur once only.
+#[derive(Default)]
+pub(crate) struct Fields<'a> {
+    pub(crate) authorization: Option<&'a [u8]>,
+    pub(crate) amz_date: Option<&'a [u8]>,
+    pub(crate) content_md5: Option<&'a [u8]>,
+    pub(crate) content_sha256: Option<&'a [u8]>,
+    pub(crate) content_type: Option<&'a [u8]>,
+    pub(crate) copy_source: Option<&'a [u8]>,
+    pub(crate) date: Option<&'a [u8]>,
+    host: Option<&'a [u8]>,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn scan(headers: &[Header<'a>]) -> Result<Fields<'a>, Rejection> {
+        if headers.len() > MAX_HEADERS {
+            return Err(Rejection::TooManyHeaders);
+        }
+        let mut fields = Fields::default();
+        for header in headers {
+            let is = |name: &[u8]| header.name.eq_ignore_ascii_case(name);
+            let field = match header.name.len() {
+                4 if is(b"date") => &mut fields.date,
+                4 if is(b"host") => &mut fields.host,
+                10 if is(b"x-amz-date") => &mut fields.amz_date,
+                11 if is(b"content-md5") => &mut fields.content_md5,
+                12 if is(b"content-type") => &mut fields.content_type,
+                13 if is(b"authorization") => &mut fields.authorization,
+                17 if is(b"x-amz-copy-source") => &mut fields.copy_source,
+                20 if is(b"x-amz-content-sha256") => &mut fields.content_sha256,
+                _ => continue,
+            };
+            if field.replace(header.value).is_some() {
+                return Err(Rejection::RepeatedHeader);
+            }
+        }
+        Ok(fields)
+    }
+}
+
+/// Whether a header is S3's own. One in which `_` stands for `-` counts too, since servers behind
+/// a CGI-like interface read both alike.
+pub(crate) fn is_amz(name: &[u8]) -> bool {
+    let is_dash = |byte: u8| byte == b'-' || byte == b'_';
+    matches!(name, [b'x' | b'X', d1, b'a' | b'A', b'm' | b'M', b'z' | b'Z', d2, ..]
+        if is_dash(*d1) && is_dash(*d2))
+}
+
+/// A token of RFC 9110 section 5.6.2: a method or a header's name.
+pub(crate) fn is_token(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|&byte| TOKEN[usize::from(byte)])
+}
+
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_usize;
+    while byte < 256 {
+        let b = byte as u8;
+        table[byte] = b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'!' | b'#'
+                    | b'$'
+                    | b'%'
+                    | b'&'
+                    | b'\''
+                    | b'*'
+                    | b'+'
+                    | b'-'
+                    | b'.'
+                    | b'^'
+                    | b'_'
+                    | b'`'
+                    | b'|'
+                    | b'~'
+            );
+        byte += 1;
+    }
+    table
+};

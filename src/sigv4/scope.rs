@@ -1,0 +1,87 @@
+//! The credential scope: for which day, region and service a signature holds.
+//!
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
+use arrayvec::ArrayVec;
+
+use crate::{date::Day, error::Malformed, sink::Sink};
+
+/// A region name in a credential scope: at most 64 letters, digits, `-`, `_` and `.`; may be
+/// empty.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Region(ArrayVec<u8, 64>);
+
+impl Region {
+    /// `None` if it is no region name.
+    pub fn parse(name: &[u8]) -> Option<Region> {
+        let valid = name
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b));
+        ArrayVec::try_from(name).ok().filter(|_| valid).map(Region)
+    }
+
+    /// The region that S3 takes where none is named.
+    pub(crate) fn us_east_1() -> Region {
+        Region(b"us-east-1".iter().copied().collect())
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Region {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.escape_ascii().fmt(f)
+    }
+}
+
+pub(crate) const S3: &[u8] = b"s3";
+const TERMINATOR: &[u8] = b"aws4_request";
+
+/// `<day>/<region>/<service>/aws4_request`
+#[derive(Debug, Clone)]
+pub(crate) struct Scope {
+    pub(crate) day: Day,
+    pub(crate) region: Region,
+    pub(crate) service: &'static [u8],
+}
+
+impl Scope {
+    pub(crate) fn s3(day: Day, region: Region) -> Scope {
+        Scope {
+            day,
+            region,
+            service: S3,
+        }
+    }
+
+    /// Splits `<access key>/<scope>`; the access key may hold `/` itself.
+    pub(crate) fn parse_credential(credential: &[u8]) -> Result<(&[u8], Scope), Malformed> {
+        let mut parts = credential.rsplitn(5, |&byte| byte == b'/');
+        let mut part = || parts.next().ok_or(Malformed::Credential);
+        let (terminator, service, region, day, access_key) =
+            (part()?, part()?, part()?, part()?, part()?);
+        if access_key.is_empty() {
+            return Err(Malformed::Credential);
+        }
+        if terminator != TERMINATOR {
+            return Err(Malformed::Terminator);
+        }
+        if service != S3 {
+            return Err(Malformed::Service);
+        }
+        let region = Region::parse(region).ok_or(Malformed::Region)?;
+        let day = Day::parse(day).ok_or(Malformed::Credential)?;
+        Ok((access_key, Scope::s3(day, region)))
+    }
+
+    pub(crate) fn put(&self, sink: &mut impl Sink) {
+        sink.put(self.day.as_bytes());
+        sink.put(b"/");
+        sink.put(self.region.as_bytes());
+        sink.put(b"/");
+        sink.put(self.service);
+        sink.put(b"/");
+        sink.put(TERMINATOR);
+    }
+}

@@ -1,0 +1,366 @@
+//! Signs a verified request anew, for the origin that was picked.
+use arrayvec::ArrayVec;
+use hmac::Mac;
+
+use crate::{
+    canonical::{self, ALGORITHM},
+    date::{AmzDate, Timestamp},
+    error::Unsignable,
+    keys::{Credential, KeyCache, SecretKey},
+    operation::ResourcePath,
+    query::Value,
+    request::{Header, MAX_HEADERS},
+    scope::{Region, Scope},
+    sink::{Counting, Filling, Hashing, Sink},
+    uri::{self, Part},
+    verify::{Form, PayloadPlace, Verified},
+    wire::WireHead,
+};
+
+/// How an origin is told the bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Addressing {
+    /// As the first segment of the path.
+    #[default]
+    Path,
+    /// As the first label of the host.
+    Virtual,
+}
+
+/// One `s3_origin`.
+#[derive(Debug)]
+pub struct Origin {
+    pub credential: Credential,
+    pub session_token: Option<SecretKey>,
+    /// The client's where not set.
+    pub region: Option<Region>,
+    /// The Host header, with a port where it is not the scheme's default.
+    pub host: Box<[u8]>,
+    pub addressing: Addressing,
+}
+
+/// Signs the head of a verified request for an origin.
+///
+/// What is signed is what is on the wire. A header signature, and one of V2, becomes a V4 header
+/// signature of `now`; a presigned request keeps its date and its end.
+///
+/// # Errors
+/// If the head must not be sent.
+pub fn sign<'a>(
+    verified: &'a Verified<'_>,
+    head: &'a WireHead<'a>,
+    origin: &'a Origin,
+    keys: &mut KeyCache,
+    now: Timestamp,
+) -> Result<SignedHead<'a>, Unsignable> {
+    let unchanged = uri::same_path(verified.path, head.path);
+    if !unchanged && !uri::is_plain_path(verified.path) {
+        return Err(Unsignable::PathChanged);
+    }
+    let date = verified
+        .lifetime
+        .map_or_else(|| AmzDate::from(now), |lifetime| lifetime.date);
+    let region = origin.region.as_ref().unwrap_or(&verified.region);
+    let region = if region.as_bytes().is_empty() {
+        Region::us_east_1()
+    } else {
+        region.clone()
+    };
+    let mut signed = SignedHead {
+        verified,
+        head,
+        origin,
+        date,
+        scope: Scope::s3(date.day(), region),
+        virtual_host: ArrayVec::new(),
+        path: head.path,
+        order: ArrayVec::new(),
+        expires: ArrayVec::new(),
+        signature: [0; 64],
+        length: 0,
+    };
+    signed.address()?;
+    if verified.form() != Form::Anonymous {
+        signed.order_headers();
+        signed.sign(keys);
+    }
+    let mut count = Counting::default();
+    signed.put(&mut count);
+    signed.length = count.0;
+    Ok(signed)
+}
+
+/// The head to send: written into memory of the caller's.
+pub struct SignedHead<'a> {
+    verified: &'a Verified<'a>,
+    head: &'a WireHead<'a>,
+    origin: &'a Origin,
+    date: AmzDate,
+    scope: Scope,
+    /// The host with the bucket in front; empty where the origin's is used as it is.
+    virtual_host: ArrayVec<u8, 320>,
+    /// Raw.
+    path: &'a [u8],
+    /// The places of the signed headers, sorted: those on the wire, and behind them `ADDED`.
+    order: ArrayVec<u16, { MAX_HEADERS + ADDED.len() }>,
+    /// X-Amz-Expires in digits.
+    expires: ArrayVec<u8, 10>,
+    signature: [u8; 64],
+    length: usize,
+}
+
+/// The headers that are written anew.
+const ADDED: [&[u8]; 4] = [HOST, CONTENT_SHA256, DATE, SECURITY_TOKEN];
+const HOST: &[u8] = b"Host";
+const CONTENT_SHA256: &[u8] = b"X-Amz-Content-Sha256";
+const DATE: &[u8] = b"X-Amz-Date";
+const SECURITY_TOKEN: &[u8] = b"X-Amz-Security-Token";
+
+impl SignedHead<'_> {
+    /// Bytes that `write` fills.
+    #[allow(clippy::len_without_is_empty, reason = "no head is empty")]
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Writes the head to the beginning of `out`, which has `len` bytes.
+    pub fn write(&self, out: &mut [u8]) {
+        self.put(&mut Filling(out));
+    }
+
+    /// Moves the bucket from the path to the host where the origin wants it there.
+    fn address(&mut self) -> Result<(), Unsignable> {
+        if self.origin.addressing == Addressing::Path {
+            return Ok(());
+        }
+        let path = ResourcePath::of(self.head.path).ok_or(Unsignable::Target)?;
+        if path.raw_bucket().is_empty() {
+            return if path.raw_key().is_empty() {
+                Ok(())
+            } else {
+                Err(Unsignable::Bucket)
+            };
+        }
+        let mut bucket = ArrayVec::<u8, 63>::new();
+        uri::decoded(path.raw_bucket(), Part::Path)
+            .try_for_each(|byte| bucket.try_push(byte))
+            .map_err(|_| Unsignable::Bucket)?;
+        if !is_host_name(&bucket) {
+            return Err(Unsignable::Bucket);
+        }
+        for part in [&bucket, b".".as_slice(), &self.origin.host] {
+            self.virtual_host
+                .try_extend_from_slice(part)
+                .map_err(|_| Unsignable::Bucket)?;
+        }
+        self.path = path.raw_key();
+        Ok(())
+    }
+
+    fn order_headers(&mut self) {
+        let added = ADDED.iter().enumerate();
+        let added = added.filter(|(_, name)| self.added(name).is_some());
+        let places: ArrayVec<u16, { MAX_HEADERS + ADDED.len() }> = self
+            .head
+            .to_sign()
+            .chain(added.map(|(at, _)| MAX_HEADERS + at))
+            .map(|place| place as u16)
+            .collect();
+        for place in places {
+            let name = self.header(place).name;
+            // Most come in order; equal ones keep theirs.
+            let behind = |other: &u16| canonical::order(self.header(*other).name, name).is_gt();
+            let at = self
+                .order
+                .iter()
+                .rposition(|other| !behind(other))
+                .map_or(0, |at| at + 1);
+            self.order.insert(at, place);
+        }
+    }
+
+    fn sign(&mut self, keys: &mut KeyCache) {
+        if let Some(lifetime) = self.verified.lifetime {
+            use std::io::Write;
+            // A 32-bit number has at most 10 digits.
+            let _ = write!(self.expires, "{}", lifetime.expires);
+        }
+        let mut hash = Hashing::default();
+        canonical::put_request(
+            &mut hash,
+            self.head.method,
+            |sink| self.put_path(sink),
+            |sink| self.put_query(sink),
+            self.headers(),
+            self.verified.payload.as_bytes(),
+        );
+        let to_sign = canonical::string_to_sign(&self.date, &self.scope, &hash.finish());
+        let mut mac = keys.signing_key(&self.origin.credential, &self.scope);
+        mac.update(&to_sign);
+        self.signature = canonical::hex(&mac.finalize().into_bytes().into());
+    }
+
+    fn put(&self, sink: &mut impl Sink) {
+        self.put_request_line(sink);
+        put_header(sink, HOST, self.host());
+        self.head.kept().for_each(|lines| sink.put(lines));
+        for name in [DATE, CONTENT_SHA256, SECURITY_TOKEN] {
+            if let Some(value) = self.added(name) {
+                put_header(sink, name, value);
+            }
+        }
+        if self.verified.form() != Form::Anonymous && self.verified.lifetime.is_none() {
+            self.put_authorization(sink);
+        }
+        sink.put(b"\r\n");
+    }
+
+    fn put_request_line(&self, sink: &mut impl Sink) {
+        sink.put(self.head.method);
+        sink.put(b" ");
+        self.put_path(sink);
+        let presigned = self.verified.lifetime.is_some();
+        if presigned || self.head.query.others().next().is_some() {
+            sink.put(b"?");
+            self.put_query(sink);
+        }
+        if presigned {
+            sink.put(b"&X-Amz-Signature=");
+            sink.put(&self.signature);
+        }
+        sink.put(b" ");
+        sink.put(self.head.version);
+        sink.put(b"\r\n");
+    }
+
+    /// The canonical path.
+    fn put_path(&self, sink: &mut impl Sink) {
+        if !self.virtual_host.is_empty() {
+            sink.put(b"/");
+        }
+        uri::put_canonical(sink, self.path, Part::Path);
+    }
+
+    /// The canonical query.
+    fn put_query(&self, sink: &mut impl Sink) {
+        let mut added = ArrayVec::<(&[u8], Parameter<'_>), 7>::new();
+        if self.verified.lifetime.is_some() {
+            added.push((b"X-Amz-Algorithm", Parameter::Text(ALGORITHM)));
+            if self.verified.payload_place == PayloadPlace::Query {
+                added.push((
+                    CONTENT_SHA256,
+                    Parameter::Text(self.verified.payload.as_bytes()),
+                ));
+            }
+            added.push((b"X-Amz-Credential", Parameter::Credential(self)));
+            added.push((DATE, Parameter::Text(self.date.as_bytes())));
+            added.push((b"X-Amz-Expires", Parameter::Text(&self.expires)));
+            if let Some(token) = &self.origin.session_token {
+                added.push((SECURITY_TOKEN, Parameter::Text(token.expose())));
+            }
+            added.push((b"X-Amz-SignedHeaders", Parameter::SignedHeaders(self)));
+        }
+        self.head.query.put_with(sink, &added);
+    }
+
+    fn put_authorization(&self, sink: &mut impl Sink) {
+        sink.put(b"Authorization: AWS4-HMAC-SHA256 Credential=");
+        self.put_credential(sink);
+        sink.put(b", SignedHeaders=");
+        canonical::put_names(sink, self.headers());
+        sink.put(b", Signature=");
+        sink.put(&self.signature);
+        sink.put(b"\r\n");
+    }
+
+    fn put_credential(&self, sink: &mut impl Sink) {
+        sink.put(self.origin.credential.access_key());
+        sink.put(b"/");
+        self.scope.put(sink);
+    }
+
+    /// The signed headers, sorted.
+    fn headers(&self) -> impl Iterator<Item = Header<'_>> + Clone {
+        self.order.iter().map(|&place| self.header(place))
+    }
+
+    fn header(&self, place: u16) -> Header<'_> {
+        let place = usize::from(place);
+        match place.checked_sub(MAX_HEADERS).and_then(|at| ADDED.get(at)) {
+            Some(name) => Header {
+                name,
+                value: self.added(name).unwrap_or_default(),
+            },
+            None => self.head.header(place),
+        }
+    }
+
+    /// The value of a header that is written anew; `None` where it is not written.
+    fn added(&self, name: &[u8]) -> Option<&[u8]> {
+        let anonymous = self.verified.form() == Form::Anonymous;
+        let presigned = self.verified.lifetime.is_some();
+        match name {
+            HOST => Some(self.host()),
+            _ if anonymous => None,
+            CONTENT_SHA256 => (!presigned || self.verified.payload_place == PayloadPlace::Header)
+                .then(|| self.verified.payload.as_bytes()),
+            _ if presigned => None,
+            DATE => Some(self.date.as_bytes()),
+            SECURITY_TOKEN => self.origin.session_token.as_ref().map(SecretKey::expose),
+            _ => None,
+        }
+    }
+
+    fn host(&self) -> &[u8] {
+        if self.virtual_host.is_empty() {
+            &self.origin.host
+        } else {
+            &self.virtual_host
+        }
+    }
+}
+
+impl std::fmt::Debug for SignedHead<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SignedHead")
+            .field("head", self.head)
+            .field("date", &self.date)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A query parameter of a presigned request.
+enum Parameter<'a> {
+    Text(&'a [u8]),
+    Credential(&'a SignedHead<'a>),
+    SignedHeaders(&'a SignedHead<'a>),
+}
+
+impl Value for Parameter<'_> {
+    fn put(&self, sink: &mut impl Sink) {
+        match self {
+            Parameter::Text(text) => sink.put(text),
+            Parameter::Credential(head) => head.put_credential(sink),
+            Parameter::SignedHeaders(head) => canonical::put_names(sink, head.headers()),
+        }
+    }
+}
+
+fn put_header(sink: &mut impl Sink, name: &[u8], value: &[u8]) {
+    sink.put(name);
+    sink.put(b": ");
+    sink.put(value);
+    sink.put(b"\r\n");
+}
+
+/// Labels of lower-case letters, digits and inner hyphens (RFC 1123 section 2.1).
+fn is_host_name(name: &[u8]) -> bool {
+    name.split(|&byte| byte == b'.').all(|label| {
+        let inner = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';
+        !label.is_empty()
+            && label.iter().all(inner)
+            && !label.starts_with(b"-")
+            && !label.ends_with(b"-")
+    })
+}

@@ -1,0 +1,118 @@
+//! What the tests share: requests as text, and a directory of clients.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_debug_implementations,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+pub mod reference;
+
+use std::collections::HashMap;
+
+use sigv4::*;
+
+/// Clients by access key.
+pub struct Directory(pub HashMap<Vec<u8>, Client>);
+
+impl Directory {
+    pub fn new(keys: &[(&str, &str)]) -> Directory {
+        let client = |secret: &str, key: &str| Client {
+            credential: credential(key, secret),
+            grant: Grant::default(),
+        };
+        Directory(
+            keys.iter()
+                .map(|(key, secret)| (key.as_bytes().to_vec(), client(secret, key)))
+                .collect(),
+        )
+    }
+
+    pub fn with_grant(key: &str, secret: &str, grant: Grant) -> Directory {
+        let client = Client {
+            credential: credential(key, secret),
+            grant,
+        };
+        Directory(HashMap::from([(key.as_bytes().to_vec(), client)]))
+    }
+}
+
+impl Clients for Directory {
+    fn find(&self, access_key: &[u8]) -> Option<&Client> {
+        self.0.get(access_key)
+    }
+}
+
+pub fn credential(key: &str, secret: &str) -> Credential {
+    Credential::new(key.as_bytes(), SecretKey::new(secret.as_bytes().to_vec()))
+}
+
+pub fn rules() -> Rules {
+    Rules {
+        max_skew: 900,
+        ..Rules::default()
+    }
+}
+
+/// A request written as `METHOD target`, then a header a line.
+#[derive(Clone)]
+pub struct Raw<'a> {
+    pub method: &'a str,
+    pub path: &'a str,
+    pub query: &'a str,
+    pub host: Option<&'a [u8]>,
+    pub headers: Vec<Header<'a>>,
+}
+
+impl<'a> Raw<'a> {
+    pub fn new(text: &'a str) -> Raw<'a> {
+        let mut lines = text.lines();
+        let (method, target) = lines.next().unwrap().split_once(' ').unwrap();
+        let target = target.strip_suffix(" HTTP/1.1").unwrap_or(target);
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let headers = lines
+            .take_while(|line| !line.is_empty())
+            .map(|line| line.split_once(':').unwrap())
+            .map(|(name, value)| Header {
+                name: name.as_bytes(),
+                value: value.trim().as_bytes(),
+            })
+            .collect();
+        Raw {
+            method,
+            path,
+            query,
+            host: None,
+            headers,
+        }
+    }
+
+    pub fn request(&self) -> Request<'_, 'a> {
+        Request {
+            method: self.method.as_bytes(),
+            path: self.path.as_bytes(),
+            query: self.query.as_bytes(),
+            host: self.host,
+            headers: &self.headers,
+        }
+    }
+}
+
+/// Verifies with a cache of its own.
+pub fn verdict<'r>(
+    raw: &Raw<'r>,
+    clients: &Directory,
+    rules: &Rules,
+    now: i64,
+) -> Result<Verified<'r>, Rejection> {
+    verify(
+        &raw.request(),
+        clients,
+        rules,
+        &mut KeyCache::new(8),
+        Timestamp(now),
+    )
+    .map_err(|refused| refused.rejection)
+}

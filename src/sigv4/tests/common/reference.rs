@@ -1,0 +1,247 @@
+//! A signer of its own, written from AWS's description with strings and maps: what it signs, the
+//! core must let in.
+use std::collections::BTreeMap;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+
+pub const KEY: &str = "AKIDCLIENT";
+pub const SECRET: &str = "client/secret+1";
+pub const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// 2026-01-02T03:04:05Z
+pub const NOW: i64 = 1_767_323_045;
+
+/// A client about to sign a request.
+#[derive(Clone)]
+pub struct Sample {
+    pub method: String,
+    /// As sent.
+    pub path: String,
+    /// As sent, without the signature.
+    pub query: String,
+    /// As sent; all are signed but those of `unsigned`.
+    pub headers: Vec<(String, String)>,
+    pub unsigned: Vec<String>,
+    pub key: String,
+    pub secret: String,
+    pub day: String,
+    pub region: String,
+    pub service: String,
+    pub terminator: String,
+    pub date: String,
+    pub expires: String,
+    pub payload: String,
+}
+
+impl Sample {
+    pub fn new(method: &str, target: &str) -> Sample {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        Sample {
+            method: method.into(),
+            path: path.into(),
+            query: query.into(),
+            headers: vec![("Host".into(), "s3.mydomain.com".into())],
+            unsigned: Vec::new(),
+            key: KEY.into(),
+            secret: SECRET.into(),
+            day: "20260102".into(),
+            region: "us-east-1".into(),
+            service: "s3".into(),
+            terminator: "aws4_request".into(),
+            date: "20260102T030405Z".into(),
+            expires: "900".into(),
+            payload: EMPTY.into(),
+        }
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Sample {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    pub fn unsigned(mut self, name: &str, value: &str) -> Sample {
+        self.unsigned.push(name.into());
+        self.header(name, value)
+    }
+
+    /// The request in header form: a request line, then a header a line.
+    pub fn header_form(mut self) -> String {
+        if !self.date.is_empty() {
+            self.headers.push(("x-amz-date".into(), self.date.clone()));
+        }
+        self.headers
+            .push(("x-amz-content-sha256".into(), self.payload.clone()));
+        let signature = self.signature(&self.query, &self.payload);
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={signature}",
+            self.key,
+            self.scope(),
+            self.names().join(";")
+        );
+        self.headers.push(("Authorization".into(), authorization));
+        self.text(&self.query)
+    }
+
+    /// The request in presigned form.
+    pub fn query_form(mut self) -> String {
+        let named = |name: &str| self.query.contains(name);
+        let mut parameters = vec![
+            ("X-Amz-Algorithm", "AWS4-HMAC-SHA256".to_owned()),
+            ("X-Amz-Credential", format!("{}/{}", self.key, self.scope())),
+            ("X-Amz-Date", self.date.clone()),
+            ("X-Amz-Expires", self.expires.clone()),
+            ("X-Amz-SignedHeaders", self.names().join(";")),
+        ];
+        parameters.retain(|(name, _)| !named(name));
+        let payload = self
+            .query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("X-Amz-Content-Sha256="))
+            .unwrap_or("UNSIGNED-PAYLOAD")
+            .to_owned();
+        for (name, value) in parameters {
+            let separator = if self.query.is_empty() { "" } else { "&" };
+            self.query += &format!("{separator}{name}={}", encode(value.as_bytes(), false));
+        }
+        let signature = self.signature(&self.query, &payload);
+        self.text(&format!("{}&X-Amz-Signature={signature}", self.query))
+    }
+
+    fn text(&self, query: &str) -> String {
+        let question = if query.is_empty() { "" } else { "?" };
+        let headers: String = self
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\n"))
+            .collect();
+        format!("{} {}{question}{query}\n{headers}", self.method, self.path)
+    }
+
+    fn scope(&self) -> String {
+        format!(
+            "{}/{}/{}/{}",
+            self.day, self.region, self.service, self.terminator
+        )
+    }
+
+    fn signed(&self) -> BTreeMap<String, String> {
+        let mut signed = BTreeMap::<String, String>::new();
+        for (name, value) in self
+            .headers
+            .iter()
+            .filter(|(name, _)| !self.unsigned.contains(name))
+        {
+            let folded = value
+                .split(' ')
+                .filter(|word| !word.is_empty())
+                .collect::<Vec<_>>()
+                .join(" ");
+            signed
+                .entry(name.to_lowercase())
+                .and_modify(|values| *values += &format!(",{folded}"))
+                .or_insert(folded);
+        }
+        signed
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.signed().into_keys().collect()
+    }
+
+    fn signature(&self, query: &str, payload: &str) -> String {
+        let headers: String = self
+            .signed()
+            .iter()
+            .map(|(name, value)| format!("{name}:{value}\n"))
+            .collect();
+        let request = format!(
+            "{}\n{}\n{}\n{headers}\n{}\n{payload}",
+            self.method,
+            encode(&decode(self.path.as_bytes(), false), true),
+            canonical_query(query),
+            self.names().join(";")
+        );
+        let text = format!(
+            "AWS4-HMAC-SHA256\n{}\n{}\n{}",
+            if self.date.is_empty() {
+                "20260102T030405Z"
+            } else {
+                &self.date
+            },
+            self.scope(),
+            hex(&Sha256::digest(request))
+        );
+        let mut key = format!("AWS4{}", self.secret).into_bytes();
+        for part in [
+            &self.day,
+            &self.region,
+            &self.service,
+            &self.terminator,
+            &text,
+        ] {
+            let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+            mac.update(part.as_bytes());
+            key = mac.finalize().into_bytes().to_vec();
+        }
+        hex(&key)
+    }
+}
+
+/// The canonical query string, by way of a sorted vector of strings.
+pub fn canonical_query(query: &str) -> String {
+    let mut pairs: Vec<_> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| {
+            let encoded = |text: &str| encode(&decode(text.as_bytes(), true), false);
+            (encoded(name), encoded(value))
+        })
+        .collect();
+    pairs.sort();
+    let pairs: Vec<_> = pairs
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    pairs.join("&")
+}
+
+pub fn encode(bytes: &[u8], path: bool) -> String {
+    bytes
+        .iter()
+        .map(|&byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            b'/' if path => "/".into(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+pub fn decode(text: &[u8], plus: bool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let digits = text
+            .get(at + 1..at + 3)
+            .and_then(|digits| std::str::from_utf8(digits).ok());
+        match (
+            text[at],
+            digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()),
+        ) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                at += 2;
+            }
+            (b'+', _) if plus => bytes.push(b' '),
+            (byte, _) => bytes.push(byte),
+        }
+        at += 1;
+    }
+    bytes
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,189 @@
+//! S3's percent-encoding: everything but `A-Z a-z 0-9 - . _ ~` is `%XX` in upper case, and a path
+//! keeps its `/`.
+//!
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html> (`UriEncode`)
+use std::cmp::Ordering;
+
+use crate::sink::Sink;
+
+/// Which part of a URI: a path keeps `/`, and in a query a raw `+` is a space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Path,
+    Query,
+}
+
+impl Part {
+    /// Stands for itself in canonical text.
+    fn is_plain(self, byte: u8) -> bool {
+        UNRESERVED[usize::from(byte)] || (byte == b'/' && self == Part::Path)
+    }
+}
+
+/// Whether `raw` is in its canonical form already; `None` if a `%` lacks its two digits.
+pub(crate) fn is_canonical(raw: &[u8], part: Part) -> Option<bool> {
+    let mut canonical = true;
+    let mut rest = raw;
+    while let Some(at) = rest.iter().position(|&byte| !part.is_plain(byte)) {
+        let (_, tail) = rest.split_at(at);
+        rest = match tail {
+            [b'%', high, low, rest @ ..] => {
+                let byte = unhex(*high)? << 4 | unhex(*low)?;
+                canonical &=
+                    !part.is_plain(byte) && !high.is_ascii_lowercase() && !low.is_ascii_lowercase();
+                rest
+            }
+            [b'%', ..] => return None,
+            [_, rest @ ..] => {
+                canonical = false;
+                rest
+            }
+            [] => break,
+        };
+    }
+    Some(canonical)
+}
+
+/// Puts the canonical form of `raw`: decoded once, encoded once.
+pub(crate) fn put_canonical(sink: &mut impl Sink, raw: &[u8], part: Part) {
+    let mut rest = raw;
+    while let Some(at) = rest.iter().position(|&byte| !part.is_plain(byte)) {
+        let (plain, tail) = rest.split_at(at);
+        sink.put(plain);
+        let mut decoder = Decoder { rest: tail, part };
+        if let Some(byte) = decoder.next() {
+            put_byte(sink, byte, part);
+        }
+        rest = decoder.rest;
+    }
+    sink.put(rest);
+}
+
+/// Percent-encodes what is put into it, as a query does.
+pub(crate) struct Encoding<'s, S>(pub(crate) &'s mut S);
+
+impl<S: Sink> Sink for Encoding<'_, S> {
+    fn put(&mut self, bytes: &[u8]) {
+        put_encoded(self.0, bytes, Part::Query);
+    }
+}
+
+/// Puts decoded `bytes` encoded.
+pub(crate) fn put_encoded(sink: &mut impl Sink, bytes: &[u8], part: Part) {
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|&byte| !part.is_plain(byte)) {
+        let (plain, tail) = rest.split_at(at);
+        sink.put(plain);
+        let Some((byte, tail)) = tail.split_first() else {
+            break;
+        };
+        put_byte(sink, *byte, part);
+        rest = tail;
+    }
+    sink.put(rest);
+}
+
+fn put_byte(sink: &mut impl Sink, byte: u8, part: Part) {
+    if part.is_plain(byte) {
+        sink.put(&[byte]);
+    } else {
+        let digit = |nibble: u8| HEX_UPPER[usize::from(nibble & 15)];
+        sink.put(&[b'%', digit(byte >> 4), digit(byte)]);
+    }
+}
+
+/// The decoded bytes of `raw`; a `%` without its digits stands for itself.
+pub(crate) fn decoded(raw: &[u8], part: Part) -> Decoder<'_> {
+    Decoder { rest: raw, part }
+}
+
+#[derive(Clone)]
+pub(crate) struct Decoder<'a> {
+    rest: &'a [u8],
+    part: Part,
+}
+
+impl<'a> Decoder<'a> {
+    /// What is still to be decoded.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+}
+
+impl Iterator for Decoder<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        if let [b'%', high, low, rest @ ..] = self.rest
+            && let (Some(high), Some(low)) = (unhex(*high), unhex(*low))
+        {
+            self.rest = rest;
+            return Some(high << 4 | low);
+        }
+        let (byte, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(if *byte == b'+' && self.part == Part::Query {
+            b' '
+        } else {
+            *byte
+        })
+    }
+}
+
+/// The order of the canonical forms of two pieces of a query.
+pub(crate) fn compare(a: &[u8], b: &[u8]) -> Ordering {
+    // '%' sorts before every unreserved byte, and upper-case digits in the order of their values.
+    let rank = |byte: u8| (UNRESERVED[usize::from(byte)], byte);
+    decoded(a, Part::Query)
+        .map(rank)
+        .cmp(decoded(b, Part::Query).map(rank))
+}
+
+/// Whether two raw paths have one canonical form.
+pub(crate) fn same_path(a: &[u8], b: &[u8]) -> bool {
+    a == b || decoded(a, Part::Path).eq(decoded(b, Part::Path))
+}
+
+/// Whether nginx would leave a raw path as it is: decoded, it has no `.`, `..` or (but at the
+/// end) empty segment, and no `#`.
+pub(crate) fn is_plain_path(raw: &[u8]) -> bool {
+    // The leading slash opens the first segment.
+    let mut decoder = decoded(raw.strip_prefix(b"/").unwrap_or(raw), Part::Path);
+    let mut length = 0_usize;
+    let mut dots = 0_usize;
+    let removed = |length: usize, dots: usize| length == dots && (1..=2).contains(&dots);
+    for byte in &mut decoder {
+        match byte {
+            b'/' if length == 0 || removed(length, dots) => return false,
+            b'/' => (length, dots) = (0, 0),
+            b'#' => return false,
+            _ => {
+                length += 1;
+                dots += usize::from(byte == b'.');
+            }
+        }
+    }
+    !removed(length, dots)
+}
+
+const HEX_UPPER: &[u8; 16] = b"0123456789ABCDEF";
+
+const UNRESERVED: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_usize;
+    while byte < 256 {
+        let b = byte as u8;
+        table[byte] = b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
+        byte += 1;
+    }
+    table
+};
+
+fn unhex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}

@@ -1,0 +1,646 @@
+//! Whether a request is let in.
+use arrayvec::ArrayVec;
+use hmac::Mac;
+use subtle::ConstantTimeEq;
+
+use crate::{
+    authorization::{Authorization, Buffers, Presigned, raw_access_key},
+    canonical::{self, ALGORITHM},
+    date::{AmzDate, Timestamp},
+    error::{Malformed, Rejection},
+    grant::{Client, Clients},
+    keys::{Credential, KeyCache},
+    operation::classify,
+    payload::Payload,
+    query::{Query, QueryFault, Role},
+    request::{Fields, Header, MAX_HEADERS, Request, is_amz, is_token},
+    scope::Region,
+    sink::Hashing,
+    uri::{self, Part},
+    v2,
+};
+
+/// The location's settings.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    /// Seconds a request's date may differ from now.
+    pub max_skew: i64,
+    /// The one region that clients must sign for.
+    pub region: Option<Region>,
+    pub anonymous: bool,
+    pub signature_v2: bool,
+}
+
+/// How the request was signed: `$s3_auth`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    V4Header,
+    V4Query,
+    V2Header,
+    V2Query,
+    Anonymous,
+}
+
+impl Form {
+    pub fn name(self) -> &'static str {
+        match self {
+            Form::V4Header => "v4-header",
+            Form::V4Query => "v4-query",
+            Form::V2Header => "v2-header",
+            Form::V2Query => "v2-query",
+            Form::Anonymous => "anonymous",
+        }
+    }
+}
+
+/// A refused request: the reason, and who it claimed to be.
+#[derive(Debug)]
+pub struct Refused<'r> {
+    pub rejection: Rejection,
+    /// The access key that the request named, unverified; empty where it named none. One from a
+    /// query is percent-encoded, as it stands there.
+    pub access_key: &'r [u8],
+    pub form: Option<Form>,
+}
+
+/// A verified request; only [`verify`] makes one and only it can be signed.
+#[derive(Debug)]
+pub struct Verified<'r> {
+    form: Form,
+    access_key: &'r [u8],
+    pub(crate) path: &'r [u8],
+    /// The client's; `us-east-1` where its form has none.
+    pub(crate) region: Region,
+    pub(crate) lifetime: Option<Lifetime>,
+    pub(crate) payload: Payload,
+    pub(crate) payload_place: PayloadPlace,
+}
+
+/// From when and for how long a presigned V4 request is valid.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lifetime {
+    pub(crate) date: AmzDate,
+    /// In seconds.
+    pub(crate) expires: u32,
+}
+
+/// Where the client said what its payload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PayloadPlace {
+    Header,
+    Query,
+    Nowhere,
+}
+
+impl<'r> Verified<'r> {
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// The client's; one from a query is percent-encoded, as it stands there. Empty for an
+    /// anonymous request.
+    pub fn access_key(&self) -> &'r [u8] {
+        self.access_key
+    }
+}
+
+/// Decides whether a request is let in, by its signature and its client's grant.
+///
+/// # Errors
+/// With the [`Rejection`] to answer; the origin must not hear of such a request.
+pub fn verify<'r>(
+    request: &Request<'_, 'r>,
+    clients: &impl Clients,
+    rules: &Rules,
+    keys: &mut KeyCache,
+    now: Timestamp,
+) -> Result<Verified<'r>, Refused<'r>> {
+    let mut claim = Claim {
+        access_key: b"",
+        form: None,
+    };
+    decide(request, clients, rules, keys, now, &mut claim).map_err(|rejection| Refused {
+        rejection,
+        access_key: claim.access_key,
+        form: claim.form,
+    })
+}
+
+/// Who a request says it is from, noted as soon as it is read.
+struct Claim<'r> {
+    access_key: &'r [u8],
+    form: Option<Form>,
+}
+
+fn decide<'r>(
+    request: &Request<'_, 'r>,
+    clients: &impl Clients,
+    rules: &Rules,
+    keys: &mut KeyCache,
+    now: Timestamp,
+    claim: &mut Claim<'r>,
+) -> Result<Verified<'r>, Rejection> {
+    let input = Input::read(request)?;
+    let form = input.form(rules)?;
+    claim.form = Some(form);
+    let proof = match form {
+        Form::V4Header | Form::V4Query => input.v4(form, clients, rules, keys, now, claim)?,
+        Form::V2Header | Form::V2Query => input.v2(form, clients, rules, now, claim)?,
+        Form::Anonymous if rules.anonymous => input.anonymous()?,
+        Form::Anonymous => return Err(Rejection::AccessDenied),
+    };
+    if let Some(client) = proof.client
+        && !client.grant.permits(request, &input.query, &input.fields)
+    {
+        return Err(Rejection::AccessDenied);
+    }
+    Ok(Verified {
+        form,
+        access_key: claim.access_key,
+        path: request.path,
+        region: proof.region,
+        lifetime: proof.lifetime,
+        payload: proof.payload,
+        payload_place: proof.payload_place,
+    })
+}
+
+/// What a signature that matched has shown.
+struct Proof<'c> {
+    client: Option<&'c Client>,
+    region: Region,
+    lifetime: Option<Lifetime>,
+    payload: Payload,
+    payload_place: PayloadPlace,
+}
+
+/// A request with its well-known parts found.
+struct Input<'h, 'r> {
+    request: Request<'h, 'r>,
+    fields: Fields<'r>,
+    query: Query<'r>,
+}
+
+impl<'h, 'r> Input<'h, 'r> {
+    fn read(request: &Request<'h, 'r>) -> Result<Input<'h, 'r>, Rejection> {
+        let fields = Fields::scan(request.headers)?;
+        if !request.path.starts_with(b"/")
+            || uri::is_canonical(request.path, Part::Path).is_none()
+            || !is_token(request.method)
+        {
+            return Err(Rejection::InvalidUri);
+        }
+        let query = Query::parse(request.query).map_err(|fault| match fault {
+            QueryFault::TooMany => Rejection::TooManyParameters,
+            QueryFault::Escape => Rejection::InvalidUri,
+        })?;
+        Ok(Input {
+            request: *request,
+            fields,
+            query,
+        })
+    }
+
+    /// The one place that decides how a request is signed; whatever is there must then verify in
+    /// that form.
+    fn form(&self, rules: &Rules) -> Result<Form, Rejection> {
+        let authorization = self.fields.authorization.unwrap_or_default();
+        let v4_header = authorization.starts_with(ALGORITHM);
+        let v2_header = authorization.starts_with(b"AWS ");
+        let v4_query = self.query.has_v4();
+        let v2_query = self.query.has_v2();
+        match [v4_header, v4_query, v2_header, v2_query] {
+            [true, false, false, false] => return Ok(Form::V4Header),
+            [false, true, false, false] => {}
+            [false, false, true, false] if rules.signature_v2 => return Ok(Form::V2Header),
+            [false, false, false, true] if rules.signature_v2 => {}
+            [false, false, true, false] | [false, false, false, true] => {
+                return Err(Rejection::SignatureV4Required);
+            }
+            [false, false, false, false] => {}
+            _ => return Err(Rejection::SeveralMechanisms),
+        }
+        let prefix = authorization.get(..3).unwrap_or_default();
+        if !v2_header && prefix.eq_ignore_ascii_case(b"AWS") {
+            return Err(Rejection::UnknownMechanism);
+        }
+        if v4_query {
+            return Ok(Form::V4Query);
+        }
+        if v2_query {
+            return Ok(Form::V2Query);
+        }
+        if self.is_browser_form() {
+            return Err(Rejection::NotImplemented);
+        }
+        Ok(Form::Anonymous)
+    }
+
+    /// A POST of a form, which carries its signature in the body.
+    fn is_browser_form(&self) -> bool {
+        const TYPE: &[u8] = b"multipart/form-data";
+        let content_type = self.fields.content_type.unwrap_or_default();
+        self.request.method == b"POST"
+            && content_type
+                .get(..TYPE.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(TYPE))
+    }
+
+    fn v4<'c>(
+        &self,
+        form: Form,
+        clients: &'c impl Clients,
+        rules: &Rules,
+        keys: &mut KeyCache,
+        now: Timestamp,
+        claim: &mut Claim<'r>,
+    ) -> Result<Proof<'c>, Rejection> {
+        let mut buffers = Buffers::default();
+        let v4 = match form {
+            Form::V4Query => {
+                let v4 = self.v4_query(&mut buffers)?;
+                claim.access_key = raw_access_key(&self.query, v4.authorization.access_key.len())
+                    .ok_or(Rejection::QueryMalformed(Malformed::Credential))?;
+                v4
+            }
+            _ => self.v4_header(claim)?,
+        };
+        self.check_scope(&v4, rules)?;
+        v4.check_time(rules, now)?;
+
+        let mut signed = Signed::default();
+        let complete = self.collect(&v4.authorization, &mut signed)?;
+        let mut hash = Hashing::default();
+        self.put_canonical(&mut hash, &v4, &signed);
+        let scope = &v4.authorization.scope;
+        let to_sign = canonical::string_to_sign(&v4.date, scope, &hash.finish());
+
+        let client = clients.find(v4.authorization.access_key);
+        let credential = client.map_or(Credential::nobody(), |client| &client.credential);
+        let (key, derived) = keys.untrusted_key(credential, scope);
+        let mut mac = key.clone();
+        mac.update(&to_sign);
+        let signature = canonical::hex(&mac.finalize().into_bytes().into());
+        let matches = bool::from(signature.ct_eq(v4.authorization.signature)) && complete;
+        let client = client.ok_or(Rejection::InvalidAccessKeyId)?;
+        if !matches {
+            return Err(Rejection::SignatureDoesNotMatch);
+        }
+        if derived {
+            keys.keep(credential, scope, &key);
+        }
+        Ok(Proof {
+            client: Some(client),
+            region: v4.authorization.scope.region,
+            lifetime: v4.expires.map(|expires| Lifetime {
+                date: v4.date,
+                expires,
+            }),
+            payload: v4.payload,
+            payload_place: v4.payload_place,
+        })
+    }
+
+    fn v4_header(&self, claim: &mut Claim<'r>) -> Result<V4<'r>, Rejection> {
+        let authorization =
+            Authorization::from_header(self.fields.authorization.unwrap_or_default())
+                .map_err(Rejection::HeaderMalformed)?;
+        claim.access_key = authorization.access_key;
+        let payload = self
+            .fields
+            .content_sha256
+            .ok_or(Rejection::MissingPayloadHash)?;
+        let date = match self.fields.amz_date {
+            Some(date) => AmzDate::parse(date),
+            None => self
+                .fields
+                .date
+                .and_then(Timestamp::parse)
+                .map(AmzDate::from),
+        };
+        Ok(V4 {
+            authorization,
+            date: date.ok_or(Rejection::MissingDate)?,
+            expires: None,
+            payload: Payload::parse(payload)?,
+            payload_place: PayloadPlace::Header,
+        })
+    }
+
+    fn v4_query<'b>(&self, buffers: &'b mut Buffers) -> Result<V4<'b>, Rejection>
+    where
+        'r: 'b,
+    {
+        let presigned =
+            Presigned::from_query(&self.query, buffers).map_err(Rejection::QueryMalformed)?;
+        let in_query = self.query.find(Role::ContentSha256);
+        let (payload, payload_place) = match (in_query, self.fields.content_sha256) {
+            (Some(query), Some(header)) if query != header => {
+                return Err(Rejection::PayloadHashConflict);
+            }
+            (Some(query), _) => (Payload::parse(query)?, PayloadPlace::Query),
+            (None, Some(header)) => (Payload::parse(header)?, PayloadPlace::Header),
+            (None, None) => (Payload::Unsigned, PayloadPlace::Nowhere),
+        };
+        Ok(V4 {
+            authorization: presigned.authorization,
+            date: presigned.date,
+            expires: Some(presigned.expires),
+            payload,
+            payload_place,
+        })
+    }
+
+    fn check_scope(&self, v4: &V4<'_>, rules: &Rules) -> Result<(), Rejection> {
+        let scope = &v4.authorization.scope;
+        if scope.day != v4.date.day() {
+            return Err(match v4.expires {
+                None => Rejection::HeaderMalformed(Malformed::ScopeDate),
+                Some(_) => Rejection::QueryMalformed(Malformed::ScopeDate),
+            });
+        }
+        match &rules.region {
+            Some(expected) if *expected != scope.region && !self.is_us_east_1(&scope.region) => {
+                Err(Rejection::WrongRegion {
+                    expected: expected.clone(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Clients ask in us-east-1 where a bucket is, and which there are.
+    fn is_us_east_1(&self, region: &Region) -> bool {
+        region.as_bytes() == b"us-east-1"
+            && matches!(
+                classify(&self.request, &self.query, false).name(),
+                "ListBuckets" | "GetBucketLocation"
+            )
+    }
+
+    /// Finds the headers that the client signed, in the order in which it did; `false` if one is
+    /// not there.
+    fn collect<'b>(
+        &self,
+        authorization: &Authorization<'b>,
+        signed: &mut Signed<'b>,
+    ) -> Result<bool, Rejection>
+    where
+        'r: 'b,
+    {
+        let mut is_signed = [false; MAX_HEADERS];
+        let mut complete = true;
+        let mut host_signed = false;
+        for name in authorization.signed_headers() {
+            if name == b"host" {
+                host_signed = true;
+                if let Some(value) = self.request.host {
+                    complete &= signed.try_push(Header { name, value }).is_ok();
+                    continue;
+                }
+            }
+            let before = signed.len();
+            for (header, is_signed) in self.request.headers.iter().zip(&mut is_signed) {
+                if header.name.eq_ignore_ascii_case(name) {
+                    if memchr::memchr2(b'\n', b'\r', header.value).is_some() {
+                        return Err(Rejection::InvalidHeader);
+                    }
+                    *is_signed = true;
+                    complete &= signed
+                        .try_push(Header {
+                            name,
+                            value: header.value,
+                        })
+                        .is_ok();
+                }
+            }
+            complete &= signed.len() > before;
+        }
+        let is_free = |header: &Header<'_>| {
+            !is_amz(header.name) || header.name.eq_ignore_ascii_case(b"x-amz-content-sha256")
+        };
+        let mut headers = self.request.headers.iter().zip(is_signed);
+        if !host_signed || !headers.all(|(header, is_signed)| is_signed || is_free(header)) {
+            return Err(Rejection::UnsignedHeaders);
+        }
+        Ok(complete)
+    }
+
+    fn put_canonical<S: crate::sink::Sink>(&self, sink: &mut S, v4: &V4<'_>, signed: &Signed<'_>) {
+        canonical::put_request(
+            sink,
+            self.request.method,
+            |sink| uri::put_canonical(sink, self.request.path, Part::Path),
+            |sink| self.query.put_signed(sink),
+            signed.iter().copied(),
+            v4.payload.as_bytes(),
+        );
+    }
+
+    fn v2<'c>(
+        &self,
+        form: Form,
+        clients: &'c impl Clients,
+        rules: &Rules,
+        now: Timestamp,
+        claim: &mut Claim<'r>,
+    ) -> Result<Proof<'c>, Rejection> {
+        let v2 = match form {
+            Form::V2Query => self.v2_query(now, claim)?,
+            _ => self.v2_header(rules, now, claim)?,
+        };
+        let (payload, payload_place) = self.unsigned_payload()?;
+        if self
+            .query
+            .others()
+            .any(|(name, _)| !v2::is_signed_parameter(name) && !v2::is_harmless_parameter(name))
+        {
+            return Err(Rejection::UnsignedParameter);
+        }
+        let client = clients.find(&v2.access_key);
+        let credential = client.map_or(Credential::nobody(), |client| &client.credential);
+        let to_sign = v2::ToSign {
+            method: self.request.method,
+            path: self.request.path,
+            query: &self.query,
+            headers: self.request.headers,
+            date: v2.date,
+        };
+        let signature = v2::signature(credential.secret(), &to_sign, &self.fields);
+        let matches = bool::from(signature.ct_eq(&v2.signature));
+        let client = client.ok_or(Rejection::InvalidAccessKeyId)?;
+        if !matches {
+            return Err(Rejection::SignatureDoesNotMatch);
+        }
+        Ok(Proof {
+            client: Some(client),
+            region: Region::us_east_1(),
+            lifetime: None,
+            payload,
+            payload_place,
+        })
+    }
+
+    fn v2_header(
+        &self,
+        rules: &Rules,
+        now: Timestamp,
+        claim: &mut Claim<'r>,
+    ) -> Result<V2<'r>, Rejection> {
+        let malformed = || Rejection::HeaderMalformed(Malformed::Syntax);
+        let authorization = self.fields.authorization.unwrap_or_default();
+        let value = authorization
+            .strip_prefix(b"AWS ")
+            .unwrap_or_default()
+            .trim_ascii();
+        let colon = memchr::memrchr(b':', value).ok_or_else(malformed)?;
+        let (access_key, signature) = value.split_at(colon);
+        claim.access_key = access_key;
+        let date = self
+            .fields
+            .amz_date
+            .or(self.fields.date)
+            .ok_or(Rejection::MissingDate)?;
+        let time = Timestamp::parse(date).ok_or(Rejection::MissingDate)?;
+        check_skew(time, rules, now)?;
+        Ok(V2 {
+            access_key: ArrayVec::try_from(access_key).map_err(|_| malformed())?,
+            signature: signature.iter().skip(1).copied().take(29).collect(),
+            date: if self.fields.amz_date.is_some() {
+                b""
+            } else {
+                date
+            },
+        })
+    }
+
+    fn v2_query(&self, now: Timestamp, claim: &mut Claim<'r>) -> Result<V2<'r>, Rejection> {
+        if self.query.has_repeated_role() {
+            return Err(Rejection::QueryMalformed(Malformed::Repeated));
+        }
+        let find = |role| self.query.find(role).ok_or(Rejection::IncompleteV2Query);
+        let raw_access_key = find(Role::V2AccessKey)?;
+        let (signature, expires) = (find(Role::V2Signature)?, find(Role::V2Expires)?);
+        if uri::is_canonical(raw_access_key, Part::Query) != Some(true) {
+            return Err(Rejection::QueryMalformed(Malformed::Credential));
+        }
+        claim.access_key = raw_access_key;
+        let end: i64 = std::str::from_utf8(expires)
+            .ok()
+            .and_then(|digits| digits.parse().ok())
+            .ok_or(Rejection::IncompleteV2Query)?;
+        if end < now.0 {
+            return Err(Rejection::RequestExpired);
+        }
+        let mut access_key = ArrayVec::new();
+        uri::decoded(raw_access_key, Part::Query)
+            .try_for_each(|byte| access_key.try_push(byte))
+            .map_err(|_| Rejection::InvalidAccessKeyId)?;
+        // Some clients leave the plus signs of base64 as they are; it has no spaces.
+        let signature = uri::decoded(signature, Part::Path).take(29).collect();
+        Ok(V2 {
+            access_key,
+            signature,
+            date: expires,
+        })
+    }
+
+    fn anonymous<'c>(&self) -> Result<Proof<'c>, Rejection> {
+        let (payload, payload_place) = self.unsigned_payload()?;
+        Ok(Proof {
+            client: None,
+            region: Region::us_east_1(),
+            lifetime: None,
+            payload,
+            payload_place,
+        })
+    }
+
+    /// The payload of a request whose form has no need of `x-amz-content-sha256`.
+    fn unsigned_payload(&self) -> Result<(Payload, PayloadPlace), Rejection> {
+        match self.fields.content_sha256 {
+            Some(value) => Ok((Payload::parse(value)?, PayloadPlace::Header)),
+            None => Ok((Payload::Unsigned, PayloadPlace::Nowhere)),
+        }
+    }
+}
+
+/// The signed headers with the names that the client gave them; one more than a request can have,
+/// for a host that has no header.
+type Signed<'a> = ArrayVec<Header<'a>, { MAX_HEADERS + 1 }>;
+
+/// A V4 request before its signature is checked.
+struct V4<'a> {
+    authorization: Authorization<'a>,
+    date: AmzDate,
+    /// Seconds; of a presigned request only.
+    expires: Option<u32>,
+    payload: Payload,
+    payload_place: PayloadPlace,
+}
+
+impl V4<'_> {
+    fn check_time(&self, rules: &Rules, now: Timestamp) -> Result<(), Rejection> {
+        let date = self.date.timestamp();
+        let Some(expires) = self.expires else {
+            return check_skew(date, rules, now);
+        };
+        if date.0 > now.0.saturating_add(rules.max_skew) {
+            return Err(Rejection::NotYetValid);
+        }
+        if now.0 > date.0.saturating_add(i64::from(expires)) {
+            return Err(Rejection::RequestExpired);
+        }
+        Ok(())
+    }
+}
+
+/// A V2 request before its signature is checked.
+struct V2<'a> {
+    access_key: ArrayVec<u8, 256>,
+    /// One byte longer than a signature, so that a longer one does not match.
+    signature: ArrayVec<u8, 29>,
+    date: &'a [u8],
+}
+
+fn check_skew(date: Timestamp, rules: &Rules, now: Timestamp) -> Result<(), Rejection> {
+    if date.distance(now) > u64::try_from(rules.max_skew).unwrap_or(0) {
+        return Err(Rejection::RequestTimeTooSkewed);
+    }
+    Ok(())
+}
+
+/// What S3 returns with a SignatureDoesNotMatch; neither holds a secret or a signature.
+#[derive(Debug)]
+pub struct Explanation {
+    pub canonical_request: Vec<u8>,
+    pub string_to_sign: Vec<u8>,
+}
+
+/// Computes again what a V4 request's signature was checked against, only where it is asked for;
+/// `None` for other forms and for requests that could not be read.
+pub fn explain(request: &Request<'_, '_>) -> Option<Explanation> {
+    let input = Input::read(request).ok()?;
+    let mut buffers = Buffers::default();
+    let mut claim = Claim {
+        access_key: b"",
+        form: None,
+    };
+    let v4 = match input.form(&Rules::default()).ok()? {
+        Form::V4Header => input.v4_header(&mut claim).ok()?,
+        Form::V4Query => input.v4_query(&mut buffers).ok()?,
+        _ => return None,
+    };
+    let mut signed = Signed::default();
+    input.collect(&v4.authorization, &mut signed).ok()?;
+    let mut canonical_request = Vec::new();
+    input.put_canonical(&mut canonical_request, &v4, &signed);
+    let mut hash = Hashing::default();
+    crate::sink::Sink::put(&mut hash, &canonical_request);
+    let string_to_sign =
+        canonical::string_to_sign(&v4.date, &v4.authorization.scope, &hash.finish());
+    Some(Explanation {
+        canonical_request,
+        string_to_sign: string_to_sign.to_vec(),
+    })
+}

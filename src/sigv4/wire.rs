@@ -1,0 +1,233 @@
+//! The request head that nginx serialised for the upstream.
+//!
+//! RFC 9112 sections 2 to 6; stricter than they allow, since nginx wrote it.
+use arrayvec::ArrayVec;
+
+use crate::{
+    error::Unsignable,
+    query::{Query, QueryFault},
+    request::{Header, MAX_HEADERS, is_amz, is_token},
+    uri::{self, Part},
+};
+
+/// The request head that nginx serialised for the upstream: HTTP/1 text up to and with the blank
+/// line, and nothing behind it.
+pub struct WireHead<'a> {
+    pub(crate) method: &'a [u8],
+    pub(crate) path: &'a [u8],
+    pub(crate) query: Query<'a>,
+    pub(crate) version: &'a [u8],
+    /// The header lines, each with its CRLF.
+    block: &'a [u8],
+    lines: ArrayVec<Line, MAX_HEADERS>,
+    content_length: Option<u64>,
+    chunked: bool,
+}
+
+/// A header line; it ends where the next one begins.
+#[derive(Clone, Copy)]
+struct Line {
+    start: u32,
+    name: u16,
+    fate: Fate,
+}
+
+/// What becomes of a header.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// The client's, or written anew.
+    Drop,
+    Keep,
+    /// Kept, and signed.
+    Sign,
+}
+
+impl Fate {
+    fn of(name: &[u8]) -> Fate {
+        let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+        match name.len() {
+            4 if is(b"host") => Fate::Drop,
+            10 if is(b"x-amz-date") => Fate::Drop,
+            13 if is(b"authorization") => Fate::Drop,
+            19 if is(b"proxy-authorization") => Fate::Drop,
+            20 if is(b"x-amz-content-sha256") || is(b"x-amz-security-token") => Fate::Drop,
+            11 if is(b"content-md5") => Fate::Sign,
+            12 if is(b"content-type") => Fate::Sign,
+            _ if is_amz(name) => Fate::Sign,
+            _ => Fate::Keep,
+        }
+    }
+}
+
+impl<'a> WireHead<'a> {
+    /// Reads a head.
+    ///
+    /// # Errors
+    /// If it is not a head that can be signed, whatever the origin.
+    pub fn parse(head: &'a [u8]) -> Result<WireHead<'a>, Unsignable> {
+        u32::try_from(head.len()).map_err(|_| Unsignable::TooLong)?;
+        let (request_line, block) = split_line(head).map_err(|_| Unsignable::NotHttp1)?;
+        let mut words = request_line.split(|&byte| byte == b' ');
+        let (Some(method), Some(target), Some(version), None) =
+            (words.next(), words.next(), words.next(), words.next())
+        else {
+            return Err(Unsignable::NotHttp1);
+        };
+        if !is_token(method) || !matches!(version, b"HTTP/1.0" | b"HTTP/1.1") {
+            return Err(Unsignable::NotHttp1);
+        }
+        let question = memchr::memchr(b'?', target).unwrap_or(target.len());
+        let (path, query) = target.split_at(question);
+        if !path.starts_with(b"/") || uri::is_canonical(path, Part::Path).is_none() {
+            return Err(Unsignable::Target);
+        }
+        let query =
+            Query::parse(query.get(1..).unwrap_or_default()).map_err(|fault| match fault {
+                QueryFault::TooMany => Unsignable::TooManyParameters,
+                QueryFault::Escape => Unsignable::Target,
+            })?;
+        let mut head = WireHead {
+            method,
+            path,
+            query,
+            version,
+            block,
+            lines: ArrayVec::new(),
+            content_length: None,
+            chunked: false,
+        };
+        head.read_lines()?;
+        Ok(head)
+    }
+
+    fn read_lines(&mut self) -> Result<(), Unsignable> {
+        let mut rest = self.block;
+        loop {
+            let (line, behind) = split_line(rest)?;
+            if line.is_empty() {
+                let length = self.block.len() - rest.len();
+                self.block = self.block.get(..length).unwrap_or_default();
+                return if behind.is_empty() {
+                    Ok(())
+                } else {
+                    Err(Unsignable::BytesBehind)
+                };
+            }
+            if line.starts_with(b" ") || line.starts_with(b"\t") {
+                return Err(Unsignable::ObsoleteFold);
+            }
+            let colon = memchr::memchr(b':', line).ok_or(Unsignable::Header)?;
+            let (name, value) = line.split_at(colon);
+            if !is_token(name) {
+                return Err(Unsignable::Header);
+            }
+            self.read_framing(name, value.get(1..).unwrap_or_default().trim_ascii())?;
+            let line = Line {
+                start: (self.block.len() - rest.len()) as u32,
+                name: u16::try_from(colon).map_err(|_| Unsignable::Header)?,
+                fate: Fate::of(name),
+            };
+            self.lines
+                .try_push(line)
+                .map_err(|_| Unsignable::TooManyHeaders)?;
+            rest = behind;
+        }
+    }
+
+    /// Takes note of how the body is delimited, which must be said at most once.
+    fn read_framing(&mut self, name: &[u8], value: &[u8]) -> Result<(), Unsignable> {
+        let length = name.eq_ignore_ascii_case(b"content-length");
+        if !length && !name.eq_ignore_ascii_case(b"transfer-encoding") {
+            return Ok(());
+        }
+        if self.content_length.is_some() || self.chunked {
+            return Err(Unsignable::ContentLength);
+        }
+        if length {
+            let digits = Some(value).filter(|value| value.iter().all(u8::is_ascii_digit));
+            self.content_length =
+                digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+        } else {
+            self.chunked = value.eq_ignore_ascii_case(b"chunked");
+        }
+        match self.content_length.is_some() || self.chunked {
+            true => Ok(()),
+            false => Err(Unsignable::ContentLength),
+        }
+    }
+
+    /// Content-Length on the wire.
+    pub fn content_length(&self) -> Option<u64> {
+        self.content_length
+    }
+
+    /// Whether the body is sent in chunks.
+    pub fn is_chunked(&self) -> bool {
+        self.chunked
+    }
+
+    /// The places of the headers to sign, in their order on the wire.
+    pub(crate) fn to_sign(&self) -> impl Iterator<Item = usize> {
+        let lines = self.lines.iter().enumerate();
+        lines
+            .filter(|(_, line)| line.fate == Fate::Sign)
+            .map(|(at, _)| at)
+    }
+
+    /// The header in a place; an empty one where there is none.
+    pub(crate) fn header(&self, at: usize) -> Header<'a> {
+        let line = self
+            .lines
+            .get(at)
+            .map_or((0, 0), |line| (line.start, line.name));
+        let name = line.0 as usize..line.0 as usize + usize::from(line.1);
+        let value = name.end + 1..self.line_start(at + 1);
+        Header {
+            name: self.block.get(name).unwrap_or_default(),
+            value: self.block.get(value).unwrap_or_default().trim_ascii(),
+        }
+    }
+
+    /// The lines that go on the wire again, as many of them together as lie together.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &'a [u8]> {
+        let mut at = 0;
+        self.lines
+            .chunk_by(|a, b| (a.fate == Fate::Drop) == (b.fate == Fate::Drop))
+            .filter_map(move |run| {
+                let start = self.line_start(at);
+                at += run.len();
+                let kept = run.first().is_some_and(|line| line.fate != Fate::Drop);
+                kept.then(|| {
+                    self.block
+                        .get(start..self.line_start(at))
+                        .unwrap_or_default()
+                })
+            })
+    }
+
+    fn line_start(&self, at: usize) -> usize {
+        self.lines
+            .get(at)
+            .map_or(self.block.len(), |line| line.start as usize)
+    }
+}
+
+impl std::fmt::Debug for WireHead<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not the headers: those of the client's signature are still among them.
+        f.debug_struct("WireHead")
+            .field("method", &self.method.escape_ascii().to_string())
+            .field("path", &self.path.escape_ascii().to_string())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Splits off a line and its CRLF.
+fn split_line(text: &[u8]) -> Result<(&[u8], &[u8]), Unsignable> {
+    let end = memchr::memchr3(b'\r', b'\n', 0, text).ok_or(Unsignable::NoBlankLine)?;
+    match text.split_at(end) {
+        (line, [b'\r', b'\n', rest @ ..]) => Ok((line, rest)),
+        (_, [b'\r']) => Err(Unsignable::NoBlankLine),
+        _ => Err(Unsignable::ControlByte),
+    }
+}
