@@ -18,7 +18,8 @@ use std::ptr;
 
 use ngx::core::NGX_CONF_ERROR;
 use ngx::ffi::{
-    NGX_HTTP_MODULE, ngx_conf_t, ngx_http_module_t, ngx_http_request_t, ngx_int_t, ngx_module_t,
+    NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_HTTP_MODULE, ngx_conf_t, ngx_http_module_t,
+    ngx_http_request_t, ngx_int_t, ngx_module_t,
 };
 
 use crate::conf::{LocationConf, MainConf, UpstreamConf};
@@ -133,9 +134,11 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     })
 }
 
+const INTERNAL_SERVER_ERROR: ngx_int_t = NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
+
 unsafe extern "C" fn access(r: *mut ngx_http_request_t) -> ngx_int_t {
-    guarded(ERROR, || {
+    guarded(INTERNAL_SERVER_ERROR, || {
         // SAFETY: nginx's request, in its access phase.
-        unsafe { Request::from_ptr(r) }.map_or(ERROR, hooks::access::access)
+        unsafe { Request::from_ptr(r) }.map_or(INTERNAL_SERVER_ERROR, hooks::access::access)
     })
 }

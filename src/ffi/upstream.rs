@@ -17,6 +17,7 @@ use super::shim::*;
 use super::{DONE, ERROR, OK, bytes, guarded};
 use crate::conf::UpstreamConf;
 use crate::hooks::peer;
+use crate::log::log_error;
 use crate::module;
 
 /// An upstream of the configuration, explicit (`upstream {}`) or implicit (a `proxy_pass` to a host).
@@ -263,10 +264,14 @@ unsafe extern "C" fn get_peer(pc: *mut ngx_peer_connection_t, data: *mut c_void)
             upstream: wrapped.upstream,
             peer,
         };
-        match wrapped
-            .head_slot()
-            .and_then(|mut head| peer::picked(request, &pick, &mut head))
-        {
+        let Some(mut head) = wrapped.head_slot() else {
+            log_error!(
+                request.log(),
+                "not forwarded: there is no request head to sign"
+            );
+            return ERROR;
+        };
+        match peer::picked(request, &pick, &mut head) {
             Some(()) => picked,
             None => ERROR,
         }
