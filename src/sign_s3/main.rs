@@ -1,1 +1,215 @@
-fn main() {}
+//! Prints a presigned S3 URL.
+#![forbid(unsafe_code)]
+
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    process::ExitCode,
+    time::SystemTime,
+};
+
+use lexopt::{Arg, Parser, ValueExt};
+use sigv4::{Credential, Header, Presign, Region, SecretKey, Timestamp};
+use zeroize::Zeroizing;
+
+const HELP: &str = "\
+Prints a presigned S3 URL.
+
+usage: sign_s3 [options] ENDPOINT KEY SECRET BUCKET OBJECT
+
+  ENDPOINT   http://HOST[:PORT] or https://HOST[:PORT]
+  KEY        access key
+  SECRET     secret key
+  BUCKET     bucket name
+  OBJECT     key of the object, not percent-encoded
+
+  KEY and SECRET may be env:NAME (an environment variable) or file:PATH (its
+  first line), so that they stay out of the list of processes.
+
+  -v, --version 4|2       signature version (4)
+      --region REGION     region of a version 4 signature, may be empty (us-east-1)
+      --method METHOD     HTTP method that the URL is good for (GET)
+      --expires SECONDS   how long it is good for, 1 to 604800 (3600)
+      --header 'N: V'     a header that must be sent with it; may be repeated
+  -h, --help              print this
+
+example: sign_s3 -v 4 --region \"\" http://localhost:8080 KEY SECRET bucket path/to/object.mp4
+";
+
+fn main() -> ExitCode {
+    let outcome = match Command::parse(Parser::from_env()) {
+        Ok(Some(command)) => command.url(),
+        Ok(None) => Ok(HELP.to_owned()),
+        Err(error) => Err(error.to_string()),
+    };
+    match outcome {
+        Ok(text) => {
+            println!("{}", text.trim_end());
+            ExitCode::SUCCESS
+        }
+        Err(reason) => {
+            eprintln!("sign_s3: {reason}\nTry 'sign_s3 --help'.");
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Version {
+    V2,
+    V4,
+}
+
+struct Command {
+    version: Version,
+    region: Region,
+    method: OsString,
+    expires: u32,
+    headers: Vec<OsString>,
+    endpoint: String,
+    credential: Credential,
+    bucket: OsString,
+    key: OsString,
+}
+
+impl Command {
+    /// `None` if help is asked for.
+    fn parse(mut parser: Parser) -> Result<Option<Command>, lexopt::Error> {
+        let mut version = Version::V4;
+        let mut region = OsString::from("us-east-1");
+        let mut method = OsString::from("GET");
+        let mut expires = 3_600;
+        let mut headers = Vec::new();
+        let mut operands = Vec::new();
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Arg::Short('h') | Arg::Long("help") => return Ok(None),
+                Arg::Short('v') | Arg::Long("version") => {
+                    version = match parser.value()?.as_bytes() {
+                        b"2" => Version::V2,
+                        b"4" => Version::V4,
+                        _ => return Err("the signature version is 4 or 2".into()),
+                    };
+                }
+                Arg::Long("region") => region = parser.value()?,
+                Arg::Long("method") => method = parser.value()?,
+                Arg::Long("expires") => {
+                    let seconds = parser.value()?.parse().ok();
+                    expires = seconds.ok_or("--expires is a whole number of seconds")?;
+                }
+                Arg::Long("header") => headers.push(parser.value()?),
+                Arg::Value(operand) => operands.push(operand),
+                other => return Err(other.unexpected()),
+            }
+        }
+        let [endpoint, access_key, secret, bucket, key]: [OsString; 5] = operands
+            .try_into()
+            .map_err(|_| "expecting ENDPOINT KEY SECRET BUCKET OBJECT")?;
+        let access_key = value_of("the access key", access_key)?;
+        let secret = value_of("the secret key", secret)?;
+        Ok(Some(Command {
+            version,
+            region: Region::parse(region.as_bytes()).ok_or("the region is not a region name")?,
+            method,
+            expires,
+            headers,
+            endpoint: endpoint
+                .into_string()
+                .map_err(|_| "the endpoint is not text")?,
+            credential: Credential::new(&access_key, SecretKey::new(secret.to_vec())),
+            bucket,
+            key,
+        }))
+    }
+
+    fn url(&self) -> Result<String, String> {
+        let (scheme, host) = endpoint(&self.endpoint)?;
+        let headers = self
+            .headers
+            .iter()
+            .map(|header| parse_header(header))
+            .collect::<Result<Vec<_>, _>>()?;
+        let presign = Presign {
+            method: self.method.as_bytes(),
+            host: host.as_bytes(),
+            bucket: self.bucket.as_bytes(),
+            key: self.key.as_bytes(),
+            headers: &headers,
+            region: self.region.clone(),
+            expires: self.expires,
+        };
+        let target = match self.version {
+            Version::V4 => presign.v4(&self.credential, now()?),
+            Version::V2 => presign.v2(&self.credential, now()?),
+        };
+        let target = target.map_err(|error| error.to_string())?;
+        Ok(format!("{scheme}{host}{}", target.escape_ascii()))
+    }
+}
+
+fn now() -> Result<Timestamp, String> {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .ok();
+    let seconds = since.and_then(|since| i64::try_from(since.as_secs()).ok());
+    seconds
+        .map(Timestamp)
+        .ok_or_else(|| "the clock is before 1970".into())
+}
+
+/// A literal, `env:NAME` or `file:PATH`.
+fn value_of(what: &str, argument: OsString) -> Result<Zeroizing<Vec<u8>>, String> {
+    let text = argument.as_bytes();
+    let value = if let Some(name) = text.strip_prefix(b"env:") {
+        let name = OsStr::from_bytes(name);
+        std::env::var_os(name)
+            .map(OsString::into_vec)
+            .ok_or_else(|| format!("{what}: the environment has no {}", name.display()))?
+    } else if let Some(path) = text.strip_prefix(b"file:") {
+        let path = OsStr::from_bytes(path);
+        let text = std::fs::read(path)
+            .map(Zeroizing::new)
+            .map_err(|error| format!("{what}: {}: {error}", path.display()))?;
+        text.split(|&byte| byte == b'\n')
+            .next()
+            .unwrap_or_default()
+            .trim_ascii_end()
+            .to_vec()
+    } else {
+        argument.into_vec()
+    };
+    match value.is_empty() {
+        true => Err(format!("{what} is empty")),
+        false => Ok(Zeroizing::new(value)),
+    }
+}
+
+/// Scheme with its slashes, and the host as HTTP clients send it: without the scheme's own port.
+fn endpoint(url: &str) -> Result<(&str, &str), String> {
+    let (scheme, own_port) = match () {
+        () if url.starts_with("http://") => ("http://", ":80"),
+        () if url.starts_with("https://") => ("https://", ":443"),
+        () => return Err("the endpoint begins with http:// or https://".into()),
+    };
+    let host = url.trim_start_matches(scheme);
+    let host = host.strip_suffix('/').unwrap_or(host);
+    let host = host.strip_suffix(own_port).unwrap_or(host);
+    let valid = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    if host.is_empty() || !host.bytes().all(valid) {
+        return Err("the endpoint is a scheme and a host, with a port where it needs one".into());
+    }
+    Ok((scheme, host))
+}
+
+fn parse_header(text: &OsStr) -> Result<Header<'_>, String> {
+    let text = text.as_bytes();
+    let colon = text
+        .iter()
+        .position(|&byte| byte == b':')
+        .ok_or("--header is 'name: value'")?;
+    let (name, value) = text.split_at(colon);
+    Ok(Header {
+        name,
+        value: value.strip_prefix(b":").unwrap_or(value).trim_ascii(),
+    })
+}

@@ -13,6 +13,7 @@ mod grant;
 mod keys;
 mod operation;
 mod payload;
+mod presign;
 mod query;
 mod request;
 mod scope;
@@ -29,6 +30,7 @@ pub use crate::{
     grant::{Allow, BucketPattern, Client, Clients, Grant},
     keys::{Credential, KeyCache, SecretKey},
     operation::{Encoded, Operation, ResourcePath, operation},
+    presign::{Presign, Unpresignable},
     request::{Header, Headers, MAX_HEADERS, Request},
     scope::Region,
     sign::{Addressing, Origin, SignedHead, sign},

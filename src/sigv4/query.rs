@@ -94,6 +94,7 @@ pub(crate) struct Parameter {
 }
 
 /// A query in canonical order: by encoded name, then by encoded value.
+#[derive(Default)]
 pub(crate) struct Query<'a> {
     raw: &'a [u8],
     parameters: ArrayVec<Parameter, MAX_PARAMETERS>,
@@ -105,9 +106,7 @@ impl<'a> Query<'a> {
     pub(crate) fn parse(raw: &'a [u8]) -> Result<Query<'a>, QueryFault> {
         let mut query = Query {
             raw,
-            parameters: ArrayVec::new(),
-            roles: 0,
-            repeated: false,
+            ..Query::default()
         };
         // Offsets are 32 bits wide.
         let length = u32::try_from(raw.len()).map_err(|_| QueryFault::TooMany)?;

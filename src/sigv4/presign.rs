@@ -1,0 +1,183 @@
+//! Makes presigned URLs: a client's side of what `verify` checks.
+use hmac::Mac;
+
+use crate::{
+    authorization::MAX_EXPIRES,
+    canonical::{self, ALGORITHM},
+    date::{AmzDate, Timestamp},
+    keys::{self, Credential},
+    query::Query,
+    request::{Fields, Header, MAX_HEADERS, is_amz, is_token},
+    scope::{Region, Scope},
+    sink::{Hashing, Sink},
+    uri::{self, Encoding, Part},
+    v2,
+};
+
+/// A request to be presigned, path-style.
+#[derive(Debug, Clone)]
+pub struct Presign<'a> {
+    pub method: &'a [u8],
+    /// As the client will send it: with the port where it is not the scheme's default.
+    pub host: &'a [u8],
+    /// Not encoded.
+    pub bucket: &'a [u8],
+    /// Not encoded.
+    pub key: &'a [u8],
+    /// Headers that whoever uses the URL must send with these very values.
+    pub headers: &'a [Header<'a>],
+    /// Of V4 only.
+    pub region: Region,
+    /// Seconds from now; of V4 at most 604,800.
+    pub expires: u32,
+}
+
+/// Why a request cannot be presigned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unpresignable {
+    Expires,
+    Method,
+    Bucket,
+    /// A header with an invalid name or value, or more than 255 of them.
+    Header,
+    /// A header that V2 does not sign.
+    UnsignedHeader,
+}
+
+impl std::fmt::Display for Unpresignable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Unpresignable::Expires => "the seconds of validity must be 1 to 604800",
+            Unpresignable::Method => "the method is not one of HTTP",
+            Unpresignable::Bucket => "the bucket is empty or holds a slash",
+            Unpresignable::Header => "a header has an invalid name or value",
+            Unpresignable::UnsignedHeader => {
+                "signature version 2 signs no headers but content-md5, content-type and x-amz-*"
+            }
+        })
+    }
+}
+
+impl std::error::Error for Unpresignable {}
+
+impl Presign<'_> {
+    /// The request target, path and query, signed with V4.
+    pub fn v4(&self, credential: &Credential, now: Timestamp) -> Result<Vec<u8>, Unpresignable> {
+        self.check()?;
+        let date = AmzDate::from(now);
+        let scope = Scope::s3(date.day(), self.region.clone());
+        let host = Header {
+            name: b"host",
+            value: self.host,
+        };
+        let mut headers = vec![host];
+        headers.extend(self.headers);
+        headers.sort_by(|a, b| canonical::order(a.name, b.name));
+
+        let mut scoped = credential.access_key().to_vec();
+        scoped.put(b"/");
+        scope.put(&mut scoped);
+        let mut names = Vec::new();
+        canonical::put_names(&mut names, headers.iter().copied());
+        let path = self.path();
+        let mut query = Vec::new();
+        for (name, value) in [
+            ("X-Amz-Algorithm", ALGORITHM),
+            ("&X-Amz-Credential", &scoped),
+            ("&X-Amz-Date", date.as_bytes()),
+            ("&X-Amz-Expires", self.expires.to_string().as_bytes()),
+            ("&X-Amz-SignedHeaders", &names),
+        ] {
+            put_parameter(&mut query, name, value);
+        }
+
+        let is_payload =
+            |header: &&Header<'_>| header.name.eq_ignore_ascii_case(b"x-amz-content-sha256");
+        let payload = self
+            .headers
+            .iter()
+            .find(is_payload)
+            .map(|header| header.value);
+        let mut hash = Hashing::default();
+        canonical::put_request(
+            &mut hash,
+            self.method,
+            |sink| sink.put(&path),
+            |sink| sink.put(&query),
+            headers.iter().copied(),
+            payload.unwrap_or(b"UNSIGNED-PAYLOAD"),
+        );
+        let mut mac = keys::derive(credential.secret(), &scope);
+        mac.update(&canonical::string_to_sign(&date, &scope, &hash.finish()));
+        let signature = canonical::hex(&mac.finalize().into_bytes().into());
+        put_parameter(&mut query, "&X-Amz-Signature", &signature);
+        Ok([path, query].join(b"?".as_slice()))
+    }
+
+    /// The request target, path and query, signed with V2.
+    pub fn v2(&self, credential: &Credential, now: Timestamp) -> Result<Vec<u8>, Unpresignable> {
+        self.check()?;
+        let fields = Fields::scan(self.headers).map_err(|_| Unpresignable::Header)?;
+        let is_signed = |name: &[u8]| {
+            is_amz(name)
+                || name.eq_ignore_ascii_case(b"content-md5")
+                || name.eq_ignore_ascii_case(b"content-type")
+        };
+        if !self.headers.iter().all(|header| is_signed(header.name)) {
+            return Err(Unpresignable::UnsignedHeader);
+        }
+        let path = self.path();
+        let expires = now.0.saturating_add(i64::from(self.expires)).to_string();
+        let to_sign = v2::ToSign {
+            method: self.method,
+            path: &path,
+            query: &Query::default(),
+            headers: self.headers,
+            date: expires.as_bytes(),
+        };
+        let signature = v2::signature(credential.secret(), &to_sign, &fields);
+        let mut query = Vec::new();
+        put_parameter(&mut query, "AWSAccessKeyId", credential.access_key());
+        put_parameter(&mut query, "&Expires", expires.as_bytes());
+        put_parameter(&mut query, "&Signature", &signature);
+        Ok([path, query].join(b"?".as_slice()))
+    }
+
+    fn check(&self) -> Result<(), Unpresignable> {
+        if !(1..=MAX_EXPIRES).contains(&self.expires) {
+            return Err(Unpresignable::Expires);
+        }
+        if !is_token(self.method) {
+            return Err(Unpresignable::Method);
+        }
+        if self.bucket.is_empty() || self.bucket.contains(&b'/') {
+            return Err(Unpresignable::Bucket);
+        }
+        let valid = |header: &Header<'_>| {
+            is_token(header.name)
+                && !header.name.eq_ignore_ascii_case(b"host")
+                && !header.value.iter().any(u8::is_ascii_control)
+        };
+        if self.headers.len() >= MAX_HEADERS || !self.headers.iter().all(valid) {
+            return Err(Unpresignable::Header);
+        }
+        Ok(())
+    }
+
+    /// In canonical form.
+    fn path(&self) -> Vec<u8> {
+        let mut path = Vec::new();
+        for segment in [self.bucket, self.key] {
+            path.put(b"/");
+            uri::put_encoded(&mut path, segment, Part::Path);
+        }
+        path
+    }
+}
+
+fn put_parameter(sink: &mut Vec<u8>, name: &str, value: &[u8]) {
+    sink.put(name.as_bytes());
+    sink.put(b"=");
+    Encoding(sink).put(value);
+}
