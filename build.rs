@@ -42,7 +42,6 @@ const FIELDS: &[(&str, &[&str])] = &[
             "content_type_len",
             "content_type",
             "content_length_n",
-            "location",
         ],
     ),
     ("ngx_http_upstream_t", &["peer", "request_bufs", "conf"]),

@@ -301,26 +301,40 @@ impl<'r> Request<'r> {
         u16::try_from(self.raw().headers_out.status).unwrap_or_default()
     }
 
-    /// The answer's `Location`.
+    /// The answer's `Location`, which nginx may or may not have set apart.
     pub(crate) fn location(self) -> Option<&'r [u8]> {
-        // SAFETY: null or an element of the answer's headers, whose value is in the request's pool.
-        unsafe { self.raw().headers_out.location.as_ref() }.map(|h| unsafe { bytes(h.value) })
+        // SAFETY: an element of the answer's headers, whose value is in the request's pool.
+        self.location_header()
+            .map(|header| unsafe { bytes(header.value) })
     }
 
     /// Puts another `Location` in its place; keeps the old one where memory is out.
     pub(crate) fn set_location(self, value: &[u8]) {
-        let Some(value) = self.copy(value) else {
-            return;
-        };
-        // SAFETY: as in `location`; the copy is in the request's pool.
-        unsafe {
-            if let Some(header) = self.raw().headers_out.location.as_mut() {
-                header.value = ngx_str_t {
-                    len: value.len(),
-                    data: value.as_mut_ptr(),
-                };
+        if let (Some(header), Some(value)) = (self.location_header(), self.copy(value)) {
+            header.value = ngx_str_t {
+                len: value.len(),
+                data: value.as_mut_ptr(),
+            };
+        }
+    }
+
+    fn location_header(self) -> Option<&'r mut ngx_table_elt_t> {
+        let mut part: *mut ngx_list_part_t =
+            // SAFETY: the list is the request's own.
+            unsafe { &raw mut (*self.as_ptr()).headers_out.headers.part };
+        while !part.is_null() {
+            // SAFETY: nginx's list: each part has `nelts` elements, the last part's next is null.
+            unsafe {
+                for i in 0..(*part).nelts {
+                    let header = &mut *(*part).elts.cast::<ngx_table_elt_t>().add(i);
+                    if header.hash != 0 && bytes(header.key).eq_ignore_ascii_case(b"location") {
+                        return Some(header);
+                    }
+                }
+                part = (*part).next;
             }
         }
+        None
     }
 
     /// From a header filter: answers with nginx's page for `status` instead.

@@ -116,6 +116,30 @@ s3_shim_head_buf(ngx_pool_t *pool, ngx_buf_t *like, size_t size)
 }
 
 
+/*
+ * The length of the body that follows the head to the upstream; -1 where it
+ * is still being read from the client. True of a first try only.
+ */
+off_t
+s3_shim_body_behind_head(ngx_http_request_t *r)
+{
+    off_t         length;
+    ngx_chain_t  *cl;
+
+    if (r->request_body_no_buffering) {
+        return -1;
+    }
+
+    length = 0;
+
+    for (cl = r->upstream->request_bufs->next; cl; cl = cl->next) {
+        length += ngx_buf_size(cl->buf);
+    }
+
+    return length;
+}
+
+
 void
 s3_shim_peers_rlock(ngx_http_upstream_rr_peers_t *peers)
 {

@@ -27,6 +27,7 @@ unsafe extern "C" {
         like: *mut ngx_buf_t,
         size: usize,
     ) -> *mut ngx_buf_t;
+    pub(super) fn s3_shim_body_behind_head(r: *mut ngx_http_request_t) -> libc::off_t;
     pub(super) fn s3_shim_peers_rlock(peers: *mut ngx_http_upstream_rr_peers_t);
     pub(super) fn s3_shim_peers_unlock(peers: *mut ngx_http_upstream_rr_peers_t);
     pub(super) fn s3_shim_default_ssl_name(

@@ -319,9 +319,15 @@ impl Wrapped {
             // `start`, not `pos`: a head that was sent has its `pos` at the end.
             let len = usize::try_from(plain.last.offset_from(plain.start)).ok()?;
             let head = std::slice::from_raw_parts(plain.start, len);
+            // Behind a head that has been sent, the buffers have been too.
+            let body = match self.signed.is_null() {
+                true => u64::try_from(s3_shim_body_behind_head(self.request)).ok(),
+                false => None,
+            };
             Some(HeadSlot {
                 wrapped: self,
                 head,
+                body,
             })
         }
     }
@@ -331,11 +337,17 @@ impl Wrapped {
 pub(crate) struct HeadSlot<'a> {
     wrapped: &'a mut Wrapped,
     head: &'a [u8],
+    body: Option<u64>,
 }
 
 impl<'a> HeadSlot<'a> {
     pub(crate) fn plain(&self) -> &'a [u8] {
         self.head
+    }
+
+    /// The length of the body that follows, where it is there already and nothing of it sent.
+    pub(crate) fn body_length(&self) -> Option<u64> {
+        self.body
     }
 
     /// Puts a head of `len` bytes, filled in by `write`, in the place of nginx's.

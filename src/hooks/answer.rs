@@ -22,6 +22,9 @@ pub(crate) fn answer(request: Request<'_>) -> Option<ngx_int_t> {
     if !conf.is_resign() {
         return None;
     }
+    if !matches!(request.status(), 200 | 201 | 301..=308) {
+        return None;
+    }
     let target = request.location()?;
     // Not only the origin picked: an answer from the cache has none.
     for origin in conf.origins() {

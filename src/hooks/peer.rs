@@ -69,7 +69,7 @@ pub(crate) fn picked(request: Request<'_>, pick: &Pick<'_>, slot: &mut HeadSlot<
             return None;
         }
     };
-    if !carries_the_body(request, &head) {
+    if !carries_the_body(request, &head, slot.body_length()) {
         log_error!(
             request.log(),
             "not forwarded: its body is not the client's; remove \"proxy_set_body\" and \
@@ -102,15 +102,14 @@ fn origin_of<'r>(request: Request<'r>, pick: &Pick<'_>) -> Option<&'r NamedOrigi
     }
 }
 
-/// Does the head announce the very body that the client sent? What the client signed as its payload
-/// must not be lent to another one.
-fn carries_the_body(request: Request<'_>, head: &WireHead<'_>) -> bool {
-    match u64::try_from(request.content_length()) {
-        Ok(len) if len > 0 => match head.content_length() {
-            Some(on_wire) => on_wire == len,
-            None => head.is_chunked(),
-        },
-        _ if request.is_chunked() => true,
-        _ => head.content_length().unwrap_or(0) == 0,
-    }
+/// Is what follows the head the very body that the client sent? What the client signed as its payload
+/// must not be lent to another one, and a head that announces more than follows would swallow the
+/// connection's next request.
+fn carries_the_body(request: Request<'_>, head: &WireHead<'_>, follows: Option<u64>) -> bool {
+    let announced = match head.content_length() {
+        None if head.is_chunked() => return request.is_chunked() || request.content_length() > 0,
+        announced => announced.unwrap_or(0),
+    };
+    let from_client = u64::try_from(request.content_length()).unwrap_or(0);
+    announced == from_client && follows.is_none_or(|length| length == announced)
 }
