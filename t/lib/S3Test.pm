@@ -121,6 +121,10 @@ my $MockPid;
 #   config       the client, and a location / that goes to origin A
 #   in all       location /_log/PREFIX: what the origins have received
 #   no_error_log the secrets
+# and it knows two sections more:
+#   refused      STATUS CODE MESSAGE: the answer is that S3 error (with STATUS alone:
+#                without a look at the body), and no origin was connected to
+#   passed       ORIGIN: it went to that origin, which found its signature right
 # With origins_only => 1 only the origins, for blocks without the module.
 sub prepare {
     my %o = @_;
@@ -181,6 +185,21 @@ sub defaults {
 
     my $never = $block->no_error_log // [];
     $never = [ref $never ? $never : split /\n+/, $never] if ref $never ne 'ARRAY';
+
+    if (defined $block->refused) {
+        my ($status, $code, $message) = split ' ', $block->refused, 3;
+        $block->set_value(error_code => $status);
+        $block->set_value(response_body_like => s3_error($code, $message)) if $code;
+        $block->set_value(response_headers_like => <<'END') if $code;
+Content-Type: application/xml
+x-amz-request-id: \S+
+END
+        $never = [@$never, 'connect to 127.0.0.1'];
+    }
+    if (defined $block->passed) {
+        $block->set_value(response_headers_like => 'X-Origin: ' . $block->passed . "\n"
+            . 'X-Verified: yes' . "\n" . ($block->response_headers_like // ''));
+    }
     $block->set_value(no_error_log =>
         [@$never, map { $_->{secret} } \%Client, \%Reader, \%A, \%B, \%C]);
 }

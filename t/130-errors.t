@@ -1,0 +1,230 @@
+# The answers of refusals: S3's XML, s3proxy's JSON, what s3_debug_errors adds,
+# what may stand in them, and what happens to the connection.
+
+use FindBin;
+BEGIN { push @INC, "$FindBin::Bin/lib" }
+use S3Test;
+use Test::Nginx::Socket 'no_plan';
+
+sub tail { split /(?<=signature=)/i, $_[0] }
+
+prepare();
+run_tests();
+
+__DATA__
+
+=== TEST 1: the whole of it
+--- request
+GET /bucket/key?a=b
+--- error_code: 403
+--- response_headers_like
+Content-Type: application/xml
+x-amz-request-id: \w+
+Content-Length: \d+
+--- response_body_like eval
+qr{^<\?xml version="1\.0" encoding="UTF-8"\?>\n<Error><Code>AccessDenied</Code><Message>Access Denied</Message><Resource>/bucket/key</Resource><RequestId>\w+</RequestId></Error>\n?$}
+
+=== TEST 2: the path is escaped
+--- raw_request eval: raw('GET /<a>&"b', "Host: x\n")
+--- error_code: 403
+--- response_body_like: <Resource>/&lt;a&gt;&amp;(?:"|&quot;)b</Resource>
+
+=== TEST 3: a path that is no UTF-8 and no XML
+--- raw_request eval: raw("GET /a\xff\x01b", "Host: x\n")
+--- error_code_like: ^40[03]$
+--- response_body_like: ^[^\xff\x01]*$
+
+=== TEST 4: no hint at the right signature unless asked for
+--- request
+GET /bucket/key
+--- more_headers eval: h4(tamper => 1)
+--- refused: 403 SignatureDoesNotMatch
+--- response_body_like: ^(?!.*CanonicalRequest)(?!.*StringToSign)
+
+=== TEST 5: s3_debug_errors: the canonical request and the string to sign
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; s3_debug_errors on; proxy_pass http://origin_a; }
+--- request
+GET /bucket/a%20b?x=1&acl
+--- more_headers eval: h4(path => '/bucket/a%20b', query => 'x=1&acl', tamper => 1)
+--- error_code: 403
+--- response_body_like eval
+qr{<StringToSign>AWS4-HMAC-SHA256\n\d{8}T\d{6}Z\n\d{8}/us-east-1/s3/aws4_request\n[0-9a-f]{64}</StringToSign>.*<CanonicalRequest>GET\n/bucket/a%20b\nacl=&amp;x=1\nhost:localhost\nx-amz-content-sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\nx-amz-date:\d{8}T\d{6}Z\n\nhost;x-amz-content-sha256;x-amz-date\ne3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855</CanonicalRequest>|<CanonicalRequest>.*<StringToSign>}s
+
+=== TEST 6: s3_debug_errors tells nothing to those without a known key
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; s3_debug_errors on; proxy_pass http://origin_a; }
+--- request
+GET /bucket/key
+--- more_headers eval: h4(key => 'AKIDNOBODY')
+--- error_code: 403
+--- response_body_like: ^(?!.*[0-9a-f]{64}</Sig)
+
+=== TEST 7: neither the sent nor the computed signature is in the answer or the log
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; s3_debug_errors on; proxy_pass http://origin_a; }
+--- request
+GET /bucket/key
+--- more_headers eval: our $seven = h4(date => S3Sign::timestamp($^T), tamper => 1)
+--- error_code: 403
+--- response_body_like eval
+my ($right) = h4(date => S3Sign::timestamp($^T)) =~ /Signature=(\w+)/; qr/^(?!.*$right)/s
+--- no_error_log eval
+[h4(date => S3Sign::timestamp($^T)) =~ /Signature=(\w+)/]
+
+=== TEST 8: s3_errors s3proxy: a wrong signature
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; s3_errors s3proxy; proxy_pass http://origin_a; }
+--- request
+GET /bucket/key
+--- more_headers eval: h4(tamper => 1)
+--- error_code: 403
+--- response_headers_like
+Content-Type: application/json
+--- response_body_like: ^\{"error": "[^"]+"\}\n?$
+
+=== TEST 9: s3_errors s3proxy: an unknown key, a malformed signature and an invalid path are 400
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; s3_errors s3proxy; proxy_pass http://origin_a; }
+--- request eval: [('GET /bucket/key') x 2, 'GET ' . q4(expires => undef), 'GET /bucket/key?%zz']
+--- more_headers eval
+[h4(key => 'AKIDNOBODY'), h4(edit => sub { 'AWS4-HMAC-SHA256 nonsense' }), '', h4(query => '%zz')]
+--- error_code eval: [400, 400, 400, 400]
+--- response_body_like eval: [('^\{"error": ".+"\}\n?$') x 4]
+
+=== TEST 10: error_page has no say in refusals
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://origin_a; error_page 403 400 =200 /page; }
+    location = /page { return 200 "let in"; }
+--- request
+GET /bucket/key
+--- refused: 403 AccessDenied
+
+=== TEST 11: proxy_intercept_errors with error_page has its say in the origin's answers
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://origin_a; proxy_intercept_errors on; error_page 403 /page; }
+    location = /page { internal; return 200 "page"; }
+--- request
+GET /bucket/key
+--- more_headers eval: h4() . "X-Mock: A=403\n"
+--- error_code: 403
+--- response_body: page
+
+=== TEST 12: satisfy any does not let an unsigned request through
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; satisfy any; allow all; proxy_pass http://origin_a; }
+--- request
+GET /bucket/key
+--- refused: 403 AccessDenied
+
+=== TEST 13: satisfy any with a wrong signature
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; satisfy any; allow all; deny all; proxy_pass http://origin_a; }
+--- request
+GET /bucket/key
+--- more_headers eval: h4(tamper => 1)
+--- refused: 403 SignatureDoesNotMatch
+
+=== TEST 14: satisfy any with a right signature
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; satisfy any; allow all; proxy_pass http://origin_a; }
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: A
+
+=== TEST 15: deny keeps out those with a right signature
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; deny all; proxy_pass http://origin_a; }
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- refused: 403
+
+=== TEST 16: satisfy any and auth_basic: neither a password replaces the signature
+--- config
+    $TEST_NGINX_CLIENT
+    location / {
+        s3_resign on; s3_anonymous off; satisfy any;
+        auth_basic x; auth_basic_user_file html/passwd;
+        proxy_pass http://origin_a;
+    }
+--- user_files
+>>> passwd
+u:{PLAIN}p
+--- request
+GET /bucket/key
+--- more_headers
+Authorization: Basic dTpw
+--- error_code_like: ^40[013]$
+--- no_error_log
+connect to 127.0.0.1
+
+=== TEST 17: keepalive goes on after a refusal
+--- pipelined_requests eval: ['GET /bucket/key', 'GET /bucket/key', 'GET /bucket/key']
+--- more_headers eval: ['', h4(), h4(tamper => 1)]
+--- error_code eval: [403, 200, 403]
+--- response_body_like eval: ['AccessDenied', 'verified yes', 'SignatureDoesNotMatch']
+
+=== TEST 18: a refused PUT's body is not taken for the next request
+--- pipelined_requests eval
+["PUT /bucket/key\nGET /bucket/smuggled HTTP/1.1\r\nHost: x\r\n\r", 'GET /bucket/key']
+--- more_headers eval: [h4(method => 'PUT', tamper => 1), h4()]
+--- error_code eval: [403, 200]
+--- response_body_like eval: ['SignatureDoesNotMatch', 'line GET /bucket/key HTTP']
+
+=== TEST 19: a refused PUT in chunks likewise
+--- raw_request eval
+my $put = h4(method => 'PUT', tamper => 1) . "Transfer-Encoding: chunked\n";
+"PUT /bucket/key HTTP/1.1\r\n" . $put =~ s/\n/\r\n/gr . "\r\n5\r\nhello\r\n0\r\n\r\n" . raw('GET /bucket/key', h4())
+--- error_code: 403
+--- response_body_like: verified yes|SignatureDoesNotMatch
+--- no_error_log
+client sent invalid
+
+=== TEST 20: Expect: 100-continue is not answered with 100 before a refusal
+--- raw_request eval
+[raw('PUT /bucket/key', h4(method => 'PUT', tamper => 1) . "Expect: 100-continue\nContent-Length: 5\n"), 'hello']
+--- raw_request_middle_delay: 0.1
+--- refused: 403 SignatureDoesNotMatch
+
+=== TEST 21: Expect: 100-continue is answered once the request is verified
+--- raw_request eval
+my $body = 'hello';
+[raw('PUT /bucket/key', h4(method => 'PUT', body => $body, headers => [expect => '100-continue']) . "Content-Length: 5\n"), $body]
+--- raw_request_middle_delay: 0.05
+--- error_code: 100
+--- response_body_like: HTTP/1\.1 200 .*verified yes
+
+=== TEST 22: a client in the middle of a large PUT reads the refusal
+--- request eval: "PUT /bucket/key\n" . 'x' x 3_000_000
+--- more_headers eval: h4(method => 'PUT', tamper => 1)
+--- refused: 403 SignatureDoesNotMatch
+
+=== TEST 23: the reason is in the log, at info
+--- log_level: info
+--- request
+GET /bucket/key
+--- more_headers eval: h4(tamper => 1)
+--- error_code: 403
+--- error_log eval: qr/\[info\].*s3_resign.*SignatureDoesNotMatch/
+
+=== TEST 24: an origin's error comes through as it is
+--- request
+GET /bucket/key
+--- more_headers eval: h4() . "X-Mock: A=404\n"
+--- error_code: 404
+--- response_headers
+x-amz-request-id: origin-A
+--- response_body_like: verified yes
