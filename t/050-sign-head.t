@@ -1,0 +1,332 @@
+# What the origin receives: the canonical path and query, its own host, key and
+# region, the client's headers, and a signature of all that goes on the wire
+# whatever proxy_* lines the configuration has. The origin verifies each.
+
+use FindBin;
+BEGIN { push @INC, "$FindBin::Bin/lib" }
+use S3Test;
+use Test::Nginx::Socket 'no_plan';
+
+our @paths = (
+    # on the wire from the client        to the origin
+    ['/bucket/a%20b'                  => '/bucket/a%20b'],
+    ['/bucket/a+b'                    => '/bucket/a%2Bb'],
+    ['/bucket/a%2Bb'                  => '/bucket/a%2Bb'],
+    ['/bucket/a%25b'                  => '/bucket/a%25b'],
+    ['/bucket/a%2520b'                => '/bucket/a%2520b'],
+    ['/bucket/a%2fb%2Fc'              => '/bucket/a/b/c'],
+    ['/bucket//a///b/'                => '/bucket//a///b/'],
+    ['/bucket/a/../b'                 => '/bucket/a/../b'],
+    ['/bucket/./a/.'                  => '/bucket/./a/.'],
+    ['/bucket/%2e%2e/a'               => '/bucket/../a'],
+    ['/bucket/%7Ea~'                  => '/bucket/~a~'],
+    ['/bucket/%61%3a%40%3D'           => '/bucket/a%3A%40%3D'],
+    ["/bucket/!*'()[]"                => '/bucket/%21%2A%27%28%29%5B%5D'],
+    ['/bucket/$&,;=:@'                => '/bucket/%24%26%2C%3B%3D%3A%40'],
+    ["/bucket/gr\xc3\xbc\xc3\x9fe"    => '/bucket/gr%C3%BC%C3%9Fe'],
+    ['/bucket/gr%c3%bc%c3%9fe'        => '/bucket/gr%C3%BC%C3%9Fe'],
+    ['/bucket/%F0%9F%92%BE'           => '/bucket/%F0%9F%92%BE'],
+    ['/bucket/%FF%FE'                 => '/bucket/%FF%FE'],
+    ['/bucket/%0d%0aX:%20y'           => '/bucket/%0D%0AX%3A%20y'],
+    ['/bucket/a%3Fb%23c'              => '/bucket/a%3Fb%23c'],
+    ['/bucket/' . 'k' x 1000          => '/bucket/' . 'k' x 1000],
+    ['/bucket/' . '%C3%BC' x 500      => '/bucket/' . '%C3%BC' x 500],
+    ['/'                              => '/'],
+    ['/bucket'                        => '/bucket'],
+    ['/bucket/'                       => '/bucket/'],
+);
+our @queries = (
+    ['b=2&a=1&a=0&c'                    => 'a=0&a=1&b=2&c='],
+    ['prefix=a%2fb+c%2B&delimiter=/'    => 'delimiter=%2F&prefix=a%2Fb%20c%2B'],
+    ['list-type=2&prefix=%C3%BC&marker='=> 'list-type=2&marker=&prefix=%C3%BC'],
+    ['a==b=&&=c'                        => '=c&a=%3Db%3D'],
+    ['A=1&a=2&%41=0'                    => 'A=0&A=1&a=2'],
+    ['a-b=1&a=2&a.b=3&a%20b=4'          => 'a=2&a%20b=4&a-b=1&a.b=3'],
+    ['prefix=a?b'                       => 'prefix=a%3Fb'],
+);
+
+# A block that sets these proxy_* lines in the location.
+sub with {
+    return "$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; proxy_pass http://origin_a; $_[0] }";
+}
+
+prepare();
+run_tests();
+
+__DATA__
+
+=== TEST 2: each key arrives in its canonical form
+--- request eval: [map { "GET $_->[0]" } @paths]
+--- more_headers eval: [map { h4(path => $_->[0]) } @paths]
+--- error_code eval: [(200) x @paths]
+--- response_body_like eval: [map { qr{^origin A\nverified yes\n.*\nline GET \Q$_->[1]\E HTTP}s } @paths]
+
+=== TEST 3: the same, presigned
+--- request eval: [map { 'GET ' . q4(path => $_->[0]) } @paths]
+--- error_code eval: [(200) x @paths]
+--- response_body_like eval: [map { qr{^origin A\nverified yes\nauth query\n.*\nline GET \Q$_->[1]\E\?X-Amz-}s } @paths]
+
+=== TEST 4: the same, with merge_slashes off
+--- config eval: with('') . 'merge_slashes off;'
+--- request eval: [map { "GET $_->[0]" } @paths]
+--- more_headers eval: [map { h4(path => $_->[0]) } @paths]
+--- error_code eval: [(200) x @paths]
+--- response_body_like eval: [map { qr{^origin A\nverified yes\n.*\nline GET \Q$_->[1]\E HTTP}s } @paths]
+
+=== TEST 5: each query arrives in its canonical form
+--- request eval: [map { "GET /bucket?$_->[0]" } @queries]
+--- more_headers eval: [map { h4(path => '/bucket', query => $_->[0]) } @queries]
+--- error_code eval: [(200) x @queries]
+--- response_body_like eval: [map { qr{^origin A\nverified yes\n.*\nline GET /bucket\?\Q$_->[1]\E HTTP}s } @queries]
+
+=== TEST 6: and beside presigned parameters
+--- request eval: [map { 'GET ' . q4(path => '/bucket', query => $_->[0]) } @queries]
+--- error_code eval: [(200) x @queries]
+--- response_body_like eval: [('^origin A\nverified yes\nauth query') x @queries]
+
+=== TEST 7: an empty query
+--- request
+GET /bucket?
+--- more_headers eval: h4(path => '/bucket')
+--- passed: A
+--- response_body_like: line GET /bucket HTTP
+
+=== TEST 8: the origin's host, key and region
+--- request
+GET /bucket/key
+--- more_headers eval: h4(host => 's3.example.com', region => 'ap-south-1')
+--- passed: A
+--- response_body_like eval
+qr{auth header\nkey AKIDORIGINA\nregion us-east-1\n.*header [Hh]ost: \Q$ENV{TEST_NGINX_A}\E\n}s
+
+=== TEST 9: without a region of its own the origin gets the client's
+--- http_config
+    upstream u { server $TEST_NGINX_A; s3_origin default access_key=AKIDORIGINA secret_key=oRiGiNa+sEcReT/0123456789abcdefghijklmno; }
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://u; }
+--- request eval: ['GET /bucket/key', 'GET /bucket/key']
+--- more_headers eval: [h4(), h4(region => 'ap-south-1')]
+--- error_code eval: [200, 200]
+--- response_body_like eval: ['verified yes', 'verified no: region ap-south-1 is not mine']
+
+=== TEST 10: host= of the origin, and a port in it
+--- http_config
+    upstream u1 { server $TEST_NGINX_A; s3_origin default $TEST_NGINX_CRED_A host=s3.example.com; }
+    upstream u2 { server $TEST_NGINX_A; s3_origin default $TEST_NGINX_CRED_A host=s3.example.com:9000; }
+--- config
+    $TEST_NGINX_CLIENT
+    s3_resign on;
+    location / { proxy_pass http://u1; }
+    location /two { proxy_pass http://u2; }
+--- request eval: ['GET /bucket/key', 'GET /two/key']
+--- more_headers eval: [h4(), h4(path => '/two/key')]
+--- error_code eval: [200, 200]
+--- response_body_like eval
+['verified yes.*header [Hh]ost: s3\.example\.com\n', 'verified yes.*header [Hh]ost: s3\.example\.com:9000\n']
+
+=== TEST 11: an origin's session token, in both forms; the client's goes no further
+--- http_config
+    upstream u { server $TEST_NGINX_C; s3_origin default $TEST_NGINX_CRED_C; }
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://u; }
+--- request eval: ['GET /bucket/key', 'GET ' . q4(), 'GET /bucket/key']
+--- more_headers eval: [h4(), '', h4(token => 'client/token')]
+--- error_code eval: [200, 200, 200]
+--- response_body_like eval
+['verified yes.*x-amz-security-token: ToKeN/of\+C==', 'verified yes.*X-Amz-Security-Token=ToKeN%2Fof%2BC%3D%3D', '^(?!.*client/token).*verified yes']
+
+=== TEST 12: headers of the client pass through
+--- request
+PUT /bucket/key
+hello
+--- more_headers eval
+h4(method => 'PUT', body => 'hello', headers => ['x-amz-meta-a', 'One  Two', 'content-md5', 'XUFAKrxLKna5cZ2REBfFkg==', 'content-type', 'a/b; c=d'],
+   unsigned => ['Range', 'bytes=0-1', 'If-None-Match', '"x"', 'If-Modified-Since', 'Tue, 27 Mar 2007 19:36:42 GMT', 'Content-Encoding', 'gzip', 'Content-Disposition', 'inline', 'Cache-Control', 'no-cache', 'User-Agent', 'test/1'])
+--- passed: A
+--- response_body_like eval
+qr{^(?=.*signed content-md5;content-type;host;x-amz-content-sha256;x-amz-date;x-amz-meta-a\n)
+(?=.*\nheader\ x-amz-meta-a:\ One\ \ Two\n)(?=.*\nheader\ Range:\ bytes=0-1\n)(?=.*\nheader\ If-None-Match:\ "x"\n)
+(?=.*\nheader\ If-Modified-Since:\ Tue,)(?=.*\nheader\ Content-Encoding:\ gzip\n)(?=.*\nheader\ Content-Disposition:\ inline\n)
+(?=.*\nheader\ Cache-Control:\ no-cache\n)(?=.*\nheader\ User-Agent:\ test/1\n)(?!.*AKIDCLIENT)}xs
+
+=== TEST 13: exactly one Authorization, one date, one host
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: A
+--- response_body_like eval
+qr{^(?!(?:.*\nheader\ authorization:){2})(?!(?:.*\nheader\ x-amz-date:){2})(?!(?:.*\nheader\ host:){2})
+(?!(?:.*\nheader\ x-amz-content-sha256:){2})}xsi
+
+=== TEST 14: the date is fresh, not the client's
+--- request
+GET /bucket/key
+--- more_headers eval: h4(skew => -600)
+--- passed: A
+
+=== TEST 15: a Date header of the client
+--- request
+GET /bucket/key
+--- more_headers eval: h4(date => S3Sign::timestamp(time - 300), date_header => S3Sign::timestamp(time - 300))
+--- passed: A
+
+=== TEST 16: proxy_set_header Host
+--- config eval: with('proxy_set_header Host $host; proxy_set_header X-Real-IP $remote_addr;')
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: A
+--- response_body_like eval: qr{header [Hh]ost: \Q$ENV{TEST_NGINX_A}\E\n.*header X-Real-IP: 127}s
+
+=== TEST 17: proxy_set_header Host, without a Host at all
+--- config eval: with('proxy_set_header Host "";')
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: A
+
+=== TEST 18: proxy_set_header Authorization
+--- config eval: with('proxy_set_header Authorization "Basic abc";')
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: A
+--- response_body_like: ^(?!.*Basic abc)
+
+=== TEST 19: proxy_set_header Authorization with a presigned request
+--- config eval: with('proxy_set_header Authorization "Basic abc";')
+--- request eval: 'GET ' . q4()
+--- passed: A
+--- response_body_like: ^(?!.*Basic abc)
+
+=== TEST 20: proxy_set_header Authorization ""
+--- config eval: with('proxy_set_header Authorization "";')
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: A
+
+=== TEST 21: proxy_set_header of a date and a payload hash
+--- config eval: with('proxy_set_header x-amz-date 20200101T000000Z; proxy_set_header X-Amz-Content-Sha256 "";')
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: A
+
+=== TEST 22: proxy_set_header of metadata, which is signed along
+--- config eval: with('proxy_set_header x-amz-meta-foo "a  b"; proxy_set_header X-Amz-Storage-Class STANDARD_IA;')
+--- request
+PUT /bucket/key
+hello
+--- more_headers eval: h4(method => 'PUT', body => 'hello')
+--- passed: A
+--- response_body_like: signed host;x-amz-content-sha256;x-amz-date;x-amz-meta-foo;x-amz-storage-class\n
+
+=== TEST 23: proxy_set_header takes away a signed header
+--- config eval: with('proxy_set_header x-amz-acl "";')
+--- request
+PUT /bucket/key
+--- more_headers eval: h4(method => 'PUT', headers => ['x-amz-acl', 'public-read'])
+--- passed: A
+--- response_body_like: ^(?!.*public-read)
+
+=== TEST 24: proxy_set_header of metadata with a presigned request
+--- config eval: with('proxy_set_header x-amz-meta-foo bar;')
+--- request eval: 'PUT ' . q4(method => 'PUT') . "\nhello"
+--- passed: A
+--- response_body_like: signed host;x-amz-meta-foo\n
+
+=== TEST 25: proxy_pass_request_headers off
+--- config eval: with('proxy_pass_request_headers off;')
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: A
+
+=== TEST 26: proxy_http_version 1.1 and keepalive headers
+--- config eval: with('proxy_http_version 1.1; proxy_set_header Connection "";')
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: A
+--- response_body_like: line GET /bucket/key HTTP/1\.1\n
+
+=== TEST 27: proxy_method
+--- config eval: with('proxy_method GET;')
+--- request
+HEAD /bucket/key
+--- more_headers eval: h4(method => 'HEAD')
+--- passed: A
+--- response_headers_like
+X-Line: GET /bucket/key HTTP/1.0
+
+=== TEST 28: proxy_pass with a path of its own
+--- config
+    $TEST_NGINX_CLIENT
+    location /pub/ { s3_resign on; proxy_pass http://origin_a/bucket/; }
+--- request eval: ['GET /pub/a%20b', 'GET ' . q4(path => '/pub/a%20b')]
+--- more_headers eval: [h4(path => '/pub/a%20b'), '']
+--- error_code eval: [200, 200]
+--- response_body_like eval: ['verified yes.*line GET /bucket/a%20b HTTP', 'verified yes\nauth query.*line GET /bucket/a%20b\?X-Amz']
+
+=== TEST 29: rewrite ... break
+--- config
+    $TEST_NGINX_CLIENT
+    location /pub/ { s3_resign on; rewrite ^/pub/(.*)$ /bucket/$1 break; proxy_pass http://origin_a; }
+--- request eval: ['GET /pub/a%20b', 'GET /pub/key?versionId=1', 'GET ' . q4(path => '/pub/key')]
+--- more_headers eval: [h4(path => '/pub/a%20b'), h4(path => '/pub/key', query => 'versionId=1'), '']
+--- error_code eval: [200, 200, 200]
+--- response_body_like eval
+['verified yes.*line GET /bucket/a%20b HTTP', 'verified yes.*line GET /bucket/key\?versionId=1 HTTP', 'verified yes\nauth query.*line GET /bucket/key\?X-Amz']
+
+=== TEST 30: rewrite that adds an argument
+--- config
+    $TEST_NGINX_CLIENT
+    location /pub/ { s3_resign on; rewrite ^/pub/(.*)$ /bucket/$1?versionId=9 break; proxy_pass http://origin_a; }
+--- request
+GET /pub/key
+--- more_headers eval: h4(path => '/pub/key')
+--- passed: A
+--- response_body_like: line GET /bucket/key\?versionId=9 HTTP
+
+=== TEST 31: a copy: the source goes along signed
+--- request
+PUT /bucket/key
+--- more_headers eval: h4(method => 'PUT', headers => ['x-amz-copy-source', '/bucket/other%20key?versionId=1'])
+--- passed: A
+--- response_body_like: header x-amz-copy-source: /bucket/other%20key\?versionId=1\n
+
+=== TEST 32: accept-encoding and hop-by-hop headers are not signed
+--- request
+GET /bucket/key
+--- more_headers eval: h4(headers => ['accept-encoding', 'gzip', 'te', 'trailers'], unsigned => ['Connection', 'close, x-y'])
+--- passed: A
+--- response_body_like: signed host;x-amz-content-sha256;x-amz-date\n
+
+=== TEST 33: a header with an empty value, and many of them
+--- request
+PUT /bucket/key
+--- more_headers eval: h4(method => 'PUT', headers => ['x-amz-meta-empty', '', map { ("x-amz-meta-$_", 'v' x 50) } 'a' .. 'z'])
+--- passed: A
+--- response_body_like: x-amz-meta-empty;.*x-amz-meta-z\n
+
+=== TEST 34: headers that nginx hides and adds
+--- config eval: with('proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; underscores_in_headers on; ignore_invalid_headers off;')
+--- request
+GET /bucket/key
+--- more_headers eval: h4(unsigned => ['X_Odd', '1'])
+--- passed: A
+
+=== TEST 35: HEAD
+--- request
+HEAD /bucket/key
+--- more_headers eval: h4(method => 'HEAD')
+--- passed: A
+--- response_headers_like
+X-Line: HEAD /bucket/key HTTP/1.0
+
+=== TEST 36: large_client_header_buffers: a request line that needs the large ones
+--- request eval: 'GET ' . q4(path => '/bucket/' . '%C3%BC' x 341, query => 'prefix=' . 'p' x 3000)
+--- passed: A

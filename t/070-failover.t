@@ -1,0 +1,223 @@
+# proxy_next_upstream: each try is signed for the peer that it goes to, and each
+# peer receives one whole request a try.
+
+use FindBin;
+BEGIN { push @INC, "$FindBin::Bin/lib" }
+use S3Test;
+use Test::Nginx::Socket 'no_plan';
+
+# A location to origin A with backup B.
+sub ab {
+    return "$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; proxy_pass http://origin_ab; $_[0] }";
+}
+our $keepalive = 'proxy_http_version 1.1; proxy_set_header Connection "";';
+
+prepare();
+run_tests();
+
+__DATA__
+
+=== TEST 1: A closes without an answer
+--- request eval: ['GET /t1/key', 'GET /_log/t1']
+--- config eval: ab('')
+--- more_headers eval: [h4(path => '/t1/key') . "X-Mock: A=close\n", '']
+--- error_code eval: [200, 200]
+--- response_body_like eval
+["^origin B\nverified yes\nauth header\nkey AKIDORIGINB\nregion eu-central-1\n", "^A close .*\nB 200 verified body=0 GET /t1/key HTTP/1\\.[01]\n\$"]
+
+=== TEST 2: A answers 503, with proxy_next_upstream http_503; A's signature was right too
+--- config eval: ab('proxy_next_upstream error http_503;')
+--- request eval: ['GET /t2/key', 'GET /_log/t2']
+--- more_headers eval: [h4(path => '/t2/key') . "X-Mock: A=503\n", '']
+--- error_code eval: [200, 200]
+--- response_body_like eval
+["^origin B\nverified yes", "^A 503 verified body=0 GET /t2/key .*\nB 200 verified body=0 GET /t2/key HTTP/1\\.[01]\n\$"]
+
+=== TEST 3: presigned
+--- config eval: ab('')
+--- request eval: 'GET ' . q4(query => 'versionId=1')
+--- more_headers
+X-Mock: A=close
+--- passed: B
+--- response_body_like: auth query\nkey AKIDORIGINB\nregion eu-central-1\n(?!.*AKIDORIGINA)(?!.*us-east-1)
+
+=== TEST 4: nobody listens at A
+--- http_config
+    upstream u {
+        server $TEST_NGINX_DEAD; server $TEST_NGINX_B backup;
+        s3_origin $TEST_NGINX_DEAD $TEST_NGINX_CRED_A; s3_origin $TEST_NGINX_B $TEST_NGINX_CRED_B;
+    }
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://u; }
+--- request eval: [("PUT /bucket/key\nhello") x 3]
+--- more_headers eval: [(h4(method => 'PUT', body => 'hello')) x 3]
+--- error_code eval: [200, 200, 200]
+--- response_body_like eval: [("^origin B\nverified yes.*body 5 2cf24dba") x 3]
+
+=== TEST 5: three peers, two fail
+--- http_config
+    upstream u {
+        server $TEST_NGINX_A; server $TEST_NGINX_B; server $TEST_NGINX_C;
+        s3_origin $TEST_NGINX_A $TEST_NGINX_CRED_A; s3_origin $TEST_NGINX_B $TEST_NGINX_CRED_B; s3_origin $TEST_NGINX_C $TEST_NGINX_CRED_C;
+    }
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://u; proxy_next_upstream error http_500; }
+--- request eval: ['GET /t5/key', 'GET /_log/t5']
+--- more_headers eval: [h4(path => '/t5/key') . "X-Mock: A=500,B=drop\n", '']
+--- error_code eval: [200, 200]
+--- response_body_like eval
+["^origin C\nverified yes.*x-amz-security-token: ToKeN", "^A 500 verified .*\nB drop .*\nC 200 verified body=0 GET /t5/key HTTP/1\\.[01]\n\$"]
+
+=== TEST 6: C first: its token goes no further
+--- http_config
+    upstream u {
+        server $TEST_NGINX_C; server $TEST_NGINX_B backup;
+        s3_origin $TEST_NGINX_B $TEST_NGINX_CRED_B; s3_origin $TEST_NGINX_C $TEST_NGINX_CRED_C;
+    }
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://u; }
+--- request eval: ['GET /bucket/key', 'GET ' . q4()]
+--- more_headers eval: [h4() . "X-Mock: C=close\n", "X-Mock: C=close\n"]
+--- error_code eval: [200, 200]
+--- response_body_like eval: [("^(?!.*ToKeN)origin B\nverified yes") x 2]
+
+=== TEST 7: PUT with a body in memory
+--- config eval: ab('proxy_next_upstream error http_503;')
+--- request eval: ["PUT /t7/key\nhello", 'GET /_log/t7']
+--- more_headers eval: [h4(path => '/t7/key', method => 'PUT', body => 'hello') . "X-Mock: A=503\n", '']
+--- error_code eval: [200, 200]
+--- response_body_like eval
+["^origin B\nverified yes.*\nbody 5 2cf24dba", "^A 503 verified body=5 PUT .*\nB 200 verified body=5 PUT /t7/key HTTP/1\\.[01]\n\$"]
+
+=== TEST 8: PUT with a body in a file, after A has taken a part of it
+--- config eval: ab('client_body_buffer_size 16k; ' . $keepalive)
+--- request eval: ["PUT /t8/key\n" . 'x' x 500_000, 'GET /_log/t8']
+--- more_headers eval: [h4(path => '/t8/key', method => 'PUT', body => 'x' x 500_000) . "X-Mock: A=partial:70000\n", '']
+--- error_code eval: [200, 200]
+--- response_body_like eval
+["^origin B\nverified yes.*\nbody 500000 ", "^A partial unverified body=\\d+ PUT .*\nB 200 verified body=500000 PUT /t8/key HTTP/1\\.1\n\$"]
+
+=== TEST 9: PUT with a body in memory, after A has taken a part of it
+--- config eval: ab('client_body_buffer_size 1m; ' . $keepalive)
+--- request eval: ["PUT /t9/key\n" . 'x' x 500_000, 'GET /_log/t9']
+--- more_headers eval: [h4(path => '/t9/key', method => 'PUT', body => 'x' x 500_000) . "X-Mock: A=partial:10\n", '']
+--- error_code eval: [200, 200]
+--- response_body_like eval
+["^origin B\nverified yes.*\nbody 500000 ", "^A partial .*\nB 200 verified body=500000 PUT /t9/key HTTP/1\\.1\n\$"]
+
+=== TEST 10: an unbuffered body, once begun, is not sent again
+--- config eval: ab('proxy_request_buffering off; ' . $keepalive)
+--- request eval: ["PUT /t10/key\n" . 'x' x 500_000, 'GET /_log/t10']
+--- more_headers eval: [h4(path => '/t10/key', method => 'PUT', body => 'x' x 500_000) . "X-Mock: A=partial:10\n", '']
+--- error_code eval: [502, 200]
+--- response_body_like eval: ['502', "^A partial unverified body=\\d+ PUT /t10/key HTTP/1.1\n\$"]
+
+=== TEST 11: an unbuffered body goes to B when A cannot be connected to
+--- http_config
+    upstream u {
+        server $TEST_NGINX_DEAD; server $TEST_NGINX_B backup;
+        s3_origin $TEST_NGINX_DEAD $TEST_NGINX_CRED_A; s3_origin $TEST_NGINX_B $TEST_NGINX_CRED_B;
+    }
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://u; proxy_request_buffering off; proxy_http_version 1.1; }
+--- request eval: "PUT /bucket/key\n" . 'x' x 500_000
+--- more_headers eval: h4(method => 'PUT', body => 'x' x 500_000)
+--- passed: B
+--- response_body_like: body 500000
+
+=== TEST 12: POST is not sent twice, unless non_idempotent says so
+--- config eval
+ab('') . "location /twice { s3_resign on; proxy_pass http://origin_ab; proxy_next_upstream error non_idempotent; }"
+--- request eval: ["POST /t12/key?uploads\nx", 'GET /_log/t12', "POST /twice/key?uploads\nx"]
+--- more_headers eval
+[map { $_ ? h4(path => $_, method => 'POST', query => 'uploads', body => 'x') . "X-Mock: A=drop\n" : '' } '/t12/key', '', '/twice/key']
+--- error_code eval: [502, 200, 200]
+--- response_body_like eval: ['502', "^A drop [^\n]+\n\$", "^origin B\nverified yes.*body 1 "]
+
+=== TEST 13: all fail
+--- config eval: ab('')
+--- request eval: ['GET /t13/key', 'GET /_log/t13']
+--- more_headers eval: [h4(path => '/t13/key') . "X-Mock: A=close,B=close\n", '']
+--- error_code eval: [502, 200]
+--- response_body_like eval: ['502', "^A close .*\nB close [^\n]+\n\$"]
+
+=== TEST 14: a timeout
+--- config eval: ab('proxy_read_timeout 200ms;')
+--- request
+GET /bucket/key
+--- more_headers eval: h4() . "X-Mock: A=delay:5\n"
+--- passed: B
+
+=== TEST 15: on kept-alive connections: a connection that dies under the request
+--- http_config
+    upstream u {
+        server $TEST_NGINX_A; server $TEST_NGINX_B backup; keepalive 4;
+        s3_origin $TEST_NGINX_A $TEST_NGINX_CRED_A; s3_origin $TEST_NGINX_B $TEST_NGINX_CRED_B;
+    }
+--- config eval
+"$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; proxy_pass http://u; $keepalive }"
+--- request eval: ['GET /t15/1', "PUT /t15/2\nhello", 'GET /t15/3', 'GET /_log/t15']
+--- more_headers eval
+[h4(path => '/t15/1'), h4(path => '/t15/2', method => 'PUT', body => 'hello') . "X-Mock: A=drop\n", h4(path => '/t15/3') . "X-Mock: A=close\n", '']
+--- error_code eval: [200, 200, 200, 200]
+--- response_body_like eval
+["^origin A\nverified yes", "^origin [AB]\nverified yes.*\nbody 5 2cf24dba", "^origin B\nverified yes", '^(?!.*GARBAGE)(?!.*incomplete)']
+
+=== TEST 16: the same peer twice: another address of one server line
+--- http_config
+    upstream u {
+        server 127.0.0.1:$TEST_NGINX_PORT_B; server 127.0.0.2:$TEST_NGINX_PORT_B backup;
+        s3_origin default $TEST_NGINX_CRED_B host=b.example.com;
+    }
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://u; }
+--- request eval: ['GET /t16/key', 'GET /_log/t16']
+--- more_headers eval: [h4(path => '/t16/key') . "X-Mock: B=close\n", '']
+--- error_code eval: [502, 200]
+--- response_body_like eval: ['502', "^B close [^\n]+\nB close [^\n]+\n\$"]
+
+=== TEST 17: HEAD
+--- config eval: ab('')
+--- request
+HEAD /bucket/key
+--- more_headers eval: h4(method => 'HEAD') . "X-Mock: A=close\n"
+--- passed: B
+
+=== TEST 18: V2 at the front, V4 at each try
+--- config eval: 's3_signature_v2 on;' . ab('')
+--- request eval: 'GET ' . q2()
+--- more_headers
+X-Mock: A=close
+--- passed: B
+
+=== TEST 19: virtual addressing at A, path addressing at B
+--- http_config
+    upstream u {
+        server $TEST_NGINX_A; server $TEST_NGINX_B backup;
+        s3_origin $TEST_NGINX_A $TEST_NGINX_CRED_A host=a.example.com addressing=virtual;
+        s3_origin $TEST_NGINX_B $TEST_NGINX_CRED_B host=b.example.com;
+    }
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://u; proxy_next_upstream http_503; }
+--- request eval: ['GET /bucket/t19/key', 'GET /bucket/t19/key', 'GET /_log/t19', 'GET /_log/bucket/t19']
+--- more_headers eval: [h4(path => '/bucket/t19/key'), h4(path => '/bucket/t19/key') . "X-Mock: A=503\n", '', '']
+--- error_code eval: [200, 200, 200, 200]
+--- response_body_like eval
+["^origin A\nverified yes.*header [Hh]ost: bucket\\.a\\.example\\.com\n", "^origin B\nverified yes.*line GET /bucket/t19/key HTTP.*header [Hh]ost: b\\.example\\.com\n",
+ "^A 200 verified .*\nA 503 verified [^\n]*\n\$", "^B 200 verified [^\n]*\n\$"]
+
+=== TEST 20: an anonymous request fails over unsigned
+--- config eval: 's3_anonymous on;' . ab('')
+--- request
+GET /bucket/key
+--- more_headers
+X-Mock: A=close
+--- response_headers
+X-Origin: B
+X-Verified: no: not signed

@@ -1,0 +1,237 @@
+# Origins behind TLS: SNI and the certificate's name follow the picked origin,
+# verification holds, sessions are reused without harm.
+
+use FindBin;
+BEGIN { push @INC, "$FindBin::Bin/lib" }
+use File::Temp qw(tempdir);
+use S3Test;
+use Test::Nginx::Socket;
+
+my $dir = tempdir(CLEANUP => 1);
+$ENV{TEST_NGINX_DIR} = $dir;
+certificates($dir) or plan(skip_all => 'no openssl command to make certificates with');
+plan('no_plan');
+
+# A CA and a certificate for each of a.example.com and b.example.com.
+sub certificates {
+    my $dir = shift;
+    my $run = sub { system("cd '$dir' && openssl @_ >/dev/null 2>&1") == 0 };
+    my $key = '-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes';
+    $run->("req -x509 $key -keyout ca.key -out ca.crt -days 2 -subj '/CN=Test CA'") or return;
+    for my $name (qw(a b)) {
+        $run->("req $key -keyout $name.key -out $name.csr -subj '/CN=$name.example.com'") or return;
+        open my $out, '>', "$dir/$name.ext" or return;
+        print $out "subjectAltName=DNS:$name.example.com,DNS:*.$name.example.com\n";
+        close $out;
+        $run->("x509 -req -in $name.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2"
+            . " -extfile $name.ext -out $name.crt") or return;
+    }
+    return 1;
+}
+
+# In front of the mock origins: TLS, which tells the SNI and whether the session
+# was reused.
+my $front = join '', map {
+    my ($name, $port, $origin) = @$_;
+    <<"END";
+    server {
+        listen 127.0.0.1:$port ssl;
+        ssl_certificate $dir/$name.crt;
+        ssl_certificate_key $dir/$name.key;
+        ssl_session_cache shared:$name:1m;
+        keepalive_requests 1000;
+        location / {
+            proxy_pass http://$origin;
+            proxy_set_header Host \$http_host;
+            proxy_set_header X-SNI "\$ssl_server_name";
+            proxy_set_header X-Reused "\$ssl_session_reused";
+            proxy_set_header X-Connection-Requests \$connection_requests;
+        }
+    }
+END
+} ['a', $ENV{TEST_NGINX_TLS_A}, $ENV{TEST_NGINX_A}], ['b', $ENV{TEST_NGINX_TLS_B}, $ENV{TEST_NGINX_B}];
+
+sub http {
+    my ($lines, $params_b) = map { $_ // '' } @_;
+    return $front . <<"END";
+    upstream u {
+        server 127.0.0.1:$ENV{TEST_NGINX_TLS_A};
+        server 127.0.0.1:$ENV{TEST_NGINX_TLS_B} $params_b;
+        s3_origin 127.0.0.1:$ENV{TEST_NGINX_TLS_A} $ENV{TEST_NGINX_CRED_A} host=a.example.com;
+        s3_origin 127.0.0.1:$ENV{TEST_NGINX_TLS_B} $ENV{TEST_NGINX_CRED_B} host=b.example.com:8443;
+        $lines
+    }
+END
+}
+
+sub verified { <<"END" }
+    $ENV{TEST_NGINX_CLIENT}
+    location / {
+        s3_resign on;
+        proxy_pass https://u;
+        proxy_ssl_verify on;
+        proxy_ssl_trusted_certificate $dir/ca.crt;
+        @_
+    }
+END
+
+prepare();
+run_tests();
+
+__DATA__
+
+=== TEST 1: SNI and verification by the picked origin's host, with nothing but proxy_ssl_verify
+--- http_config eval: http()
+--- config eval: verified()
+--- request eval: [('GET /bucket/key') x 4]
+--- more_headers eval: [(h4()) x 4]
+--- error_code eval: [(200) x 4]
+--- response_body_like eval
+[("^origin A\nverified yes.*header Host: a\\.example\\.com\n.*header X-SNI: a\\.example\\.com\n", "^origin B\nverified yes.*header Host: b\\.example\\.com:8443\n.*header X-SNI: b\\.example\\.com\n") x 2]
+
+=== TEST 2: session reuse, on: later requests do not crash and do reuse
+--- http_config eval: http()
+--- config eval: verified('proxy_ssl_session_reuse on;')
+--- request eval: [('GET /bucket/key') x 6]
+--- more_headers eval: [(h4()) x 6]
+--- error_code eval: [(200) x 6]
+--- response_body_like eval
+[("verified yes.*X-Reused: \\.\n") x 2, ("verified yes.*X-Reused: r\n") x 4]
+
+=== TEST 3: session reuse with a zone and least_conn
+--- http_config eval: http('zone u 64k; least_conn;')
+--- config eval: verified('proxy_ssl_session_reuse on;')
+--- request eval: [('GET /bucket/key') x 6]
+--- more_headers eval: [(h4()) x 6]
+--- error_code eval: [(200) x 6]
+--- response_body_like eval: [("verified yes") x 6]
+
+=== TEST 4: session reuse, off
+--- http_config eval: http()
+--- config eval: verified('proxy_ssl_session_reuse off;')
+--- request eval: [('GET /bucket/key') x 4]
+--- more_headers eval: [(h4()) x 4]
+--- error_code eval: [(200) x 4]
+--- response_body_like eval: [("verified yes.*X-Reused: \\.\n") x 4]
+
+=== TEST 5: keepalive over TLS
+--- http_config eval: http('keepalive 8;', 'backup')
+--- config eval: verified('proxy_http_version 1.1; proxy_set_header Connection "";')
+--- request eval: ['GET /bucket/1', "PUT /bucket/2\nhello", 'GET ' . q4(path => '/bucket/3')]
+--- more_headers eval: [h4(path => '/bucket/1'), h4(path => '/bucket/2', method => 'PUT', body => 'hello'), '']
+--- error_code eval: [(200) x 3]
+--- response_body_like eval: [map { "^origin A\nverified yes.*X-Connection-Requests: $_\n" } 1 .. 3]
+
+=== TEST 6: failover between hosts, in the handshake too
+--- http_config eval
+http('', 'backup') =~ s/server 127\.0\.0\.1:$ENV{TEST_NGINX_TLS_A};/server $ENV{TEST_NGINX_A};/r =~ s/s3_origin 127\.0\.0\.1:$ENV{TEST_NGINX_TLS_A}/s3_origin $ENV{TEST_NGINX_A}/r
+--- config eval: verified('')
+--- request eval: ["PUT /bucket/key\nhello", 'GET /bucket/key']
+--- more_headers eval: [h4(method => 'PUT', body => 'hello'), h4()]
+--- error_code eval: [200, 200]
+--- response_body_like eval: [("^origin B\nverified yes.*X-SNI: b\\.example\\.com\n") x 2]
+
+=== TEST 7: failover by status
+--- http_config eval: http('', 'backup')
+--- config eval: verified('proxy_next_upstream http_503;')
+--- request eval: [("PUT /bucket/key\nhello") x 2]
+--- more_headers eval: [(h4(method => 'PUT', body => 'hello') . "X-Mock: A=503\n") x 2]
+--- error_code eval: [200, 200]
+--- response_body_like eval: [("^origin B\nverified yes.*X-SNI: b\\.example\\.com\n.*body 5 2cf24dba") x 2]
+
+=== TEST 8: a certificate for another name: 502, and no origin gets anything
+--- http_config eval: http() =~ s/host=[ab]\.example\.com(:8443)?/host=c.example.com/gr
+--- config eval: verified()
+--- request eval: ['GET /t8/key', 'GET /_log/t8']
+--- more_headers eval: [h4(path => '/t8/key'), '']
+--- error_code eval: [502, 200]
+--- response_body_like eval: ['502', '^$']
+
+=== TEST 9: a certificate that nobody trusted has signed
+--- http_config eval: http()
+--- config eval: verified() =~ s/ca\.crt/a.crt/r
+--- request eval: ['GET /t9/key', 'GET /_log/t9']
+--- more_headers eval: [h4(path => '/t9/key'), '']
+--- error_code_like eval: ['^(200|502)$', 200]
+--- response_body_like eval: ['502|origin A', '^(?!.*\bB )']
+
+=== TEST 10: proxy_ssl_name and proxy_ssl_server_name of the user stand
+--- http_config eval: http('', 'backup')
+--- config eval: verified('proxy_ssl_name x.a.example.com; proxy_ssl_server_name on;')
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: A
+--- response_body_like: X-SNI: x\.a\.example\.com\n
+
+=== TEST 11: $s3_origin_host in proxy_ssl_name
+--- http_config eval: http()
+--- config eval: verified('proxy_ssl_name $s3_origin_host; proxy_ssl_server_name on;')
+--- request eval: [('GET /bucket/key') x 2]
+--- more_headers eval: [(h4()) x 2]
+--- error_code eval: [200, 200]
+--- response_body_like eval: ['verified yes.*X-SNI: a\.example\.com\n', 'verified yes.*X-SNI: b\.example\.com\n']
+
+=== TEST 12: proxy_ssl_server_name off: no SNI
+--- http_config eval: http('', 'backup')
+--- config eval: verified('proxy_ssl_server_name off;')
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: A
+--- response_body_like: X-SNI: \n
+
+=== TEST 13: proxy_pass to a TLS address with s3_origin in the location
+--- http_config eval: http()
+--- config eval
+"$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; s3_origin $ENV{TEST_NGINX_CRED_A} host=a.example.com;
+proxy_pass https://127.0.0.1:$ENV{TEST_NGINX_TLS_A}; proxy_ssl_verify on; proxy_ssl_trusted_certificate $ENV{TEST_NGINX_DIR}/ca.crt; }"
+--- request eval: [('GET /bucket/key') x 2]
+--- more_headers eval: [(h4()) x 2]
+--- error_code eval: [200, 200]
+--- response_body_like eval: [('^origin A\nverified yes.*X-SNI: a\.example\.com\n') x 2]
+
+=== TEST 14: two locations, one TLS address, two hosts
+--- http_config eval: http()
+--- config eval
+"$ENV{TEST_NGINX_CLIENT} s3_resign on; proxy_ssl_verify on; proxy_ssl_trusted_certificate $ENV{TEST_NGINX_DIR}/ca.crt;" . join '', map
+"location /$_ { s3_origin $ENV{TEST_NGINX_CRED_A} host=$_.a.example.com; proxy_pass https://127.0.0.1:$ENV{TEST_NGINX_TLS_A}; }", 'x', 'y'
+--- request eval: ['GET /x/key', 'GET /y/key', 'GET /x/key']
+--- more_headers eval: [h4(path => '/x/key'), h4(path => '/y/key'), h4(path => '/x/key')]
+--- error_code eval: [200, 200, 200]
+--- response_body_like eval: [map { 'verified yes.*X-SNI: ' . $_ . '\.a\.example\.com\n' } 'x', 'y', 'x']
+
+=== TEST 15: virtual addressing
+--- http_config eval: http('', 'backup') =~ s/host=a\.example\.com/host=a.example.com addressing=virtual/r
+--- config eval: verified()
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: A
+--- response_body_like: header Host: bucket\.a\.example\.com\n
+
+=== TEST 16: a large upload over TLS, from a file
+--- http_config eval: http('', 'backup')
+--- config eval: verified('client_body_buffer_size 16k;')
+--- request eval: "PUT /bucket/key\n" . 'x' x 1_000_000
+--- more_headers eval: h4(method => 'PUT', body => 'x' x 1_000_000)
+--- passed: A
+--- response_body_like: body 1000000
+
+=== TEST 17: an unbuffered upload over TLS
+--- http_config eval: http('', 'backup')
+--- config eval: verified('proxy_request_buffering off; proxy_http_version 1.1;')
+--- request eval: "PUT /bucket/key\n" . 'x' x 1_000_000
+--- more_headers eval: h4(method => 'PUT', body => 'x' x 1_000_000)
+--- passed: A
+--- response_body_like: body 1000000
+
+=== TEST 18: s3_resign off beside it, to the same upstream
+--- http_config eval: http()
+--- config eval
+verified() . 'location /off { proxy_pass https://u; proxy_ssl_name other.example.com; proxy_ssl_server_name on; }'
+--- request eval: ['GET /bucket/key', 'GET /off/key', 'GET /off/key', 'GET /bucket/key']
+--- more_headers eval: [h4(), '', '', h4()]
+--- error_code eval: [(200) x 4]
+--- response_body_like eval
+['verified yes', ('verified no: not signed.*X-SNI: other\.example\.com') x 2, 'verified yes']

@@ -1,0 +1,180 @@
+# Request bodies: buffered in memory and in files, unbuffered, chunked; they
+# stream through untouched, and a signed hash is passed on for the origin to
+# check.
+
+use FindBin;
+BEGIN { push @INC, "$FindBin::Bin/lib" }
+use S3Test;
+use Test::Nginx::Socket 'no_plan';
+
+sub with {
+    return "$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; proxy_pass http://origin_a; $_[0] }";
+}
+our $unbuffered = 'proxy_request_buffering off; proxy_http_version 1.1; proxy_set_header Connection "";';
+our $large = join '', map { chr(33 + $_ * 7919 % 90) } 1 .. 1_000_000;
+our $hash = Digest::SHA::sha256_hex($large);
+
+# A body in chunks of a size.
+sub chunked {
+    my ($body, $size) = @_;
+    return join('', map { sprintf("%x\r\n%s\r\n", length, $_) } unpack "(a$size)*", $body) . "0\r\n\r\n";
+}
+
+prepare();
+run_tests();
+
+__DATA__
+
+=== TEST 1: no body
+--- request
+PUT /bucket/key
+--- more_headers eval: h4(method => 'PUT', headers => ['content-length', '0'])
+--- passed: A
+--- response_body_like: header Content-Length: 0\n.*body 0 e3b0c442
+
+=== TEST 2: in memory
+--- config eval: with('client_body_buffer_size 2m;')
+--- request eval: "PUT /bucket/key\n$large"
+--- more_headers eval: h4(method => 'PUT', body => $large)
+--- passed: A
+--- response_body_like eval: "body 1000000 $hash"
+
+=== TEST 3: in a file
+--- config eval: with('client_body_buffer_size 8k;')
+--- request eval: "PUT /bucket/key\n$large"
+--- more_headers eval: h4(method => 'PUT', body => $large)
+--- passed: A
+--- response_body_like eval: "body 1000000 $hash"
+
+=== TEST 4: in a file, by sendfile
+--- config eval: with('client_body_in_file_only clean; sendfile on;')
+--- request eval: "PUT /bucket/key\n$large"
+--- more_headers eval: h4(method => 'PUT', body => $large)
+--- passed: A
+--- response_body_like eval: "body 1000000 $hash"
+
+=== TEST 5: unbuffered
+--- config eval: with($unbuffered)
+--- request eval: "PUT /bucket/key\n$large"
+--- more_headers eval: h4(method => 'PUT', body => $large)
+--- passed: A
+--- response_body_like eval: "body 1000000 $hash"
+
+=== TEST 6: unbuffered, in pieces with pauses
+--- config eval: with($unbuffered)
+--- request eval
+[["PUT /bucket/key\n" . 'a' x 10, map { { value => 'b' x 1000, delay_before => 0.02 } } 1 .. 5]]
+--- more_headers eval: [h4(method => 'PUT', body => 'a' x 10 . 'b' x 5000)]
+--- passed: A
+--- response_body_like: body 5010
+
+=== TEST 7: unbuffered, presigned
+--- config eval: with($unbuffered)
+--- request eval: 'PUT ' . q4(method => 'PUT') . "\n$large"
+--- passed: A
+--- response_body_like eval: "body 1000000 $hash"
+
+=== TEST 8: buffered, in chunks
+--- raw_request eval
+raw('PUT /bucket/key', h4(method => 'PUT', body => $large) . "Transfer-Encoding: chunked\n") . chunked($large, 7777)
+--- passed: A
+--- response_body_like eval: "header Content-Length: 1000000\n.*body 1000000 $hash"
+
+=== TEST 9: unbuffered, in chunks
+--- config eval: with($unbuffered)
+--- raw_request eval
+raw('PUT /bucket/key', h4(method => 'PUT', body => $large) . "Transfer-Encoding: chunked\n") . chunked($large, 7777)
+--- passed: A
+--- response_body_like eval: "header Transfer-Encoding: chunked\n.*body 1000000 $hash"
+
+=== TEST 10: UNSIGNED-PAYLOAD
+--- config eval: with($unbuffered)
+--- request eval: "PUT /bucket/key\n$large"
+--- more_headers eval: h4(method => 'PUT', payload => 'UNSIGNED-PAYLOAD')
+--- passed: A
+--- response_body_like eval: "header x-amz-content-sha256: UNSIGNED-PAYLOAD\n.*body 1000000 $hash"
+
+=== TEST 11: another body than the signed one: the origin is told its hash
+--- request
+PUT /bucket/key
+hallo
+--- more_headers eval: h4(method => 'PUT', body => 'hello')
+--- response_headers
+X-Verified: no: the body is not the one signed
+
+=== TEST 12: Content-MD5 goes along
+--- request
+PUT /bucket/key
+hello
+--- more_headers eval: h4(method => 'PUT', body => 'hello', unsigned => ['Content-MD5', 'XUFAKrxLKna5cZ2REBfFkg=='])
+--- passed: A
+--- response_body_like: signed content-md5;host
+
+=== TEST 13: the three kinds of aws-chunked uploads, until they are built
+--- request eval: [("PUT /bucket/key\n0;chunk-signature=x") x 3]
+--- more_headers eval
+[map { h4(method => 'PUT', payload => $_, headers => ['x-amz-decoded-content-length', '0', 'content-encoding', 'aws-chunked']) }
+ 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD', 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER', 'STREAMING-UNSIGNED-PAYLOAD-TRAILER']
+--- error_code eval: [501, 501, 501]
+--- response_body_like eval: [('<Code>NotImplemented</Code>') x 3]
+--- no_error_log
+connect to 127.0.0.1
+
+=== TEST 14: Expect: 100-continue, and the body after it
+--- raw_request eval
+[raw('PUT /bucket/key', h4(method => 'PUT', body => 'hello', headers => ['expect', '100-continue']) . "Content-Length: 5\n"), 'hello']
+--- raw_request_middle_delay: 0.05
+--- error_code: 100
+--- response_body_like: ^HTTP/1\.1 200 .*verified yes.*body 5 2cf24dba
+
+=== TEST 15: Expect, unbuffered
+--- config eval: with($unbuffered)
+--- raw_request eval
+[raw('PUT /bucket/key', h4(method => 'PUT', body => 'hello', unsigned => ['expect', '100-continue']) . "Content-Length: 5\n"), 'hello']
+--- raw_request_middle_delay: 0.05
+--- error_code: 100
+--- response_body_like: ^HTTP/1\.1 200 .*verified yes.*body 5 2cf24dba
+
+=== TEST 16: client_max_body_size is nginx's business
+--- config eval: with('client_max_body_size 10;')
+--- request eval: "PUT /bucket/key\n" . 'x' x 11
+--- more_headers eval: h4(method => 'PUT', body => 'x' x 11)
+--- error_code: 413
+--- no_error_log
+connect to 127.0.0.1
+
+=== TEST 17: a client that leaves in the middle, unbuffered
+--- config eval: with($unbuffered)
+--- raw_request eval
+[raw('PUT /t17/key', h4(path => '/t17/key', method => 'PUT', body => 'hello' x 1000) . "Content-Length: 5000\n"), 'hello']
+--- timeout: 0.1
+--- abort
+--- ignore_response
+
+=== TEST 18: GET with a body
+--- request
+GET /bucket/key
+hello
+--- more_headers eval: h4(body => 'hello')
+--- passed: A
+--- response_body_like: body 5 2cf24dba
+
+=== TEST 19: DeleteObjects: POST with a body and a query
+--- request
+POST /bucket?delete
+<Delete></Delete>
+--- more_headers eval
+h4(path => '/bucket', method => 'POST', query => 'delete', body => '<Delete></Delete>', headers => ['content-md5', 'x', 'content-type', 'application/xml'])
+--- passed: A
+--- response_body_like: line POST /bucket\?delete= HTTP.*body 17 
+
+=== TEST 20: several uploads on one connection to the origin
+--- http_config
+    upstream u { server $TEST_NGINX_A; keepalive 2; s3_origin default $TEST_NGINX_CRED_A; }
+--- config eval: with($unbuffered) =~ s/origin_a/u/r
+--- request eval: ["PUT /t20/1\n$large", "PUT /t20/2\nhello", "PUT /t20/3\n$large", 'GET /_log/t20']
+--- more_headers eval
+[h4(path => '/t20/1', method => 'PUT', body => $large), h4(path => '/t20/2', method => 'PUT', body => 'hello'), h4(path => '/t20/3', method => 'PUT', body => $large), '']
+--- error_code eval: [(200) x 4]
+--- response_body_like eval
+[(map { "verified yes.*request $_\n" } 1 .. 3), "^A 200 verified body=1000000 .*\nA 200 verified body=5 .*\nA 200 verified body=1000000 [^\n]*\n\$"]

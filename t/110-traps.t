@@ -1,0 +1,327 @@
+# Where a module that signs what nginx proxies could go wrong: a body that nginx
+# replaces, kept-alive connections, internal redirects, subrequests, and lines
+# hidden in lines. What cannot be signed is answered 500 and never sent.
+
+use FindBin;
+BEGIN { push @INC, "$FindBin::Bin/lib" }
+use S3Test;
+use Test::Nginx::Socket 'no_plan';
+
+sub with {
+    return "$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; proxy_pass http://origin_a; $_[0] }";
+}
+our $keepalive = 'proxy_http_version 1.1; proxy_set_header Connection "";';
+$ENV{TEST_NGINX_KEPT} = <<"END";
+    upstream kept { server $ENV{TEST_NGINX_A}; keepalive 4; s3_origin default $ENV{TEST_NGINX_CRED_A}; }
+END
+
+prepare();
+run_tests();
+
+__DATA__
+
+=== TEST 1: proxy_set_body
+--- config eval: with('proxy_set_body "other";')
+--- request
+PUT /bucket/key
+hello
+--- more_headers eval: h4(method => 'PUT', body => 'hello')
+--- error_code: 500
+--- error_log
+s3_resign
+--- no_error_log
+PUT /bucket/key HTTP/1.0
+
+=== TEST 2: proxy_set_body, unsigned payload: the origin cannot notice
+--- config eval: with('proxy_set_body "other";')
+--- request eval: ['PUT ' . q4(path => '/t2/key', method => 'PUT') . "\nhello", 'GET /_log/t2']
+--- error_code eval: [500, 200]
+--- response_body_like eval: ['.', '^$']
+
+=== TEST 3: proxy_pass_request_body off
+--- config eval: with('proxy_pass_request_body off;')
+--- request eval: ["PUT /t3/key\nhello", 'GET /_log/t3']
+--- more_headers eval: [h4(path => '/t3/key', method => 'PUT', body => 'hello'), '']
+--- error_code eval: [500, 200]
+--- response_body_like eval: ['.', '^$']
+
+=== TEST 4: proxy_pass_request_body off and no body at all is no matter
+--- config eval: with('proxy_pass_request_body off;')
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: A
+
+=== TEST 5: smuggling: on a kept connection each try is one request with its body
+--- http_config
+    $TEST_NGINX_KEPT
+--- config eval: with($keepalive) =~ s/origin_a/kept/r
+--- request eval
+["PUT /t5/1\nGET /t5/smuggled HTTP/1.1\r\nHost: x\r\n\r\nx", 'GET /t5/2', "PUT /t5/3\nhello", 'GET ' . q4(path => '/t5/4'), 'GET /_log/t5']
+--- more_headers eval
+[h4(path => '/t5/1', method => 'PUT', body => "GET /t5/smuggled HTTP/1.1\r\nHost: x\r\n\r\nx"), h4(path => '/t5/2'), h4(path => '/t5/3', method => 'PUT', body => 'hello'), '', '']
+--- error_code eval: [(200) x 5]
+--- response_body_like eval
+[(map { "^origin A\nverified yes.*connection \\d+ request $_\n" } 1 .. 4),
+ "^A 200 verified body=39 PUT /t5/1 HTTP/1.1\nA 200 verified body=0 GET /t5/2 HTTP/1.1\nA 200 verified body=5 PUT /t5/3 HTTP/1.1\nA 200 verified body=0 GET /t5/4 HTTP/1.1\n\$"]
+
+=== TEST 6: smuggling: a retry with a body, then the connection's next request
+--- http_config
+    upstream kept { server $TEST_NGINX_A; server $TEST_NGINX_B backup; keepalive 4;
+        s3_origin $TEST_NGINX_A $TEST_NGINX_CRED_A; s3_origin $TEST_NGINX_B $TEST_NGINX_CRED_B; }
+--- config eval: with("$keepalive proxy_next_upstream http_503;") =~ s/origin_a/kept/r
+--- request eval: ["PUT /t6/1\nhello", "PUT /t6/2\nhello", 'GET /t6/3', 'GET /_log/t6']
+--- more_headers eval
+[(map { h4(path => "/t6/$_", method => 'PUT', body => 'hello') . "X-Mock: A=503\n" } 1, 2), h4(path => '/t6/3') . "X-Mock: A=503\n", '']
+--- error_code eval: [(200) x 4]
+--- response_body_like eval
+[("^origin B\nverified yes") x 3,
+ '^' . join('', map { my ($n, $m, $b) = @$_; map { "$_ verified body=$b $m /t6/$n HTTP/1.1\n" } 'A 503', 'B 200' } [1, 'PUT', 5], [2, 'PUT', 5], [3, 'GET', 0]) . '$']
+
+=== TEST 7: a connection from the cache (NGX_DONE) carries a fresh signature
+--- http_config
+    $TEST_NGINX_KEPT
+--- config eval: with($keepalive) =~ s/origin_a/kept/r
+--- request eval: ['GET /t7/1', 'GET /t7/2']
+--- more_headers eval: [h4(path => '/t7/1'), h4(path => '/t7/2', date => S3Sign::timestamp(time - 100))]
+--- wait: 1.1
+--- error_code eval: [200, 200]
+--- response_body_like eval: ['verified yes.*request 1\n.*line GET /t7/1', 'verified yes.*request 2\n.*line GET /t7/2']
+
+=== TEST 8: a space and a line break in the path reach the origin as one request
+--- config eval: with('')
+--- raw_request eval
+raw('GET /b/k%20HTTP/1.1%0d%0aX:', h4(path => '/b/k%20HTTP/1.1%0d%0aX:'))
+--- passed: A
+--- response_body_like: line GET /b/k%20HTTP/1\.1%0D%0AX%3A HTTP
+
+=== TEST 9: the same with a space in the request line, or none at all
+--- config eval: with($keepalive)
+--- raw_request eval
+"GET /t9/k%20HTTP/1.1%0d%0aX: HTTP/1.1\r\n" . h4(path => '/t9/k%20HTTP/1.1%0d%0aX:') =~ s/\n/\r\n/gr . "Connection: close\r\n\r\n"
+--- error_code_like: ^(200|400)$
+--- response_body_like: line GET /t9/k%20HTTP/1\.1%0D%0AX%3A HTTP/1\.1\n|400
+
+=== TEST 10: rewriting and decoding does not set the line break free
+--- config
+    $TEST_NGINX_CLIENT
+    location /t10/ { s3_resign on; rewrite ^/t10/(.*)$ /bucket/$1 break; proxy_pass http://origin_a; }
+--- request eval: ['GET /t10/k%20HTTP/1.1%0d%0aX:', 'GET /_log/bucket/k']
+--- more_headers eval: [h4(path => '/t10/k%20HTTP/1.1%0d%0aX:'), '']
+--- error_code_like eval: ['^(200|4..|500)$', 200]
+--- response_body_like eval: ['.', '^(?!.*GARBAGE)']
+
+=== TEST 11: error_page to another location of the module: verified as it came, signed for where it goes
+--- config
+    $TEST_NGINX_CLIENT
+    s3_resign on;
+    location / { proxy_pass http://origin_a; proxy_intercept_errors on; error_page 404 = @b; recursive_error_pages on; }
+    location @b { proxy_pass http://origin_b; }
+--- request eval: ['GET /t11/key', 'GET ' . q4(path => '/t11/q'), 'GET /_log/t11']
+--- more_headers eval: [h4(path => '/t11/key') . "X-Mock: A=404\n", "X-Mock: A=404\n", '']
+--- error_code eval: [200, 200, 200]
+--- response_body_like eval
+["^origin B\nverified yes.*line GET /t11/key", "^origin B\nverified yes\nauth query\n.*line GET /t11/q\\?X-Amz",
+ "^A 404 verified [^\n]*\nB 200 verified [^\n]*\nA 404 verified [^\n]*\nB 200 verified [^\n]*\n\$"]
+
+=== TEST 12: error_page with a body
+--- config
+    $TEST_NGINX_CLIENT
+    s3_resign on;
+    location / { proxy_pass http://origin_a; proxy_intercept_errors on; error_page 503 = @b; }
+    location @b { proxy_pass http://origin_b; }
+--- request
+PUT /bucket/key
+hello
+--- more_headers eval: h4(method => 'PUT', body => 'hello') . "X-Mock: A=503\n"
+--- passed: B
+--- response_body_like: line PUT /bucket/key .*body 5 2cf24dba
+
+=== TEST 13: error_page to a path: that was not what the client signed
+--- config
+    $TEST_NGINX_CLIENT
+    s3_resign on;
+    location / { proxy_pass http://origin_a; proxy_intercept_errors on; error_page 404 /secret/object; }
+    location /secret/ { proxy_pass http://origin_b; }
+--- request eval: ['GET /t13/key', 'GET /_log/secret']
+--- more_headers eval: [h4(path => '/t13/key') . "X-Mock: A=404\n", '']
+--- error_code_like eval: ['^(404|403|500)$', 200]
+--- response_body_like eval: ['.', '^(B \d+ verified [^\n]*\n)?$']
+
+=== TEST 14: from a location without the module into one with it: an unsigned request stays out
+--- config
+    $TEST_NGINX_CLIENT
+    location /open/ { return 404; error_page 404 = @b; }
+    location /try/ { try_files /nonexistent @b; }
+    location @b { s3_resign on; proxy_pass http://origin_b; }
+--- request eval: ['GET /open/key', 'GET /try/key', 'GET /try/key', 'GET /open/key']
+--- more_headers eval: ['', '', h4(path => '/try/key'), h4(path => '/open/key')]
+--- error_code_like eval: ['^(403|500)$', 403, 200, '^(200|404|500)$']
+--- no_error_log
+[alert]
+
+=== TEST 15: rewrite ... last
+--- config
+    $TEST_NGINX_CLIENT
+    location /pub/ { rewrite ^/pub/(.*)$ /bucket/$1 last; }
+    location /bucket/ { s3_resign on; proxy_pass http://origin_a; }
+--- request eval: ['GET /pub/key', 'GET /pub/key']
+--- more_headers eval: ['', h4(path => '/pub/key')]
+--- error_code eval: [403, 200]
+--- response_body_like eval: ['AccessDenied', 'verified yes.*line GET /bucket/key HTTP']
+
+=== TEST 16: X-Accel-Redirect of an origin leads nobody past the verification
+--- http_config
+    server { listen 127.0.0.1:$TEST_NGINX_SPARE; location / { add_header X-Accel-Redirect /secret/object; return 200 "x"; } }
+--- config
+    $TEST_NGINX_CLIENT
+    location / { proxy_pass http://127.0.0.1:$TEST_NGINX_SPARE; }
+    location /secret/ { s3_resign on; proxy_pass http://origin_a; }
+--- request eval: ['GET /t16/key', 'GET /_log/secret']
+--- error_code_like eval: ['^(403|500)$', 200]
+--- response_body_like eval: ['.', '^$']
+
+=== TEST 17: auth_request into a location of the module: not verified, not sent
+--- config
+    $TEST_NGINX_CLIENT
+    location / { auth_request /auth; return 200 "let in"; root html; }
+    location = /auth { s3_resign on; proxy_pass http://origin_a; proxy_pass_request_body off; }
+    location /page { auth_request /auth; root html; try_files /index.html =404; }
+--- request eval: ['GET /page', 'GET /_log/auth']
+--- error_code eval: [500, 200]
+--- response_body_like eval: ['500', '^$']
+
+=== TEST 18: auth_request, its request signed right by the client
+--- config
+    $TEST_NGINX_CLIENT
+    location /page { auth_request /auth; root html; try_files /index.html =404; }
+    location = /auth { s3_resign on; proxy_pass http://origin_a; }
+--- request eval: ['GET /page', 'GET /_log/auth']
+--- more_headers eval: [h4(path => '/page'), '']
+--- error_code eval: [500, 200]
+--- response_body_like eval: ['500', '^$']
+
+=== TEST 19: auth_request in a location of the module, to another service
+--- http_config
+    server { listen 127.0.0.1:$TEST_NGINX_SPARE; location / { return 204; } location /no { return 403; } }
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; auth_request /auth; proxy_pass http://origin_a; }
+    location /b/ { s3_resign on; auth_request /no; proxy_pass http://origin_a; }
+    location = /auth { internal; proxy_pass http://127.0.0.1:$TEST_NGINX_SPARE; proxy_pass_request_body off; proxy_set_header Content-Length ""; }
+    location = /no { internal; proxy_pass http://127.0.0.1:$TEST_NGINX_SPARE; }
+--- request eval: ['GET /bucket/key', "PUT /bucket/key\nhello", 'GET /b/key', 'GET /bucket/key']
+--- more_headers eval: [h4(), h4(method => 'PUT', body => 'hello'), h4(path => '/b/key'), '']
+--- error_code eval: [200, 200, 403, 403]
+--- response_body_like eval: ['verified yes', 'verified yes.*body 5 2cf24dba', '403', 'AccessDenied']
+
+=== TEST 20: SSI into a location of the module
+--- config
+    $TEST_NGINX_CLIENT
+    location / { root html; ssi on; ssi_types *; }
+    location /secret/ { s3_resign on; proxy_pass http://origin_a; }
+--- user_files
+>>> page
+[<!--# include virtual="/secret/object" -->]
+--- request eval: ['GET /page', 'GET /page', 'GET /_log/secret']
+--- more_headers eval: ['', h4(path => '/page'), '']
+--- error_code eval: [200, 200, 200]
+--- response_body_like eval: ['^\[(?!.*verified)', '^\[(?!.*verified)', '^$']
+
+=== TEST 21: mirror into a location of the module: the request goes on, the mirror is not sent
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; mirror /mirror; proxy_pass http://origin_a; }
+    location = /mirror { internal; s3_resign on; proxy_pass http://origin_b; }
+--- request eval: ["PUT /t21/key\nhello", 'GET /_log/']
+--- more_headers eval: [h4(path => '/t21/key', method => 'PUT', body => 'hello'), '']
+--- error_code eval: [200, 200]
+--- response_body_like eval: ['^origin A\nverified yes.*body 5 2cf24dba', '^(?!.* /mirror)']
+
+=== TEST 22: mirror of an unsigned request
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; mirror /mirror; proxy_pass http://origin_a; }
+    location = /mirror { internal; proxy_pass http://origin_b; }
+--- request eval: ['GET /t22/key', 'GET /_log/t22']
+--- error_code eval: [403, 200]
+--- response_body_like eval: ['AccessDenied', '^$']
+
+=== TEST 23: slices: subrequests with the client's own URI
+--- skip_eval: 4: `$ENV{TEST_NGINX_BINARY} -V 2>&1` !~ /http_slice_module/
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; slice 1k; proxy_set_header Range $slice_range; proxy_pass http://origin_a; proxy_http_version 1.1; }
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- error_code_like: ^(200|206|416|502)$
+--- no_error_log
+[alert]
+
+=== TEST 24: the upgrade of a connection is not passed on unsigned
+--- config eval: with('proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;')
+--- request
+GET /bucket/key
+--- more_headers eval: h4() . "Upgrade: websocket\nConnection: Upgrade\n"
+--- error_code_like: ^(200|500)$
+--- response_body_like: verified yes|500
+--- timeout: 1
+--- abort
+
+=== TEST 25: a client that is gone before the origin answers
+--- config eval: with('')
+--- request
+GET /bucket/key
+--- more_headers eval: h4() . "X-Mock: A=delay:0.2\n"
+--- timeout: 0.05
+--- abort
+--- ignore_response
+--- wait: 0.3
+
+=== TEST 26: unreadable requests of all kinds
+--- config eval: with('')
+--- raw_request eval: "GET /bucket/key HTTP/1.1\r\nAuthorization: AWS4-HMAC-SHA256 " . "Credential=" x 700 . "\r\nHost: x\r\nConnection: close\r\n\r\n"
+--- error_code_like: ^4..$
+--- no_error_log
+connect to 127.0.0.1
+
+=== TEST 27: bytes beyond ASCII in what is signed with
+--- config eval: with('')
+--- raw_request eval
+raw('GET /bucket/key', h4() . "x-amz-meta-a: \xff\xfe\n")
+--- refused: 403 AccessDenied
+
+=== TEST 28: such bytes, signed, pass
+--- config eval: with('')
+--- raw_request eval: raw('PUT /bucket/key', h4(method => 'PUT', headers => ['x-amz-meta-a', "gr\xc3\xbcn"]))
+--- passed: A
+
+=== TEST 29: neither secrets nor the origin's signature are in the debug log
+--- log_level: debug
+--- config eval: with('')
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: A
+--- no_error_log eval
+[qr/AKIDORIGINA.*Signature=[0-9a-f]{64}/, 'oRiGiNa', 'cLiEnT+sEcReT']
+
+=== TEST 30: redirects of an origin to its own domain are not relayed
+--- config eval: with('')
+--- request
+GET /bucket/key
+--- more_headers eval: h4() . "X-Mock: A=redirect:http://$ENV{TEST_NGINX_A}/bucket/key?X-Amz-Signature=1\n"
+--- error_code: 502
+--- response_headers
+!Location
+
+=== TEST 31: two requests on one client connection, with different clients
+--- config
+    $TEST_NGINX_CLIENT
+    $TEST_NGINX_READER
+    location / { s3_resign on; proxy_pass http://origin_a; }
+--- pipelined_requests eval: ['GET /bucket/key', 'GET /bucket/key', 'GET /bucket/key']
+--- more_headers eval: [h4(), h4(reader()), h4(reader(), tamper => 1)]
+--- error_code eval: [200, 200, 403]
+--- response_body_like eval: ['verified yes', 'verified yes', 'SignatureDoesNotMatch']
