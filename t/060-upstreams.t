@@ -8,7 +8,7 @@ use Test::Nginx::Socket 'no_plan';
 
 # An upstream "u" of A and B, and a location for it.
 sub http {
-    my ($lines, $params_a, $params_b) = map { $_ // '' } @_;
+    my ($lines, $params_a, $params_b) = map { $_ // '' } @_[0 .. 2];
     return <<"END";
     upstream u {
         $lines
@@ -309,7 +309,7 @@ GET /bucket/key
 --- more_headers eval: h4()
 --- passed: A
 
-=== TEST 29: no live server: 502, and nothing is sent
+=== TEST 28: no live server: 502, and nothing is sent
 --- http_config eval
 "upstream u { server $ENV{TEST_NGINX_DEAD}; s3_origin default $ENV{TEST_NGINX_CRED_A}; }"
 --- config

@@ -92,7 +92,7 @@ $TEST_NGINX_CACHED
     $TEST_NGINX_ZONE
 --- config
     proxy_cache_use_stale error timeout http_503;
-    proxy_cache_valid 200 1ms;
+    proxy_cache_valid 200 1s;
     proxy_ignore_headers Cache-Control;
 $TEST_NGINX_CACHED
 --- request eval: ['GET /t7/key', 'GET /t7/key', 'GET /t7/key']

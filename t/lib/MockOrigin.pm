@@ -201,7 +201,7 @@ sub answer {
         $request->{verified} = $got->{verified};
         $body = describe($connection, $got);
         push @headers, "X-Origin: $origin->{name}", 'X-Verified: ' . $got->{verified} =~ s/\n/|/gr,
-            "X-Line: $request->{line}", "x-amz-request-id: origin-$origin->{name}",
+            'X-Line: ' . substr($request->{line}, 0, 500), "x-amz-request-id: origin-$origin->{name}",
             'ETag: "' . substr(sha256_hex($request->{target}), 0, 16) . '"';
         push @headers, 'Cache-Control: max-age=60' if $request->{action} eq 'cache';
         push @headers, "Location: $1" if $request->{action} =~ /^redirect:(.*)/;

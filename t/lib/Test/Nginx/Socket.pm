@@ -821,7 +821,7 @@ sub parse_response {
     my ($block, $raw, $head) = @_;
 
     my %response = (code => '', headers => '', body => '', left => '');
-    if ($raw !~ m{\A(HTTP/\d(?:\.\d)? (\d{3})[^\n]*?\r?\n.*?\r\n)\r\n(.*)\z}s) {
+    if ($raw !~ m{\A(HTTP/\d(?:\.\d)? (\d{3})[^\r\n]*\r\n(?:[^\r\n]+\r\n)*)\r\n(.*)\z}s) {
         $response{body} = $raw;
         return \%response;
     }

@@ -1,0 +1,164 @@
+# The $s3_* variables in log formats, keys, maps and limits.
+
+use FindBin;
+BEGIN { push @INC, "$FindBin::Bin/lib" }
+use S3Test;
+use Test::Nginx::Socket 'no_plan';
+
+$ENV{TEST_NGINX_LOGGED} = <<'END';
+    log_format s3 'key=[$s3_access_key] auth=[$s3_auth] bucket=[$s3_bucket] object=[$s3_key] op=[$s3_operation] error=[$s3_error] origin=[$s3_origin] host=[$s3_origin_host] status=[$status]';
+END
+$ENV{TEST_NGINX_ON} = <<"END";
+    $ENV{TEST_NGINX_CLIENT}
+    access_log logs/access.log s3;
+    location / { s3_resign on; proxy_pass http://origin_ab; }
+END
+
+prepare();
+run_tests();
+
+__DATA__
+
+=== TEST 1: a request signed in the header
+--- http_config
+$TEST_NGINX_LOGGED
+--- config
+$TEST_NGINX_ON
+--- request
+GET /bucket/a%20b/c?versionId=1
+--- more_headers eval: h4(path => '/bucket/a%20b/c', query => 'versionId=1')
+--- passed: A
+--- access_log eval
+["key=[AKIDCLIENT] auth=[v4-header] bucket=[bucket] object=[a%20b/c] op=[GetObject] error=[-] origin=[$ENV{TEST_NGINX_A}] host=[127.0.0.1] status=[200]"]
+
+=== TEST 2: presigned
+--- http_config
+$TEST_NGINX_LOGGED
+--- config
+$TEST_NGINX_ON
+--- request eval: 'PUT ' . q4(method => 'PUT') . "\nhello"
+--- passed: A
+--- access_log eval
+["key=[AKIDCLIENT] auth=[v4-query] bucket=[bucket] object=[key] op=[PutObject] error=[-] origin=[$ENV{TEST_NGINX_A}]"]
+
+=== TEST 3: V2 in the query, and in the header
+--- http_config
+$TEST_NGINX_LOGGED
+--- config
+    s3_signature_v2 on;
+$TEST_NGINX_ON
+--- request eval: ['GET ' . q2(), 'GET /bucket/key']
+--- more_headers eval: ['', h2()]
+--- error_code eval: [200, 200]
+--- access_log
+key=[AKIDCLIENT] auth=[v2-query] bucket=[bucket]
+
+=== TEST 4: anonymous
+--- http_config
+$TEST_NGINX_LOGGED
+--- config
+    s3_anonymous on;
+$TEST_NGINX_ON
+--- request
+GET /bucket
+--- access_log eval
+["key=[-] auth=[anonymous] bucket=[bucket] object=[-] op=[ListObjects] error=[-] origin=[$ENV{TEST_NGINX_A}]"]
+
+=== TEST 5: refused
+--- http_config
+$TEST_NGINX_LOGGED
+--- config
+$TEST_NGINX_ON
+--- request
+GET /bucket/key
+--- more_headers eval: h4(tamper => 1)
+--- refused: 403 SignatureDoesNotMatch
+--- access_log
+error=[SignatureDoesNotMatch] origin=[-] host=[-] status=[403]
+
+=== TEST 6: an access key that nobody has proven is not told
+--- http_config
+$TEST_NGINX_LOGGED
+--- config
+$TEST_NGINX_ON
+--- request
+GET /bucket/key
+--- more_headers eval: h4(key => 'AKIDNOBODY')
+--- refused: 403 InvalidAccessKeyId
+--- no_access_log
+key=[AKIDCLIENT]
+
+=== TEST 7: failover: the origin picked last
+--- http_config
+$TEST_NGINX_LOGGED
+--- config
+$TEST_NGINX_ON
+--- request
+GET /bucket/key
+--- more_headers eval: h4() . "X-Mock: A=close\n"
+--- passed: B
+--- access_log eval
+["origin=[$ENV{TEST_NGINX_B}] host=[127.0.0.1] status=[200]"]
+
+=== TEST 8: operations
+--- http_config
+    log_format op 'op=[$s3_operation]';
+--- config
+    $TEST_NGINX_CLIENT
+    access_log logs/access.log op;
+    location / { s3_resign on; proxy_pass http://origin_a; add_header X-Operation $s3_operation; }
+--- request eval
+['GET /', 'GET /bucket?list-type=2', 'HEAD /bucket/key', 'DELETE /bucket/key', 'PUT /bucket/key?partNumber=1&uploadId=x', 'GET /bucket?location', 'PUT /bucket/key', 'PUT /bucket']
+--- more_headers eval
+[h4(path => '/'), h4(path => '/bucket', query => 'list-type=2'), h4(method => 'HEAD'), h4(method => 'DELETE'),
+ h4(method => 'PUT', query => 'partNumber=1&uploadId=x'), h4(path => '/bucket', query => 'location'),
+ h4(method => 'PUT', headers => ['x-amz-copy-source', '/bucket/x']), h4(method => 'PUT', path => '/bucket')]
+--- error_code eval: [(200) x 8]
+--- response_headers eval
+[map {"X-Operation: $_"} qw(ListBuckets ListObjectsV2 HeadObject DeleteObject UploadPart GetBucketLocation CopyObject CreateBucket)]
+
+=== TEST 9: limit_req by access key; one client does not use up another's share
+--- http_config
+    limit_req_zone $s3_access_key zone=k:1m rate=1r/m;
+--- config
+    $TEST_NGINX_CLIENT
+    $TEST_NGINX_READER
+    location / { s3_resign on; proxy_pass http://origin_a; }
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: A
+
+=== TEST 10: map, set and return
+--- http_config
+    map $s3_bucket $where { media "m"; default "other"; }
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://origin_a; add_header X-Where $where; }
+    location /off { return 200 "[$s3_access_key][$s3_auth][$s3_bucket][$s3_key][$s3_origin]"; }
+--- request eval: ['GET /media/key', 'GET /off/key']
+--- more_headers eval: [h4(path => '/media/key'), '']
+--- error_code eval: [200, 200]
+--- response_headers eval: ['X-Where: m', '']
+--- response_body_like eval: ['verified yes', '^\[\]\[\]\[off\]\[key\]\[\]$']
+
+=== TEST 11: the time that signing took
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://origin_a; add_header X-Time $s3_sign_time; }
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: A
+--- response_headers_like
+X-Time: \d+\.\d{6}
+
+=== TEST 12: proxy_set_header with them
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://origin_a; proxy_set_header X-Client "$s3_access_key/$s3_auth"; proxy_set_header x-amz-meta-by $s3_access_key; }
+--- request
+PUT /bucket/key
+--- more_headers eval: h4(method => 'PUT')
+--- passed: A
+--- response_body_like: header X-Client: AKIDCLIENT/v4-header\n.*header x-amz-meta-by: AKIDCLIENT\n

@@ -1,0 +1,209 @@
+# Beside the Lua module of Debian, loaded before this one and after it.
+
+use FindBin;
+BEGIN { push @INC, "$FindBin::Bin/lib" }
+use S3Test;
+
+my ($folder, $module);
+
+BEGIN {
+    my $nginx = $ENV{TEST_NGINX_BINARY} || 'nginx';
+    ($folder) = (`$nginx -V 2>&1` // '') =~ /--modules-path=(\S+)/;
+    $module = $ENV{TEST_NGINX_LOAD_MODULES};
+    # both orders, by load_module lines in the blocks themselves
+    $ENV{TEST_NGINX_LOAD_MODULES} = '';
+}
+use Test::Nginx::Socket;
+
+-e "$folder/ngx_http_lua_module.so" && -e "$folder/ndk_http_module.so"
+    or plan(skip_all => 'libnginx-mod-http-lua is not installed');
+# Debian's package is for Debian's nginx only
+my $nginx = $ENV{TEST_NGINX_BINARY} || 'nginx';
+my $conf = "/tmp/s3-resign-lua-$$.conf";
+open my $out, '>', $conf or die $!;
+print $out "load_module $folder/ndk_http_module.so; load_module $folder/ngx_http_lua_module.so; pid /tmp/s3-resign-lua-$$.pid; events {}\n";
+close $out;
+my $fits = system("$nginx -t -e /dev/null -c $conf >/dev/null 2>&1") == 0;
+unlink $conf, "/tmp/s3-resign-lua-$$.pid";
+$fits or plan(skip_all => 'the installed Lua module does not fit this nginx');
+plan('no_plan');
+
+my $lua = "load_module $folder/ndk_http_module.so; load_module $folder/ngx_http_lua_module.so;";
+$ENV{TEST_NGINX_LUA_FIRST} = "$lua load_module $module;";
+$ENV{TEST_NGINX_LUA_LAST}  = "load_module $module; $lua";
+$ENV{TEST_NGINX_LUA_CONFIG} = <<'END';
+    $TEST_NGINX_CLIENT
+    location / {
+        s3_resign on;
+        access_by_lua_block { ngx.ctx.seen = true }
+        header_filter_by_lua_block { ngx.header["X-Lua"] = ngx.ctx.seen and "seen" or "not seen" }
+        body_filter_by_lua_block { ngx.ctx.bytes = (ngx.ctx.bytes or 0) + #ngx.arg[1] }
+        log_by_lua_block { ngx.log(ngx.INFO, "lua saw ", ngx.var.s3_auth) }
+        proxy_pass http://origin_ab;
+    }
+END
+$ENV{TEST_NGINX_LUA_CONFIG} =~ s/\$(TEST_NGINX_\w+)/$ENV{$1}/g;
+# A balancer written in Lua, for one peer in the list and for one that is not.
+$ENV{TEST_NGINX_LUA_BALANCER} = join '', map {
+    my ($name, $address) = @$_;
+    my ($host, $port) = split /:/, $address;
+    "upstream $name { server $ENV{TEST_NGINX_A}; server $ENV{TEST_NGINX_B};"
+        . " s3_origin $ENV{TEST_NGINX_A} $ENV{TEST_NGINX_CRED_A}; s3_origin $ENV{TEST_NGINX_B} $ENV{TEST_NGINX_CRED_B};"
+        . " balancer_by_lua_block { require('ngx.balancer').set_current_peer('$host', $port) } }\n"
+} ['known', $ENV{TEST_NGINX_B}], ['unknown', $ENV{TEST_NGINX_C}];
+$ENV{TEST_NGINX_LUA_BALANCED} = <<"END";
+    $ENV{TEST_NGINX_CLIENT}
+    s3_resign on;
+    location / { proxy_pass http://known; }
+    location /unknown/ { proxy_pass http://unknown; }
+END
+
+prepare();
+run_tests();
+
+__DATA__
+
+=== TEST 1: Lua first: verified and signed
+--- main_config
+$TEST_NGINX_LUA_FIRST
+--- config
+$TEST_NGINX_LUA_CONFIG
+--- request eval: ['GET /bucket/key', "PUT /bucket/key\nhello", 'GET ' . q4()]
+--- more_headers eval: [h4(), h4(method => 'PUT', body => 'hello'), "X-Mock: A=close\n"]
+--- error_code eval: [200, 200, 200]
+--- response_headers eval: [("X-Lua: seen\nX-Verified: yes") x 3]
+--- response_body_like eval: ['^origin A', '^origin A.*body 5 2cf24dba', '^origin B']
+
+=== TEST 2: Lua last: verified and signed
+--- main_config
+$TEST_NGINX_LUA_LAST
+--- config
+$TEST_NGINX_LUA_CONFIG
+--- request eval: ['GET /bucket/key', "PUT /bucket/key\nhello", 'GET ' . q4()]
+--- more_headers eval: [h4(), h4(method => 'PUT', body => 'hello'), "X-Mock: A=close\n"]
+--- error_code eval: [200, 200, 200]
+--- response_headers eval: [("X-Lua: seen\nX-Verified: yes") x 3]
+--- response_body_like eval: ['^origin A', '^origin A.*body 5 2cf24dba', '^origin B']
+
+=== TEST 3: Lua first: refused
+--- main_config
+$TEST_NGINX_LUA_FIRST
+--- config
+$TEST_NGINX_LUA_CONFIG
+--- request
+GET /bucket/key
+--- more_headers eval: h4(tamper => 1)
+--- refused: 403 SignatureDoesNotMatch
+
+=== TEST 4: Lua last: refused
+--- main_config
+$TEST_NGINX_LUA_LAST
+--- config
+$TEST_NGINX_LUA_CONFIG
+--- request
+GET /bucket/key
+--- more_headers eval: h4(tamper => 1)
+--- refused: 403 SignatureDoesNotMatch
+
+=== TEST 5: an access_by_lua that lets in lets nobody past the signature
+--- main_config
+$TEST_NGINX_LUA_FIRST
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; satisfy any; access_by_lua_block { return } proxy_pass http://origin_a; }
+--- request
+GET /bucket/key
+--- refused: 403 AccessDenied
+
+=== TEST 6: and in the other order
+--- main_config
+$TEST_NGINX_LUA_LAST
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; satisfy any; access_by_lua_block { return } proxy_pass http://origin_a; }
+--- request
+GET /bucket/key
+--- refused: 403 AccessDenied
+
+=== TEST 7: balancer_by_lua, to a peer of the list
+--- main_config
+$TEST_NGINX_LUA_FIRST
+--- http_config
+$TEST_NGINX_LUA_BALANCER
+--- config
+$TEST_NGINX_LUA_BALANCED
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: B
+
+=== TEST 8: and in the other order
+--- main_config
+$TEST_NGINX_LUA_LAST
+--- http_config
+$TEST_NGINX_LUA_BALANCER
+--- config
+$TEST_NGINX_LUA_BALANCED
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: B
+
+=== TEST 9: balancer_by_lua, to a peer that nobody knows: 500, not sent
+--- main_config
+$TEST_NGINX_LUA_FIRST
+--- http_config
+$TEST_NGINX_LUA_BALANCER
+--- config
+$TEST_NGINX_LUA_BALANCED
+--- request eval: ['GET /unknown/key', 'GET /_log/unknown']
+--- more_headers eval: [h4(path => '/unknown/key'), '']
+--- error_code eval: [500, 200]
+--- response_body_like eval: ['.', '^$']
+
+=== TEST 10: and in the other order
+--- main_config
+$TEST_NGINX_LUA_LAST
+--- http_config
+$TEST_NGINX_LUA_BALANCER
+--- config
+$TEST_NGINX_LUA_BALANCED
+--- request eval: ['GET /unknown/key', 'GET /_log/unknown']
+--- more_headers eval: [h4(path => '/unknown/key'), '']
+--- error_code eval: [500, 200]
+--- response_body_like eval: ['.', '^$']
+
+=== TEST 11: a subrequest from Lua into a location of the module
+--- main_config
+$TEST_NGINX_LUA_FIRST
+--- config
+    $TEST_NGINX_CLIENT
+    location /open/ { content_by_lua_block { local res = ngx.location.capture("/secret/object"); ngx.status = res.status; ngx.print(res.body) } }
+    location /secret/ { s3_resign on; proxy_pass http://origin_a; }
+--- request eval: ['GET /open/key', 'GET /open/key', 'GET /_log/secret']
+--- more_headers eval: ['', h4(path => '/open/key'), '']
+--- error_code_like eval: ['^(403|500)$', '^(403|500)$', 200]
+--- response_body_like eval: ['^(?!.*verified)', '^(?!.*verified)', '^$']
+
+=== TEST 12: rewrite_by_lua with ngx.exec
+--- main_config
+$TEST_NGINX_LUA_FIRST
+--- config
+    $TEST_NGINX_CLIENT
+    location /open/ { content_by_lua_block { ngx.exec("/secret/object") } }
+    location /secret/ { s3_resign on; proxy_pass http://origin_a; }
+--- request eval: ['GET /open/key', 'GET /_log/secret']
+--- error_code_like eval: ['^(403|500)$', 200]
+--- response_body_like eval: ['.', '^$']
+
+=== TEST 13: ngx.req.set_header behind the verification is signed along
+--- main_config
+$TEST_NGINX_LUA_LAST
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; rewrite_by_lua_block { ngx.req.set_header("X-Note", "1") } proxy_pass http://origin_a; }
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: A
+--- response_body_like: header X-Note: 1
