@@ -1,0 +1,201 @@
+"""Real S3 servers and nginx, each a context manager: ready when entered, gone when left."""
+
+import ctypes
+import os
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+PR_SET_PDEATHSIG = 1
+
+
+def free_port():
+    """Below the range from which the kernel takes the ports of outgoing connections."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def _die_with_parent():
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Server:
+    """A process group that listens on `self.port`; its output goes to `self.log`."""
+
+    ready_within = 30.0  # seconds
+
+    def __init__(self, folder, port=None):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True)
+        self.port = port or free_port()
+        self.log = self.folder / "log"
+        self.process = None
+
+    def __enter__(self):
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, preexec_fn=_die_with_parent,
+            )
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def ready(self):
+        with socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            return True
+
+    def _wait(self):
+        deadline = time.monotonic() + self.ready_within
+        while True:
+            try:
+                if self.ready():
+                    return
+            except OSError:
+                pass
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{self} did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.05)
+
+    def kill(self):
+        """At once, as a crash would."""
+        self._signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        self._signal(signal.SIGTERM)
+        try:
+            self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            pass
+        self._signal(signal.SIGKILL)  # what is left of the group
+        self.process.wait()
+
+    def _signal(self, number):
+        try:
+            os.killpg(self.process.pid, number)
+        except ProcessLookupError:
+            pass
+
+    def __str__(self):
+        return f"{type(self).__name__} on 127.0.0.1:{self.port}"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    access_key: str
+    secret_key: str = field(repr=False)
+    region: str = "us-east-1"
+
+
+class Origin(Server):
+    """An S3 server that knows one access key."""
+
+    def __init__(self, folder, credentials, port=None):
+        super().__init__(folder, port)
+        self.credentials = credentials
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self):
+        return f"http://{self.address}"
+
+    def s3_origin(self):
+        """Its line in an upstream block."""
+        known = self.credentials
+        return (f"s3_origin {self.address} access_key={known.access_key} "
+                f"secret_key={known.secret_key} region={known.region};")
+
+
+class S3sFs(Origin):
+    """Objects are files below `self.data`."""
+
+    @property
+    def data(self):
+        return self.folder / "data"
+
+    def command(self):
+        self.data.mkdir(exist_ok=True)
+        version = os.environ["S3S_FS"]
+        return [
+            f"{os.environ['CACHE']}/s3s-fs-{version}/bin/s3s-fs", "--host", "127.0.0.1", "--port", str(self.port),
+            "--access-key", self.credentials.access_key, "--secret-key", self.credentials.secret_key, str(self.data),
+        ]
+
+
+class Swift(Origin):
+    """OpenStack Swift with its S3 API, which checks region, dates and headers strictly."""
+
+    def command(self):
+        known = self.credentials
+        storage_ports = [str(free_port()) for _ in range(3)]
+        return ["/usr/bin/python3", str(HERE / "swift_server.py"), str(self.folder / "swift"), str(self.port),
+                known.access_key, known.secret_key, known.region, *storage_ports]
+
+    def ready(self):
+        # Listening comes before the storage servers do: wait for an answer that needs them.
+        import boto3
+        import botocore.exceptions
+        known = self.credentials
+        client = boto3.client(
+            "s3", endpoint_url=self.url, region_name=known.region,
+            aws_access_key_id=known.access_key, aws_secret_access_key=known.secret_key,
+            config=boto3.session.Config(retries={"total_max_attempts": 1}, connect_timeout=1, read_timeout=5),
+        )
+        try:
+            client.list_buckets()
+        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+            return False
+        return True
+
+
+class Nginx(Server):
+    """nginx with the module, its `http` block given; logs in `error.log` and `access.log`."""
+
+    def __init__(self, folder, http, port):
+        super().__init__(folder, port)
+        self.error_log = self.folder / "error.log"
+        (self.folder / "nginx.conf").write_text(self.configuration(http))
+
+    def configuration(self, http):
+        paths = "\n".join(
+            f"    {name}_temp_path {self.folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "scgi", "uwsgi")
+        )
+        return f"""
+load_module {os.environ['TEST_NGINX_S3_MODULE']};
+{'user root;' if os.geteuid() == 0 else ''}
+daemon off;
+worker_processes 2;
+pid {self.folder}/nginx.pid;
+error_log {self.error_log} info;
+events {{ worker_connections 512; }}
+http {{
+{paths}
+    access_log {self.folder}/access.log;
+{http}
+}}
+"""
+
+    def command(self):
+        return [os.environ["TEST_NGINX_BINARY"], "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
