@@ -174,8 +174,8 @@ class CommandLine:
         )
         if done.returncode != 0:
             said = (done.stderr + done.stdout).decode(errors="replace")
-            code = re.search(self.error_pattern, said)
-            raise S3Error(code.group(1) if code else said)
+            code = re.search(self.error_pattern, said, re.MULTILINE)
+            raise S3Error(code.group(code.lastindex) if code else f"exit {done.returncode}: {said}")
         return done.stdout
 
     def scratch(self, body=None):
@@ -255,7 +255,7 @@ class AwsCli(CommandLine):
 
 
 class S3cmd(CommandLine):
-    error_pattern = r"ERROR: (?:S3 error: )?(?:\d+ )?\(?(\w+)"
+    error_pattern = r"ERROR: (?:S3 error: )?(?:\d+ )?\(?(\w+)|^(KeyError: .*)"
 
     def configure(self):
         host = urlsplit(self.url).netloc

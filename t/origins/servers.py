@@ -4,11 +4,16 @@ import ctypes
 import os
 import pathlib
 import random
+import shutil
 import signal
 import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
+
+import boto3
+import botocore.config
+import botocore.exceptions
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -144,6 +149,10 @@ class S3sFs(Origin):
         ]
 
 
+    def remove_bucket(self, bucket):
+        shutil.rmtree(self.data / bucket, ignore_errors=True)
+
+
 class Swift(Origin):
     """OpenStack Swift with its S3 API, which checks region, dates and headers strictly."""
 
@@ -153,21 +162,32 @@ class Swift(Origin):
         return ["/usr/bin/python3", str(HERE / "swift_server.py"), str(self.folder / "swift"), str(self.port),
                 known.access_key, known.secret_key, known.region, *storage_ports]
 
-    def ready(self):
-        # Listening comes before the storage servers do: wait for an answer that needs them.
-        import boto3
-        import botocore.exceptions
+    def s3(self):
         known = self.credentials
-        client = boto3.client(
+        return boto3.client(
             "s3", endpoint_url=self.url, region_name=known.region,
             aws_access_key_id=known.access_key, aws_secret_access_key=known.secret_key,
-            config=boto3.session.Config(retries={"total_max_attempts": 1}, connect_timeout=1, read_timeout=5),
+            config=botocore.config.Config(retries={"total_max_attempts": 1}, connect_timeout=1, read_timeout=5),
         )
+
+    def ready(self):
+        # Listening comes before the storage servers do: wait for an answer that needs them.
         try:
-            client.list_buckets()
+            self.s3().list_buckets()
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
             return False
         return True
+
+    def remove_bucket(self, bucket):
+        s3 = self.s3()
+        try:
+            for item in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+                s3.delete_object(Bucket=bucket, Key=item["Key"])
+            for upload in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []):
+                s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+            s3.delete_bucket(Bucket=bucket)
+        except s3.exceptions.NoSuchBucket:
+            pass
 
 
 class Nginx(Server):
