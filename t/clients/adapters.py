@@ -207,8 +207,8 @@ class AwsCli(CommandLine):
         said = self.run("aws", "--endpoint-url", self.url, "--output", "json", "s3api", *command)
         return json.loads(said) if said.strip() else {}
 
-    def create_bucket(self, bucket):
-        self.api("create-bucket", "--bucket", bucket)
+    def create_bucket(self, bucket, region):
+        self.api("create-bucket", "--bucket", bucket, "--create-bucket-configuration", f"LocationConstraint={region}")
 
     def delete_bucket(self, bucket):
         self.s3("rb", f"s3://{bucket}")
@@ -255,6 +255,7 @@ class AwsCli(CommandLine):
 
 
 class S3cmd(CommandLine):
+    signature_v2 = False
     error_pattern = r"ERROR: (?:S3 error: )?(?:\d+ )?\(?(\w+)|^(KeyError: .*)"
 
     def configure(self):
@@ -263,13 +264,13 @@ class S3cmd(CommandLine):
             f"[default]\naccess_key = {self.credentials.access_key}\nsecret_key = {self.credentials.secret_key}\n"
             f"host_base = {host}\nhost_bucket = {host}\nuse_https = False\nbucket_location = US\n"
             "multipart_chunk_size_mb = 5\nmax_retries = 1\nsocket_timeout = 30\nprogress_meter = False\n"
-            "signature_v2 = False\n")
+            f"signature_v2 = {self.signature_v2}\n")
 
     def s3cmd(self, *command):
         return self.run("s3cmd", "-c", str(self.folder / "s3cfg"), f"--region={self.credentials.region}", *command)
 
-    def create_bucket(self, bucket):
-        self.s3cmd("mb", f"s3://{bucket}")
+    def create_bucket(self, bucket, region):
+        self.s3cmd("mb", f"--bucket-location={region}", f"s3://{bucket}")
 
     def delete_bucket(self, bucket):
         self.s3cmd("rb", f"s3://{bucket}")
@@ -320,8 +321,12 @@ class S3cmd(CommandLine):
         self.s3cmd("del", "--recursive", "--force", f"s3://{bucket}/")
 
 
+class S3cmdV2(S3cmd):
+    signature_v2 = True
+
+
 class Rclone(CommandLine):
-    error_pattern = r"(?:api error |StatusCode: \d+, |Failed to \S+: )(\w+)"
+    error_pattern = r"api error (\w+)"
 
     def configure(self):
         (self.folder / "rclone.conf").write_text(
@@ -334,8 +339,8 @@ class Rclone(CommandLine):
         return self.run("rclone", "--config", str(self.folder / "rclone.conf"), "--retries=1",
                         "--low-level-retries=1", "--contimeout=5s", "--timeout=30s", *command)
 
-    def create_bucket(self, bucket):
-        self.rclone("mkdir", f"s3:{bucket}")
+    def create_bucket(self, bucket, region):
+        self.rclone("mkdir", f"--s3-location-constraint={region}", f"s3:{bucket}")
 
     def delete_bucket(self, bucket):
         self.rclone("rmdir", f"s3:{bucket}")

@@ -119,7 +119,8 @@ def random_request(chance, host):
         headers["Content-Type"] = "text/plain;  charset=utf-8"
     if chance.random() < 0.2:
         headers["Range"] = "bytes=1-2"
-    request = AWSRequest(method, f"http://{host}{target}", headers, body)
+    # In a presigned request botocore would take a body for parameters; it is not signed anyway.
+    request = AWSRequest(method, f"http://{host}{target}", headers, b"" if presigned else body)
     credentials = BotoCredentials(CLIENT.access_key, CLIENT.secret_key)
     if presigned:
         signer = botocore.auth.S3SigV4QueryAuth(credentials, "s3", CLIENT.region, expires=chance.randint(1, 604800))
