@@ -1,0 +1,210 @@
+# The documentation is true: nginx takes every configuration in README.md and in
+# nginx/, the commands of README.md work, and its lists are those of the source.
+
+use strict;
+use warnings;
+
+use FindBin;
+BEGIN { push @INC, "$FindBin::Bin/lib" }
+use File::Temp qw(tempdir);
+use HTTP::Tiny;
+use MockOrigin;
+use S3Test;
+use Test::More;
+use Time::HiRes qw(sleep);
+
+chdir "$FindBin::Bin/.." or die;
+my $nginx  = $ENV{TEST_NGINX_BINARY} // 'nginx';
+my $module = (split ' ', $ENV{TEST_NGINX_LOAD_MODULES})[-1];
+my $port   = $ENV{TEST_NGINX_PORT};
+my $dir    = tempdir(CLEANUP => 1);
+my $readme = slurp('README.md');
+
+my %origin = (
+    name => 'A', key => 'AKIDORIGIN', region => 'us-east-1',
+    secret => 'a secret of the origin', listen => ['127.0.0.1:' . ($port + 1)],
+);
+my %env = (
+    CLIENT_ACCESS_KEY => 'AKIDAPP',    CLIENT_SECRET_KEY => 'a secret of the client',
+    ORIGIN_ACCESS_KEY => $origin{key}, ORIGIN_SECRET_KEY => $origin{secret},
+    map { ("${_}_ACCESS_KEY" => "AKID$_", "${_}_SECRET_KEY" => "secret $_") } qw(A B),
+);
+@ENV{ keys %env } = values %env;
+
+# ------------------------------------------------------------- configurations
+
+my @examples = glob 'nginx/examples/*.conf';
+cmp_ok(scalar @examples, '>=', 7, 'there are examples');
+for my $file (@examples) {
+    accepted($file, slurp($file));
+    like($readme, qr{\Q($file)\E}, "README.md names $file");
+}
+
+my @blocks = fenced('nginx');
+cmp_ok(scalar @blocks, '>=', 2, 'README.md has configurations');
+accepted("README.md, configuration $_", $blocks[$_ - 1]) for 1 .. @blocks;
+
+my %filled_in = (
+    PORT => 8080, ORIGIN_SCHEME => 'https', ORIGIN_HOST => '127.0.0.1', ORIGIN_PORT => 9000,
+    ORIGIN_DOMAIN => 's3.eu-central-1.amazonaws.com', AWS_REGION => 'eu-central-1',
+);
+my $template = slurp('nginx/default.conf.template');
+my %placeholders = map { $_ => 1 } $template =~ /\$\{(\w+)\}/g;
+is_deeply([sort keys %placeholders], [sort keys %filled_in], 'the placeholders of the template');
+like($template, qr/^#   .*\b$_\b/m, "the template explains $_") for sort keys %filled_in;
+$template =~ s/\$\{(\w+)\}/$filled_in{$1}/g;
+accepted('nginx/default.conf.template', <<"END");
+load_module modules/ngx_http_s3_resign_module.so;
+events {}
+http {
+$template
+}
+END
+refused('a misspelt parameter', slurp('nginx/examples/minimal.conf') =~ s/ region=/ regio=/r,
+    'unknown parameter "regio"');
+
+# Puts the machine's paths and names in the place of the examples'.
+sub adapted {
+    my $conf = shift;
+    my $reads = join '|', qw(admin reader backup a b);
+    mkdir "$dir/$_" for qw(s3 cache log);
+    write_file("s3/$_", "secret of $_\n") for split /\|/, $reads;
+    $conf =~ s{modules/ngx_http_s3_resign_module\.so}{$module};
+    $conf =~ s{/etc/nginx/s3/($reads)\b}{$dir/s3/$1}g;
+    $conf =~ s{/var/cache/nginx/s3}{$dir/cache}g;
+    $conf =~ s{/var/log/nginx}{$dir/log}g;
+    $conf =~ s{\bs3-a\.example\.com}{127.0.0.1}g;
+    $conf =~ s{\bs3-b\.example\.com}{127.0.0.2}g;
+    $conf =~ s{\bs3\.eu-central-1\.amazonaws\.com(?=;)}{127.0.0.3};
+    $conf =~ s{\blisten 8080;}{listen 127.0.0.1:$port;}g;
+    $conf =~ s{\b127\.0\.0\.1:9000\b}{$origin{listen}[0]}g;
+    my $temp = join '', map {"    ${_}_temp_path $dir/$_;\n"}
+        qw(client_body proxy fastcgi uwsgi scgi);
+    $conf =~ s/^http \{\n\K/    access_log off;\n$temp/m;
+    return ($> == 0 ? "user root;\n" : '') . $conf;
+}
+
+sub check {
+    write_file('nginx.conf', adapted(shift));
+    my $out = `$nginx -t -e stderr -p $dir -c $dir/nginx.conf -g 'pid $dir/nginx.pid;' 2>&1`;
+    return ($? == 0, $out);
+}
+
+sub accepted {
+    my ($name, $conf) = @_;
+    my ($ok, $out) = check($conf);
+    ok($ok, "$name passes nginx -t") or diag($out);
+    unlike($out, qr/\[(?:warn|error|emerg)\]/, "$name has no warning");
+    like($conf, qr/s3_resign +on;/, "$name uses the module");
+}
+
+sub refused {
+    my ($name, $conf, $why) = @_;
+    my ($ok, $out) = check($conf);
+    ok(!$ok, "$name fails nginx -t");
+    like($out, qr/\Q$why\E/, "$name: the reason");
+}
+
+# ------------------------------------------------------------------- commands
+
+my $makefile = slurp('Makefile');
+my @commands = map { grep {length} split /\n/ } fenced('sh');
+my @presign  = grep {m{^target/release/sign_s3 }} @commands;
+cmp_ok(scalar @presign, '>=', 5, 'README.md shows sign_s3');
+for my $command (@commands) {
+    next if grep { $_ eq $command } @presign;
+    # `make test` and `make demo` are run where changes are accepted; here they must exist
+    like($command, qr/^make \w+$/, "$command is a make command");
+    my ($target) = $command =~ /(\w+)$/;
+    like($makefile, qr/^$target:.*## /m, "$command is one of `make help`");
+}
+
+my $mock = MockOrigin::start('127.0.0.1:' . ($port + 4), \%origin);
+write_file('nginx.conf', adapted(slurp('nginx/examples/minimal.conf')));
+my $server = fork // die "fork: $!";
+if (!$server) {
+    { exec $nginx, '-e', "$dir/error.log", '-p', $dir, '-c', "$dir/nginx.conf",
+        '-g', "daemon off; pid $dir/nginx.pid;" }
+    POSIX::_exit(127);
+}
+for (1 .. 500) { last if -s "$dir/nginx.pid"; sleep 0.01 }
+
+my $http = HTTP::Tiny->new(timeout => 5);
+for my $command (@presign) {
+    my $here = $command =~ s/localhost:8080/127.0.0.1:$port/r;
+    my $out  = `$here`;
+    is($?, 0, "$command: exit status");
+    if ($command =~ / --help$/) {
+        like($out, qr/^usage: sign_s3 /m, "$command: prints its usage");
+        next;
+    }
+    like($out, qr{^http://127\.0\.0\.1:$port/\S+\n\z}, "$command: prints a URL");
+    chomp(my $url = $out);
+    my ($method) = $command =~ /--method (\w+)/;
+    my %headers  = $command =~ /--header '([^:]+): ([^']+)'/;
+    my $answer   = $http->request($method // 'GET', $url, { headers => \%headers });
+    if ($command =~ / -v 2 /) {
+        is($answer->{status}, 400, "$command: V2 is refused where it is not switched on");
+        like($answer->{content}, qr{<Code>InvalidRequest</Code>}, "$command: the code");
+    }
+    else {
+        like($answer->{content}, qr/^verified yes$/m, "$command: the origin got it signed anew");
+    }
+}
+kill TERM => $server, $mock;
+waitpid $_, 0 for $server, $mock;
+
+# ---------------------------------------------------------------------- lists
+
+same('directives', [$readme =~ /^### (s3_\w+)$/mg], [slurp('src/directives.rs') =~ /c"(s3_\w+)"/g]);
+same('variables', [$readme =~ /^\| `\$(s3_\w+)` /mg], [slurp('src/variables.rs') =~ /c"(s3_\w+)"/g]);
+for my $directive ($readme =~ /^### (s3_\w+)$/mg) {
+    my ($text) = $readme =~ /^### $directive\n(.*?)^##/ms;
+    like($text, qr/\*\*Syntax:\*\* `$directive .*\*\*Default:\*\* \S.*\*\*Context:\*\* `/s,
+        "$directive: syntax, default and context");
+}
+
+# Bar the one that is for our own failures.
+my %codes = map { $_ => 1 } slurp('src/sigv4/error.rs') =~ /\(\s*"([A-Z]\w+)",\s*[1-5]\d\d,/g;
+delete $codes{InternalError};
+my ($rules) = $readme =~ /^### What is let in\n(.*?)^###/ms;
+my %named = map { $_ => 1 } $rules =~ /\d{3} `([A-Z]\w+)`/g;
+is_deeply([sort keys %named], [sort keys %codes], 'README.md tells all codes of refusals');
+like($readme, qr/\b$1 headers/, 'the most headers')
+    if slurp('src/sigv4/request.rs') =~ /MAX_HEADERS: usize = (\d+)/ or fail('MAX_HEADERS');
+like($readme, qr/\b$1 parameters/, 'the most parameters')
+    if slurp('src/sigv4/query.rs') =~ /MAX_PARAMETERS: usize = (\d+)/ or fail('MAX_PARAMETERS');
+
+for my $link ($readme =~ /\]\(([^):]+)\)/g) {
+    ok(-e $link, "README.md links to $link");
+}
+
+sub same {
+    my ($what, $documented, $existing) = @_;
+    my %existing = map { $_ => 1 } @$existing;
+    cmp_ok(scalar keys %existing, '>', 5, "$what are found in the source");
+    is_deeply([sort @$documented], [sort keys %existing], "README.md documents all $what");
+}
+
+# ---------------------------------------------------------------------- files
+
+sub fenced {
+    my $language = shift;
+    return $readme =~ /^```$language\n(.*?)^```$/msg;
+}
+
+sub slurp {
+    my $file = shift;
+    local $/;
+    open my $in, '<', $file or die "$file: $!";
+    return scalar <$in>;
+}
+
+sub write_file {
+    my ($name, $content) = @_;
+    open my $out, '>', "$dir/$name" or die "$dir/$name: $!";
+    print $out $content;
+    close $out or die "$dir/$name: $!";
+}
+
+done_testing();
