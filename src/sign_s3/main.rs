@@ -170,11 +170,8 @@ fn value_of(what: &str, argument: OsString) -> Result<Zeroizing<Vec<u8>>, String
         let text = std::fs::read(path)
             .map(Zeroizing::new)
             .map_err(|error| format!("{what}: {}: {error}", path.display()))?;
-        text.split(|&byte| byte == b'\n')
-            .next()
-            .unwrap_or_default()
-            .trim_ascii_end()
-            .to_vec()
+        let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        line.strip_suffix(b"\r").unwrap_or(line).to_vec()
     } else {
         argument.into_vec()
     };

@@ -12,7 +12,7 @@ pub const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991
 pub const NOW: i64 = 1_767_323_045;
 
 /// A client about to sign a request.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Sample {
     pub method: String,
     /// As sent.
