@@ -134,3 +134,348 @@ fn presigned_form_keeps_date_and_end() {
         Err(Rejection::RequestExpired)
     );
 }
+
+#[test]
+fn presigned_payloads_stay_where_they_were() {
+    let target = format!("/bucket/key?X-Amz-Content-Sha256={EMPTY}");
+    let text = Sample::new("PUT", &target)
+        .unsigned("x-amz-content-sha256", EMPTY)
+        .query_form();
+    let sent = resign_head(&text, &head_of(&text), &origin(), NOW).unwrap();
+    assert!(sent.contains(&format!("&X-Amz-Content-Sha256={EMPTY}&X-Amz-Credential=")));
+    assert!(
+        !sent.contains("\r\nX-Amz-Content-Sha256") && !sent.contains("\r\nx-amz-"),
+        "{sent}"
+    );
+    assert_eq!(origin_says(&sent, NOW), Ok(()));
+
+    let text = String::from_utf8(
+        Presign {
+            method: b"PUT",
+            host: b"s3.mydomain.com",
+            bucket: b"bucket",
+            key: b"key",
+            headers: &[Header {
+                name: b"x-amz-content-sha256",
+                value: EMPTY.as_bytes(),
+            }],
+            region: Region::parse(b"").unwrap(),
+            expires: 60,
+        }
+        .v4(&credential(KEY, SECRET), Timestamp(NOW))
+        .unwrap(),
+    )
+    .unwrap();
+    let text = format!("PUT {text}\nHost: s3.mydomain.com\nx-amz-content-sha256: {EMPTY}\n");
+    let sent = resign_head(&text, &head_of(&text), &origin(), NOW).unwrap();
+    assert!(
+        sent.contains(&format!("\r\nX-Amz-Content-Sha256: {EMPTY}\r\n")),
+        "{sent}"
+    );
+    assert!(
+        sent.contains("SignedHeaders=host%3Bx-amz-content-sha256&"),
+        "{sent}"
+    );
+    assert_eq!(origin_says(&sent, NOW), Ok(()));
+}
+
+/// Everything but the signature's own headers and parameters comes through; nothing of the
+/// client's signature does.
+#[test]
+fn nothing_of_the_client_remains() {
+    let v2 = |method: &'static [u8]| {
+        let presign = Presign {
+            method,
+            host: b"s3.mydomain.com",
+            bucket: b"bucket",
+            key: b"a key",
+            headers: &[],
+            region: Region::parse(b"").unwrap(),
+            expires: 60,
+        };
+        String::from_utf8(
+            presign
+                .v2(&credential(KEY, SECRET), Timestamp(NOW))
+                .unwrap(),
+        )
+        .unwrap()
+    };
+    let more = "Host: s3.mydomain.com\nProxy-Authorization: Basic AKIDCLIENT\nRange: bytes=1-2\n";
+    for text in [
+        Sample::new("GET", "/bucket/key?versionId=1")
+            .header("Range", "bytes=1-2")
+            .header_form(),
+        Sample::new("GET", "/bucket/key?versionId=1")
+            .header("Range", "bytes=1-2")
+            .query_form(),
+        Sample::new("GET", "/bucket/key?X-Amz-Security-Token=AKIDCLIENT")
+            .unsigned("Range", "bytes=1-2")
+            .query_form(),
+        format!("GET {}\n{more}", v2(b"GET")),
+        format!("GET /bucket/key?Expires=AKIDCLIENT\n{more}Authorization: Bearer AKIDCLIENT\n"),
+    ] {
+        for token in [None, Some("to/ken=+")] {
+            let origin = Origin {
+                session_token: token.map(|token| SecretKey::new(token.into())),
+                ..origin()
+            };
+            let sent = resign_head(&text, &head_of(&text), &origin, NOW).unwrap();
+            assert!(
+                !sent.contains("AKIDCLIENT") && !sent.contains("mydomain"),
+                "{sent}"
+            );
+            assert!(sent.contains("\r\nRange: bytes=1-2\r\n"), "{sent}");
+            let anonymous = text.contains("Bearer");
+            assert_eq!(sent.contains("AKIDORIGIN"), !anonymous, "{sent}");
+            let tokens = sent
+                .matches("\r\nX-Amz-Security-Token: to/ken=+\r\n")
+                .count()
+                + sent
+                    .matches("&X-Amz-Security-Token=to%2Fken%3D%2B&")
+                    .count();
+            assert_eq!(tokens, usize::from(token.is_some() && !anonymous), "{sent}");
+            match anonymous {
+                true => assert!(sent.starts_with("GET /bucket/key HTTP/1.1\r\n"), "{sent}"),
+                false => assert_eq!(origin_says(&sent, NOW), Ok(()), "{sent}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_region_is_the_origins_or_the_clients() {
+    for (client, origins, expected) in [
+        ("us-west-2", None, "us-west-2"),
+        ("us-west-2", Some("eu-west-1"), "eu-west-1"),
+        ("", None, "us-east-1"),
+        ("us-west-2", Some(""), "us-east-1"),
+    ] {
+        let mut sample = Sample::new("GET", "/b/k");
+        sample.region = client.into();
+        let origin = Origin {
+            region: origins.and_then(|name: &str| Region::parse(name.as_bytes())),
+            ..origin()
+        };
+        let text = sample.header_form();
+        let sent = resign_head(&text, &head_of(&text), &origin, NOW).unwrap();
+        assert!(
+            sent.contains(&format!("/20260102/{expected}/s3/")),
+            "{sent}"
+        );
+    }
+}
+
+#[test]
+fn virtual_hosts() {
+    let origin = Origin {
+        addressing: Addressing::Virtual,
+        ..origin()
+    };
+    let send = |target: &str| {
+        let text = Sample::new("GET", target).header_form();
+        resign_head(&text, &head_of(&text), &origin, NOW)
+    };
+    for (target, path, host) in [
+        ("/", "/", "s3.origin.example:9000"),
+        ("/bucket", "/", "bucket.s3.origin.example:9000"),
+        ("/bucket/", "/", "bucket.s3.origin.example:9000"),
+        (
+            "/my.bucket-1/a//b?acl",
+            "/a//b?acl=",
+            "my.bucket-1.s3.origin.example:9000",
+        ),
+        ("/%62ucket%2Fk%2f", "/k/", "bucket.s3.origin.example:9000"),
+    ] {
+        let sent = send(target).unwrap();
+        assert!(
+            sent.starts_with(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n")),
+            "{sent}"
+        );
+        assert_eq!(origin_says(&sent, NOW), Ok(()));
+    }
+    for target in [
+        "//k",
+        "/Bucket/k",
+        "/b_b/k",
+        "/-b/k",
+        "/b-/k",
+        "/b..c/k",
+        "/b%0d%0aX:1/k",
+        "/b%00",
+    ] {
+        assert_eq!(send(target), Err(Unsignable::Bucket), "{target}");
+    }
+    let long = format!("/{}/k", "b".repeat(64));
+    assert_eq!(send(&long), Err(Unsignable::Bucket));
+}
+
+/// What nginx made of the path between verification and here.
+#[test]
+fn rewritten_paths() {
+    let send = |verified: &str, wire: &str| {
+        let text = Sample::new("GET", verified).header_form();
+        let head = head_of(&text).replacen(verified, wire, 1);
+        resign_head(&text, &head, &origin(), NOW).map(|sent| {
+            assert_eq!(origin_says(&sent, NOW), Ok(()));
+            sent.split(' ').nth(1).unwrap().to_owned()
+        })
+    };
+    // Other spellings of one path.
+    assert_eq!(send("/b/a%2Fb+", "/b/a/b%2b").as_deref(), Ok("/b/a/b%2B"));
+    assert_eq!(send("/b/../k", "/b/%2E./k").as_deref(), Ok("/b/../k"));
+    assert_eq!(send("/b//k", "/b//k").as_deref(), Ok("/b//k"));
+    // An administrator's rewrite of a path that nginx leaves alone.
+    assert_eq!(send("/b/k", "/prefix/b/k").as_deref(), Ok("/prefix/b/k"));
+    assert_eq!(send("/b/k/", "/b/k").as_deref(), Ok("/b/k"));
+    assert_eq!(send("/b/...", "/c").as_deref(), Ok("/c"));
+    assert_eq!(send("/b/.k/k.", "/c").as_deref(), Ok("/c"));
+    // Paths that it does not.
+    for path in [
+        "/b/../k",
+        "/b/%2e%2E/k",
+        "/b/./k",
+        "/b//k",
+        "/b/%2Fk",
+        "//b",
+        "/b/..",
+        "/b/.",
+        "/b/k//",
+        "/b/a%23k",
+    ] {
+        assert_eq!(send(path, "/k"), Err(Unsignable::PathChanged), "{path}");
+    }
+}
+
+#[test]
+fn heads_that_must_not_be_sent() {
+    let text = Sample::new("PUT", "/b/k").header_form();
+    let good = head_of(&text);
+    let send = |head: &str| resign_head(&text, head, &origin(), NOW).map(|_| ());
+    assert_eq!(send(&good), Ok(()));
+    assert_eq!(send(&good.replace("HTTP/1.1", "HTTP/1.0")), Ok(()));
+    let with = |line: &str| good.replace("Connection: close", line);
+    for (head, expected) in [
+        (String::new(), Unsignable::NotHttp1),
+        (
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(),
+            Unsignable::NotHttp1,
+        ),
+        (
+            "\x01\x01\0\x01\0\x08\0\0\0\x01\0\0\0\0\0\0".into(),
+            Unsignable::NotHttp1,
+        ),
+        ("get /b/k\r\n".into(), Unsignable::NotHttp1),
+        (good.replace("HTTP/1.1", "HTTP/2.0"), Unsignable::NotHttp1),
+        (good.replace(" HTTP/1.1", ""), Unsignable::NotHttp1),
+        (good.replace("/b/k", "/b k"), Unsignable::NotHttp1),
+        (good.replacen("PUT", "P\tT", 1), Unsignable::NotHttp1),
+        (good.replacen("\r\n", "\n", 1), Unsignable::NotHttp1),
+        (good.replace("/b/k", "http://h/b/k"), Unsignable::Target),
+        (good.replace("/b/k", "*"), Unsignable::Target),
+        (good.replace("/b/k", "/b/%k"), Unsignable::Target),
+        (good.replace("/b/k", "/b/k?%k"), Unsignable::Target),
+        (
+            good.replace("/b/k", &format!("/b/k?{}", "a&".repeat(129))),
+            Unsignable::TooManyParameters,
+        ),
+        (
+            with(&"a: b\r\n".repeat(300)[..1_798]),
+            Unsignable::TooManyHeaders,
+        ),
+        (with("Connection close"), Unsignable::Header),
+        (with("Connection : close"), Unsignable::Header),
+        (with(": close"), Unsignable::Header),
+        (
+            with(&format!("{}: close", "a".repeat(65_536))),
+            Unsignable::Header,
+        ),
+        (with("A: b\r\n c"), Unsignable::ObsoleteFold),
+        (with("A: b\r\n\tc"), Unsignable::ObsoleteFold),
+        (with("A: b\nB: c"), Unsignable::ControlByte),
+        (with("A: b\rB: c"), Unsignable::ControlByte),
+        (with("A: b\0"), Unsignable::ControlByte),
+        (good[..good.len() - 2].into(), Unsignable::NoBlankLine),
+        (good[..good.len() - 1].into(), Unsignable::NoBlankLine),
+        (format!("{good}body"), Unsignable::BytesBehind),
+        (
+            format!("{good}GET /secret/k HTTP/1.1\r\n\r\n"),
+            Unsignable::BytesBehind,
+        ),
+        (
+            with("Content-Length: 1\r\nContent-Length: 1"),
+            Unsignable::ContentLength,
+        ),
+        (
+            with("Content-Length: 1\r\nTransfer-Encoding: chunked"),
+            Unsignable::ContentLength,
+        ),
+        (
+            with("Content-Length: 18446744073709551616"),
+            Unsignable::ContentLength,
+        ),
+        (with("Content-Length: +1"), Unsignable::ContentLength),
+        (with("Content-Length:"), Unsignable::ContentLength),
+        (
+            with("Transfer-Encoding: gzip, chunked"),
+            Unsignable::ContentLength,
+        ),
+    ] {
+        assert_eq!(send(&head), Err(expected), "{}", head.escape_debug());
+        assert!(!expected.to_string().is_empty());
+    }
+    let framing = |line: &str| {
+        let head = with(line);
+        let head = WireHead::parse(head.as_bytes()).unwrap();
+        (head.content_length(), head.is_chunked())
+    };
+    assert_eq!(
+        framing("content-length: 5368709120"),
+        (Some(5_368_709_120), false)
+    );
+    assert_eq!(framing("Transfer-Encoding: Chunked"), (None, true));
+    assert_eq!(framing("A: b"), (None, false));
+}
+
+/// The most of everything.
+#[test]
+fn full_heads() {
+    let text = Sample::new("PUT", "/b/k").header_form();
+    let lines: String = (0..250)
+        .rev()
+        .map(|at| format!("x-amz-meta-{at}: {at}\r\n"))
+        .collect();
+    let head = head_of(&text).replace("Connection: close\r\n", &lines);
+    let query: String = (0..128)
+        .rev()
+        .map(|at| format!("{at}=%{at:02}&"))
+        .collect::<String>();
+    let head = head.replacen("/b/k", &format!("/b/k?{}", query.replace("%1", "1")), 1);
+    let sent = resign_head(&text, &head, &origin(), NOW).unwrap();
+    assert_eq!(origin_says(&sent, NOW), Ok(()));
+}
+
+#[test]
+fn a_short_slice_is_filled_and_no_more() {
+    let text = Sample::new("GET", "/b/k").header_form();
+    let raw = Raw::new(&text);
+    let verified = verdict(&raw, &clients(), &rules(), NOW).unwrap();
+    let head = head_of(&text);
+    let head = WireHead::parse(head.as_bytes()).unwrap();
+    let origin = origin();
+    let signed = sign(
+        &verified,
+        &head,
+        &origin,
+        &mut KeyCache::new(1),
+        Timestamp(NOW),
+    )
+    .unwrap();
+    let mut short = [0; 7];
+    signed.write(&mut short);
+    assert_eq!(&short, b"GET /b/");
+    let debug = format!("{head:?} {signed:?} {verified:?} {origin:?}");
+    assert!(
+        !debug.contains(ORIGIN_SECRET) && !debug.contains("Signature"),
+        "{debug}"
+    );
+}
