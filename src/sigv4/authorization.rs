@@ -103,7 +103,7 @@ impl<'a> Presigned<'a> {
         query: &Query<'a>,
         buffers: &'a mut Buffers,
     ) -> Result<Presigned<'a>, Malformed> {
-        if query.has_repeated_role() {
+        if query.is_ambiguous() {
             return Err(Malformed::Repeated);
         }
         let find = |role| query.find(role).ok_or(Malformed::Missing);

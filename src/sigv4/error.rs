@@ -109,7 +109,7 @@ impl Malformed {
                  X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and \
                  X-Amz-Expires parameters"
             }
-            Malformed::Repeated => "a signature parameter is repeated",
+            Malformed::Repeated => "a signature parameter is repeated or misspelt",
         }
     }
 }

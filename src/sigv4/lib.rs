@@ -19,6 +19,8 @@ mod request;
 mod scope;
 mod sign;
 mod sink;
+#[cfg(test)]
+mod suite;
 mod uri;
 mod v2;
 mod verify;

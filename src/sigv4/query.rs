@@ -18,8 +18,8 @@ pub(crate) enum QueryFault {
     Escape,
 }
 
-/// What a parameter is to a signature. Names are compared as decoded; those of V4 in any case,
-/// so that no other spelling of one can slip through to an origin.
+/// What a parameter is to a signature. Names are compared as decoded, those of V4 in any case, so
+/// that no spelling of one can slip through to an origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Role {
@@ -76,6 +76,24 @@ impl Role {
         }
     }
 
+    /// The only spelling in which a signature parameter is accepted.
+    fn spelling(self) -> &'static [u8] {
+        match self {
+            Role::Algorithm => b"X-Amz-Algorithm",
+            Role::ContentSha256 => b"X-Amz-Content-Sha256",
+            Role::Credential => b"X-Amz-Credential",
+            Role::Date => b"X-Amz-Date",
+            Role::Expires => b"X-Amz-Expires",
+            Role::SecurityToken => b"X-Amz-Security-Token",
+            Role::SignedHeaders => b"X-Amz-SignedHeaders",
+            Role::Signature => b"X-Amz-Signature",
+            Role::V2AccessKey => b"AWSAccessKeyId",
+            Role::V2Expires => b"Expires",
+            Role::V2Signature => b"Signature",
+            Role::Other => b"",
+        }
+    }
+
     fn bit(self) -> u16 {
         1 << self as u8
     }
@@ -99,7 +117,7 @@ pub(crate) struct Query<'a> {
     raw: &'a [u8],
     parameters: ArrayVec<Parameter, MAX_PARAMETERS>,
     roles: u16,
-    repeated: bool,
+    ambiguous: bool,
 }
 
 impl<'a> Query<'a> {
@@ -131,7 +149,7 @@ impl<'a> Query<'a> {
         let canonical = canonical(name)? & canonical(self.slice(equals + 1, end))?;
         let role = Role::of(name);
         if role != Role::Other {
-            self.repeated |= self.roles & role.bit() != 0;
+            self.ambiguous |= self.roles & role.bit() != 0 || name != role.spelling();
             self.roles |= role.bit();
         }
         self.parameters
@@ -168,9 +186,9 @@ impl<'a> Query<'a> {
         self.roles & (Role::V2AccessKey.bit() | Role::V2Signature.bit()) != 0
     }
 
-    /// Whether a signature parameter is there twice.
-    pub(crate) fn has_repeated_role(&self) -> bool {
-        self.repeated
+    /// Whether a signature parameter is there twice, or in a spelling that not every server knows.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        self.ambiguous
     }
 
     /// The raw value of a signature parameter.

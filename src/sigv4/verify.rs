@@ -515,7 +515,7 @@ impl<'h, 'r> Input<'h, 'r> {
     }
 
     fn v2_query(&self, now: Timestamp, claim: &mut Claim<'r>) -> Result<V2<'r>, Rejection> {
-        if self.query.has_repeated_role() {
+        if self.query.is_ambiguous() {
             return Err(Rejection::QueryMalformed(Malformed::Repeated));
         }
         let find = |role| self.query.find(role).ok_or(Rejection::IncompleteV2Query);

@@ -221,6 +221,10 @@ fn query() {
     );
     expect(&presigned.replace("&X-Amz-Signature=", "&X="), QUERY);
     expect(&presigned.replace("HMAC-SHA256", "HMAC-SHA1"), QUERY);
+    // One spelling of each name.
+    for spelling in ["x-amz-signature", "X%2DAmz-Signature"] {
+        expect(&presigned.replace("X-Amz-Signature", spelling), QUERY);
+    }
     let many = |count: usize| format!("/b?{}", "a=1&".repeat(count));
     expect(&Sample::new("GET", &many(128)).header_form(), "v4-header");
     expect(&Sample::new("GET", &many(129)).header_form(), ARGUMENT);

@@ -1,0 +1,184 @@
+//! Once the signing keys are cached, no request costs an allocation or derives a key.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+};
+
+use common::{
+    reference::{KEY, NOW, SECRET, Sample},
+    *,
+};
+use sigv4::*;
+
+/// Counts what this thread allocates; other threads are the test runner's.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is the system allocator's; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.realloc(ptr, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const REQUESTS: usize = 300;
+
+/// Of all forms, all different, some with much of everything.
+fn texts() -> Vec<String> {
+    let sample = |at: usize| {
+        let query: String = (0..at % 100)
+            .map(|n| format!("&{}=%{at:02x}", n * 7 % 31))
+            .collect();
+        let mut sample = Sample::new(
+            "GET",
+            &format!("/bucket/a%20b//{at}+?versionId={at}{query}"),
+        );
+        for name in 0..at % 50 {
+            sample = sample.header(&format!("X-Amz-Meta-{}", name * 7 % 31), "a  value");
+        }
+        sample
+    };
+    let v2 = |at: usize| {
+        let key = format!("a b//{at}");
+        let presign = Presign {
+            method: b"GET",
+            host: b"s3.mydomain.com",
+            bucket: b"bucket",
+            key: key.as_bytes(),
+            headers: &[],
+            region: Region::parse(b"").unwrap(),
+            expires: 900,
+        };
+        let target = presign
+            .v2(&credential(KEY, SECRET), Timestamp(NOW))
+            .unwrap();
+        format!("GET {}\nHost: h\n", String::from_utf8(target).unwrap())
+    };
+    (0..REQUESTS)
+        .map(|at| match at % 4 {
+            0 => sample(at).header_form(),
+            1 => sample(at).query_form(),
+            2 => v2(at),
+            _ => format!("GET /bucket/{at}?list-type=2\nHost: h\nAccept: */*\n"),
+        })
+        .collect()
+}
+
+#[test]
+fn none_on_the_hot_path() {
+    let texts = texts();
+    let clients = Directory::with_grant(
+        KEY,
+        SECRET,
+        Grant {
+            allow: Allow::Read,
+            buckets: vec![BucketPattern::parse(b"b*t").unwrap()],
+        },
+    );
+    let rules = Rules {
+        anonymous: true,
+        signature_v2: true,
+        ..rules()
+    };
+    let origins = [Addressing::Path, Addressing::Virtual].map(|addressing| Origin {
+        credential: credential("AKIDORIGIN", "origin/secret"),
+        session_token: Some(SecretKey::new(b"token".to_vec())),
+        region: None,
+        host: b"s3.origin.example:9000".as_slice().into(),
+        addressing,
+    });
+    let raws: Vec<_> = texts.iter().map(|text| Raw::new(text)).collect();
+    let heads: Vec<_> = texts
+        .iter()
+        .map(|text| {
+            let (line, headers) = text.split_once('\n').unwrap();
+            format!("{line} HTTP/1.1\r\n{}\r\n", headers.replace('\n', "\r\n"))
+        })
+        .collect();
+    let mut keys = KeyCache::new(16);
+    let mut out = vec![0; 65_536];
+    let mut forms = [0; 5];
+    let mut round = |keys: &mut KeyCache| {
+        let before = ALLOCATIONS.get();
+        for (raw, head) in raws.iter().zip(&heads) {
+            let request = raw.request();
+            let verified = verify(&request, &clients, &rules, keys, Timestamp(NOW)).unwrap();
+            forms[verified.form() as usize] += 1;
+            let _ = operation(&request).name();
+            // Every try on another origin.
+            for origin in &origins {
+                let head = WireHead::parse(head.as_bytes()).unwrap();
+                let signed = sign(&verified, &head, origin, keys, Timestamp(NOW)).unwrap();
+                signed.write(&mut out[..signed.len()]);
+            }
+        }
+        ALLOCATIONS.get() - before
+    };
+    assert!(round(&mut keys) > 0, "the keys are derived and kept");
+    let derivations = keys.derivations();
+    assert_eq!(derivations, 3, "the client's and each origin's, once");
+    assert_eq!(round(&mut keys), 0);
+    assert_eq!(keys.derivations(), derivations);
+    // A round needs a key for each V4 request of a client (half of them) and for each signature
+    // (all but the anonymous, on two origins).
+    let needed = 2 * (REQUESTS / 2 + 2 * REQUESTS * 3 / 4) as u64;
+    assert_eq!(keys.hits() + derivations, needed);
+    let quarter = 2 * REQUESTS / 4;
+    assert_eq!(forms, [quarter, quarter, 0, quarter, quarter]);
+}
+
+/// Who is refused allocates nothing either, however often.
+#[test]
+fn none_for_strangers() {
+    let clients = Directory::new(&[(KEY, SECRET)]);
+    let wrong = Sample::new("GET", "/b/k").header_form().replace("/k", "/j");
+    let mut unknown = Sample::new("GET", "/b/k");
+    unknown.key = "nobody".into();
+    let texts = [
+        wrong,
+        unknown.clone().header_form(),
+        unknown.query_form(),
+        "GET /\nHost: h\n".into(),
+    ];
+    let raws = texts.each_ref().map(|text| Raw::new(text));
+    let mut keys = KeyCache::new(16);
+    let mut round = || {
+        let before = ALLOCATIONS.get();
+        for raw in &raws {
+            let answer = verify(
+                &raw.request(),
+                &clients,
+                &rules(),
+                &mut keys,
+                Timestamp(NOW),
+            );
+            assert!(answer.is_err());
+        }
+        ALLOCATIONS.get() - before
+    };
+    round();
+    assert_eq!(round(), 0);
+}
