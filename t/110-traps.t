@@ -37,7 +37,6 @@ s3_resign: not forwarded
 --- response_body_like eval: ['.', '^$']
 
 === TEST 3: proxy_pass_request_body off
---- SKIP
 --- config eval: with('proxy_pass_request_body off;')
 --- request eval: ["PUT /t3/key\nhello", 'GET /_log/t3']
 --- more_headers eval: [h4(path => '/t3/key', method => 'PUT', body => 'hello'), '']
@@ -307,7 +306,6 @@ GET /bucket/key
 [qr/AKIDORIGINA.*Signature=[0-9a-f]{64}/, 'oRiGiNa', 'cLiEnT+sEcReT']
 
 === TEST 30: redirects of an origin to its own domain are not relayed
---- SKIP
 --- config eval: with('')
 --- request
 GET /bucket/key

@@ -129,6 +129,13 @@ my $MockPid;
 sub prepare {
     my %o = @_;
     my $test_pid = $$;
+
+    # Blocks are evaluated in this package; let them see the file's own names.
+    no strict 'refs';
+    for my $name (grep {/^[a-z]\w*$/} keys %main::) {
+        next if defined &{"Test::Base::Filter::$name"};
+        *{"Test::Base::Filter::$name"} = $main::{$name};
+    }
     $MockPid = MockOrigin::start($log, \%A, \%B, \%C);
 
     main::no_root_location();

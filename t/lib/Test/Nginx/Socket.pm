@@ -186,7 +186,7 @@ sub run_filters {
     for my $section (sort keys %{ $block->{filters} }) {
         for my $filter (@{ $block->{filters}{$section} }) {
             my $value = \$block->{sections}{$section};
-            if    ($filter eq 'eval')  { $$value = eval_in_main($block, $section, $$value) }
+            if    ($filter eq 'eval')  { $$value = evaluate($block, $section, $$value) }
             elsif ($filter eq 'chomp') { chomp $$value }
             elsif ($filter eq 'chop')  { chop $$value }
             elsif ($filter eq 'trim')  { $$value =~ s/\A\s+|\s+\z//g }
@@ -195,10 +195,11 @@ sub run_filters {
     }
 }
 
-sub eval_in_main {
+# In the package where Test::Base does it, so that blocks work with both.
+sub evaluate {
     my ($block, $section, $code) = @_;
 
-    my @value = eval "package main; no strict; no warnings; $code";
+    my @value = eval "package Test::Base::Filter; no strict; no warnings; $code";
     bail_out("$block->{name} - $section: $@") if $@;
     return $value[0];
 }
@@ -242,7 +243,7 @@ sub run_block {
         run_must_die($block);
     }
     elsif (start_nginx($block)) {
-        eval_in_main($block, 'init', $block->init) if defined $block->init;
+        evaluate($block, 'init', $block->init) if defined $block->init;
         for my $round (1 .. $RepeatEach) {
             my ($socket, $file) = start_tcp_server($block);
             run_requests($block);
@@ -263,7 +264,7 @@ sub skip_reason {
     if (defined $block->skip_eval) {
         my ($code) = $block->skip_eval =~ /^\s*\d+\s*:\s*(.*)/s
             or bail_out($block->name . ' - bad skip_eval');
-        return 'skip_eval' if eval_in_main($block, 'skip_eval', $code);
+        return 'skip_eval' if evaluate($block, 'skip_eval', $code);
     }
     if (defined $block->skip_nginx) {
         my ($op, $major, $minor, $patch, $why) = $block->skip_nginx
