@@ -9,6 +9,7 @@ BEGIN { push @INC, "$FindBin::Bin/lib" }
 use File::Temp qw(tempdir);
 use HTTP::Tiny;
 use MockOrigin;
+use S3Sign;
 use S3Test;
 use Test::More;
 use Time::HiRes qw(sleep);
@@ -80,7 +81,7 @@ sub adapted {
     $conf =~ s{\b127\.0\.0\.1:9000\b}{$origin{listen}[0]}g;
     my $temp = join '', map {"    ${_}_temp_path $dir/$_;\n"}
         qw(client_body proxy fastcgi uwsgi scgi);
-    $conf =~ s/^http \{\n\K/    access_log off;\n$temp/m;
+    $conf =~ s/^http \{\n\K/    access_log $dir\/log\/access.log;\n$temp/m;
     return ($> == 0 ? "user root;\n" : '') . $conf;
 }
 
@@ -120,39 +121,99 @@ for my $command (@commands) {
 }
 
 my $mock = MockOrigin::start('127.0.0.1:' . ($port + 4), \%origin);
-write_file('nginx.conf', adapted(slurp('nginx/examples/minimal.conf')));
-my $server = fork // die "fork: $!";
-if (!$server) {
-    { exec $nginx, '-e', "$dir/error.log", '-p', $dir, '-c', "$dir/nginx.conf",
-        '-g', "daemon off; pid $dir/nginx.pid;" }
-    POSIX::_exit(127);
-}
-for (1 .. 500) { last if -s "$dir/nginx.pid"; sleep 0.01 }
-
 my $http = HTTP::Tiny->new(timeout => 5);
-for my $command (@presign) {
-    my $here = $command =~ s/localhost:8080/127.0.0.1:$port/r;
-    my $out  = `$here`;
-    is($?, 0, "$command: exit status");
-    if ($command =~ / --help$/) {
-        like($out, qr/^usage: sign_s3 /m, "$command: prints its usage");
-        next;
+running('minimal.conf', sub {
+    for my $command (@presign) {
+        my $here = $command =~ s/localhost:8080/127.0.0.1:$port/r;
+        my $out  = `$here`;
+        is($?, 0, "$command: exit status");
+        if ($command =~ / --help$/) {
+            like($out, qr/^usage: sign_s3 /m, "$command: prints its usage");
+            next;
+        }
+        like($out, qr{^http://127\.0\.0\.1:$port/\S+\n\z}, "$command: prints a URL");
+        chomp(my $url = $out);
+        my ($method) = $command =~ /--method (\w+)/;
+        my %headers  = $command =~ /--header '([^:]+): ([^']+)'/;
+        my $answer   = $http->request($method // 'GET', $url, { headers => \%headers });
+        if ($command =~ / -v 2 /) {
+            is($answer->{status}, 400, "$command: V2 is refused where it is not switched on");
+            like($answer->{content}, qr{<Code>InvalidRequest</Code>}, "$command: the code");
+        }
+        else {
+            like($answer->{content}, qr/^verified yes$/m, "$command: the origin got it signed anew");
+        }
     }
-    like($out, qr{^http://127\.0\.0\.1:$port/\S+\n\z}, "$command: prints a URL");
-    chomp(my $url = $out);
-    my ($method) = $command =~ /--method (\w+)/;
-    my %headers  = $command =~ /--header '([^:]+): ([^']+)'/;
-    my $answer   = $http->request($method // 'GET', $url, { headers => \%headers });
-    if ($command =~ / -v 2 /) {
-        is($answer->{status}, 400, "$command: V2 is refused where it is not switched on");
-        like($answer->{content}, qr{<Code>InvalidRequest</Code>}, "$command: the code");
+});
+
+# ------------------------------------------------------- what an example claims
+
+running('cache.conf', sub {
+    my $cached = sub { my $answer = signed(path => '/b/k', @_);
+        "$answer->{status} " . ($answer->{headers}{'x-cache-status'} // '') };
+    is($cached->(), '200 MISS', 'cache.conf: first');
+    is($cached->(), '200 HIT',  'cache.conf: then from the cache');
+    is($cached->(query => 'x-id=GetObject'), '200 HIT', 'cache.conf: a parameter without meaning');
+    is($cached->(method => 'HEAD'), '200 HIT', 'cache.conf: HEAD');
+    is($cached->(headers => [range => 'bytes=0-3']), '206 HIT', 'cache.conf: Range');
+    is($cached->(tamper  => 1), '403 ', 'cache.conf: verified first');
+    is($cached->(query   => $_), '200 BYPASS', "cache.conf: not with $_")
+        for qw(versionId=1 response-content-type=a response%2Dcontent-type=a list-type=2);
+    is($cached->(path => '/b'), '200 BYPASS', 'cache.conf: no listing');
+});
+
+running('readers-and-writers.conf', sub {
+    my $status = sub { signed(key => "AKID\U$_[0]", secret => "secret of $_[0]", @_[1 .. $#_])->{status} };
+    is($status->(reader => path => '/media/k'), 200, 'readers-and-writers.conf: a reader reads');
+    is($status->(reader => path => '/media/k', method => 'PUT'), 403, 'but does not write');
+    is($status->(reader => path => '/other/k'), 403, 'nor read elsewhere');
+    is($status->(backup => path => '/backup/k', method => 'PUT'), 200, 'a writer writes');
+    is($status->(backup => path => '/backup/k'), 403, 'but does not read');
+    is($status->(reader => path => '/media/k'), 503, 'a client has its limit');
+    is($status->(admin  => path => '/other/k'), 200, 'which is not that of another');
+    like(slurp("$dir/log/s3.log"), qr{ AKIDREADER v4-header PutObject media/k 403 AccessDenied },
+        'the log says who tried what');
+}, sub { s{rate=100r/s}{rate=1r/m}; s{burst=200}{burst=2} });
+
+running('behind-a-balancer.conf', sub {
+    is(signed(path => '/b/k', host => 's3.mydomain.com')->{status}, 200,
+        'behind-a-balancer.conf: signed for the public name');
+    is(signed(path => '/b/k')->{status}, 403, 'and for no other');
+});
+
+kill TERM => $mock;
+waitpid $mock, 0;
+
+# Runs nginx with an example, which `change` may change in $_.
+sub running {
+    my ($example, $test, $change) = @_;
+    local $_ = adapted(slurp("nginx/examples/$example"));
+    $change->() if $change;
+    write_file('nginx.conf', $_);
+    my $server = fork // die "fork: $!";
+    if (!$server) {
+        { exec $nginx, '-e', "$dir/error.log", '-p', $dir, '-c', "$dir/nginx.conf",
+            '-g', "daemon off; pid $dir/nginx.pid; error_log $dir/error.log;" }
+        POSIX::_exit(127);
     }
-    else {
-        like($answer->{content}, qr/^verified yes$/m, "$command: the origin got it signed anew");
-    }
+    for (1 .. 500) { last if -s "$dir/nginx.pid"; sleep 0.01 }
+    $test->();
+    kill QUIT => $server;
+    waitpid $server, 0;
 }
-kill TERM => $server, $mock;
-waitpid $_, 0 for $server, $mock;
+
+# The answer to a request that is signed in the header, by the client of most examples.
+sub signed {
+    my %request = (
+        method => 'GET', host => "127.0.0.1:$port", key => $env{CLIENT_ACCESS_KEY},
+        secret => $env{CLIENT_SECRET_KEY}, @_,
+    );
+    my %headers = map { split /: /, $_, 2 } split /\n/, S3Sign::v4_headers(%request);
+    delete $headers{host};    # HTTP::Tiny adds its own
+    my $query = $request{query} ? "?$request{query}" : '';
+    return $http->request($request{method}, "http://127.0.0.1:$port$request{path}$query",
+        { headers => \%headers });
+}
 
 # ---------------------------------------------------------------------- lists
 
