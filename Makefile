@@ -23,7 +23,7 @@ SHELL       := /bin/bash
 .ONESHELL:
 .SILENT:
 .PHONY: help build install test check bench demo clean \
-        toolchain nginx-tree origins python-clients cargo-test prove-test client-test
+        toolchain nginx-tree s3s-fs swift python-clients cargo-test prove-test client-test
 .DEFAULT_GOAL := help
 
 export CACHE VENV S3S_FS
@@ -93,7 +93,7 @@ prove-test: build
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	prove -It/lib t/
 
-client-test: build origins python-clients
+client-test: build s3s-fs swift python-clients
 	. target/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients
@@ -103,7 +103,7 @@ bench: build ## requests/s and CPU per request beside plain proxy_pass
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	t/bench/run
 
-demo: build origins python-clients ## two S3 servers, nginx on :8080, a tour that kills one of them
+demo: build s3s-fs python-clients ## two S3 servers, nginx on :8080, a tour that kills one of them
 	$(call apt,curl)
 	. target/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
@@ -220,8 +220,11 @@ source=$$tree build=$$tree/objs
 endef
 
 # The servers that the client tests and the demo proxy to.
-origins: toolchain
-	$(call apt,python3-swift gcc libc6-dev)
+swift:
+	$(call apt,python3-swift)
+
+s3s-fs: toolchain
+	$(call apt,gcc libc6-dev)
 	if [ ! -x "$(CACHE)/s3s-fs-$(S3S_FS)/bin/s3s-fs" ]; then
 	    echo "building s3s-fs $(S3S_FS) (once, some minutes)"
 	    cargo install -q s3s-fs --version $(S3S_FS) --features binary --locked \

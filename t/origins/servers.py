@@ -136,9 +136,9 @@ class Origin(Server):
 class S3sFs(Origin):
     """Objects are files below `self.data`."""
 
-    @property
-    def data(self):
-        return self.folder / "data"
+    def __init__(self, folder, credentials, port=None, data=None):
+        super().__init__(folder, credentials, port)
+        self.data = data or self.folder / "data"
 
     def command(self):
         self.data.mkdir(exist_ok=True)
