@@ -195,6 +195,18 @@ def failover(a, b):
     expect("a request that B was to answer went on to A", passed_on > 0)
 
 
+def back(b):
+    """Waits until nginx picks B again."""
+    s3 = client(PROXY, CLIENT)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        answer = s3.head_object(Bucket=BUCKET, Key="on both")
+        if answer["ResponseMetadata"]["HTTPHeaders"]["x-served-by"] == b.address:
+            return "yes"
+        time.sleep(0.5)
+    raise Failed("origin B is used again")
+
+
 def by_hand(nginx):
     environment = f"AWS_ACCESS_KEY_ID={CLIENT.access_key} AWS_SECRET_ACCESS_KEY={CLIENT.secret_key} AWS_DEFAULT_REGION={CLIENT.region}"
     heading("Try it by hand" if KEEP else "Try it by hand, while `make demo KEEP=1` runs")
@@ -241,6 +253,7 @@ def tour(folder):
         heading("All of it happened.")
         if KEEP:
             b = stack.enter_context(S3sFs(folder / "b again", B, port=b.port, data=b.data))
+            say(f"   Origin B is started again; nginx, which had set it aside for 10 s, uses it again: {back(b)}")
         by_hand(nginx)
         if KEEP:
             say("\nCtrl-C ends it.")
