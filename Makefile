@@ -88,10 +88,10 @@ cargo-test: toolchain
 	cargo test --locked --workspace --exclude $(MODULE)
 
 prove-test: build
-	$(call apt,perl)
+	$(call apt,perl openssl curl $(if $(VENDORED)$(NGINX_BUILD),,libnginx-mod-http-lua))
 	. target/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
-	prove -It/lib t/
+	prove -j2 -It/lib t/
 
 client-test: build s3s-fs swift python-clients
 	. target/nginx.env
@@ -99,6 +99,7 @@ client-test: build s3s-fs swift python-clients
 	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients
 
 bench: build ## requests/s and CPU per request beside plain proxy_pass
+	$(call apt,perl wrk util-linux)
 	. target/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	t/bench/run
