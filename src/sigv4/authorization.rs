@@ -34,7 +34,7 @@ impl<'a> Authorization<'a> {
             return Err(Malformed::Algorithm);
         }
         let (mut credential, mut signed_headers, mut signature) = (None, None, None);
-        for field in fields.split(|&byte| byte == b',') {
+        for field in split(fields, b',') {
             let mut halves = field.trim_ascii().splitn(2, |&byte| byte == b'=');
             let (name, value) = (halves.next(), halves.next().ok_or(Malformed::Syntax)?);
             let slot = match name {
@@ -79,7 +79,7 @@ impl<'a> Authorization<'a> {
 
     /// The names of the signed headers: lower case, strictly ascending.
     pub(crate) fn signed_headers(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        self.signed_headers.split(|&byte| byte == b';')
+        split(self.signed_headers, b';')
     }
 }
 
@@ -154,6 +154,18 @@ fn parse_expires(digits: &[u8]) -> Result<u32, Malformed> {
         .ok_or(Malformed::Expires)
 }
 
+/// The pieces of `text` between separators.
+fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let ends = memchr::memchr_iter(separator, text).chain(std::iter::once(text.len()));
+    let mut start = 0;
+    ends.map(move |end| {
+        text.get(std::mem::replace(&mut start, end + 1)..end)
+            .unwrap_or_default()
+    })
+}
+
 fn decode<const N: usize>(raw: &[u8], out: &mut ArrayVec<u8, N>) -> Option<()> {
-    uri::decoded(raw, Part::Query).try_for_each(|byte| out.try_push(byte).ok())
+    uri::put_decoded(out, raw, Part::Query);
+    // One that is full may lack something.
+    (!out.is_full()).then_some(())
 }

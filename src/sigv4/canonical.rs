@@ -76,6 +76,9 @@ pub(crate) fn order(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
 
 /// Puts a name in lower case.
 pub(crate) fn put_lower(sink: &mut impl Sink, name: &[u8]) {
+    if !name.iter().any(u8::is_ascii_uppercase) {
+        return sink.put(name);
+    }
     for chunk in name.chunks(64) {
         let mut lower = ArrayVec::<u8, 64>::new();
         let _ = lower.try_extend_from_slice(chunk);

@@ -112,7 +112,7 @@ impl KeyCache {
     pub(crate) fn signing_key(&mut self, credential: &Credential, scope: &Scope) -> SigningKey {
         let (key, derived) = self.untrusted_key(credential, scope);
         if derived {
-            self.keep(credential, scope, &key);
+            self.keep(credential, scope, key.clone());
         }
         key
     }
@@ -136,8 +136,8 @@ impl KeyCache {
         }
     }
 
-    pub(crate) fn keep(&mut self, credential: &Credential, scope: &Scope, key: &SigningKey) {
-        self.keys.put(cache_key(credential, scope), key.clone());
+    pub(crate) fn keep(&mut self, credential: &Credential, scope: &Scope, key: SigningKey) {
+        self.keys.put(cache_key(credential, scope), key);
     }
 }
 

@@ -102,10 +102,10 @@ impl Role {
 /// One parameter, as offsets into the raw query.
 #[derive(Clone, Copy)]
 pub(crate) struct Parameter {
-    start: u32,
+    start: u16,
     /// Where the name ends: at the `=`, or at `end` without one.
-    equals: u32,
-    end: u32,
+    equals: u16,
+    end: u16,
     /// Name and value are in canonical form as they are.
     canonical: bool,
     role: Role,
@@ -122,31 +122,36 @@ pub(crate) struct Query<'a> {
 
 impl<'a> Query<'a> {
     pub(crate) fn parse(raw: &'a [u8]) -> Result<Query<'a>, QueryFault> {
+        // Offsets are 16 bits wide.
+        if u16::try_from(raw.len()).is_err() {
+            return Err(QueryFault::TooMany);
+        }
         let mut query = Query {
             raw,
             ..Query::default()
         };
-        // Offsets are 32 bits wide.
-        let length = u32::try_from(raw.len()).map_err(|_| QueryFault::TooMany)?;
-        let mut start = 0;
-        while start < length {
-            let piece = query.slice(start, length);
-            let end = memchr::memchr(b'&', piece).map_or(length, |at| start + at as u32);
+        let mut rest = raw;
+        while !rest.is_empty() {
+            let start = raw.len() - rest.len();
+            let name = uri::scan(rest, b"=&").ok_or(QueryFault::Escape)?;
+            let equals = raw.len() - name.behind.len();
+            let value = match name.behind {
+                [b'=', value @ ..] => uri::scan(value, b"&").ok_or(QueryFault::Escape)?,
+                _ => name,
+            };
+            let end = raw.len() - value.behind.len();
             if start < end {
-                query.push(start, end)?;
+                let canonical = name.canonical && value.canonical;
+                query.push([start, equals, end].map(|offset| offset as u16), canonical)?;
             }
-            start = end + 1;
+            rest = value.behind.get(1..).unwrap_or_default();
         }
         query.sort();
         Ok(query)
     }
 
-    fn push(&mut self, start: u32, end: u32) -> Result<(), QueryFault> {
-        let piece = self.slice(start, end);
-        let equals = memchr::memchr(b'=', piece).map_or(end, |at| start + at as u32);
-        let name = self.slice(start, equals);
-        let canonical = |text| uri::is_canonical(text, Part::Query).ok_or(QueryFault::Escape);
-        let canonical = canonical(name)? & canonical(self.slice(equals + 1, end))?;
+    fn push(&mut self, [start, equals, end]: [u16; 3], canonical: bool) -> Result<(), QueryFault> {
+        let name = slice(self.raw, start, equals);
         let role = Role::of(name);
         if role != Role::Other {
             self.ambiguous |= self.roles & role.bit() != 0 || name != role.spelling();
@@ -169,10 +174,6 @@ impl<'a> Query<'a> {
         if !self.parameters.is_sorted_by(|a, b| order(a, b).is_le()) {
             self.parameters.sort_unstable_by(order);
         }
-    }
-
-    fn slice(&self, start: u32, end: u32) -> &'a [u8] {
-        slice(self.raw, start, end)
     }
 
     /// Whether a parameter of a V4 signature is there.
@@ -303,6 +304,7 @@ impl Parameter {
     }
 }
 
-fn slice(raw: &[u8], start: u32, end: u32) -> &[u8] {
-    raw.get(start as usize..end as usize).unwrap_or_default()
+fn slice(raw: &[u8], start: u16, end: u16) -> &[u8] {
+    raw.get(usize::from(start)..usize::from(end))
+        .unwrap_or_default()
 }

@@ -109,12 +109,44 @@ pub struct SignedHead<'a> {
     length: usize,
 }
 
-/// The headers that are written anew.
-const ADDED: [&[u8]; 4] = [HOST, CONTENT_SHA256, DATE, SECURITY_TOKEN];
-const HOST: &[u8] = b"Host";
-const CONTENT_SHA256: &[u8] = b"X-Amz-Content-Sha256";
-const DATE: &[u8] = b"X-Amz-Date";
-const SECURITY_TOKEN: &[u8] = b"X-Amz-Security-Token";
+/// A header that is written anew.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Added {
+    Host,
+    ContentSha256,
+    Date,
+    SecurityToken,
+}
+
+/// Sorted as they are signed.
+const ADDED: [Added; 4] = [
+    Added::Host,
+    Added::ContentSha256,
+    Added::Date,
+    Added::SecurityToken,
+];
+
+impl Added {
+    /// As it is signed.
+    fn name(self) -> &'static [u8] {
+        match self {
+            Added::Host => b"host",
+            Added::ContentSha256 => b"x-amz-content-sha256",
+            Added::Date => b"x-amz-date",
+            Added::SecurityToken => b"x-amz-security-token",
+        }
+    }
+
+    /// As it is sent.
+    fn spelling(self) -> &'static [u8] {
+        match self {
+            Added::Host => b"Host",
+            Added::ContentSha256 => b"X-Amz-Content-Sha256",
+            Added::Date => b"X-Amz-Date",
+            Added::SecurityToken => b"X-Amz-Security-Token",
+        }
+    }
+}
 
 impl SignedHead<'_> {
     /// Bytes that `write` fills.
@@ -157,26 +189,23 @@ impl SignedHead<'_> {
         Ok(())
     }
 
+    /// Sorts the headers to sign; repeated ones stay in their order.
     fn order_headers(&mut self) {
-        let added = ADDED.iter().enumerate();
-        let added = added.filter(|(_, name)| self.added(name).is_some());
-        let places: ArrayVec<u16, { MAX_HEADERS + ADDED.len() }> = self
-            .head
-            .to_sign()
-            .chain(added.map(|(at, _)| MAX_HEADERS + at))
-            .map(|place| place as u16)
-            .collect();
-        for place in places {
-            let name = self.header(place).name;
-            // Most come in order; equal ones keep theirs.
-            let behind = |other: &u16| canonical::order(self.header(*other).name, name).is_gt();
-            let at = self
-                .order
-                .iter()
-                .rposition(|other| !behind(other))
-                .map_or(0, |at| at + 1);
-            self.order.insert(at, place);
+        for place in self.head.to_sign() {
+            self.insert(place as u16);
         }
+        for (at, added) in ADDED.iter().enumerate() {
+            if self.added(*added).is_some() {
+                self.insert((MAX_HEADERS + at) as u16);
+            }
+        }
+    }
+
+    fn insert(&mut self, place: u16) {
+        let name = self.header_name(place);
+        let before = |other: &u16| canonical::order(self.header_name(*other), name).is_le();
+        let at = self.order.iter().rposition(before).map_or(0, |at| at + 1);
+        self.order.insert(at, place);
     }
 
     fn sign(&mut self, keys: &mut KeyCache) {
@@ -202,11 +231,11 @@ impl SignedHead<'_> {
 
     fn put(&self, sink: &mut impl Sink) {
         self.put_request_line(sink);
-        put_header(sink, HOST, self.host());
+        put_header(sink, Added::Host, self.host());
         self.head.kept().for_each(|lines| sink.put(lines));
-        for name in [DATE, CONTENT_SHA256, SECURITY_TOKEN] {
-            if let Some(value) = self.added(name) {
-                put_header(sink, name, value);
+        for added in [Added::Date, Added::ContentSha256, Added::SecurityToken] {
+            if let Some(value) = self.added(added) {
+                put_header(sink, added, value);
             }
         }
         if self.verified.form() != Form::Anonymous && self.verified.lifetime.is_none() {
@@ -248,15 +277,21 @@ impl SignedHead<'_> {
             added.push((b"X-Amz-Algorithm", Parameter::Text(ALGORITHM)));
             if self.verified.payload_place == PayloadPlace::Query {
                 added.push((
-                    CONTENT_SHA256,
+                    Added::ContentSha256.spelling(),
                     Parameter::Text(self.verified.payload.as_bytes()),
                 ));
             }
             added.push((b"X-Amz-Credential", Parameter::Credential(self)));
-            added.push((DATE, Parameter::Text(self.date.as_bytes())));
+            added.push((
+                Added::Date.spelling(),
+                Parameter::Text(self.date.as_bytes()),
+            ));
             added.push((b"X-Amz-Expires", Parameter::Text(&self.expires)));
             if let Some(token) = &self.origin.session_token {
-                added.push((SECURITY_TOKEN, Parameter::Text(token.expose())));
+                added.push((
+                    Added::SecurityToken.spelling(),
+                    Parameter::Text(token.expose()),
+                ));
             }
             added.push((b"X-Amz-SignedHeaders", Parameter::SignedHeaders(self)));
         }
@@ -285,29 +320,34 @@ impl SignedHead<'_> {
     }
 
     fn header(&self, place: u16) -> Header<'_> {
-        let place = usize::from(place);
-        match place.checked_sub(MAX_HEADERS).and_then(|at| ADDED.get(at)) {
-            Some(name) => Header {
-                name,
-                value: self.added(name).unwrap_or_default(),
+        match added_at(place) {
+            Some(added) => Header {
+                name: added.name(),
+                value: self.added(added).unwrap_or_default(),
             },
-            None => self.head.header(place),
+            None => self.head.header(usize::from(place)),
+        }
+    }
+
+    fn header_name(&self, place: u16) -> &[u8] {
+        match added_at(place) {
+            Some(added) => added.name(),
+            None => self.head.header_name(usize::from(place)),
         }
     }
 
     /// The value of a header that is written anew; `None` where it is not written.
-    fn added(&self, name: &[u8]) -> Option<&[u8]> {
-        let anonymous = self.verified.form() == Form::Anonymous;
+    fn added(&self, header: Added) -> Option<&[u8]> {
         let presigned = self.verified.lifetime.is_some();
-        match name {
-            HOST => Some(self.host()),
-            _ if anonymous => None,
-            CONTENT_SHA256 => (!presigned || self.verified.payload_place == PayloadPlace::Header)
+        match header {
+            Added::Host => Some(self.host()),
+            _ if self.verified.form() == Form::Anonymous => None,
+            Added::ContentSha256 => (!presigned
+                || self.verified.payload_place == PayloadPlace::Header)
                 .then(|| self.verified.payload.as_bytes()),
             _ if presigned => None,
-            DATE => Some(self.date.as_bytes()),
-            SECURITY_TOKEN => self.origin.session_token.as_ref().map(SecretKey::expose),
-            _ => None,
+            Added::Date => Some(self.date.as_bytes()),
+            Added::SecurityToken => self.origin.session_token.as_ref().map(SecretKey::expose),
         }
     }
 
@@ -330,6 +370,12 @@ impl std::fmt::Debug for SignedHead<'_> {
     }
 }
 
+/// The header in a place behind those on the wire.
+fn added_at(place: u16) -> Option<Added> {
+    let at = usize::from(place).checked_sub(MAX_HEADERS)?;
+    ADDED.get(at).copied()
+}
+
 /// A query parameter of a presigned request.
 enum Parameter<'a> {
     Text(&'a [u8]),
@@ -347,8 +393,8 @@ impl Value for Parameter<'_> {
     }
 }
 
-fn put_header(sink: &mut impl Sink, name: &[u8], value: &[u8]) {
-    sink.put(name);
+fn put_header(sink: &mut impl Sink, header: Added, value: &[u8]) {
+    sink.put(header.spelling());
     sink.put(b": ");
     sink.put(value);
     sink.put(b"\r\n");

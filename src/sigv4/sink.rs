@@ -20,6 +20,7 @@ impl Hashing {
         self.hash.finalize().into()
     }
 
+    #[cold]
     fn spill(&mut self, bytes: &[u8]) {
         self.hash.update(&self.gathered);
         self.gathered.clear();
@@ -30,6 +31,7 @@ impl Hashing {
 }
 
 impl Sink for Hashing {
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         if self.gathered.try_extend_from_slice(bytes).is_err() {
             self.spill(bytes);
@@ -42,6 +44,7 @@ impl Sink for Hashing {
 pub(crate) struct Counting(pub(crate) usize);
 
 impl Sink for Counting {
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         self.0 += bytes.len();
     }
@@ -51,12 +54,12 @@ impl Sink for Counting {
 pub(crate) struct Filling<'a>(pub(crate) &'a mut [u8]);
 
 impl Sink for Filling<'_> {
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         let slice = std::mem::take(&mut self.0);
         let (filled, rest) = slice.split_at_mut(bytes.len().min(slice.len()));
-        for (to, from) in filled.iter_mut().zip(bytes) {
-            *to = *from;
-        }
+        let (fitting, _) = bytes.split_at(filled.len());
+        filled.copy_from_slice(fitting);
         self.0 = rest;
     }
 }

@@ -16,15 +16,18 @@ pub(crate) enum Part {
 impl Part {
     /// Stands for itself in canonical text.
     fn is_plain(self, byte: u8) -> bool {
-        is_unreserved(byte) | ((byte == b'/') & (self == Part::Path))
+        UNRESERVED[usize::from(byte)] | ((byte == b'/') & (self == Part::Path))
     }
 
     /// Splits off the longest run of plain bytes; most text is nothing else. Whole blocks are
     /// judged without branches, so that the compiler can use vectors.
     fn split_plain(self, text: &[u8]) -> (&[u8], &[u8]) {
         let (blocks, _) = text.as_chunks::<16>();
-        let is_plain =
-            |block: &&[u8; 16]| block.iter().fold(true, |all, &b| all & self.is_plain(b));
+        let slash = self == Part::Path;
+        let is_plain = |block: &&[u8; 16]| {
+            let plain = |byte: u8| is_unreserved(byte) | ((byte == b'/') & slash);
+            block.iter().fold(true, |all, &byte| all & plain(byte))
+        };
         let blocks = 16 * blocks.iter().take_while(is_plain).count();
         let rest = text.get(blocks..).unwrap_or_default().iter();
         text.split_at(blocks + rest.take_while(|&&byte| self.is_plain(byte)).count())
@@ -33,10 +36,29 @@ impl Part {
 
 /// Whether `raw` is in its canonical form already; `None` if a `%` lacks its two digits.
 pub(crate) fn is_canonical(raw: &[u8], part: Part) -> Option<bool> {
+    scan_part(raw, part, b"").map(|scanned| scanned.canonical)
+}
+
+/// A piece of a query that was looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Scanned<'a> {
+    /// It is in its canonical form already.
+    pub(crate) canonical: bool,
+    /// What follows it, from its end byte on.
+    pub(crate) behind: &'a [u8],
+}
+
+/// Looks at a piece of a query up to the first of the `ends`; `None` if a `%` lacks its two digits.
+pub(crate) fn scan<'a>(raw: &'a [u8], ends: &[u8]) -> Option<Scanned<'a>> {
+    scan_part(raw, Part::Query, ends)
+}
+
+fn scan_part<'a>(raw: &'a [u8], part: Part, ends: &[u8]) -> Option<Scanned<'a>> {
     let mut canonical = true;
     let mut rest = raw;
     loop {
-        rest = match part.split_plain(rest).1 {
+        let (_, behind) = part.split_plain(rest);
+        rest = match behind {
             [b'%', high, low, rest @ ..] => {
                 let byte = unhex(*high)? << 4 | unhex(*low)?;
                 canonical &=
@@ -44,11 +66,12 @@ pub(crate) fn is_canonical(raw: &[u8], part: Part) -> Option<bool> {
                 rest
             }
             [b'%', ..] => return None,
+            [end, ..] if ends.contains(end) => return Some(Scanned { canonical, behind }),
             [_, rest @ ..] => {
                 canonical = false;
                 rest
             }
-            [] => return Some(canonical),
+            [] => return Some(Scanned { canonical, behind }),
         };
     }
 }
@@ -103,6 +126,19 @@ pub(crate) fn decoded(raw: &[u8], part: Part) -> Decoder<'_> {
     Decoder { rest: raw, part }
 }
 
+/// Puts the decoded bytes of `raw`.
+pub(crate) fn put_decoded(sink: &mut impl Sink, raw: &[u8], part: Part) {
+    let mut rest = raw;
+    loop {
+        let (plain, tail) = part.split_plain(rest);
+        sink.put(plain);
+        let mut decoder = decoded(tail, part);
+        let Some(byte) = decoder.next() else { return };
+        sink.put(&[byte]);
+        rest = decoder.rest;
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct Decoder<'a> {
     rest: &'a [u8],
@@ -139,7 +175,7 @@ impl Iterator for Decoder<'_> {
 /// The order of the canonical forms of two pieces of a query.
 pub(crate) fn compare(a: &[u8], b: &[u8]) -> Ordering {
     // '%' sorts before every unreserved byte, and upper-case digits in the order of their values.
-    let rank = |byte: u8| (is_unreserved(byte), byte);
+    let rank = |byte: u8| (UNRESERVED[usize::from(byte)], byte);
     decoded(a, Part::Query)
         .map(rank)
         .cmp(decoded(b, Part::Query).map(rank))
@@ -174,9 +210,19 @@ pub(crate) fn is_plain_path(raw: &[u8]) -> bool {
 
 const HEX_UPPER: &[u8; 16] = b"0123456789ABCDEF";
 
-fn is_unreserved(byte: u8) -> bool {
-    (byte | 0x20).wrapping_sub(b'a').lt(&26)
-        | byte.wrapping_sub(b'0').lt(&10)
+const UNRESERVED: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_usize;
+    while byte < 256 {
+        table[byte] = is_unreserved(byte as u8);
+        byte += 1;
+    }
+    table
+};
+
+const fn is_unreserved(byte: u8) -> bool {
+    ((byte | 0x20).wrapping_sub(b'a') < 26)
+        | (byte.wrapping_sub(b'0') < 10)
         | (byte == b'-')
         | (byte == b'.')
         | (byte == b'_')

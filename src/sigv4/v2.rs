@@ -91,7 +91,7 @@ impl ToSign<'_, '_> {
             sink.put(name);
             if let Some(value) = value {
                 sink.put(b"=");
-                uri::decoded(value, Part::Query).for_each(|byte| sink.put(&[byte]));
+                uri::put_decoded(sink, value, Part::Query);
             }
             separator = b"&";
         }

@@ -277,8 +277,8 @@ impl<'h, 'r> Input<'h, 'r> {
 
         let client = clients.find(v4.authorization.access_key);
         let credential = client.map_or(Credential::nobody(), |client| &client.credential);
-        let (key, derived) = keys.untrusted_key(credential, scope);
-        let mut mac = key.clone();
+        let (mut mac, derived) = keys.untrusted_key(credential, scope);
+        let derived = derived.then(|| mac.clone());
         mac.update(&to_sign);
         let signature = canonical::hex(&mac.finalize().into_bytes().into());
         let matches = bool::from(signature.ct_eq(v4.authorization.signature)) && complete;
@@ -286,8 +286,8 @@ impl<'h, 'r> Input<'h, 'r> {
         if !matches {
             return Err(Rejection::SignatureDoesNotMatch);
         }
-        if derived {
-            keys.keep(credential, scope, &key);
+        if let Some(key) = derived {
+            keys.keep(credential, scope, key);
         }
         Ok(Proof {
             client: Some(client),

@@ -67,12 +67,15 @@ impl<'a> WireHead<'a> {
     pub fn parse(head: &'a [u8]) -> Result<WireHead<'a>, Unsignable> {
         u32::try_from(head.len()).map_err(|_| Unsignable::TooLong)?;
         let (request_line, block) = split_line(head).map_err(|_| Unsignable::NotHttp1)?;
-        let mut words = request_line.split(|&byte| byte == b' ');
-        let (Some(method), Some(target), Some(version), None) =
-            (words.next(), words.next(), words.next(), words.next())
-        else {
+        let first = memchr::memchr(b' ', request_line).ok_or(Unsignable::NotHttp1)?;
+        let last = memchr::memrchr(b' ', request_line).ok_or(Unsignable::NotHttp1)?;
+        let (method, version) = (&request_line[..first], &request_line[last + 1..]);
+        let target = request_line
+            .get(first + 1..last)
+            .ok_or(Unsignable::NotHttp1)?;
+        if target.contains(&b' ') {
             return Err(Unsignable::NotHttp1);
-        };
+        }
         if !is_token(method) || !matches!(version, b"HTTP/1.0" | b"HTTP/1.1") {
             return Err(Unsignable::NotHttp1);
         }
@@ -176,16 +179,19 @@ impl<'a> WireHead<'a> {
 
     /// The header in a place; an empty one where there is none.
     pub(crate) fn header(&self, at: usize) -> Header<'a> {
-        let line = self
-            .lines
-            .get(at)
-            .map_or((0, 0), |line| (line.start, line.name));
-        let name = line.0 as usize..line.0 as usize + usize::from(line.1);
-        let value = name.end + 1..self.line_start(at + 1);
+        let name = self.header_name(at);
+        let value = self.line_start(at) + name.len() + 1..self.line_start(at + 1);
         Header {
-            name: self.block.get(name).unwrap_or_default(),
+            name,
             value: self.block.get(value).unwrap_or_default().trim_ascii(),
         }
+    }
+
+    pub(crate) fn header_name(&self, at: usize) -> &'a [u8] {
+        let line = self.lines.get(at).map_or(Default::default(), |line| {
+            line.start as usize..line.start as usize + usize::from(line.name)
+        });
+        self.block.get(line).unwrap_or_default()
     }
 
     /// The lines that go on the wire again, as many of them together as lie together.
