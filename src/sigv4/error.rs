@@ -306,7 +306,7 @@ impl std::fmt::Display for Unsignable {
             Unsignable::Target => "a request target that is not a valid path and query",
             Unsignable::TooLong => "a request head longer than 4 GiB",
             Unsignable::TooManyHeaders => "more than 256 headers",
-            Unsignable::TooManyParameters => "more than 128 query parameters",
+            Unsignable::TooManyParameters => "more than 128 query parameters, or 64 KiB of them",
             Unsignable::Header => "a line that is not a header",
             Unsignable::ObsoleteFold => "a header folded over several lines",
             Unsignable::ControlByte => "a CR, LF or NUL byte inside a line",

@@ -14,6 +14,7 @@ pub(crate) const MAX_PARAMETERS: usize = 128;
 /// Why a query cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum QueryFault {
+    /// More than 128 parameters, or 64 KiB of them.
     TooMany,
     Escape,
 }

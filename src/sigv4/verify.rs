@@ -207,33 +207,27 @@ impl<'h, 'r> Input<'h, 'r> {
         let authorization = self.fields.authorization.unwrap_or_default();
         let v4_header = authorization.starts_with(ALGORITHM);
         let v2_header = authorization.starts_with(b"AWS ");
-        let v4_query = self.query.has_v4();
-        let v2_query = self.query.has_v2();
-        match [v4_header, v4_query, v2_header, v2_query] {
-            [true, false, false, false] => return Ok(Form::V4Header),
-            [false, true, false, false] => {}
-            [false, false, true, false] if rules.signature_v2 => return Ok(Form::V2Header),
-            [false, false, false, true] if rules.signature_v2 => {}
-            [false, false, true, false] | [false, false, false, true] => {
-                return Err(Rejection::SignatureV4Required);
-            }
-            [false, false, false, false] => {}
-            _ => return Err(Rejection::SeveralMechanisms),
-        }
-        let prefix = authorization.get(..3).unwrap_or_default();
-        if !v2_header && prefix.eq_ignore_ascii_case(b"AWS") {
+        let scheme = authorization.get(..3).unwrap_or_default();
+        if scheme.eq_ignore_ascii_case(b"AWS") && !v4_header && !v2_header {
             return Err(Rejection::UnknownMechanism);
         }
-        if v4_query {
-            return Ok(Form::V4Query);
+        let mut forms = [
+            (v4_header, Form::V4Header),
+            (self.query.has_v4(), Form::V4Query),
+            (v2_header, Form::V2Header),
+            (self.query.has_v2(), Form::V2Query),
+        ]
+        .into_iter()
+        .filter_map(|(is_there, form)| is_there.then_some(form));
+        match (forms.next(), forms.next()) {
+            (Some(_), Some(_)) => Err(Rejection::SeveralMechanisms),
+            (Some(Form::V2Header | Form::V2Query), None) if !rules.signature_v2 => {
+                Err(Rejection::SignatureV4Required)
+            }
+            (Some(form), None) => Ok(form),
+            (None, _) if self.is_browser_form() => Err(Rejection::NotImplemented),
+            (None, _) => Ok(Form::Anonymous),
         }
-        if v2_query {
-            return Ok(Form::V2Query);
-        }
-        if self.is_browser_form() {
-            return Err(Rejection::NotImplemented);
-        }
-        Ok(Form::Anonymous)
     }
 
     /// A POST of a form, which carries its signature in the body.
@@ -391,7 +385,11 @@ impl<'h, 'r> Input<'h, 'r> {
         let mut is_signed = [false; MAX_HEADERS];
         let mut complete = true;
         let mut host_signed = false;
-        for name in authorization.signed_headers() {
+        for (at, name) in authorization.signed_headers().enumerate() {
+            // No name is there twice, so one of these has no header.
+            if at > self.request.headers.len() {
+                return Err(Rejection::SignatureDoesNotMatch);
+            }
             if name == b"host" {
                 host_signed = true;
                 if let Some(value) = self.request.host {

@@ -44,7 +44,9 @@ pub(crate) enum Fate {
 
 impl Fate {
     fn of(name: &[u8]) -> Fate {
-        let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+        // As in `is_amz`, `_` counts as `-`.
+        let same = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b) || (*a == b'_' && *b == b'-');
+        let is = |other: &[u8]| name.iter().zip(other).all(same);
         match name.len() {
             4 if is(b"host") => Fate::Drop,
             10 if is(b"x-amz-date") => Fate::Drop,
@@ -69,14 +71,13 @@ impl<'a> WireHead<'a> {
         let (request_line, block) = split_line(head).map_err(|_| Unsignable::NotHttp1)?;
         let first = memchr::memchr(b' ', request_line).ok_or(Unsignable::NotHttp1)?;
         let last = memchr::memrchr(b' ', request_line).ok_or(Unsignable::NotHttp1)?;
-        let (method, version) = (&request_line[..first], &request_line[last + 1..]);
-        let target = request_line
-            .get(first + 1..last)
-            .ok_or(Unsignable::NotHttp1)?;
-        if target.contains(&b' ') {
-            return Err(Unsignable::NotHttp1);
-        }
-        if !is_token(method) || !matches!(version, b"HTTP/1.0" | b"HTTP/1.1") {
+        let method = request_line.get(..first).unwrap_or_default();
+        let target = request_line.get(first + 1..last).unwrap_or(b" ");
+        let version = request_line.get(last + 1..).unwrap_or_default();
+        if !is_token(method)
+            || target.contains(&b' ')
+            || !matches!(version, b"HTTP/1.0" | b"HTTP/1.1")
+        {
             return Err(Unsignable::NotHttp1);
         }
         let question = memchr::memchr(b'?', target).unwrap_or(target.len());

@@ -312,6 +312,11 @@ fn headers() {
         );
         expect(&presigned, QUERY);
     }
+    let names: String = (0..2_000).map(|at| format!("a{at:04};")).collect();
+    expect(
+        &text.replace(list, &format!("SignedHeaders={names}{}", &list[14..])),
+        MISMATCH,
+    );
     // Once only.
     for repeated in [
         "Host: s3.mydomain.com",
