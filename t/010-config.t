@@ -176,7 +176,7 @@ GET /bucket/key
 === TEST 9: another server of the same port
 --- http_config
     server {
-        listen 127.0.0.1:$TEST_NGINX_PORT;
+        listen $TEST_NGINX_LISTEN;
         server_name other;
         s3_client AKIDOTHER secret_key=other;
         location / { s3_resign on; proxy_pass http://origin_b; }

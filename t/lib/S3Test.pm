@@ -130,6 +130,9 @@ sub prepare {
     my %o = @_;
     my $test_pid = $$;
 
+    # The real runner listens on all addresses, ours on loopback.
+    $ENV{TEST_NGINX_LISTEN} = Test::Nginx::Socket->can('evaluate') ? "127.0.0.1:$port" : $port;
+
     # Blocks are evaluated in this package; let them see the file's own names.
     no strict 'refs';
     for my $name (grep {/^[a-z]\w*$/} keys %main::) {
