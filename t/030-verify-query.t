@@ -146,7 +146,7 @@ Range: bytes=0-1
 --- refused: 403 AccessDenied Request has expired
 
 === TEST 28: more than 15 minutes early
---- request eval: 'GET ' . q4(skew => 16 * 60)
+--- request eval: 'GET ' . q4(skew => 30 * 60)
 --- refused: 403 AccessDenied Request is not valid yet
 
 === TEST 29: expiry 0

@@ -92,25 +92,20 @@ $TEST_NGINX_CACHED
     $TEST_NGINX_ZONE
 --- config
     proxy_cache_use_stale error timeout http_503;
-    proxy_cache_valid 200 1s;
-    proxy_ignore_headers Cache-Control;
 $TEST_NGINX_CACHED
 --- request eval: ['GET /t7/key', 'GET /t7/key', 'GET /t7/key']
---- more_headers eval: [h4(path => '/t7/key'), h4(path => '/t7/key') . "X-Mock: A=close,B=close\n", '']
---- wait: 1.1
+--- more_headers eval: [h4(path => '/t7/key') . "X-Mock: A=stale\n", h4(path => '/t7/key') . "X-Mock: A=close,B=close\n", '']
 --- error_code eval: [200, 200, 403]
---- response_headers_like eval: ['X-Cache: (MISS|EXPIRED)', 'X-Cache: (STALE|MISS|HIT)', '']
+--- response_headers eval: ['X-Cache: MISS', 'X-Cache: STALE', '']
 
 === TEST 8: revalidation is signed with its condition
 --- http_config
     $TEST_NGINX_ZONE
 --- config
     proxy_cache_revalidate on;
-    proxy_cache_valid 200 1s;
 $TEST_NGINX_CACHED
 --- request eval: ['GET /t8/key', 'GET /t8/key']
---- more_headers eval: [(h4(path => '/t8/key')) x 2]
---- wait: 2.1
+--- more_headers eval: [(h4(path => '/t8/key') . "X-Mock: A=stale\n") x 2]
 --- error_code eval: [200, 200]
 --- response_body_like eval: ['verified yes', 'verified yes.*header If-None-Match: ']
 
@@ -139,3 +134,30 @@ GET /t10/key
 --- more_headers eval: h4(path => '/t10/key', unsigned => ['Range', 'bytes=5-6'])
 --- passed: A
 --- response_body_like: header Range: bytes=0-99\n
+
+=== TEST 11: a background update is signed as well
+--- http_config
+    $TEST_NGINX_ZONE
+--- config
+    proxy_cache_use_stale updating;
+    proxy_cache_background_update on;
+$TEST_NGINX_CACHED
+--- request eval: ['GET /t11/key', 'GET /t11/key', 'GET /_log/t11']
+--- more_headers eval: [(h4(path => '/t11/key') . "X-Mock: A=stale\n") x 2, '']
+--- wait: 0.1
+--- error_code eval: [200, 200, 200]
+--- response_headers eval: ['X-Cache: MISS', 'X-Cache: STALE', '']
+--- response_body_like eval: ['verified yes', 'verified yes', "^(A 200 verified body=0 GET /t11/key [^\n]*\n){2}\$"]
+
+=== TEST 12: an unsigned request starts no background update
+--- http_config
+    $TEST_NGINX_ZONE
+--- config
+    proxy_cache_use_stale updating;
+    proxy_cache_background_update on;
+$TEST_NGINX_CACHED
+--- request eval: ['GET /t12/key', 'GET /t12/key', 'GET /_log/t12']
+--- more_headers eval: [h4(path => '/t12/key') . "X-Mock: A=stale\n", '', '']
+--- wait: 0.1
+--- error_code eval: [200, 403, 200]
+--- response_body_like eval: ['verified yes', 'AccessDenied', "^A 200 verified [^\n]*\n\$"]

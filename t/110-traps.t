@@ -323,3 +323,44 @@ GET /bucket/key
 --- more_headers eval: [h4(), h4(reader()), h4(reader(), tamper => 1)]
 --- error_code eval: [200, 200, 403]
 --- response_body_like eval: ['verified yes', 'verified yes', 'SignatureDoesNotMatch']
+
+=== TEST 32: more headers than are looked at
+--- raw_request eval: raw('GET /bucket/key', h4() . join '', map {"X-$_: 1\n"} 1 .. 500)
+--- error_code_like: ^4..$
+--- no_error_log
+connect to 127.0.0.1
+
+=== TEST 33: more query parameters than are looked at
+--- request eval: 'GET /bucket/key?' . join '&', ('a') x 2000
+--- more_headers eval: h4(query => join '&', ('a') x 2000)
+--- error_code_like: ^4..$
+--- no_error_log
+connect to 127.0.0.1
+
+=== TEST 34: x-amz-date twice
+--- raw_request eval: my $h = h4(); raw('GET /bucket/key', $h . ($h =~ /(x-amz-date.*\n)/)[0])
+--- error_code_like: ^40[03]$
+--- no_error_log
+connect to 127.0.0.1
+
+=== TEST 35: a Host that is not the first, or none
+--- raw_request eval: raw('GET /bucket/key', h4() . "Host: other\n")
+--- error_code_like: ^40[03]$
+--- no_error_log
+connect to 127.0.0.1
+
+=== TEST 36: both Content-Length and chunks
+--- raw_request eval
+raw('PUT /t36/key', h4(method => 'PUT', path => '/t36/key') . "Content-Length: 5\nTransfer-Encoding: chunked\n") . "0\r\n\r\n"
+--- error_code_like: ^(400|200)$
+--- response_body_like: 400|body 0 
+
+=== TEST 37: post_action and a location of the module
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://origin_a; post_action @after; }
+    location @after { s3_resign on; proxy_pass http://origin_b; }
+--- request eval: ['GET /t37/key', 'GET /t37/key', 'GET /_log/t37']
+--- more_headers eval: [h4(path => '/t37/key'), '', '']
+--- error_code eval: [200, 403, 200]
+--- response_body_like eval: ['verified yes', 'AccessDenied', '^(?!.*unverified)']

@@ -15,13 +15,30 @@ sub slurp {
     return <$in> // '';
 }
 
-# Edits the configuration, reloads it and waits for its workers, or for its
-# refusal.
+sub logged {
+    my $pattern = shift;
+    return scalar(() = slurp('logs/error.log') =~ /$pattern/g);
+}
+
+sub wait_until {
+    my $holds = shift;
+    for (1 .. 300) {
+        return if $holds->();
+        sleep 0.01;
+    }
+    die "nginx did not get there in 3 s\n";
+}
+
+# Edits the configuration, reloads it and waits until the old worker is gone, or
+# the configuration refused.
 sub reload {
     my ($edit, $times) = @_;
+
+    wait_until(sub { logged('start worker process \d') });
     my ($pid) = slurp('logs/nginx.pid') =~ /(\d+)/;
     for (1 .. $times // 1) {
-        my $seen = () = slurp('logs/error.log') =~ /start worker process \d+|\[emerg\]/g;
+        my $done = qr/worker process \d+ exited|\[emerg\]/;
+        my $seen = logged($done);
         if ($edit) {
             local $_ = slurp('conf/nginx.conf');
             $edit->();
@@ -30,13 +47,8 @@ sub reload {
             close $out;
         }
         kill HUP => $pid;
-        for (1 .. 200) {
-            sleep 0.01;
-            my $now = () = slurp('logs/error.log') =~ /start worker process \d+|\[emerg\]/g;
-            last if $now > $seen;
-        }
+        wait_until(sub { logged($done) > $seen });
     }
-    sleep 0.1;
 }
 
 $ENV{TEST_NGINX_U} = <<"END";

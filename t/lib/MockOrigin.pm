@@ -12,6 +12,7 @@ package MockOrigin;
 #   delay:SECS   answer late
 #   bye          answer, then close although keep-alive was agreed
 #   cache        allow caching
+#   stale        allow caching, of what has expired already
 #   redirect:URL answer 307
 #
 # One more port answers GET /PREFIX with the log of all requests whose path
@@ -204,6 +205,7 @@ sub answer {
             'X-Line: ' . substr($request->{line}, 0, 500), "x-amz-request-id: origin-$origin->{name}",
             'ETag: "' . substr(sha256_hex($request->{target}), 0, 16) . '"';
         push @headers, 'Cache-Control: max-age=60' if $request->{action} eq 'cache';
+        push @headers, 'X-Accel-Expires: @1'       if $request->{action} eq 'stale';
         push @headers, "Location: $1" if $request->{action} =~ /^redirect:(.*)/;
         record($connection, $status) if $request->{action} !~ /^early/;
     }

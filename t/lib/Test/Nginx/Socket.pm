@@ -700,12 +700,12 @@ sub build_request {
         $chunked = 1 if lc $key eq 'transfer-encoding' && $value eq 'chunked';
         $headers .= "$key: $value\r\n";
     }
-    $body =~ s/^\s+|\s+$//g if !$chunked && $headers !~ /^Content-Length:/mi;
+    $body =~ s/^\s+|\s+$//g if !$chunked && $headers !~ /^Content-Length:/m;
     my $head = join '', $method, ' ', $target // '/', ' ', $version // 'HTTP/1.1', "\r\n",
         $headers =~ /^Host:/mi      ? '' : "Host: $ServerName\r\n",
         $headers =~ /^Connection/mi ? '' : "Connection: $connection\r\n",
         $headers,
-        length $body && !$chunked && $headers !~ /^Content-Length:/mi
+        length $body && !$chunked && $headers !~ /^Content-Length:/m
         ? 'Content-Length: ' . length($body) . "\r\n" : '',
         "\r\n";
 
