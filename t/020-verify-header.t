@@ -551,3 +551,9 @@ GET /bucket/key HTTP/1.0
 --- raw_request eval: raw('GET http://localhost/bucket/key', h4())
 --- passed: A
 --- response_body_like: line GET /bucket/key HTTP
+
+=== TEST 82: a header is named as signed, is missing, and was not signed
+--- request
+GET /bucket/key
+--- more_headers eval: h4(edit(qr/SignedHeaders=host;/, 'SignedHeaders=host;range;'))
+--- refused: 403 SignatureDoesNotMatch

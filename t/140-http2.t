@@ -1,6 +1,6 @@
 # HTTP/2 clients: the same rules, with :authority as the signed host. Refused
-# bodies are short, since curl 7.88 fails on any answer of nginx's that comes while
-# it still sends.
+# bodies are sent frame by frame: curl 7.88 fails on any answer of nginx's that
+# comes while it still sends.
 
 use FindBin;
 BEGIN { push @INC, "$FindBin::Bin/lib" }
@@ -16,6 +16,46 @@ $ENV{TEST_NGINX_UNBUFFERED} = <<"END";
     location / { s3_resign on; proxy_pass http://origin_ab; proxy_request_buffering off; proxy_http_version 1.1; }
 END
 our $large = 'x' x 300_000;
+
+# For those an "other" server listens with http2: nginx takes the two kinds of
+# listen for one address together.
+#
+# A connection of several requests, as frames (RFC 9113): each is a method, a
+# path, header lines and a body.
+sub frames {
+    my $bytes = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" . frame(4, 0, 0, '');
+    my $stream = 1;
+    for my $request (@_) {
+        my ($method, $path, $lines, $body) = @$request;
+        my @headers = map { my ($name, $value) = split /: /, $_, 2; [lc $name, $value] }
+            grep { !/^host:/i } split /\n/, $lines;
+        my ($host) = $lines =~ /^host: (.*)/mi;
+        my $block = join '', map { literal(@$_) }[':method', $method], [':scheme', 'http'],
+            [':authority', $host], [':path', $path], @headers,
+            length $body ? ['content-length', length $body] : ();
+        $bytes .= frame(1, 4 | !length $body, $stream, $block);
+        my @parts = unpack '(a16000)*', $body;
+        $bytes .= frame(0, $_ == $#parts, $stream, $parts[$_]) for 0 .. $#parts;
+        $stream += 2;
+    }
+    return $bytes;
+}
+
+sub frame {
+    my ($type, $flags, $stream, $payload) = @_;
+    return substr(pack('N', length $payload), 1) . pack('CCN', $type, $flags, $stream) . $payload;
+}
+
+# Literal header field never indexed, without Huffman coding (RFC 7541, 6.2.3).
+sub literal { "\x10" . join '', map { number(length) . $_ } @_ }
+
+sub number {
+    my $n = shift;
+    return chr $n if $n < 127;
+    my $bytes = chr 127;
+    for ($n -= 127; $n >= 128; $n >>= 7) { $bytes .= chr($n & 127 | 128) }
+    return $bytes . chr $n;
+}
 
 prepare();
 run_tests();
@@ -96,19 +136,44 @@ GET /bucket/key
 GET /bucket/key
 --- refused: 403 AccessDenied
 
-=== TEST 11: a PUT refused
---- http2
---- request eval: "PUT /bucket/key\n" . 'x' x 20_000
---- more_headers eval: h4(method => 'PUT', tamper => 1, headers => ['content-type', 'a/b'])
---- refused: 403 SignatureDoesNotMatch
-
-=== TEST 12: a PUT refused, unbuffered
---- http2
+=== TEST 11: a refused body is not in the way of the connection's next requests
+--- http_config
+    log_format line '$server_protocol $request_method $uri $status';
+    server { listen $TEST_NGINX_LISTEN http2; server_name other; return 404; }
 --- config
+    $TEST_NGINX_CLIENT
+    access_log logs/access.log line;
+    location / { s3_resign on; proxy_pass http://origin_a; }
+--- raw_request eval
+frames(['PUT', '/t11/1', h4(path => '/t11/1', method => 'PUT', tamper => 1), 'x' x 40_000],
+       ['PUT', '/t11/2', h4(path => '/t11/2', method => 'PUT', body => 'hello'), 'hello'],
+       ['GET', '/t11/3', h4(path => '/t11/3'), ''])
+--- timeout: 0.3
+--- abort
+--- ignore_response
+--- access_log
+HTTP/2.0 PUT /t11/1 403
+HTTP/2.0 PUT /t11/2 200
+HTTP/2.0 GET /t11/3 200
+
+=== TEST 12: the same, unbuffered
+--- http_config
+    log_format line '$server_protocol $request_method $uri $status';
+    server { listen $TEST_NGINX_LISTEN http2; server_name other; return 404; }
+--- config
+    access_log logs/access.log line;
 $TEST_NGINX_UNBUFFERED
---- request eval: "PUT /bucket/key\n" . 'x' x 20_000
---- more_headers eval: h4(method => 'PUT', tamper => 1, headers => ['content-type', 'a/b'])
---- refused: 403 SignatureDoesNotMatch
+--- raw_request eval
+frames(['PUT', '/t12/1', h4(path => '/t12/1', method => 'PUT', tamper => 1), 'x' x 40_000],
+       ['PUT', '/t12/2', h4(path => '/t12/2', method => 'PUT', body => 'hello'), 'hello'],
+       ['GET', '/t12/3', h4(path => '/t12/3'), ''])
+--- timeout: 0.3
+--- abort
+--- ignore_response
+--- access_log
+HTTP/2.0 PUT /t12/1 403
+HTTP/2.0 PUT /t12/2 200
+HTTP/2.0 GET /t12/3 200
 
 === TEST 13: a header of x-amz that is not signed
 --- http2
