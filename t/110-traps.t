@@ -103,8 +103,8 @@ raw('GET /b/k%20HTTP/1.1%0d%0aX:', h4(path => '/b/k%20HTTP/1.1%0d%0aX:'))
 === TEST 10: rewriting and decoding does not set the line break free
 --- config
     $TEST_NGINX_CLIENT
-    location /t10/ { s3_resign on; rewrite ^/t10/(.*)$ /bucket/$1 break; proxy_pass http://origin_a; }
---- request eval: ['GET /t10/k%20HTTP/1.1%0d%0aX:', 'GET /_log/bucket/k']
+    location /t10/ { s3_resign on; rewrite ^/t10/(.*)$ /bucket10/$1 break; proxy_pass http://origin_a; }
+--- request eval: ['GET /t10/k%20HTTP/1.1%0d%0aX:', 'GET /_log/bucket10']
 --- more_headers eval: [h4(path => '/t10/k%20HTTP/1.1%0d%0aX:'), '']
 --- error_code_like eval: ['^(200|4..|500)$', 200]
 --- response_body_like eval: ['.', '^(?!.*GARBAGE)']

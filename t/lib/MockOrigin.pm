@@ -15,8 +15,8 @@ package MockOrigin;
 #   stale        allow caching, of what has expired already
 #   redirect:URL answer 307
 #
-# One more port answers GET /PREFIX with the log of all requests whose path
-# begins with PREFIX, one line each, in order of arrival.
+# One more port answers GET /PATH with the log of all requests for that path or
+# below it, one line each, in order of arrival.
 
 use strict;
 use warnings;
@@ -194,8 +194,9 @@ sub answer {
 
     my ($body, @headers) = ('');
     if ($origin->{name} eq 'log') {
-        my ($prefix) = $request->{target} =~ m{\A([^?]*)};
-        $body = join '', map {"$_->[1]\n"} grep { index($_->[0], $prefix) == 0 } @Log;
+        my ($prefix) = $request->{target} =~ m{\A([^?]*?)/?\z};
+        $prefix .= '/';
+        $body = join '', map {"$_->[1]\n"} grep { index("$_->[0]/", $prefix) == 0 } @Log;
     }
     else {
         my $got = S3Sign::verify($request, $origin);

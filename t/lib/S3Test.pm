@@ -65,6 +65,7 @@ for my $name (keys %env) {
     $ENV{"TEST_NGINX_$name"} = $env{$name};
 }
 delete $ENV{TEST_NGINX_SERVER_PORT};
+$ENV{TEST_NGINX_BINARY} ||= 'nginx';
 
 %S3Sign::Default = (%S3Sign::Default, %Client);
 
@@ -119,7 +120,7 @@ my $MockPid;
 # Starts the origins and gives the blocks their defaults:
 #   http_config  upstreams origin_a, origin_b and origin_ab (B is A's backup)
 #   config       the client, and a location / that goes to origin A
-#   in all       location /_log/PREFIX: what the origins have received
+#   in all       location /_log/PATH: what the origins have received for that path
 #   no_error_log the secrets
 # and it knows two sections more:
 #   refused      STATUS CODE MESSAGE: the answer is that S3 error (with STATUS alone:
