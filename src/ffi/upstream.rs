@@ -350,17 +350,26 @@ impl<'a> HeadSlot<'a> {
         self.body
     }
 
-    /// Puts a head of `len` bytes, filled in by `write`, in the place of nginx's.
-    pub(crate) fn replace(&mut self, len: usize, write: impl FnOnce(&mut [u8])) -> Option<()> {
-        // SAFETY: as in `head_slot`; the new buffer is in the request's pool and has `len` bytes.
+    /// Puts a new head in the place of nginx's: of at most `max_len` bytes, and as many as `write`
+    /// says that it has filled in. None where there are none.
+    pub(crate) fn replace(
+        &mut self,
+        max_len: usize,
+        write: impl FnOnce(&mut [u8]) -> usize,
+    ) -> Option<()> {
+        // SAFETY: as in `head_slot`; the new buffer is in the request's pool and has `max_len` bytes,
+        // initialised before they are lent out.
         unsafe {
             let r = self.wrapped.request;
-            let buf = s3_shim_head_buf((*r).pool, self.wrapped.plain, len);
+            let buf = s3_shim_head_buf((*r).pool, self.wrapped.plain, max_len);
             if buf.is_null() {
                 return None;
             }
-            (*buf).start.write_bytes(0, len);
-            write(std::slice::from_raw_parts_mut((*buf).start, len));
+            (*buf).start.write_bytes(0, max_len);
+            let len = write(std::slice::from_raw_parts_mut((*buf).start, max_len));
+            if len == 0 || len > max_len {
+                return None;
+            }
             (*buf).last = (*buf).start.add(len);
             (*(*(*r).upstream).request_bufs).buf = buf;
             self.wrapped.signed = buf;

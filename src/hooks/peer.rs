@@ -80,7 +80,7 @@ pub(crate) fn picked(request: Request<'_>, pick: &Pick<'_>, slot: &mut HeadSlot<
     let mut keys = main.keys.borrow_mut();
     let now = Timestamp(ngx_time());
     match sigv4::sign(verified.as_ref()?, &head, &origin.origin, &mut keys, now) {
-        Ok(signed) => slot.replace(signed.len(), |out| signed.write(out))?,
+        Ok(signed) => slot.replace(signed.max_len(), |out| signed.write(out))?,
         Err(unsignable) => {
             log_error!(request.log(), "not forwarded: {unsignable}");
             return None;

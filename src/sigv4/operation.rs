@@ -95,7 +95,7 @@ impl Encoded<'_> {
 
     /// Writes it to the beginning of `out`, as far as there is room.
     pub fn write(&self, out: &mut [u8]) {
-        uri::put_canonical(&mut Filling(out), self.0, Part::Path);
+        uri::put_canonical(&mut Filling::new(out), self.0, Part::Path);
     }
 }
 

@@ -177,6 +177,15 @@ impl<'a> Query<'a> {
         }
     }
 
+    /// Bytes of the canonical form at the most: each parameter may get a `=`.
+    pub(crate) fn max_len(&self) -> usize {
+        let raw = match self.parameters.iter().all(|parameter| parameter.canonical) {
+            true => self.raw.len(),
+            false => 3 * self.raw.len(),
+        };
+        raw + self.parameters.len()
+    }
+
     /// Whether a parameter of a V4 signature is there.
     pub(crate) fn has_v4(&self) -> bool {
         let v2 = Role::V2AccessKey.bit() | Role::V2Expires.bit() | Role::V2Signature.bit();

@@ -1,4 +1,6 @@
 //! Signs a verified request anew, for the origin that was picked.
+use std::ops::Range;
+
 use arrayvec::ArrayVec;
 use hmac::Mac;
 
@@ -6,12 +8,12 @@ use crate::{
     canonical::{self, ALGORITHM},
     date::{AmzDate, Timestamp},
     error::Unsignable,
-    keys::{Credential, KeyCache, SecretKey},
+    keys::{Credential, KeyCache, SecretKey, SigningKey},
     operation::ResourcePath,
     query::Value,
     request::{Header, MAX_HEADERS},
     scope::{Region, Scope},
-    sink::{Counting, Filling, Hashing, Sink},
+    sink::{Filling, Hashing, Sink},
     uri::{self, Part},
     verify::{Form, PayloadPlace, Verified},
     wire::WireHead,
@@ -76,21 +78,22 @@ pub fn sign<'a>(
         path: head.path,
         order: ArrayVec::new(),
         expires: ArrayVec::new(),
-        signature: [0; 64],
-        length: 0,
+        key: None,
     };
     signed.address()?;
     if verified.form() != Form::Anonymous {
         signed.order_headers();
-        signed.sign(keys);
+        signed.key = Some(keys.signing_key(&origin.credential, &signed.scope));
     }
-    let mut count = Counting::default();
-    signed.put(&mut count);
-    signed.length = count.0;
+    if let Some(lifetime) = verified.lifetime {
+        use std::io::Write;
+        // A 32-bit number has at most 10 digits.
+        let _ = write!(signed.expires, "{}", lifetime.expires);
+    }
     Ok(signed)
 }
 
-/// The head to send: written into memory of the caller's.
+/// The head to send: signed as it is written into memory of the caller's.
 pub struct SignedHead<'a> {
     verified: &'a Verified<'a>,
     head: &'a WireHead<'a>,
@@ -105,8 +108,16 @@ pub struct SignedHead<'a> {
     order: ArrayVec<u16, { MAX_HEADERS + ADDED.len() }>,
     /// X-Amz-Expires in digits.
     expires: ArrayVec<u8, 10>,
-    signature: [u8; 64],
-    length: usize,
+    /// None for an anonymous request.
+    key: Option<SigningKey>,
+}
+
+/// Where the parts of the request target were written.
+struct Target {
+    path: Range<usize>,
+    query: Range<usize>,
+    /// Where the signature of a presigned request begins.
+    signature: Option<usize>,
 }
 
 /// A header that is written anew.
@@ -149,15 +160,51 @@ impl Added {
 }
 
 impl SignedHead<'_> {
-    /// Bytes that `write` fills.
-    #[allow(clippy::len_without_is_empty, reason = "no head is empty")]
-    pub fn len(&self) -> usize {
-        self.length
+    /// Bytes that `write` needs at the most.
+    pub fn max_len(&self) -> usize {
+        // All that is fixed: names, algorithm, dates, hash, signature, separators.
+        const FIXED: usize = 512;
+        // A byte may become three where it is percent-encoded.
+        let encoded = [
+            self.origin.credential.access_key().len(),
+            self.origin
+                .session_token
+                .as_ref()
+                .map_or(0, |token| token.expose().len()),
+            self.scope.region.as_bytes().len(),
+            self.order
+                .iter()
+                .map(|&place| self.header_name(place).len() + 1)
+                .sum(),
+        ];
+        let bucket_and_host = self.host().len();
+        FIXED + self.head.max_len() + bucket_and_host + 3 * encoded.iter().sum::<usize>()
     }
 
-    /// Writes the head to the beginning of `out`, which has `len` bytes.
-    pub fn write(&self, out: &mut [u8]) {
-        self.put(&mut Filling(out));
+    /// Writes the head to the beginning of `out`, which has `max_len` bytes, and tells its length;
+    /// 0 where `out` is too short.
+    pub fn write(mut self, out: &mut [u8]) -> usize {
+        if out.len() < self.max_len() {
+            return 0;
+        }
+        let mut sink = Filling::new(out);
+        let target = self.put_request_line(&mut sink);
+        put_header(&mut sink, Added::Host, self.host());
+        self.head.kept().for_each(|lines| sink.put(lines));
+        for added in [Added::Date, Added::ContentSha256, Added::SecurityToken] {
+            if let Some(value) = self.added(added) {
+                put_header(&mut sink, added, value);
+            }
+        }
+        if let Some(key) = self.key.take() {
+            let signature = self.signature(key, &target, sink.filled());
+            match target.signature {
+                Some(place) => sink.replace(place, &signature),
+                None => self.put_authorization(&mut sink, &signature),
+            }
+        }
+        sink.put(b"\r\n");
+        sink.filled().len()
     }
 
     /// Moves the bucket from the path to the host where the origin wants it there.
@@ -208,58 +255,49 @@ impl SignedHead<'_> {
         self.order.insert(at, place);
     }
 
-    fn sign(&mut self, keys: &mut KeyCache) {
-        if let Some(lifetime) = self.verified.lifetime {
-            use std::io::Write;
-            // A 32-bit number has at most 10 digits.
-            let _ = write!(self.expires, "{}", lifetime.expires);
-        }
+    /// Signs what has been written: the path and the query on the wire are canonical.
+    fn signature(&self, mut key: SigningKey, target: &Target, written: &[u8]) -> [u8; 64] {
+        let part = |range: &Range<usize>| written.get(range.clone()).unwrap_or_default();
         let mut hash = Hashing::default();
         canonical::put_request(
             &mut hash,
             self.head.method,
-            |sink| self.put_path(sink),
-            |sink| self.put_query(sink),
+            |sink| sink.put(part(&target.path)),
+            |sink| sink.put(part(&target.query)),
             self.headers(),
             self.verified.payload.as_bytes(),
         );
         let to_sign = canonical::string_to_sign(&self.date, &self.scope, &hash.finish());
-        let mut mac = keys.signing_key(&self.origin.credential, &self.scope);
-        mac.update(&to_sign);
-        self.signature = canonical::hex(&mac.finalize().into_bytes().into());
+        key.update(&to_sign);
+        canonical::hex(&key.finalize().into_bytes().into())
     }
 
-    fn put(&self, sink: &mut impl Sink) {
-        self.put_request_line(sink);
-        put_header(sink, Added::Host, self.host());
-        self.head.kept().for_each(|lines| sink.put(lines));
-        for added in [Added::Date, Added::ContentSha256, Added::SecurityToken] {
-            if let Some(value) = self.added(added) {
-                put_header(sink, added, value);
-            }
-        }
-        if self.verified.form() != Form::Anonymous && self.verified.lifetime.is_none() {
-            self.put_authorization(sink);
-        }
-        sink.put(b"\r\n");
-    }
-
-    fn put_request_line(&self, sink: &mut impl Sink) {
+    fn put_request_line(&self, sink: &mut Filling<'_>) -> Target {
         sink.put(self.head.method);
         sink.put(b" ");
+        let path = sink.filled().len();
         self.put_path(sink);
+        let mut target = Target {
+            path: path..sink.filled().len(),
+            query: 0..0,
+            signature: None,
+        };
         let presigned = self.verified.lifetime.is_some();
         if presigned || self.head.query.others().next().is_some() {
             sink.put(b"?");
+            let query = sink.filled().len();
             self.put_query(sink);
+            target.query = query..sink.filled().len();
         }
         if presigned {
             sink.put(b"&X-Amz-Signature=");
-            sink.put(&self.signature);
+            target.signature = Some(sink.filled().len());
+            sink.put(&[b'0'; 64]);
         }
         sink.put(b" ");
         sink.put(self.head.version);
         sink.put(b"\r\n");
+        target
     }
 
     /// The canonical path.
@@ -298,13 +336,13 @@ impl SignedHead<'_> {
         self.head.query.put_with(sink, &added);
     }
 
-    fn put_authorization(&self, sink: &mut impl Sink) {
+    fn put_authorization(&self, sink: &mut impl Sink, signature: &[u8; 64]) {
         sink.put(b"Authorization: AWS4-HMAC-SHA256 Credential=");
         self.put_credential(sink);
         sink.put(b", SignedHeaders=");
         canonical::put_names(sink, self.headers());
         sink.put(b", Signature=");
-        sink.put(&self.signature);
+        sink.put(signature);
         sink.put(b"\r\n");
     }
 

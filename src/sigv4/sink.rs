@@ -44,23 +44,41 @@ impl Sink for Hashing {
 pub(crate) struct Counting(pub(crate) usize);
 
 impl Sink for Counting {
-    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         self.0 += bytes.len();
     }
 }
 
-/// Fills a slice; what does not fit is dropped.
-pub(crate) struct Filling<'a>(pub(crate) &'a mut [u8]);
+/// Fills a slice from its beginning; what does not fit is dropped.
+pub(crate) struct Filling<'a> {
+    out: &'a mut [u8],
+    filled: usize,
+}
+
+impl<'a> Filling<'a> {
+    pub(crate) fn new(out: &'a mut [u8]) -> Filling<'a> {
+        Filling { out, filled: 0 }
+    }
+
+    pub(crate) fn filled(&self) -> &[u8] {
+        self.out.get(..self.filled).unwrap_or_default()
+    }
+
+    /// Puts `bytes` in the place of others.
+    pub(crate) fn replace(&mut self, at: usize, bytes: &[u8]) {
+        if let Some(place) = self.out.get_mut(at..at + bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
+    }
+}
 
 impl Sink for Filling<'_> {
     #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
-        let slice = std::mem::take(&mut self.0);
-        let (filled, rest) = slice.split_at_mut(bytes.len().min(slice.len()));
-        let (fitting, _) = bytes.split_at(filled.len());
-        filled.copy_from_slice(fitting);
-        self.0 = rest;
+        if let Some(place) = self.out.get_mut(self.filled..self.filled + bytes.len()) {
+            place.copy_from_slice(bytes);
+            self.filled += bytes.len();
+        }
     }
 }
 

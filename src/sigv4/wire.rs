@@ -104,6 +104,15 @@ impl<'a> WireHead<'a> {
         Ok(head)
     }
 
+    /// Bytes of request line and headers at the most, once path and query are in canonical form.
+    pub(crate) fn max_len(&self) -> usize {
+        let path = match uri::is_canonical(self.path, Part::Path) {
+            Some(true) => self.path.len(),
+            _ => 3 * self.path.len(),
+        };
+        self.method.len() + path + self.query.max_len() + self.block.len()
+    }
+
     fn read_lines(&mut self) -> Result<(), Unsignable> {
         let mut rest = self.block;
         loop {

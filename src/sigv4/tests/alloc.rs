@@ -132,7 +132,7 @@ fn none_on_the_hot_path() {
             for origin in &origins {
                 let head = WireHead::parse(head.as_bytes()).unwrap();
                 let signed = sign(&verified, &head, origin, keys, Timestamp(NOW)).unwrap();
-                signed.write(&mut out[..signed.len()]);
+                signed.write(&mut out);
             }
         }
         ALLOCATIONS.get() - before
