@@ -74,13 +74,8 @@ fn text<'r>(request: Request<'r>, variable: Variable) -> Option<&'r [u8]> {
             let view = access::view(request, &mut headers).ok()?;
             Some(sigv4::operation(&view).name().as_bytes())
         }
-        Variable::AccessKey => not_empty(request.context()?.access_key.get()),
-        Variable::Auth => request
-            .context()?
-            .form
-            .get()
-            .map(Form::name)
-            .map(str::as_bytes),
+        Variable::AccessKey => not_empty(claim(request)?.1),
+        Variable::Auth => claim(request)?.0.map(Form::name).map(str::as_bytes),
         Variable::Error => request.context()?.error.get().map(str::as_bytes),
         Variable::Origin => request.context()?.origin.get().map(|o| &*o.server),
         Variable::OriginHost => request.context()?.origin.get().map(|o| o.host_name()),
@@ -94,6 +89,14 @@ fn text<'r>(request: Request<'r>, variable: Variable) -> Option<&'r [u8]> {
             copy.copy_from_slice(text.as_bytes());
             Some(copy)
         }
+    }
+}
+
+/// What the access phase has found out, or will.
+fn claim<'r>(request: Request<'r>) -> Option<(Option<Form>, &'r [u8])> {
+    match request.context() {
+        Some(context) => Some((context.form.get(), context.access_key.get())),
+        None => access::claim(request),
     }
 }
 

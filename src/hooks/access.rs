@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use ngx::ffi::{ngx_int_t, ngx_time};
-use sigv4::{Form, Headers, Refused, Rejection, Timestamp};
+use sigv4::{Client, Clients, Form, Headers, Refused, Rejection, Timestamp};
 
 use crate::ffi::request::Request;
 use crate::ffi::{DECLINED, ERROR, OK};
@@ -69,6 +69,30 @@ pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
             );
             reject::answer(request, Some(&view), &refused)
         }
+    }
+}
+
+/// How the request says that it is signed, and the access key that it names, before it is verified:
+/// `limit_req` asks ahead of the access phase. It is verified against no clients at all, so that one
+/// piece of code reads requests.
+pub(crate) fn claim<'r>(request: Request<'r>) -> Option<(Option<Form>, &'r [u8])> {
+    struct Nobody;
+    impl Clients for Nobody {
+        fn find(&self, _access_key: &[u8]) -> Option<&Client> {
+            None
+        }
+    }
+
+    let conf = request.location_conf();
+    if !conf.is_resign() {
+        return None;
+    }
+    let mut headers = Headers::new();
+    let view = view(request, &mut headers).ok()?;
+    let keys = &mut request.main_conf().keys.borrow_mut();
+    match sigv4::verify(&view, &Nobody, conf.rules(), keys, Timestamp(ngx_time())) {
+        Ok(verified) => Some((Some(verified.form()), verified.access_key())),
+        Err(refused) => Some((refused.form, refused.access_key)),
     }
 }
 
