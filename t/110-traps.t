@@ -364,3 +364,38 @@ raw('PUT /t36/key', h4(method => 'PUT', path => '/t36/key') . "Content-Length: 5
 --- more_headers eval: [h4(path => '/t37/key'), '', '']
 --- error_code eval: [200, 403, 200]
 --- response_body_like eval: ['verified yes', 'AccessDenied', '^(?!.*unverified)']
+
+=== TEST 38: what one location let in does not count in another
+--- config
+    location / {
+        s3_resign on; $TEST_NGINX_READER $TEST_NGINX_CLIENT
+        proxy_pass http://origin_a; proxy_intercept_errors on; error_page 404 = @b;
+    }
+    location @b { s3_resign on; $TEST_NGINX_CLIENT proxy_pass http://origin_b; }
+--- request eval: [('GET /t38/key') x 2, 'GET /_log/t38']
+--- more_headers eval
+[(map { h4(path => '/t38/key', @$_) . "X-Mock: A=404\n" } [reader()], []), '']
+--- error_code eval: [403, 200, 200]
+--- response_body_like eval
+['InvalidAccessKeyId', "^origin B\nverified yes", "^A 404 verified [^\n]*\nA 404 verified [^\n]*\nB 200 verified [^\n]*\n\$"]
+
+=== TEST 39: satisfy any: an unsigned request that s3_anonymous lets in has not shown anything
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; s3_anonymous on; satisfy any; deny all; proxy_pass http://origin_a; }
+--- request eval: ['GET /t39/key', 'GET /t39/key', 'GET /_log/t39']
+--- more_headers eval: ['', h4(path => '/t39/key'), '']
+--- error_code eval: [403, 200, 200]
+--- response_body_like eval: ['403', 'verified yes', "^A 200 verified [^\n]*\n\$"]
+
+=== TEST 40: a path that nginx changes beyond recognition is not sent to another object
+--- config
+    $TEST_NGINX_CLIENT
+    location /t40/ { s3_resign on; proxy_pass http://origin_a/out40/; }
+--- request eval
+['GET /t40/a/b', 'GET /t40/a//b', 'GET /t40/a/../b', 'GET /t40/a/%2e%2e/b', 'GET /t40/a/./b', 'GET /t40/a%23b', 'GET /t40/a%20%C3%BCb', 'GET /_log/out40']
+--- more_headers eval
+[(map { h4(path => "/t40/$_") } 'a/b', 'a//b', 'a/../b', 'a/%2e%2e/b', 'a/./b', 'a%23b', 'a%20%C3%BCb'), '']
+--- error_code eval: [200, 500, 500, 500, 500, 500, 200, 200]
+--- response_body_like eval
+['line GET /out40/a/b HTTP', ('500') x 5, 'line GET /out40/a%20%C3%BCb HTTP', "^(A 200 verified [^\n]*\n){2}\$"]

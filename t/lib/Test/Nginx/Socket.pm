@@ -451,6 +451,7 @@ sub spawn_nginx {
     my $pid = fork // bail_out("fork: $!");
     return $pid if $pid;
 
+    setpgrp;    # so that no worker can be left behind
     open STDIN,  '<',  '/dev/null';
     open STDOUT, '>',  '/dev/null';
     open STDERR, '>>', "$ServRoot/logs/stderr.log";
@@ -475,8 +476,7 @@ sub start_nginx {
         }
         sleep 0.003;
     }
-    kill KILL => $pid;
-    waitpid $pid, 0;
+    kill_group($pid);
     fail($block, "nginx did not start within $START_LIMIT s");
     return;
 }
@@ -491,14 +491,19 @@ sub stop_nginx {
     if (!wait_for($pid, $STOP_LIMIT)) {
         kill TERM => $pid;
         if (!wait_for($pid, 2)) {
-            kill KILL => $pid;
-            waitpid $pid, 0;
+            kill_group($pid);
         }
         fail($block, "nginx did not stop gracefully within $STOP_LIMIT s") if $block;
     }
     elsif ($block && $? & 127) {
         fail($block, 'nginx was killed by signal ' . ($? & 127));
     }
+}
+
+sub kill_group {
+    my $pid = shift;
+    kill KILL => -$pid;
+    waitpid $pid, 0;
 }
 
 sub wait_for {
