@@ -289,3 +289,18 @@ a
 --- more_headers
 Content-Type: multipart/form-data; boundary=xx
 --- refused: 501 NotImplemented
+
+=== TEST 34: V2: a parameter that V2 does not sign and that would change the operation
+--- config
+$TEST_NGINX_V2
+--- request eval: 'PUT ' . q2(method => 'PUT', edit => sub { "$_[0]&retention" }) . "\nhello"
+--- refused: 403 AccessDenied query parameters present in the request which were not signed
+
+=== TEST 35: V2: parameters of a listing, which V2 does not sign either
+--- config
+$TEST_NGINX_V2
+--- request
+GET /bucket?prefix=a&delimiter=/&max-keys=2&marker=b
+--- more_headers eval: h2(path => '/bucket')
+--- passed: A
+--- response_body_like: line GET /bucket\?delimiter=%2F&marker=b&max-keys=2&prefix=a HTTP
