@@ -293,7 +293,7 @@ Content-Type: multipart/form-data; boundary=xx
 === TEST 34: V2: a parameter that V2 does not sign and that would change the operation
 --- config
 $TEST_NGINX_V2
---- request eval: 'PUT ' . q2(method => 'PUT', edit => sub { "$_[0]&retention" }) . "\nhello"
+--- request eval: 'PUT ' . q2(method => 'PUT', edit => sub { "$_[0]&renameObject" }) . "\nhello"
 --- refused: 403 AccessDenied query parameters present in the request which were not signed
 
 === TEST 35: V2: parameters of a listing, which V2 does not sign either
