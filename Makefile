@@ -126,17 +126,20 @@ missing=
 for package in $(1); do
     dpkg-query -Wf '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"
 done
-if [ -n "$$missing" ]; then
-    command -v apt-get >/dev/null || { echo "not Debian: install the equivalents of$$missing" >&2; exit 1; }
-    $(sudo)
-    policy=/usr/sbin/policy-rc.d
-    if [ ! -e $$policy ]; then
-        trap "as_root rm -f $$policy" EXIT
-        printf '#!/bin/sh\nexit 101\n' | as_root install -m 755 /dev/stdin $$policy
-    fi
-    echo "installing$$missing"
-    as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing </dev/null >/dev/null
+if [ -n "$$missing" ] && ! command -v apt-get >/dev/null; then
+    echo "not Debian: going on without looking for the equivalents of$$missing" >&2
+elif [ -n "$$missing" ]; then
+    (   $(sudo)
+        policy=/usr/sbin/policy-rc.d
+        if [ ! -e $$policy ]; then
+            trap "as_root rm -f $$policy" EXIT
+            printf '#!/bin/sh\nexit 101\n' | as_root install -m 755 /dev/stdin $$policy
+        fi
+        echo "installing$$missing"
+        as_root apt-get update -qq
+        as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends $$missing </dev/null >/dev/null
+    )
 fi
 endef
 
@@ -173,6 +176,8 @@ nginx-tree: toolchain
 	    else
 	        $(configure)
 	    fi
+	    "$$nginx" -v 2>&1 | grep -qF "nginx/$$version" ||
+	        echo "note: this is for nginx $$version, and $$nginx is not: to test and install, say NGINX=PATH" >&2
 	    env="FEATURES=; export NGINX_SOURCE_DIR='$$source' NGINX_BUILD_DIR='$$build'; NGINX='$$nginx'"
 	    state=$$(cat "$$build/Makefile" "$$build/ngx_auto_config.h" "$$build/ngx_auto_headers.h" "$$header" | sha256sum)
 	fi
@@ -210,7 +215,9 @@ if [ ! -d "$$tree" ]; then
     new=$$(mktemp -d "$$tree.XXXXXX")
     cp -RL "$$source/." "$$new"
     rm -rf "$$new/objs"
-    if ! (cd "$$new" && bash ./configure --builddir=objs "$${flags[@]}") >"$$new/configure.log" 2>&1; then
+    script=./configure
+    [ -f "$$new/configure" ] || script=auto/configure  # in a checkout of its repository
+    if ! (cd "$$new" && bash $$script --builddir=objs "$${flags[@]}") >"$$new/configure.log" 2>&1; then
         tail -n 5 "$$new/configure.log" >&2
         rm -rf "$$new"
         exit 1

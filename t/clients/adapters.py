@@ -5,6 +5,8 @@ server raises S3Error with the code that the client reports.
 """
 
 import hashlib
+import io
+import json
 import os
 import pathlib
 import re
@@ -119,7 +121,6 @@ class Minio:
         self._call("remove_bucket", bucket)
 
     def put(self, bucket, key, body):
-        import io
         return self._call("put_object", bucket, key, io.BytesIO(body), len(body)).etag
 
     def get(self, bucket, key, **more):
@@ -149,7 +150,6 @@ class Minio:
         self._call("copy_object", bucket, target, minio.commonconfig.CopySource(bucket, source))
 
     def multipart(self, bucket, key, body):
-        import io
         self._call("put_object", bucket, key, io.BytesIO(body), len(body), part_size=PART)
 
     def delete(self, bucket, key):
@@ -203,7 +203,6 @@ class AwsCli(CommandLine):
         return self.run("aws", "--endpoint-url", self.url, "s3", *command)
 
     def api(self, *command):
-        import json
         said = self.run("aws", "--endpoint-url", self.url, "--output", "json", "s3api", *command)
         return json.loads(said) if said.strip() else {}
 
@@ -356,13 +355,11 @@ class Rclone(CommandLine):
         return self.get(bucket, key, f"--offset={first}", f"--count={last - first + 1}")
 
     def head(self, bucket, key):
-        import json
         found = json.loads(self.rclone("lsjson", "--stat", "--hash", f"s3:{bucket}/{key}"))
         return found["Size"], found["Hashes"]["md5"], found["MimeType"]
 
     def list(self, bucket, prefix="", delimiter=""):
         """Of one folder, since rclone knows no other prefixes."""
-        import json
         recursive = [] if delimiter else ["--recursive"]
         found = json.loads(self.rclone("lsjson", *recursive, f"s3:{bucket}/{prefix}"))
         return ([prefix + item["Path"] for item in found if not item["IsDir"]],

@@ -45,7 +45,9 @@ class Site:
 
 @pytest.fixture(scope="session")
 def folder():
-    """Below target/, since Swift needs extended attributes, which a /tmp in memory may lack."""
+    """Below target/, since Swift needs extended attributes, which a /tmp in memory may lack.
+
+    It is removed at the end; with CLIENTS_KEEP in the environment it stays, logs and all."""
     base = HERE.parents[1] / "target"
     base.mkdir(exist_ok=True)
     path = pathlib.Path(tempfile.mkdtemp(prefix="clients-", dir=base))
@@ -106,7 +108,8 @@ def sites(folder, origins):
             for name, origin in origins.items()
         }
         log = nginx.error_log.read_text(errors="replace")
-    wrong = [line for line in log.splitlines() if any(mark in line for mark in ("[alert]", "[emerg]", "[crit]", "exited on signal"))]
+    marks = ("[alert]", "[emerg]", "[crit]", "exited on signal")
+    wrong = [line for line in log.splitlines() if any(mark in line for mark in marks)]
     assert not wrong, "\n".join(wrong)
     for secret in [CLIENT.secret_key, *(origin.credentials.secret_key for origin in origins.values())]:
         assert secret not in log
@@ -115,8 +118,3 @@ def sites(folder, origins):
 @pytest.fixture(params=["s3s", "swift"])
 def site(request, sites):
     return sites[request.param]
-
-
-@pytest.fixture
-def scratch(tmp_path):
-    return tmp_path

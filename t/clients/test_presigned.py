@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 from adapters import Boto3, S3Error
-from botocore.auth import SigV4Auth
+from botocore.auth import S3SigV4QueryAuth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
 from conftest import CLIENT
@@ -180,9 +180,7 @@ def test_expired(site, bucket):
 
 def sign_at(when, method, url, seconds):
     """A URL presigned at another time than now."""
-    import botocore.auth
-
-    signer = botocore.auth.S3SigV4QueryAuth(
+    signer = S3SigV4QueryAuth(
         BotoCredentials(CLIENT.access_key, CLIENT.secret_key), "s3", CLIENT.region, expires=seconds)
     request = AWSRequest(method, url)
     stamp = when.strftime("%Y%m%dT%H%M%SZ")

@@ -199,9 +199,8 @@ class Nginx(Server):
         (self.folder / "nginx.conf").write_text(self.configuration(http))
 
     def configuration(self, http):
-        paths = "\n".join(
-            f"    {name}_temp_path {self.folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "scgi", "uwsgi")
-        )
+        kinds = ("client_body", "proxy", "fastcgi", "scgi", "uwsgi")
+        paths = "\n".join(f"    {kind}_temp_path {self.folder}/{kind};" for kind in kinds)
         return f"""
 load_module {os.environ['TEST_NGINX_S3_MODULE']};
 {'user root;' if os.geteuid() == 0 else ''}
@@ -218,4 +217,5 @@ http {{
 """
 
     def command(self):
-        return [os.environ["TEST_NGINX_BINARY"], "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
+        return [os.environ["TEST_NGINX_BINARY"], "-e", "stderr",
+                "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
