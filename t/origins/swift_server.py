@@ -48,10 +48,12 @@ use = egg:swift#{name}
 # tempauth demands a cache; one whose server never answers serves, since S3 requests carry no token.
 PROXY = """
 [pipeline:main]
-pipeline = catch_errors cache s3api tempauth copy slo dlo symlink versioned_writes proxy-server
+pipeline = close_after_head catch_errors cache s3api tempauth copy slo dlo symlink versioned_writes proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
+[filter:close_after_head]
+paste.filter_factory = swift_server:close_after_head
 [filter:catch_errors]
 use = egg:swift#catch_errors
 [filter:cache]
@@ -75,6 +77,27 @@ use = egg:swift#symlink
 use = egg:swift#versioned_writes
 allow_object_versioning = true
 """
+
+
+def close_after_head(_global, **_local):
+    """A filter that closes the connection after an answer to HEAD that names no length.
+
+    Swift's HTTP server would send the end of a chunked body behind it, which a client that reuses
+    the connection at the wrong moment takes for the next answer.
+    """
+    def around(app):
+        def answer(environ, start_response):
+            def start(status, headers, *error):
+                sized = any(name.lower() == "content-length" for name, _ in headers)
+                if environ["REQUEST_METHOD"] == "HEAD" and not sized:
+                    headers = [*headers, ("Connection", "close")]
+                return start_response(status, headers, *error)
+
+            return app(environ, start)
+
+        return answer
+
+    return around
 
 
 def ring(folder, name, port):
