@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use ngx::ffi::ngx_time;
-use sigv4::{Timestamp, WireHead};
+use sigv4::{HeadRoom, Timestamp, WireHead};
 
 use crate::conf::NamedOrigin;
 use crate::ffi::request::Request;
@@ -62,7 +62,8 @@ pub(crate) fn picked(request: Request<'_>, pick: &Pick<'_>, slot: &mut HeadSlot<
         return None;
     };
     let verified = context.verified.borrow();
-    let head = match WireHead::parse(slot.plain()) {
+    let mut room = HeadRoom::default();
+    let head = match WireHead::parse(slot.plain(), &mut room) {
         Ok(head) => head,
         Err(unsignable) => {
             log_error!(request.log(), "not forwarded: {unsignable}");
@@ -105,7 +106,7 @@ fn origin_of<'r>(request: Request<'r>, pick: &Pick<'_>) -> Option<&'r NamedOrigi
 /// Is what follows the head the very body that the client sent? What the client signed as its payload
 /// must not be lent to another one, and a head that announces more than follows would swallow the
 /// connection's next request.
-fn carries_the_body(request: Request<'_>, head: &WireHead<'_>, follows: Option<u64>) -> bool {
+fn carries_the_body(request: Request<'_>, head: &WireHead<'_, '_>, follows: Option<u64>) -> bool {
     let announced = match head.content_length() {
         None if head.is_chunked() => return request.is_chunked() || request.content_length() > 0,
         announced => announced.unwrap_or(0),

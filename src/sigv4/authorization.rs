@@ -100,7 +100,7 @@ pub(crate) struct Buffers {
 
 impl<'a> Presigned<'a> {
     pub(crate) fn from_query(
-        query: &Query<'a>,
+        query: &Query<'_, 'a>,
         buffers: &'a mut Buffers,
     ) -> Result<Presigned<'a>, Malformed> {
         if query.is_ambiguous() {
@@ -136,7 +136,7 @@ impl<'a> Presigned<'a> {
 
 /// The access key as it stands in the query, percent-encoded; one that is encoded in another way
 /// than the canonical is none, so that every key has one spelling only.
-pub(crate) fn raw_access_key<'r>(query: &Query<'r>, length: usize) -> Option<&'r [u8]> {
+pub(crate) fn raw_access_key<'r>(query: &Query<'_, 'r>, length: usize) -> Option<&'r [u8]> {
     let credential = query.find(Role::Credential)?;
     let mut decoder = uri::decoded(credential, Part::Query);
     for _ in 0..length {

@@ -44,7 +44,7 @@ impl Grant {
     pub(crate) fn permits(
         &self,
         request: &Request<'_, '_>,
-        query: &Query<'_>,
+        query: &Query<'_, '_>,
         fields: &Fields<'_>,
     ) -> bool {
         if self.allow == Allow::All && self.buckets.is_empty() {

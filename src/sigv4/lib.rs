@@ -37,5 +37,5 @@ pub use crate::{
     scope::Region,
     sign::{Addressing, Origin, SignedHead, sign},
     verify::{Explanation, Form, Refused, Rules, Verified, explain, verify},
-    wire::WireHead,
+    wire::{HeadRoom, WireHead},
 };

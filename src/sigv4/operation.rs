@@ -2,7 +2,7 @@
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
 use crate::{
-    query::Query,
+    query::{Parameters, Query},
     request::{Fields, Request},
     sink::{Counting, Filling},
     uri::{self, Part},
@@ -23,7 +23,11 @@ impl Operation {
 
 /// Reads off a request which operation it names; whether it may be done is not asked.
 pub fn operation(request: &Request<'_, '_>) -> Operation {
-    match (Query::parse(request.query), Fields::scan(request.headers)) {
+    let mut room = Parameters::new();
+    match (
+        Query::parse(request.query, &mut room),
+        Fields::scan(request.headers),
+    ) {
         (Ok(query), Ok(fields)) => classify(request, &query, fields.copy_source.is_some()),
         _ => Operation::UNKNOWN,
     }
@@ -99,7 +103,7 @@ impl Encoded<'_> {
     }
 }
 
-pub(crate) fn classify(request: &Request<'_, '_>, query: &Query<'_>, copy: bool) -> Operation {
+pub(crate) fn classify(request: &Request<'_, '_>, query: &Query<'_, '_>, copy: bool) -> Operation {
     let Some(path) = ResourcePath::of(request.path) else {
         return Operation::UNKNOWN;
     };

@@ -101,7 +101,7 @@ impl Role {
 }
 
 /// One parameter, as offsets into the raw query.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Parameter {
     start: u16,
     /// Where the name ends: at the `=`, or at `end` without one.
@@ -112,21 +112,28 @@ pub(crate) struct Parameter {
     role: Role,
 }
 
+/// Room for the parameters of a query, lent to it so that it need not be moved with it.
+pub(crate) type Parameters = ArrayVec<Parameter, MAX_PARAMETERS>;
+
 /// A query in canonical order: by encoded name, then by encoded value.
 #[derive(Default)]
-pub(crate) struct Query<'a> {
+pub(crate) struct Query<'s, 'a> {
     raw: &'a [u8],
-    parameters: ArrayVec<Parameter, MAX_PARAMETERS>,
+    parameters: &'s [Parameter],
     roles: u16,
     ambiguous: bool,
 }
 
-impl<'a> Query<'a> {
-    pub(crate) fn parse(raw: &'a [u8]) -> Result<Query<'a>, QueryFault> {
+impl<'s, 'a> Query<'s, 'a> {
+    pub(crate) fn parse(
+        raw: &'a [u8],
+        room: &'s mut Parameters,
+    ) -> Result<Query<'s, 'a>, QueryFault> {
         // Offsets are 16 bits wide.
         if u16::try_from(raw.len()).is_err() {
             return Err(QueryFault::TooMany);
         }
+        room.clear();
         let mut query = Query {
             raw,
             ..Query::default()
@@ -143,37 +150,33 @@ impl<'a> Query<'a> {
             let end = raw.len() - value.behind.len();
             if start < end {
                 let canonical = name.canonical && value.canonical;
-                query.push([start, equals, end].map(|offset| offset as u16), canonical)?;
+                let offsets = [start, equals, end].map(|offset| offset as u16);
+                let parameter = query.take(offsets, canonical);
+                room.try_push(parameter).map_err(|_| QueryFault::TooMany)?;
             }
             rest = value.behind.get(1..).unwrap_or_default();
         }
-        query.sort();
+        let order = |a: &Parameter, b: &Parameter| a.compare(b, raw);
+        if !room.is_sorted_by(|a, b| order(a, b).is_le()) {
+            room.sort_unstable_by(order);
+        }
+        query.parameters = room;
         Ok(query)
     }
 
-    fn push(&mut self, [start, equals, end]: [u16; 3], canonical: bool) -> Result<(), QueryFault> {
+    fn take(&mut self, [start, equals, end]: [u16; 3], canonical: bool) -> Parameter {
         let name = slice(self.raw, start, equals);
         let role = Role::of(name);
         if role != Role::Other {
             self.ambiguous |= self.roles & role.bit() != 0 || name != role.spelling();
             self.roles |= role.bit();
         }
-        self.parameters
-            .try_push(Parameter {
-                start,
-                equals,
-                end,
-                canonical,
-                role,
-            })
-            .map_err(|_| QueryFault::TooMany)
-    }
-
-    fn sort(&mut self) {
-        let raw = self.raw;
-        let order = |a: &Parameter, b: &Parameter| a.compare(b, raw);
-        if !self.parameters.is_sorted_by(|a, b| order(a, b).is_le()) {
-            self.parameters.sort_unstable_by(order);
+        Parameter {
+            start,
+            equals,
+            end,
+            canonical,
+            role,
         }
     }
 

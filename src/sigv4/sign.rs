@@ -50,7 +50,7 @@ pub struct Origin {
 /// If the head must not be sent.
 pub fn sign<'a>(
     verified: &'a Verified<'_>,
-    head: &'a WireHead<'a>,
+    head: &'a WireHead<'a, 'a>,
     origin: &'a Origin,
     keys: &mut KeyCache,
     now: Timestamp,
@@ -96,7 +96,7 @@ pub fn sign<'a>(
 /// The head to send: signed as it is written into memory of the caller's.
 pub struct SignedHead<'a> {
     verified: &'a Verified<'a>,
-    head: &'a WireHead<'a>,
+    head: &'a WireHead<'a, 'a>,
     origin: &'a Origin,
     date: AmzDate,
     scope: Scope,

@@ -15,9 +15,11 @@ pub(crate) struct Hashing {
 }
 
 impl Hashing {
-    pub(crate) fn finish(mut self) -> [u8; 32] {
+    /// The hash of all that was put.
+    pub(crate) fn finish(&mut self) -> [u8; 32] {
         self.hash.update(&self.gathered);
-        self.hash.finalize().into()
+        self.gathered.clear();
+        self.hash.finalize_reset().into()
     }
 
     #[cold]

@@ -228,7 +228,8 @@ impl Case {
         } else {
             self.path.clone()
         };
-        let query = Query::parse(query.as_bytes()).unwrap();
+        let mut room = crate::query::Parameters::new();
+        let query = Query::parse(query.as_bytes(), &mut room).unwrap();
         let mut request = Vec::new();
         canonical::put_request(
             &mut request,

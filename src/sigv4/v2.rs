@@ -19,7 +19,7 @@ pub(crate) struct ToSign<'h, 'a> {
     pub(crate) method: &'a [u8],
     /// As sent.
     pub(crate) path: &'a [u8],
-    pub(crate) query: &'h Query<'a>,
+    pub(crate) query: &'h Query<'h, 'a>,
     pub(crate) headers: &'h [Header<'a>],
     /// `Expires` of a presigned request; the date header's value of another.
     pub(crate) date: &'a [u8],

@@ -12,7 +12,7 @@ use crate::{
     keys::{Credential, KeyCache},
     operation::classify,
     payload::Payload,
-    query::{Query, QueryFault, Role},
+    query::{Parameters, Query, QueryFault, Role},
     request::{Fields, Header, MAX_HEADERS, Request, is_amz, is_token},
     scope::Region,
     sink::Hashing,
@@ -140,7 +140,8 @@ fn decide<'r>(
     now: Timestamp,
     claim: &mut Claim<'r>,
 ) -> Result<Verified<'r>, Rejection> {
-    let input = Input::read(request)?;
+    let mut room = Parameters::new();
+    let input = Input::read(request, &mut room)?;
     let form = input.form(rules)?;
     claim.form = Some(form);
     let proof = match form {
@@ -178,11 +179,14 @@ struct Proof<'c> {
 struct Input<'h, 'r> {
     request: Request<'h, 'r>,
     fields: Fields<'r>,
-    query: Query<'r>,
+    query: Query<'h, 'r>,
 }
 
 impl<'h, 'r> Input<'h, 'r> {
-    fn read(request: &Request<'h, 'r>) -> Result<Input<'h, 'r>, Rejection> {
+    fn read(
+        request: &Request<'h, 'r>,
+        room: &'h mut Parameters,
+    ) -> Result<Input<'h, 'r>, Rejection> {
         let fields = Fields::scan(request.headers)?;
         if !request.path.starts_with(b"/")
             || uri::is_canonical(request.path, Part::Path).is_none()
@@ -190,7 +194,7 @@ impl<'h, 'r> Input<'h, 'r> {
         {
             return Err(Rejection::InvalidUri);
         }
-        let query = Query::parse(request.query).map_err(|fault| match fault {
+        let query = Query::parse(request.query, room).map_err(|fault| match fault {
             QueryFault::TooMany => Rejection::TooManyParameters,
             QueryFault::Escape => Rejection::InvalidUri,
         })?;
@@ -618,7 +622,8 @@ pub struct Explanation {
 /// Computes again what a V4 request's signature was checked against, only where it is asked for;
 /// `None` for other forms and for requests that could not be read.
 pub fn explain(request: &Request<'_, '_>) -> Option<Explanation> {
-    let input = Input::read(request).ok()?;
+    let mut room = Parameters::new();
+    let input = Input::read(request, &mut room).ok()?;
     let mut buffers = Buffers::default();
     let mut claim = Claim {
         access_key: b"",

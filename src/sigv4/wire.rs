@@ -5,27 +5,34 @@ use arrayvec::ArrayVec;
 
 use crate::{
     error::Unsignable,
-    query::{Query, QueryFault},
+    query::{Parameters, Query, QueryFault},
     request::{Header, MAX_HEADERS, is_amz, is_token},
     uri::{self, Part},
 };
 
 /// The request head that nginx serialised for the upstream: HTTP/1 text up to and with the blank
 /// line, and nothing behind it.
-pub struct WireHead<'a> {
+pub struct WireHead<'s, 'a> {
     pub(crate) method: &'a [u8],
     pub(crate) path: &'a [u8],
-    pub(crate) query: Query<'a>,
+    pub(crate) query: Query<'s, 'a>,
     pub(crate) version: &'a [u8],
     /// The header lines, each with its CRLF.
     block: &'a [u8],
-    lines: ArrayVec<Line, MAX_HEADERS>,
+    lines: &'s [Line],
     content_length: Option<u64>,
     chunked: bool,
 }
 
+/// Room for what is found in a head, lent to it so that it need not be moved with it.
+#[derive(Debug, Default)]
+pub struct HeadRoom {
+    lines: ArrayVec<Line, MAX_HEADERS>,
+    parameters: Parameters,
+}
+
 /// A header line; it ends where the next one begins.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Line {
     start: u32,
     name: u16,
@@ -33,7 +40,7 @@ struct Line {
 }
 
 /// What becomes of a header.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// The client's, or written anew.
     Drop,
@@ -61,12 +68,12 @@ impl Fate {
     }
 }
 
-impl<'a> WireHead<'a> {
+impl<'s, 'a> WireHead<'s, 'a> {
     /// Reads a head.
     ///
     /// # Errors
     /// If it is not a head that can be signed, whatever the origin.
-    pub fn parse(head: &'a [u8]) -> Result<WireHead<'a>, Unsignable> {
+    pub fn parse(head: &'a [u8], room: &'s mut HeadRoom) -> Result<WireHead<'s, 'a>, Unsignable> {
         u32::try_from(head.len()).map_err(|_| Unsignable::TooLong)?;
         let (request_line, block) = split_line(head).map_err(|_| Unsignable::NotHttp1)?;
         let first = memchr::memchr(b' ', request_line).ok_or(Unsignable::NotHttp1)?;
@@ -85,8 +92,8 @@ impl<'a> WireHead<'a> {
         if !path.starts_with(b"/") || uri::is_canonical(path, Part::Path).is_none() {
             return Err(Unsignable::Target);
         }
-        let query =
-            Query::parse(query.get(1..).unwrap_or_default()).map_err(|fault| match fault {
+        let query = Query::parse(query.get(1..).unwrap_or_default(), &mut room.parameters)
+            .map_err(|fault| match fault {
                 QueryFault::TooMany => Unsignable::TooManyParameters,
                 QueryFault::Escape => Unsignable::Target,
             })?;
@@ -96,11 +103,12 @@ impl<'a> WireHead<'a> {
             query,
             version,
             block,
-            lines: ArrayVec::new(),
+            lines: &[],
             content_length: None,
             chunked: false,
         };
-        head.read_lines()?;
+        head.read_lines(&mut room.lines)?;
+        head.lines = &room.lines;
         Ok(head)
     }
 
@@ -113,7 +121,8 @@ impl<'a> WireHead<'a> {
         self.method.len() + path + self.query.max_len() + self.block.len()
     }
 
-    fn read_lines(&mut self) -> Result<(), Unsignable> {
+    fn read_lines(&mut self, lines: &mut ArrayVec<Line, MAX_HEADERS>) -> Result<(), Unsignable> {
+        lines.clear();
         let mut rest = self.block;
         loop {
             let (line, behind) = split_line(rest)?;
@@ -140,7 +149,7 @@ impl<'a> WireHead<'a> {
                 name: u16::try_from(colon).map_err(|_| Unsignable::Header)?,
                 fate: Fate::of(name),
             };
-            self.lines
+            lines
                 .try_push(line)
                 .map_err(|_| Unsignable::TooManyHeaders)?;
             rest = behind;
@@ -228,7 +237,7 @@ impl<'a> WireHead<'a> {
     }
 }
 
-impl std::fmt::Debug for WireHead<'_> {
+impl std::fmt::Debug for WireHead<'_, '_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Not the headers: those of the client's signature are still among them.
         f.debug_struct("WireHead")

@@ -105,7 +105,8 @@ fn measure(name: &str, texts: &[String]) {
             .collect();
         let between = Instant::now();
         for (verified, head) in verified.iter().zip(&heads) {
-            let head = WireHead::parse(head.as_bytes()).unwrap();
+            let mut room = HeadRoom::default();
+            let head = WireHead::parse(head.as_bytes(), &mut room).unwrap();
             let signed = sign(verified, &head, &origin, &mut keys, now).unwrap();
             signed.write(&mut out);
             black_box(&out);

@@ -130,7 +130,8 @@ fn none_on_the_hot_path() {
             let _ = operation(&request).name();
             // Every try on another origin.
             for origin in &origins {
-                let head = WireHead::parse(head.as_bytes()).unwrap();
+                let mut room = HeadRoom::default();
+                let head = WireHead::parse(head.as_bytes(), &mut room).unwrap();
                 let signed = sign(&verified, &head, origin, keys, Timestamp(NOW)).unwrap();
                 signed.write(&mut out);
             }

@@ -86,7 +86,8 @@ proptest! {
             Err(other) => return Err(TestCaseError::fail(format!("{other}: {text}"))),
         };
         let head = head_of(&text);
-        let head = WireHead::parse(head.as_bytes()).unwrap();
+        let mut room = HeadRoom::default();
+        let head = WireHead::parse(head.as_bytes(), &mut room).unwrap();
         let origin = origin(Addressing::Path);
         let mut keys = KeyCache::new(2);
         let signed = sign(&verified, &head, &origin, &mut keys, Timestamp(NOW)).unwrap();
@@ -220,7 +221,8 @@ fn hostile_value() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn sign_whatever(verified: &Verified<'_>, head: &[u8], addressing: Addressing, now: i64) {
-    let Ok(head) = WireHead::parse(head) else {
+    let mut room = HeadRoom::default();
+    let Ok(head) = WireHead::parse(head, &mut room) else {
         return;
     };
     let origin = origin(addressing);

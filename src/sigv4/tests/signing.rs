@@ -42,7 +42,8 @@ fn resign_head(text: &str, head: &str, origin: &Origin, now: i64) -> Result<Stri
         ..rules()
     };
     let verified = verdict(&raw, &clients(), &rules, NOW).expect(text);
-    let head = WireHead::parse(head.as_bytes())?;
+    let mut room = HeadRoom::default();
+    let head = WireHead::parse(head.as_bytes(), &mut room)?;
     let mut keys = KeyCache::new(8);
     let signed = sign(&verified, &head, origin, &mut keys, Timestamp(now))?;
     let mut out = vec![0; signed.max_len()];
@@ -443,7 +444,8 @@ fn heads_that_must_not_be_sent() {
     }
     let framing = |line: &str| {
         let head = with(line);
-        let head = WireHead::parse(head.as_bytes()).unwrap();
+        let mut room = HeadRoom::default();
+        let head = WireHead::parse(head.as_bytes(), &mut room).unwrap();
         (head.content_length(), head.is_chunked())
     };
     assert_eq!(
@@ -478,7 +480,8 @@ fn a_short_slice_is_left_alone() {
     let raw = Raw::new(&text);
     let verified = verdict(&raw, &clients(), &rules(), NOW).unwrap();
     let head = head_of(&text);
-    let head = WireHead::parse(head.as_bytes()).unwrap();
+    let mut room = HeadRoom::default();
+    let head = WireHead::parse(head.as_bytes(), &mut room).unwrap();
     let origin = origin();
     let signed = sign(
         &verified,
