@@ -40,8 +40,9 @@ my $NoRootLocation    = 0;
 my $ConfigPreamble    = '';
 my (@Preprocessors, @Cleanups, @TestCleanups, @EnvToNginx);
 
-my $START_LIMIT = 10;    # seconds that nginx may take to start, or to die
-my $STOP_LIMIT  = 5;     # seconds that it may take to stop gracefully
+my $START_LIMIT = 10;       # seconds that nginx may take to start, or to die
+my $STOP_LIMIT  = 5;        # seconds that it may take to stop gracefully
+my $TICK        = 0.004;    # seconds between two looks
 
 my ($NginxPid, $TcpServerPid, $Spec, $Blocks, $LastConfig);
 
@@ -463,9 +464,8 @@ sub spawn_nginx {
 sub start_nginx {
     my $block = shift;
 
-    my $pid      = spawn_nginx();
-    my $deadline = time + $START_LIMIT;
-    while (time < $deadline) {
+    my $pid = spawn_nginx();
+    for (ticks($START_LIMIT)) {
         if (waitpid($pid, WNOHANG) == $pid) {
             fail($block, 'nginx did not start');
             return;
@@ -474,7 +474,7 @@ sub start_nginx {
         if (read_file('logs/nginx.pid') =~ /^$pid\n/) {
             return $NginxPid = $pid;
         }
-        sleep 0.003;
+        sleep $TICK;
     }
     kill_group($pid);
     fail($block, "nginx did not start within $START_LIMIT s");
@@ -509,27 +509,29 @@ sub kill_group {
 sub wait_for {
     my ($pid, $limit) = @_;
 
-    my $deadline = time + $limit;
-    while (time < $deadline) {
+    for (ticks($limit)) {
         return 1 if waitpid($pid, WNOHANG) != 0;
-        sleep 0.003;
+        sleep $TICK;
     }
     return;
 }
+
+# Limits are counted in ticks slept, not by the clock: a machine that stood still
+# for seconds shall not fail a test.
+sub ticks { 1 .. 1 + $_[0] / $TICK }
 
 sub run_must_die {
     my $block = shift;
 
     my $pid = spawn_nginx();
-    my $deadline = time + $START_LIMIT;
     my ($died, $status);
-    while (time < $deadline) {
+    for (ticks($START_LIMIT)) {
         if (waitpid($pid, WNOHANG) == $pid) {
             ($died, $status) = (1, $?);
             last;
         }
         last if read_file('logs/nginx.pid') =~ /^$pid\n/;
-        sleep 0.003;
+        sleep $TICK;
     }
     if (!$died) {
         fail($block, 'nginx must die but it runs');
@@ -743,22 +745,21 @@ sub ask {
 
     my @packets = @$request;
     my ($out, $in, $send_at) = ('', '', 0);
-    my $select   = IO::Select->new($socket);
-    my $deadline = time + $timeout;
+    my $select = IO::Select->new($socket);
+    my $left   = $timeout;
     while (1) {
         if ($out eq '' && @packets) {
             $send_at ||= time + ($packets[0]{delay_before} // 0);
             if (time >= $send_at) {
-                $out      = (shift @packets)->{value};
-                $send_at  = 0;
-                $deadline = time + $timeout;
-                shutdown $socket, 1
-                    if $out eq '' && !@packets && defined $block->shutdown;
+                $out     = (shift @packets)->{value};
+                $send_at = 0;
+                $left    = $timeout;
             }
         }
-        my $wait = ($send_at || $deadline) - time;
+        my $wait = $send_at ? $send_at - time : $left;
+        $wait = $wait < 0 ? 0 : $wait > 0.1 ? 0.1 : $wait;
         my ($readable, $writable) =
-            IO::Select->select($select, $out ne '' ? $select : undef, undef, $wait > 0 ? $wait : 0);
+            IO::Select->select($select, $out ne '' ? $select : undef, undef, $wait);
         if ($writable && @$writable) {
             my $sent = syswrite $socket, $out;
             if (defined $sent) {
@@ -772,9 +773,9 @@ sub ask {
         if ($readable && @$readable) {
             my $got = sysread $socket, $in, 65536, length $in;
             last if defined $got ? $got == 0 : $! != EAGAIN && $! != EINTR;
-            $deadline = time + $timeout;
+            $left = $timeout;
         }
-        if (time >= $deadline && !$send_at) {
+        elsif (!$send_at && !($writable && @$writable) && ($left -= $wait) <= 0) {
             fail($block, "client socket timed out after $timeout s")
                 if !defined $block->abort;
             last;
