@@ -358,14 +358,13 @@ impl<'a> HeadSlot<'a> {
         write: impl FnOnce(&mut [u8]) -> usize,
     ) -> Option<()> {
         // SAFETY: as in `head_slot`; the new buffer is in the request's pool and has `max_len` bytes,
-        // initialised before they are lent out.
+        // C's, of which nothing is read before it is written.
         unsafe {
             let r = self.wrapped.request;
             let buf = s3_shim_head_buf((*r).pool, self.wrapped.plain, max_len);
             if buf.is_null() {
                 return None;
             }
-            (*buf).start.write_bytes(0, max_len);
             let len = write(std::slice::from_raw_parts_mut((*buf).start, max_len));
             if len == 0 || len > max_len {
                 return None;

@@ -76,7 +76,8 @@ pub(crate) fn order(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
 
 /// Puts a name in lower case.
 pub(crate) fn put_lower(sink: &mut impl Sink, name: &[u8]) {
-    if !name.iter().any(u8::is_ascii_uppercase) {
+    let is_upper = |any, byte: &u8| any | byte.is_ascii_uppercase();
+    if !name.iter().fold(false, is_upper) {
         return sink.put(name);
     }
     for chunk in name.chunks(64) {
@@ -113,13 +114,19 @@ pub(crate) fn string_to_sign(date: &AmzDate, scope: &Scope, hash: &[u8; 32]) -> 
 
 /// Lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8; 32]) -> [u8; 64] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    const PAIRS: [[u8; 2]; 256] = {
+        let digits = b"0123456789abcdef";
+        let mut pairs = [[0; 2]; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            pairs[byte] = [digits[byte >> 4], digits[byte & 15]];
+            byte += 1;
+        }
+        pairs
+    };
     let mut text = [0; 64];
     for (pair, byte) in text.as_chunks_mut().0.iter_mut().zip(bytes) {
-        *pair = [
-            DIGITS[usize::from(byte >> 4)],
-            DIGITS[usize::from(byte & 15)],
-        ];
+        *pair = PAIRS[usize::from(*byte)];
     }
     text
 }

@@ -129,6 +129,23 @@ impl<'s, 'a> Query<'s, 'a> {
         raw: &'a [u8],
         room: &'s mut Parameters,
     ) -> Result<Query<'s, 'a>, QueryFault> {
+        Query::read(raw, room, |_| true)
+    }
+
+    /// Leaves the signature's parameters out.
+    pub(crate) fn parse_others(
+        raw: &'a [u8],
+        room: &'s mut Parameters,
+    ) -> Result<Query<'s, 'a>, QueryFault> {
+        Query::read(raw, room, |role| role == Role::Other)
+    }
+
+    #[inline(always)]
+    fn read(
+        raw: &'a [u8],
+        room: &'s mut Parameters,
+        keep: impl Fn(Role) -> bool,
+    ) -> Result<Query<'s, 'a>, QueryFault> {
         // Offsets are 16 bits wide.
         if u16::try_from(raw.len()).is_err() {
             return Err(QueryFault::TooMany);
@@ -143,16 +160,24 @@ impl<'s, 'a> Query<'s, 'a> {
             let start = raw.len() - rest.len();
             let name = uri::scan(rest, b"=&").ok_or(QueryFault::Escape)?;
             let equals = raw.len() - name.behind.len();
+            let role = query.role(slice(raw, start as u16, equals as u16));
             let value = match name.behind {
-                [b'=', value @ ..] => uri::scan(value, b"&").ok_or(QueryFault::Escape)?,
+                [b'=', value @ ..] if keep(role) => {
+                    uri::scan(value, b"&").ok_or(QueryFault::Escape)?
+                }
+                [b'=', value @ ..] => uri::skip(value, b'&'),
                 _ => name,
             };
             let end = raw.len() - value.behind.len();
-            if start < end {
-                let canonical = name.canonical && value.canonical;
-                let offsets = [start, equals, end].map(|offset| offset as u16);
-                let parameter = query.take(offsets, canonical);
-                room.try_push(parameter).map_err(|_| QueryFault::TooMany)?;
+            if start < end && keep(role) {
+                room.try_push(Parameter {
+                    start: start as u16,
+                    equals: equals as u16,
+                    end: end as u16,
+                    canonical: name.canonical && value.canonical,
+                    role,
+                })
+                .map_err(|_| QueryFault::TooMany)?;
             }
             rest = value.behind.get(1..).unwrap_or_default();
         }
@@ -164,20 +189,14 @@ impl<'s, 'a> Query<'s, 'a> {
         Ok(query)
     }
 
-    fn take(&mut self, [start, equals, end]: [u16; 3], canonical: bool) -> Parameter {
-        let name = slice(self.raw, start, equals);
+    /// Takes note of what a name is.
+    fn role(&mut self, name: &[u8]) -> Role {
         let role = Role::of(name);
         if role != Role::Other {
             self.ambiguous |= self.roles & role.bit() != 0 || name != role.spelling();
             self.roles |= role.bit();
         }
-        Parameter {
-            start,
-            equals,
-            end,
-            canonical,
-            role,
-        }
+        role
     }
 
     /// Bytes of the canonical form at the most: each parameter may get a `=`.

@@ -53,6 +53,15 @@ pub(crate) fn scan<'a>(raw: &'a [u8], ends: &[u8]) -> Option<Scanned<'a>> {
     scan_part(raw, Part::Query, ends)
 }
 
+/// Passes over a piece of a query that nobody will read.
+pub(crate) fn skip(raw: &[u8], end: u8) -> Scanned<'_> {
+    let length = memchr::memchr(end, raw).unwrap_or(raw.len());
+    Scanned {
+        canonical: false,
+        behind: raw.get(length..).unwrap_or_default(),
+    }
+}
+
 fn scan_part<'a>(raw: &'a [u8], part: Part, ends: &[u8]) -> Option<Scanned<'a>> {
     let mut canonical = true;
     let mut rest = raw;

@@ -166,6 +166,20 @@ fn decide<'r>(
     })
 }
 
+/// Compares in a time that tells nothing of where a difference is. Eight bytes at once: `subtle`
+/// takes a slice byte by byte.
+fn is_same<const N: usize>(computed: &[u8; N], given: &[u8]) -> bool {
+    let Ok(given) = <&[u8; N]>::try_from(given) else {
+        return false;
+    };
+    let ((computed, computed_rest), (given, given_rest)) =
+        (computed.as_chunks(), given.as_chunks());
+    let difference = computed.iter().zip(given).fold(0, |all, (a, b)| {
+        all | (u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b))
+    });
+    (difference.ct_eq(&0) & computed_rest.ct_eq(given_rest)).into()
+}
+
 /// What a signature that matched has shown.
 struct Proof<'c> {
     client: Option<&'c Client>,
@@ -279,7 +293,7 @@ impl<'h, 'r> Input<'h, 'r> {
         let derived = derived.then(|| mac.clone());
         mac.update(&to_sign);
         let signature = canonical::hex(&mac.finalize().into_bytes().into());
-        let matches = bool::from(signature.ct_eq(v4.authorization.signature)) && complete;
+        let matches = is_same(&signature, v4.authorization.signature) && complete;
         let client = client.ok_or(Rejection::InvalidAccessKeyId)?;
         if !matches {
             return Err(Rejection::SignatureDoesNotMatch);
@@ -469,7 +483,7 @@ impl<'h, 'r> Input<'h, 'r> {
             date: v2.date,
         };
         let signature = v2::signature(credential.secret(), &to_sign, &self.fields);
-        let matches = bool::from(signature.ct_eq(&v2.signature));
+        let matches = is_same(&signature, &v2.signature);
         let client = client.ok_or(Rejection::InvalidAccessKeyId)?;
         if !matches {
             return Err(Rejection::SignatureDoesNotMatch);

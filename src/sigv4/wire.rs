@@ -92,11 +92,11 @@ impl<'s, 'a> WireHead<'s, 'a> {
         if !path.starts_with(b"/") || uri::is_canonical(path, Part::Path).is_none() {
             return Err(Unsignable::Target);
         }
-        let query = Query::parse(query.get(1..).unwrap_or_default(), &mut room.parameters)
+        let query = Query::parse_others(query.get(1..).unwrap_or_default(), &mut room.parameters)
             .map_err(|fault| match fault {
-                QueryFault::TooMany => Unsignable::TooManyParameters,
-                QueryFault::Escape => Unsignable::Target,
-            })?;
+            QueryFault::TooMany => Unsignable::TooManyParameters,
+            QueryFault::Escape => Unsignable::Target,
+        })?;
         let mut head = WireHead {
             method,
             path,
