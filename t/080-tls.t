@@ -9,6 +9,7 @@ use Test::Nginx::Socket;
 
 my $dir = tempdir(CLEANUP => 1);
 $ENV{TEST_NGINX_DIR} = $dir;
+plan(skip_all => 'nginx without TLS') if S3Test::lacks('http_ssl_module');
 certificates($dir) or plan(skip_all => 'no openssl command to make certificates with');
 plan('no_plan');
 

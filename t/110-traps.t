@@ -180,6 +180,7 @@ hello
 --- response_body_like eval: ['.', '^$']
 
 === TEST 17: auth_request into a location of the module: not verified, not sent
+--- skip_eval: 4: S3Test::lacks('http_auth_request_module')
 --- config
     $TEST_NGINX_CLIENT
     location / { auth_request /auth; return 200 "let in"; root html; }
@@ -190,6 +191,7 @@ hello
 --- response_body_like eval: ['500', '^$']
 
 === TEST 18: auth_request, its request signed right by the client
+--- skip_eval: 4: S3Test::lacks('http_auth_request_module')
 --- config
     $TEST_NGINX_CLIENT
     location /page { auth_request /auth; root html; try_files /index.html =404; }
@@ -200,6 +202,7 @@ hello
 --- response_body_like eval: ['500', '^$']
 
 === TEST 19: auth_request in a location of the module, to another service
+--- skip_eval: 4: S3Test::lacks('http_auth_request_module')
 --- http_config
     server { listen 127.0.0.1:$TEST_NGINX_SPARE; location / { return 204; } location /no { return 403; } }
 --- config
@@ -246,7 +249,7 @@ hello
 --- response_body_like eval: ['AccessDenied', '^$']
 
 === TEST 23: slices: subrequests with the client's own URI
---- skip_eval: 4: `$ENV{TEST_NGINX_BINARY} -V 2>&1` !~ /http_slice_module/
+--- skip_eval: 4: S3Test::lacks('http_slice_module')
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; slice 1k; proxy_set_header Range $slice_range; proxy_pass http://origin_a; proxy_http_version 1.1; }

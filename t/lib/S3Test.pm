@@ -115,6 +115,15 @@ sub s3_error {
         .*<Resource>[^<]*</Resource>.*<RequestId>[^<]+</RequestId>.*</Error>\n?$}xs;
 }
 
+my $options;
+
+# Whether nginx was built without that module, for skip_eval.
+sub lacks {
+    my $name = shift;
+    $options //= `$ENV{TEST_NGINX_BINARY} -V 2>&1`;
+    return $options !~ /--with-$name/;
+}
+
 my $MockPid;
 
 # Starts the origins and gives the blocks their defaults:
