@@ -4,12 +4,14 @@ use std::cell::{Cell, RefCell};
 
 use sigv4::{Form, Verified};
 
-use crate::conf::NamedOrigin;
+use crate::conf::{LocationConf, NamedOrigin};
 
 #[derive(Default)]
 pub(crate) struct Context<'r> {
     /// Set by the access phase alone; nothing is signed without it.
     pub(crate) verified: RefCell<Option<Verified<'r>>>,
+    /// The location whose clients and rules let the request in.
+    pub(crate) location: Cell<Option<&'r LocationConf>>,
     /// The access key that the request named, verified or not; empty where it named none.
     pub(crate) access_key: Cell<&'r [u8]>,
     pub(crate) form: Cell<Option<Form>>,

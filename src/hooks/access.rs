@@ -49,6 +49,7 @@ pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
             context.form.set(Some(form));
             context.access_key.set(verified.access_key());
             context.verified.replace(Some(verified));
+            context.location.set(Some(conf));
             // An unsigned request has shown nothing that `satisfy any` could count.
             if form == Form::Anonymous {
                 DECLINED

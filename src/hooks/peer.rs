@@ -1,12 +1,14 @@
 //! A peer was picked, for a first try or a retry: the head on the wire is signed for it, or the
 //! request fails.
 
+use std::ptr;
 use std::time::Instant;
 
 use ngx::ffi::ngx_time;
 use sigv4::{HeadRoom, Timestamp, WireHead};
 
 use crate::conf::NamedOrigin;
+use crate::context::Context;
 use crate::ffi::request::Request;
 use crate::ffi::upstream::{HeadSlot, Pick};
 use crate::log::log_error;
@@ -26,7 +28,7 @@ pub(crate) fn starts(request: Request<'_>) -> Start {
     let main = request.main();
     if !main
         .context()
-        .is_some_and(|context| context.verified.borrow().is_some())
+        .is_some_and(|context| is_let_in(main, context))
     {
         log_error!(
             request.log(),
@@ -45,6 +47,14 @@ pub(crate) fn starts(request: Request<'_>) -> Start {
         return Start::Refuse;
     }
     Start::Sign
+}
+
+/// Was it here that the request was let in? An internal redirect may have come from a location with
+/// other clients, and `satisfy any` may have left our access phase out.
+fn is_let_in(main: Request<'_>, context: &Context<'_>) -> bool {
+    let location = context.location.get();
+    context.verified.borrow().is_some()
+        && location.is_some_and(|location| ptr::eq(location, main.location_conf()))
 }
 
 /// Signs the head for the picked peer; None fails the request.
