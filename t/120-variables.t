@@ -123,13 +123,22 @@ GET /bucket/key
 --- config
     $TEST_NGINX_CLIENT
     $TEST_NGINX_READER
-    location / { s3_resign on; proxy_pass http://origin_a; }
---- request
-GET /bucket/key
---- more_headers eval: h4()
---- passed: A
+    location / { s3_resign on; limit_req zone=k; proxy_pass http://origin_a; }
+--- request eval: [('GET /bucket/key') x 4]
+--- more_headers eval: [h4(), h4(), h4(reader()), h4(reader())]
+--- error_code eval: [200, 503, 200, 503]
 
-=== TEST 10: map, set and return
+=== TEST 10: limit_req by access key, presigned
+--- http_config
+    limit_req_zone $s3_access_key$s3_auth zone=k:1m rate=1r/m;
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; limit_req zone=k; proxy_pass http://origin_a; }
+--- request eval: [map { 'GET ' . q4(path => $_) } qw(/bucket/a /bucket/b)]
+--- more_headers eval: [map { qh(path => $_) } qw(/bucket/a /bucket/b)]
+--- error_code eval: [200, 503]
+
+=== TEST 11: map, set and return
 --- http_config
     map $s3_bucket $where { media "m"; default "other"; }
 --- config
@@ -142,7 +151,7 @@ GET /bucket/key
 --- response_headers eval: ['X-Where: m', '']
 --- response_body_like eval: ['verified yes', '^\[\]\[\]\[off\]\[key\]\[\]$']
 
-=== TEST 11: the time that signing took
+=== TEST 12: the time that signing took
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; proxy_pass http://origin_a; add_header X-Time $s3_sign_time; }
@@ -153,7 +162,7 @@ GET /bucket/key
 --- response_headers_like
 X-Time: \d+\.\d{6}
 
-=== TEST 12: proxy_set_header with them
+=== TEST 13: proxy_set_header with them
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; proxy_pass http://origin_a; proxy_set_header X-Client "$s3_access_key/$s3_auth"; proxy_set_header x-amz-meta-by $s3_access_key; }
