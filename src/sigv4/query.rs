@@ -199,13 +199,13 @@ impl<'s, 'a> Query<'s, 'a> {
         role
     }
 
-    /// Bytes of the canonical form at the most: each parameter may get a `=`.
+    /// Bytes of the canonical form at the most: each parameter may get a `=`, and has a separator.
     pub(crate) fn max_len(&self) -> usize {
-        let raw = match self.parameters.iter().all(|parameter| parameter.canonical) {
-            true => self.raw.len(),
-            false => 3 * self.raw.len(),
+        let length = |parameter: &Parameter| {
+            let raw = usize::from(parameter.end - parameter.start);
+            2 + if parameter.canonical { raw } else { 3 * raw }
         };
-        raw + self.parameters.len()
+        self.parameters.iter().map(length).sum()
     }
 
     /// Whether a parameter of a V4 signature is there.

@@ -162,23 +162,29 @@ impl Added {
 impl SignedHead<'_> {
     /// Bytes that `write` needs at the most.
     pub fn max_len(&self) -> usize {
-        // All that is fixed: names, algorithm, dates, hash, signature, separators.
-        const FIXED: usize = 512;
-        // A byte may become three where it is percent-encoded.
-        let encoded = [
+        // All that has a fixed length: names, algorithm, dates, hash, signature, separators.
+        const FIXED: usize = 448;
+        let varying = [
             self.origin.credential.access_key().len(),
-            self.origin
-                .session_token
-                .as_ref()
-                .map_or(0, |token| token.expose().len()),
+            (self.origin.session_token.as_ref()).map_or(0, |token| token.expose().len()),
             self.scope.region.as_bytes().len(),
             self.order
                 .iter()
                 .map(|&place| self.header_name(place).len() + 1)
                 .sum(),
         ];
-        let bucket_and_host = self.host().len();
-        FIXED + self.head.max_len() + bucket_and_host + 3 * encoded.iter().sum::<usize>()
+        // In a query a byte may become three.
+        let factor = if self.verified.lifetime.is_some() {
+            3
+        } else {
+            1
+        };
+        let kept: usize = self.head.kept().map(<[u8]>::len).sum();
+        FIXED
+            + self.head.target_max_len()
+            + self.host().len()
+            + kept
+            + factor * varying.iter().sum::<usize>()
     }
 
     /// Writes the head to the beginning of `out`, which has `max_len` bytes, and tells its length;
@@ -204,7 +210,7 @@ impl SignedHead<'_> {
             }
         }
         sink.put(b"\r\n");
-        sink.filled().len()
+        sink.finish().map_or(0, <[u8]>::len)
     }
 
     /// Moves the bucket from the path to the host where the origin wants it there.

@@ -51,19 +51,29 @@ impl Sink for Counting {
     }
 }
 
-/// Fills a slice from its beginning; what does not fit is dropped.
+/// Fills a slice from its beginning.
 pub(crate) struct Filling<'a> {
     out: &'a mut [u8],
     filled: usize,
+    overflow: bool,
 }
 
 impl<'a> Filling<'a> {
     pub(crate) fn new(out: &'a mut [u8]) -> Filling<'a> {
-        Filling { out, filled: 0 }
+        Filling {
+            out,
+            filled: 0,
+            overflow: false,
+        }
     }
 
     pub(crate) fn filled(&self) -> &[u8] {
         self.out.get(..self.filled).unwrap_or_default()
+    }
+
+    /// All that was put; None if something did not fit.
+    pub(crate) fn finish(&self) -> Option<&[u8]> {
+        (!self.overflow).then(|| self.filled())
     }
 
     /// Puts `bytes` in the place of others.
@@ -77,9 +87,12 @@ impl<'a> Filling<'a> {
 impl Sink for Filling<'_> {
     #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
-        if let Some(place) = self.out.get_mut(self.filled..self.filled + bytes.len()) {
-            place.copy_from_slice(bytes);
-            self.filled += bytes.len();
+        match self.out.get_mut(self.filled..self.filled + bytes.len()) {
+            Some(place) => {
+                place.copy_from_slice(bytes);
+                self.filled += bytes.len();
+            }
+            None => self.overflow = true,
         }
     }
 }

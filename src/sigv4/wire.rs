@@ -112,13 +112,13 @@ impl<'s, 'a> WireHead<'s, 'a> {
         Ok(head)
     }
 
-    /// Bytes of request line and headers at the most, once path and query are in canonical form.
-    pub(crate) fn max_len(&self) -> usize {
+    /// Bytes of the request line at the most, once path and query are in canonical form.
+    pub(crate) fn target_max_len(&self) -> usize {
         let path = match uri::is_canonical(self.path, Part::Path) {
             Some(true) => self.path.len(),
             _ => 3 * self.path.len(),
         };
-        self.method.len() + path + self.query.max_len() + self.block.len()
+        self.method.len() + path + self.query.max_len()
     }
 
     fn read_lines(&mut self, lines: &mut ArrayVec<Line, MAX_HEADERS>) -> Result<(), Unsignable> {
