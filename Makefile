@@ -99,7 +99,7 @@ client-test: build s3s-fs swift python-clients
 	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients
 
 bench: build ## requests/s and CPU per request beside plain proxy_pass
-	$(call apt,perl wrk util-linux)
+	$(call apt,perl gcc libc6-dev util-linux)
 	. target/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	t/bench/run
