@@ -77,6 +77,7 @@ impl OriginLine {
                 region: self.region.clone(),
                 host,
                 addressing: self.addressing,
+                framing: sigv4::Framing::default(),
             },
         })
     }

@@ -1,7 +1,7 @@
 //! Why a request is refused, with S3's codes, statuses and texts.
 use std::borrow::Cow;
 
-use crate::scope::Region;
+use crate::{chunked::ChecksumAlgorithm, scope::Region};
 
 /// Why a request was not let in.
 ///
@@ -56,6 +56,22 @@ pub enum Rejection {
     TooManyHeaders,
     /// A form of upload that is not supported.
     NotImplemented,
+    /// `x-amz-decoded-content-length` is missing or no length.
+    MissingDecodedLength,
+    /// A body, or a chunk of it, that is too long.
+    EntityTooLarge,
+    /// `x-amz-trailer` is missing, or not the name of one checksum, or there without a trailer.
+    UnsupportedTrailer,
+    /// A body in `aws-chunked` framing that has another length than announced, or breaks off.
+    IncompleteBody,
+    /// A body whose `aws-chunked` framing cannot be read.
+    MalformedChunk,
+    /// Other trailers than those announced.
+    MalformedTrailer,
+    /// A trailer that is no checksum of its algorithm.
+    InvalidChecksum(ChecksumAlgorithm),
+    /// A checksum that is not that of the data.
+    BadDigest(ChecksumAlgorithm),
     /// For the caller: no fault of the request.
     InternalError,
 }
@@ -149,6 +165,16 @@ impl Rejection {
             }
             Rejection::WrongRegion { expected } => format!(
                 "The authorization header is malformed; the region is wrong; expecting '{expected}'"
+            )
+            .into(),
+            Rejection::InvalidChecksum(algorithm) => format!(
+                "Value for {} trailing header is invalid.",
+                algorithm.header().escape_ascii()
+            )
+            .into(),
+            Rejection::BadDigest(algorithm) => format!(
+                "The {} you specified did not match the calculated checksum.",
+                algorithm.name()
             )
             .into(),
             other => other.row().2.into(),
@@ -262,6 +288,48 @@ impl Rejection {
                 "NotImplemented",
                 501,
                 "A header you provided implies functionality that is not implemented.",
+            ),
+            Rejection::MissingDecodedLength => (
+                "MissingContentLength",
+                411,
+                "You must provide the Content-Length HTTP header.",
+            ),
+            Rejection::EntityTooLarge => (
+                "EntityTooLarge",
+                400,
+                "Your proposed upload exceeds the maximum allowed size.",
+            ),
+            Rejection::UnsupportedTrailer => (
+                "InvalidRequest",
+                400,
+                "The value specified in the x-amz-trailer header is not supported",
+            ),
+            Rejection::IncompleteBody => (
+                "IncompleteBody",
+                400,
+                "You did not provide the number of bytes specified by the \
+                 x-amz-decoded-content-length HTTP header.",
+            ),
+            Rejection::MalformedChunk => (
+                "IncompleteBody",
+                400,
+                "The request body is not in aws-chunked framing.",
+            ),
+            Rejection::MalformedTrailer => (
+                "MalformedTrailerError",
+                400,
+                "The request contained trailing data that was not well-formed or did not conform \
+                 to our published schema.",
+            ),
+            Rejection::InvalidChecksum(_) => (
+                "InvalidRequest",
+                400,
+                "The value of a trailing header is invalid.",
+            ),
+            Rejection::BadDigest(_) => (
+                "BadDigest",
+                400,
+                "The checksum you specified did not match the calculated checksum.",
             ),
             Rejection::InternalError => (
                 "InternalError",

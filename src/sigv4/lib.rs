@@ -7,6 +7,7 @@
 
 mod authorization;
 mod canonical;
+mod chunked;
 mod date;
 mod error;
 mod grant;
@@ -27,6 +28,10 @@ mod verify;
 mod wire;
 
 pub use crate::{
+    chunked::{
+        Checksum, ChecksumAlgorithm, Decoder, Encoder, Frame, Framing, MAX_CHUNK, Misframed,
+        Streaming, StreamingKind,
+    },
     date::Timestamp,
     error::{Malformed, Rejection, Unsignable},
     grant::{Allow, BucketPattern, Client, Clients, Grant},

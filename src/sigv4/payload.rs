@@ -1,7 +1,7 @@
 //! `x-amz-content-sha256`: what a signature says about the body.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
-use crate::error::Rejection;
+use crate::{chunked::StreamingKind, error::Rejection};
 
 /// What is signed in the place of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,21 +9,32 @@ pub(crate) enum Payload {
     /// The SHA-256 of the body, 64 hexadecimal digits as sent.
     Hash([u8; 64]),
     Unsigned,
+    /// A signature or a checksum is in the body, which is in `aws-chunked` framing.
+    Streaming(StreamingKind),
 }
 
 impl Payload {
     pub(crate) fn parse(value: &[u8]) -> Result<Payload, Rejection> {
         match value {
             b"UNSIGNED-PAYLOAD" => Ok(Payload::Unsigned),
-            b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
-            | b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
-            | b"STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-            | b"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"
+            b"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"
             | b"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER" => Err(Rejection::NotImplemented),
             _ => match value.try_into() {
                 Ok(hash) if is_hex(&hash) => Ok(Payload::Hash(hash)),
-                _ => Err(Rejection::InvalidPayloadHash),
+                _ => StreamingKind::ALL
+                    .into_iter()
+                    .find(|kind| kind.name().as_bytes() == value)
+                    .map(Payload::Streaming)
+                    .ok_or(Rejection::InvalidPayloadHash),
             },
+        }
+    }
+
+    /// For requests that are not signed in a V4 header, whose signature begins no chain.
+    pub(crate) fn parse_unframed(value: &[u8]) -> Result<Payload, Rejection> {
+        match Payload::parse(value)? {
+            Payload::Streaming(_) => Err(Rejection::NotImplemented),
+            payload => Ok(payload),
         }
     }
 
@@ -32,6 +43,7 @@ impl Payload {
         match self {
             Payload::Hash(hash) => hash,
             Payload::Unsigned => b"UNSIGNED-PAYLOAD",
+            Payload::Streaming(kind) => kind.name().as_bytes(),
         }
     }
 }

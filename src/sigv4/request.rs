@@ -33,12 +33,15 @@ pub struct Request<'h, 'a> {
 pub(crate) struct Fields<'a> {
     pub(crate) authorization: Option<&'a [u8]>,
     pub(crate) amz_date: Option<&'a [u8]>,
+    pub(crate) content_length: Option<&'a [u8]>,
     pub(crate) content_md5: Option<&'a [u8]>,
     pub(crate) content_sha256: Option<&'a [u8]>,
     pub(crate) content_type: Option<&'a [u8]>,
     pub(crate) copy_source: Option<&'a [u8]>,
     pub(crate) date: Option<&'a [u8]>,
+    pub(crate) decoded_length: Option<&'a [u8]>,
     host: Option<&'a [u8]>,
+    pub(crate) trailer: Option<&'a [u8]>,
 }
 
 impl<'a> Fields<'a> {
@@ -56,8 +59,11 @@ impl<'a> Fields<'a> {
                 11 if is(b"content-md5") => &mut fields.content_md5,
                 12 if is(b"content-type") => &mut fields.content_type,
                 13 if is(b"authorization") => &mut fields.authorization,
+                13 if is(b"x-amz-trailer") => &mut fields.trailer,
+                14 if is(b"content-length") => &mut fields.content_length,
                 17 if is(b"x-amz-copy-source") => &mut fields.copy_source,
                 20 if is(b"x-amz-content-sha256") => &mut fields.content_sha256,
+                28 if is(b"x-amz-decoded-content-length") => &mut fields.decoded_length,
                 _ => continue,
             };
             if field.replace(header.value).is_some() {

@@ -6,6 +6,7 @@ use hmac::Mac;
 
 use crate::{
     canonical::{self, ALGORITHM},
+    chunked::{Chain, Checksum, ChecksumAlgorithm, Encoder, Framing, Shape},
     date::{AmzDate, Timestamp},
     error::Unsignable,
     keys::{Credential, KeyCache, SecretKey, SigningKey},
@@ -13,10 +14,10 @@ use crate::{
     query::Value,
     request::{Header, MAX_HEADERS},
     scope::{Region, Scope},
-    sink::{Filling, Hashing, Sink},
+    sink::{Counting, Filling, Hashing, Sink},
     uri::{self, Part},
     verify::{Form, PayloadPlace, Verified},
-    wire::WireHead,
+    wire::{Body, WireHead},
 };
 
 /// How an origin is told the bucket.
@@ -39,6 +40,7 @@ pub struct Origin {
     /// The Host header, with a port where it is not the scheme's default.
     pub host: Box<[u8]>,
     pub addressing: Addressing,
+    pub framing: Framing,
 }
 
 /// Signs the head of a verified request for an origin.
@@ -68,6 +70,19 @@ pub fn sign<'a>(
     } else {
         region.clone()
     };
+    let streaming = verified.streaming();
+    let (body, body_length, shape) = match (&streaming, origin.framing) {
+        (None, _) => (Body::Untouched, None, None),
+        (Some(streaming), Framing::Keep) => {
+            let shape = Shape::of(streaming);
+            (Body::Reframed, Some(shape.framed_length()), Some(shape))
+        }
+        (Some(streaming), Framing::Decode) => {
+            let checksum_known = verified.checksum().is_some();
+            let body = Body::Decoded { checksum_known };
+            (body, Some(streaming.decoded_length), None)
+        }
+    };
     let mut signed = SignedHead {
         verified,
         head,
@@ -79,6 +94,9 @@ pub fn sign<'a>(
         order: ArrayVec::new(),
         expires: ArrayVec::new(),
         key: None,
+        body,
+        body_length,
+        shape,
     };
     signed.address()?;
     if verified.form() != Form::Anonymous {
@@ -110,6 +128,11 @@ pub struct SignedHead<'a> {
     expires: ArrayVec<u8, 10>,
     /// None for an anonymous request.
     key: Option<SigningKey>,
+    body: Body,
+    /// Content-Length where it is written anew.
+    body_length: Option<u64>,
+    /// Of a body that is framed anew.
+    shape: Option<Shape>,
 }
 
 /// Where the parts of the request target were written.
@@ -124,14 +147,20 @@ struct Target {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Added {
     Host,
+    Checksum(ChecksumAlgorithm),
     ContentSha256,
     Date,
     SecurityToken,
 }
 
 /// Sorted as they are signed.
-const ADDED: [Added; 4] = [
+const ADDED: [Added; 9] = [
     Added::Host,
+    Added::Checksum(ChecksumAlgorithm::Crc32),
+    Added::Checksum(ChecksumAlgorithm::Crc32c),
+    Added::Checksum(ChecksumAlgorithm::Crc64nvme),
+    Added::Checksum(ChecksumAlgorithm::Sha1),
+    Added::Checksum(ChecksumAlgorithm::Sha256),
     Added::ContentSha256,
     Added::Date,
     Added::SecurityToken,
@@ -142,6 +171,7 @@ impl Added {
     fn name(self) -> &'static [u8] {
         match self {
             Added::Host => b"host",
+            Added::Checksum(algorithm) => algorithm.header(),
             Added::ContentSha256 => b"x-amz-content-sha256",
             Added::Date => b"x-amz-date",
             Added::SecurityToken => b"x-amz-security-token",
@@ -152,6 +182,7 @@ impl Added {
     fn spelling(self) -> &'static [u8] {
         match self {
             Added::Host => b"Host",
+            Added::Checksum(algorithm) => algorithm.header(),
             Added::ContentSha256 => b"X-Amz-Content-Sha256",
             Added::Date => b"X-Amz-Date",
             Added::SecurityToken => b"X-Amz-Security-Token",
@@ -179,38 +210,74 @@ impl SignedHead<'_> {
         } else {
             1
         };
-        let kept: usize = self.head.kept().map(<[u8]>::len).sum();
+        let mut body = Counting::default();
+        self.put_body_headers(&mut body);
+        let kept: usize = self.head.kept(self.body).map(<[u8]>::len).sum();
         FIXED
             + self.head.target_max_len()
             + self.host().len()
             + kept
+            + body.0
             + factor * varying.iter().sum::<usize>()
     }
 
+    /// Content-Length where it is written anew: that of a body which came in `aws-chunked` framing.
+    pub fn body_length(&self) -> Option<u64> {
+        self.body_length
+    }
+
     /// Writes the head to the beginning of `out`, which has `max_len` bytes, and tells its length;
-    /// 0 where `out` is too short.
+    /// 0 where `out` is too short, and where the body behind it must not be the client's as it is
+    /// but a decoded one.
     pub fn write(mut self, out: &mut [u8]) -> usize {
+        match self.body {
+            Body::Untouched => self.put(out).0,
+            Body::Reframed | Body::Decoded { .. } => 0,
+        }
+    }
+
+    /// As [`SignedHead::write`], for any body: where an encoder is given, what follows the head is
+    /// the decoded body framed by it, else the body as it is, decoded where it came in
+    /// `aws-chunked` framing.
+    pub fn write_with_encoder(mut self, out: &mut [u8]) -> (usize, Option<Encoder>) {
+        let key = self.key.clone();
+        let (length, signature) = self.put(out);
+        let encoder = self.shape.zip(key.zip(signature)).map(|(shape, seed)| {
+            let (key, signature) = seed;
+            let chain = || Chain::new(key, self.date, self.scope.clone(), signature);
+            Encoder::new(shape, shape.is_signed().then(chain))
+        });
+        (length, encoder)
+    }
+
+    /// Writes the head; tells its length and the signature in it.
+    fn put(&mut self, out: &mut [u8]) -> (usize, Option<[u8; 64]>) {
         if out.len() < self.max_len() {
-            return 0;
+            return (0, None);
         }
         let mut sink = Filling::new(out);
         let target = self.put_request_line(&mut sink);
         put_header(&mut sink, Added::Host, self.host());
-        self.head.kept().for_each(|lines| sink.put(lines));
+        self.head.kept(self.body).for_each(|lines| sink.put(lines));
+        self.put_body_headers(&mut sink);
         for added in [Added::Date, Added::ContentSha256, Added::SecurityToken] {
             if let Some(value) = self.added(added) {
                 put_header(&mut sink, added, value);
             }
         }
-        if let Some(key) = self.key.take() {
-            let signature = self.signature(key, &target, sink.filled());
+        let key = self.key.take();
+        let signature = key.map(|key| self.signature(key, &target, sink.filled()));
+        if let Some(signature) = &signature {
             match target.signature {
-                Some(place) => sink.replace(place, &signature),
-                None => self.put_authorization(&mut sink, &signature),
+                Some(place) => sink.replace(place, signature),
+                None => self.put_authorization(&mut sink, signature),
             }
         }
         sink.put(b"\r\n");
-        sink.finish().map_or(0, <[u8]>::len)
+        match sink.finish() {
+            Some(head) => (head.len(), signature),
+            None => (0, None),
+        }
     }
 
     /// Moves the bucket from the path to the host where the origin wants it there.
@@ -244,7 +311,7 @@ impl SignedHead<'_> {
 
     /// Sorts the headers to sign; repeated ones stay in their order.
     fn order_headers(&mut self) {
-        for place in self.head.to_sign() {
+        for place in self.head.to_sign(self.body) {
             self.insert(place as u16);
         }
         for (at, added) in ADDED.iter().enumerate() {
@@ -271,7 +338,7 @@ impl SignedHead<'_> {
             |sink| sink.put(part(&target.path)),
             |sink| sink.put(part(&target.query)),
             self.headers(),
-            self.verified.payload.as_bytes(),
+            self.payload(),
         );
         let to_sign = canonical::string_to_sign(&self.date, &self.scope, &hash.finish());
         key.update(&to_sign);
@@ -304,6 +371,28 @@ impl SignedHead<'_> {
         sink.put(self.head.version);
         sink.put(b"\r\n");
         target
+    }
+
+    /// The headers that tell of a body whose framing is another now.
+    fn put_body_headers(&self, sink: &mut impl Sink) {
+        if let Body::Decoded { .. } = self.body {
+            self.head
+                .encodings()
+                .for_each(|value| put_other_encodings(sink, value));
+        }
+        if let Some(checksum) = self.checksum() {
+            let header = Added::Checksum(checksum.algorithm());
+            put_header(sink, header, checksum.value());
+        }
+        if let Some(length) = self.body_length {
+            use std::io::Write;
+            // A 64-bit number has at most 20 digits.
+            let mut digits = ArrayVec::<u8, 20>::new();
+            let _ = write!(digits, "{length}");
+            sink.put(b"Content-Length: ");
+            sink.put(&digits);
+            sink.put(b"\r\n");
+        }
     }
 
     /// The canonical path.
@@ -388,11 +477,29 @@ impl SignedHead<'_> {
             _ if self.verified.form() == Form::Anonymous => None,
             Added::ContentSha256 => (!presigned
                 || self.verified.payload_place == PayloadPlace::Header)
-                .then(|| self.verified.payload.as_bytes()),
+                .then(|| self.payload()),
             _ if presigned => None,
+            Added::Checksum(algorithm) => self
+                .checksum()
+                .filter(|checksum| checksum.algorithm() == algorithm)
+                .map(Checksum::value),
             Added::Date => Some(self.date.as_bytes()),
             Added::SecurityToken => self.origin.session_token.as_ref().map(SecretKey::expose),
         }
+    }
+
+    /// What is signed in the place of the body.
+    fn payload(&self) -> &[u8] {
+        match self.body {
+            Body::Untouched | Body::Reframed => self.verified.payload.as_bytes(),
+            Body::Decoded { .. } => b"UNSIGNED-PAYLOAD",
+        }
+    }
+
+    /// The trailing checksum where it is sent as a header.
+    fn checksum(&self) -> Option<&Checksum> {
+        let decoded = matches!(self.body, Body::Decoded { .. });
+        self.verified.checksum().filter(|_| decoded)
     }
 
     fn host(&self) -> &[u8] {
@@ -441,6 +548,24 @@ fn put_header(sink: &mut impl Sink, header: Added, value: &[u8]) {
     sink.put(header.spelling());
     sink.put(b": ");
     sink.put(value);
+    sink.put(b"\r\n");
+}
+
+/// Puts a Content-Encoding without `aws-chunked`; none where nothing else is in it.
+fn put_other_encodings(sink: &mut impl Sink, value: &[u8]) {
+    let mut others = value
+        .split(|&byte| byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"aws-chunked"));
+    let Some(first) = others.next() else {
+        return;
+    };
+    sink.put(b"Content-Encoding: ");
+    sink.put(first);
+    for other in others {
+        sink.put(b", ");
+        sink.put(other);
+    }
     sink.put(b"\r\n");
 }
 

@@ -6,6 +6,7 @@ use subtle::ConstantTimeEq;
 use crate::{
     authorization::{Authorization, Buffers, Presigned, raw_access_key},
     canonical::{self, ALGORITHM},
+    chunked::{Chain, Checksum, Decoder, Streaming},
     date::{AmzDate, Timestamp},
     error::{Malformed, Rejection},
     grant::{Client, Clients},
@@ -74,6 +75,17 @@ pub struct Verified<'r> {
     pub(crate) lifetime: Option<Lifetime>,
     pub(crate) payload: Payload,
     pub(crate) payload_place: PayloadPlace,
+    /// In a box, since most requests have none.
+    upload: Option<Box<Upload>>,
+}
+
+/// A body in `aws-chunked` framing, announced by a head that was signed.
+#[derive(Debug)]
+struct Upload {
+    streaming: Streaming,
+    /// Of signed chunks.
+    chain: Option<Chain>,
+    checksum: Option<Checksum>,
 }
 
 /// From when and for how long a presigned V4 request is valid.
@@ -101,6 +113,30 @@ impl<'r> Verified<'r> {
     /// anonymous request.
     pub fn access_key(&self) -> &'r [u8] {
         self.access_key
+    }
+
+    /// What the head says of a body in `aws-chunked` framing; `None` for any other body.
+    pub fn streaming(&self) -> Option<Streaming> {
+        self.upload.as_ref().map(|upload| upload.streaming)
+    }
+
+    /// Decodes and verifies a body in `aws-chunked` framing, which must not go anywhere else;
+    /// `None` for any other body.
+    pub fn decoder(&self) -> Option<Decoder> {
+        let upload = self.upload.as_ref()?;
+        Some(Decoder::new(upload.streaming, upload.chain.clone()))
+    }
+
+    /// The checksum that the decoder found behind the body, where all of this was read before the
+    /// head is signed: with a plain body it is sent as a header.
+    pub fn set_checksum(&mut self, checksum: Checksum) {
+        if let Some(upload) = &mut self.upload {
+            upload.checksum = Some(checksum);
+        }
+    }
+
+    pub(crate) fn checksum(&self) -> Option<&Checksum> {
+        self.upload.as_ref()?.checksum.as_ref()
     }
 }
 
@@ -163,6 +199,7 @@ fn decide<'r>(
         lifetime: proof.lifetime,
         payload: proof.payload,
         payload_place: proof.payload_place,
+        upload: proof.upload,
     })
 }
 
@@ -187,6 +224,7 @@ struct Proof<'c> {
     lifetime: Option<Lifetime>,
     payload: Payload,
     payload_place: PayloadPlace,
+    upload: Option<Box<Upload>>,
 }
 
 /// A request with its well-known parts found.
@@ -290,7 +328,8 @@ impl<'h, 'r> Input<'h, 'r> {
         let client = clients.find(v4.authorization.access_key);
         let credential = client.map_or(Credential::nobody(), |client| &client.credential);
         let (mut mac, derived) = keys.untrusted_key(credential, scope);
-        let derived = derived.then(|| mac.clone());
+        let chained = matches!(v4.payload, Payload::Streaming(kind) if kind.is_signed());
+        let key = (derived || chained).then(|| mac.clone());
         mac.update(&to_sign);
         let signature = canonical::hex(&mac.finalize().into_bytes().into());
         let matches = is_same(&signature, v4.authorization.signature) && complete;
@@ -298,7 +337,18 @@ impl<'h, 'r> Input<'h, 'r> {
         if !matches {
             return Err(Rejection::SignatureDoesNotMatch);
         }
-        if let Some(key) = derived {
+        let upload = match v4.payload {
+            Payload::Streaming(kind) => Some(Box::new(Upload {
+                streaming: Streaming::read(kind, &self.fields)?,
+                chain: key
+                    .as_ref()
+                    .filter(|_| chained)
+                    .map(|key| Chain::new(key.clone(), v4.date, scope.clone(), signature)),
+                checksum: None,
+            })),
+            _ => None,
+        };
+        if let Some(key) = key.filter(|_| derived) {
             keys.keep(credential, scope, key);
         }
         Ok(Proof {
@@ -310,6 +360,7 @@ impl<'h, 'r> Input<'h, 'r> {
             }),
             payload: v4.payload,
             payload_place: v4.payload_place,
+            upload,
         })
     }
 
@@ -350,8 +401,8 @@ impl<'h, 'r> Input<'h, 'r> {
             (Some(query), Some(header)) if query != header => {
                 return Err(Rejection::PayloadHashConflict);
             }
-            (Some(query), _) => (Payload::parse(query)?, PayloadPlace::Query),
-            (None, Some(header)) => (Payload::parse(header)?, PayloadPlace::Header),
+            (Some(query), _) => (Payload::parse_unframed(query)?, PayloadPlace::Query),
+            (None, Some(header)) => (Payload::parse_unframed(header)?, PayloadPlace::Header),
             (None, None) => (Payload::Unsigned, PayloadPlace::Nowhere),
         };
         Ok(V4 {
@@ -494,6 +545,7 @@ impl<'h, 'r> Input<'h, 'r> {
             lifetime: None,
             payload,
             payload_place,
+            upload: None,
         })
     }
 
@@ -569,13 +621,14 @@ impl<'h, 'r> Input<'h, 'r> {
             lifetime: None,
             payload,
             payload_place,
+            upload: None,
         })
     }
 
     /// The payload of a request whose form has no need of `x-amz-content-sha256`.
     fn unsigned_payload(&self) -> Result<(Payload, PayloadPlace), Rejection> {
         match self.fields.content_sha256 {
-            Some(value) => Ok((Payload::parse(value)?, PayloadPlace::Header)),
+            Some(value) => Ok((Payload::parse_unframed(value)?, PayloadPlace::Header)),
             None => Ok((Payload::Unsigned, PayloadPlace::Nowhere)),
         }
     }

@@ -47,6 +47,25 @@ pub(crate) enum Fate {
     Keep,
     /// Kept, and signed.
     Sign,
+    /// It delimits the body.
+    Length,
+    /// Content-Encoding, of which `aws-chunked` may be a part.
+    Encoding,
+    /// It announces what is in the framing of the body.
+    Framing,
+    /// It says that there is a checksum, in a header or a trailer.
+    ChecksumAlgorithm,
+}
+
+/// What becomes of a body that the client sent in `aws-chunked` framing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// The client sent it otherwise.
+    Untouched,
+    Reframed,
+    Decoded {
+        checksum_known: bool,
+    },
 }
 
 impl Fate {
@@ -60,11 +79,59 @@ impl Fate {
             13 if is(b"authorization") => Fate::Drop,
             19 if is(b"proxy-authorization") => Fate::Drop,
             20 if is(b"x-amz-content-sha256") || is(b"x-amz-security-token") => Fate::Drop,
+            13 if is(b"x-amz-trailer") => Fate::Framing,
+            14 if is(b"content-length") => Fate::Length,
+            16 if is(b"content-encoding") => Fate::Encoding,
+            17 if is(b"transfer-encoding") => Fate::Length,
+            28 if is(b"x-amz-decoded-content-length") => Fate::Framing,
+            28 if is(b"x-amz-sdk-checksum-algorithm") => Fate::ChecksumAlgorithm,
             11 if is(b"content-md5") => Fate::Sign,
             12 if is(b"content-type") => Fate::Sign,
             _ if is_amz(name) => Fate::Sign,
             _ => Fate::Keep,
         }
+    }
+
+    fn is_in(self, fates: Fates) -> bool {
+        fates >> self as u8 & 1 == 1
+    }
+}
+
+/// A set of fates, a bit each.
+type Fates = u8;
+
+const fn set(fates: &[Fate]) -> Fates {
+    let mut set = 0;
+    let mut at = 0;
+    while at < fates.len() {
+        set |= 1 << fates[at] as u8;
+        at += 1;
+    }
+    set
+}
+
+impl Body {
+    /// Which headers go on the wire as they are.
+    fn kept(self) -> Fates {
+        use Fate::{ChecksumAlgorithm, Encoding, Framing, Keep, Length, Sign};
+        match self {
+            Body::Untouched => {
+                const { set(&[Keep, Sign, Length, Encoding, Framing, ChecksumAlgorithm]) }
+            }
+            Body::Reframed => const { set(&[Keep, Sign, Encoding, Framing, ChecksumAlgorithm]) },
+            Body::Decoded {
+                checksum_known: true,
+            } => const { set(&[Keep, Sign, ChecksumAlgorithm]) },
+            // S3 refuses to hear of a checksum that it does not get.
+            Body::Decoded {
+                checksum_known: false,
+            } => const { set(&[Keep, Sign]) },
+        }
+    }
+
+    /// Which of them are signed.
+    fn signed(self) -> Fates {
+        self.kept() & const { set(&[Fate::Sign, Fate::Framing, Fate::ChecksumAlgorithm]) }
     }
 }
 
@@ -189,11 +256,20 @@ impl<'s, 'a> WireHead<'s, 'a> {
     }
 
     /// The places of the headers to sign, in their order on the wire.
-    pub(crate) fn to_sign(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn to_sign(&self, body: Body) -> impl Iterator<Item = usize> {
+        let signed = body.signed();
         let lines = self.lines.iter().enumerate();
         lines
-            .filter(|(_, line)| line.fate == Fate::Sign)
+            .filter(move |(_, line)| line.fate.is_in(signed))
             .map(|(at, _)| at)
+    }
+
+    /// The values of Content-Encoding, a header each.
+    pub(crate) fn encodings(&self) -> impl Iterator<Item = &'a [u8]> {
+        let lines = self.lines.iter().enumerate();
+        lines
+            .filter(|(_, line)| line.fate == Fate::Encoding)
+            .map(|(at, _)| self.header(at).value)
     }
 
     /// The header in a place; an empty one where there is none.
@@ -214,14 +290,15 @@ impl<'s, 'a> WireHead<'s, 'a> {
     }
 
     /// The lines that go on the wire again, as many of them together as lie together.
-    pub(crate) fn kept(&self) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn kept(&self, body: Body) -> impl Iterator<Item = &'a [u8]> {
+        let kept = body.kept();
         let mut at = 0;
         self.lines
-            .chunk_by(|a, b| (a.fate == Fate::Drop) == (b.fate == Fate::Drop))
+            .chunk_by(move |a, b| a.fate.is_in(kept) == b.fate.is_in(kept))
             .filter_map(move |run| {
                 let start = self.line_start(at);
                 at += run.len();
-                let kept = run.first().is_some_and(|line| line.fate != Fate::Drop);
+                let kept = run.first().is_some_and(|line| line.fate.is_in(kept));
                 kept.then(|| {
                     self.block
                         .get(start..self.line_start(at))

@@ -83,6 +83,7 @@ fn measure(name: &str, texts: &[String]) {
         region: Region::parse(b"eu-west-1"),
         host: b"s3.origin.example:9000".as_slice().into(),
         addressing: Addressing::Path,
+        framing: Framing::default(),
     };
     let mut keys = KeyCache::new(64);
     let raws: Vec<_> = texts.iter().map(|text| Raw::new(text)).collect();

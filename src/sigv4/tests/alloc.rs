@@ -10,6 +10,7 @@ use std::{
 
 use common::{
     reference::{KEY, NOW, SECRET, Sample},
+    upload::Upload,
     *,
 };
 use sigv4::*;
@@ -109,6 +110,7 @@ fn none_on_the_hot_path() {
         region: None,
         host: b"s3.origin.example:9000".as_slice().into(),
         addressing,
+        framing: Framing::default(),
     });
     let raws: Vec<_> = texts.iter().map(|text| Raw::new(text)).collect();
     let heads: Vec<_> = texts
@@ -149,6 +151,61 @@ fn none_on_the_hot_path() {
     assert_eq!(keys.hits() + derivations, needed);
     let quarter = 2 * REQUESTS / 4;
     assert_eq!(forms, [quarter, quarter, 0, quarter, quarter]);
+}
+
+/// However long a body in `aws-chunked` framing is, and however it is cut.
+#[test]
+fn none_per_chunk() {
+    for kind in [
+        StreamingKind::Signed,
+        StreamingKind::SignedTrailer,
+        StreamingKind::UnsignedTrailer,
+    ] {
+        let upload = Upload::even(kind, &[b'x'; 300_000], 8_192);
+        let head = upload.head();
+        let mut body = upload.body(&head);
+        let raw = Raw::new(&head);
+        let verified = verdict(&raw, &Directory::new(&[(KEY, SECRET)]), &rules(), NOW).unwrap();
+        let origin = Origin {
+            credential: credential("AKIDORIGIN", "origin/secret"),
+            session_token: None,
+            region: None,
+            host: b"s3.origin.example:9000".as_slice().into(),
+            addressing: Addressing::Path,
+            framing: Framing::Keep,
+        };
+        let wire = format!("{} HTTP/1.1\nHost: h\n\n", head.lines().next().unwrap());
+        let wire = wire.replace('\n', "\r\n");
+        let mut room = HeadRoom::default();
+        let wire = WireHead::parse(wire.as_bytes(), &mut room).unwrap();
+        let mut keys = KeyCache::new(1);
+        let mut out = vec![0; 4_096];
+        let signed = sign(&verified, &wire, &origin, &mut keys, Timestamp(NOW)).unwrap();
+        let mut encoder = signed.write_with_encoder(&mut out).1.unwrap();
+        let mut decoder = verified.decoder().unwrap();
+
+        let before = ALLOCATIONS.get();
+        let mut chunks = 0;
+        for piece in body.chunks_mut(1_000) {
+            let data = decoder.decode(piece).unwrap();
+            assert!(data.len() <= piece.len());
+        }
+        while encoder.next_length() > 0 {
+            // Every other chunk is hashed anew.
+            let length = encoder.next_length();
+            let known = decoder.chunk_hash(encoder.offset(), length);
+            let known = known.filter(|_| chunks % 2 == 0);
+            if known.is_none() && encoder.is_signed() {
+                encoder.hash(&upload.payload[..length as usize]);
+            }
+            encoder.chunk(known.as_ref()).unwrap();
+            chunks += 1;
+        }
+        assert!(decoder.finish().unwrap().is_some());
+        encoder.end(decoder.checksum()).unwrap();
+        assert_eq!(ALLOCATIONS.get() - before, 0, "{kind:?}");
+        assert_eq!(chunks, 37);
+    }
 }
 
 /// Who is refused allocates nothing either, however often.

@@ -47,6 +47,46 @@ fn get_object_with_range() {
     );
 }
 
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>; the chunks that follow
+/// are among the core's own tests.
+#[test]
+fn put_object_in_chunks() {
+    streaming(
+        "content-encoding;content-length;host;x-amz-content-sha256;x-amz-date;\
+         x-amz-decoded-content-length;x-amz-storage-class",
+        "content-length: 66824\nx-amz-content-sha256: STREAMING-AWS4-HMAC-SHA256-PAYLOAD\n",
+        "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9",
+    );
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html>
+#[test]
+fn put_object_in_chunks_with_trailer() {
+    streaming(
+        "content-encoding;host;x-amz-content-sha256;x-amz-date;x-amz-decoded-content-length;\
+         x-amz-storage-class;x-amz-trailer",
+        "x-amz-trailer: x-amz-checksum-crc32c\n\
+         x-amz-content-sha256: STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER\n",
+        "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e",
+    );
+}
+
+fn streaming(signed: &str, headers: &str, signature: &str) {
+    let text = |signature: &str| {
+        format!(
+            "PUT /examplebucket/chunkObject.txt\nHost: s3.amazonaws.com\n{headers}\
+             x-amz-date: 20130524T000000Z\nx-amz-storage-class: REDUCED_REDUNDANCY\n\
+             content-encoding: aws-chunked\nx-amz-decoded-content-length: 66560\n\
+             Authorization: AWS4-HMAC-SHA256 \
+             Credential={V4_KEY}/20130524/us-east-1/s3/aws4_request,\
+             SignedHeaders={signed},Signature={signature}\n"
+        )
+    };
+    assert_eq!(v4(&text(signature)), Ok(()), "{signed}");
+    let wrong = format!("0{}", &signature[1..]);
+    assert_eq!(v4(&text(&wrong)), Err(Rejection::SignatureDoesNotMatch));
+}
+
 #[test]
 fn put_object() {
     v4_header(

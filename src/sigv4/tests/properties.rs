@@ -17,6 +17,7 @@ fn origin(addressing: Addressing) -> Origin {
         region: Region::parse(b"eu-west-1"),
         host: b"s3.origin.example:9000".as_slice().into(),
         addressing,
+        framing: Framing::default(),
     }
 }
 

@@ -19,6 +19,7 @@ fn origin() -> Origin {
         region: Region::parse(b"eu-west-1"),
         host: b"s3.origin.example:9000".as_slice().into(),
         addressing: Addressing::Path,
+        framing: Framing::default(),
     }
 }
 

@@ -9,6 +9,7 @@
 )]
 
 pub mod reference;
+pub mod upload;
 
 use std::collections::HashMap;
 

@@ -1,0 +1,75 @@
+//! The signatures of chunks, each made over the one before it.
+use arrayvec::ArrayVec;
+use hmac::Mac;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    canonical::hex, chunked::Checksum, date::AmzDate, keys::SigningKey, scope::Scope, sink::Sink,
+};
+
+/// The SHA-256 of nothing.
+const EMPTY: &[u8] = b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// Makes the signatures of one body's chunks, in their order.
+#[derive(Clone)]
+pub(crate) struct Chain {
+    /// Zeroised when dropped.
+    key: SigningKey,
+    date: AmzDate,
+    scope: Scope,
+    previous: [u8; 64],
+}
+
+impl Chain {
+    /// A chain that begins with the signature of the request's head.
+    pub(crate) fn new(key: SigningKey, date: AmzDate, scope: Scope, seed: [u8; 64]) -> Chain {
+        Chain {
+            key,
+            date,
+            scope,
+            previous: seed,
+        }
+    }
+
+    /// The signature of the next chunk.
+    pub(crate) fn sign_chunk(&mut self, hash: &[u8; 32]) -> &[u8; 64] {
+        self.sign(b"AWS4-HMAC-SHA256-PAYLOAD", &[EMPTY, &hex(hash)])
+    }
+
+    /// The signature of the trailer, which follows that of the last chunk.
+    pub(crate) fn sign_trailer(&mut self, checksum: &Checksum) -> &[u8; 64] {
+        let mut hash = Sha256::new();
+        for part in [checksum.algorithm().header(), b":", checksum.value(), b"\n"] {
+            hash.update(part);
+        }
+        let hash = hex(&hash.finalize().into());
+        self.sign(b"AWS4-HMAC-SHA256-TRAILER", &[&hash])
+    }
+
+    fn sign(&mut self, algorithm: &[u8], hashes: &[&[u8]]) -> &[u8; 64] {
+        // Its parts are bounded by their types: 326 bytes at most.
+        let mut to_sign = ArrayVec::<u8, 384>::new();
+        to_sign.put(algorithm);
+        to_sign.put(b"\n");
+        to_sign.put(self.date.as_bytes());
+        to_sign.put(b"\n");
+        self.scope.put(&mut to_sign);
+        for line in std::iter::once(&self.previous.as_slice()).chain(hashes) {
+            to_sign.put(b"\n");
+            to_sign.put(line);
+        }
+        let mut mac = self.key.clone();
+        mac.update(&to_sign);
+        self.previous = hex(&mac.finalize().into_bytes().into());
+        &self.previous
+    }
+}
+
+impl std::fmt::Debug for Chain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chain")
+            .field("date", &self.date)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}

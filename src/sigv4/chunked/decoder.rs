@@ -1,0 +1,377 @@
+//! Takes framing off.
+use std::{collections::VecDeque, ops::Range};
+
+use arrayvec::ArrayVec;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::{
+    chunked::{Chain, Checksum, ChecksumAlgorithm, MAX_CHUNK, Streaming, checksum::Summing},
+    error::Rejection,
+};
+
+/// The longest line of framing, in bytes; none that is well-formed has more than 130.
+const MAX_LINE: usize = 256;
+
+/// How many hashes of chunks are kept.
+const MAX_HASHES: usize = 64;
+
+/// Takes the framing off a client's body and verifies it as it arrives.
+pub struct Decoder {
+    streaming: Streaming,
+    /// Of signed chunks.
+    chain: Option<Chain>,
+    state: State,
+    /// What has arrived of a line of framing.
+    line: ArrayVec<u8, MAX_LINE>,
+    /// Data that has arrived.
+    decoded: u64,
+    /// The last byte of the data, once it has arrived.
+    held: Option<u8>,
+    /// Of the data of a signed chunk.
+    hash: Sha256,
+    summing: Option<Summing>,
+    hashes: VecDeque<ChunkHash>,
+    checksum: Option<Checksum>,
+    failure: Option<Rejection>,
+}
+
+/// What is expected next.
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// The line before a chunk's data.
+    ChunkHead,
+    Data {
+        left: u64,
+        length: u64,
+        /// Of signed chunks.
+        signature: [u8; 64],
+    },
+    /// The line break behind a chunk's data.
+    DataEnd,
+    Trailer,
+    /// The line break that some clients (minio-go) send behind a trailer that ends in a line feed.
+    TrailerBreak(Claim),
+    TrailerSignature(Claim),
+    /// The line break at the very end.
+    LastBreak,
+    Complete,
+}
+
+/// What the client says that the checksum is.
+type Claim = Checksum;
+
+/// The SHA-256 of a stretch of data.
+struct ChunkHash {
+    offset: u64,
+    length: u64,
+    hash: [u8; 32],
+}
+
+impl Decoder {
+    /// `chain` is for signed kinds.
+    pub(crate) fn new(streaming: Streaming, chain: Option<Chain>) -> Decoder {
+        let hashes = if chain.is_some() { MAX_HASHES } else { 0 };
+        Decoder {
+            streaming,
+            chain,
+            state: State::ChunkHead,
+            line: ArrayVec::new(),
+            decoded: 0,
+            held: None,
+            hash: Sha256::new(),
+            summing: streaming.checksum.map(Summing::new),
+            hashes: VecDeque::with_capacity(hashes),
+            checksum: None,
+            failure: None,
+        }
+    }
+
+    /// Takes the next bytes of the body, however it is cut, and decodes them in place: data is in
+    /// the returned part of `buf`, everything outside of it is spent.
+    ///
+    /// Data may be handed out before the signature over its chunk can be checked, but the last
+    /// byte of a chunk is not, and the last byte of the body is left to [`Decoder::finish`]. A body
+    /// that fails thus lacks a part of the length that was announced for it.
+    ///
+    /// # Errors
+    /// With the [`Rejection`] to answer; the same again from then on. The bytes are then worthless.
+    pub fn decode(&mut self, buf: &mut [u8]) -> Result<Range<usize>, Rejection> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        let data = self.take(buf);
+        self.failure = data.as_ref().err().cloned();
+        data
+    }
+
+    /// The body has ended; gives the last byte of its data, where it has any. The line break at the
+    /// very end may be missing behind a trailer, as some clients have it.
+    ///
+    /// # Errors
+    /// `IncompleteBody`, or what [`Decoder::decode`] said.
+    pub fn finish(&mut self) -> Result<Option<u8>, Rejection> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        let may_end = match self.state {
+            State::Complete => true,
+            State::LastBreak => self.streaming.checksum.is_some() && self.line.is_empty(),
+            _ => false,
+        };
+        if !may_end {
+            self.failure = Some(Rejection::IncompleteBody);
+            return Err(Rejection::IncompleteBody);
+        }
+        self.state = State::Complete;
+        Ok(self.held.take())
+    }
+
+    /// Whether the body has arrived whole and was verified, up to bytes behind its end.
+    pub fn is_complete(&self) -> bool {
+        matches!(self.state, State::Complete) && self.failure.is_none()
+    }
+
+    /// The trailing checksum, once the body is complete.
+    pub fn checksum(&self) -> Option<&Checksum> {
+        self.checksum.as_ref().filter(|_| self.is_complete())
+    }
+
+    /// The SHA-256 of the `length` bytes of data from `offset` on, if a signed chunk of the
+    /// client's was just these; hashes of data before them are forgotten. At most 64 are kept.
+    pub fn chunk_hash(&mut self, offset: u64, length: u64) -> Option<[u8; 32]> {
+        while self.hashes.front().is_some_and(|hash| hash.offset < offset) {
+            self.hashes.pop_front();
+        }
+        self.hashes
+            .front()
+            .filter(|hash| hash.offset == offset && hash.length == length)
+            .map(|hash| hash.hash)
+    }
+
+    fn take(&mut self, buf: &mut [u8]) -> Result<Range<usize>, Rejection> {
+        let mut data = 0..0;
+        let mut at = 0;
+        while at < buf.len() {
+            let rest = buf.get(at..).unwrap_or_default();
+            if let State::Data { .. } = self.state {
+                let (taken, handed_out) = self.take_data(rest)?;
+                if data.is_empty() {
+                    data = at..at + handed_out;
+                } else {
+                    buf.copy_within(at..at + handed_out, data.end);
+                    data.end += handed_out;
+                }
+                at += taken;
+            } else {
+                at += self.take_text(rest)?;
+            }
+        }
+        Ok(data)
+    }
+
+    /// Takes data of a chunk; tells how much it took, and how much of it may be handed out.
+    fn take_data(&mut self, rest: &[u8]) -> Result<(usize, usize), Rejection> {
+        let State::Data {
+            left,
+            length,
+            signature,
+        } = self.state
+        else {
+            return Ok((0, 0));
+        };
+        let taken = usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()));
+        let data = rest.get(..taken).unwrap_or_default();
+        if self.chain.is_some() {
+            self.hash.update(data);
+        }
+        if let Some(summing) = &mut self.summing {
+            summing.update(data);
+        }
+        self.decoded += taken as u64;
+        let left = left - taken as u64;
+        self.state = State::Data {
+            left,
+            length,
+            signature,
+        };
+        if left == 0 {
+            self.verify_chunk(length, &signature)?;
+            self.state = State::DataEnd;
+        }
+        if self.decoded == self.streaming.decoded_length {
+            self.held = data.last().copied();
+        }
+        Ok((taken, taken - usize::from(self.held.is_some())))
+    }
+
+    fn verify_chunk(&mut self, length: u64, signature: &[u8; 64]) -> Result<(), Rejection> {
+        let Some(chain) = &mut self.chain else {
+            return Ok(());
+        };
+        let hash: [u8; 32] = self.hash.finalize_reset().into();
+        if !bool::from(chain.sign_chunk(&hash).ct_eq(signature)) {
+            return Err(Rejection::SignatureDoesNotMatch);
+        }
+        if length > 0 && self.hashes.len() < MAX_HASHES {
+            self.hashes.push_back(ChunkHash {
+                offset: self.decoded - length,
+                length,
+                hash,
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes a line of framing, or the part of it that is there.
+    fn take_text(&mut self, rest: &[u8]) -> Result<usize, Rejection> {
+        if let State::Complete = self.state {
+            return Err(self.malformed());
+        }
+        let room = rest.get(..self.line.remaining_capacity()).unwrap_or(rest);
+        let end = memchr::memchr(b'\n', room);
+        let part = end.map_or(room, |end| room.get(..=end).unwrap_or_default());
+        if self.line.try_extend_from_slice(part).is_err() || end.is_none() && self.line.is_full() {
+            return Err(self.malformed());
+        }
+        if end.is_some() {
+            let line = std::mem::take(&mut self.line);
+            self.state = self.read_line(&line)?;
+        }
+        Ok(part.len())
+    }
+
+    /// Reads a line, and tells what comes next.
+    fn read_line(&mut self, line: &[u8]) -> Result<State, Rejection> {
+        let is_break = line == b"\r\n";
+        match self.state {
+            State::ChunkHead => self.read_chunk_head(line),
+            State::DataEnd if is_break => Ok(State::ChunkHead),
+            State::Trailer => self.read_trailer(line),
+            State::TrailerBreak(claim) if is_break => self.after_trailer(claim),
+            State::TrailerSignature(claim) => self.read_trailer_signature(line, claim),
+            State::LastBreak if is_break => Ok(State::Complete),
+            _ => Err(self.malformed()),
+        }
+    }
+
+    /// `size;chunk-signature=<signature>` of signed chunks, `size` of others.
+    fn read_chunk_head(&mut self, line: &[u8]) -> Result<State, Rejection> {
+        let line = line
+            .strip_suffix(b"\r\n")
+            .ok_or(Rejection::MalformedChunk)?;
+        let (size, signature) = match self.chain {
+            Some(_) => line
+                .split_last_chunk()
+                .and_then(|(before, signature)| {
+                    Some((before.strip_suffix(b";chunk-signature=")?, *signature))
+                })
+                .ok_or(Rejection::MalformedChunk)?,
+            None => (line, [0; 64]),
+        };
+        let length = hexadecimal(size).ok_or(Rejection::MalformedChunk)?;
+        if length > MAX_CHUNK {
+            return Err(Rejection::EntityTooLarge);
+        }
+        let missing = self.streaming.decoded_length - self.decoded;
+        if length > missing {
+            return Err(Rejection::IncompleteBody);
+        }
+        if length > 0 {
+            return Ok(State::Data {
+                left: length,
+                length,
+                signature,
+            });
+        }
+        self.verify_chunk(0, &signature)?;
+        match self.streaming.checksum {
+            _ if missing > 0 => Err(Rejection::IncompleteBody),
+            Some(_) => Ok(State::Trailer),
+            None => Ok(State::LastBreak),
+        }
+    }
+
+    /// `name:value`, where space may be around the value.
+    fn read_trailer(&mut self, line: &[u8]) -> Result<State, Rejection> {
+        let algorithm = self.algorithm()?;
+        let value = line
+            .split_at_checked(algorithm.header().len())
+            .filter(|(name, _)| name.eq_ignore_ascii_case(algorithm.header()))
+            .and_then(|(_, value)| value.strip_prefix(b":"))
+            .ok_or(Rejection::MalformedTrailer)?;
+        let claim = Checksum::parse(algorithm, value.trim_ascii())
+            .ok_or(Rejection::InvalidChecksum(algorithm))?;
+        if line.ends_with(b"\r\n") {
+            self.after_trailer(claim)
+        } else {
+            Ok(State::TrailerBreak(claim))
+        }
+    }
+
+    fn after_trailer(&mut self, claim: Claim) -> Result<State, Rejection> {
+        match self.chain {
+            Some(_) => Ok(State::TrailerSignature(claim)),
+            None => self.verify_checksum(claim),
+        }
+    }
+
+    fn read_trailer_signature(&mut self, line: &[u8], claim: Claim) -> Result<State, Rejection> {
+        let signature: [u8; 64] = line
+            .strip_prefix(b"x-amz-trailer-signature:")
+            .and_then(|value| value.strip_suffix(b"\r\n"))
+            .map(<[u8]>::trim_ascii)
+            .and_then(|value| value.try_into().ok())
+            .ok_or(Rejection::MalformedTrailer)?;
+        let matches = match &mut self.chain {
+            Some(chain) => bool::from(chain.sign_trailer(&claim).ct_eq(&signature)),
+            None => false,
+        };
+        if !matches {
+            return Err(Rejection::SignatureDoesNotMatch);
+        }
+        self.verify_checksum(claim)
+    }
+
+    fn verify_checksum(&mut self, claim: Claim) -> Result<State, Rejection> {
+        if self.summing.as_ref().map(Summing::finish) != Some(claim) {
+            return Err(Rejection::BadDigest(claim.algorithm()));
+        }
+        self.checksum = Some(claim);
+        Ok(State::LastBreak)
+    }
+
+    fn algorithm(&self) -> Result<ChecksumAlgorithm, Rejection> {
+        self.streaming.checksum.ok_or(Rejection::MalformedTrailer)
+    }
+
+    /// What is wrong with text that does not belong where it stands.
+    fn malformed(&self) -> Rejection {
+        match self.state {
+            State::ChunkHead | State::Data { .. } | State::DataEnd => Rejection::MalformedChunk,
+            _ if self.streaming.checksum.is_none() => Rejection::MalformedChunk,
+            _ => Rejection::MalformedTrailer,
+        }
+    }
+}
+
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoder")
+            .field("streaming", &self.streaming)
+            .field("decoded", &self.decoded)
+            .field("failure", &self.failure)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A hexadecimal number of at most 64 bits and 16 digits.
+fn hexadecimal(digits: &[u8]) -> Option<u64> {
+    if !(1..=16).contains(&digits.len()) {
+        return None;
+    }
+    digits.iter().try_fold(0, |number, &digit| {
+        let value = char::from(digit).to_digit(16)?;
+        Some(number << 4 | u64::from(value))
+    })
+}

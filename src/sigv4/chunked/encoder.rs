@@ -1,0 +1,221 @@
+//! Puts framing on.
+use arrayvec::ArrayVec;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    chunked::{Chain, Checksum, ChecksumAlgorithm, MAX_CHUNK, Streaming, StreamingKind},
+    sink::Sink,
+};
+
+/// Where it cannot be known how the client cuts the body, and what most of them do.
+const USUAL_CHUNK: u64 = 64 << 10;
+
+/// S3 refuses shorter ones but the last.
+const MIN_CHUNK: u64 = 8 << 10;
+
+/// `;chunk-signature=` and the signature.
+const CHUNK_SIGNATURE: u64 = 17 + 64;
+
+/// `x-amz-trailer-signature:`, the signature and a line break.
+const TRAILER_SIGNATURE: u64 = 24 + 64 + 2;
+
+/// Text that goes between pieces of data.
+pub type Frame = ArrayVec<u8, 384>;
+
+/// What is done to a body by framing it; the chunks are all of the same size but the last.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    kind: StreamingKind,
+    checksum: Option<ChecksumAlgorithm>,
+    /// Without framing.
+    length: u64,
+    chunk: u64,
+}
+
+impl Shape {
+    /// The shape in which a client sent its body, as far as the length tells: powers of two are
+    /// tried, since many sizes lead to the same number of chunks. Else 64 KiB.
+    pub(crate) fn of(streaming: &Streaming) -> Shape {
+        let shape = |chunk| Shape {
+            kind: streaming.kind,
+            checksum: streaming.checksum,
+            length: streaming.decoded_length,
+            chunk,
+        };
+        std::iter::successors(Some(MIN_CHUNK), |size| Some(size * 2))
+            .take_while(|&size| size <= MAX_CHUNK)
+            .map(shape)
+            .find(|shape| Some(shape.framed_length()) == streaming.framed_length)
+            .unwrap_or_else(|| shape(USUAL_CHUNK))
+    }
+
+    /// Bytes with framing.
+    pub(crate) fn framed_length(&self) -> u64 {
+        let (full, rest) = (self.length / self.chunk, self.length % self.chunk);
+        let last = if rest > 0 { self.framed_chunk(rest) } else { 0 };
+        let trailer = match self.checksum {
+            None => 0,
+            // A colon and a line break.
+            Some(algorithm) => (algorithm.header().len() + 1 + algorithm.value_length() + 2) as u64,
+        };
+        let signature = match self.kind {
+            StreamingKind::SignedTrailer => TRAILER_SIGNATURE,
+            _ => 0,
+        };
+        // The last chunk has no data, hence no line break behind it but that of the whole.
+        full * self.framed_chunk(self.chunk) + last + self.framed_chunk(0) + trailer + signature
+    }
+
+    pub(crate) fn is_signed(&self) -> bool {
+        self.kind.is_signed()
+    }
+
+    fn framed_chunk(&self, length: u64) -> u64 {
+        let digits = u64::from(length.max(1).ilog2() / 4 + 1);
+        let signature = if self.kind.is_signed() {
+            CHUNK_SIGNATURE
+        } else {
+            0
+        };
+        digits + signature + 2 + length + 2
+    }
+}
+
+/// Frames a body for one try at an origin.
+///
+/// For each chunk: the data of [`Encoder::next_length`] bytes is got together, the frame from
+/// [`Encoder::chunk`] is sent and then that data; in the end, the frame from [`Encoder::end`].
+/// Nothing here allocates.
+#[derive(Debug, Clone)]
+pub struct Encoder {
+    shape: Shape,
+    /// Of signed chunks.
+    chain: Option<Chain>,
+    /// Data framed so far.
+    offset: u64,
+    /// Of the data of the next chunk as far as [`Encoder::hash`] has got it.
+    hash: Sha256,
+    hashed: u64,
+}
+
+/// The data is not what the lengths promised, so that the body must not be finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Misframed;
+
+impl std::fmt::Display for Misframed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the body is not as long as announced, or lacks its checksum")
+    }
+}
+
+impl std::error::Error for Misframed {}
+
+impl Encoder {
+    /// `chain` is for signed kinds.
+    pub(crate) fn new(shape: Shape, chain: Option<Chain>) -> Encoder {
+        Encoder {
+            shape,
+            chain,
+            offset: 0,
+            hash: Sha256::new(),
+            hashed: 0,
+        }
+    }
+
+    /// Bytes of the whole body with its framing: Content-Length of the signed head.
+    pub fn framed_length(&self) -> u64 {
+        self.shape.framed_length()
+    }
+
+    /// Whether chunks need the hash of their data.
+    pub fn is_signed(&self) -> bool {
+        self.chain.is_some()
+    }
+
+    /// Where in the body, without its framing, the next chunk begins.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Bytes of data of the next chunk; 0 where there is no more data.
+    pub fn next_length(&self) -> u64 {
+        self.shape.chunk.min(self.shape.length - self.offset)
+    }
+
+    /// Hashes a piece of the next chunk's data, for signed chunks whose hash is not known.
+    pub fn hash(&mut self, data: &[u8]) {
+        self.hash.update(data);
+        self.hashed += data.len() as u64;
+    }
+
+    /// What precedes the data of the next chunk on the wire. A signed chunk is signed by `hash`,
+    /// the SHA-256 of its data ([`Decoder::chunk_hash`](crate::Decoder::chunk_hash)), or by what
+    /// [`Encoder::hash`] was given.
+    ///
+    /// # Errors
+    /// If there is no more data, or if that of the chunk was not hashed whole.
+    pub fn chunk(&mut self, hash: Option<&[u8; 32]>) -> Result<Frame, Misframed> {
+        let length = self.next_length();
+        if length == 0 {
+            return Err(Misframed);
+        }
+        let frame = self.head(length, hash)?;
+        self.offset += length;
+        Ok(frame)
+    }
+
+    /// What follows the data of the last chunk, to the end of the body.
+    ///
+    /// # Errors
+    /// If there is data left, or if the checksum for the trailer is missing.
+    pub fn end(&mut self, checksum: Option<&Checksum>) -> Result<Frame, Misframed> {
+        let given = checksum.map(Checksum::algorithm);
+        if self.next_length() > 0 || self.shape.checksum.is_some() && self.shape.checksum != given {
+            return Err(Misframed);
+        }
+        let mut frame = self.head(0, None)?;
+        if self.shape.checksum.is_some()
+            && let Some(checksum) = checksum
+        {
+            frame.put(checksum.algorithm().header());
+            frame.put(b":");
+            frame.put(checksum.value());
+            frame.put(b"\r\n");
+            if let Some(chain) = &mut self.chain {
+                frame.put(b"x-amz-trailer-signature:");
+                frame.put(chain.sign_trailer(checksum));
+                frame.put(b"\r\n");
+            }
+        }
+        frame.put(b"\r\n");
+        Ok(frame)
+    }
+
+    /// The line break behind the data of the chunk before, and the line before that of this one.
+    fn head(&mut self, length: u64, hash: Option<&[u8; 32]>) -> Result<Frame, Misframed> {
+        let mut frame = Frame::new();
+        if self.offset > 0 {
+            frame.put(b"\r\n");
+        }
+        put_hex(&mut frame, length);
+        let hashed = std::mem::take(&mut self.hashed);
+        if let Some(chain) = &mut self.chain {
+            let own = self.hash.finalize_reset().into();
+            let hash = match hash {
+                Some(hash) => hash,
+                None if hashed == length => &own,
+                None => return Err(Misframed),
+            };
+            frame.put(b";chunk-signature=");
+            frame.put(chain.sign_chunk(hash));
+        }
+        frame.put(b"\r\n");
+        Ok(frame)
+    }
+}
+
+fn put_hex(frame: &mut Frame, number: u64) {
+    use std::io::Write;
+    // A frame has room for much more.
+    let _ = write!(frame, "{number:x}");
+}
