@@ -72,6 +72,7 @@ const FIELDS: &[(&str, &[&str])] = &[
     ),
     ("ngx_connection_t", &["log"]),
     ("ngx_buf_t", &["pos", "last", "start", "end"]),
+    ("ngx_chain_t", &["buf", "next"]),
     ("ngx_http_core_loc_conf_t", &["name", "handler"]),
     ("ngx_http_core_main_conf_t", &["phases", "variables"]),
 ];

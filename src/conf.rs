@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use ngx::ffi::{ngx_flag_t, ngx_http_complex_value_t};
-use sigv4::{Addressing, Client, Clients, Credential, KeyCache, Region, Rules, SecretKey};
+use sigv4::{Addressing, Client, Clients, Credential, Framing, KeyCache, Region, Rules, SecretKey};
 
 use crate::ffi::conf::{Level, Pass};
 use crate::ffi::upstream::{Hooked, Upstream};
@@ -48,6 +48,7 @@ pub(crate) struct OriginLine {
     pub(crate) region: Option<Region>,
     pub(crate) host: Option<Box<[u8]>>,
     pub(crate) addressing: Addressing,
+    pub(crate) framing: Framing,
 }
 
 /// An origin with the name that users know it by.
@@ -77,7 +78,7 @@ impl OriginLine {
                 region: self.region.clone(),
                 host,
                 addressing: self.addressing,
-                framing: sigv4::Framing::default(),
+                framing: self.framing,
             },
         })
     }

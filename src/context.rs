@@ -2,9 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 
-use sigv4::{Form, Verified};
+use sigv4::{Form, Rejection, Verified};
 
 use crate::conf::{LocationConf, NamedOrigin};
+use crate::ffi::output::Output;
+use crate::hooks::body::Upload;
 
 #[derive(Default)]
 pub(crate) struct Context<'r> {
@@ -12,6 +14,12 @@ pub(crate) struct Context<'r> {
     pub(crate) verified: RefCell<Option<Verified<'r>>>,
     /// The location whose clients and rules let the request in.
     pub(crate) location: Cell<Option<&'r LocationConf>>,
+    /// Of a body in `aws-chunked` framing, from its first piece on.
+    pub(crate) upload: RefCell<Option<Box<Upload>>>,
+    /// How that body goes out at the present try.
+    pub(crate) output: RefCell<Option<Box<Output>>>,
+    /// The body was refused; to be answered.
+    pub(crate) rejected: Cell<Option<Rejection>>,
     /// The access key that the request named, verified or not; empty where it named none.
     pub(crate) access_key: Cell<&'r [u8]>,
     pub(crate) form: Cell<Option<Form>>,

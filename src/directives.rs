@@ -11,7 +11,9 @@ use ngx::ffi::{
     NGX_HTTP_UPS_CONF, ngx_command_t, ngx_conf_set_flag_slot, ngx_conf_t,
     ngx_http_set_complex_value_slot, ngx_str_t, ngx_uint_t,
 };
-use sigv4::{Addressing, Allow, BucketPattern, Client, Credential, Grant, Region, SecretKey};
+use sigv4::{
+    Addressing, Allow, BucketPattern, Client, Credential, Framing, Grant, Region, SecretKey,
+};
 
 use crate::conf::{ClientMap, ErrorStyle, LocationConf, OriginLine, RegionRule, UpstreamConf};
 use crate::ffi::conf::{Conf, Value};
@@ -231,6 +233,7 @@ fn read_origin(
     let region = params.text("region")?;
     let host = params.text("host")?;
     let addressing = params.text("addressing")?;
+    let framing = params.text("framing")?;
     params.done()?;
 
     let access_key = access_key.ok_or_else(|| missing(named, "access_key"))?;
@@ -268,6 +271,16 @@ fn read_origin(
             Some(other) => {
                 return Err(format!(
                     "{named}: \"addressing={}\" is neither \"path\" nor \"virtual\"",
+                    other.escape_ascii()
+                ));
+            }
+        },
+        framing: match framing {
+            None | Some(b"keep") => Framing::Keep,
+            Some(b"decode") => Framing::Decode,
+            Some(other) => {
+                return Err(format!(
+                    "{named}: \"framing={}\" is neither \"keep\" nor \"decode\"",
                     other.escape_ascii()
                 ));
             }

@@ -2,7 +2,11 @@
 
 /// Access phase: is the request let in?
 pub(crate) mod access;
-/// An origin has answered: nothing in it may lead past this server.
+/// An answer is sent: nothing in it may lead past this server.
 pub(crate) mod answer;
+/// A piece of the client's body has arrived: its framing is taken off.
+pub(crate) mod body;
+/// The body goes out to the peer: it is framed anew.
+pub(crate) mod output;
 /// A peer was picked: sign for it.
 pub(crate) mod peer;

@@ -124,6 +124,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         }
         cf.note_sign_time();
         ffi::request::hook_header_filter();
+        ffi::body::hook();
         match cf.hook_upstreams() {
             Ok(()) => OK,
             Err(why) => {

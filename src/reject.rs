@@ -3,28 +3,31 @@
 use std::fmt::Write;
 
 use ngx::ffi::ngx_int_t;
-use sigv4::{Refused, Rejection};
+use sigv4::Rejection;
 
 use crate::conf::ErrorStyle;
 use crate::ffi::request::{Request, Response};
 
-/// Answers the request; `view` is what the client sent, where it could be read at all.
-pub(crate) fn answer(
-    request: Request<'_>,
+/// Answers by `send`; `view` is what the client sent, where it could be read at all.
+pub(crate) fn answer<'r>(
+    request: Request<'r>,
     view: Option<&sigv4::Request<'_, '_>>,
-    refused: &Refused<'_>,
+    rejection: &Rejection,
+    send: impl FnOnce(Request<'r>, &Response<'_>) -> ngx_int_t,
 ) -> ngx_int_t {
     let conf = request.location_conf();
-    let rejection = &refused.rejection;
     let request_id = request.variable(c"request_id").unwrap_or_default();
     let headers = [(c"x-amz-request-id", request_id)];
     match conf.error_style() {
-        ErrorStyle::S3proxy => request.respond(&Response {
-            status: rejection.status_s3proxy(),
-            content_type: c"application/json",
-            body: json(rejection).as_bytes(),
-            headers: &headers,
-        }),
+        ErrorStyle::S3proxy => send(
+            request,
+            &Response {
+                status: rejection.status_s3proxy(),
+                content_type: c"application/json",
+                body: json(rejection).as_bytes(),
+                headers: &headers,
+            },
+        ),
         ErrorStyle::S3 => {
             let explained = match view {
                 Some(view) if conf.is_debug_errors() && rejection.is_mismatch() => {
@@ -38,12 +41,15 @@ pub(crate) fn answer(
                 request_id,
                 explained.as_ref(),
             );
-            request.respond(&Response {
-                status: rejection.status(),
-                content_type: c"application/xml",
-                body: body.as_bytes(),
-                headers: &headers,
-            })
+            send(
+                request,
+                &Response {
+                    status: rejection.status(),
+                    content_type: c"application/xml",
+                    body: body.as_bytes(),
+                    headers: &headers,
+                },
+            )
         }
     }
 }

@@ -114,6 +114,17 @@ impl<'r> Request<'r> {
         unsafe { s3_shim_is_chunked(self.as_ptr()) != 0 }
     }
 
+    /// Whether one is announced, if only an empty one.
+    pub(crate) fn has_body(self) -> bool {
+        self.content_length() >= 0 || self.is_chunked()
+    }
+
+    /// Whether the body is being forwarded while it is read.
+    pub(crate) fn is_unbuffered(self) -> bool {
+        // SAFETY: reads a bit of a request in progress.
+        unsafe { s3_shim_is_unbuffered(self.as_ptr()) != 0 }
+    }
+
     /// The headers as on the wire. Over HTTP/2 and HTTP/3 the host is in `:authority`, which newer
     /// versions of nginx leave out of the list; it stands for the host then (RFC 9113 section 8.3.1).
     pub(crate) fn headers(self, headers: &mut Headers<'r>) -> Result<(), TooManyHeaders> {
@@ -247,21 +258,30 @@ impl<'r> Request<'r> {
     /// Answers the request and ends it. What is left of the request's body is discarded, without a
     /// `100 Continue`.
     pub(crate) fn respond(self, response: &Response<'_>) -> ngx_int_t {
+        // SAFETY: a request in its access phase: nothing has been sent, its body not yet read.
+        unsafe {
+            s3_shim_expect_tested(self.as_ptr());
+            if ngx_http_discard_request_body(self.as_ptr()) != OK {
+                s3_shim_no_keepalive(self.as_ptr());
+            }
+        }
         let status = self.send(response);
         // SAFETY: ends the request once; the caller returns NGX_DONE and leaves it alone.
         unsafe { ngx_http_finalize_request(self.as_ptr(), status) };
         DONE
     }
 
+    /// From a header filter: answers so instead of what nginx is about to send. The connection is not
+    /// used again, since the client may still be sending.
+    pub(crate) fn substitute(self, response: &Response<'_>) -> ngx_int_t {
+        let status = self.send(response);
+        // SAFETY: sets bits of a request in progress, which nginx ends with that status.
+        unsafe { s3_shim_answered(self.as_ptr()) };
+        status
+    }
+
     fn send(self, response: &Response<'_>) -> ngx_int_t {
         let r = self.as_ptr();
-        // SAFETY: a request in its access phase: nothing has been sent, its body not yet read.
-        unsafe {
-            s3_shim_expect_tested(r);
-            if ngx_http_discard_request_body(r) != OK {
-                s3_shim_no_keepalive(r);
-            }
-        }
         let Some(body) = self.copy(response.body) else {
             return ERROR;
         };
@@ -270,7 +290,7 @@ impl<'r> Request<'r> {
                 return ERROR;
             }
         }
-        // SAFETY: as above; body and headers are in the request's pool.
+        // SAFETY: nothing has been sent; body and headers are in the request's pool.
         unsafe {
             let out = &mut (*r).headers_out;
             out.status = ngx_uint_t::from(response.status);

@@ -61,6 +61,144 @@ s3_shim_variable_not_found(ngx_variable_value_t *v)
 }
 
 
+/* An error of this request is answered as it is, whatever error_page says. */
+void
+s3_shim_no_error_page(ngx_http_request_t *r)
+{
+    r->error_page = 1;
+}
+
+
+/*
+ * The answer has been sent with its body: whoever sends a header next leaves
+ * it at that. The client may still be sending; it shall read the answer.
+ */
+void
+s3_shim_answered(ngx_http_request_t *r)
+{
+    r->header_only = 1;
+    r->keepalive = 0;
+    r->lingering_close = 1;
+}
+
+
+ngx_uint_t
+s3_shim_is_unbuffered(ngx_http_request_t *r)
+{
+    return r->request_body_no_buffering;
+}
+
+
+ngx_uint_t
+s3_shim_buf_is_last(ngx_buf_t *b)
+{
+    return b->last_buf;
+}
+
+
+ngx_uint_t
+s3_shim_buf_in_memory(ngx_buf_t *b)
+{
+    return ngx_buf_in_memory(b);
+}
+
+
+/* An empty buffer may mark the end, but must not look like memory. */
+void
+s3_shim_buf_forget_memory(ngx_buf_t *b)
+{
+    b->temporary = 0;
+    b->memory = 0;
+    b->mmap = 0;
+}
+
+
+/* A buffer in place of `like` for bytes that are elsewhere. */
+ngx_buf_t *
+s3_shim_buf_instead(ngx_pool_t *pool, ngx_buf_t *like, u_char *data,
+    size_t len)
+{
+    ngx_buf_t  *b;
+
+    b = ngx_calloc_buf(pool);
+    if (b == NULL) {
+        return NULL;
+    }
+
+    b->start = data;
+    b->pos = data;
+    b->last = data + len;
+    b->end = data + len;
+    b->temporary = 1;
+    b->last_buf = like->last_buf;
+    b->flush = like->flush;
+
+    return b;
+}
+
+
+/* Nothing follows for which the TLS layer could wait. */
+void
+s3_shim_buf_flush(ngx_buf_t *b)
+{
+    b->flush = 1;
+}
+
+
+/* Makes a buffer stand for bytes to be sent without delay. */
+void
+s3_shim_buf_point(ngx_buf_t *b, u_char *data, size_t len, ngx_uint_t last)
+{
+    ngx_memzero(b, sizeof(ngx_buf_t));
+
+    b->start = data;
+    b->pos = data;
+    b->last = data + len;
+    b->end = data + len;
+    b->temporary = 1;
+    b->flush = 1;
+    b->last_buf = last;
+}
+
+
+void
+s3_shim_free_chain(ngx_pool_t *pool, ngx_chain_t *cl)
+{
+    ngx_free_chain(pool, cl);
+}
+
+
+/*
+ * What is sent to the upstream goes through `filter`, in memory; without one,
+ * straight to the connection.
+ */
+void
+s3_shim_output_filter(ngx_http_request_t *r,
+    ngx_output_chain_filter_pt filter)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (filter) {
+        u->output.output_filter = filter;
+        u->output.filter_ctx = r;
+        u->output.need_in_memory = 1;
+
+    } else {
+        u->output.output_filter = ngx_chain_writer;
+        u->output.filter_ctx = &u->writer;
+    }
+}
+
+
+ngx_int_t
+s3_shim_output(ngx_http_request_t *r, ngx_chain_t *out)
+{
+    return ngx_chain_writer(&r->upstream->writer, out);
+}
+
+
 /* A variable's value, or none. */
 ngx_uint_t
 s3_shim_variable_value(ngx_variable_value_t *v, ngx_str_t *value)

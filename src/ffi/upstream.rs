@@ -12,6 +12,7 @@ use ngx::ffi::{
     ngx_int_t, ngx_palloc, ngx_peer_connection_t, ngx_uint_t,
 };
 
+use super::output::{self, Outgoing};
 use super::request::Request;
 use super::shim::*;
 use super::{DONE, ERROR, OK, bytes, guarded};
@@ -374,6 +375,13 @@ impl<'a> HeadSlot<'a> {
             self.wrapped.signed = buf;
         }
         Some(())
+    }
+
+    /// Says how a decoded body follows the head at this try.
+    pub(crate) fn send_body(&self, outgoing: Outgoing) -> Option<()> {
+        // SAFETY: a request in progress with an upstream, to which nothing is sent yet at this try.
+        let request = unsafe { Request::from_ptr(self.wrapped.request) }?;
+        output::prepare(request, outgoing)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use ngx::ffi::{ngx_int_t, ngx_time};
-use sigv4::{Client, Clients, Form, Headers, Refused, Rejection, Timestamp};
+use sigv4::{Client, Clients, Form, Headers, Rejection, Timestamp};
 
 use crate::ffi::request::Request;
 use crate::ffi::{DECLINED, ERROR, OK};
@@ -28,13 +28,8 @@ pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
     let view = match view(request, &mut headers) {
         Ok(view) => view,
         Err(rejection) => {
-            let refused = Refused {
-                rejection,
-                access_key: b"",
-                form: None,
-            };
-            context.error.set(Some(refused.rejection.code()));
-            return reject::answer(request, None, &refused);
+            context.error.set(Some(rejection.code()));
+            return reject::answer(request, None, &rejection, Request::respond);
         }
     };
     let now = Timestamp(ngx_time());
@@ -48,6 +43,11 @@ pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
             let form = verified.form();
             context.form.set(Some(form));
             context.access_key.set(verified.access_key());
+            if verified.streaming().is_some() && !request.has_body() {
+                let rejection = Rejection::MissingDecodedLength;
+                context.error.set(Some(rejection.code()));
+                return reject::answer(request, None, &rejection, Request::respond);
+            }
             context.verified.replace(Some(verified));
             context.location.set(Some(conf));
             // An unsigned request has shown nothing that `satisfy any` could count.
@@ -68,7 +68,7 @@ pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
                 refused.rejection.message(),
                 refused.access_key.escape_ascii()
             );
-            reject::answer(request, Some(&view), &refused)
+            reject::answer(request, Some(&view), &refused.rejection, Request::respond)
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The header filter: an answer must not send the client to the origin itself, where its credentials
-//! are unknown, nor tell the origin's name.
+//! are unknown, nor tell the origin's name. And what nginx says of a body that was refused is said as
+//! S3 says it.
 
 use ngx::ffi::ngx_int_t;
 
 use crate::ffi::request::Request;
 use crate::log::log_error;
+use crate::reject;
 
 /// What becomes of an answer's `Location`.
 enum Location<'a> {
@@ -18,6 +20,17 @@ enum Location<'a> {
 
 /// None: pass it on.
 pub(crate) fn answer(request: Request<'_>) -> Option<ngx_int_t> {
+    if let Some(rejection) = request
+        .context()
+        .and_then(|context| context.rejected.take())
+    {
+        return Some(reject::answer(
+            request,
+            None,
+            &rejection,
+            Request::substitute,
+        ));
+    }
     let conf = request.location_conf();
     if !conf.is_resign() {
         return None;

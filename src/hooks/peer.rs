@@ -5,12 +5,14 @@ use std::ptr;
 use std::time::Instant;
 
 use ngx::ffi::ngx_time;
-use sigv4::{HeadRoom, Timestamp, WireHead};
+use sigv4::{HeadRoom, Streaming, Timestamp, WireHead};
 
 use crate::conf::NamedOrigin;
 use crate::context::Context;
+use crate::ffi::output::Outgoing;
 use crate::ffi::request::Request;
 use crate::ffi::upstream::{HeadSlot, Pick};
+use crate::hooks::output::Framer;
 use crate::log::log_error;
 
 pub(crate) enum Start {
@@ -22,10 +24,21 @@ pub(crate) enum Start {
 
 /// An upstream request begins.
 pub(crate) fn starts(request: Request<'_>) -> Start {
+    let main = request.main();
     if !request.location_conf().is_resign() {
+        // nginx would announce the length that it had with its framing.
+        if main
+            .context()
+            .is_some_and(|context| context.upload.borrow().is_some())
+        {
+            log_error!(
+                request.log(),
+                "a body that was decoded is not forwarded with \"s3_resign off\""
+            );
+            return Start::Refuse;
+        }
         return Start::NotOurs;
     }
-    let main = request.main();
     if !main
         .context()
         .is_some_and(|context| is_let_in(main, context))
@@ -71,7 +84,9 @@ pub(crate) fn picked(request: Request<'_>, pick: &Pick<'_>, slot: &mut HeadSlot<
         );
         return None;
     };
-    let verified = context.verified.borrow();
+    let mut verified = context.verified.borrow_mut();
+    let verified = verified.as_mut()?;
+    let streaming = verified.streaming();
     let mut room = HeadRoom::default();
     let head = match WireHead::parse(slot.plain(), &mut room) {
         Ok(head) => head,
@@ -80,7 +95,18 @@ pub(crate) fn picked(request: Request<'_>, pick: &Pick<'_>, slot: &mut HeadSlot<
             return None;
         }
     };
-    if !carries_the_body(request, &head, slot.body_length()) {
+    if streaming.is_some() && context.upload.borrow().is_none() {
+        log_error!(
+            request.log(),
+            "not forwarded: its body was read before the request was verified"
+        );
+        return None;
+    }
+    let carries_the_body = match &streaming {
+        Some(streaming) => carries_decoded(request, context, streaming, slot.body_length()),
+        None => carries_the_body(request, &head, slot.body_length()),
+    };
+    if !carries_the_body {
         log_error!(
             request.log(),
             "not forwarded: its body is not the client's; remove \"proxy_set_body\" and \
@@ -88,14 +114,33 @@ pub(crate) fn picked(request: Request<'_>, pick: &Pick<'_>, slot: &mut HeadSlot<
         );
         return None;
     }
+    if !request.is_unbuffered()
+        && let Some(upload) = context.upload.borrow().as_deref()
+        && let Some(checksum) = upload.checksum()
+    {
+        verified.set_checksum(*checksum);
+    }
     let mut keys = main.keys.borrow_mut();
     let now = Timestamp(ngx_time());
-    match sigv4::sign(verified.as_ref()?, &head, &origin.origin, &mut keys, now) {
-        Ok(signed) => slot.replace(signed.max_len(), |out| signed.write(out))?,
+    let mut encoder = None;
+    match sigv4::sign(verified, &head, &origin.origin, &mut keys, now) {
+        Ok(signed) => slot.replace(signed.max_len(), |out| {
+            let (length, framing) = signed.write_with_encoder(out);
+            encoder = framing;
+            length
+        })?,
         Err(unsignable) => {
             log_error!(request.log(), "not forwarded: {unsignable}");
             return None;
         }
+    }
+    if let Some(streaming) = streaming {
+        slot.send_body(match encoder {
+            Some(encoder) => Outgoing::Framed(Box::new(Framer::new(encoder))),
+            // The head would be all of the request, and sent before the body is verified.
+            None if streaming.decoded_length == 0 => Outgoing::HeadAtEnd,
+            None => Outgoing::Plain,
+        })?;
     }
     context.origin.set(Some(origin));
     if let Some(started) = started {
@@ -123,4 +168,21 @@ fn carries_the_body(request: Request<'_>, head: &WireHead<'_, '_>, follows: Opti
     };
     let from_client = u64::try_from(request.content_length()).unwrap_or(0);
     announced == from_client && follows.is_none_or(|length| length == announced)
+}
+
+/// As `carries_the_body`, of a body that is decoded: the head's length is not used then. Only the
+/// client's own request has the body, no subrequest.
+fn carries_decoded(
+    request: Request<'_>,
+    context: &Context<'_>,
+    streaming: &Streaming,
+    follows: Option<u64>,
+) -> bool {
+    request.is_main()
+        && follows.is_none_or(|length| length == streaming.decoded_length)
+        && context
+            .upload
+            .borrow()
+            .as_deref()
+            .is_some_and(|upload| request.is_unbuffered() || upload.is_complete())
 }

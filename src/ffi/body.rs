@@ -1,0 +1,180 @@
+//! The request body filter: buffers of the client's body, decoded where they lie.
+
+use std::ptr;
+
+use ngx::ffi::{
+    NGX_HTTP_INTERNAL_SERVER_ERROR, ngx_alloc_chain_link, ngx_buf_t, ngx_chain_t,
+    ngx_http_request_body_filter_pt, ngx_http_request_t, ngx_http_top_request_body_filter,
+    ngx_int_t, ngx_pnalloc, ngx_pool_t,
+};
+
+use super::request::Request;
+use super::shim::*;
+use super::{OK, guarded};
+use crate::hooks::body::{self, Plain, Upload};
+
+const INTERNAL_SERVER_ERROR: ngx_int_t = NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
+
+/// Set at each configuration load, before workers run.
+static mut ORIGINAL: ngx_http_request_body_filter_pt = None;
+
+/// Puts ours in front of the request body filters. To be called once a configuration load, by which
+/// time nginx has started a new chain.
+pub(crate) fn hook() {
+    // SAFETY: configuration time: nothing else runs.
+    unsafe {
+        ORIGINAL = ngx_http_top_request_body_filter;
+        ngx_http_top_request_body_filter = Some(filter);
+    }
+}
+
+unsafe extern "C" fn filter(r: *mut ngx_http_request_t, input: *mut ngx_chain_t) -> ngx_int_t {
+    guarded(INTERNAL_SERVER_ERROR, || {
+        // SAFETY: nginx's request, whose body is being read.
+        let Some(request) = (unsafe { Request::from_ptr(r) }) else {
+            return INTERNAL_SERVER_ERROR;
+        };
+        // SAFETY: what nginx would have called, with what it hands over or a chain like it.
+        let next = |chain| unsafe { ORIGINAL.map_or(OK, |filter| filter(r, chain)) };
+        let Some(context) = body::framed(request) else {
+            return next(input);
+        };
+        // SAFETY: the request's pool.
+        let mut plain = unsafe { Chain::new((*r).pool) };
+        let decoded = match context.upload.borrow_mut().as_deref_mut() {
+            // SAFETY: nginx's chain of buffers in memory that nothing else holds a reference to.
+            Some(upload) => unsafe { decode(upload, input, &mut plain) },
+            None => Err(Failure::Memory),
+        };
+        match decoded {
+            Ok(()) => next(plain.head),
+            Err(Failure::Memory) => INTERNAL_SERVER_ERROR,
+            Err(Failure::Rejected(rejection)) => {
+                // SAFETY: sets a bit of a request in progress.
+                unsafe { s3_shim_no_error_page(r) };
+                body::refuse(request, context, rejection)
+            }
+        }
+    })
+}
+
+enum Failure {
+    Memory,
+    Rejected(sigv4::Rejection),
+}
+
+/// Narrows each buffer to the data in it, and links those that have any, or are the last, to `plain`.
+///
+/// # Safety
+/// `link` is a chain of nginx's of buffers in memory that may be written to.
+unsafe fn decode(
+    upload: &mut Upload,
+    mut link: *mut ngx_chain_t,
+    plain: &mut Chain,
+) -> Result<(), Failure> {
+    // SAFETY: by this function's contract.
+    while let Some(ngx_chain_t { buf, next }) = unsafe { link.as_ref() } {
+        let buf = *buf;
+        link = *next;
+        // SAFETY: likewise: between `pos` and `last` lie the bytes of a buffer in memory; one that
+        // is not has none.
+        unsafe {
+            let ends = s3_shim_buf_is_last(buf) != 0;
+            let length = match s3_shim_buf_in_memory(buf) {
+                0 => 0,
+                _ => usize::try_from((*buf).last.offset_from((*buf).pos)).unwrap_or(0),
+            };
+            let piece = match length {
+                0 => &mut [][..],
+                _ => std::slice::from_raw_parts_mut((*buf).pos, length),
+            };
+            let Plain { data, late } = upload.decode(piece, ends).map_err(Failure::Rejected)?;
+            if length > 0 {
+                (*buf).last = (*buf).pos.add(data.end);
+                (*buf).pos = (*buf).pos.add(data.start);
+                // nginx goes back there when it sends the body again.
+                (*buf).start = (*buf).pos;
+            }
+            if let Some(byte) = late {
+                // Only a piece without data has no room.
+                plain.push(plain.byte(buf, byte)?)?;
+            } else if !data.is_empty() {
+                plain.push(buf)?;
+            } else if ends {
+                s3_shim_buf_forget_memory(buf);
+                plain.push(buf)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A chain in links of its own, since nginx goes on with the one it handed over: it must find all of
+/// its buffers in that. The next filter keeps buffers, but no links.
+struct Chain {
+    pool: *mut ngx_pool_t,
+    head: *mut ngx_chain_t,
+    last: *mut ngx_chain_t,
+}
+
+impl Chain {
+    /// # Safety
+    /// `pool` outlives the chain.
+    unsafe fn new(pool: *mut ngx_pool_t) -> Chain {
+        Chain {
+            pool,
+            head: ptr::null_mut(),
+            last: ptr::null_mut(),
+        }
+    }
+
+    fn push(&mut self, buf: *mut ngx_buf_t) -> Result<(), Failure> {
+        // SAFETY: the pool by `new`; a new link is ours to fill in, and so is the last one.
+        unsafe {
+            let link = ngx_alloc_chain_link(self.pool);
+            if link.is_null() {
+                return Err(Failure::Memory);
+            }
+            link.write(ngx_chain_t {
+                buf,
+                next: ptr::null_mut(),
+            });
+            match self.last.as_mut() {
+                Some(last) => last.next = link,
+                None => self.head = link,
+            }
+            self.last = link;
+        }
+        Ok(())
+    }
+
+    /// A buffer of one byte in the place of `like`.
+    fn byte(&self, like: *mut ngx_buf_t, byte: u8) -> Result<*mut ngx_buf_t, Failure> {
+        // SAFETY: the pool by `new`; `like` is a buffer of nginx's.
+        unsafe {
+            let data = ngx_pnalloc(self.pool, 1).cast::<u8>();
+            if data.is_null() {
+                return Err(Failure::Memory);
+            }
+            data.write(byte);
+            let buf = s3_shim_buf_instead(self.pool, like, data, 1);
+            if buf.is_null() {
+                return Err(Failure::Memory);
+            }
+            Ok(buf)
+        }
+    }
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        while !self.head.is_null() {
+            // SAFETY: links that `push` made; nobody has kept them.
+            unsafe {
+                let link = self.head;
+                self.head = (*link).next;
+                s3_shim_free_chain(self.pool, link);
+            }
+        }
+    }
+}
