@@ -76,6 +76,9 @@ sub verified { <<"END" }
     }
 END
 
+our @uploads = map { [S3Sign::v4_upload(kind => $_, data => 'x' x 1_000_000)] } qw(signed signed-trailer unsigned);
+our @empty = map { [S3Sign::v4_upload(kind => $_)] } qw(signed signed-trailer unsigned);
+
 prepare();
 run_tests();
 
@@ -218,7 +221,31 @@ GET /bucket/key
 --- passed: A
 --- response_body_like: body 1000000
 
-=== TEST 17: s3_resign off beside it, to the same upstream
+=== TEST 17: aws-chunked uploads over TLS
+--- http_config eval: http('', 'backup')
+--- config eval: verified('client_body_buffer_size 16k;')
+--- request eval: [map { "PUT /bucket/key\n$_->[1]" } @uploads]
+--- more_headers eval: [map { $_->[0] } @uploads]
+--- error_code eval: [(200) x 3]
+--- response_body_like eval: [("verified yes.*data 1000000 ") x 3]
+
+=== TEST 18: the same, unbuffered
+--- http_config eval: http('', 'backup')
+--- config eval: verified('proxy_request_buffering off; proxy_http_version 1.1;')
+--- request eval: [map { "PUT /bucket/key\n$_->[1]" } @uploads]
+--- more_headers eval: [map { $_->[0] } @uploads]
+--- error_code eval: [(200) x 3]
+--- response_body_like eval: [("verified yes.*data 1000000 ") x 3]
+
+=== TEST 19: uploads of nothing: the origin gets the plain head at once
+--- http_config eval: http('keepalive 4;', 'backup') =~ s/host=a/framing=decode host=a/r
+--- config eval: verified('proxy_http_version 1.1; proxy_set_header Connection "";')
+--- request eval: [map { "PUT /bucket/key\n$_->[1]" } @empty]
+--- more_headers eval: [map { $_->[0] } @empty]
+--- error_code eval: [(200) x 3]
+--- response_body_like eval: [("verified yes.*body 0 ") x 3]
+
+=== TEST 20: s3_resign off beside it, to the same upstream
 --- http_config eval: http()
 --- config eval
 verified('proxy_ssl_session_reuse off;') . 'location /off { proxy_ssl_session_reuse off; proxy_pass https://u; proxy_ssl_name other.example.com; proxy_ssl_server_name on; }'

@@ -12,6 +12,7 @@ sub with {
 }
 our $unbuffered = 'proxy_request_buffering off; proxy_http_version 1.1; proxy_set_header Connection "";';
 our $large = join '', map { chr(33 + $_ * 7919 % 90) } 1 .. 1_000_000;
+our $streaming = 'STREAMING-UNSIGNED-PAYLOAD-TRAILER';
 our $hash = Digest::SHA::sha256_hex($large);
 
 # A body in chunks of a size.
@@ -110,15 +111,10 @@ hello
 --- passed: A
 --- response_body_like: signed content-md5;host
 
-=== TEST 13: the three kinds of aws-chunked uploads, until they are built
---- request eval: [("PUT /bucket/key\n0;chunk-signature=x") x 3]
---- more_headers eval
-[map { h4(method => 'PUT', payload => $_, headers => ['x-amz-decoded-content-length', '0', 'content-encoding', 'aws-chunked']) }
- 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD', 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER', 'STREAMING-UNSIGNED-PAYLOAD-TRAILER']
---- error_code eval: [501, 501, 501]
---- response_body_like eval: [('<Code>NotImplemented</Code>') x 3]
---- no_error_log
-connect to 127.0.0.1
+=== TEST 13: aws-chunked uploads whose signature is not in a header: no chain can begin with it
+--- request eval: 'PUT ' . q4(method => 'PUT', payload => $streaming, headers => ['x-amz-content-sha256', $streaming]) . "\nhello"
+--- more_headers eval: qh(headers => ['x-amz-content-sha256', $streaming])
+--- refused: 501 NotImplemented
 
 === TEST 14: Expect: 100-continue, and the body after it
 --- raw_request eval

@@ -21,6 +21,7 @@ $ENV{TEST_NGINX_UNBUFFERED} = <<"END";
     location / { s3_resign on; proxy_pass http://origin_ab; proxy_request_buffering off; proxy_http_version 1.1; }
 END
 our $large = 'x' x 300_000;
+our @uploads = map { [S3Sign::v4_upload(kind => $_, data => $large)] } qw(signed signed-trailer unsigned);
 
 # For those an "other" server listens with http2: nginx takes the two kinds of
 # listen for one address together.
@@ -194,3 +195,38 @@ GET /bucket/a%20b%2Bc%25d
 --- more_headers eval: h4(path => '/bucket/a%20b%2Bc%25d')
 --- passed: A
 --- response_body_like: line GET /bucket/a%20b%2Bc%25d HTTP
+
+=== TEST 15: aws-chunked uploads
+--- http2
+--- request eval: [map { "PUT /bucket/key\n$_->[1]" } @uploads]
+--- more_headers eval: [map { $_->[0] } @uploads]
+--- error_code eval: [(200) x 3]
+--- response_body_like eval: [("verified yes.*data 300000 ") x 3]
+
+=== TEST 16: the same, unbuffered
+--- http2
+--- config
+$TEST_NGINX_UNBUFFERED
+--- request eval: [map { "PUT /bucket/key\n$_->[1]" } @uploads]
+--- more_headers eval: [map { $_->[0] } @uploads]
+--- error_code eval: [(200) x 3]
+--- response_body_like eval: [("verified yes.*data 300000 ") x 3]
+
+=== TEST 17: one that is refused late is not in the way of the connection's next requests
+--- http_config
+    log_format line '$server_protocol $request_method $uri $status $s3_error';
+    server { listen $TEST_NGINX_LISTEN http2; server_name other; return 404; }
+--- config
+    access_log logs/access.log line;
+$TEST_NGINX_UNBUFFERED
+--- raw_request eval
+my @bad = S3Sign::v4_upload(path => '/t17/1', data => 'x' x 50_000, size => 8192, spoil => 3);
+my @good = S3Sign::v4_upload(path => '/t17/2', data => 'hello');
+frames(['PUT', '/t17/1', $bad[0] =~ s/^Content-Length.*\n//mr, $bad[1]],
+       ['PUT', '/t17/2', $good[0] =~ s/^Content-Length.*\n//mr, $good[1]])
+--- timeout: 0.3
+--- abort
+--- ignore_response
+--- access_log
+HTTP/2.0 PUT /t17/1 403 SignatureDoesNotMatch
+HTTP/2.0 PUT /t17/2 200 -

@@ -207,3 +207,26 @@ GET /bucket/key
 --- more_headers eval: h4()
 --- passed: A
 --- response_body_like: header X-Note: 1
+
+=== TEST 14: an upload that is read before it is verified cannot be decoded, and is not forwarded
+--- main_config
+$TEST_NGINX_LUA_LAST
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; rewrite_by_lua_block { ngx.req.read_body() } proxy_pass http://origin_a; }
+--- raw_request eval: upload(data => 'hello')
+--- error_code: 500
+--- error_log
+its body was read before the request was verified
+--- no_error_log
+connect to 127.0.0.1
+
+=== TEST 15: one that is read after that is
+--- main_config
+$TEST_NGINX_LUA_LAST
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; access_by_lua_block { ngx.req.read_body() ngx.req.set_header("X-Body", ngx.req.get_body_data()) } proxy_pass http://origin_a; }
+--- raw_request eval: upload(data => 'hello')
+--- passed: A
+--- response_body_like: header X-Body: hello\n.*data 5 2cf24dba

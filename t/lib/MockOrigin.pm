@@ -236,7 +236,8 @@ sub describe {
         "connection $connection->{id} request $connection->{count}",
         "line $request->{line}",
         (map {"header $_"} @{ $request->{list} }),
-        'body ' . length($request->{body}) . ' ' . sha256_hex($request->{body});
+        'body ' . length($request->{body}) . ' ' . sha256_hex($request->{body}),
+        defined $got->{data} ? 'data ' . length($got->{data}) . ' ' . sha256_hex($got->{data}) : ();
 }
 
 sub record {

@@ -7,7 +7,9 @@ package S3Sign;
 use strict;
 use warnings;
 
-use Digest::SHA qw(sha256_hex hmac_sha256 hmac_sha256_hex hmac_sha1_base64);
+use Compress::Raw::Zlib ();
+use Digest::SHA qw(sha1 sha256 sha256_hex hmac_sha256 hmac_sha256_hex hmac_sha1_base64);
+use MIME::Base64 qw(encode_base64);
 use POSIX qw(strftime);
 
 our %Default = (
@@ -109,6 +111,115 @@ sub v2_target {
         'AWSAccessKeyId=' . encode($o{key}), "Expires=$expires",
         'Signature=' . encode($signature);
     return $o{edit} ? $o{edit}->($target) : $target;
+}
+
+# --------------------------------------------------------- aws-chunked uploads
+
+my %Payload = (
+    'signed'         => 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD',
+    'signed-trailer' => 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER',
+    'unsigned'       => 'STREAMING-UNSIGNED-PAYLOAD-TRAILER',
+);
+my %Checksum = (
+    'x-amz-checksum-crc32'  => sub { pack 'N', Compress::Raw::Zlib::crc32($_[0]) },
+    'x-amz-checksum-sha1'   => \&sha1,
+    'x-amz-checksum-sha256' => \&sha256,
+);
+
+# The header lines and the body of an upload. Options beyond those of v4_headers:
+# kind (a key of %Payload), data, size (of a chunk), checksum (its name), te (the
+# size of a chunk of Transfer-Encoding, instead of Content-Length), decoded (the
+# length that is announced), spoil (the number of a chunk, from the end where
+# negative, whose signature is wrong), spoil_checksum, spoil_trailer, and
+# edit_body (a sub on the framed body).
+sub v4_upload {
+    my %o = (options(), method => 'PUT', kind => 'signed', data => '', size => 65536,
+        checksum => 'x-amz-checksum-crc32', unsigned => [], @_);
+
+    my $trailer = $o{kind} ne 'signed';
+    my $date = $o{date} // timestamp(time + $o{skew});
+    my $headers = v4_headers(%o, date => $date, payload => $Payload{ $o{kind} }, headers => [
+        'content-encoding' => 'aws-chunked',
+        'x-amz-decoded-content-length' => $o{decoded} // length $o{data},
+        $trailer ? ('x-amz-trailer' => $o{checksum}) : (),
+        @{ $o{headers} },
+    ]);
+    my ($seed) = $headers =~ /Signature=([0-9a-f]+)/;
+    my $chain = chain(\%o, $date, scope(\%o, $date), $seed);
+    my @chunks = (unpack("(a$o{size})*", $o{data}), '');
+    my $spoilt = !defined $o{spoil} ? -1 : $o{spoil} < 0 ? @chunks + $o{spoil} : $o{spoil};
+    my $body = '';
+    for my $i (0 .. $#chunks) {
+        $body .= sprintf '%x', length $chunks[$i];
+        if ($o{kind} ne 'unsigned') {
+            my $signature = $chain->(PAYLOAD => sha256_hex(''), sha256_hex($chunks[$i]));
+            $signature =~ tr/0-9a-f/1-9a-f0/ if $i == $spoilt;
+            $body .= ";chunk-signature=$signature";
+        }
+        $body .= "\r\n$chunks[$i]" . (length $chunks[$i] ? "\r\n" : '');
+    }
+    if ($trailer) {
+        my $sum = encode_base64($Checksum{ $o{checksum} }->($o{data} . ($o{spoil_checksum} // '')), '');
+        $body .= "$o{checksum}:$sum\r\n";
+        if ($o{kind} eq 'signed-trailer') {
+            my $signature = $chain->(TRAILER => sha256_hex("$o{checksum}:$sum\n"));
+            $signature =~ tr/0-9a-f/1-9a-f0/ if $o{spoil_trailer};
+            $body .= "x-amz-trailer-signature:$signature\r\n";
+        }
+    }
+    $body .= "\r\n";
+    $body = $o{edit_body}->($body) if $o{edit_body};
+    return ($headers . 'Content-Length: ' . length($body) . "\n", $body) if !$o{te};
+    return ("${headers}Transfer-Encoding: chunked\n",
+        join '', (map { sprintf "%x\r\n%s\r\n", length, $_ } unpack "(a$o{te})*", $body), "0\r\n\r\n");
+}
+
+# A sub that gives the next signature of the chain, over the parts of its string to sign.
+sub chain {
+    my ($o, $date, $scope, $previous) = @_;
+
+    my ($day, $region, $service, $terminator) = split m{/}, $scope, -1;
+    my $key = hmac_sha256($day, "AWS4$o->{secret}");
+    $key = hmac_sha256($_ // '', $key) for $region, $service, $terminator;
+    return sub {
+        my ($what, @hashes) = @_;
+        return $previous = hmac_sha256_hex(
+            join("\n", "AWS4-HMAC-SHA256-$what", $date, $scope, $previous, @hashes), $key);
+    };
+}
+
+# Takes the framing off a body: (data, undef) or (undef, what is wrong with it).
+sub unframe {
+    my ($kind, $body, $headers, $chain) = @_;
+
+    my $one = sub { join ',', @{ $headers->{ $_[0] } || [] } };
+    my $data = '';
+    my $signature = $kind eq 'unsigned' ? qr/()/ : qr/;chunk-signature=([0-9a-f]{64})/;
+    while (1) {
+        $body =~ s/\A([0-9a-f]+)$signature\r\n// or return (undef, 'cannot read a chunk at ' . length $data);
+        my ($size, $got) = (hex $1, $2);
+        return (undef, 'the body breaks off') if length $body < $size;
+        my $chunk = substr $body, 0, $size, '';
+        return (undef, "the signature of the chunk at " . length $data)
+            if $kind ne 'unsigned' && $got ne $chain->(PAYLOAD => sha256_hex(''), sha256_hex($chunk));
+        last if !$size;
+        $data .= $chunk;
+        $body =~ s/\A\r\n// or return (undef, 'no line break behind a chunk');
+    }
+    if ($kind ne 'signed') {
+        my $name = $one->('x-amz-trailer');
+        $body =~ s/\A\Q$name\E:(\S+)\r\n// or return (undef, 'no trailer');
+        my $sum = $1;
+        if ($kind eq 'signed-trailer') {
+            $body =~ s/\Ax-amz-trailer-signature:(\S+)\r\n// or return (undef, 'no signature of the trailer');
+            return (undef, 'the signature of the trailer') if $1 ne $chain->(TRAILER => sha256_hex("$name:$sum\n"));
+        }
+        return (undef, 'the checksum') if $sum ne encode_base64($Checksum{$name}->($data), '');
+    }
+    return (undef, 'the end') if $body ne "\r\n";
+    return (undef, 'the decoded length') if length $data ne $one->('x-amz-decoded-content-length');
+    return (undef, 'no Content-Encoding') if $one->('content-encoding') !~ /aws-chunked/;
+    return ($data, undef);
 }
 
 sub timestamp { strftime('%Y%m%dT%H%M%SZ', gmtime shift) }
@@ -295,8 +406,9 @@ sub verify {
     $payload = 'UNSIGNED-PAYLOAD' if $payload eq '';
     return $no->('the body is not the one signed')
         if $payload =~ /^[0-9a-f]{64}$/ && $payload ne sha256_hex($request->{body});
+    my %kind = reverse %Payload;
     return $no->("payload $payload")
-        if $payload !~ /^(?:[0-9a-f]{64}|UNSIGNED-PAYLOAD)$/;
+        if $payload !~ /^(?:[0-9a-f]{64}|UNSIGNED-PAYLOAD)$/ && !$kind{$payload};
     my $token = $param{'X-Amz-Security-Token'} // ($headers{'x-amz-security-token'} || [])->[0];
     return $no->('security token') if ($token // '') ne ($origin->{token} // '');
 
@@ -308,6 +420,12 @@ sub verify {
         $query, \@pairs, $got->{signed}, $payload);
     return $no->("wrong signature of: $canonical")
         if $signature ne signature({ secret => $origin->{secret} }, $date, $scope, $canonical);
+    if (my $kind = $kind{$payload}) {
+        my $chain = chain({ secret => $origin->{secret} }, $date, $scope, $signature);
+        my ($data, $wrong) = unframe($kind, $request->{body}, \%headers, $chain);
+        return $no->("aws-chunked: $wrong") if defined $wrong;
+        $got->{data} = $data;
+    }
     $got->{verified} = 'yes';
     return $got;
 }

@@ -90,6 +90,7 @@ sub import {
     *{"${caller}::q2"}  = \&S3Sign::v2_target;
     *{"${caller}::qh"}  = \&S3Sign::v4_target_headers;
     *{"${caller}::raw"} = \&raw;
+    *{"${caller}::upload"} = \&upload;
     *{"${caller}::s3_error"} = \&s3_error;
     *{"${caller}::prepare"}  = \&prepare;
     *{"${caller}::reader"}   = sub { %Reader };
@@ -104,6 +105,13 @@ sub raw {
     $headers .= "Connection: close\n" if $headers !~ /^connection:/mi;
     $headers =~ s/\n/\r\n/g;
     return "$line HTTP/1.1\r\n$headers\r\n$body";
+}
+
+# A whole upload in aws-chunked framing.
+sub upload {
+    my %o = (path => '/bucket/key', @_);
+    my ($headers, $body) = S3Sign::v4_upload(%o);
+    return raw("PUT $o{path}", $headers, $body);
 }
 
 # The body of a refusal, as a pattern.
