@@ -94,6 +94,7 @@ prove-test: build
 	prove -j2 -It/lib t/
 
 client-test: build s3s-fs swift python-clients
+	$(call apt,openssl restic)
 	. target/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 from adapters import Boto3, S3Error
-from botocore.auth import S3SigV4QueryAuth, SigV4Auth
+from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
 from conftest import CLIENT
@@ -199,30 +199,3 @@ def test_unsigned(site, bucket):
     answer = fetch(f"{site.proxy.url}/{BUCKET}/{quote(KEY)}")
     assert (answer.status, answer.code) == (403, "AccessDenied")
     assert fetch(f"{site.proxy.url}/{BUCKET}/{quote(KEY)}", "HEAD").body == b""
-
-
-class Streaming(SigV4Auth):
-    """Signs a head that announces a body in aws-chunked framing."""
-
-    def __init__(self, kind):
-        super().__init__(BotoCredentials(CLIENT.access_key, CLIENT.secret_key), "s3", CLIENT.region)
-        self.kind = kind
-
-    def _normalize_url_path(self, path):
-        return path
-
-    def payload(self, request):
-        return self.kind
-
-
-@pytest.mark.parametrize("kind", [
-    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-])
-def test_streaming_is_refused_until_it_is_built(site, bucket, kind):
-    request = AWSRequest("PUT", f"{site.proxy.url}/{BUCKET}/streamed", headers={
-        "X-Amz-Content-SHA256": kind, "x-amz-decoded-content-length": "4", "Content-Encoding": "aws-chunked"})
-    Streaming(kind).add_auth(request)
-    headers = {name.replace("-", "_"): value for name, value in request.headers.items()}
-    answer = fetch(request.url, "PUT", b"4\r\nbody\r\n0\r\n\r\n", **headers)
-    assert (answer.status, answer.code) == (501, "NotImplemented")
-    assert bucket.list(BUCKET, "streamed") == ([], [])
