@@ -97,6 +97,7 @@ pub fn sign<'a>(
         body,
         body_length,
         shape,
+        max_len: 0,
     };
     signed.address()?;
     if verified.form() != Form::Anonymous {
@@ -108,6 +109,7 @@ pub fn sign<'a>(
         // A 32-bit number has at most 10 digits.
         let _ = write!(signed.expires, "{}", lifetime.expires);
     }
+    signed.max_len = signed.bound();
     Ok(signed)
 }
 
@@ -133,6 +135,7 @@ pub struct SignedHead<'a> {
     body_length: Option<u64>,
     /// Of a body that is framed anew.
     shape: Option<Shape>,
+    max_len: usize,
 }
 
 /// Where the parts of the request target were written.
@@ -193,6 +196,10 @@ impl Added {
 impl SignedHead<'_> {
     /// Bytes that `write` needs at the most.
     pub fn max_len(&self) -> usize {
+        self.max_len
+    }
+
+    fn bound(&self) -> usize {
         // All that has a fixed length: names, algorithm, dates, hash, signature, separators.
         const FIXED: usize = 448;
         let varying = [
@@ -240,19 +247,19 @@ impl SignedHead<'_> {
     /// the decoded body framed by it, else the body as it is, decoded where it came in
     /// `aws-chunked` framing.
     pub fn write_with_encoder(mut self, out: &mut [u8]) -> (usize, Option<Encoder>) {
-        let key = self.key.clone();
+        let signs_chunks = self.shape.as_ref().is_some_and(Shape::is_signed);
+        let key = self.key.as_ref().filter(|_| signs_chunks).cloned();
         let (length, signature) = self.put(out);
-        let encoder = self.shape.zip(key.zip(signature)).map(|(shape, seed)| {
-            let (key, signature) = seed;
-            let chain = || Chain::new(key, self.date, self.scope.clone(), signature);
-            Encoder::new(shape, shape.is_signed().then(chain))
+        let encoder = self.shape.zip(signature).map(|(shape, signature)| {
+            let chain = |key| Chain::new(key, self.date, self.scope.clone(), signature);
+            Encoder::new(shape, key.map(chain))
         });
         (length, encoder)
     }
 
     /// Writes the head; tells its length and the signature in it.
     fn put(&mut self, out: &mut [u8]) -> (usize, Option<[u8; 64]>) {
-        if out.len() < self.max_len() {
+        if out.len() < self.max_len {
             return (0, None);
         }
         let mut sink = Filling::new(out);
