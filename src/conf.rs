@@ -94,11 +94,15 @@ fn without_default_port(server: &[u8]) -> &[u8] {
 impl NamedOrigin {
     /// The host without its port: the name in its certificate.
     pub(crate) fn host_name(&self) -> &[u8] {
-        let host = &self.origin.host;
-        match host.iter().rposition(|c| *c == b':') {
-            Some(colon) if host[colon + 1..].iter().all(u8::is_ascii_digit) => &host[..colon],
-            _ => host,
-        }
+        without_port(&self.origin.host)
+    }
+}
+
+/// The host of `HOST` or `HOST:PORT`.
+pub(crate) fn without_port(authority: &[u8]) -> &[u8] {
+    match authority.iter().rposition(|c| *c == b':') {
+        Some(colon) if authority[colon + 1..].iter().all(u8::is_ascii_digit) => &authority[..colon],
+        _ => authority,
     }
 }
 

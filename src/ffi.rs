@@ -19,6 +19,8 @@ pub(crate) const OK: ngx_int_t = ngx::ffi::NGX_OK as ngx_int_t;
 pub(crate) const ERROR: ngx_int_t = ngx::ffi::NGX_ERROR as ngx_int_t;
 pub(crate) const DECLINED: ngx_int_t = ngx::ffi::NGX_DECLINED as ngx_int_t;
 pub(crate) const DONE: ngx_int_t = ngx::ffi::NGX_DONE as ngx_int_t;
+pub(crate) const INTERNAL_SERVER_ERROR: ngx_int_t =
+    ngx::ffi::NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
 
 /// Runs a callback's body; a panic ends there, as `on_panic`, and never crosses into nginx.
 pub(crate) fn guarded<T>(on_panic: T, body: impl FnOnce() -> T) -> T {

@@ -18,14 +18,13 @@ use std::ptr;
 
 use ngx::core::NGX_CONF_ERROR;
 use ngx::ffi::{
-    NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_HTTP_MODULE, ngx_conf_t, ngx_http_module_t,
-    ngx_http_request_t, ngx_int_t, ngx_module_t,
+    NGX_HTTP_MODULE, ngx_conf_t, ngx_http_module_t, ngx_http_request_t, ngx_int_t, ngx_module_t,
 };
 
 use crate::conf::{LocationConf, MainConf, UpstreamConf};
 use crate::ffi::conf::{Conf, Level};
 use crate::ffi::request::Request;
-use crate::ffi::{ERROR, OK, guarded};
+use crate::ffi::{ERROR, INTERNAL_SERVER_ERROR, OK, guarded};
 
 static CONTEXT: ngx_http_module_t = ngx_http_module_t {
     preconfiguration: Some(preconfiguration),
@@ -134,8 +133,6 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         }
     })
 }
-
-const INTERNAL_SERVER_ERROR: ngx_int_t = NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
 
 unsafe extern "C" fn access(r: *mut ngx_http_request_t) -> ngx_int_t {
     guarded(INTERNAL_SERVER_ERROR, || {

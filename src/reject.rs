@@ -6,7 +6,21 @@ use ngx::ffi::ngx_int_t;
 use sigv4::Rejection;
 
 use crate::conf::ErrorStyle;
+use crate::context::Context;
 use crate::ffi::request::{Request, Response};
+use crate::log::log_info;
+
+/// Takes note of a refusal, for the log and the variables.
+pub(crate) fn note(request: Request<'_>, context: &Context<'_>, rejection: &Rejection) {
+    context.error.set(Some(rejection.code()));
+    log_info!(
+        request.log(),
+        "refused {}: {}, access key \"{}\"",
+        rejection.code(),
+        rejection.message(),
+        context.access_key.get().escape_ascii()
+    );
+}
 
 /// Answers by `send`; `view` is what the client sent, where it could be read at all.
 pub(crate) fn answer<'r>(

@@ -85,9 +85,7 @@ fn text<'r>(request: Request<'r>, variable: Variable) -> Option<&'r [u8]> {
             let micros = context.sign_time.get().div_ceil(1000);
             // Seconds with microseconds, as nginx's own times are seconds.
             let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
-            let copy = request.allocate(text.len())?;
-            copy.copy_from_slice(text.as_bytes());
-            Some(copy)
+            Some(request.copy(text.as_bytes())?)
         }
     }
 }

@@ -3,17 +3,14 @@
 use std::ptr;
 
 use ngx::ffi::{
-    NGX_HTTP_INTERNAL_SERVER_ERROR, ngx_alloc_chain_link, ngx_buf_t, ngx_chain_t,
-    ngx_http_request_body_filter_pt, ngx_http_request_t, ngx_http_top_request_body_filter,
-    ngx_int_t, ngx_pnalloc, ngx_pool_t,
+    ngx_alloc_chain_link, ngx_buf_t, ngx_chain_t, ngx_http_request_body_filter_pt,
+    ngx_http_request_t, ngx_http_top_request_body_filter, ngx_int_t, ngx_pnalloc, ngx_pool_t,
 };
 
 use super::request::Request;
 use super::shim::*;
-use super::{OK, guarded};
+use super::{INTERNAL_SERVER_ERROR, OK, guarded};
 use crate::hooks::body::{self, Plain, Upload};
-
-const INTERNAL_SERVER_ERROR: ngx_int_t = NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
 
 /// Set at each configuration load, before workers run.
 static mut ORIGINAL: ngx_http_request_body_filter_pt = None;

@@ -386,7 +386,8 @@ impl<'r> Request<'r> {
         Some(())
     }
 
-    fn copy(self, data: &[u8]) -> Option<&'r mut [u8]> {
+    /// A copy in the request's pool.
+    pub(crate) fn copy(self, data: &[u8]) -> Option<&'r mut [u8]> {
         let copy = self.allocate(data.len())?;
         copy.copy_from_slice(data);
         Some(copy)

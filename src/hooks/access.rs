@@ -7,7 +7,6 @@ use sigv4::{Client, Clients, Form, Headers, Rejection, Timestamp};
 
 use crate::ffi::request::Request;
 use crate::ffi::{DECLINED, ERROR, OK};
-use crate::log::log_info;
 use crate::reject;
 
 /// OK: verified; DECLINED: not asked to verify, or let in unsigned; DONE: answered.
@@ -28,7 +27,7 @@ pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
     let view = match view(request, &mut headers) {
         Ok(view) => view,
         Err(rejection) => {
-            context.error.set(Some(rejection.code()));
+            reject::note(request, context, &rejection);
             return reject::answer(request, None, &rejection, Request::respond);
         }
     };
@@ -45,7 +44,7 @@ pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
             context.access_key.set(verified.access_key());
             if verified.streaming().is_some() && !request.has_body() {
                 let rejection = Rejection::MissingDecodedLength;
-                context.error.set(Some(rejection.code()));
+                reject::note(request, context, &rejection);
                 return reject::answer(request, None, &rejection, Request::respond);
             }
             context.verified.replace(Some(verified));
@@ -60,14 +59,7 @@ pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
         Err(refused) => {
             context.form.set(refused.form);
             context.access_key.set(refused.access_key);
-            context.error.set(Some(refused.rejection.code()));
-            log_info!(
-                request.log(),
-                "refused {}: {}, access key \"{}\"",
-                refused.rejection.code(),
-                refused.rejection.message(),
-                refused.access_key.escape_ascii()
-            );
+            reject::note(request, context, &refused.rejection);
             reject::answer(request, Some(&view), &refused.rejection, Request::respond)
         }
     }

@@ -4,6 +4,7 @@
 
 use ngx::ffi::ngx_int_t;
 
+use crate::conf::without_port;
 use crate::ffi::request::Request;
 use crate::log::log_error;
 use crate::reject;
@@ -93,11 +94,7 @@ fn host_and_path(url: &[u8]) -> Option<(&[u8], &[u8])> {
         .position(|c| matches!(c, b'/' | b'?' | b'#'))
         .unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
-    let host = match authority.iter().rposition(|c| *c == b':') {
-        Some(colon) if authority[colon + 1..].iter().all(u8::is_ascii_digit) => &authority[..colon],
-        _ => authority,
-    };
-    Some((host, path))
+    Some((without_port(authority), path))
 }
 
 /// Addresses are compared whole, names by their last two labels: a region's endpoint and another's

@@ -8,7 +8,7 @@ use sigv4::{Checksum, Decoder, Rejection};
 
 use crate::context::Context;
 use crate::ffi::request::Request;
-use crate::log::log_info;
+use crate::reject;
 
 /// A body in `aws-chunked` framing, as far as it has arrived.
 pub(crate) struct Upload {
@@ -80,15 +80,8 @@ pub(crate) fn refuse(
     context: &Context<'_>,
     rejection: Rejection,
 ) -> ngx_int_t {
-    log_info!(
-        request.log(),
-        "refused {}: {}, access key \"{}\"",
-        rejection.code(),
-        rejection.message(),
-        context.access_key.get().escape_ascii()
-    );
+    reject::note(request, context, &rejection);
     let status = rejection.status() as ngx_int_t;
-    context.error.set(Some(rejection.code()));
     context.rejected.set(Some(rejection));
     status
 }
