@@ -189,6 +189,7 @@ pub(crate) struct LocationConf {
     pub(crate) resign: ngx_flag_t,
     pub(crate) anonymous: ngx_flag_t,
     pub(crate) signature_v2: ngx_flag_t,
+    pub(crate) verify_payload: ngx_flag_t,
     pub(crate) debug_errors: ngx_flag_t,
     /// A null pointer, to nginx's setter, is None.
     pub(crate) host: Option<&'static ngx_http_complex_value_t>,
@@ -210,6 +211,7 @@ impl Default for LocationConf {
             resign: UNSET,
             anonymous: UNSET,
             signature_v2: UNSET,
+            verify_payload: UNSET,
             debug_errors: UNSET,
             host: None,
             region: None,
@@ -273,6 +275,7 @@ impl LocationConf {
         inherit_flag(&mut self.resign, outer.resign);
         inherit_flag(&mut self.anonymous, outer.anonymous);
         inherit_flag(&mut self.signature_v2, outer.signature_v2);
+        inherit_flag(&mut self.verify_payload, outer.verify_payload);
         inherit_flag(&mut self.debug_errors, outer.debug_errors);
         inherit(&mut self.host, &outer.host);
         inherit(&mut self.region, &outer.region);
@@ -289,6 +292,7 @@ impl LocationConf {
             },
             anonymous: self.anonymous == 1,
             signature_v2: self.signature_v2 == 1,
+            verify_payload: self.verify_payload == 1,
         };
         if self.is_resign() {
             self.check(level)

@@ -14,9 +14,9 @@ pub(crate) struct Context<'r> {
     pub(crate) verified: RefCell<Option<Verified<'r>>>,
     /// The location whose clients and rules let the request in.
     pub(crate) location: Cell<Option<&'r LocationConf>>,
-    /// Of a body in `aws-chunked` framing, from its first piece on.
+    /// Of a body that is verified as it arrives, from its first piece on.
     pub(crate) upload: RefCell<Option<Box<Upload>>>,
-    /// How that body goes out at the present try.
+    /// How one that is framed goes out at the present try.
     pub(crate) output: RefCell<Option<Box<Output>>>,
     /// The body was refused; to be answered.
     pub(crate) rejected: Cell<Option<Rejection>>,

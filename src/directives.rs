@@ -49,7 +49,7 @@ const fn flag(name: &'static CStr, offset: usize) -> ngx_command_t {
     slot(name, NGX_CONF_FLAG, ngx_conf_set_flag_slot, offset)
 }
 
-pub(crate) static mut COMMANDS: [ngx_command_t; 12] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 13] = [
     flag(c"s3_resign", offset_of!(LocationConf, resign)),
     slot(c"s3_client", NGX_CONF_2MORE, set_client, 0),
     slot(c"s3_origin", NGX_CONF_1MORE, set_location_origin, 0),
@@ -70,6 +70,10 @@ pub(crate) static mut COMMANDS: [ngx_command_t; 12] = [
     slot(c"s3_max_skew", NGX_CONF_TAKE1, set_max_skew, 0),
     flag(c"s3_anonymous", offset_of!(LocationConf, anonymous)),
     flag(c"s3_signature_v2", offset_of!(LocationConf, signature_v2)),
+    flag(
+        c"s3_verify_payload",
+        offset_of!(LocationConf, verify_payload),
+    ),
     flag(c"s3_debug_errors", offset_of!(LocationConf, debug_errors)),
     slot(c"s3_errors", NGX_CONF_TAKE1, set_errors, 0),
     ngx_command_t::empty(),

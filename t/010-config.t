@@ -48,6 +48,7 @@ __DATA__
     s3_max_skew 10m;
     s3_anonymous off;
     s3_signature_v2 off;
+    s3_verify_payload off;
     s3_errors s3;
     s3_debug_errors off;
 --- config
@@ -59,6 +60,7 @@ __DATA__
     s3_max_skew 10m;
     s3_anonymous off;
     s3_signature_v2 on;
+    s3_verify_payload on;
     s3_errors s3proxy;
     s3_debug_errors on;
     location / {
@@ -70,6 +72,7 @@ __DATA__
         s3_max_skew 900;
         s3_anonymous off;
         s3_signature_v2 off;
+        s3_verify_payload off;
         s3_errors s3;
         s3_debug_errors off;
         proxy_pass http://origin_a;

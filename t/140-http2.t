@@ -27,24 +27,39 @@ our @uploads = map { [S3Sign::v4_upload(kind => $_, data => $large)] } qw(signed
 # listen for one address together.
 #
 # A connection of several requests, as frames (RFC 9113): each is a method, a
-# path, header lines and a body.
+# path, header lines, a body, and whether its length is left out.
 sub frames {
     my $bytes = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" . frame(4, 0, 0, '');
     my $stream = 1;
     for my $request (@_) {
-        my ($method, $path, $lines, $body) = @$request;
+        my ($method, $path, $lines, $body, $unannounced) = @$request;
         my @headers = map { my ($name, $value) = split /: /, $_, 2; [lc $name, $value] }
             grep { !/^host:/i } split /\n/, $lines;
         my ($host) = $lines =~ /^host: (.*)/mi;
         my $block = join '', map { literal(@$_) }[':method', $method], [':scheme', 'http'],
             [':authority', $host], [':path', $path], @headers,
-            length $body ? ['content-length', length $body] : ();
+            length $body && !$unannounced ? ['content-length', length $body] : ();
         $bytes .= frame(1, 4 | !length $body, $stream, $block);
         my @parts = unpack '(a16000)*', $body;
         $bytes .= frame(0, $_ == $#parts, $stream, $parts[$_]) for 0 .. $#parts;
         $stream += 2;
     }
     return $bytes;
+}
+
+# Uploads of which every other one is not what was signed, the last two of unknown length.
+sub hashed {
+    my $path = shift;
+    my $body = 'x' x 40_000;
+    my @uploads = map {
+        ['PUT', "$path/$_", h4(path => "$path/$_", method => 'PUT', body => $body), $_ % 2 ? $body : "x$body", $_ > 2]
+    } 1 .. 4;
+    return frames(@uploads);
+}
+
+sub hashed_log {
+    my $path = shift;
+    return join "\n", map { "PUT $path/$_ " . ($_ % 2 ? '200 -' : '400 XAmzContentSHA256Mismatch') } 1 .. 4;
 }
 
 sub frame {
@@ -230,3 +245,42 @@ frames(['PUT', '/t17/1', $bad[0] =~ s/^Content-Length.*\n//mr, $bad[1]],
 --- access_log
 HTTP/2.0 PUT /t17/1 403 SignatureDoesNotMatch
 HTTP/2.0 PUT /t17/2 200 -
+
+=== TEST 18: s3_verify_payload: the hash of a body, whether its length is announced or not
+--- http_config
+    log_format line '$server_protocol $request_method $uri $status $s3_error';
+    server { listen $TEST_NGINX_LISTEN http2; server_name other; return 404; }
+--- config
+    $TEST_NGINX_CLIENT
+    s3_verify_payload on;
+    access_log logs/access.log line;
+    location / { s3_resign on; proxy_pass http://origin_a; }
+--- raw_request eval: hashed('/t18')
+--- timeout: 0.3
+--- abort
+--- ignore_response
+--- access_log eval: hashed_log('/t18')
+
+=== TEST 19: of the wrong ones the origin hears nothing
+--- request
+GET /_log/t18
+--- response_body_like: ^(?:A 200 verified body=40000 PUT /t18/[13] [^\n]*\n){2}$
+
+=== TEST 20: the same, unbuffered
+--- http_config
+    log_format line '$server_protocol $request_method $uri $status $s3_error';
+    server { listen $TEST_NGINX_LISTEN http2; server_name other; return 404; }
+--- config
+    s3_verify_payload on;
+    access_log logs/access.log line;
+$TEST_NGINX_UNBUFFERED
+--- raw_request eval: hashed('/t20')
+--- timeout: 0.3
+--- abort
+--- ignore_response
+--- access_log eval: hashed_log('/t20')
+
+=== TEST 21: of the wrong ones the origin has no more than a part
+--- request
+GET /_log/t20
+--- response_body_like: ^(?:A 200 verified body=40000 PUT /t20/[13] [^\n]*\n|A incomplete unverified [^\n]* PUT /t20/[24] [^\n]*\n){2,4}$

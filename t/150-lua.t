@@ -230,3 +230,30 @@ $TEST_NGINX_LUA_LAST
 --- raw_request eval: upload(data => 'hello')
 --- passed: A
 --- response_body_like: header X-Body: hello\n.*data 5 2cf24dba
+
+=== TEST 16: s3_verify_payload: a body that is read before it can be verified is not forwarded
+--- main_config
+$TEST_NGINX_LUA_LAST
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; s3_verify_payload on; rewrite_by_lua_block { ngx.req.read_body() } proxy_pass http://origin_a; }
+--- request
+PUT /bucket/key
+hello
+--- more_headers eval: h4(method => 'PUT', body => 'hello')
+--- error_code: 500
+--- error_log
+its body was read before the request was verified
+--- no_error_log
+connect to 127.0.0.1
+
+=== TEST 17: one that is read after that is, if it is the right one
+--- main_config
+$TEST_NGINX_LUA_LAST
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; s3_verify_payload on; access_by_lua_block { ngx.req.read_body() ngx.req.set_header("X-Body", ngx.req.get_body_data()) } proxy_pass http://origin_a; }
+--- request eval: ["PUT /bucket/key\nhello", "PUT /bucket/key\nhallo"]
+--- more_headers eval: [(h4(method => 'PUT', body => 'hello')) x 2]
+--- error_code eval: [200, 400]
+--- response_body_like eval: ['header X-Body: hello\n.*body 5 2cf24dba', '<Code>XAmzContentSHA256Mismatch<']

@@ -1,4 +1,4 @@
-//! The request body filter: buffers of the client's body, decoded where they lie.
+//! The request body filter: buffers of the client's body, verified and decoded where they lie.
 
 use std::ptr;
 
@@ -33,17 +33,17 @@ unsafe extern "C" fn filter(r: *mut ngx_http_request_t, input: *mut ngx_chain_t)
         };
         // SAFETY: what nginx would have called, with what it hands over or a chain like it.
         let next = |chain| unsafe { ORIGINAL.map_or(OK, |filter| filter(r, chain)) };
-        let Some(context) = body::framed(request) else {
+        let Some(context) = body::verifying(request) else {
             return next(input);
         };
         // SAFETY: the request's pool.
         let mut plain = unsafe { Chain::new((*r).pool) };
-        let decoded = match context.upload.borrow_mut().as_deref_mut() {
+        let taken = match context.upload.borrow_mut().as_deref_mut() {
             // SAFETY: nginx's chain of buffers in memory that nothing else holds a reference to.
-            Some(upload) => unsafe { decode(upload, input, &mut plain) },
+            Some(upload) => unsafe { take(upload, input, &mut plain) },
             None => Err(Failure::Memory),
         };
-        match decoded {
+        match taken {
             Ok(()) => next(plain.head),
             Err(Failure::Memory) => INTERNAL_SERVER_ERROR,
             Err(Failure::Rejected(rejection)) => {
@@ -64,7 +64,7 @@ enum Failure {
 ///
 /// # Safety
 /// `link` is a chain of nginx's of buffers in memory that may be written to.
-unsafe fn decode(
+unsafe fn take(
     upload: &mut Upload,
     mut link: *mut ngx_chain_t,
     plain: &mut Chain,
@@ -85,19 +85,19 @@ unsafe fn decode(
                 0 => &mut [][..],
                 _ => std::slice::from_raw_parts_mut((*buf).pos, length),
             };
-            let Plain { data, late } = upload.decode(piece, ends).map_err(Failure::Rejected)?;
+            let Plain { data, late } = upload.take(piece, ends).map_err(Failure::Rejected)?;
             if length > 0 {
                 (*buf).last = (*buf).pos.add(data.end);
                 (*buf).pos = (*buf).pos.add(data.start);
                 // nginx goes back there when it sends the body again.
                 (*buf).start = (*buf).pos;
             }
-            if let Some(byte) = late {
-                // Only a piece without data has no room.
-                plain.push(plain.byte(buf, byte)?)?;
-            } else if !data.is_empty() {
+            if !data.is_empty() {
                 plain.push(buf)?;
-            } else if ends {
+            }
+            if let Some(byte) = late {
+                plain.push(plain.byte_behind(buf, byte)?)?;
+            } else if data.is_empty() && ends {
                 s3_shim_buf_forget_memory(buf);
                 plain.push(buf)?;
             }
@@ -145,20 +145,20 @@ impl Chain {
         Ok(())
     }
 
-    /// A buffer of one byte in the place of `like`.
-    fn byte(&self, like: *mut ngx_buf_t, byte: u8) -> Result<*mut ngx_buf_t, Failure> {
-        // SAFETY: the pool by `new`; `like` is a buffer of nginx's.
+    /// A buffer of one byte, now the last of the body instead of `buf`.
+    fn byte_behind(&self, buf: *mut ngx_buf_t, byte: u8) -> Result<*mut ngx_buf_t, Failure> {
+        // SAFETY: the pool by `new`; `buf` is a buffer of nginx's.
         unsafe {
             let data = ngx_pnalloc(self.pool, 1).cast::<u8>();
             if data.is_null() {
                 return Err(Failure::Memory);
             }
             data.write(byte);
-            let buf = s3_shim_buf_instead(self.pool, like, data, 1);
-            if buf.is_null() {
+            let behind = s3_shim_buf_behind(self.pool, buf, data, 1);
+            if behind.is_null() {
                 return Err(Failure::Memory);
             }
-            Ok(buf)
+            Ok(behind)
         }
     }
 }

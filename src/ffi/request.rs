@@ -119,6 +119,14 @@ impl<'r> Request<'r> {
         self.content_length() >= 0 || self.is_chunked()
     }
 
+    /// None where it is not known before the end.
+    pub(crate) fn body_length(self) -> Option<u64> {
+        match self.is_chunked() {
+            true => None,
+            false => Some(u64::try_from(self.content_length()).unwrap_or(0)),
+        }
+    }
+
     /// Whether the body is being forwarded while it is read.
     pub(crate) fn is_unbuffered(self) -> bool {
         // SAFETY: reads a bit of a request in progress.

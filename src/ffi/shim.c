@@ -113,9 +113,9 @@ s3_shim_buf_forget_memory(ngx_buf_t *b)
 }
 
 
-/* A buffer in place of `like` for bytes that are elsewhere. */
+/* A buffer for bytes that are elsewhere; what `before` ends, it ends instead. */
 ngx_buf_t *
-s3_shim_buf_instead(ngx_pool_t *pool, ngx_buf_t *like, u_char *data,
+s3_shim_buf_behind(ngx_pool_t *pool, ngx_buf_t *before, u_char *data,
     size_t len)
 {
     ngx_buf_t  *b;
@@ -130,8 +130,10 @@ s3_shim_buf_instead(ngx_pool_t *pool, ngx_buf_t *like, u_char *data,
     b->last = data + len;
     b->end = data + len;
     b->temporary = 1;
-    b->last_buf = like->last_buf;
-    b->flush = like->flush;
+    b->last_buf = before->last_buf;
+    b->flush = before->flush;
+
+    before->last_buf = 0;
 
     return b;
 }

@@ -18,9 +18,9 @@ unsafe extern "C" {
     pub(super) fn s3_shim_buf_is_last(b: *mut ngx_buf_t) -> ngx_uint_t;
     pub(super) fn s3_shim_buf_in_memory(b: *mut ngx_buf_t) -> ngx_uint_t;
     pub(super) fn s3_shim_buf_forget_memory(b: *mut ngx_buf_t);
-    pub(super) fn s3_shim_buf_instead(
+    pub(super) fn s3_shim_buf_behind(
         pool: *mut ngx_pool_t,
-        like: *mut ngx_buf_t,
+        before: *mut ngx_buf_t,
         data: *mut u_char,
         len: usize,
     ) -> *mut ngx_buf_t;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use ngx::ffi::{ngx_int_t, ngx_time};
-use sigv4::{Client, Clients, Form, Headers, Rejection, Timestamp};
+use sigv4::{Client, Clients, Form, Headers, Rejection, Timestamp, Verified};
 
 use crate::ffi::request::Request;
 use crate::ffi::{DECLINED, ERROR, OK};
@@ -42,8 +42,7 @@ pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
             let form = verified.form();
             context.form.set(Some(form));
             context.access_key.set(verified.access_key());
-            if verified.streaming().is_some() && !request.has_body() {
-                let rejection = Rejection::MissingDecodedLength;
+            if let Err(rejection) = check_announced(request, &verified) {
                 reject::note(request, context, &rejection);
                 return reject::answer(request, None, &rejection, Request::respond);
             }
@@ -62,6 +61,17 @@ pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
             reject::note(request, context, &refused.rejection);
             reject::answer(request, Some(&view), &refused.rejection, Request::respond)
         }
+    }
+}
+
+/// What the head alone tells of a body that cannot be right.
+fn check_announced(request: Request<'_>, verified: &Verified<'_>) -> Result<(), Rejection> {
+    if verified.streaming().is_some() && !request.has_body() {
+        return Err(Rejection::MissingDecodedLength);
+    }
+    match request.body_length() {
+        Some(0) => verified.check_no_body(),
+        _ => Ok(()),
     }
 }
 

@@ -1,18 +1,18 @@
-//! The request body filter: a body in `aws-chunked` framing is decoded and verified as it arrives,
-//! so that nginx stores and forwards the plain one.
+//! The request body filter: a body is verified as it arrives, by what the head says of it. Framing
+//! is taken off, so that nginx stores and forwards the plain body.
 
 use std::ops::Range;
 
 use ngx::ffi::ngx_int_t;
-use sigv4::{Checksum, Decoder, Rejection};
+use sigv4::{Body, Checksum, Rejection};
 
 use crate::context::Context;
 use crate::ffi::request::Request;
 use crate::reject;
 
-/// A body in `aws-chunked` framing, as far as it has arrived.
+/// A body that is verified, as far as it has arrived.
 pub(crate) struct Upload {
-    decoder: Decoder,
+    body: Body,
     /// nginx has handed over all of it.
     ended: bool,
 }
@@ -20,17 +20,17 @@ pub(crate) struct Upload {
 /// What is left of a piece of the body.
 pub(crate) struct Plain {
     pub(crate) data: Range<usize>,
-    /// A byte behind it that had been held back, where the piece has no room for it.
+    /// The body's last byte, which had been held back, where the piece has no room for it.
     pub(crate) late: Option<u8>,
 }
 
 impl Upload {
-    /// Decodes a piece in its place; `ends` says that it is the body's last.
-    pub(crate) fn decode(&mut self, piece: &mut [u8], ends: bool) -> Result<Plain, Rejection> {
-        let mut data = self.decoder.decode(piece)?;
+    /// Takes a piece, in its place; `ends` says that it is the body's last.
+    pub(crate) fn take(&mut self, piece: &mut [u8], ends: bool) -> Result<Plain, Rejection> {
+        let mut data = self.body.take(piece)?;
         let mut late = None;
         if ends {
-            late = self.decoder.finish()?;
+            late = self.body.finish()?;
             self.ended = true;
         }
         if let (Some(byte), Some(room)) = (late, piece.get_mut(data.end)) {
@@ -43,33 +43,37 @@ impl Upload {
 
     /// Whether the body is there as a whole, and verified.
     pub(crate) fn is_complete(&self) -> bool {
-        self.ended && self.decoder.is_complete()
+        self.ended && self.body.is_complete()
+    }
+
+    /// Whether nginx has another body now than the client sent.
+    pub(crate) fn is_framed(&self) -> bool {
+        self.body.is_framed()
     }
 
     /// The trailing checksum of a complete body.
     pub(crate) fn checksum(&self) -> Option<&Checksum> {
-        self.decoder.checksum().filter(|_| self.ended)
+        self.body.checksum().filter(|_| self.ended)
     }
 
     /// See `Decoder::chunk_hash`.
     pub(crate) fn chunk_hash(&mut self, offset: u64, length: u64) -> Option<[u8; 32]> {
-        self.decoder.chunk_hash(offset, length)
+        self.body.chunk_hash(offset, length)
     }
 }
 
-/// The context of a request whose body is in `aws-chunked` framing, with an upload in it.
-pub(crate) fn framed<'r>(request: Request<'r>) -> Option<&'r Context<'r>> {
+/// The context of a request whose body is to be verified, with an upload in it.
+pub(crate) fn verifying<'r>(request: Request<'r>) -> Option<&'r Context<'r>> {
     let context = request.context()?;
-    if !request.location_conf().is_resign() {
-        return None;
-    }
     let mut upload = context.upload.borrow_mut();
+    // Once it has begun it goes on, wherever the request is led.
     if upload.is_none() {
-        let decoder = context.verified.borrow().as_ref()?.decoder()?;
-        *upload = Some(Box::new(Upload {
-            decoder,
-            ended: false,
-        }));
+        if !request.location_conf().is_resign() {
+            return None;
+        }
+        let verified = context.verified.borrow();
+        let body = verified.as_ref()?.body(request.body_length())?;
+        *upload = Some(Box::new(Upload { body, ended: false }));
     }
     Some(context)
 }

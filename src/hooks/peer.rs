@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::ffi::output::Outgoing;
 use crate::ffi::request::Request;
 use crate::ffi::upstream::{HeadSlot, Pick};
+use crate::hooks::body::Upload;
 use crate::hooks::output::Framer;
 use crate::log::log_error;
 
@@ -27,10 +28,11 @@ pub(crate) fn starts(request: Request<'_>) -> Start {
     let main = request.main();
     if !request.location_conf().is_resign() {
         // nginx would announce the length that it had with its framing.
-        if main
-            .context()
-            .is_some_and(|context| context.upload.borrow().is_some())
-        {
+        let is_framed = |context: &Context<'_>| {
+            let upload = context.upload.borrow();
+            upload.as_deref().is_some_and(Upload::is_framed)
+        };
+        if main.context().is_some_and(is_framed) {
             log_error!(
                 request.log(),
                 "a body that was decoded is not forwarded with \"s3_resign off\""
@@ -95,7 +97,9 @@ pub(crate) fn picked(request: Request<'_>, pick: &Pick<'_>, slot: &mut HeadSlot<
             return None;
         }
     };
-    if streaming.is_some() && context.upload.borrow().is_none() {
+    if verified.is_body_verified(request.main().body_length())
+        && !is_body_verified(request, context)
+    {
         log_error!(
             request.log(),
             "not forwarded: its body was read before the request was verified"
@@ -103,7 +107,7 @@ pub(crate) fn picked(request: Request<'_>, pick: &Pick<'_>, slot: &mut HeadSlot<
         return None;
     }
     let carries_the_body = match &streaming {
-        Some(streaming) => carries_decoded(request, context, streaming, slot.body_length()),
+        Some(streaming) => carries_decoded(request, streaming, slot.body_length()),
         None => carries_the_body(request, &head, slot.body_length()),
     };
     if !carries_the_body {
@@ -158,6 +162,15 @@ fn origin_of<'r>(request: Request<'r>, pick: &Pick<'_>) -> Option<&'r NamedOrigi
     }
 }
 
+/// Has the body gone through `hooks::body`, or is it still going?
+fn is_body_verified(request: Request<'_>, context: &Context<'_>) -> bool {
+    context
+        .upload
+        .borrow()
+        .as_deref()
+        .is_some_and(|upload| request.is_unbuffered() || upload.is_complete())
+}
+
 /// Is what follows the head the very body that the client sent? What the client signed as its payload
 /// must not be lent to another one, and a head that announces more than follows would swallow the
 /// connection's next request.
@@ -172,17 +185,6 @@ fn carries_the_body(request: Request<'_>, head: &WireHead<'_, '_>, follows: Opti
 
 /// As `carries_the_body`, of a body that is decoded: the head's length is not used then. Only the
 /// client's own request has the body, no subrequest.
-fn carries_decoded(
-    request: Request<'_>,
-    context: &Context<'_>,
-    streaming: &Streaming,
-    follows: Option<u64>,
-) -> bool {
-    request.is_main()
-        && follows.is_none_or(|length| length == streaming.decoded_length)
-        && context
-            .upload
-            .borrow()
-            .as_deref()
-            .is_some_and(|upload| request.is_unbuffered() || upload.is_complete())
+fn carries_decoded(request: Request<'_>, streaming: &Streaming, follows: Option<u64>) -> bool {
+    request.is_main() && follows.is_none_or(|length| length == streaming.decoded_length)
 }

@@ -72,6 +72,8 @@ pub enum Rejection {
     InvalidChecksum(ChecksumAlgorithm),
     /// A checksum that is not that of the data.
     BadDigest(ChecksumAlgorithm),
+    /// A body whose hash is not the one in `x-amz-content-sha256`.
+    PayloadMismatch,
     /// For the caller: no fault of the request.
     InternalError,
 }
@@ -330,6 +332,11 @@ impl Rejection {
                 "BadDigest",
                 400,
                 "The checksum you specified did not match the calculated checksum.",
+            ),
+            Rejection::PayloadMismatch => (
+                "XAmzContentSHA256Mismatch",
+                400,
+                "The provided 'x-amz-content-sha256' header does not match what was computed.",
             ),
             Rejection::InternalError => (
                 "InternalError",

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod authorization;
+mod body;
 mod canonical;
 mod chunked;
 mod date;
@@ -28,6 +29,7 @@ mod verify;
 mod wire;
 
 pub use crate::{
+    body::{Body, HashCheck},
     chunked::{
         Checksum, ChecksumAlgorithm, Decoder, Encoder, Frame, Framing, MAX_CHUNK, Misframed,
         Streaming, StreamingKind,

@@ -5,6 +5,7 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     authorization::{Authorization, Buffers, Presigned, raw_access_key},
+    body::{Body, EMPTY, HashCheck},
     canonical::{self, ALGORITHM},
     chunked::{Chain, Checksum, Decoder, Streaming},
     date::{AmzDate, Timestamp},
@@ -30,6 +31,8 @@ pub struct Rules {
     pub region: Option<Region>,
     pub anonymous: bool,
     pub signature_v2: bool,
+    /// Bodies are verified by the hash in their head.
+    pub verify_payload: bool,
 }
 
 /// How the request was signed: `$s3_auth`.
@@ -75,6 +78,7 @@ pub struct Verified<'r> {
     pub(crate) lifetime: Option<Lifetime>,
     pub(crate) payload: Payload,
     pub(crate) payload_place: PayloadPlace,
+    verify_payload: bool,
     /// In a box, since most requests have none.
     upload: Option<Box<Upload>>,
 }
@@ -120,11 +124,46 @@ impl<'r> Verified<'r> {
         self.upload.as_ref().map(|upload| upload.streaming)
     }
 
-    /// Decodes and verifies a body in `aws-chunked` framing, which must not go anywhere else;
-    /// `None` for any other body.
-    pub fn decoder(&self) -> Option<Decoder> {
-        let upload = self.upload.as_ref()?;
-        Some(Decoder::new(upload.streaming, upload.chain.clone()))
+    /// Whether a body of that length needs to be verified, by [`Verified::body`]; the length is
+    /// `None` where it was not announced. What has no body has been checked by
+    /// [`Verified::check_no_body`].
+    pub fn is_body_verified(&self, length: Option<u64>) -> bool {
+        self.upload.is_some() || self.expected_hash().is_some() && length != Some(0)
+    }
+
+    /// What the body must go through before it goes anywhere else; `None` if it may go as it is.
+    pub fn body(&self, length: Option<u64>) -> Option<Body> {
+        if !self.is_body_verified(length) {
+            return None;
+        }
+        match &self.upload {
+            Some(upload) => {
+                let decoder = Decoder::new(upload.streaming, upload.chain.clone());
+                Some(Body::Framed(decoder))
+            }
+            None => {
+                let hash = self.expected_hash()?;
+                Some(Body::Hashed(HashCheck::new(*hash, length)))
+            }
+        }
+    }
+
+    /// To be asked of a request without a body, or with an empty one.
+    ///
+    /// # Errors
+    /// If its hash is that of a body.
+    pub fn check_no_body(&self) -> Result<(), Rejection> {
+        match self.expected_hash() {
+            Some(hash) if !hash.eq_ignore_ascii_case(EMPTY) => Err(Rejection::PayloadMismatch),
+            _ => Ok(()),
+        }
+    }
+
+    fn expected_hash(&self) -> Option<&[u8; 64]> {
+        match &self.payload {
+            Payload::Hash(hash) if self.verify_payload => Some(hash),
+            _ => None,
+        }
     }
 
     /// The checksum that the decoder found behind the body, where all of this was read before the
@@ -199,6 +238,7 @@ fn decide<'r>(
         lifetime: proof.lifetime,
         payload: proof.payload,
         payload_place: proof.payload_place,
+        verify_payload: rules.verify_payload,
         upload: proof.upload,
     })
 }

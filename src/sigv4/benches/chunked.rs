@@ -12,7 +12,7 @@ use std::{
 
 use common::{
     reference::{KEY, NOW, SECRET},
-    upload::Upload,
+    upload::{self, Upload},
     *,
 };
 use sha2::{Digest, Sha256};
@@ -90,7 +90,7 @@ fn measure(name: &str, upload: &Upload, buffer: usize, ideal: Duration) {
     let took = best(|| {
         received.copy_from_slice(&body);
         let start = Instant::now();
-        let mut decoder = verified.decoder().unwrap();
+        let mut decoder = upload::decoder(&verified).unwrap();
         let head = sign(&verified, &wire, &origin, &mut keys, Timestamp(NOW)).unwrap();
         let mut encoder = head.write_with_encoder(&mut out).1.unwrap();
         let mut decoded = 0;

@@ -4,11 +4,9 @@ use hmac::Mac;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    canonical::hex, chunked::Checksum, date::AmzDate, keys::SigningKey, scope::Scope, sink::Sink,
+    body::EMPTY, canonical::hex, chunked::Checksum, date::AmzDate, keys::SigningKey, scope::Scope,
+    sink::Sink,
 };
-
-/// The SHA-256 of nothing.
-const EMPTY: &[u8] = b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// Makes the signatures of one body's chunks, in their order.
 #[derive(Clone)]

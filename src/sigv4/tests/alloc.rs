@@ -10,7 +10,7 @@ use std::{
 
 use common::{
     reference::{KEY, NOW, SECRET, Sample},
-    upload::Upload,
+    upload::{self, Upload},
     *,
 };
 use sigv4::*;
@@ -182,7 +182,7 @@ fn none_per_chunk() {
         let mut out = vec![0; 4_096];
         let signed = sign(&verified, &wire, &origin, &mut keys, Timestamp(NOW)).unwrap();
         let mut encoder = signed.write_with_encoder(&mut out).1.unwrap();
-        let mut decoder = verified.decoder().unwrap();
+        let mut decoder = upload::decoder(&verified).unwrap();
 
         let before = ALLOCATIONS.get();
         let mut chunks = 0;

@@ -5,7 +5,7 @@ mod common;
 
 use common::{
     reference::{KEY, NOW, SECRET},
-    upload::{Upload, checksum, decode, signature_of},
+    upload::{self, Upload, checksum, decode, signature_of},
     *,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -42,7 +42,7 @@ fn verified<'r>(raw: &Raw<'r>) -> Result<Verified<'r>, Rejection> {
 }
 
 fn decoder(head: &str) -> Decoder {
-    verified(&Raw::new(head)).unwrap().decoder().unwrap()
+    upload::decoder(&verified(&Raw::new(head)).unwrap()).unwrap()
 }
 
 fn named(rejection: &Rejection) -> String {
@@ -540,7 +540,7 @@ fn heads() {
     let plain = common::reference::Sample::new("PUT", "/bucket/key").header_form();
     let raw = Raw::new(&plain);
     let verified = verified(&raw).unwrap();
-    assert!(verified.streaming().is_none() && verified.decoder().is_none());
+    assert!(verified.streaming().is_none() && verified.body(None).is_none());
 }
 
 /// What is sent to an origin: the head, and the body where it is framed anew.
@@ -661,7 +661,7 @@ fn through(upload: &Upload, pieces: &[usize]) -> usize {
         origin.streaming().unwrap().framed_length,
         Some(body.len() as u64)
     );
-    let mut decoder = origin.decoder().unwrap();
+    let mut decoder = upload::decoder(&origin).unwrap();
     let (data, rejection) = decode(&mut decoder, &body, pieces);
     assert_eq!(rejection, None);
     assert!(data == upload.payload);

@@ -167,6 +167,14 @@ pub fn checksum(algorithm: ChecksumAlgorithm, data: &[u8]) -> String {
     }
 }
 
+/// Of a request whose body is in `aws-chunked` framing.
+pub fn decoder(verified: &Verified<'_>) -> Option<Decoder> {
+    match verified.body(None) {
+        Some(Body::Framed(decoder)) => Some(decoder),
+        _ => None,
+    }
+}
+
 /// Decodes a body that arrives in pieces of the given lengths, then the rest; gives what was handed
 /// out in any case.
 pub fn decode(

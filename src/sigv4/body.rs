@@ -1,0 +1,146 @@
+//! A body that is verified as it arrives, against what the head that was let in says of it.
+use std::ops::Range;
+
+use sha2::{Digest, Sha256};
+
+use crate::{
+    canonical::hex,
+    chunked::{Checksum, Decoder},
+    error::Rejection,
+};
+
+/// The SHA-256 of nothing, in hexadecimal digits.
+pub(crate) const EMPTY: &[u8; 64] =
+    b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// Verifies a body. Its last byte is handed out only when all of it is right, so that one that is
+/// not lacks a part of the length that was announced for it, or its end.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made in place, once for a request"
+)]
+pub enum Body {
+    /// In `aws-chunked` framing.
+    Framed(Decoder),
+    /// As it is, with its hash in the head.
+    Hashed(HashCheck),
+}
+
+impl Body {
+    /// Takes the next bytes of the body, however it is cut. What may be handed out is in the
+    /// returned part of `buf`; everything outside of it is spent.
+    ///
+    /// # Errors
+    /// With the [`Rejection`] to answer; the bytes are then worthless.
+    pub fn take(&mut self, buf: &mut [u8]) -> Result<Range<usize>, Rejection> {
+        match self {
+            Body::Framed(decoder) => decoder.decode(buf),
+            Body::Hashed(check) => Ok(check.take(buf)),
+        }
+    }
+
+    /// The body has ended; gives its last byte, where it has any.
+    ///
+    /// # Errors
+    /// With the [`Rejection`] to answer.
+    pub fn finish(&mut self) -> Result<Option<u8>, Rejection> {
+        match self {
+            Body::Framed(decoder) => decoder.finish(),
+            Body::Hashed(check) => check.finish(),
+        }
+    }
+
+    /// Whether the body has arrived whole and was verified.
+    pub fn is_complete(&self) -> bool {
+        match self {
+            Body::Framed(decoder) => decoder.is_complete(),
+            Body::Hashed(check) => check.complete,
+        }
+    }
+
+    /// Whether what is handed out is another body than the one that arrives.
+    pub fn is_framed(&self) -> bool {
+        matches!(self, Body::Framed(_))
+    }
+
+    /// See [`Decoder::checksum`].
+    pub fn checksum(&self) -> Option<&Checksum> {
+        match self {
+            Body::Framed(decoder) => decoder.checksum(),
+            Body::Hashed(_) => None,
+        }
+    }
+
+    /// See [`Decoder::chunk_hash`].
+    pub fn chunk_hash(&mut self, offset: u64, length: u64) -> Option<[u8; 32]> {
+        match self {
+            Body::Framed(decoder) => decoder.chunk_hash(offset, length),
+            Body::Hashed(_) => None,
+        }
+    }
+}
+
+/// Verifies a body by the hash of all of it.
+pub struct HashCheck {
+    /// In hexadecimal digits of any case.
+    expected: [u8; 64],
+    /// Bytes still to come before the last one may be among them; 0 where nobody knows.
+    missing: u64,
+    hash: Sha256,
+    /// The last byte that has arrived, where none needs to follow it.
+    held: Option<u8>,
+    complete: bool,
+}
+
+impl HashCheck {
+    /// `length` is the body's, where it was announced.
+    pub(crate) fn new(expected: [u8; 64], length: Option<u64>) -> HashCheck {
+        HashCheck {
+            expected,
+            missing: length.unwrap_or(0),
+            hash: Sha256::new(),
+            held: None,
+            complete: false,
+        }
+    }
+
+    fn take(&mut self, buf: &mut [u8]) -> Range<usize> {
+        self.hash.update(&*buf);
+        self.missing = self.missing.saturating_sub(buf.len() as u64);
+        let length = buf.len();
+        match buf.split_last() {
+            Some((&last, rest)) if self.missing == 0 => {
+                let rest = rest.len();
+                match self.held.replace(last) {
+                    None => 0..rest,
+                    // The one held back before goes first: there is room for it now.
+                    Some(earlier) => {
+                        buf.copy_within(..rest, 1);
+                        buf.iter_mut().take(1).for_each(|first| *first = earlier);
+                        0..length
+                    }
+                }
+            }
+            _ => 0..length,
+        }
+    }
+
+    fn finish(&mut self) -> Result<Option<u8>, Rejection> {
+        let hash = hex(&self.hash.clone().finalize().into());
+        self.complete = hash.eq_ignore_ascii_case(&self.expected);
+        match self.complete {
+            true => Ok(self.held.take()),
+            false => Err(Rejection::PayloadMismatch),
+        }
+    }
+}
+
+impl std::fmt::Debug for HashCheck {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HashCheck")
+            .field("missing", &self.missing)
+            .field("complete", &self.complete)
+            .finish_non_exhaustive()
+    }
+}
