@@ -23,7 +23,7 @@ SHELL       := /bin/bash
 .ONESHELL:
 .SILENT:
 .PHONY: help build install test check bench demo clean \
-        toolchain nginx-tree s3s-fs swift python-clients cargo-test prove-test client-test
+        toolchain nginx-tree s3s-fs swift ceph python-clients cargo-test prove-test client-test
 .DEFAULT_GOAL := help
 
 export CACHE VENV S3S_FS
@@ -93,7 +93,7 @@ prove-test: build
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	prove -j2 -It/lib t/
 
-client-test: build s3s-fs swift python-clients
+client-test: build s3s-fs swift ceph python-clients
 	$(call apt,openssl restic)
 	. target/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
@@ -231,6 +231,9 @@ endef
 # The servers that the client tests and the demo proxy to.
 swift:
 	$(call apt,python3-swift)
+
+ceph:
+	$(call apt,radosgw ceph-mon ceph-osd ceph-common)
 
 s3s-fs: toolchain
 	$(call apt,gcc libc6-dev)

@@ -1,4 +1,4 @@
-"""Two kinds of real origins, and one nginx with the module in front of both."""
+"""Three kinds of real origins, and one nginx with the module in front of them."""
 
 import contextlib
 import dataclasses
@@ -13,7 +13,7 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "origins")]
 
-from servers import Credentials, Nginx, Origin, S3sFs, Swift, free_port  # noqa: E402
+from servers import Ceph, Credentials, Nginx, Origin, S3sFs, Swift, free_port  # noqa: E402
 
 # A region, a key and a secret that no origin here would take.
 CLIENT = Credentials("AKIDCLIENT", "clientSecret/With+Signs=", "ap-south-1")
@@ -66,6 +66,7 @@ def origins(folder):
             "s3s": stack.enter_context(S3sFs(folder / "s3s", Credentials("AKIDORIGINA", "originSecretA", "us-west-2"))),
             "spare": stack.enter_context(S3sFs(folder / "spare", Credentials("AKIDORIGINB", "originSecretB", "eu-west-1"))),
             "swift": stack.enter_context(Swift(folder / "swift", Credentials("origin:swift", "originSecretC", "eu-swift-1"))),
+            "ceph": stack.enter_context(Ceph(folder / "ceph", Credentials("AKIDORIGIND", "originSecretD", "default"))),
         }
 
 
@@ -115,6 +116,6 @@ def sites(folder, origins):
         assert secret not in log
 
 
-@pytest.fixture(params=["s3s", "swift"])
+@pytest.fixture(params=["s3s", "swift", "ceph"])
 def site(request, sites):
     return sites[request.param]

@@ -1,5 +1,7 @@
 """Uploads as SDKs send them by default: framed, signed in chunks or with a checksum behind them."""
 
+import base64
+import hashlib
 import os
 import ssl
 import subprocess
@@ -8,7 +10,7 @@ import boto3
 import minio
 import pytest
 import urllib3
-from adapters import AwsCli, Boto3, Minio
+from adapters import AwsCli, Boto3, Minio, S3Error
 from botocore.config import Config
 from conftest import CLIENT
 from servers import Nginx, free_port
@@ -40,8 +42,10 @@ def authority(folder):
 
 @pytest.fixture(scope="module")
 def doors(authority, origins):
-    """HTTPS and HTTP in front of each origin, by origin and buffering; Swift knows no framing."""
-    framings = {"s3s": "keep", "spare": "decode", "swift": "decode"}
+    """HTTPS and HTTP in front of each origin, by origin and buffering; Swift and Ceph do not take it all.
+
+    `ceph, keep` has the other framing, and `ceph, plain` is nginx without the module."""
+    framings = {"s3s": "keep", "spare": "decode", "swift": "decode", "ceph": "decode", "ceph, keep": "keep"}
     blocks = [
         "client_max_body_size 0;",
         "log_format kinds '$server_port $http_x_amz_content_sha256'; access_log kinds.log kinds;",
@@ -49,16 +53,22 @@ def doors(authority, origins):
         f"ssl_certificate {authority}/server.crt; ssl_certificate_key {authority}/server.key;",
     ]
     doors = {}
-    for name, framing in framings.items():
-        line = origins[name].s3_origin().replace(";", f" framing={framing};")
-        blocks.append(f"upstream {name}_u {{ server {origins[name].address}; keepalive 4; {line} }}")
+
+    def door(name, address, directives):
         for buffering, settings in BUFFERING.items():
             http, https = free_port(), free_port()
             doors[name, buffering] = (f"http://127.0.0.1:{http}", f"https://localhost:{https}")
             blocks.append(
-                f"server {{ listen 127.0.0.1:{http}; listen 127.0.0.1:{https} ssl; location / {{ s3_resign on; "
-                f'proxy_http_version 1.1; proxy_set_header Connection ""; {settings} proxy_pass http://{name}_u; }} }}'
+                f"server {{ listen 127.0.0.1:{http}; listen 127.0.0.1:{https} ssl; location / {{ {directives} "
+                f'proxy_http_version 1.1; proxy_set_header Connection ""; {settings} proxy_pass http://{address}; }} }}'
             )
+
+    for number, (name, framing) in enumerate(framings.items()):
+        origin = origins[name.partition(",")[0]]
+        line = origin.s3_origin().replace(";", f" framing={framing};")
+        blocks.append(f"upstream u{number} {{ server {origin.address}; keepalive 4; {line} }}")
+        door(name, f"u{number}", "s3_resign on;")
+    door("ceph, plain", origins["ceph"].address, "proxy_set_header Host $http_host;")
     port = int(doors["s3s", "buffered"][0].rsplit(":", 1)[1])
     with Nginx(authority / "nginx-chunked", "\n".join(blocks), port) as nginx:
         yield doors
@@ -72,11 +82,11 @@ def doors(authority, origins):
 class SecureBoto3(Boto3):
     """As it comes: over HTTPS a checksum follows the body."""
 
-    def __init__(self, door, folder, authority):
-        super().__init__(door[1], CLIENT, folder)
+    def __init__(self, door, folder, authority, known=CLIENT):
+        super().__init__(door[1], known, folder)
         self.s3 = boto3.client(
-            "s3", endpoint_url=door[1], region_name=CLIENT.region, verify=str(authority / "ca.crt"),
-            aws_access_key_id=CLIENT.access_key, aws_secret_access_key=CLIENT.secret_key,
+            "s3", endpoint_url=door[1], region_name=known.region, verify=str(authority / "ca.crt"),
+            aws_access_key_id=known.access_key, aws_secret_access_key=known.secret_key,
             config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
         )
 
@@ -103,7 +113,7 @@ class SecureMinio(Minio):
         )
 
 
-@pytest.fixture(params=["s3s", "spare", "swift"])
+@pytest.fixture(params=["s3s", "spare", "swift", "ceph"])
 def target(request):
     return request.param
 
@@ -151,5 +161,37 @@ def test_a_backup_comes_back(target, origins, doors, buffering, tmp_path):
         restic("restore", "latest", "--target", "out")
         for name, body in {"small": SMALL, "large": LARGE}.items():
             assert (tmp_path / "out" / "in" / name).read_bytes() == body
+    finally:
+        origin.remove_bucket(BUCKET)
+
+
+@pytest.mark.parametrize("buffering", BUFFERING)
+@pytest.mark.parametrize("door", ["ceph, keep", "ceph, plain"])
+def test_ceph_refuses_what_is_not_decoded(origins, doors, authority, door, buffering, tmp_path):
+    origin = origins["ceph"]
+    direct = Boto3(origin.url, origin.credentials, tmp_path)
+    direct.create_bucket(BUCKET)
+    try:
+        known = CLIENT if door == "ceph, keep" else origin.credentials
+        through = SecureBoto3(doors[door, buffering], tmp_path, authority, known)
+        with pytest.raises(S3Error, match="XAmzContentSHA256Mismatch|MissingContentLength"):
+            through.put(BUCKET, "refused", SMALL)
+        with pytest.raises(S3Error, match="NoSuchKey"):
+            direct.get(BUCKET, "refused")
+    finally:
+        origin.remove_bucket(BUCKET)
+
+
+@pytest.mark.parametrize("buffering", BUFFERING)
+def test_a_decoded_checksum(origins, doors, authority, buffering, tmp_path):
+    """Where the body is there before the head is sent, the origin gets it as a header and keeps it."""
+    origin = origins["spare"]
+    direct = Boto3(origin.url, origin.credentials, tmp_path)
+    direct.create_bucket(BUCKET)
+    try:
+        SecureBoto3(doors["spare", buffering], tmp_path, authority).put(BUCKET, "summed", LARGE, ChecksumAlgorithm="SHA256")
+        found = direct.s3.head_object(Bucket=BUCKET, Key="summed", ChecksumMode="ENABLED")
+        expected = base64.b64encode(hashlib.sha256(LARGE).digest()).decode()
+        assert found.get("ChecksumSHA256") == (expected if buffering == "buffered" else None)
     finally:
         origin.remove_bucket(BUCKET)

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 
@@ -148,19 +149,12 @@ class S3sFs(Origin):
             "--access-key", self.credentials.access_key, "--secret-key", self.credentials.secret_key, str(self.data),
         ]
 
-
     def remove_bucket(self, bucket):
         shutil.rmtree(self.data / bucket, ignore_errors=True)
 
 
-class Swift(Origin):
-    """OpenStack Swift with its S3 API, which checks region, dates and headers strictly."""
-
-    def command(self):
-        known = self.credentials
-        storage_ports = [str(free_port()) for _ in range(3)]
-        return ["/usr/bin/python3", str(HERE / "swift_server.py"), str(self.folder / "swift"), str(self.port),
-                known.access_key, known.secret_key, known.region, *storage_ports]
+class Cluster(Origin):
+    """An S3 front of several servers."""
 
     def s3(self):
         known = self.credentials
@@ -171,7 +165,7 @@ class Swift(Origin):
         )
 
     def ready(self):
-        # Listening comes before the storage servers do: wait for an answer that needs them.
+        # Listening comes before the servers behind it do: wait for an answer that needs them.
         try:
             self.s3().list_buckets()
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
@@ -188,6 +182,28 @@ class Swift(Origin):
             s3.delete_bucket(Bucket=bucket)
         except s3.exceptions.NoSuchBucket:
             pass
+
+
+class Swift(Cluster):
+    """OpenStack Swift with its S3 API, which checks region, dates and headers strictly."""
+
+    def command(self):
+        known = self.credentials
+        storage_ports = [str(free_port()) for _ in range(3)]
+        return ["/usr/bin/python3", str(HERE / "swift_server.py"), str(self.folder / "swift"), str(self.port),
+                known.access_key, known.secret_key, known.region, *storage_ports]
+
+
+class Ceph(Cluster):
+    """Ceph's RGW, which takes signed chunks but no trailer, and no upload without Content-Length."""
+
+    def command(self):
+        missing = [name for name in ("radosgw", "ceph-mon", "ceph-osd", "ceph") if not shutil.which(name)]
+        if missing:
+            raise RuntimeError(f"Ceph is not installed (make ceph): there is no {', '.join(missing)}")
+        known = self.credentials
+        return [sys.executable, str(HERE / "ceph_server.py"), str(self.folder / "ceph"), str(self.port),
+                known.access_key, known.secret_key, str(free_port())]
 
 
 class Nginx(Server):
