@@ -1,6 +1,6 @@
 //! The typed configuration: what the directives say, its defaults and how levels merge.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -9,6 +9,7 @@ use sigv4::{Addressing, Client, Clients, Credential, Framing, KeyCache, Region, 
 
 use crate::ffi::conf::{Level, Pass};
 use crate::ffi::upstream::{Hooked, Upstream};
+use crate::status::Status;
 
 /// Signing keys that a worker keeps: one for each credential, day and region in use. About 1 MiB.
 const SIGNING_KEYS: usize = 4096;
@@ -18,8 +19,46 @@ pub(crate) struct MainConf {
     /// Sorted by upstream.
     pub(crate) upstreams: Vec<Hooked>,
     pub(crate) passes: Vec<crate::ffi::conf::PassHandler>,
-    /// `$s3_sign_time` is in use.
+    /// `$s3_sign_time` is in use, or `s3_status`, which counts it.
     pub(crate) sign_time: Cell<bool>,
+    /// `s3_status` is in use.
+    pub(crate) wants_status: Cell<bool>,
+    pub(crate) origins: Origins,
+    /// Where it is in use, once the configuration is whole.
+    pub(crate) status: OnceCell<Status>,
+}
+
+/// Every origin of the configuration: each has a number.
+#[derive(Default)]
+pub(crate) struct Origins(RefCell<Vec<OriginName>>);
+
+/// What an origin is known by, also to the next configuration.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct OriginName {
+    /// The `upstream`; empty for the host of a `proxy_pass`.
+    pub(crate) upstream: Box<[u8]>,
+    /// See `NamedOrigin`.
+    pub(crate) server: Box<[u8]>,
+}
+
+impl Origins {
+    /// The origin's number; the same for the same name.
+    pub(crate) fn id(&self, upstream: &[u8], server: &[u8]) -> usize {
+        let name = OriginName {
+            upstream: upstream.into(),
+            server: server.into(),
+        };
+        let mut names = self.0.borrow_mut();
+        names.iter().position(|n| *n == name).unwrap_or_else(|| {
+            names.push(name);
+            names.len() - 1
+        })
+    }
+
+    /// In the order of their numbers.
+    pub(crate) fn names(&self) -> Vec<OriginName> {
+        self.0.borrow().clone()
+    }
 }
 
 impl Default for MainConf {
@@ -29,11 +68,18 @@ impl Default for MainConf {
             upstreams: Vec::new(),
             passes: Vec::new(),
             sign_time: Cell::new(false),
+            wants_status: Cell::new(false),
+            origins: Origins::default(),
+            status: OnceCell::new(),
         }
     }
 }
 
 impl MainConf {
+    pub(crate) fn status(&self) -> Option<&Status> {
+        self.status.get()
+    }
+
     pub(crate) fn wants_sign_time(&self) -> bool {
         self.sign_time.get()
     }
@@ -55,11 +101,13 @@ pub(crate) struct OriginLine {
 pub(crate) struct NamedOrigin {
     /// The text of its `server` line, or of the host in `proxy_pass`.
     pub(crate) server: Box<[u8]>,
+    /// Its number in `Origins`.
+    pub(crate) id: usize,
     pub(crate) origin: sigv4::Origin,
 }
 
 impl OriginLine {
-    fn named(&self, server: &[u8]) -> Result<NamedOrigin, String> {
+    fn named(&self, server: &[u8], id: usize) -> Result<NamedOrigin, String> {
         let host = match &self.host {
             Some(host) => host.clone(),
             None if server.starts_with(b"unix:") => {
@@ -72,6 +120,7 @@ impl OriginLine {
         };
         Ok(NamedOrigin {
             server: server.into(),
+            id,
             origin: sigv4::Origin {
                 credential: self.credential.clone(),
                 session_token: self.session_token.clone(),
@@ -119,8 +168,13 @@ impl UpstreamConf {
         self.origins.iter().find(|origin| *origin.server == *server)
     }
 
-    /// Gives each `server` line its origin.
-    pub(crate) fn complete(&mut self, name: &[u8], servers: &[&[u8]]) -> Result<(), String> {
+    /// Gives each `server` line its origin; `id` is the number of the one with that text.
+    pub(crate) fn complete(
+        &mut self,
+        name: &[u8],
+        servers: &[&[u8]],
+        id: impl Fn(&[u8]) -> usize,
+    ) -> Result<(), String> {
         let name = name.escape_ascii();
         for line in &self.lines {
             let Some(server) = &line.server else { continue };
@@ -148,7 +202,7 @@ impl UpstreamConf {
                     server.escape_ascii()
                 ));
             };
-            self.origins.push(line.named(server)?);
+            self.origins.push(line.named(server, id(server))?);
         }
         Ok(())
     }
@@ -199,6 +253,8 @@ pub(crate) struct LocationConf {
     pub(crate) errors: Option<ErrorStyle>,
     pub(crate) clients: Option<Rc<ClientMap>>,
     pub(crate) origin: Option<Rc<OriginLine>>,
+    /// `s3_status` is here.
+    pub(crate) status: bool,
     implicit_origin: Option<NamedOrigin>,
     /// Where `proxy_pass` leads.
     upstream: Option<Upstream>,
@@ -219,6 +275,7 @@ impl Default for LocationConf {
             errors: None,
             clients: None,
             origin: None,
+            status: false,
             implicit_origin: None,
             upstream: None,
             rules: Rules::default(),
@@ -272,6 +329,10 @@ impl LocationConf {
 
     /// Takes from `outer` what is not set here, then checks the whole.
     pub(crate) fn merge(&mut self, outer: &LocationConf, level: &Level) -> Result<(), String> {
+        if self.status {
+            self.check_status(level)?;
+            self.resign = 0;
+        }
         inherit_flag(&mut self.resign, outer.resign);
         inherit_flag(&mut self.anonymous, outer.anonymous);
         inherit_flag(&mut self.signature_v2, outer.signature_v2);
@@ -328,10 +389,30 @@ impl LocationConf {
             ));
         }
         self.upstream = Some(upstream);
-        self.check_origin(&place.to_string(), upstream)
+        self.check_origin(level, &place.to_string(), upstream)
     }
 
-    fn check_origin(&mut self, place: &str, upstream: Upstream) -> Result<(), String> {
+    /// `s3_status`: for people and their tools, which sign nothing.
+    fn check_status(&self, level: &Level) -> Result<(), String> {
+        let place = level.name().escape_ascii();
+        let other = match level.pass() {
+            _ if self.resign == 1 => "s3_resign",
+            Pass::None => return Ok(()),
+            Pass::Proxy(_) | Pass::AtRunTime => "proxy_pass",
+            Pass::Other(directive) => directive,
+        };
+        Err(format!(
+            "\"s3_status\" in location \"{place}\" answers its requests by itself: remove \
+             \"{other}\" here"
+        ))
+    }
+
+    fn check_origin(
+        &mut self,
+        level: &Level,
+        place: &str,
+        upstream: Upstream,
+    ) -> Result<(), String> {
         let host = upstream.name().escape_ascii();
         match (upstream.conf(), &self.origin) {
             (Some(conf), _) if !conf.lines.is_empty() => Ok(()),
@@ -344,7 +425,8 @@ impl LocationConf {
                     0 | 80 | 443 => upstream.name().to_vec(),
                     port => [upstream.name(), b":", port.to_string().as_bytes()].concat(),
                 };
-                self.implicit_origin = Some(line.named(&server)?);
+                let id = level.main_conf().origins.id(b"", &server);
+                self.implicit_origin = Some(line.named(&server, id)?);
                 Ok(())
             }
             (None, None) => Err(format!(

@@ -6,9 +6,9 @@ use std::ptr;
 use std::rc::Rc;
 
 use ngx::ffi::{
-    NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_FLAG, NGX_CONF_TAKE1, NGX_HTTP_LOC_CONF,
-    NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF, NGX_HTTP_SRV_CONF_OFFSET,
-    NGX_HTTP_UPS_CONF, ngx_command_t, ngx_conf_set_flag_slot, ngx_conf_t,
+    NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_FLAG, NGX_CONF_NOARGS, NGX_CONF_TAKE1,
+    NGX_HTTP_LOC_CONF, NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
+    NGX_HTTP_SRV_CONF_OFFSET, NGX_HTTP_UPS_CONF, ngx_command_t, ngx_conf_set_flag_slot, ngx_conf_t,
     ngx_http_set_complex_value_slot, ngx_str_t, ngx_uint_t,
 };
 use sigv4::{
@@ -49,7 +49,7 @@ const fn flag(name: &'static CStr, offset: usize) -> ngx_command_t {
     slot(name, NGX_CONF_FLAG, ngx_conf_set_flag_slot, offset)
 }
 
-pub(crate) static mut COMMANDS: [ngx_command_t; 13] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 14] = [
     flag(c"s3_resign", offset_of!(LocationConf, resign)),
     slot(c"s3_client", NGX_CONF_2MORE, set_client, 0),
     slot(c"s3_origin", NGX_CONF_1MORE, set_location_origin, 0),
@@ -76,6 +76,13 @@ pub(crate) static mut COMMANDS: [ngx_command_t; 13] = [
     ),
     flag(c"s3_debug_errors", offset_of!(LocationConf, debug_errors)),
     slot(c"s3_errors", NGX_CONF_TAKE1, set_errors, 0),
+    command(
+        c"s3_status",
+        NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS,
+        set_status,
+        NGX_HTTP_LOC_CONF_OFFSET,
+        0,
+    ),
     ngx_command_t::empty(),
 ];
 
@@ -101,6 +108,7 @@ setters! {
     set_region: read_region;
     set_max_skew: read_max_skew;
     set_errors: read_errors;
+    set_status: read_status;
 }
 
 /// # Safety
@@ -339,6 +347,17 @@ fn read_errors(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
         }
     };
     set_once(&mut conf.errors, style, "s3_errors")
+}
+
+/// `s3_status`
+fn read_status(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
+    if conf.status {
+        return Err("\"s3_status\" is duplicate: keep one line in a location".into());
+    }
+    conf.status = true;
+    cf.main_conf().wants_status.set(true);
+    cf.set_content_handler(Some(crate::status));
+    Ok(())
 }
 
 fn set_once<T>(setting: &mut Option<T>, value: T, directive: &str) -> Result<(), String> {

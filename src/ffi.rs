@@ -9,6 +9,7 @@ pub(crate) mod output;
 pub(crate) mod request;
 pub(crate) mod shim;
 pub(crate) mod upstream;
+pub(crate) mod zone;
 
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,12 +20,29 @@ pub(crate) const OK: ngx_int_t = ngx::ffi::NGX_OK as ngx_int_t;
 pub(crate) const ERROR: ngx_int_t = ngx::ffi::NGX_ERROR as ngx_int_t;
 pub(crate) const DECLINED: ngx_int_t = ngx::ffi::NGX_DECLINED as ngx_int_t;
 pub(crate) const DONE: ngx_int_t = ngx::ffi::NGX_DONE as ngx_int_t;
+pub(crate) const NOT_ALLOWED: ngx_int_t = ngx::ffi::NGX_HTTP_NOT_ALLOWED as ngx_int_t;
 pub(crate) const INTERNAL_SERVER_ERROR: ngx_int_t =
     ngx::ffi::NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
 
 /// Runs a callback's body; a panic ends there, as `on_panic`, and never crosses into nginx.
 pub(crate) fn guarded<T>(on_panic: T, body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or(on_panic)
+}
+
+/// This worker's number; an old worker may have the number of a new one.
+pub(crate) fn worker() -> usize {
+    // SAFETY: nginx sets it when it forks the worker.
+    unsafe { ngx::ffi::ngx_worker }
+}
+
+/// The nginx that this was built for, and runs in: no other loads it.
+pub(crate) fn nginx_version() -> &'static str {
+    ngx::ffi::NGINX_VERSION.to_str().unwrap_or_default()
+}
+
+/// Seconds since the epoch, as nginx read the clock last.
+pub(crate) fn now() -> u64 {
+    u64::try_from(ngx::ffi::ngx_time()).unwrap_or(0)
 }
 
 /// The bytes of an `ngx_str_t`.

@@ -6,6 +6,8 @@ pub(crate) mod access;
 pub(crate) mod answer;
 /// A piece of the client's body has arrived: its framing is taken off.
 pub(crate) mod body;
+/// A request has ended: it is counted.
+pub(crate) mod log;
 /// The body goes out to the peer: it is framed anew.
 pub(crate) mod output;
 /// A peer was picked: sign for it.

@@ -11,6 +11,7 @@ mod ffi;
 mod hooks;
 mod log;
 mod reject;
+mod status;
 mod variables;
 
 use std::ffi::{c_char, c_void};
@@ -18,11 +19,12 @@ use std::ptr;
 
 use ngx::core::NGX_CONF_ERROR;
 use ngx::ffi::{
-    NGX_HTTP_MODULE, ngx_conf_t, ngx_http_module_t, ngx_http_request_t, ngx_int_t, ngx_module_t,
+    NGX_HTTP_MODULE, ngx_conf_t, ngx_cycle_t, ngx_http_module_t, ngx_http_request_t, ngx_int_t,
+    ngx_module_t,
 };
 
 use crate::conf::{LocationConf, MainConf, UpstreamConf};
-use crate::ffi::conf::{Conf, Level};
+use crate::ffi::conf::{Conf, Level, Phase};
 use crate::ffi::request::Request;
 use crate::ffi::{ERROR, INTERNAL_SERVER_ERROR, OK, guarded};
 
@@ -43,6 +45,7 @@ ngx::ngx_modules!(ngx_http_s3_resign_module);
 #[allow(non_upper_case_globals)]
 pub static mut ngx_http_s3_resign_module: ngx_module_t = ngx_module_t {
     ctx: (&raw const CONTEXT).cast_mut().cast(),
+    init_module: Some(init_module),
     commands: (&raw mut directives::COMMANDS).cast(),
     type_: NGX_HTTP_MODULE as usize,
     ..ngx_module_t::default()
@@ -118,13 +121,16 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         let Some(cf) = (unsafe { Conf::from_ptr(cf) }) else {
             return ERROR;
         };
-        if cf.add_access_handler(Some(access)).is_none() {
+        let added = cf
+            .add_handler(Phase::Access, Some(access))
+            .and_then(|()| cf.add_handler(Phase::Log, Some(log)));
+        if added.is_none() {
             return ERROR;
         }
         cf.note_sign_time();
         ffi::request::hook_header_filter();
         ffi::body::hook();
-        match cf.hook_upstreams() {
+        match cf.hook_upstreams().and_then(|()| status::declare(cf)) {
             Ok(()) => OK,
             Err(why) => {
                 cf.refuse(&why);
@@ -134,9 +140,38 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     })
 }
 
+/// A configuration has been loaded, and is taking over.
+unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    guarded(ERROR, || {
+        // SAFETY: nginx's new cycle.
+        if let Some(status) = unsafe { ffi::conf::main_conf(cycle) }.and_then(MainConf::status) {
+            status.loaded(ffi::now());
+        }
+        OK
+    })
+}
+
 unsafe extern "C" fn access(r: *mut ngx_http_request_t) -> ngx_int_t {
     guarded(INTERNAL_SERVER_ERROR, || {
         // SAFETY: nginx's request, in its access phase.
         unsafe { Request::from_ptr(r) }.map_or(INTERNAL_SERVER_ERROR, hooks::access::access)
+    })
+}
+
+unsafe extern "C" fn log(r: *mut ngx_http_request_t) -> ngx_int_t {
+    guarded(OK, || {
+        // SAFETY: nginx's request, in its log phase.
+        if let Some(request) = unsafe { Request::from_ptr(r) } {
+            hooks::log::log(request);
+        }
+        OK
+    })
+}
+
+/// The content handler of `s3_status`.
+pub(crate) unsafe extern "C" fn status(r: *mut ngx_http_request_t) -> ngx_int_t {
+    guarded(INTERNAL_SERVER_ERROR, || {
+        // SAFETY: nginx's request, in its content phase.
+        unsafe { Request::from_ptr(r) }.map_or(INTERNAL_SERVER_ERROR, status::answer)
     })
 }

@@ -3,16 +3,22 @@
 use std::fmt::Write;
 
 use ngx::ffi::ngx_int_t;
-use sigv4::Rejection;
+use sigv4::{Clients, Rejection};
 
 use crate::conf::ErrorStyle;
 use crate::context::Context;
+use crate::ffi::now;
 use crate::ffi::request::{Request, Response};
 use crate::log::log_info;
 
 /// Takes note of a refusal, for the log and the variables.
 pub(crate) fn note(request: Request<'_>, context: &Context<'_>, rejection: &Rejection) {
     context.error.set(Some(rejection.code()));
+    if let Some(status) = request.main_conf().status() {
+        let access_key = context.access_key.get();
+        let is_client = request.location_conf().find(access_key).is_some();
+        status.count_refusal(access_key, rejection.code(), is_client, now());
+    }
     log_info!(
         request.log(),
         "refused {}: {}, access key \"{}\"",

@@ -10,12 +10,13 @@ use std::ptr;
 use ngx::core::{NGX_CONF_ERROR, Pool};
 use ngx::ffi::{
     NGX_LOG_EMERG, ngx_array_push, ngx_array_t, ngx_command_t, ngx_conf_full_name, ngx_conf_t,
-    ngx_http_add_variable, ngx_http_compile_complex_value, ngx_http_compile_complex_value_t,
-    ngx_http_complex_value_t, ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t,
-    ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_get_variable_pt, ngx_http_handler_pt,
-    ngx_http_module_t, ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_upstream_conf_t,
-    ngx_http_upstream_main_conf_t, ngx_http_upstream_module, ngx_http_upstream_srv_conf_t,
-    ngx_module_t, ngx_parse_time, ngx_str_t, ngx_uint_t,
+    ngx_cycle_t, ngx_http_add_variable, ngx_http_compile_complex_value,
+    ngx_http_compile_complex_value_t, ngx_http_complex_value_t, ngx_http_conf_ctx_t,
+    ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t, ngx_http_core_module,
+    ngx_http_get_variable_pt, ngx_http_handler_pt, ngx_http_module, ngx_http_module_t,
+    ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_LOG_PHASE,
+    ngx_http_upstream_conf_t, ngx_http_upstream_main_conf_t, ngx_http_upstream_module,
+    ngx_http_upstream_srv_conf_t, ngx_module_t, ngx_parse_time, ngx_str_t, ngx_uint_t,
 };
 use zeroize::{Zeroize, Zeroizing};
 
@@ -29,6 +30,14 @@ use crate::variables::SIGN_TIME;
 /// The longest line of a secret file that is read, in bytes.
 const MAX_SECRET: u64 = 64 * 1024;
 
+/// Where a handler of requests is registered.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Phase {
+    Access = ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
+    Log = ngx_http_phases_NGX_HTTP_LOG_PHASE,
+}
+
 /// The configuration being read.
 #[derive(Clone, Copy)]
 pub(crate) struct Conf(ptr::NonNull<ngx_conf_t>);
@@ -38,6 +47,10 @@ impl Conf {
     /// `cf` is what nginx handed to a callback, and the result does not outlive that.
     pub(crate) unsafe fn from_ptr(cf: *mut ngx_conf_t) -> Option<Conf> {
         ptr::NonNull::new(cf).map(Conf)
+    }
+
+    pub(super) fn as_ptr(self) -> *mut ngx_conf_t {
+        self.0.as_ptr()
     }
 
     /// Logs why the configuration is refused.
@@ -186,19 +199,36 @@ impl Conf {
         }
     }
 
-    /// Times are taken only where they are asked for.
-    pub(crate) fn note_sign_time(self) {
-        // SAFETY: this module's main conf is behind its index.
-        let main = unsafe { &*self.main_conf_of::<MainConf>(module()) };
-        main.sign_time.set(self.uses_variable(SIGN_TIME));
+    /// This module's main conf.
+    pub(crate) fn main_conf<'c>(self) -> &'c MainConf {
+        // SAFETY: it is behind its index, and nothing holds a mutable reference to it but
+        // `hook_upstreams`.
+        unsafe { &*self.main_conf_of::<MainConf>(module()) }
     }
 
-    pub(crate) fn add_access_handler(self, handler: ngx_http_handler_pt) -> Option<()> {
+    /// Times are taken only where they are asked for.
+    pub(crate) fn note_sign_time(self) {
+        let main = self.main_conf();
+        let is_used = main.wants_status.get() || self.uses_variable(SIGN_TIME);
+        main.sign_time.set(is_used);
+    }
+
+    /// Has the location that is being read answer its requests by `handler`.
+    pub(crate) fn set_content_handler(self, handler: ngx_http_handler_pt) {
+        // SAFETY: the core's settings of that location.
+        unsafe {
+            let core: *mut ngx_http_core_loc_conf_t =
+                self.location_conf_of(&raw const ngx_http_core_module);
+            (*core).handler = handler;
+        }
+    }
+
+    pub(crate) fn add_handler(self, phase: Phase, handler: ngx_http_handler_pt) -> Option<()> {
         // SAFETY: postconfiguration, when handlers are registered; a pushed element is ours.
         unsafe {
             let core: *mut ngx_http_core_main_conf_t =
                 self.main_conf_of(&raw const ngx_http_core_module);
-            let phase = &mut (*core).phases[ngx_http_phases_NGX_HTTP_ACCESS_PHASE as usize];
+            let phase = &mut (*core).phases[phase as usize];
             let slot = ngx_array_push(&mut phase.handlers).cast::<ngx_http_handler_pt>();
             if slot.is_null() {
                 return None;
@@ -215,7 +245,9 @@ impl Conf {
         let main = unsafe { &mut *self.main_conf_of::<MainConf>(module()) };
         for upstream in self.upstreams() {
             if let Some(conf) = upstream.conf_mut() {
-                conf.complete(upstream.name(), &upstream.servers())?;
+                conf.complete(upstream.name(), &upstream.servers(), |server| {
+                    main.origins.id(upstream.name(), server)
+                })?;
             }
             main.upstreams.push(upstream.hook());
         }
@@ -364,6 +396,22 @@ impl Conf {
     }
 }
 
+/// This module's main conf; None where there is no `http {}`.
+///
+/// # Safety
+/// `cycle` has read its configuration, and is there for `'c`.
+pub(crate) unsafe fn main_conf<'c>(cycle: *mut ngx_cycle_t) -> Option<&'c MainConf> {
+    // SAFETY: by this function's contract; the http module's context is behind its index.
+    unsafe {
+        let context: *mut ngx_http_conf_ctx_t =
+            (*(*cycle).conf_ctx.add(ngx_http_module.index)).cast();
+        let context = context.as_ref()?;
+        (*context.main_conf.add(module().ctx_index))
+            .cast::<MainConf>()
+            .as_ref()
+    }
+}
+
 /// Zeroised when dropped.
 pub(crate) type Value = Zeroizing<Vec<u8>>;
 
@@ -412,13 +460,16 @@ impl Level {
         unsafe { bytes(self.core().name) }
     }
 
+    pub(crate) fn main_conf<'c>(&self) -> &'c MainConf {
+        self.0.main_conf()
+    }
+
     pub(crate) fn pass(&self) -> Pass {
         let Some(handler) = self.core().handler else {
             return Pass::None;
         };
-        // SAFETY: this module's main conf is behind its index.
-        let main = unsafe { &*self.0.main_conf_of::<MainConf>(module()) };
-        let Some(known) = main
+        let Some(known) = self
+            .main_conf()
             .passes
             .iter()
             .find(|p| ptr::fn_addr_eq(p.handler, handler))

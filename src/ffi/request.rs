@@ -5,12 +5,12 @@ use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
 use ngx::ffi::{
-    ngx_chain_t, ngx_http_complex_value, ngx_http_complex_value_t, ngx_http_discard_request_body,
-    ngx_http_filter_finalize_request, ngx_http_finalize_request, ngx_http_get_variable,
-    ngx_http_output_filter, ngx_http_output_header_filter_pt, ngx_http_request_t,
-    ngx_http_send_header, ngx_http_top_header_filter, ngx_int_t, ngx_list_part_t, ngx_list_push,
-    ngx_log_t, ngx_pnalloc, ngx_pool_cleanup_add, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
-    ngx_variable_value_t,
+    NGX_HTTP_GET, NGX_HTTP_HEAD, ngx_chain_t, ngx_http_complex_value, ngx_http_complex_value_t,
+    ngx_http_discard_request_body, ngx_http_filter_finalize_request, ngx_http_finalize_request,
+    ngx_http_get_variable, ngx_http_output_filter, ngx_http_output_header_filter_pt,
+    ngx_http_request_t, ngx_http_send_header, ngx_http_top_header_filter, ngx_int_t,
+    ngx_list_part_t, ngx_list_push, ngx_log_t, ngx_pnalloc, ngx_pool_cleanup_add, ngx_str_t,
+    ngx_table_elt_t, ngx_uint_t, ngx_variable_value_t,
 };
 use sigv4::{Header, Headers};
 
@@ -131,6 +131,23 @@ impl<'r> Request<'r> {
     pub(crate) fn is_unbuffered(self) -> bool {
         // SAFETY: reads a bit of a request in progress.
         unsafe { s3_shim_is_unbuffered(self.as_ptr()) != 0 }
+    }
+
+    /// As the client sent it, or GET for a HEAD that nginx has changed.
+    pub(crate) fn is_get_or_head(self) -> bool {
+        let methods = (NGX_HTTP_GET | NGX_HTTP_HEAD) as ngx_uint_t;
+        self.raw().method & methods != 0
+    }
+
+    /// The bytes that came from the client and went to it, heads and bodies.
+    pub(crate) fn traffic(self) -> (u64, u64) {
+        // SAFETY: a request in progress has a connection.
+        let sent = unsafe { (*self.raw().connection).sent };
+        let received = self.raw().request_length;
+        (
+            received.try_into().unwrap_or(0),
+            sent.try_into().unwrap_or(0),
+        )
     }
 
     /// The headers as on the wire. Over HTTP/2 and HTTP/3 the host is in `:authority`, which newer
@@ -279,6 +296,15 @@ impl<'r> Request<'r> {
         DONE
     }
 
+    /// Answers the request from its content handler, which returns the result.
+    pub(crate) fn serve(self, response: &Response<'_>) -> ngx_int_t {
+        // SAFETY: a request in its content phase: nothing has been sent, its body not yet read.
+        match unsafe { ngx_http_discard_request_body(self.as_ptr()) } {
+            OK => self.send(response),
+            failed => failed,
+        }
+    }
+
     /// From a header filter: answers so instead of what nginx is about to send. The connection is not
     /// used again, since the client may still be sending.
     pub(crate) fn substitute(self, response: &Response<'_>) -> ngx_int_t {
@@ -374,7 +400,7 @@ impl<'r> Request<'r> {
         }
     }
 
-    fn add_header(self, name: &'static CStr, value: &[u8]) -> Option<()> {
+    pub(crate) fn add_header(self, name: &'static CStr, value: &[u8]) -> Option<()> {
         let value = self.copy(value)?;
         // SAFETY: the list is the request's; a pushed element is ours to fill in.
         unsafe {

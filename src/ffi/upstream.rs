@@ -1,15 +1,16 @@
 //! Upstreams: every `peer.init` is wrapped, and through it the callbacks of every request that is to
 //! be signed, so that each pick of a peer, first try or retry, passes through `hooks::peer::picked`.
 
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr;
 
 use ngx::ffi::{
-    NGX_HTTP_UPSTREAM_CREATE, ngx_buf_t, ngx_event_free_peer_pt, ngx_event_get_peer_pt,
-    ngx_event_notify_peer_pt, ngx_event_save_peer_session_pt, ngx_event_set_peer_session_pt,
-    ngx_http_request_t, ngx_http_upstream_init_peer_pt, ngx_http_upstream_rr_peer_t,
-    ngx_http_upstream_rr_peers_t, ngx_http_upstream_server_t, ngx_http_upstream_srv_conf_t,
-    ngx_int_t, ngx_palloc, ngx_peer_connection_t, ngx_uint_t,
+    NGX_HTTP_UPSTREAM_CREATE, NGX_PEER_FAILED, ngx_buf_t, ngx_event_free_peer_pt,
+    ngx_event_get_peer_pt, ngx_event_notify_peer_pt, ngx_event_save_peer_session_pt,
+    ngx_event_set_peer_session_pt, ngx_http_request_t, ngx_http_upstream_init_peer_pt,
+    ngx_http_upstream_rr_peer_t, ngx_http_upstream_rr_peers_t, ngx_http_upstream_server_t,
+    ngx_http_upstream_srv_conf_t, ngx_int_t, ngx_palloc, ngx_peer_connection_t, ngx_uint_t,
 };
 
 use super::output::{self, Outgoing};
@@ -172,6 +173,9 @@ struct Wrapped {
     /// The head as nginx serialised it, and the signed one that took its place.
     plain: *mut ngx_buf_t,
     signed: *mut ngx_buf_t,
+    /// The number of the origin picked, until its try has ended.
+    origin: Cell<Option<usize>>,
+    is_retry: bool,
     original_data: *mut c_void,
     original_get: ngx_event_get_peer_pt,
     original_free: ngx_event_free_peer_pt,
@@ -228,6 +232,8 @@ unsafe fn wrap(r: *mut ngx_http_request_t, upstream: Upstream) -> ngx_int_t {
             upstream,
             plain: ptr::null_mut(),
             signed: ptr::null_mut(),
+            origin: Cell::new(None),
+            is_retry: false,
             original_data: pc.data,
             original_get: pc.get.replace(get_peer),
             original_free: pc.free,
@@ -273,7 +279,12 @@ unsafe extern "C" fn get_peer(pc: *mut ngx_peer_connection_t, data: *mut c_void)
             return ERROR;
         };
         match peer::picked(request, &pick, &mut head) {
-            Some(()) => picked,
+            Some(origin) => {
+                let is_retry = std::mem::replace(&mut wrapped.is_retry, true);
+                wrapped.origin.set(Some(origin.id));
+                peer::begins(request, is_retry);
+                picked
+            }
             None => ERROR,
         }
     })
@@ -390,6 +401,19 @@ unsafe extern "C" fn free_peer(
     data: *mut c_void,
     state: ngx_uint_t,
 ) {
+    guarded((), || {
+        // SAFETY: `wrap` has put its state there, of a request in progress with an upstream.
+        let (wrapped, request, status) = unsafe {
+            let wrapped = &*data.cast::<Wrapped>();
+            let status = (*(*wrapped.request).upstream).state.as_ref();
+            let status = status.map_or(0, |state| state.status);
+            (wrapped, Request::from_ptr(wrapped.request), status)
+        };
+        if let (Some(request), Some(origin)) = (request, wrapped.origin.take()) {
+            let failed = state & NGX_PEER_FAILED as ngx_uint_t != 0;
+            peer::ended(request, origin, u16::try_from(status).unwrap_or(0), failed);
+        }
+    });
     // SAFETY: `wrap` has put its state there; the original gets what it would have got.
     unsafe {
         let wrapped = &*data.cast::<Wrapped>();

@@ -12,9 +12,11 @@ use crate::context::Context;
 use crate::ffi::output::Outgoing;
 use crate::ffi::request::Request;
 use crate::ffi::upstream::{HeadSlot, Pick};
+use crate::ffi::{now, worker};
 use crate::hooks::body::Upload;
 use crate::hooks::output::Framer;
 use crate::log::log_error;
+use crate::status::counters::Try;
 
 pub(crate) enum Start {
     /// `s3_resign off`.
@@ -73,7 +75,11 @@ fn is_let_in(main: Request<'_>, context: &Context<'_>) -> bool {
 }
 
 /// Signs the head for the picked peer; None fails the request.
-pub(crate) fn picked(request: Request<'_>, pick: &Pick<'_>, slot: &mut HeadSlot<'_>) -> Option<()> {
+pub(crate) fn picked<'r>(
+    request: Request<'r>,
+    pick: &Pick<'_>,
+    slot: &mut HeadSlot<'_>,
+) -> Option<&'r NamedOrigin> {
     let main = request.main_conf();
     let context = request.main().context()?;
     let started = main.wants_sign_time().then(Instant::now);
@@ -152,7 +158,28 @@ pub(crate) fn picked(request: Request<'_>, pick: &Pick<'_>, slot: &mut HeadSlot<
             .sign_time
             .update(|spent| spent + started.elapsed().as_nanos() as u64);
     }
-    Some(())
+    Some(origin)
+}
+
+/// A try begins.
+pub(crate) fn begins(request: Request<'_>, is_retry: bool) {
+    if let (true, Some(status)) = (is_retry, request.main_conf().status()) {
+        status.count_retry(worker());
+    }
+}
+
+/// A try at the origin of that number has ended: with a status (0: none), and as a failure in the eyes
+/// of `proxy_next_upstream`.
+pub(crate) fn ended(request: Request<'_>, origin: usize, status: u16, failed: bool) {
+    let Some(counters) = request.main_conf().status() else {
+        return;
+    };
+    let outcome = match status {
+        0 if failed => Try::NoAnswer,
+        0 => Try::GivenUp,
+        status => Try::Answered(status),
+    };
+    counters.count_try(origin, outcome, worker(), now());
 }
 
 fn origin_of<'r>(request: Request<'r>, pick: &Pick<'_>) -> Option<&'r NamedOrigin> {

@@ -133,6 +133,28 @@ impl Malformed {
 }
 
 impl Rejection {
+    /// Every [`code`](Rejection::code) that there is, for tables of them.
+    pub const CODES: [&'static str; 18] = [
+        "AccessDenied",
+        "RequestTimeTooSkewed",
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "AuthorizationHeaderMalformed",
+        "AuthorizationQueryParametersError",
+        "InvalidURI",
+        "InvalidRequest",
+        "InvalidArgument",
+        "RequestHeaderSectionTooLarge",
+        "NotImplemented",
+        "MissingContentLength",
+        "EntityTooLarge",
+        "IncompleteBody",
+        "MalformedTrailerError",
+        "BadDigest",
+        "XAmzContentSHA256Mismatch",
+        "InternalError",
+    ];
+
     /// The error code in S3's XML.
     pub fn code(&self) -> &'static str {
         self.row().0

@@ -46,6 +46,14 @@ pub enum Form {
 }
 
 impl Form {
+    pub const ALL: [Form; 5] = [
+        Form::V4Header,
+        Form::V4Query,
+        Form::V2Header,
+        Form::V2Query,
+        Form::Anonymous,
+    ];
+
     pub fn name(self) -> &'static str {
         match self {
             Form::V4Header => "v4-header",

@@ -1,0 +1,35 @@
+//! The log phase: what became of a request is counted.
+
+use crate::ffi::request::Request;
+use crate::ffi::{now, worker};
+use crate::status::counters::{self, Outcome};
+
+pub(crate) fn log(request: Request<'_>) {
+    let main = request.main_conf();
+    let Some(status) = main.status() else { return };
+    if !request.is_main() {
+        return;
+    }
+    let context = request.context();
+    let outcome = match context {
+        Some(context) => match (context.error.get(), context.form.get()) {
+            (Some(code), _) => Outcome::Refused(code),
+            (None, Some(form)) => Outcome::LetIn(form),
+            (None, None) => Outcome::Unverified,
+        },
+        None if request.location_conf().is_resign() => Outcome::Unverified,
+        None => return,
+    };
+    let (received, sent) = request.traffic();
+    let ended = counters::Request {
+        outcome,
+        status: request.status(),
+        received,
+        sent,
+        nanoseconds: context
+            .map(|context| context.sign_time.get())
+            .filter(|time| *time > 0),
+    };
+    let keys = main.keys.borrow();
+    status.count(&ended, (keys.hits(), keys.derivations()), worker(), now());
+}

@@ -1,0 +1,138 @@
+//! The state of everything: what is counted, and the page that shows it.
+
+pub(crate) mod counters;
+mod json;
+mod snapshot;
+
+use std::cell::Cell;
+
+use ngx::ffi::ngx_int_t;
+
+use crate::conf::OriginName;
+use crate::ffi::conf::Conf;
+use crate::ffi::request::{Request, Response};
+use crate::ffi::zone::Zone;
+use crate::ffi::{INTERNAL_SERVER_ERROR, NOT_ALLOWED, nginx_version, now};
+use counters::{Origin, Totals, Try, lane};
+use snapshot::Snapshot;
+
+/// The counters, in shared memory.
+pub(crate) struct Status {
+    totals: Box<Zone<Totals>>,
+    /// By their numbers.
+    origins: Box<Zone<Origin>>,
+    names: Vec<OriginName>,
+    /// Of this worker's cache of signing keys: how many were found and derived, as far as counted.
+    keys: Cell<(u64, u64)>,
+}
+
+/// Where `s3_status` is in use, everything is counted; to be called once the origins are known.
+pub(crate) fn declare(cf: Conf) -> Result<(), String> {
+    let main = cf.main_conf();
+    if !main.wants_status.get() {
+        return Ok(());
+    }
+    let names = main.origins.names();
+    let keys = names
+        .iter()
+        .map(|name| [&*name.upstream, b"\0", &name.server].concat().into())
+        .collect();
+    let status = Status {
+        totals: Zone::declare(cf, c"s3_resign_totals", vec![Box::default()])?,
+        origins: Zone::declare(cf, c"s3_resign_origins", keys)?,
+        names,
+        keys: Cell::default(),
+    };
+    main.status
+        .set(status)
+        .map_err(|_| "the configuration is whole already".into())
+}
+
+impl Status {
+    fn totals(&self) -> Option<&Totals> {
+        self.totals.record(0)
+    }
+
+    /// A request has ended; `keys` is how many signing keys this worker has found and derived so far.
+    pub(crate) fn count(
+        &self,
+        ended: &counters::Request,
+        keys: (u64, u64),
+        worker: usize,
+        now: u64,
+    ) {
+        let Some(totals) = self.totals() else { return };
+        let lane = lane(&totals.lanes, worker);
+        lane.count(ended, now);
+        let counted = self.keys.replace(keys);
+        lane.count_signing_keys(keys.0 - counted.0, keys.1 - counted.1);
+    }
+
+    pub(crate) fn count_refusal(
+        &self,
+        access_key: &[u8],
+        code: &'static str,
+        is_client: bool,
+        now: u64,
+    ) {
+        let Some(totals) = self.totals().filter(|_| !access_key.is_empty()) else {
+            return;
+        };
+        let keys = match is_client {
+            true => &totals.refused_clients,
+            false => &totals.refused_strangers,
+        };
+        self.totals.locked(|| keys.count(access_key, code, now));
+    }
+
+    pub(crate) fn count_retry(&self, worker: usize) {
+        if let Some(totals) = self.totals() {
+            lane(&totals.lanes, worker).count_retry();
+        }
+    }
+
+    pub(crate) fn count_try(&self, origin: usize, outcome: Try, worker: usize, now: u64) {
+        if let Some(origin) = self.origins.record(origin) {
+            origin.count(outcome, worker, now);
+        }
+    }
+}
+
+/// The content handler of `s3_status`.
+pub(crate) fn answer(request: Request<'_>) -> ngx_int_t {
+    if !request.is_get_or_head() {
+        return match request.add_header(c"Allow", b"GET, HEAD") {
+            Some(()) => NOT_ALLOWED,
+            None => INTERNAL_SERVER_ERROR,
+        };
+    }
+    let Some(snapshot) = request.main_conf().status().and_then(Status::snapshot) else {
+        return INTERNAL_SERVER_ERROR;
+    };
+    let (content_type, body) = (c"application/json", json::write(&snapshot));
+    request.serve(&Response {
+        status: 200,
+        content_type,
+        body: body.as_bytes(),
+        headers: &[(c"Cache-Control", b"no-store")],
+    })
+}
+
+impl Status {
+    fn snapshot(&self) -> Option<Snapshot> {
+        let origins = self.names.iter().zip(self.origins.iter());
+        Some(Snapshot::take(
+            self.totals()?,
+            origins,
+            nginx_version(),
+            now(),
+        ))
+    }
+
+    /// A configuration with these counters has been loaded.
+    pub(crate) fn loaded(&self, now: u64) {
+        if let Some(totals) = self.totals() {
+            totals.count_load(now);
+        }
+    }
+}

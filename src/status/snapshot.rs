@@ -1,0 +1,188 @@
+//! What the counters say at one moment, for the faces to show.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use sigv4::{Form, Rejection};
+
+use super::counters::{
+    self, CLASSES, CODES, FORMS, Lanes, RECENT, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, Recent,
+    RefusedKeys, TIME_BUCKETS, Totals, TotalsLane, sum,
+};
+use crate::conf::OriginName;
+
+pub(crate) struct Snapshot {
+    pub(crate) version: &'static str,
+    pub(crate) nginx_version: &'static str,
+    /// Seconds since the epoch, as all times here.
+    pub(crate) now: u64,
+    pub(crate) started: u64,
+    pub(crate) loaded: u64,
+    pub(crate) reloads: u64,
+    /// The requests that were not refused, by how they were signed.
+    pub(crate) forms: Vec<(&'static str, u64)>,
+    pub(crate) codes: Vec<(&'static str, u64)>,
+    pub(crate) answers: [u64; CLASSES],
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+    pub(crate) retries: u64,
+    pub(crate) times: [u64; TIME_BUCKETS],
+    pub(crate) nanoseconds: u64,
+    pub(crate) keys_found: u64,
+    pub(crate) keys_derived: u64,
+    /// Of the recent past, the oldest first.
+    pub(crate) requests: [u64; RECENT],
+    pub(crate) refusals: [u64; RECENT],
+    /// The most refused first.
+    pub(crate) refused_clients: Vec<RefusedKey>,
+    pub(crate) refused_strangers: Vec<RefusedKey>,
+    pub(crate) origins: Vec<Origin>,
+}
+
+pub(crate) struct RefusedKey {
+    pub(crate) access_key: String,
+    pub(crate) code: &'static str,
+    pub(crate) count: u64,
+    pub(crate) last: u64,
+}
+
+pub(crate) struct Origin {
+    /// Empty for the host of a `proxy_pass`.
+    pub(crate) upstream: String,
+    pub(crate) server: String,
+    pub(crate) answers: [u64; CLASSES],
+    pub(crate) given_up: u64,
+    pub(crate) successes: [u64; RECENT],
+    pub(crate) failures: [u64; RECENT],
+    pub(crate) succeeded: Option<u64>,
+    /// When, and with what status (0: no answer).
+    pub(crate) failed: Option<(u64, u32)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Not tried within the last hour.
+    Unused,
+    Up,
+    /// The last try has failed.
+    Failing,
+}
+
+impl State {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            State::Unused => "unused",
+            State::Up => "up",
+            State::Failing => "failing",
+        }
+    }
+}
+
+impl Snapshot {
+    pub(super) fn take<'a>(
+        totals: &Totals,
+        origins: impl Iterator<Item = (&'a OriginName, &'a counters::Origin)>,
+        nginx_version: &'static str,
+        now: u64,
+    ) -> Snapshot {
+        let lanes = &totals.lanes;
+        let recent = |of: fn(&TotalsLane) -> &Recent| {
+            Recent::sum(lanes.iter().map(of), now / RECENT_SECONDS)
+        };
+        let form = |index: usize| Form::ALL.get(index).map_or("none", |form| form.name());
+        Snapshot {
+            version: env!("CARGO_PKG_VERSION"),
+            nginx_version,
+            now,
+            started: totals.started.load(Relaxed),
+            loaded: totals.loaded.load(Relaxed),
+            reloads: totals.reloads.load(Relaxed),
+            forms: (0..FORMS)
+                .map(|i| (form(i), sum(lanes, |lane| &lane.forms[i])))
+                .collect(),
+            codes: (0..CODES)
+                .map(|i| (Rejection::CODES[i], sum(lanes, |lane| &lane.codes[i])))
+                .collect(),
+            answers: sums(lanes, |lane| &lane.answers),
+            received: sum(lanes, |lane| &lane.received),
+            sent: sum(lanes, |lane| &lane.sent),
+            retries: sum(lanes, |lane| &lane.retries),
+            times: sums(lanes, |lane| &lane.times),
+            nanoseconds: sum(lanes, |lane| &lane.nanoseconds),
+            keys_found: sum(lanes, |lane| &lane.keys_found),
+            keys_derived: sum(lanes, |lane| &lane.keys_derived),
+            requests: recent(|lane| &lane.requests),
+            refusals: recent(|lane| &lane.refusals),
+            refused_clients: refused(&totals.refused_clients),
+            refused_strangers: refused(&totals.refused_strangers),
+            origins: origins
+                .map(|(name, counted)| Origin::take(name, counted, now))
+                .collect(),
+        }
+    }
+
+    pub(crate) fn let_in(&self) -> u64 {
+        self.forms.iter().map(|(_, count)| count).sum()
+    }
+
+    pub(crate) fn refused(&self) -> u64 {
+        self.codes.iter().map(|(_, count)| count).sum()
+    }
+}
+
+fn sums<T, const N: usize>(lanes: &Lanes<T>, counters: impl Fn(&T) -> &[AtomicU64; N]) -> [u64; N] {
+    std::array::from_fn(|i| sum(lanes, |lane| &counters(lane)[i]))
+}
+
+fn refused(keys: &RefusedKeys) -> Vec<RefusedKey> {
+    let mut refused: Vec<_> = keys
+        .iter()
+        .map(|(count, key)| RefusedKey {
+            access_key: readable(&key.access_key.read()),
+            code: key.code(),
+            count,
+            last: key.last(),
+        })
+        .collect();
+    refused.sort_by(|a, b| (b.count, b.last, &a.access_key).cmp(&(a.count, a.last, &b.access_key)));
+    refused
+}
+
+/// Text of whatever bytes: what is not printable ASCII becomes an escape.
+fn readable(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for byte in bytes {
+        match byte {
+            b' '..=b'~' => text.push(char::from(*byte)),
+            other => text.extend(other.escape_ascii().map(char::from)),
+        }
+    }
+    text
+}
+
+impl Origin {
+    fn take(name: &OriginName, counted: &counters::Origin, now: u64) -> Origin {
+        let lanes = &counted.lanes;
+        let period = now / RECENT_ORIGIN_SECONDS;
+        let when = |time: &AtomicU64| Some(time.load(Relaxed)).filter(|time| *time > 0);
+        Origin {
+            upstream: readable(&name.upstream),
+            server: readable(&name.server),
+            answers: sums(lanes, |lane| &lane.answers),
+            given_up: sum(lanes, |lane| &lane.given_up),
+            successes: Recent::sum(lanes.iter().map(|lane| &lane.successes), period),
+            failures: Recent::sum(lanes.iter().map(|lane| &lane.failures), period),
+            succeeded: when(&counted.succeeded),
+            failed: when(&counted.failed).map(|time| (time, counted.failure.load(Relaxed))),
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        let was_used = |recent: &[u64]| recent.iter().any(|count| *count > 0);
+        match (self.succeeded, self.failed) {
+            _ if !was_used(&self.successes) && !was_used(&self.failures) => State::Unused,
+            (Some(succeeded), Some((failed, _))) if failed > succeeded => State::Failing,
+            (None, Some(_)) => State::Failing,
+            _ => State::Up,
+        }
+    }
+}
