@@ -99,10 +99,12 @@ client-test: build s3s-fs swift ceph python-clients
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients
 
-bench: build ## requests/s and CPU per request beside plain proxy_pass
+bench: build ## requests/s, CPU per request and uploads' MB/s beside plain proxy_pass
 	$(call apt,perl gcc libc6-dev util-linux)
+	cargo build --release --locked -p sigv4 --example sha256
 	. target/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
+	export SHA256="$(CURDIR)/target/release/examples/sha256"
 	t/bench/run
 
 demo: build s3s-fs python-clients ## two S3 servers, nginx on :8080, a tour that kills one of them

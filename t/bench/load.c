@@ -4,13 +4,15 @@
  *
  * load REQUESTS PROXY_PORT ORIGIN_PORT CONNECTIONS SECONDS
  *
- * Sends the requests of a file in turn, each verbatim, over connections kept
- * alive, and answers those that arrive at the origin with 1 KiB. Prints
- * "RESULT requests microseconds failed".
+ * Sends the requests of a file in turn, each verbatim and with its body, over
+ * connections kept alive. Of those that arrive at the origin the body is thrown
+ * away, and the answer is 1 KiB. Prints "RESULT requests microseconds failed
+ * bytes", where the bytes are those of bodies at the origin.
  */
 
 #include <arpa/inet.h>
 #include <err.h>
+#include <errno.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,27 +22,42 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BODY  1024
-#define ROOM  16384
+#define BODY   1024
+#define ROOM   16384
+#define DRAIN  (1 << 20)
 
 enum role { CLIENT, ORIGIN, LISTENER };
 
 struct peer {
-    enum role  role;
-    int        fd;
-    size_t     filled;
-    char       in[ROOM];
+    enum role    role;
+    int          fd;
+    size_t       filled;
+    char         in[ROOM];
+
+    /* of a client: the rest of its request, and whether it waits to send it */
+    const char  *out;
+    size_t       unsent;
+    int          waits;
+
+    /* of an origin: what is still to come of a body, behind a head that has */
+    size_t       due;
+    int          draining;
 };
 
-static char         **requests;
-static size_t         count, next;
-static char           answer[BODY + 128];
-static size_t         answer_length;
-static int            loop;
-static unsigned long  done, failed;
+struct request {
+    const char  *text;
+    size_t       length;
+};
+
+static struct request  *requests;
+static size_t           count, next;
+static char             answer[BODY + 128];
+static size_t           answer_length;
+static int              loop;
+static unsigned long    done, failed, drained;
 
 
-static void
+static struct peer *
 watch(enum role role, int fd)
 {
     struct peer         *peer;
@@ -58,34 +75,119 @@ watch(enum role role, int fd)
     if (epoll_ctl(loop, EPOLL_CTL_ADD, fd, &event) == -1) {
         err(2, "epoll_ctl");
     }
+
+    return peer;
 }
 
 
 static void
-put(int fd, const char *data, size_t length)
+wait_to_send(struct peer *peer, int waits)
 {
-    if (send(fd, data, length, MSG_NOSIGNAL) != (ssize_t) length) {
-        failed++;
+    struct epoll_event  event = { .events = EPOLLIN | (waits ? EPOLLOUT : 0) };
+
+    if (peer->waits == waits) {
+        return;
+    }
+
+    event.data.ptr = peer;
+    peer->waits = waits;
+
+    if (epoll_ctl(loop, EPOLL_CTL_MOD, peer->fd, &event) == -1) {
+        err(2, "epoll_ctl");
     }
 }
 
 
 static void
-ask(int fd)
+go_on(struct peer *peer)
 {
-    const char  *request = requests[next++ % count];
+    ssize_t  n;
 
-    put(fd, request, strlen(request));
+    n = send(peer->fd, peer->out, peer->unsent, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    if (n == -1 && errno != EAGAIN) {
+        failed++;
+        n = peer->unsent;
+    }
+
+    if (n > 0) {
+        peer->out += n;
+        peer->unsent -= n;
+    }
+
+    wait_to_send(peer, peer->unsent > 0);
+}
+
+
+static void
+ask(struct peer *peer)
+{
+    struct request  *request = &requests[next++ % count];
+
+    peer->out = request->text;
+    peer->unsent = request->length;
+    go_on(peer);
+}
+
+
+/* The length of a whole head, 0 of a part; and that of the body behind it. */
+static size_t
+head_length(const char *text, size_t *body)
+{
+    const char  *end, *field;
+
+    end = strstr(text, "\r\n\r\n");
+    if (end == NULL) {
+        return 0;
+    }
+
+    field = strstr(text, "\r\nContent-Length: ");
+    *body = field != NULL && field < end ? strtoul(field + 18, NULL, 10) : 0;
+
+    return end + 4 - text;
+}
+
+
+static void
+serve(struct peer *peer, size_t arrived)
+{
+    size_t  head, body;
+
+    if (!peer->draining) {
+        head = head_length(peer->in, &body);
+        if (head == 0) {
+            return;
+        }
+
+        arrived = peer->filled - head;
+        peer->filled = 0;
+        peer->due = body;
+        peer->draining = 1;
+    }
+
+    peer->due -= arrived;
+    drained += arrived;
+
+    if (peer->due == 0) {
+        peer->draining = 0;
+        failed += send(peer->fd, answer, answer_length, MSG_NOSIGNAL) != (ssize_t) answer_length;
+    }
 }
 
 
 static void
 receive(struct peer *peer)
 {
-    char     *end;
-    ssize_t   n;
+    size_t   head, body;
+    ssize_t  n;
 
-    n = recv(peer->fd, peer->in + peer->filled, ROOM - 1 - peer->filled, 0);
+    if (peer->draining) {
+        /* without a copy, so that it costs next to nothing */
+        n = recv(peer->fd, NULL, peer->due < DRAIN ? peer->due : DRAIN, MSG_TRUNC);
+
+    } else {
+        n = recv(peer->fd, peer->in + peer->filled, ROOM - 1 - peer->filled, 0);
+    }
 
     if (n <= 0) {
         /* only an origin's connection may be closed: the proxy keeps as many as it likes */
@@ -95,28 +197,25 @@ receive(struct peer *peer)
         return;
     }
 
-    peer->filled += n;
-    peer->in[peer->filled] = '\0';
-
-    end = strstr(peer->in, "\r\n\r\n");
-    if (end == NULL) {
-        return;
+    if (!peer->draining) {
+        peer->filled += n;
+        peer->in[peer->filled] = '\0';
     }
 
     if (peer->role == ORIGIN) {
-        peer->filled = 0;
-        put(peer->fd, answer, answer_length);
+        serve(peer, n);
         return;
     }
 
-    if (peer->in + peer->filled < end + 4 + BODY) {
+    head = head_length(peer->in, &body);
+    if (head == 0 || peer->filled < head + body) {
         return;
     }
 
-    failed += strncmp(peer->in, "HTTP/1.1 200 ", 13) != 0;
+    failed += strncmp(peer->in, "HTTP/1.1 200 ", 13) != 0 || peer->unsent > 0;
     done++;
     peer->filled = 0;
-    ask(peer->fd);
+    ask(peer);
 }
 
 
@@ -147,6 +246,7 @@ read_requests(const char *path)
     char    *text, *end;
     long     length;
     FILE    *file;
+    size_t   head, body;
 
     file = fopen(path, "r");
     if (file == NULL || fseek(file, 0, SEEK_END) == -1) {
@@ -157,14 +257,18 @@ read_requests(const char *path)
     rewind(file);
 
     text = calloc(1, length + 1);
-    requests = calloc(length / 4 + 1, sizeof(char *));
+    requests = calloc(length / 4 + 1, sizeof(struct request));
     if (text == NULL || requests == NULL || fread(text, 1, length, file) != (size_t) length) {
         err(2, "%s", path);
     }
 
-    while ((end = strstr(text, "\r\n\r\n")) != NULL) {
-        requests[count++] = strndup(text, end + 4 - text);
-        text = end + 4;
+    for (end = text + length; text < end; text += head + body) {
+        head = head_length(text, &body);
+        if (head == 0 || head + body > (size_t) (end - text)) {
+            errx(2, "%s: a request is not whole", path);
+        }
+
+        requests[count++] = (struct request) { text, head + body };
     }
 }
 
@@ -208,21 +312,28 @@ main(int argc, char **argv)
     for (i = 0; i < connections; i++) {
         fd = tcp(atoi(argv[2]), connect);
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        watch(CLIENT, fd);
-        ask(fd);
+        ask(watch(CLIENT, fd));
     }
 
     start = now();
     end = start + atof(argv[5]);
 
     while (now() < end) {
-        n = epoll_wait(loop, events, 256, 1000);
+        /* without sleep: to be woken up would be at the cost of the worker that sends */
+        n = epoll_wait(loop, events, 256, 0);
 
         for (i = 0; i < n; i++) {
             peer = events[i].data.ptr;
 
             if (peer->role != LISTENER) {
-                receive(peer);
+                if (events[i].events & EPOLLOUT) {
+                    go_on(peer);
+                }
+
+                if (events[i].events & ~EPOLLOUT) {
+                    receive(peer);
+                }
+
                 continue;
             }
 
@@ -234,7 +345,7 @@ main(int argc, char **argv)
         }
     }
 
-    printf("RESULT %lu %.0f %lu\n", done, (now() - start) * 1e6, failed);
+    printf("RESULT %lu %.0f %lu %lu\n", done, (now() - start) * 1e6, failed, drained);
 
     return 0;
 }
