@@ -1,7 +1,7 @@
 //! Verifies a client's S3 request and signs it anew for an origin.
 //!
 //! [`verify`] lets a request in or refuses it; what it returns is the only thing that [`sign`]
-//! takes. Nothing here reads a clock, does I/O or logs, and neither function allocates once the
+//! takes. [`sign_own`] is for requests that no client has made. Nothing here reads a clock, does I/O or logs, and neither function allocates once the
 //! signing keys are cached.
 #![forbid(unsafe_code)]
 
@@ -42,7 +42,7 @@ pub use crate::{
     presign::{Presign, Unpresignable},
     request::{Header, Headers, MAX_HEADERS, Request},
     scope::Region,
-    sign::{Addressing, Origin, SignedHead, sign},
+    sign::{Addressing, Origin, SignedHead, sign, sign_own},
     verify::{Explanation, Form, Refused, Rules, Verified, explain, verify},
     wire::{HeadRoom, WireHead},
 };

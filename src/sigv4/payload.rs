@@ -14,6 +14,10 @@ pub(crate) enum Payload {
 }
 
 impl Payload {
+    /// Of no body.
+    pub(crate) const EMPTY: Payload =
+        Payload::Hash(*b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+
     pub(crate) fn parse(value: &[u8]) -> Result<Payload, Rejection> {
         match value {
             b"UNSIGNED-PAYLOAD" => Ok(Payload::Unsigned),

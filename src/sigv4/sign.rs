@@ -17,7 +17,7 @@ use crate::{
     sink::{Counting, Filling, Hashing, Sink},
     uri::{self, Part},
     verify::{Form, PayloadPlace, Verified},
-    wire::{Body, WireHead},
+    wire::{Body, HeadRoom, WireHead},
 };
 
 /// How an origin is told the bucket.
@@ -111,6 +111,27 @@ pub fn sign<'a>(
     }
     signed.max_len = signed.bound();
     Ok(signed)
+}
+
+/// Signs the head of a request that the proxy makes in its own name, as a health check is. It has no
+/// body.
+///
+/// # Errors
+/// If the head must not be sent.
+pub fn sign_own(
+    head: &[u8],
+    origin: &Origin,
+    keys: &mut KeyCache,
+    now: Timestamp,
+) -> Result<Vec<u8>, Unsignable> {
+    let mut room = HeadRoom::default();
+    let head = WireHead::parse(head, &mut room)?;
+    let verified = Verified::own(head.path);
+    let signed = sign(&verified, &head, origin, keys, now)?;
+    let mut out = vec![0; signed.max_len()];
+    let length = signed.write(&mut out);
+    out.truncate(length);
+    Ok(out)
 }
 
 /// The head to send: signed as it is written into memory of the caller's.

@@ -75,7 +75,8 @@ pub struct Refused<'r> {
     pub form: Option<Form>,
 }
 
-/// A verified request; only [`verify`] makes one and only it can be signed.
+/// A verified request; only [`verify`] makes one and only it can be signed, bar a request of the
+/// proxy's own ([`crate::sign_own`]).
 #[derive(Debug)]
 pub struct Verified<'r> {
     form: Form,
@@ -125,6 +126,20 @@ impl<'r> Verified<'r> {
     /// anonymous request.
     pub fn access_key(&self) -> &'r [u8] {
         self.access_key
+    }
+
+    /// A request of the proxy's own, without a body, to be signed in the header.
+    pub(crate) fn own(path: &'r [u8]) -> Verified<'r> {
+        Verified {
+            form: Form::V4Header,
+            access_key: b"",
+            path,
+            region: Region::us_east_1(),
+            lifetime: None,
+            payload: Payload::EMPTY,
+            payload_place: PayloadPlace::Header,
+            upload: None,
+        }
     }
 
     /// What the head says of a body in `aws-chunked` framing; `None` for any other body.

@@ -501,3 +501,51 @@ fn a_short_slice_is_left_alone() {
     assert_eq!(signed.write(&mut short), 0);
     assert!(short.iter().all(|byte| *byte == 0));
 }
+
+#[test]
+fn a_request_of_ones_own() {
+    let own = |origin: &Origin| {
+        let head = b"HEAD /bucket?list-type=2&a HTTP/1.1\r\nConnection: close\r\n\r\n";
+        let sent = sign_own(head, origin, &mut KeyCache::new(8), Timestamp(NOW));
+        String::from_utf8(sent.unwrap()).unwrap()
+    };
+    let sent = own(&origin());
+    let mut lines = sent.split("\r\n");
+    let mut line = || lines.next().unwrap();
+    assert_eq!(line(), "HEAD /bucket?a=&list-type=2 HTTP/1.1");
+    assert_eq!(line(), "Host: s3.origin.example:9000");
+    assert_eq!(line(), "Connection: close");
+    assert_eq!(line(), "X-Amz-Date: 20260102T030405Z");
+    assert_eq!(line(), format!("X-Amz-Content-Sha256: {EMPTY}"));
+    assert_eq!(origin_says(&sent, NOW), Ok(()));
+
+    let temporary = Origin {
+        session_token: Some(SecretKey::new(b"token".to_vec())),
+        addressing: Addressing::Virtual,
+        host: b"origin.example".as_slice().into(),
+        ..origin()
+    };
+    let sent = own(&temporary);
+    assert!(sent.starts_with("HEAD /?a=&list-type=2 HTTP/1.1\r\nHost: bucket.origin.example\r\n"));
+    assert!(sent.contains("\r\nX-Amz-Security-Token: token\r\n"));
+    assert_eq!(origin_says(&sent, NOW), Ok(()));
+
+    let regionless = Origin {
+        region: None,
+        ..origin()
+    };
+    assert!(own(&regionless).contains("/20260102/us-east-1/s3/aws4_request, "));
+}
+
+#[test]
+fn a_request_of_ones_own_is_a_head_alone() {
+    let sign =
+        |head: &[u8]| sign_own(head, &origin(), &mut KeyCache::new(8), Timestamp(NOW)).map(drop);
+    assert_eq!(sign(b"GET / HTTP/1.1\r\n\r\n"), Ok(()));
+    assert_eq!(
+        sign(b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n"),
+        Err(Unsignable::BytesBehind)
+    );
+    assert!(sign(b"GET /a b HTTP/1.1\r\n\r\n").is_err());
+    assert!(sign(b"GET /\n HTTP/1.1\r\n\r\n").is_err());
+}
