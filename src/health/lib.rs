@@ -1,0 +1,15 @@
+//! Judges the health of an origin: what an answer to a check says, and when the origin counts as down
+//! or as up again.
+//!
+//! Bytes and times come in, decisions go out: there is no clock here, no I/O and no log.
+#![forbid(unsafe_code)]
+
+mod answer;
+mod expected;
+mod state;
+
+pub use crate::{
+    answer::{Answer, MAX_ANSWER, Verdict},
+    expected::Expected,
+    state::{Health, Rules, State, first_check, next_check},
+};
