@@ -10,25 +10,8 @@ use Test::Nginx::Socket;
 my $dir = tempdir(CLEANUP => 1);
 $ENV{TEST_NGINX_DIR} = $dir;
 plan(skip_all => 'nginx without TLS') if S3Test::lacks('http_ssl_module');
-certificates($dir) or plan(skip_all => 'no openssl command to make certificates with');
+S3Test::certificates($dir) or plan(skip_all => 'no openssl command to make certificates with');
 plan('no_plan');
-
-# A CA and a certificate for each of a.example.com and b.example.com.
-sub certificates {
-    my $dir = shift;
-    my $run = sub { system("cd '$dir' && openssl @_ >/dev/null 2>&1") == 0 };
-    my $key = '-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes';
-    $run->("req -x509 $key -keyout ca.key -out ca.crt -days 2 -subj '/CN=Test CA'") or return;
-    for my $name (qw(a b)) {
-        $run->("req $key -keyout $name.key -out $name.csr -subj '/CN=$name.example.com'") or return;
-        open my $out, '>', "$dir/$name.ext" or return;
-        print $out "subjectAltName=DNS:$name.example.com,DNS:*.$name.example.com\n";
-        close $out;
-        $run->("x509 -req -in $name.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2"
-            . " -extfile $name.ext -out $name.crt") or return;
-    }
-    return 1;
-}
 
 # In front of the mock origins: TLS, which tells the SNI and whether the session
 # was reused.

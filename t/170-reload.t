@@ -3,53 +3,8 @@
 
 use FindBin;
 BEGIN { push @INC, "$FindBin::Bin/lib" }
-use S3Test;
+use S3Test ':running';
 use Test::Nginx::Socket 'no_plan';
-use Time::HiRes qw(sleep);
-
-my $root = $ENV{TEST_NGINX_SERVROOT};
-
-sub slurp {
-    open my $in, '<', "$root/$_[0]" or return '';
-    local $/;
-    return <$in> // '';
-}
-
-sub logged {
-    my $pattern = shift;
-    return scalar(() = slurp('logs/error.log') =~ /$pattern/g);
-}
-
-sub wait_until {
-    my $holds = shift;
-    for (1 .. 300) {
-        return if $holds->();
-        sleep 0.01;
-    }
-    die "nginx did not get there in 3 s\n";
-}
-
-# Edits the configuration, reloads it and waits until the old worker is gone, or
-# the configuration refused.
-sub reload {
-    my ($edit, $times) = @_;
-
-    wait_until(sub { logged('start worker process \d') });
-    my ($pid) = slurp('logs/nginx.pid') =~ /(\d+)/;
-    for (1 .. $times // 1) {
-        my $done = qr/worker process \d+ exited|\[emerg\]/;
-        my $seen = logged($done);
-        if ($edit) {
-            local $_ = slurp('conf/nginx.conf');
-            $edit->();
-            open my $out, '>', "$root/conf/nginx.conf" or die $!;
-            print $out $_;
-            close $out;
-        }
-        kill HUP => $pid;
-        wait_until(sub { logged($done) > $seen });
-    }
-}
 
 $ENV{TEST_NGINX_U} = <<"END";
     upstream u {
@@ -78,7 +33,7 @@ $TEST_NGINX_U
 --- config
 $TEST_NGINX_ON
 --- init
-main::reload();
+reload();
 --- request eval: ['GET /bucket/key', 'GET /bucket/key', 'GET /implicit/key', 'GET /bucket/key']
 --- more_headers eval: [h4() . "X-Mock: A=close\n", h4(tamper => 1), h4(path => '/implicit/key'), h4()]
 --- error_code eval: [200, 403, 200, 200]
@@ -90,7 +45,7 @@ $TEST_NGINX_U
 --- config
 $TEST_NGINX_ON
 --- init
-main::reload(undef, 10);
+reload(undef, 10);
 --- request eval: ['GET /bucket/key', 'GET /implicit/key']
 --- more_headers eval: [h4(), h4(path => '/implicit/key')]
 --- error_code eval: [200, 200]
@@ -102,7 +57,7 @@ $TEST_NGINX_U
 --- config
 $TEST_NGINX_ON
 --- init
-main::reload(sub { s/(s3_client AKIDCLIENT secret_key=)[^;]+/$1another/ });
+reload(sub { s/(s3_client AKIDCLIENT secret_key=)[^;]+/$1another/ });
 --- request eval: ['GET /bucket/key', 'GET /bucket/key']
 --- more_headers eval: [h4(), h4(secret => 'another')]
 --- error_code eval: [403, 200]
@@ -114,7 +69,7 @@ $TEST_NGINX_U
 --- config
 $TEST_NGINX_ON
 --- init
-main::reload(sub { s/(s3_origin [\d.:]+ access_key=AKIDORIGINA secret_key=)\S+/$1another/g });
+reload(sub { s/(s3_origin [\d.:]+ access_key=AKIDORIGINA secret_key=)\S+/$1another/g });
 --- request
 GET /bucket/key
 --- more_headers eval: h4()
@@ -127,7 +82,7 @@ $TEST_NGINX_U
 --- config
 $TEST_NGINX_ON
 --- init
-main::reload(sub { s/(s3_client AKIDCLIENT) secret_key=[^;]+/$1 secret_key=env:S3_TEST_NONE/ });
+reload(sub { s/(s3_client AKIDCLIENT) secret_key=[^;]+/$1 secret_key=env:S3_TEST_NONE/ });
 --- request
 GET /bucket/key
 --- more_headers eval: h4()
@@ -140,8 +95,8 @@ $TEST_NGINX_U
 --- config
 $TEST_NGINX_ON
 --- init
-main::reload(sub { s/s3_resign on;/s3_resign off;/g });
-main::reload(sub { s/s3_resign off;( s3_origin| proxy_pass http:\/\/u)/s3_resign on;$1/g });
+reload(sub { s/s3_resign on;/s3_resign off;/g });
+reload(sub { s/s3_resign off;( s3_origin| proxy_pass http:\/\/u)/s3_resign on;$1/g });
 --- request eval: ['GET /bucket/key', 'GET /bucket/key']
 --- more_headers eval: [h4(), '']
 --- error_code eval: [200, 403]

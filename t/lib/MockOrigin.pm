@@ -14,6 +14,12 @@ package MockOrigin;
 #   cache        allow caching
 #   stale        allow caching, of what has expired already
 #   redirect:URL answer 307
+#   NNN:CODE     answer with that status and an S3 error of that code
+#   flood        answer 200 in the status line, and then without an end
+#   noise        answer with something else than HTTP, without an end
+#
+# GET /_mood/A=503 at the port of the log has origin A do so with all requests that
+# do not say otherwise, until GET /_mood/A=none.
 #
 # One more port answers GET /PATH with the log of all requests for that path or
 # below it, one line each, in order of arrival.
@@ -50,7 +56,7 @@ sub start {
     POSIX::_exit(0);
 }
 
-my (%Connections, $Select, @Log, $Serial);
+my (%Connections, $Select, @Log, $Serial, %Mood);
 
 sub serve {
     my %listeners = @_;
@@ -132,6 +138,7 @@ sub advance {
             $connection->{due} = time + $argument;
             return;
         }
+        return endless($connection, $action) if $action =~ /^(?:flood|noise)$/;
         answer($connection, $action =~ /^\d{3}$/ ? $action : $action eq 'redirect' ? 307 : 200);
     }
 }
@@ -156,6 +163,7 @@ sub head {
             or return { broken => 1, line => $header };
         push @{ $request{headers}{ lc $name } }, $value;
     }
+    $request{action} = $Mood{ $connection->{origin}{name} } // 'none';
     my ($mock) = @{ $request{headers}{'x-mock'} || [''] };
     for my $part (split /,/, $mock) {
         my ($name, $action) = split /=/, $part, 2;
@@ -191,17 +199,21 @@ sub body {
 sub answer {
     my ($connection, $status) = @_;
     my ($request, $origin) = @$connection{qw(request origin)};
+    my ($action, $argument) = split /:/, $request->{action}, 2;
 
     my ($body, @headers) = ('');
     if ($origin->{name} eq 'log') {
         my ($prefix) = $request->{target} =~ m{\A([^?]*?)/?\z};
         $prefix .= '/';
+        $Mood{$1} = $2 if $request->{target} =~ m{/_mood/(\w+)=(\S*)};
         $body = join '', map {"$_->[1]\n"} grep { index("$_->[0]/", $prefix) == 0 } @Log;
     }
     else {
         my $got = S3Sign::verify($request, $origin);
         $request->{verified} = $got->{verified};
         $body = describe($connection, $got);
+        $body = "<Error><Code>$argument</Code></Error>"
+            if $action =~ /^\d{3}$/ && defined $argument;
         push @headers, "X-Origin: $origin->{name}", 'X-Verified: ' . $got->{verified} =~ s/\n/|/gr,
             'X-Line: ' . substr($request->{line}, 0, 500), "x-amz-request-id: origin-$origin->{name}",
             'ETag: "' . substr(sha256_hex($request->{target}), 0, 16) . '"';
@@ -224,6 +236,21 @@ sub answer {
     my $bye = $request->{action} eq 'bye';
     delete $connection->{request};
     finish($connection) if $close || $bye;
+}
+
+# Sends more than anyone wants to read, until the other side has had enough.
+sub endless {
+    my ($connection, $action) = @_;
+
+    my $socket = $connection->{socket};
+    $socket->blocking(1);
+    syswrite $socket, "HTTP/1.1 200 OK\r\n" if $action eq 'flood';
+    my $sent = 0;
+    while ($sent < 1 << 26) {
+        $sent += syswrite($socket, 'x' x 65536) // last;
+    }
+    record($connection, $sent < 1 << 26 ? "$action-stopped" : $action);
+    finish($connection);
 }
 
 sub describe {

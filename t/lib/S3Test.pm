@@ -12,9 +12,11 @@ use warnings;
 
 use File::Basename qw(basename);
 use File::Spec;
+use HTTP::Tiny;
 use MockOrigin;
 use POSIX ();
 use S3Sign;
+use Time::HiRes qw(sleep);
 
 my ($number) = basename($0) =~ /^(\d+)/;
 my $port = ($ENV{TEST_NGINX_PORT} || 21000) + 2 * ($number // 0);
@@ -80,8 +82,9 @@ sub credentials {
         . ($origin->{token} ? " session_token=$origin->{token}" : '');
 }
 
-# Short names for the data sections.
+# Short names for the data sections; with ":running" those for init sections too.
 sub import {
+    my ($class, $running) = @_;
     my $caller = caller;
     no strict 'refs';
     *{"${caller}::h4"}  = \&S3Sign::v4_headers;
@@ -94,6 +97,8 @@ sub import {
     *{"${caller}::s3_error"} = \&s3_error;
     *{"${caller}::prepare"}  = \&prepare;
     *{"${caller}::reader"}   = sub { %Reader };
+    return if !$running;
+    *{"${caller}::$_"} = \&$_ for qw(slurp logged wait_until reload mood received ask);
 }
 
 # A whole request as one string, for what the request section cannot say.
@@ -123,6 +128,72 @@ sub s3_error {
         .*<Resource>[^<]*</Resource>.*<RequestId>[^<]+</RequestId>.*</Error>\n?$}xs;
 }
 
+# What follows is for an init section: nginx runs.
+
+sub slurp {
+    open my $in, '<', "$ENV{TEST_NGINX_SERVROOT}/$_[0]" or return '';
+    local $/;
+    return <$in> // '';
+}
+
+# How often the pattern is in the error log.
+sub logged {
+    my $pattern = shift;
+    return scalar(() = slurp('logs/error.log') =~ /$pattern/g);
+}
+
+sub wait_until {
+    my ($holds, $what) = @_;
+    for (1 .. 500) {
+        return if $holds->();
+        sleep 0.01;
+    }
+    die 'not within 5 s: ' . ($what // 'what nginx was waited for') . "\n";
+}
+
+# Edits the configuration, reloads it and waits until the old workers are gone, or
+# the configuration refused.
+sub reload {
+    my ($edit, $times) = @_;
+
+    wait_until(sub { logged('start worker process \d') });
+    my ($pid) = slurp('logs/nginx.pid') =~ /(\d+)/;
+    my ($workers) = slurp("conf/nginx.conf") =~ m{worker_processes (\d+)};
+    for (1 .. $times // 1) {
+        my $refused = logged('\[emerg\]');
+        my $exited  = logged('worker process \d+ exited');
+        if ($edit) {
+            local $_ = slurp('conf/nginx.conf');
+            $edit->();
+            open my $out, '>', "$ENV{TEST_NGINX_SERVROOT}/conf/nginx.conf" or die $!;
+            print $out $_;
+            close $out;
+        }
+        kill HUP => $pid;
+        wait_until(sub {
+            logged('worker process \d+ exited') >= $exited + $workers || logged('\[emerg\]') > $refused;
+        });
+    }
+}
+
+# Has an origin answer otherwise from now on: see MockOrigin.
+sub mood { at_log("/_mood/$_[0]") }
+
+# What the origins have received for that path, a line each.
+sub received { split /\n/, at_log($_[0]) }
+
+sub at_log { HTTP::Tiny->new(timeout => 5)->get("http://$log$_[0]")->{content} }
+
+# Asks nginx, signed by the client: the answer as HTTP::Tiny gives it.
+sub ask {
+    my %o = (method => 'GET', path => '/bucket/key', host => "127.0.0.1:$port", @_);
+    my %headers = map { split /: /, $_, 2 } split /\n/, S3Sign::v4_headers(%o);
+    delete $headers{host};    # HTTP::Tiny adds its own
+    my %content = defined $o{body} ? (content => $o{body}) : ();
+    return HTTP::Tiny->new(timeout => 5)->request($o{method}, "http://127.0.0.1:$port$o{path}",
+        { headers => \%headers, %content });
+}
+
 my $options;
 
 # Whether nginx was built without that module, for skip_eval.
@@ -130,6 +201,23 @@ sub lacks {
     my $name = shift;
     $options //= `$ENV{TEST_NGINX_BINARY} -V 2>&1`;
     return $options !~ /--with-$name/;
+}
+
+# Makes a CA and a certificate for each of a.example.com and b.example.com there.
+sub certificates {
+    my $dir = shift;
+    my $run = sub { system("cd '$dir' && openssl @_ >/dev/null 2>&1") == 0 };
+    my $key = '-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes';
+    $run->("req -x509 $key -keyout ca.key -out ca.crt -days 2 -subj '/CN=Test CA'") or return;
+    for my $name (qw(a b)) {
+        $run->("req $key -keyout $name.key -out $name.csr -subj '/CN=$name.example.com'") or return;
+        open my $out, '>', "$dir/$name.ext" or return;
+        print $out "subjectAltName=DNS:$name.example.com,DNS:*.$name.example.com\n";
+        close $out;
+        $run->("x509 -req -in $name.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2"
+            . " -extfile $name.ext -out $name.crt") or return;
+    }
+    return 1;
 }
 
 my $MockPid;
