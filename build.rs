@@ -58,7 +58,9 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("ngx_http_upstream_rr_peers_t", &["next", "peer"]),
     (
         "ngx_http_upstream_rr_peer_t",
-        &["sockaddr", "socklen", "name", "server", "next"],
+        &[
+            "sockaddr", "socklen", "name", "server", "fails", "down", "next",
+        ],
     ),
     (
         "ngx_peer_connection_t",
@@ -70,13 +72,21 @@ const FIELDS: &[(&str, &[&str])] = &[
             "free",
             "notify",
             "data",
+            "tries",
             "set_session",
             "save_session",
             "log",
         ],
     ),
-    ("ngx_connection_t", &["log", "sent"]),
-    ("ngx_cycle_t", &["conf_ctx", "old_cycle", "shared_memory"]),
+    (
+        "ngx_connection_t",
+        &["data", "read", "write", "fd", "recv", "send", "log", "sent"],
+    ),
+    ("ngx_event_t", &["data", "handler"]),
+    (
+        "ngx_cycle_t",
+        &["conf_ctx", "log", "old_cycle", "shared_memory"],
+    ),
     ("ngx_shm_zone_t", &["data", "shm", "init", "tag"]),
     ("ngx_shm_t", &["addr", "size", "name", "log"]),
     ("ngx_slab_pool_t", &["mutex", "data"]),

@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use ngx::ffi::{ngx_flag_t, ngx_http_complex_value_t};
-use sigv4::{Addressing, Client, Clients, Credential, Framing, KeyCache, Region, Rules, SecretKey};
+use sigv4::{
+    Addressing, Client, Clients, Credential, Framing, KeyCache, Region, Rules, SecretKey, Timestamp,
+};
 
-use crate::ffi::conf::{Level, Pass};
+use crate::checks::{Checks, MAX_PEERS};
+use crate::ffi::conf::{Level, Pass, Tls};
 use crate::ffi::upstream::{Hooked, Upstream};
 use crate::status::Status;
 
@@ -19,6 +22,7 @@ pub(crate) struct MainConf {
     /// Sorted by upstream.
     pub(crate) upstreams: Vec<Hooked>,
     pub(crate) passes: Vec<crate::ffi::conf::PassHandler>,
+    pub(crate) checks: Checks,
     /// `$s3_sign_time` is in use, or `s3_status`, which counts it.
     pub(crate) sign_time: Cell<bool>,
     /// `s3_status` is in use.
@@ -67,6 +71,7 @@ impl Default for MainConf {
             keys: RefCell::new(KeyCache::new(SIGNING_KEYS)),
             upstreams: Vec::new(),
             passes: Vec::new(),
+            checks: Checks::default(),
             sign_time: Cell::new(false),
             wants_status: Cell::new(false),
             origins: Origins::default(),
@@ -155,15 +160,104 @@ pub(crate) fn without_port(authority: &[u8]) -> &[u8] {
     }
 }
 
+/// An `s3_health_check` line. Times are in milliseconds.
+pub(crate) struct HealthCheck {
+    pub(crate) interval: u64,
+    pub(crate) timeout: u64,
+    pub(crate) rules: health::Rules,
+    pub(crate) expected: health::Expected,
+    /// The request, to be signed for an origin.
+    pub(crate) head: Vec<u8>,
+    /// It is a `HEAD`.
+    pub(crate) is_head: bool,
+}
+
 /// An `upstream` block.
 #[derive(Default)]
 pub(crate) struct UpstreamConf {
     pub(crate) lines: Vec<OriginLine>,
+    pub(crate) health: Option<HealthCheck>,
+    /// How requests get to it from where they are signed; None where nothing passes any to it.
+    transport: Option<Transport>,
     /// An origin for each `server` line, once the block is whole.
     origins: Vec<NamedOrigin>,
 }
 
+#[derive(Clone)]
+enum Transport {
+    Plain,
+    Tls(Tls),
+}
+
 impl UpstreamConf {
+    pub(crate) fn origins(&self) -> &[NamedOrigin] {
+        &self.origins
+    }
+
+    /// As a location does that passes requests to it, the strictest one.
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        match &self.transport {
+            Some(Transport::Tls(tls)) => Some(tls),
+            Some(Transport::Plain) | None => None,
+        }
+    }
+
+    fn note_transport(&mut self, tls: Option<Tls>) {
+        let is_stricter = match (self.tls(), &tls) {
+            (None, _) => true,
+            (Some(known), Some(new)) => new.verifies() && !known.verifies(),
+            (Some(_), None) => false,
+        };
+        if is_stricter {
+            self.transport = Some(tls.map_or(Transport::Plain, Transport::Tls));
+        }
+    }
+
+    /// `s3_health_check`: can the servers be asked, and all workers be told?
+    pub(crate) fn check_health(&self, upstream: Upstream) -> Result<(), String> {
+        let Some(check) = &self.health else {
+            return Ok(());
+        };
+        let name = upstream.name().escape_ascii();
+        let named = format!("\"s3_health_check\" in upstream \"{name}\"");
+        if !upstream.has_zone() {
+            return Err(format!(
+                "{named} needs shared memory, so that all workers obey: add \"zone {name} 256k;\""
+            ));
+        }
+        if self.origins.is_empty() {
+            return Err(format!(
+                "{named} has no \"s3_origin\" to sign with: add one for each of its servers, or \
+                 \"s3_origin default ...\""
+            ));
+        }
+        if self.transport.is_none() {
+            return Err(format!(
+                "{named}: no location with \"s3_resign on\" passes requests to it, so nothing says \
+                 whether by TLS: add one with \"proxy_pass\", or remove \"s3_health_check\""
+            ));
+        }
+        if upstream.peer_count() > MAX_PEERS {
+            return Err(format!(
+                "{named}: its servers have more than {MAX_PEERS} addresses: divide them among \
+                 upstreams, or remove \"s3_health_check\""
+            ));
+        }
+        for origin in &self.origins {
+            let mut keys = KeyCache::new(1);
+            sigv4::sign_own(&check.head, &origin.origin, &mut keys, Timestamp(0)).map_err(
+                |unsignable| {
+                    format!(
+                        "{named} cannot be signed for \"{}\": {unsignable}: write another \"uri=\" \
+                         or \"bucket=\"",
+                        origin.server.escape_ascii()
+                    )
+                },
+            )?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn origin(&self, server: &[u8]) -> Option<&NamedOrigin> {
         self.origins.iter().find(|origin| *origin.server == *server)
     }
@@ -237,6 +331,16 @@ pub(crate) enum RegionRule {
     Only(Region),
 }
 
+/// An `s3_healthz` line: whose health it tells.
+#[derive(Clone, Copy)]
+pub(crate) enum Healthz {
+    /// The name of an upstream, until the levels are merged.
+    Named(&'static [u8]),
+    One(Upstream),
+    /// Of every upstream that is checked.
+    All,
+}
+
 /// One location's settings. Flags are set by nginx's own setter and -1 until then; what is unset is
 /// inherited or defaulted by `merge`.
 pub(crate) struct LocationConf {
@@ -255,6 +359,7 @@ pub(crate) struct LocationConf {
     pub(crate) origin: Option<Rc<OriginLine>>,
     /// `s3_status` is here.
     pub(crate) status: bool,
+    pub(crate) healthz: Option<Healthz>,
     implicit_origin: Option<NamedOrigin>,
     /// Where `proxy_pass` leads.
     upstream: Option<Upstream>,
@@ -276,6 +381,7 @@ impl Default for LocationConf {
             clients: None,
             origin: None,
             status: false,
+            healthz: None,
             implicit_origin: None,
             upstream: None,
             rules: Rules::default(),
@@ -330,7 +436,12 @@ impl LocationConf {
     /// Takes from `outer` what is not set here, then checks the whole.
     pub(crate) fn merge(&mut self, outer: &LocationConf, level: &Level) -> Result<(), String> {
         if self.status {
-            self.check_status(level)?;
+            self.check_answers_itself("s3_status", level)?;
+            self.resign = 0;
+        }
+        if let Some(healthz) = self.healthz {
+            self.check_answers_itself("s3_healthz", level)?;
+            self.healthz = Some(healthz.resolve(level)?);
             self.resign = 0;
         }
         inherit_flag(&mut self.resign, outer.resign);
@@ -392,8 +503,8 @@ impl LocationConf {
         self.check_origin(level, &place.to_string(), upstream)
     }
 
-    /// `s3_status`: for people and their tools, which sign nothing.
-    fn check_status(&self, level: &Level) -> Result<(), String> {
+    /// `s3_status` and `s3_healthz`: for people and their tools, which sign nothing.
+    fn check_answers_itself(&self, directive: &str, level: &Level) -> Result<(), String> {
         let place = level.name().escape_ascii();
         let other = match level.pass() {
             _ if self.resign == 1 => "s3_resign",
@@ -402,9 +513,18 @@ impl LocationConf {
             Pass::Other(directive) => directive,
         };
         Err(format!(
-            "\"s3_status\" in location \"{place}\" answers its requests by itself: remove \
+            "\"{directive}\" in location \"{place}\" answers its requests by itself: remove \
              \"{other}\" here"
         ))
+    }
+
+    /// Tells the upstream how this location speaks to it: health checks do as it does.
+    pub(crate) fn note_transport(&self, level: &Level) -> Result<(), String> {
+        match self.upstream.and_then(Upstream::conf_mut) {
+            Some(conf) if conf.health.is_some() => conf.note_transport(level.tls()?),
+            _ => {}
+        }
+        Ok(())
     }
 
     fn check_origin(
@@ -433,6 +553,39 @@ impl LocationConf {
                 "\"s3_resign\" in location \"{place}\": \"proxy_pass\" to \"{host}\" has no \
                  \"s3_origin\": add \"s3_origin default access_key=... secret_key=...;\" here"
             )),
+        }
+    }
+}
+
+impl Healthz {
+    fn resolve(self, level: &Level) -> Result<Healthz, String> {
+        let checked: Vec<_> = level
+            .upstreams()
+            .into_iter()
+            .filter(|upstream| upstream.conf().is_some_and(|conf| conf.health.is_some()))
+            .collect();
+        match self {
+            Healthz::Named(name) => match checked.iter().find(|u| u.name() == name) {
+                Some(upstream) => Ok(Healthz::One(*upstream)),
+                None => Err(format!(
+                    "\"s3_healthz {0}\": there is no upstream \"{0}\" with health checks: write the \
+                     name of one, and add \"s3_health_check;\" there",
+                    name.escape_ascii()
+                )),
+            },
+            Healthz::All if checked.is_empty() => Err(
+                "\"s3_healthz\": no upstream has health checks: add \"s3_health_check;\" to one"
+                    .into(),
+            ),
+            Healthz::All | Healthz::One(_) => Ok(self),
+        }
+    }
+
+    /// None for every upstream that is checked.
+    pub(crate) fn upstream(self) -> Option<Upstream> {
+        match self {
+            Healthz::One(upstream) => Some(upstream),
+            Healthz::Named(_) | Healthz::All => None,
         }
     }
 }

@@ -5,8 +5,9 @@ use std::mem::offset_of;
 use std::ptr;
 use std::rc::Rc;
 
+use health::Expected;
 use ngx::ffi::{
-    NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_FLAG, NGX_CONF_NOARGS, NGX_CONF_TAKE1,
+    NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_ANY, NGX_CONF_FLAG, NGX_CONF_NOARGS, NGX_CONF_TAKE1,
     NGX_HTTP_LOC_CONF, NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
     NGX_HTTP_SRV_CONF_OFFSET, NGX_HTTP_UPS_CONF, ngx_command_t, ngx_conf_set_flag_slot, ngx_conf_t,
     ngx_http_set_complex_value_slot, ngx_str_t, ngx_uint_t,
@@ -15,7 +16,9 @@ use sigv4::{
     Addressing, Allow, BucketPattern, Client, Credential, Framing, Grant, Region, SecretKey,
 };
 
-use crate::conf::{ClientMap, ErrorStyle, LocationConf, OriginLine, RegionRule, UpstreamConf};
+use crate::conf::{
+    ClientMap, ErrorStyle, HealthCheck, Healthz, LocationConf, OriginLine, RegionRule, UpstreamConf,
+};
 use crate::ffi::conf::{Conf, Value};
 use crate::ffi::{bytes, guarded, str_of};
 
@@ -49,7 +52,7 @@ const fn flag(name: &'static CStr, offset: usize) -> ngx_command_t {
     slot(name, NGX_CONF_FLAG, ngx_conf_set_flag_slot, offset)
 }
 
-pub(crate) static mut COMMANDS: [ngx_command_t; 14] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 16] = [
     flag(c"s3_resign", offset_of!(LocationConf, resign)),
     slot(c"s3_client", NGX_CONF_2MORE, set_client, 0),
     slot(c"s3_origin", NGX_CONF_1MORE, set_location_origin, 0),
@@ -83,6 +86,20 @@ pub(crate) static mut COMMANDS: [ngx_command_t; 14] = [
         NGX_HTTP_LOC_CONF_OFFSET,
         0,
     ),
+    command(
+        c"s3_health_check",
+        NGX_HTTP_UPS_CONF | NGX_CONF_ANY,
+        set_health_check,
+        NGX_HTTP_SRV_CONF_OFFSET,
+        0,
+    ),
+    command(
+        c"s3_healthz",
+        NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS | NGX_CONF_TAKE1,
+        set_healthz,
+        NGX_HTTP_LOC_CONF_OFFSET,
+        0,
+    ),
     ngx_command_t::empty(),
 ];
 
@@ -109,6 +126,8 @@ setters! {
     set_max_skew: read_max_skew;
     set_errors: read_errors;
     set_status: read_status;
+    set_health_check: read_health_check;
+    set_healthz: read_healthz;
 }
 
 /// # Safety
@@ -357,6 +376,146 @@ fn read_status(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
     conf.status = true;
     cf.main_conf().wants_status.set(true);
     cf.set_content_handler(Some(crate::status));
+    Ok(())
+}
+
+/// `s3_health_check [interval=5s] [timeout=5s] [rise=2] [fall=3] [uri=/] [method=GET] [bucket=B]
+/// [expect=2xx,...]`
+fn read_health_check(conf: &mut UpstreamConf, cf: Conf) -> Result<(), String> {
+    let named = "\"s3_health_check\"";
+    let mut params = Params::new(cf, named, &cf.args()[1..]);
+    let interval = params.text("interval")?;
+    let timeout = params.text("timeout")?;
+    let rise = params.text("rise")?;
+    let fall = params.text("fall")?;
+    let uri = params.text("uri")?;
+    let method = params.text("method")?;
+    let bucket = params.text("bucket")?;
+    let expect = params.text("expect")?;
+    params.done()?;
+
+    let (method, target) = check_request(method, uri, bucket)?;
+    let expected = match expect {
+        None => Expected::default(),
+        Some(list) => Expected::parse(list).ok_or_else(|| {
+            format!(
+                "{named}: \"expect={}\" is not a list of statuses: write \"2xx\", \"200,404\" or the \
+                 like",
+                list.escape_ascii()
+            )
+        })?,
+    };
+    let check = HealthCheck {
+        interval: check_time("interval", interval)?,
+        timeout: check_time("timeout", timeout)?,
+        rules: health::Rules {
+            rise: check_count("rise", rise, 2)?,
+            fall: check_count("fall", fall, 3)?,
+        },
+        expected,
+        head: [
+            method,
+            b" ",
+            &target,
+            b" HTTP/1.1\r\nUser-Agent: s3_health_check\r\nConnection: close\r\n\r\n",
+        ]
+        .concat(),
+        is_head: method == b"HEAD",
+    };
+    if conf.health.is_some() {
+        return Err(format!(
+            "{named} is duplicate: keep one line in each upstream"
+        ));
+    }
+    conf.health = Some(check);
+    Ok(())
+}
+
+/// Method and target of a check.
+fn check_request(
+    method: Option<&[u8]>,
+    uri: Option<&[u8]>,
+    bucket: Option<&[u8]>,
+) -> Result<(&'static [u8], Vec<u8>), String> {
+    if let Some(bucket) = bucket {
+        if method.is_some() || uri.is_some() {
+            return Err(
+                "\"s3_health_check\": \"bucket=\" is a \"HEAD\" of that bucket: remove \"method=\" \
+                 and \"uri=\", or write \"uri=/BUCKET\" instead"
+                    .into(),
+            );
+        }
+        let is_plain = |c: &u8| c.is_ascii_alphanumeric() || b"-._".contains(c);
+        if bucket.is_empty() || !bucket.iter().all(is_plain) {
+            return Err(format!(
+                "\"s3_health_check\": \"bucket={}\" is not the name of a bucket: write one of \
+                 letters, digits, dashes and dots",
+                bucket.escape_ascii()
+            ));
+        }
+        return Ok((b"HEAD", [b"/", bucket].concat()));
+    }
+    let method = match method {
+        None | Some(b"GET") => b"GET".as_slice(),
+        Some(b"HEAD") => b"HEAD",
+        Some(other) => {
+            return Err(format!(
+                "\"s3_health_check\": \"method={}\" is neither \"GET\" nor \"HEAD\"",
+                other.escape_ascii()
+            ));
+        }
+    };
+    let uri = uri.unwrap_or(b"/");
+    if !uri.starts_with(b"/") || !uri.iter().all(u8::is_ascii_graphic) || uri.contains(&b'#') {
+        return Err(format!(
+            "\"s3_health_check\": \"uri={}\" is not a path: write it with a slash in front and \
+             percent-encoded, as \"/bucket/a%20key\"",
+            uri.escape_ascii()
+        ));
+    }
+    Ok((method, uri.to_vec()))
+}
+
+/// In milliseconds.
+fn check_time(name: &str, text: Option<&[u8]>) -> Result<u64, String> {
+    let text = text.unwrap_or(b"5s");
+    Conf::milliseconds(text)
+        .filter(|time| (100..=86_400_000).contains(time))
+        .ok_or_else(|| {
+            format!(
+                "\"s3_health_check\": \"{name}={}\" is not such a time: write one from \"100ms\" to \
+                 \"1d\"",
+                text.escape_ascii()
+            )
+        })
+}
+
+fn check_count(name: &str, text: Option<&[u8]>, default: u32) -> Result<u32, String> {
+    let Some(text) = text else {
+        return Ok(default);
+    };
+    std::str::from_utf8(text)
+        .ok()
+        .filter(|text| text.bytes().all(|c| c.is_ascii_digit()))
+        .and_then(|text| text.parse().ok())
+        .filter(|count| (1..=1000).contains(count))
+        .ok_or_else(|| {
+            format!(
+                "\"s3_health_check\": \"{name}={}\" is not a number of checks: write one from 1 to \
+                 1000",
+                text.escape_ascii()
+            )
+        })
+}
+
+/// `s3_healthz [UPSTREAM]`
+fn read_healthz(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
+    let healthz = match cf.args().len() {
+        1 => Healthz::All,
+        _ => Healthz::Named(cf.word(1)),
+    };
+    set_once(&mut conf.healthz, healthz, "s3_healthz")?;
+    cf.set_content_handler(Some(crate::healthz));
     Ok(())
 }
 

@@ -6,9 +6,11 @@
 pub(crate) mod body;
 pub(crate) mod conf;
 pub(crate) mod output;
+pub(crate) mod probe;
 pub(crate) mod request;
 pub(crate) mod shim;
 pub(crate) mod upstream;
+pub(crate) mod worker;
 pub(crate) mod zone;
 
 use std::ffi::CStr;
@@ -18,6 +20,7 @@ use ngx::ffi::{ngx_int_t, ngx_str_t};
 
 pub(crate) const OK: ngx_int_t = ngx::ffi::NGX_OK as ngx_int_t;
 pub(crate) const ERROR: ngx_int_t = ngx::ffi::NGX_ERROR as ngx_int_t;
+pub(crate) const AGAIN: ngx_int_t = ngx::ffi::NGX_AGAIN as ngx_int_t;
 pub(crate) const DECLINED: ngx_int_t = ngx::ffi::NGX_DECLINED as ngx_int_t;
 pub(crate) const DONE: ngx_int_t = ngx::ffi::NGX_DONE as ngx_int_t;
 pub(crate) const NOT_ALLOWED: ngx_int_t = ngx::ffi::NGX_HTTP_NOT_ALLOWED as ngx_int_t;

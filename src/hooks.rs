@@ -6,6 +6,8 @@ pub(crate) mod access;
 pub(crate) mod answer;
 /// A piece of the client's body has arrived: its framing is taken off.
 pub(crate) mod body;
+/// A balancer in front asks whether there is an origin to use.
+pub(crate) mod healthz;
 /// A request has ended: it is counted.
 pub(crate) mod log;
 /// The body goes out to the peer: it is framed anew.

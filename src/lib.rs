@@ -4,6 +4,7 @@
 //! origin that nginx picked, at every try. This file holds what nginx loads: the module's tables and
 //! callbacks.
 
+mod checks;
 mod conf;
 mod context;
 mod directives;
@@ -45,9 +46,10 @@ ngx::ngx_modules!(ngx_http_s3_resign_module);
 #[allow(non_upper_case_globals)]
 pub static mut ngx_http_s3_resign_module: ngx_module_t = ngx_module_t {
     ctx: (&raw const CONTEXT).cast_mut().cast(),
-    init_module: Some(init_module),
     commands: (&raw mut directives::COMMANDS).cast(),
     type_: NGX_HTTP_MODULE as usize,
+    init_module: Some(init_module),
+    init_process: Some(init_process),
     ..ngx_module_t::default()
 };
 
@@ -101,12 +103,13 @@ unsafe extern "C" fn merge_loc_conf(
         }) else {
             return NGX_CONF_ERROR as *mut c_char;
         };
-        let merged = conf.merge(outer, &Level::new(cf)).and_then(|()| {
-            if conf.is_resign() {
-                cf.default_ssl_name()
-            } else {
-                Ok(())
+        let level = Level::new(cf);
+        let merged = conf.merge(outer, &level).and_then(|()| {
+            if !conf.is_resign() {
+                return Ok(());
             }
+            cf.default_ssl_name()?;
+            conf.note_transport(&level)
         });
         match merged {
             Ok(()) => ptr::null_mut(),
@@ -140,14 +143,35 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     })
 }
 
+/// What an `s3_healthz` location answers with.
+pub(crate) unsafe extern "C" fn healthz(r: *mut ngx_http_request_t) -> ngx_int_t {
+    guarded(INTERNAL_SERVER_ERROR, || {
+        // SAFETY: nginx's request, in its content phase.
+        unsafe { Request::from_ptr(r) }.map_or(INTERNAL_SERVER_ERROR, hooks::healthz::answer)
+    })
+}
+
 /// A configuration has been loaded, and is taking over.
 unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     guarded(ERROR, || {
         // SAFETY: nginx's new cycle.
-        if let Some(status) = unsafe { ffi::conf::main_conf(cycle) }.and_then(MainConf::status) {
+        let Some(main) = (unsafe { ffi::conf::main_conf(cycle) }) else {
+            return OK;
+        };
+        main.checks.prepare();
+        if let Some(status) = main.status() {
             status.loaded(ffi::now());
         }
         OK
+    })
+}
+
+/// A worker starts, or another process of nginx's.
+unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    guarded(ERROR, || {
+        // SAFETY: the cycle of a process that starts.
+        let started = unsafe { ffi::worker::start(cycle) };
+        if started.is_some() { OK } else { ERROR }
     })
 }
 

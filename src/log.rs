@@ -7,10 +7,22 @@ macro_rules! log_error {
     }};
 }
 
+macro_rules! log_warn {
+    ($log:expr, $($arg:tt)+) => {{
+        ngx::ngx_log_error!(ngx::ffi::NGX_LOG_WARN, $log, "s3_resign: {}", format_args!($($arg)+));
+    }};
+}
+
+macro_rules! log_notice {
+    ($log:expr, $($arg:tt)+) => {{
+        ngx::ngx_log_error!(ngx::ffi::NGX_LOG_NOTICE, $log, "s3_resign: {}", format_args!($($arg)+));
+    }};
+}
+
 macro_rules! log_info {
     ($log:expr, $($arg:tt)+) => {{
         ngx::ngx_log_error!(ngx::ffi::NGX_LOG_INFO, $log, "s3_resign: {}", format_args!($($arg)+));
     }};
 }
 
-pub(crate) use {log_error, log_info};
+pub(crate) use {log_error, log_info, log_notice, log_warn};

@@ -8,11 +8,12 @@ use std::cell::Cell;
 
 use ngx::ffi::ngx_int_t;
 
+use crate::checks::UpstreamHealth;
 use crate::conf::OriginName;
 use crate::ffi::conf::Conf;
 use crate::ffi::request::{Request, Response};
 use crate::ffi::zone::Zone;
-use crate::ffi::{INTERNAL_SERVER_ERROR, NOT_ALLOWED, nginx_version, now};
+use crate::ffi::{INTERNAL_SERVER_ERROR, nginx_version, now};
 use counters::{Origin, Totals, Try, lane};
 use snapshot::Snapshot;
 
@@ -100,13 +101,14 @@ impl Status {
 
 /// The content handler of `s3_status`.
 pub(crate) fn answer(request: Request<'_>) -> ngx_int_t {
-    if !request.is_get_or_head() {
-        return match request.add_header(c"Allow", b"GET, HEAD") {
-            Some(()) => NOT_ALLOWED,
-            None => INTERNAL_SERVER_ERROR,
-        };
+    if let Some(refused) = request.refuse_change() {
+        return refused;
     }
-    let Some(snapshot) = request.main_conf().status().and_then(Status::snapshot) else {
+    let main = request.main_conf();
+    let Some(snapshot) = main
+        .status()
+        .and_then(|status| status.snapshot(main.checks.snapshot()))
+    else {
         return INTERNAL_SERVER_ERROR;
     };
     let (content_type, body) = (c"application/json", json::write(&snapshot));
@@ -119,11 +121,12 @@ pub(crate) fn answer(request: Request<'_>) -> ngx_int_t {
 }
 
 impl Status {
-    fn snapshot(&self) -> Option<Snapshot> {
+    fn snapshot(&self, health: Vec<UpstreamHealth>) -> Option<Snapshot> {
         let origins = self.names.iter().zip(self.origins.iter());
         Some(Snapshot::take(
             self.totals()?,
             origins,
+            health,
             nginx_version(),
             now(),
         ))

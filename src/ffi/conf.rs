@@ -20,10 +20,11 @@ use ngx::ffi::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
-use super::shim::s3_shim_default_ssl_name;
+use super::shim::{Ssl, s3_shim_default_ssl_name, s3_shim_tls_settings};
 use super::upstream::Upstream;
 use super::{OK, bytes, str_of};
-use crate::conf::MainConf;
+use crate::checks::Checks;
+use crate::conf::{MainConf, without_port};
 use crate::module;
 use crate::variables::SIGN_TIME;
 
@@ -82,6 +83,16 @@ impl Conf {
         // SAFETY: nginx only reads the word.
         let seconds = unsafe { ngx_parse_time(&mut word, 1) };
         i64::try_from(seconds).ok().filter(|seconds| *seconds >= 0)
+    }
+
+    /// A time in nginx's notation, in milliseconds.
+    pub(crate) fn milliseconds(text: &[u8]) -> Option<u64> {
+        let mut word = ngx_str_t {
+            len: text.len(),
+            data: text.as_ptr().cast_mut(),
+        };
+        // SAFETY: nginx only reads the word.
+        u64::try_from(unsafe { ngx_parse_time(&mut word, 0) }).ok()
     }
 
     /// Overwrites a secret in nginx's copy of the configuration.
@@ -243,14 +254,17 @@ impl Conf {
         // SAFETY: postconfiguration: the upstreams are all there and initialised, and nothing else
         // runs; this module's main conf is behind its index.
         let main = unsafe { &mut *self.main_conf_of::<MainConf>(module()) };
-        for upstream in self.upstreams() {
+        let upstreams = self.upstreams();
+        for upstream in &upstreams {
             if let Some(conf) = upstream.conf_mut() {
                 conf.complete(upstream.name(), &upstream.servers(), |server| {
                     main.origins.id(upstream.name(), server)
                 })?;
+                conf.check_health(*upstream)?;
             }
             main.upstreams.push(upstream.hook());
         }
+        main.checks = Checks::declare(self, &upstreams)?;
         main.upstreams
             .sort_by_key(super::upstream::Hooked::upstream);
         Ok(())
@@ -294,13 +308,21 @@ impl Conf {
         PASS_DIRECTIVES
             .iter()
             .filter_map(|(module, directive)| {
-                let handler = self.handler_set_by(module, directive)?;
-                Some(PassHandler { handler, directive })
+                let (handler, speaks_tls) = self.handler_set_by(module, directive)?;
+                Some(PassHandler {
+                    handler,
+                    directive,
+                    speaks_tls,
+                })
             })
             .collect()
     }
 
-    fn handler_set_by(self, module: &CStr, directive: &'static CStr) -> Option<Handler> {
+    fn handler_set_by(
+        self,
+        module: &CStr,
+        directive: &'static CStr,
+    ) -> Option<(Handler, SpeaksTls)> {
         let cf = self.0.as_ptr();
         // SAFETY: configuration time. The setter sees a context of its own, in which only the
         // locations of the core and of its module are replaced by new ones, and arguments of its
@@ -338,13 +360,25 @@ impl Conf {
             args.size = size_of::<ngx_str_t>();
             args.nalloc = words.len();
 
+            let tls_flag = tls_flag(module);
+            let read_flag = || tls_flag.map(|at| own.byte_add(at).cast::<ngx_uint_t>().read());
+            let flag_before = read_flag();
             (*cf).ctx = (&raw mut context).cast();
             (*cf).args = &mut args;
             let failed = !(*command).set?(cf, command, own).is_null();
             (*cf).ctx = original_context.cast();
             (*cf).args = original_args;
 
-            if failed { None } else { (*core).handler }
+            let speaks_tls = match (tls_flag, flag_before, read_flag()) {
+                (None, ..) => SpeaksTls::Never,
+                (Some(at), Some(0), Some(1)) => SpeaksTls::Flag(at),
+                (Some(_), ..) => SpeaksTls::Unknown,
+            };
+            if failed {
+                None
+            } else {
+                Some(((*core).handler?, speaks_tls))
+            }
         }
     }
 
@@ -430,6 +464,42 @@ type Handler = unsafe extern "C" fn(*mut ngx::ffi::ngx_http_request_t) -> ngx::f
 pub(crate) struct PassHandler {
     handler: Handler,
     directive: &'static CStr,
+    speaks_tls: SpeaksTls,
+}
+
+/// How to see whether a location passes its requests on by TLS. nginx keeps that to itself, in a word
+/// ahead of `proxy_ssl_protocols`; it sets it for a URL with variables too, by which the place is
+/// made sure of.
+#[derive(Clone, Copy)]
+enum SpeaksTls {
+    Never,
+    /// The offset of the word in the location's configuration.
+    Flag(usize),
+    Unknown,
+}
+
+/// Where the proxy module has that word, if nothing has changed.
+fn tls_flag(module: &ngx_module_t) -> Option<usize> {
+    let command = command_named(module, c"proxy_ssl_protocols")?;
+    // SAFETY: a command of the module's table.
+    unsafe { (*command).offset.checked_sub(size_of::<ngx_uint_t>()) }
+}
+
+/// How a location speaks TLS to its upstream.
+#[derive(Clone)]
+pub(crate) struct Tls {
+    /// As long as the configuration.
+    pub(super) settings: *mut Ssl,
+    pub(super) verifies: bool,
+    pub(super) sends_name: bool,
+    /// In the place of the origin's own.
+    pub(super) name: Option<Box<[u8]>>,
+}
+
+impl Tls {
+    pub(crate) fn verifies(&self) -> bool {
+        self.verifies
+    }
 }
 
 /// Where a location passes its requests.
@@ -464,16 +534,56 @@ impl Level {
         self.0.main_conf()
     }
 
-    pub(crate) fn pass(&self) -> Pass {
-        let Some(handler) = self.core().handler else {
-            return Pass::None;
-        };
-        let Some(known) = self
-            .main_conf()
+    pub(crate) fn upstreams(&self) -> Vec<Upstream> {
+        self.0.upstreams()
+    }
+
+    fn pass_handler(&self) -> Option<&PassHandler> {
+        let handler = self.core().handler?;
+        self.main_conf()
             .passes
             .iter()
             .find(|p| ptr::fn_addr_eq(p.handler, handler))
-        else {
+    }
+
+    /// How a location with `proxy_pass` speaks TLS; None where it does not.
+    pub(crate) fn tls(&self) -> Result<Option<Tls>, String> {
+        let (Some(pass), Some(conf)) = (self.pass_handler(), self.0.proxy_conf()) else {
+            return Ok(None);
+        };
+        let at = match pass.speaks_tls {
+            SpeaksTls::Never => return Ok(None),
+            SpeaksTls::Flag(at) => at,
+            SpeaksTls::Unknown => {
+                return Err(
+                    "this nginx does not tell whether \"proxy_pass\" is by TLS: build the module \
+                     for it"
+                        .into(),
+                );
+            }
+        };
+        let (mut verifies, mut sends_name, mut name) = (0, 0, ngx_str_t::empty());
+        // SAFETY: the location's proxy configuration, merged; the word was found at configuration time
+        // (`SpeaksTls`).
+        unsafe {
+            if conf.byte_add(at).cast::<ngx_uint_t>().read() != 1 {
+                return Ok(None);
+            }
+            let settings = s3_shim_tls_settings(conf, &mut verifies, &mut sends_name, &mut name);
+            if settings.is_null() {
+                return Err("\"proxy_pass\" by TLS has no settings".into());
+            }
+            Ok(Some(Tls {
+                settings,
+                verifies: verifies != 0,
+                sends_name: sends_name != 0,
+                name: (name.len > 0).then(|| without_port(bytes(name)).into()),
+            }))
+        }
+    }
+
+    pub(crate) fn pass(&self) -> Pass {
+        let Some(known) = self.pass_handler() else {
             return Pass::None;
         };
         if known.directive != PASS_DIRECTIVES[0].1 {

@@ -15,7 +15,7 @@ use ngx::ffi::{
 use sigv4::{Header, Headers};
 
 use super::shim::*;
-use super::{DONE, ERROR, OK, bytes, guarded, str_of};
+use super::{DONE, ERROR, INTERNAL_SERVER_ERROR, NOT_ALLOWED, OK, bytes, guarded, str_of};
 use crate::conf::{LocationConf, MainConf};
 use crate::context::Context;
 use crate::{hooks, module};
@@ -131,12 +131,6 @@ impl<'r> Request<'r> {
     pub(crate) fn is_unbuffered(self) -> bool {
         // SAFETY: reads a bit of a request in progress.
         unsafe { s3_shim_is_unbuffered(self.as_ptr()) != 0 }
-    }
-
-    /// As the client sent it, or GET for a HEAD that nginx has changed.
-    pub(crate) fn is_get_or_head(self) -> bool {
-        let methods = (NGX_HTTP_GET | NGX_HTTP_HEAD) as ngx_uint_t;
-        self.raw().method & methods != 0
     }
 
     /// The bytes that came from the client and went to it, heads and bodies.
@@ -296,6 +290,19 @@ impl<'r> Request<'r> {
         DONE
     }
 
+    /// In its content handler: None where it only reads; else what to return, since there is nothing
+    /// to be changed.
+    pub(crate) fn refuse_change(self) -> Option<ngx_int_t> {
+        let methods = (NGX_HTTP_GET | NGX_HTTP_HEAD) as ngx_uint_t;
+        if self.raw().method & methods != 0 {
+            return None;
+        }
+        Some(match self.add_header(c"Allow", b"GET, HEAD") {
+            Some(()) => NOT_ALLOWED,
+            None => INTERNAL_SERVER_ERROR,
+        })
+    }
+
     /// Answers the request from its content handler, which returns the result.
     pub(crate) fn serve(self, response: &Response<'_>) -> ngx_int_t {
         // SAFETY: a request in its content phase: nothing has been sent, its body not yet read.
@@ -400,7 +407,7 @@ impl<'r> Request<'r> {
         }
     }
 
-    pub(crate) fn add_header(self, name: &'static CStr, value: &[u8]) -> Option<()> {
+    fn add_header(self, name: &'static CStr, value: &[u8]) -> Option<()> {
         let value = self.copy(value)?;
         // SAFETY: the list is the request's; a pushed element is ours to fill in.
         unsafe {

@@ -1,10 +1,18 @@
 //! The C side: bit fields and macros (see `shim.c`).
 
+use std::ffi::{c_char, c_void};
+
 use ngx::ffi::{
-    ngx_buf_t, ngx_chain_t, ngx_http_complex_value_t, ngx_http_request_t, ngx_http_upstream_conf_t,
-    ngx_http_upstream_rr_peers_t, ngx_int_t, ngx_output_chain_filter_pt, ngx_pool_t, ngx_str_t,
-    ngx_uint_t, ngx_variable_value_t, u_char,
+    ngx_buf_t, ngx_chain_t, ngx_connection_t, ngx_cycle_t, ngx_event_handler_pt, ngx_event_t,
+    ngx_http_complex_value_t, ngx_http_request_t, ngx_http_upstream_conf_t,
+    ngx_http_upstream_rr_peers_t, ngx_http_upstream_srv_conf_t, ngx_int_t, ngx_log_t, ngx_msec_t,
+    ngx_output_chain_filter_pt, ngx_pool_t, ngx_str_t, ngx_uint_t, ngx_variable_value_t, sockaddr,
+    socklen_t, u_char,
 };
+
+/// An `ngx_ssl_t`, which only C looks into.
+#[repr(C)]
+pub(crate) struct Ssl([u8; 0]);
 
 unsafe extern "C" {
     pub(super) fn s3_shim_expect_tested(r: *mut ngx_http_request_t);
@@ -56,6 +64,41 @@ unsafe extern "C" {
     pub(super) fn s3_shim_body_behind_head(r: *mut ngx_http_request_t) -> libc::off_t;
     pub(super) fn s3_shim_peers_rlock(peers: *mut ngx_http_upstream_rr_peers_t);
     pub(super) fn s3_shim_peers_unlock(peers: *mut ngx_http_upstream_rr_peers_t);
+    pub(super) fn s3_shim_peers_wlock(peers: *mut ngx_http_upstream_rr_peers_t);
+    pub(super) fn s3_shim_has_zone(us: *mut ngx_http_upstream_srv_conf_t) -> ngx_uint_t;
+    pub(super) fn s3_shim_tls_settings(
+        conf: *mut ngx_http_upstream_conf_t,
+        verify: *mut ngx_uint_t,
+        send_name: *mut ngx_uint_t,
+        name: *mut ngx_str_t,
+    ) -> *mut Ssl;
+    pub(super) fn s3_shim_timer(
+        cycle: *mut ngx_cycle_t,
+        handler: ngx_event_handler_pt,
+        data: *mut c_void,
+    ) -> *mut ngx_event_t;
+    pub(super) fn s3_shim_add_timer(ev: *mut ngx_event_t, delay: ngx_msec_t);
+    pub(super) fn s3_shim_quiet_log(cycle: *mut ngx_cycle_t) -> *mut ngx_log_t;
+    pub(super) fn s3_shim_connect(
+        sockaddr: *mut sockaddr,
+        socklen: socklen_t,
+        name: *mut ngx_str_t,
+        log: *mut ngx_log_t,
+        connection: *mut *mut ngx_connection_t,
+    ) -> ngx_int_t;
+    pub(super) fn s3_shim_is_told_to_close(c: *mut ngx_connection_t) -> ngx_uint_t;
+    pub(super) fn s3_shim_is_timed_out(ev: *mut ngx_event_t) -> ngx_uint_t;
+    pub(super) fn s3_shim_disconnect(c: *mut ngx_connection_t);
+    pub(super) fn s3_shim_tls_begin(
+        c: *mut ngx_connection_t,
+        ssl: *mut Ssl,
+        name: *mut u_char,
+    ) -> ngx_int_t;
+    pub(super) fn s3_shim_tls_handshake(c: *mut ngx_connection_t) -> ngx_int_t;
+    pub(super) fn s3_shim_tls_mismatch(
+        c: *mut ngx_connection_t,
+        name: *mut ngx_str_t,
+    ) -> *const c_char;
     pub(super) fn s3_shim_default_ssl_name(
         conf: *mut ngx_http_upstream_conf_t,
         name: *mut ngx_http_complex_value_t,

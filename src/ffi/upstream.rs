@@ -46,7 +46,7 @@ impl Upstream {
     }
 
     /// At configuration time, when nothing else holds a reference to it.
-    pub(super) fn conf_mut<'c>(self) -> Option<&'c mut UpstreamConf> {
+    pub(crate) fn conf_mut<'c>(self) -> Option<&'c mut UpstreamConf> {
         // SAFETY: by what is said above.
         self.conf_ptr().map(|mut conf| unsafe { conf.as_mut() })
     }
@@ -122,6 +122,117 @@ impl Upstream {
         )
     }
 
+    /// Whether all workers share what is known of its peers.
+    pub(crate) fn has_zone(self) -> bool {
+        // SAFETY: as in `conf`.
+        unsafe { s3_shim_has_zone(self.0.as_ptr()) != 0 }
+    }
+
+    /// Copies the peers, as many as `room` has capacity for. `origin_of` tells where the server with
+    /// a text is to be found; one that has no such place is left out.
+    pub(crate) fn copy_peers(
+        self,
+        room: &mut Vec<Peer>,
+        origin_of: impl Fn(&[u8]) -> Option<usize>,
+    ) {
+        room.clear();
+        self.visit(Lock::Read, |peer| {
+            // SAFETY: a peer's texts and its address, under the lock.
+            let (server, name, address) = unsafe { texts(peer) };
+            if room.len() < room.capacity()
+                && let Some(origin) = origin_of(server)
+                && let (Some(name), Some(address)) = (Short::new(name), Short::new(address))
+            {
+                room.push(Peer {
+                    origin,
+                    name,
+                    address,
+                    down: peer.down,
+                });
+            }
+        });
+    }
+
+    /// How many addresses its servers have.
+    pub(crate) fn peer_count(self) -> usize {
+        let mut count = 0;
+        self.visit(Lock::Read, |_| count += 1);
+        count
+    }
+
+    /// How many peers there are to try.
+    fn in_use(self) -> usize {
+        let mut count = 0;
+        self.visit(Lock::Read, |peer| count += usize::from(peer.down == 0));
+        count
+    }
+
+    /// Whether `is_it` says so, by server and address, of any peer that the configuration does not
+    /// switch off.
+    pub(crate) fn any_peer_in_use(self, is_it: impl Fn(&[u8], &[u8]) -> bool) -> bool {
+        let mut found = false;
+        self.visit(Lock::Read, |peer| {
+            // SAFETY: as in `copy_peers`.
+            let (server, _, address) = unsafe { texts(peer) };
+            found = found || (peer.down & !MARKED == 0 && is_it(server, address));
+        });
+        found
+    }
+
+    /// Marks the peers that `is_down`, by server and address, and takes the mark from the others: no
+    /// worker picks a marked one. `down` of the configuration stays.
+    pub(crate) fn mark(self, is_down: impl Fn(&[u8], &[u8]) -> bool) {
+        self.visit(Lock::Write, |peer| {
+            // SAFETY: as in `copy_peers`.
+            let (server, _, address) = unsafe { texts(peer) };
+            match is_down(server, address) {
+                true => peer.down |= MARKED,
+                false => peer.down &= !MARKED,
+            }
+        });
+    }
+
+    /// Forgets the failures by which nginx itself keeps off the peers that `is_it` names.
+    pub(crate) fn forgive(self, is_it: impl Fn(&[u8], &[u8]) -> bool) {
+        self.visit(Lock::Write, |peer| {
+            // SAFETY: as in `copy_peers`.
+            let (server, _, address) = unsafe { texts(peer) };
+            if is_it(server, address) {
+                peer.fails = 0;
+            }
+        });
+    }
+
+    /// Shows `look` each peer, the backups last. While the lock is held nothing may be allocated,
+    /// since a worker that dies of it would leave the lock behind.
+    fn visit(self, lock: Lock, mut look: impl FnMut(&mut ngx_http_upstream_rr_peer_t)) {
+        struct Unlock(*mut ngx_http_upstream_rr_peers_t);
+        impl Drop for Unlock {
+            fn drop(&mut self) {
+                // SAFETY: locked below.
+                unsafe { s3_shim_peers_unlock(self.0) }
+            }
+        }
+
+        // SAFETY: as in `find_peer`; what changes does so under the write lock.
+        unsafe {
+            let mut peers: *mut ngx_http_upstream_rr_peers_t = self.0.as_ref().peer.data.cast();
+            while !peers.is_null() {
+                match lock {
+                    Lock::Read => s3_shim_peers_rlock(peers),
+                    Lock::Write => s3_shim_peers_wlock(peers),
+                }
+                let _unlock = Unlock(peers);
+                let mut peer = (*peers).peer;
+                while let Some(found) = peer.as_mut() {
+                    look(found);
+                    peer = found.next;
+                }
+                peers = (*peers).next;
+            }
+        }
+    }
+
     fn find_peer<T>(
         self,
         is_it: impl Fn(&ngx_http_upstream_rr_peer_t) -> bool,
@@ -146,6 +257,86 @@ impl Upstream {
             }
         }
         None
+    }
+}
+
+/// The bit of a peer's `down` that is ours; nginx uses those of small numbers, and keeps off a peer
+/// with any.
+const MARKED: ngx_uint_t = 1 << 16;
+
+#[derive(Clone, Copy)]
+enum Lock {
+    Read,
+    Write,
+}
+
+/// A copy of a peer.
+pub(crate) struct Peer {
+    origin: usize,
+    name: Short,
+    address: Short,
+    down: ngx_uint_t,
+}
+
+impl Peer {
+    /// What `origin_of` said of its server.
+    pub(crate) fn origin(&self) -> usize {
+        self.origin
+    }
+
+    /// The address as text.
+    pub(crate) fn name(&self) -> &[u8] {
+        self.name.as_bytes()
+    }
+
+    /// The address as a `sockaddr`.
+    pub(crate) fn address(&self) -> &[u8] {
+        self.address.as_bytes()
+    }
+
+    pub(crate) fn is_marked(&self) -> bool {
+        self.down & MARKED != 0
+    }
+
+    /// By the configuration.
+    pub(crate) fn is_switched_off(&self) -> bool {
+        self.down & !MARKED != 0
+    }
+}
+
+/// A few bytes, copied without a need for memory.
+struct Short {
+    len: usize,
+    bytes: [u8; Short::MAX],
+}
+
+impl Short {
+    /// Enough for any address, a socket's path included.
+    const MAX: usize = 128;
+
+    fn new(bytes: &[u8]) -> Option<Short> {
+        let mut short = Short {
+            len: bytes.len(),
+            bytes: [0; Short::MAX],
+        };
+        short.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some(short)
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// A peer's server, name and address.
+///
+/// # Safety
+/// The peers are locked for as long as the result is used.
+unsafe fn texts(peer: &ngx_http_upstream_rr_peer_t) -> (&[u8], &[u8], &[u8]) {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let address = address_bytes(peer.sockaddr, peer.socklen).unwrap_or_default();
+        (bytes(peer.server), bytes(peer.name), address)
     }
 }
 
@@ -242,6 +433,11 @@ unsafe fn wrap(r: *mut ngx_http_request_t, upstream: Upstream) -> ngx_int_t {
             original_save_session: pc.save_session,
         });
         pc.data = wrapped.cast();
+        // nginx counts the peers that checks have taken out of use too; with nobody left to try it
+        // would throw an answer away that the client should have.
+        if upstream.conf().is_some_and(|conf| conf.health.is_some()) {
+            pc.tries = pc.tries.min(upstream.in_use().max(1));
+        }
         // Null means "not offered" to nginx: wrap what is there.
         pc.free = pc.free.map(|_| free_peer as _);
         pc.notify = pc.notify.map(|_| notify_peer as _);

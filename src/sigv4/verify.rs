@@ -138,6 +138,7 @@ impl<'r> Verified<'r> {
             lifetime: None,
             payload: Payload::EMPTY,
             payload_place: PayloadPlace::Header,
+            verify_payload: false,
             upload: None,
         }
     }

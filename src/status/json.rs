@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::counters::{CLASSES, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, TIME_BOUNDS};
 use super::snapshot::{Origin, RefusedKey, Snapshot};
+use crate::checks::OriginHealth;
 
 pub(crate) fn write(snapshot: &Snapshot) -> String {
     let mut json = Json(String::from("{"));
@@ -44,6 +45,11 @@ pub(crate) fn write(snapshot: &Snapshot) -> String {
         json.list("strangers", &snapshot.refused_strangers, refused_key);
     });
     json.list("origins", &snapshot.origins, origin);
+    json.list("health", &snapshot.health, |json, upstream| {
+        json.text("upstream", &upstream.name);
+        json.text("status", if upstream.is_up { "ok" } else { "nok" });
+        json.list("addresses", &upstream.origins, health);
+    });
     json.0.push_str("}\n");
     json.0
 }
@@ -74,6 +80,23 @@ fn origin(json: &mut Json, origin: &Origin) {
         json.number("period_seconds", RECENT_ORIGIN_SECONDS);
         json.numbers("successes", &origin.successes);
         json.numbers("failures", &origin.failures);
+    });
+}
+
+fn health(json: &mut Json, origin: &OriginHealth) {
+    json.text("server", &origin.server);
+    json.text("address", &origin.address);
+    json.text("state", origin.state.name());
+    json.number("since", origin.since);
+    json.number("last_check", origin.checked_at);
+    json.number("took_ms", origin.took.into());
+    json.text("failure", &origin.reason);
+    json.number("passed", origin.passed);
+    json.number("failed", origin.failed);
+    json.list("changes", &origin.history, |json, change| {
+        json.number("time", change.at);
+        json.text("state", change.state.name());
+        json.text("failure", &change.reason);
     });
 }
 

@@ -8,6 +8,7 @@ use super::counters::{
     self, CLASSES, CODES, FORMS, Lanes, RECENT, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, Recent,
     RefusedKeys, TIME_BUCKETS, Totals, TotalsLane, sum,
 };
+use crate::checks::UpstreamHealth;
 use crate::conf::OriginName;
 
 pub(crate) struct Snapshot {
@@ -36,6 +37,8 @@ pub(crate) struct Snapshot {
     pub(crate) refused_clients: Vec<RefusedKey>,
     pub(crate) refused_strangers: Vec<RefusedKey>,
     pub(crate) origins: Vec<Origin>,
+    /// Of the upstreams that are checked.
+    pub(crate) health: Vec<UpstreamHealth>,
 }
 
 pub(crate) struct RefusedKey {
@@ -81,6 +84,7 @@ impl Snapshot {
     pub(super) fn take<'a>(
         totals: &Totals,
         origins: impl Iterator<Item = (&'a OriginName, &'a counters::Origin)>,
+        health: Vec<UpstreamHealth>,
         nginx_version: &'static str,
         now: u64,
     ) -> Snapshot {
@@ -117,6 +121,7 @@ impl Snapshot {
             origins: origins
                 .map(|(name, counted)| Origin::take(name, counted, now))
                 .collect(),
+            health,
         }
     }
 

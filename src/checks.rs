@@ -1,0 +1,559 @@
+//! Active health checks: which origins are asked when, what follows from the answers, and what there is
+//! to tell about them.
+//!
+//! What is known of each address lies in shared memory, so that it outlives a worker and a reload. One
+//! worker checks an upstream, as long as it renews its lease; it marks peers as down in the upstream's
+//! own shared memory, where all workers look when they pick one.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hasher};
+use std::process;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use health::{Answer, Health, State, first_check, next_check};
+use sigv4::Timestamp;
+
+use crate::conf::{HealthCheck, MainConf, NamedOrigin, UpstreamConf};
+use crate::ffi::conf::Conf;
+use crate::ffi::probe::{Call, Outcome};
+use crate::ffi::upstream::{Peer, Upstream};
+use crate::ffi::worker::{Now, Worker, random};
+use crate::ffi::zone::{Text, Zone, shared_record};
+use crate::log::{log_error, log_notice, log_warn};
+
+/// The most addresses of an upstream that are checked.
+pub(crate) const MAX_PEERS: usize = 64;
+/// The changes of state that are kept for each address.
+const HISTORY: usize = 8;
+/// Milliseconds between two looks at what there is to do, at the most.
+const TICK: u64 = 500;
+/// Milliseconds without a look after which another worker goes on.
+const LEASE: u64 = 4 * TICK;
+
+shared_record! {
+    /// An upstream in shared memory.
+    struct Record {
+        /// Of the last configuration that was loaded: only its workers check.
+        generation: AtomicU64,
+        /// The worker that checks: its process, its configuration, and until when it does unless it
+        /// says so again.
+        worker: AtomicU64,
+        worker_generation: AtomicU64,
+        lease_end: AtomicU64,
+        all_down: AtomicU8,
+        slots: [Slot; MAX_PEERS],
+    }
+}
+
+shared_record! {
+    /// An address of an upstream.
+    struct Slot {
+        /// Of server and address; 0 is nobody's.
+        key: AtomicU64,
+        server: Text,
+        address: Text,
+        state: AtomicU8,
+        against: AtomicU32,
+        /// Seconds since 1970, as all times but `next_check`.
+        since: AtomicU64,
+        /// In milliseconds of `Now`; 0 is not known yet.
+        next_check: AtomicU64,
+        checked_at: AtomicU64,
+        took: AtomicU32,
+        reason: Text,
+        passed: AtomicU64,
+        failed: AtomicU64,
+        /// How many changes there have been; the last ones are in `history`, in turn.
+        changes: AtomicU64,
+        history: [SharedChange; HISTORY],
+    }
+}
+
+shared_record! {
+    struct SharedChange {
+        at: AtomicU64,
+        state: AtomicU8,
+        reason: Text,
+    }
+}
+
+impl Record {
+    fn slot(&self, key: u64) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.key.load(Relaxed) == key)
+    }
+
+    fn is_down(&self, server: &[u8], address: &[u8]) -> bool {
+        self.slot(key(server, address))
+            .is_some_and(|slot| slot.health().state == State::Down)
+    }
+
+    /// The slot of an address, a new one where it has none; None where all are taken.
+    fn slot_or_new(&self, key: u64, server: &[u8], address: &[u8]) -> Option<&Slot> {
+        if let Some(slot) = self.slot(key) {
+            return Some(slot);
+        }
+        let slot = self.slot(0)?;
+        slot.clear();
+        slot.server.set(server);
+        slot.address.set(address);
+        slot.key.store(key, Relaxed);
+        Some(slot)
+    }
+}
+
+impl Slot {
+    fn clear(&self) {
+        self.key.store(0, Relaxed);
+        self.set_health(Health::default());
+        for number in [
+            &self.since,
+            &self.next_check,
+            &self.checked_at,
+            &self.passed,
+            &self.failed,
+            &self.changes,
+        ] {
+            number.store(0, Relaxed);
+        }
+        self.took.store(0, Relaxed);
+        self.reason.set(b"");
+    }
+
+    fn health(&self) -> Health {
+        Health {
+            state: State::from_number(self.state.load(Relaxed)),
+            against: self.against.load(Relaxed),
+        }
+    }
+
+    fn set_health(&self, health: Health) {
+        self.against.store(health.against, Relaxed);
+        self.state.store(health.state as u8, Relaxed);
+    }
+
+    fn note_change(&self, state: State, reason: &str, now: Now) {
+        self.since.store(now.seconds, Relaxed);
+        let number = self.changes.load(Relaxed);
+        let change = &self.history[number as usize % HISTORY];
+        change.at.store(now.seconds, Relaxed);
+        change.state.store(state as u8, Relaxed);
+        change.reason.set(reason.as_bytes());
+        self.changes.store(number + 1, Relaxed);
+    }
+}
+
+/// The same in every process: a reload goes by it.
+fn key(server: &[u8], address: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(server);
+    hasher.write(b"\0");
+    hasher.write(address);
+    hasher.finish().max(1)
+}
+
+/// The upstreams of a configuration that are checked.
+#[derive(Default)]
+pub(crate) struct Checks {
+    zone: Option<Box<Zone<Record>>>,
+    upstreams: Vec<Checked>,
+}
+
+/// One of them; its record has the same index in the zone.
+struct Checked {
+    upstream: Upstream,
+    conf: &'static UpstreamConf,
+    check: &'static HealthCheck,
+    /// Of this configuration, once nginx is about to use it.
+    generation: Cell<u64>,
+}
+
+impl Checks {
+    /// At configuration time, when all upstreams have been read.
+    pub(crate) fn declare(cf: Conf, upstreams: &[Upstream]) -> Result<Checks, String> {
+        let upstreams: Vec<_> = upstreams
+            .iter()
+            .filter_map(|upstream| {
+                let conf = upstream.conf()?;
+                Some(Checked {
+                    upstream: *upstream,
+                    conf,
+                    check: conf.health.as_ref()?,
+                    generation: Cell::new(0),
+                })
+            })
+            .collect();
+        if upstreams.is_empty() {
+            return Ok(Checks::default());
+        }
+        let keys = upstreams
+            .iter()
+            .map(|checked| checked.upstream.name().into());
+        let zone = Zone::declare(cf, c"s3_health", keys.collect())?;
+        Ok(Checks {
+            zone: Some(zone),
+            upstreams,
+        })
+    }
+
+    pub(crate) fn is_needed(&self) -> bool {
+        !self.upstreams.is_empty()
+    }
+
+    /// In nginx's master, before the workers of this configuration start: their peers are new, and
+    /// nobody else knows yet which of them are down.
+    pub(crate) fn prepare(&self) {
+        for (checked, record) in self.iter() {
+            let generation = record.generation.fetch_add(1, Relaxed) + 1;
+            checked.generation.set(generation);
+            checked.apply(record);
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&Checked, &Record)> {
+        let records = self.zone.iter().flat_map(|zone| zone.iter());
+        self.upstreams.iter().zip(records)
+    }
+
+    fn get(&self, index: usize) -> Option<(&Checked, &Record)> {
+        let record = self.zone.as_ref()?.record(index)?;
+        Some((self.upstreams.get(index)?, record))
+    }
+
+    /// Whether that upstream, or else each that is checked, has an origin that is not down.
+    pub(crate) fn is_up(&self, upstream: Option<Upstream>) -> bool {
+        self.iter()
+            .filter(|(checked, _)| upstream.is_none_or(|upstream| upstream == checked.upstream))
+            .all(|(checked, record)| checked.has_origin_up(record))
+    }
+
+    /// All that is known, for whoever wants to show it.
+    pub(crate) fn snapshot(&self) -> Vec<UpstreamHealth> {
+        self.iter()
+            .map(|(checked, record)| UpstreamHealth {
+                name: readable(checked.upstream.name()),
+                is_up: checked.has_origin_up(record),
+                origins: record
+                    .slots
+                    .iter()
+                    .filter(|slot| slot.key.load(Relaxed) != 0)
+                    .map(OriginHealth::of)
+                    .collect(),
+            })
+            .collect()
+    }
+}
+
+/// An upstream's part of a snapshot.
+pub(crate) struct UpstreamHealth {
+    pub(crate) name: String,
+    /// Whether any of its origins is.
+    pub(crate) is_up: bool,
+    pub(crate) origins: Vec<OriginHealth>,
+}
+
+/// What is known of one address of an origin. Times are in seconds since 1970; 0 stands for never.
+pub(crate) struct OriginHealth {
+    /// The text of its `server` line.
+    pub(crate) server: String,
+    pub(crate) address: String,
+    pub(crate) state: State,
+    pub(crate) since: u64,
+    pub(crate) checked_at: u64,
+    /// Milliseconds that the last check took.
+    pub(crate) took: u32,
+    /// Why the last check failed; empty where it did not.
+    pub(crate) reason: String,
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    /// The last changes, the latest first.
+    pub(crate) history: Vec<Change>,
+}
+
+pub(crate) struct Change {
+    pub(crate) at: u64,
+    pub(crate) state: State,
+    pub(crate) reason: String,
+}
+
+impl OriginHealth {
+    fn of(slot: &Slot) -> OriginHealth {
+        let changes = slot.changes.load(Relaxed);
+        let latest_first = (changes.saturating_sub(HISTORY as u64)..changes).rev();
+        OriginHealth {
+            server: readable(&slot.server.read()),
+            address: readable(&slot.address.read()),
+            state: slot.health().state,
+            since: slot.since.load(Relaxed),
+            checked_at: slot.checked_at.load(Relaxed),
+            took: slot.took.load(Relaxed),
+            reason: readable(&slot.reason.read()),
+            passed: slot.passed.load(Relaxed),
+            failed: slot.failed.load(Relaxed),
+            history: latest_first
+                .map(|number| &slot.history[number as usize % HISTORY])
+                .map(|change| Change {
+                    at: change.at.load(Relaxed),
+                    state: State::from_number(change.state.load(Relaxed)),
+                    reason: readable(&change.reason.read()),
+                })
+                .collect(),
+        }
+    }
+}
+
+fn readable(text: &[u8]) -> String {
+    text.escape_ascii().to_string()
+}
+
+impl Checked {
+    fn has_origin_up(&self, record: &Record) -> bool {
+        self.upstream
+            .any_peer_in_use(|server, address| !record.is_down(server, address))
+    }
+
+    /// Takes the origins that are down out of use, and the others back; where all are down, all are
+    /// used, since an answer may come and a refusal is certain. Tells whether that has come to pass
+    /// just now.
+    fn apply(&self, record: &Record) -> bool {
+        let all_down = !self.has_origin_up(record);
+        self.upstream
+            .mark(|server, address| !all_down && record.is_down(server, address));
+        let were_all_down = record.all_down.swap(u8::from(all_down), Relaxed) != 0;
+        all_down && !were_all_down
+    }
+
+    /// Whether this worker is the one to check; it is until `LEASE` later.
+    fn lead(&self, zone: &Zone<Record>, record: &Record, now: Now) -> bool {
+        let me = u64::from(process::id());
+        zone.locked(|| {
+            let generation = self.generation.get();
+            if record.generation.load(Relaxed) != generation {
+                return false;
+            }
+            let is_free = record.worker_generation.load(Relaxed) != generation
+                || record.lease_end.load(Relaxed) < now.ticks;
+            if !is_free && record.worker.load(Relaxed) != me {
+                return false;
+            }
+            record.worker.store(me, Relaxed);
+            record.worker_generation.store(generation, Relaxed);
+            record.lease_end.store(now.ticks + LEASE, Relaxed);
+            true
+        })
+    }
+
+    /// Whether it still is.
+    fn leads(&self, record: &Record) -> bool {
+        let generation = self.generation.get();
+        record.worker.load(Relaxed) == u64::from(process::id())
+            && record.worker_generation.load(Relaxed) == generation
+            && record.generation.load(Relaxed) == generation
+    }
+}
+
+/// What a worker does for the checks.
+pub(crate) struct Checker {
+    main: &'static MainConf,
+    worker: Worker,
+    /// The checks under way, by upstream and key.
+    under_way: RefCell<HashSet<(usize, u64)>>,
+    /// Room for a look at an upstream's peers.
+    peers: RefCell<Vec<Peer>>,
+}
+
+impl Checker {
+    pub(crate) fn new(main: &'static MainConf, worker: Worker) -> Checker {
+        Checker {
+            main,
+            worker,
+            under_way: RefCell::default(),
+            peers: RefCell::new(Vec::with_capacity(MAX_PEERS)),
+        }
+    }
+
+    pub(crate) fn worker(&self) -> Worker {
+        self.worker
+    }
+
+    /// Begins the checks that are due; in how many milliseconds to come again.
+    pub(crate) fn tick(self: &Rc<Checker>) -> u64 {
+        let now = Now::read();
+        let Some(zone) = &self.main.checks.zone else {
+            return TICK;
+        };
+        let mut next = now.ticks + TICK;
+        for (index, (checked, record)) in self.main.checks.iter().enumerate() {
+            if checked.lead(zone, record, now) {
+                next = next.min(self.look(index, checked, record, now));
+            }
+        }
+        next.saturating_sub(now.ticks)
+    }
+
+    /// This worker checks no longer: another may at once.
+    pub(crate) fn retire(&self) {
+        for (checked, record) in self.main.checks.iter() {
+            if checked.leads(record) {
+                record.lease_end.store(0, Relaxed);
+            }
+        }
+    }
+
+    /// Looks after one upstream; when to look again.
+    fn look(self: &Rc<Checker>, index: usize, checked: &Checked, record: &Record, now: Now) -> u64 {
+        let mut peers = self.peers.take();
+        checked.upstream.copy_peers(&mut peers, |server| {
+            checked
+                .conf
+                .origins()
+                .iter()
+                .position(|o| *o.server == *server)
+        });
+        let interval = checked.check.interval;
+        let mut next = u64::MAX;
+        let mut seen = HashSet::with_capacity(peers.len());
+        let mut is_applied = true;
+        for peer in &peers {
+            let Some(origin) = checked.conf.origins().get(peer.origin()) else {
+                continue;
+            };
+            let key = key(&origin.server, peer.address());
+            let Some(slot) = record.slot_or_new(key, &origin.server, peer.name()) else {
+                continue;
+            };
+            seen.insert(key);
+            if peer.is_switched_off() {
+                continue;
+            }
+            let is_out = slot.health().state == State::Down && record.all_down.load(Relaxed) == 0;
+            is_applied &= peer.is_marked() == is_out;
+            if self.under_way.borrow().contains(&(index, key)) {
+                continue;
+            }
+            let mut due = slot.next_check.load(Relaxed);
+            if due == 0 {
+                due = first_check(now.ticks, interval, random());
+            } else if due <= now.ticks {
+                due = next_check(now.ticks, interval, now.ticks);
+                self.check(index, checked, origin, peer, now);
+            }
+            slot.next_check.store(due, Relaxed);
+            next = next.min(due);
+        }
+        // New addresses may have come, of a name that nginx resolves anew.
+        if !is_applied {
+            checked.apply(record);
+        }
+        for slot in &record.slots {
+            let key = slot.key.load(Relaxed);
+            if key != 0 && !seen.contains(&key) {
+                slot.clear();
+            }
+        }
+        self.peers.replace(peers);
+        next
+    }
+
+    fn check(
+        self: &Rc<Checker>,
+        index: usize,
+        checked: &Checked,
+        origin: &NamedOrigin,
+        peer: &Peer,
+        began: Now,
+    ) {
+        let check = checked.check;
+        let now = Timestamp(began.seconds as i64);
+        let signed = {
+            let mut keys = self.main.keys.borrow_mut();
+            sigv4::sign_own(&check.head, &origin.origin, &mut keys, now)
+        };
+        let head = match signed {
+            Ok(head) => head,
+            Err(unsignable) => {
+                log_error!(self.worker.log(), "not checked: {unsignable}");
+                return;
+            }
+        };
+        let key = key(&origin.server, peer.address());
+        self.under_way.borrow_mut().insert((index, key));
+        let call = Call {
+            address: peer.address(),
+            name: peer.name(),
+            tls: checked.conf.tls(),
+            host_name: origin.host_name(),
+            head,
+            answer: Answer::new(check.expected.clone(), check.is_head),
+            timeout: check.timeout,
+        };
+        let checker = Rc::clone(self);
+        self.worker.ask(call, move |outcome| {
+            checker.under_way.borrow_mut().remove(&(index, key));
+            checker.heard(index, key, began, outcome);
+        });
+    }
+
+    /// A check has ended.
+    fn heard(&self, index: usize, key: u64, began: Now, outcome: Outcome) {
+        let (passed, reason) = match outcome {
+            Outcome::Passed => (true, String::new()),
+            Outcome::Failed(reason) => (false, reason),
+            Outcome::Abandoned => return,
+        };
+        let Some((checked, record)) = self.main.checks.get(index) else {
+            return;
+        };
+        let Some(slot) = record.slot(key).filter(|_| checked.leads(record)) else {
+            return;
+        };
+        let now = Now::read();
+        let took = now.ticks.saturating_sub(began.ticks);
+        slot.took
+            .store(u32::try_from(took).unwrap_or(u32::MAX), Relaxed);
+        slot.checked_at.store(now.seconds, Relaxed);
+        slot.reason.set(reason.as_bytes());
+        let count = if passed { &slot.passed } else { &slot.failed };
+        count.fetch_add(1, Relaxed);
+        let next = next_check(began.ticks, checked.check.interval, now.ticks);
+        slot.next_check.store(next, Relaxed);
+
+        let before = slot.health();
+        let after = before.after(passed, &checked.check.rules);
+        slot.set_health(after);
+        if after.state != before.state {
+            slot.note_change(after.state, &reason, now);
+            self.changed(checked, record, slot, &reason);
+        }
+    }
+
+    /// The state of an address has changed: all workers are told, and the log.
+    fn changed(&self, checked: &Checked, record: &Record, slot: &Slot, reason: &str) {
+        let log = self.worker.log();
+        let upstream = checked.upstream.name().escape_ascii();
+        let (server, address) = (slot.server.read(), slot.address.read());
+        let (server, address) = (server.escape_ascii(), address.escape_ascii());
+        if slot.health().state == State::Down {
+            log_warn!(
+                log,
+                "origin \"{server}\" ({address}) of upstream \"{upstream}\" is down: {reason}"
+            );
+        } else {
+            let key = slot.key.load(Relaxed);
+            checked
+                .upstream
+                .forgive(|server, address| self::key(server, address) == key);
+            log_notice!(
+                log,
+                "origin \"{server}\" ({address}) of upstream \"{upstream}\" is up"
+            );
+        }
+        if checked.apply(record) {
+            log_warn!(
+                log,
+                "all origins of upstream \"{upstream}\" are down: all of them are tried"
+            );
+        }
+    }
+}

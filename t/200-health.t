@@ -1,0 +1,549 @@
+# s3_health_check: origins are asked with their own credentials, leave and come
+# back by rise and fall, and what is known of them outlives a worker and a reload.
+
+use FindBin;
+BEGIN { push @INC, "$FindBin::Bin/lib" }
+use S3Test ':running';
+use Test::Nginx::Socket 'no_plan';
+use Time::HiRes qw(sleep time);
+
+our ($at_a, $at_b) = @ENV{qw(TEST_NGINX_A TEST_NGINX_B)};
+workers(2);
+
+# An upstream of A and B with a check, parameters of B's server, and more lines.
+sub http {
+    my ($check, $server_b, $more) = (@_, '', '', '')[0 .. 2];
+    return <<"END";
+    upstream u {
+        zone u 64k;
+        server $at_a max_fails=0;
+        server $at_b max_fails=0 $server_b;
+        s3_origin $at_a $ENV{TEST_NGINX_CRED_A};
+        s3_origin $at_b $ENV{TEST_NGINX_CRED_B};
+        s3_health_check interval=100ms $check;
+        $more
+    }
+END
+}
+
+our $on = "$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; proxy_pass http://u; }";
+
+# Which origins answer six requests, sorted; "-" is an answer of nginx's own.
+sub answers { join '', sort map { ask(@_)->{headers}{'x-origin'} // '-' } 1 .. 6 }
+
+sub await {
+    my ($pattern, $times) = @_;
+    wait_until(sub { logged($pattern) >= ($times // 1) }, $pattern);
+}
+sub await_down { await("\\[warn\\] [^\n]* is down: $_[0]\n", $_[1]) }
+sub await_up   { await('\[notice\] [^\n]* is up\n', $_[0]) }
+
+# The checks that origins have received for that path.
+sub checks { scalar(my @lines = received(@_)) }
+
+prepare();
+add_test_cleanup_handler(sub { mood("$_=none") for qw(A B C) });
+run_tests();
+
+__DATA__
+
+=== TEST 1: down after `fall` failures in a row, up again after `rise`, logged once
+--- http_config eval: http('fall=3 rise=2 uri=/t1/x')
+--- config eval: $on
+--- init
+await_up(2);
+is(answers(), 'AAABBB', 'both are used');
+mood('A=503');
+await("\\[warn\\] [^\n]*s3_resign: origin \"$at_a\" \\($at_a\\) of upstream \"u\" is down: answered 503\n");
+is(answers(), 'BBBBBB', 'A is not');
+cmp_ok(scalar(grep { /^A 503 / } received('/t1')), '>=', 3, 'after three failures');
+mood('A=none');
+await("\\[notice\\] [^\n]*s3_resign: origin \"$at_a\" \\($at_a\\) of upstream \"u\" is up\n", 2);
+is(answers(), 'AAABBB', 'A is used again');
+my @after = map { /^A (\d+)/ } received('/t1');
+like("@after", qr/ 503( 200){2,}$/, 'after two that passed');
+is(logged('is down'), 1, 'logged once');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+
+=== TEST 2: each origin is asked with its own credentials, on its own path
+--- http_config eval
+http('uri=/t2/a%20b?list-type=2&prefix=x%2Fy method=HEAD') . <<"END";
+    upstream tokens {
+        zone tokens 64k;
+        server $ENV{TEST_NGINX_C};
+        s3_origin default $ENV{TEST_NGINX_CRED_C} host=c.example.com addressing=virtual;
+        s3_health_check bucket=t2-bucket interval=100ms;
+    }
+END
+--- config eval: $on . 'location /c { s3_resign on; proxy_pass http://tokens; }'
+--- init
+await_up(3);
+wait_until(sub { checks('/t2') >= 2 });
+is(join(' ', sort map { /^(\w 200 verified body=0 HEAD \S+)/ } (received('/t2'))[0, 1]),
+    'A 200 verified body=0 HEAD /t2/a%20b B 200 verified body=0 HEAD /t2/a%20b', 'A and B');
+like(join("\n", received('/')), qr{^C 200 verified body=0 HEAD / HTTP/1\.1$}m, 'C, with its token, virtually');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+
+=== TEST 3: bucket=
+--- http_config eval: http('bucket=t3-bucket')
+--- config eval: $on
+--- init
+await_up(2);
+like((received('/t3-bucket'))[0], qr{^\w 200 verified body=0 HEAD /t3-bucket HTTP/1\.1$}, 'a HEAD');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+
+=== TEST 4: a revoked key is found, and its code told
+--- http_config eval: http('fall=1 uri=/t4/x')
+--- config eval: $on
+--- init
+await_up(2);
+mood('B=403:InvalidAccessKeyId');
+await_down('answered 403 InvalidAccessKeyId');
+is(answers(), 'AAAAAA', 'B is not used');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+
+=== TEST 5: expect=
+--- http_config eval: http('fall=1 expect=2xx,404,503')
+--- config eval: $on
+--- init
+mood('A=404');
+mood('B=503');
+await_up(2);
+mood('A=500');
+await_down('answered 500');
+is(answers(), 'BBBBBB', 'A is not used');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- error_code: 503
+
+=== TEST 6: nobody listens
+--- http_config eval: http('fall=2', '', "server $ENV{TEST_NGINX_DEAD} max_fails=0; s3_origin $ENV{TEST_NGINX_DEAD} $ENV{TEST_NGINX_CRED_A};")
+--- config eval: $on
+--- init
+await_down('connection refused');
+is(answers(), 'AAABBB', 'the two others are used');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- no_error_log
+connect() failed
+
+=== TEST 7: no answer in time
+--- http_config eval: http('fall=1 timeout=200ms')
+--- config eval: $on
+--- init
+mood('A=delay:60');
+await_down('timed out');
+is(answers(), 'BBBBBB', 'A is not used');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+
+=== TEST 8: closed without an answer
+--- http_config eval: http('fall=1')
+--- config eval: $on
+--- init
+mood('A=close');
+await_down('closed without an answer');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: B
+
+=== TEST 9: an answer without an end: its status is enough
+--- http_config eval: http('fall=1 uri=/t10/x')
+--- config eval: $on
+--- init
+mood('A=flood');
+await_up(2);
+wait_until(sub { grep { /^A flood/ } received('/t10') }, 'a flood');
+mood('A=none');
+is(scalar(grep { /^A flood / } received('/t10')), 0, 'no more was read');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+
+=== TEST 10: something else without an end
+--- http_config eval: http('fall=1 uri=/t11/x')
+--- config eval: $on
+--- init
+mood('A=noise');
+await_down('no HTTP answer');
+mood('A=none');
+is(scalar(grep { /^A noise / } received('/t11')), 0, 'no more was read');
+is(scalar(grep { /^A noise-stopped / } received('/t11')) > 0, 1, 'but some');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+
+=== TEST 11: the backup, while all others are down
+--- http_config eval: http('fall=1 rise=1', 'backup')
+--- config eval: $on
+--- init
+await_up(2);
+is(answers(), 'AAAAAA', 'A first');
+mood('A=500');
+await_down('answered 500');
+is(answers(), 'BBBBBB', 'then B');
+mood('A=none');
+await_up(3);
+is(answers(), 'AAAAAA', 'A again');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+
+=== TEST 12: all down: all are tried, and told so once
+--- http_config eval: http('fall=1 uri=/t13/x')
+--- config eval: $on . 'location = /healthz { s3_healthz u; }'
+--- init
+await_up(2);
+mood('A=500');
+mood('B=500');
+await_down('answered 500', 2);
+await('\[warn\] [^\n]*all origins of upstream "u" are down: all of them are tried\n');
+is(answers(path => '/t13-key'), 'AAABBB', 'both are tried');
+my $checks = checks('/t13');
+wait_until(sub { checks('/t13') > $checks + 4 });
+is(logged('are tried'), 1, 'told once');
+mood('B=none');
+await_up(3);
+is(answers(), 'BBBBBB', 'the one that came back is used alone');
+--- request
+GET /healthz
+--- response_body
+{"status":"ok"}
+
+=== TEST 13: `down` of the configuration stays, and is not asked
+--- http_config eval: http('fall=1 rise=1 uri=/t14/x', 'down')
+--- config eval: $on
+--- init
+await_up(1);
+mood('A=500');
+await_down('answered 500');
+is(answers(), 'AAAAAA', 'A alone is tried: it is all that there is');
+mood('A=none');
+await_up(2);
+is(answers(), 'AAAAAA', 'B is still not used');
+is(scalar(grep { /^B/ } received('/t14')), 0, 'nor asked');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: A
+
+=== TEST 14: with least_conn
+--- http_config eval: http('fall=1 rise=1', '') =~ s/zone u/least_conn; zone u/r
+--- config eval: $on
+--- init
+mood('A=500');
+await_down('answered 500');
+is(answers(), 'BBBBBB', 'least_conn');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+
+=== TEST 15: with hash
+--- http_config eval: http('fall=1 rise=1', '') =~ s/zone u/hash \$request_uri consistent; zone u/r
+--- config eval: $on
+--- init
+mood('A=500');
+await_down('answered 500');
+is(join('', map { ask(path => "/bucket/$_")->{headers}{'x-origin'} } 1 .. 8), 'BBBBBBBB', 'hash');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+
+=== TEST 16: one worker asks, not each
+--- http_config eval: http('fall=1 uri=/t17/x') =~ s/interval=100ms/interval=300ms/r
+--- config eval: $on
+--- init
+await_up(2);
+my ($before, $began) = (checks('/t17'), time);
+sleep 1.5;
+my $checks = checks('/t17') - $before;
+cmp_ok($checks, '>=', 4, 'they are checked');
+cmp_ok($checks, '<=', 4 + 2 * (time - $began) / 0.3, 'two origins, once in 0.3 s each');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+
+=== TEST 17: the worker that asks is killed: another goes on, and what is known stays
+--- http_config eval: http('fall=1 uri=/t18/x')
+--- config eval: $on
+--- init
+mood('A=500');
+await_down('answered 500');
+for my $worker (slurp('logs/error.log') =~ /start worker process (\d+)/g) {
+    my $exited = logged("worker process \\d+ exited on signal 9");
+    kill KILL => $worker;
+    wait_until(sub { logged("worker process \\d+ exited on signal 9") > $exited });
+    is(answers(), 'BBBBBB', 'A is not used');
+    my $checks = checks('/t18');
+    wait_until(sub { checks('/t18') > $checks + 2 });
+}
+is(logged('is down'), 1, 'and nothing is told again');
+mood('A=none');
+await_up(2);
+is(answers(), 'AAABBB', 'the next one sees that it is up');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- error_log
+[alert]
+exited on signal 9
+
+=== TEST 18: a reload: what is known holds before anyone is asked again
+--- http_config eval: http('fall=1 uri=/t19/x')
+--- config eval: $on
+--- init
+mood('A=500');
+await_down('answered 500');
+mood('A=none');
+# from now on there are no checks for a day, so that none can help
+reload(sub { s/interval=100ms fall=1/interval=1d fall=1 rise=1000/ });
+is(answers(), 'BBBBBB', 'A is not used after a reload');
+reload(sub { s/(server $at_b max_fails=0)/$1 weight=2/ });
+is(answers(), 'BBBBBB', 'nor after another');
+reload(sub { s/upstream u/upstream other { zone other 64k; server 127.0.0.1:1; s3_origin default access_key=a secret_key=b; }\nupstream u/ });
+is(answers(), 'BBBBBB', 'nor with another upstream beside it');
+is(logged('is down'), 1, 'told once');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+
+=== TEST 19: reloads again and again: the checks go on
+--- http_config eval: http('fall=1 rise=1 uri=/t20/x')
+--- config eval: $on
+--- init
+await_up(2);
+reload(undef, 5);
+my $checks = checks('/t20');
+wait_until(sub { checks('/t20') > $checks + 5 });
+mood('A=500');
+await_down('answered 500');
+reload(undef, 2);
+mood('A=none');
+await_up(3);
+is(answers(), 'AAABBB', 'both are used');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+
+=== TEST 20: a reload without the check: all are used
+--- http_config eval: http('fall=1')
+--- config eval: $on
+--- init
+mood('A=500');
+await_down('answered 500');
+reload(sub { s/s3_health_check[^;]*;// });
+is(answers(), 'AAABBB', 'both are used');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- error_code_like: ^(?:200|500)$
+
+=== TEST 21: nginx is told to stop while checks wait for an answer
+--- http_config eval: http('timeout=1m uri=/t22/x')
+--- config eval: $on
+--- init
+mood('A=delay:60');
+mood('B=delay:60');
+sleep 0.3;
+mood('B=none');
+--- request
+GET /nowhere
+--- error_code: 403
+
+=== TEST 22: an origin that is up again is not kept off by max_fails
+--- http_config eval: http('fall=1 rise=1') =~ s/max_fails=0/max_fails=1 fail_timeout=1h/gr
+--- config eval: $on =~ s/proxy_pass/proxy_next_upstream http_500; proxy_pass/r
+--- init
+await_up(2);
+mood('A=500');
+is(answers(), 'BBBBBB', 'B answers for A');
+await_down('answered 500');
+mood('A=none');
+await_up(3);
+like(answers(), qr/AB/, 'both are used');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+
+=== TEST 23: in s3_status
+--- http_config eval: http('fall=1 rise=1')
+--- config eval: $on . 'location = /status { s3_status; }'
+--- init
+await_up(2);
+mood('B=403:InvalidAccessKeyId');
+await_down('answered 403 InvalidAccessKeyId');
+--- request
+GET /status
+--- response_body_like eval
+my %of = (server => '[\d.:]+', time => '[1-9]\d{9}', some => '[1-9]\d*');
+qr/"health":\[\{"upstream":"u","status":"ok","addresses":\[(?=.*"server":"\Q$at_a\E","address":"\Q$at_a\E","state":"up","since":$of{time},"last_check":$of{time},"took_ms":\d+,"failure":"","passed":$of{some},"failed":0,"changes":\[\{"time":$of{time},"state":"up","failure":""\}\]\}).*"server":"\Q$at_b\E","address":"\Q$at_b\E","state":"down","since":$of{time},"last_check":$of{time},"took_ms":\d+,"failure":"answered 403 InvalidAccessKeyId","passed":$of{some},"failed":$of{some},"changes":\[\{"time":$of{time},"state":"down","failure":"answered 403 InvalidAccessKeyId"\},\{"time":$of{time},"state":"up","failure":""\}\]\}/
+
+=== TEST 24: refused: an unknown parameter
+--- http_config eval: http('colour=red')
+--- config eval: $on
+--- must_die
+--- error_log eval: qr{\[emerg\].*"s3_health_check": unknown parameter "colour".*"interval=".*"expect="}
+
+=== TEST 25: refused: a parameter twice
+--- http_config eval: http('rise=1 rise=2')
+--- config eval: $on
+--- must_die
+--- error_log eval: qr{\[emerg\].*"s3_health_check": "rise=" is duplicate}
+
+=== TEST 26: refused: twice
+--- http_config eval: http('') =~ s/(s3_health_check[^;]*;)/$1 s3_health_check;/r
+--- config eval: $on
+--- must_die
+--- error_log eval: qr{\[emerg\].*"s3_health_check" is duplicate: keep one line in each upstream}
+
+=== TEST 27: refused: an interval that is none
+--- http_config eval: http('') =~ s/interval=100ms/interval=fast/r
+--- config eval: $on
+--- must_die
+--- error_log eval: qr{\[emerg\].*"interval=fast" is not such a time: write one from "100ms" to "1d"}
+
+=== TEST 28: refused: an interval that is too short
+--- http_config eval: http('') =~ s/interval=100ms/interval=99ms/r
+--- config eval: $on
+--- must_die
+--- error_log eval: qr{\[emerg\].*"interval=99ms" is not such a time}
+
+=== TEST 29: refused: a timeout that is too long
+--- http_config eval: http('timeout=2d')
+--- config eval: $on
+--- must_die
+--- error_log eval: qr{\[emerg\].*"timeout=2d" is not such a time}
+
+=== TEST 30: refused: rise=0
+--- http_config eval: http('rise=0')
+--- config eval: $on
+--- must_die
+--- error_log eval: qr{\[emerg\].*"rise=0" is not a number of checks: write one from 1 to 1000}
+
+=== TEST 31: refused: fall=-1
+--- http_config eval: http('fall=-1')
+--- config eval: $on
+--- must_die
+--- error_log eval: qr{\[emerg\].*"fall=-1" is not a number of checks}
+
+=== TEST 32: refused: fall=1001
+--- http_config eval: http('fall=1001')
+--- config eval: $on
+--- must_die
+--- error_log eval: qr{\[emerg\].*"fall=1001" is not a number of checks}
+
+=== TEST 33: refused: method=PUT
+--- http_config eval: http('method=PUT')
+--- config eval: $on
+--- must_die
+--- error_log eval: qr{\[emerg\].*"method=PUT" is neither "GET" nor "HEAD"}
+
+=== TEST 34: refused: a path without its slash
+--- http_config eval: http('uri=a')
+--- config eval: $on
+--- must_die
+--- error_log eval: qr{\[emerg\].*"uri=a" is not a path: write it with a slash in front and percent-encoded}
+
+=== TEST 35: refused: a path with a space
+--- http_config eval: http('"uri=/a b"')
+--- config eval: $on
+--- must_die
+--- error_log eval: qr{\[emerg\].*"uri=/a b" is not a path}
+
+=== TEST 36: refused: a path with a bad escape
+--- http_config eval: http('uri=/%zz')
+--- config eval: $on
+--- must_die
+--- error_log eval: qr{\[emerg\].*"s3_health_check" in upstream "u" cannot be signed for "\Q$at_a\E".*write another "uri="}
+
+=== TEST 37: refused: bucket= and uri=
+--- http_config eval: http('bucket=b uri=/x')
+--- config eval: $on
+--- must_die
+--- error_log eval: qr{\[emerg\].*"bucket=" is a "HEAD" of that bucket: remove "method=" and "uri="}
+
+=== TEST 38: refused: a bucket that is none
+--- http_config eval: http('bucket=a/b')
+--- config eval: $on
+--- must_die
+--- error_log eval: qr{\[emerg\].*"bucket=a/b" is not the name of a bucket}
+
+=== TEST 39: refused: a bucket that cannot be a host's name
+--- http_config eval: http('bucket=A_b') =~ s/(s3_origin $at_b [^;]*)/$1 addressing=virtual/r
+--- config eval: $on
+--- must_die
+--- error_log eval: qr{\[emerg\].*"s3_health_check" in upstream "u" cannot be signed for "\Q$at_b\E".*"bucket="}
+
+=== TEST 40: refused: expect= without sense
+--- http_config eval: http('expect=2xx,ok')
+--- config eval: $on
+--- must_die
+--- error_log eval: qr{\[emerg\].*"expect=2xx,ok" is not a list of statuses: write "2xx", "200,404" or the like}
+
+=== TEST 41: refused: without a zone
+--- http_config eval: http('') =~ s/zone u 64k;//r
+--- config eval: $on
+--- must_die
+--- error_log eval: qr{\[emerg\].*"s3_health_check" in upstream "u" needs shared memory.*add "zone u 256k;"}
+
+=== TEST 42: refused: without an origin
+--- http_config eval: 'upstream u { zone u 64k; server 127.0.0.1:1; s3_health_check; }'
+--- config eval: ''
+--- must_die
+--- error_log eval: qr{\[emerg\].*"s3_health_check" in upstream "u" has no "s3_origin" to sign with: add one}
+
+=== TEST 43: refused: nothing passes requests to it
+--- http_config eval: http('')
+--- config eval: $ENV{TEST_NGINX_CLIENT} . 'location / { s3_resign off; proxy_pass http://u; }'
+--- must_die
+--- error_log eval: qr{\[emerg\].*"s3_health_check" in upstream "u": no location with "s3_resign on" passes requests to it.*add one}
+
+=== TEST 44: refused: more addresses than are looked after
+--- http_config eval
+'upstream u { zone u 128k; s3_origin default access_key=a secret_key=b; s3_health_check;' . join('', map {"server 127.0.1.$_;"} 1 .. 65) . '}'
+--- config eval: $on
+--- must_die
+--- error_log eval: qr{\[emerg\].*"s3_health_check" in upstream "u": its servers have more than 64 addresses}
+
+=== TEST 45: as many as that
+--- http_config eval
+'upstream u { zone u 128k; s3_origin default access_key=a secret_key=b; s3_health_check interval=1d;' . join('', map {"server 127.0.1.$_;"} 1 .. 64) . '}'
+--- config eval: $on
+--- request
+GET /bucket/key
+--- error_code: 403
+
+=== TEST 46: an answer that would be tried elsewhere, where there is nobody left to try
+--- http_config eval: http('fall=1')
+--- config eval: $on =~ s/proxy_pass/proxy_next_upstream http_403 http_500; proxy_pass/r
+--- init
+mood('B=500');
+await_down('answered 500');
+--- request eval: [('GET /bucket/key') x 2]
+--- more_headers eval: [(h4() . "X-Mock: A=403:AccessDenied\n") x 2]
+--- error_code eval: [403, 403]
+--- response_body_like eval: [('AccessDenied') x 2]
+
+=== TEST 47: a key is revoked: until the checks find it, requests go to the next origin
+--- http_config eval: http('') =~ s/interval=100ms/interval=1d/r
+--- config eval: $on =~ s/proxy_pass/proxy_next_upstream error timeout http_403; proxy_pass/r
+--- init
+mood('A=403:InvalidAccessKeyId');
+is(answers(), 'BBBBBB', 'B answers GET');
+is(answers(method => 'PUT', body => 'hello'), 'BBBBBB', 'and PUT');
+--- request
+GET /bucket/key
+--- more_headers eval: h4() . "X-Mock: B=403:AccessDenied\n"
+--- error_code: 403
