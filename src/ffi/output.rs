@@ -1,9 +1,9 @@
 //! The output filter of an upstream request: what leaves for the origin is the head, then the body in
 //! frames that are made here.
 //!
-//! One piece is on its way at a time; no more of the body is taken before the connection has taken
-//! that, which is the backpressure. A piece is a part of nginx's own buffer wherever it can be, and
-//! that buffer is given free when the piece is gone.
+//! What is on its way at a time is at most one of nginx's buffers, with the frames that belong into it;
+//! no more of the body is taken before the connection has taken that, which is the backpressure. Data is
+//! sent from that buffer wherever it can be, and the buffer is given free when its data is gone.
 
 use std::collections::VecDeque;
 use std::ffi::c_void;
@@ -26,6 +26,15 @@ pub(crate) enum Outgoing {
     HeadAtEnd,
     Framed(Box<Framer>),
 }
+
+/// Stretches of data on their way at a time, each behind a frame of its own. Where a chunk ends within
+/// a buffer, what is on both sides goes out by one call.
+const STRETCHES: usize = 2;
+
+/// The head, the stretches and their frames, and the end.
+type Flight = [*mut ngx_buf_t; 2 * STRETCHES + 2];
+
+const NOTHING: Flight = [ptr::null_mut(); 2 * STRETCHES + 2];
 
 /// Prepares one try. The filter that was there, for the client's chunked coding, is not needed: the
 /// length is known.
@@ -84,14 +93,13 @@ pub(crate) struct Output {
     /// The body, as far as it is not gone.
     input: VecDeque<*mut ngx_buf_t>,
     /// What is on its way.
-    flight: [*mut ngx_buf_t; 4],
+    flight: Flight,
     /// Bytes of the first of `input` among it.
     lent: usize,
-    frame: *mut ngx_buf_t,
-    data: *mut ngx_buf_t,
-    end: *mut ngx_buf_t,
-    frame_text: *mut u8,
-    end_text: *mut u8,
+    /// What stands in `flight`, but the head.
+    bufs: Flight,
+    /// Room for a frame for each of them.
+    texts: *mut u8,
     /// A chunk got together; null until one has to be.
     gathered: *mut u8,
     gathered_len: usize,
@@ -107,12 +115,10 @@ impl Output {
     unsafe fn new(pool: *mut ngx_pool_t, framer: Option<Box<Framer>>) -> Option<Output> {
         // SAFETY: by this function's contract.
         unsafe {
-            let room = Frame::new().capacity();
-            let text = ngx_palloc(pool, 2 * room).cast::<u8>();
+            let texts = ngx_palloc(pool, NOTHING.len() * Frame::new().capacity()).cast::<u8>();
             // What is in these is elsewhere.
-            let buf = || ngx_create_temp_buf(pool, 1);
-            let (frame, data, end) = (buf(), buf(), buf());
-            if text.is_null() || frame.is_null() || data.is_null() || end.is_null() {
+            let bufs = NOTHING.map(|_| ngx_create_temp_buf(pool, 1));
+            if texts.is_null() || bufs.iter().any(|buf| buf.is_null()) {
                 return None;
             }
             Some(Output {
@@ -121,13 +127,10 @@ impl Output {
                 head: ptr::null_mut(),
                 head_taken: false,
                 input: VecDeque::new(),
-                flight: [ptr::null_mut(); 4],
+                flight: NOTHING,
                 lent: 0,
-                frame,
-                data,
-                end,
-                frame_text: text,
-                end_text: text.add(room),
+                bufs,
+                texts,
                 gathered: ptr::null_mut(),
                 gathered_len: 0,
                 capacity: 0,
@@ -141,7 +144,7 @@ impl Output {
         self.head = ptr::null_mut();
         self.head_taken = false;
         self.input.clear();
-        self.flight = [ptr::null_mut(); 4];
+        self.flight = NOTHING;
         self.lent = 0;
         self.gathered_len = 0;
     }
@@ -197,7 +200,7 @@ impl Output {
 
     /// What was on its way is gone: its buffers are free.
     fn settle(&mut self) {
-        self.flight = [ptr::null_mut(); 4];
+        self.flight = NOTHING;
         let lent = std::mem::take(&mut self.lent);
         self.consume(lent);
     }
@@ -212,7 +215,8 @@ impl Output {
         }
     }
 
-    /// The next bytes of the body, up to the end of a buffer; buffers without any are let go.
+    /// The next bytes of the body, up to the end of a buffer; buffers without any are let go, but not
+    /// one that is lent.
     fn first_input<'a>(&mut self) -> Result<&'a [u8], Failed> {
         while let Some(buf) = self.input.front() {
             // SAFETY: nginx's buffers live and keep still until they are used up; `settle` and
@@ -222,7 +226,8 @@ impl Output {
                 let (pos, last) = ((**buf).pos, (**buf).last);
                 if in_memory && pos < last {
                     let length = usize::try_from(last.offset_from(pos)).map_err(|_| Failed)?;
-                    return Ok(std::slice::from_raw_parts(pos, length));
+                    let bytes = std::slice::from_raw_parts(pos, length);
+                    return bytes.get(self.lent..).ok_or(Failed);
                 }
             }
             self.input.pop_front();
@@ -232,7 +237,7 @@ impl Output {
 
     /// Gets the next piece ready in `flight`; false where there is none yet.
     fn fill(&mut self, upload: &mut Upload) -> Result<bool, Failed> {
-        let mut piece = [ptr::null_mut(); 4];
+        let mut piece = NOTHING;
         match &self.framer {
             Some(_) => {
                 piece[0] = std::mem::replace(&mut self.head, ptr::null_mut());
@@ -250,8 +255,9 @@ impl Output {
         Ok(self.is_in_flight())
     }
 
-    fn step(&mut self, upload: &mut Upload, piece: &mut [*mut ngx_buf_t; 4]) -> Result<(), Failed> {
-        loop {
+    fn step(&mut self, upload: &mut Upload, piece: &mut Flight) -> Result<(), Failed> {
+        let mut stretches = 0;
+        while stretches < STRETCHES {
             let input = self.first_input()?;
             let gathered = self.gathered();
             let Some(framer) = &mut self.framer else {
@@ -259,40 +265,56 @@ impl Output {
             };
             match framer.step(upload, input, gathered).map_err(|_| Failed)? {
                 Step::Wait => return Ok(()),
+                // What is on its way must be gone before its buffer is used again.
+                Step::Gather(_) if stretches > 0 => return Ok(()),
                 Step::Gather(count) => {
                     self.gather(input.get(..count).ok_or(Failed)?)?;
                     self.consume(count);
                 }
                 Step::Send { frame, data, end } => {
-                    let is_end = end.is_some();
-                    // SAFETY: texts and data stay as they are while they are on their way.
-                    unsafe {
-                        if let Some(frame) = frame {
-                            piece[1] = point(self.frame, self.frame_text, &frame, false);
-                        }
-                        let data = match data {
-                            Data::Input(count) => {
-                                self.lent = count;
-                                input.get(..count).ok_or(Failed)?
-                            }
-                            Data::Gathered => {
-                                self.gathered_len = 0;
-                                gathered
-                            }
-                        };
-                        if !data.is_empty() {
-                            let at = data.as_ptr().cast_mut();
-                            s3_shim_buf_point(self.data, at, data.len(), 0);
-                            piece[2] = self.data;
-                        }
-                        if let Some(end) = end {
-                            piece[3] = point(self.end, self.end_text, &end, is_end);
-                        }
+                    let place = 1 + 2 * stretches;
+                    stretches += 1;
+                    if let Some(frame) = frame {
+                        piece[place] = self.text(place, &frame, false);
                     }
-                    return Ok(());
+                    let data = match data {
+                        Data::Input(count) => {
+                            self.lent += count;
+                            input.get(..count).ok_or(Failed)?
+                        }
+                        Data::Gathered => {
+                            self.gathered_len = 0;
+                            gathered
+                        }
+                    };
+                    if !data.is_empty() {
+                        piece[place + 1] = self.bufs[place + 1];
+                        let at = data.as_ptr().cast_mut();
+                        // SAFETY: a buffer of ours; data stays as it is while it is on its way.
+                        unsafe { s3_shim_buf_point(piece[place + 1], at, data.len(), 0) };
+                    }
+                    if let Some(end) = end {
+                        let place = piece.len() - 1;
+                        piece[place] = self.text(place, &end, true);
+                        return Ok(());
+                    }
                 }
             }
         }
+        Ok(())
+    }
+
+    /// The buffer of a place in `flight`, with a copy of `text`.
+    fn text(&self, place: usize, text: &Frame, last: bool) -> *mut ngx_buf_t {
+        let buf = self.bufs[place];
+        // SAFETY: a buffer of ours, and room for a frame that is in use only while this one is on its
+        // way.
+        unsafe {
+            let memory = self.texts.add(place * text.capacity());
+            ptr::copy_nonoverlapping(text.as_ptr(), memory, text.len());
+            s3_shim_buf_point(buf, memory, text.len(), last.into());
+        }
+        buf
     }
 
     fn gathered<'a>(&self) -> &'a [u8] {
@@ -332,10 +354,10 @@ impl Output {
     /// # Safety
     /// As of `send`.
     unsafe fn launch(&self, request: Request<'_>) -> ngx_int_t {
-        let mut links = [ngx_chain_t {
-            buf: ptr::null_mut(),
+        let mut links = NOTHING.map(|buf| ngx_chain_t {
+            buf,
             next: ptr::null_mut(),
-        }; 4];
+        });
         let mut first: *mut ngx_chain_t = ptr::null_mut();
         for (link, buf) in links.iter_mut().zip(self.flight).rev() {
             // An empty buffer would be an error.
@@ -348,17 +370,4 @@ impl Output {
         // SAFETY: by this function's contract; nginx copies the links.
         unsafe { s3_shim_output(request.as_ptr(), first) }
     }
-}
-
-/// Has `buf` stand for a copy of `text` in `memory`.
-///
-/// # Safety
-/// `memory` has room for a frame, and nothing else uses it.
-unsafe fn point(buf: *mut ngx_buf_t, memory: *mut u8, text: &Frame, last: bool) -> *mut ngx_buf_t {
-    // SAFETY: by this function's contract.
-    unsafe {
-        ptr::copy_nonoverlapping(text.as_ptr(), memory, text.len());
-        s3_shim_buf_point(buf, memory, text.len(), last.into());
-    }
-    buf
 }
