@@ -129,7 +129,7 @@ impl OriginLine {
             origin: sigv4::Origin {
                 credential: self.credential.clone(),
                 session_token: self.session_token.clone(),
-                region: self.region.clone(),
+                region: self.region,
                 host,
                 addressing: self.addressing,
                 framing: self.framing,
@@ -459,7 +459,7 @@ impl LocationConf {
         self.rules = Rules {
             max_skew: self.max_skew.unwrap_or(DEFAULT_MAX_SKEW),
             region: match &self.region {
-                Some(RegionRule::Only(region)) => Some(region.clone()),
+                Some(RegionRule::Only(region)) => Some(*region),
                 Some(RegionRule::Any) | None => None,
             },
             anonymous: self.anonymous == 1,

@@ -96,7 +96,7 @@ pub(crate) fn picked<'r>(
     let verified = verified.as_mut()?;
     let streaming = verified.streaming();
     let mut room = HeadRoom::default();
-    let head = match WireHead::parse(slot.plain(), &mut room) {
+    let head = match WireHead::parse(slot.plain(), verified, &mut room) {
         Ok(head) => head,
         Err(unsignable) => {
             log_error!(request.log(), "not forwarded: {unsignable}");

@@ -135,7 +135,7 @@ impl Command {
             bucket: self.bucket.as_bytes(),
             key: self.key.as_bytes(),
             headers: &headers,
-            region: self.region.clone(),
+            region: self.region,
             expires: self.expires,
         };
         let target = match self.version {

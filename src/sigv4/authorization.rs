@@ -9,7 +9,7 @@ use crate::{
     date::AmzDate,
     error::Malformed,
     query::{Query, Role},
-    request::is_token,
+    request::is_lower_token,
     scope::Scope,
     uri::{self, Part},
 };
@@ -35,13 +35,15 @@ impl<'a> Authorization<'a> {
         }
         let (mut credential, mut signed_headers, mut signature) = (None, None, None);
         for field in split(fields, b',') {
-            let mut halves = field.trim_ascii().splitn(2, |&byte| byte == b'=');
-            let (name, value) = (halves.next(), halves.next().ok_or(Malformed::Syntax)?);
-            let slot = match name {
-                Some(b"Credential") => &mut credential,
-                Some(b"SignedHeaders") => &mut signed_headers,
-                Some(b"Signature") => &mut signature,
-                _ => return Err(Malformed::Syntax),
+            let field = field.trim_ascii();
+            let (slot, value) = if let Some(value) = field.strip_prefix(b"Credential=") {
+                (&mut credential, value)
+            } else if let Some(value) = field.strip_prefix(b"SignedHeaders=") {
+                (&mut signed_headers, value)
+            } else if let Some(value) = field.strip_prefix(b"Signature=") {
+                (&mut signature, value)
+            } else {
+                return Err(Malformed::Syntax);
             };
             if slot.replace(value).is_some() {
                 return Err(Malformed::Repeated);
@@ -69,17 +71,25 @@ impl<'a> Authorization<'a> {
             signed_headers,
             signature,
         };
-        let names = || authorization.signed_headers();
-        let lower = |name: &[u8]| is_token(name) && !name.iter().any(u8::is_ascii_uppercase);
-        if !names().all(lower) || !names().is_sorted_by(|a, b| a < b) {
-            return Err(Malformed::SignedHeaders);
+        let mut last: &[u8] = b"";
+        for name in authorization.names() {
+            if !is_lower_token(name) || name <= last {
+                return Err(Malformed::SignedHeaders);
+            }
+            last = name;
         }
         Ok(authorization)
     }
 
     /// The names of the signed headers: lower case, strictly ascending.
-    pub(crate) fn signed_headers(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        split(self.signed_headers, b';')
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        // Too short for a search that uses vectors to pay.
+        self.signed_headers.split(|&byte| byte == b';')
+    }
+
+    /// SignedHeaders: the names with `;` between them.
+    pub(crate) fn signed_headers(&self) -> &'a [u8] {
+        self.signed_headers
     }
 }
 

@@ -4,18 +4,24 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
 use arrayvec::ArrayVec;
 
-use crate::{date::AmzDate, request::Header, scope::Scope, sink::Sink};
+use crate::{
+    date::AmzDate,
+    request::{Header, UPPER, kinds},
+    scope::Scope,
+    sink::Sink,
+};
 
 pub(crate) const ALGORITHM: &[u8] = b"AWS4-HMAC-SHA256";
 
 /// Puts a canonical request. `headers` are the signed ones, sorted by name, repeated ones in their
-/// order; `path` and `query` put these in canonical form.
+/// order; `path`, `query` and `names`, which is SignedHeaders, put these in canonical form.
 pub(crate) fn put_request<'a, S: Sink>(
     sink: &mut S,
     method: &[u8],
     path: impl FnOnce(&mut S),
     query: impl FnOnce(&mut S),
-    headers: impl Iterator<Item = Header<'a>> + Clone,
+    headers: impl Iterator<Item = Header<'a>>,
+    names: impl FnOnce(&mut S),
     payload: &[u8],
 ) {
     sink.put(method);
@@ -24,9 +30,9 @@ pub(crate) fn put_request<'a, S: Sink>(
     sink.put(b"\n");
     query(sink);
     sink.put(b"\n");
-    put_headers(sink, headers.clone());
+    put_headers(sink, headers);
     sink.put(b"\n");
-    put_names(sink, headers);
+    names(sink);
     sink.put(b"\n");
     sink.put(payload);
 }
@@ -76,8 +82,7 @@ pub(crate) fn order(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
 
 /// Puts a name in lower case.
 pub(crate) fn put_lower(sink: &mut impl Sink, name: &[u8]) {
-    let is_upper = |any, byte: &u8| any | byte.is_ascii_uppercase();
-    if !name.iter().fold(false, is_upper) {
+    if kinds(name) & UPPER == 0 {
         return sink.put(name);
     }
     for chunk in name.chunks(64) {

@@ -152,7 +152,7 @@ impl fmt::Debug for KeyCache {
 }
 
 fn cache_key(credential: &Credential, scope: &Scope) -> CacheKey {
-    (credential.id, scope.day, scope.region.clone())
+    (credential.id, scope.day, scope.region)
 }
 
 /// `HMAC(HMAC(HMAC(HMAC("AWS4" + secret, day), region), service), "aws4_request")`

@@ -10,7 +10,7 @@ use crate::{
     request::{Fields, Header, MAX_HEADERS, is_amz, is_token},
     scope::{Region, Scope},
     sink::{Hashing, Sink},
-    uri::{self, Encoding, Part},
+    uri::{self, Part},
     v2,
 };
 
@@ -66,7 +66,7 @@ impl Presign<'_> {
     pub fn v4(&self, credential: &Credential, now: Timestamp) -> Result<Vec<u8>, Unpresignable> {
         self.check()?;
         let date = AmzDate::from(now);
-        let scope = Scope::s3(date.day(), self.region.clone());
+        let scope = Scope::s3(date.day(), self.region);
         let host = Header {
             name: b"host",
             value: self.host,
@@ -106,6 +106,7 @@ impl Presign<'_> {
             |sink| sink.put(&path),
             |sink| sink.put(&query),
             headers.iter().copied(),
+            |sink| sink.put(&names),
             payload.unwrap_or(b"UNSIGNED-PAYLOAD"),
         );
         let mut mac = keys::derive(credential.secret(), &scope);
@@ -132,7 +133,7 @@ impl Presign<'_> {
         let to_sign = v2::ToSign {
             method: self.method,
             path: &path,
-            query: &Query::default(),
+            query: &Query::NONE,
             headers: self.headers,
             date: expires.as_bytes(),
         };
@@ -179,5 +180,5 @@ impl Presign<'_> {
 fn put_parameter(sink: &mut Vec<u8>, name: &str, value: &[u8]) {
     sink.put(name.as_bytes());
     sink.put(b"=");
-    Encoding(sink).put(value);
+    uri::put_encoded(sink, value, Part::Query);
 }

@@ -5,7 +5,7 @@ use arrayvec::ArrayVec;
 
 use crate::{
     sink::Sink,
-    uri::{self, Encoding, Part},
+    uri::{self, Part},
 };
 
 /// The most query parameters a request may have.
@@ -38,61 +38,40 @@ pub(crate) enum Role {
     Other,
 }
 
+/// The only spellings in which the parameters of a signature are accepted; V4's first.
+const SPELLINGS: [(&[u8], Role); 11] = [
+    (b"X-Amz-Algorithm", Role::Algorithm),
+    (b"X-Amz-Content-Sha256", Role::ContentSha256),
+    (b"X-Amz-Credential", Role::Credential),
+    (b"X-Amz-Date", Role::Date),
+    (b"X-Amz-Expires", Role::Expires),
+    (b"X-Amz-Security-Token", Role::SecurityToken),
+    (b"X-Amz-SignedHeaders", Role::SignedHeaders),
+    (b"X-Amz-Signature", Role::Signature),
+    (b"AWSAccessKeyId", Role::V2AccessKey),
+    (b"Expires", Role::V2Expires),
+    (b"Signature", Role::V2Signature),
+];
+
 impl Role {
-    fn of(name: &[u8]) -> Role {
-        let mut buffer = ArrayVec::<u8, 24>::new();
-        let name = if name.contains(&b'%') {
-            buffer.extend(uri::decoded(name, Part::Query).take(24));
-            &buffer
-        } else {
-            name
-        };
-        match name {
-            b"AWSAccessKeyId" => Role::V2AccessKey,
-            b"Expires" => Role::V2Expires,
-            b"Signature" => Role::V2Signature,
-            [
-                b'x' | b'X',
-                b'-',
-                b'a' | b'A',
-                b'm' | b'M',
-                b'z' | b'Z',
-                b'-',
-                rest @ ..,
-            ] => {
-                let is = |name: &[u8]| rest.eq_ignore_ascii_case(name);
-                match rest.len() {
-                    4 if is(b"date") => Role::Date,
-                    7 if is(b"expires") => Role::Expires,
-                    9 if is(b"algorithm") => Role::Algorithm,
-                    9 if is(b"signature") => Role::Signature,
-                    10 if is(b"credential") => Role::Credential,
-                    13 if is(b"signedheaders") => Role::SignedHeaders,
-                    14 if is(b"content-sha256") => Role::ContentSha256,
-                    14 if is(b"security-token") => Role::SecurityToken,
-                    _ => Role::Other,
-                }
-            }
-            _ => Role::Other,
-        }
+    fn spelled(name: &[u8]) -> Option<Role> {
+        let (_, role) = SPELLINGS.iter().find(|(spelling, _)| *spelling == name)?;
+        Some(*role)
     }
 
-    /// The only spelling in which a signature parameter is accepted.
-    fn spelling(self) -> &'static [u8] {
-        match self {
-            Role::Algorithm => b"X-Amz-Algorithm",
-            Role::ContentSha256 => b"X-Amz-Content-Sha256",
-            Role::Credential => b"X-Amz-Credential",
-            Role::Date => b"X-Amz-Date",
-            Role::Expires => b"X-Amz-Expires",
-            Role::SecurityToken => b"X-Amz-Security-Token",
-            Role::SignedHeaders => b"X-Amz-SignedHeaders",
-            Role::Signature => b"X-Amz-Signature",
-            Role::V2AccessKey => b"AWSAccessKeyId",
-            Role::V2Expires => b"Expires",
-            Role::V2Signature => b"Signature",
-            Role::Other => b"",
-        }
+    fn disguised(name: &[u8]) -> Role {
+        // One byte more than the longest.
+        let name: ArrayVec<u8, 21> = uri::decoded(name, Part::Query).take(21).collect();
+        let is_v4 = |role: &Role| {
+            !matches!(
+                role,
+                Role::V2AccessKey | Role::V2Expires | Role::V2Signature
+            )
+        };
+        let found = SPELLINGS.iter().find(|(spelling, role)| {
+            **spelling == *name || is_v4(role) && spelling.eq_ignore_ascii_case(&name)
+        });
+        found.map_or(Role::Other, |(_, role)| *role)
     }
 
     fn bit(self) -> u16 {
@@ -116,15 +95,26 @@ pub(crate) struct Parameter {
 pub(crate) type Parameters = ArrayVec<Parameter, MAX_PARAMETERS>;
 
 /// A query in canonical order: by encoded name, then by encoded value.
-#[derive(Default)]
 pub(crate) struct Query<'s, 'a> {
     raw: &'a [u8],
     parameters: &'s [Parameter],
+    /// V4's, raw; it is not among the parameters, since it is not signed itself.
+    signature: Option<&'a [u8]>,
     roles: u16,
     ambiguous: bool,
+    canonical: bool,
 }
 
 impl<'s, 'a> Query<'s, 'a> {
+    pub(crate) const NONE: Query<'static, 'static> = Query {
+        raw: b"",
+        parameters: &[],
+        signature: None,
+        roles: 0,
+        ambiguous: false,
+        canonical: true,
+    };
+
     pub(crate) fn parse(
         raw: &'a [u8],
         room: &'s mut Parameters,
@@ -151,10 +141,7 @@ impl<'s, 'a> Query<'s, 'a> {
             return Err(QueryFault::TooMany);
         }
         room.clear();
-        let mut query = Query {
-            raw,
-            ..Query::default()
-        };
+        let mut query = Query { raw, ..Query::NONE };
         let mut rest = raw;
         while !rest.is_empty() {
             let start = raw.len() - rest.len();
@@ -169,12 +156,16 @@ impl<'s, 'a> Query<'s, 'a> {
                 _ => name,
             };
             let end = raw.len() - value.behind.len();
-            if start < end && keep(role) {
+            let canonical = name.canonical && value.canonical;
+            query.canonical &= canonical;
+            if role == Role::Signature {
+                query.signature = Some(raw.get(equals + 1..end).unwrap_or_default());
+            } else if start < end && keep(role) {
                 room.try_push(Parameter {
                     start: start as u16,
                     equals: equals as u16,
                     end: end as u16,
-                    canonical: name.canonical && value.canonical,
+                    canonical,
                     role,
                 })
                 .map_err(|_| QueryFault::TooMany)?;
@@ -191,9 +182,10 @@ impl<'s, 'a> Query<'s, 'a> {
 
     /// Takes note of what a name is.
     fn role(&mut self, name: &[u8]) -> Role {
-        let role = Role::of(name);
+        let spelled = Role::spelled(name);
+        let role = spelled.unwrap_or_else(|| Role::disguised(name));
         if role != Role::Other {
-            self.ambiguous |= self.roles & role.bit() != 0 || name != role.spelling();
+            self.ambiguous |= self.roles & role.bit() != 0 || spelled.is_none();
             self.roles |= role.bit();
         }
         role
@@ -219,6 +211,11 @@ impl<'s, 'a> Query<'s, 'a> {
         self.roles & (Role::V2AccessKey.bit() | Role::V2Signature.bit()) != 0
     }
 
+    /// Whether it holds nothing but a signature's parameters, each in its canonical form.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.canonical && self.others().next().is_none()
+    }
+
     /// Whether a signature parameter is there twice, or in a spelling that not every server knows.
     pub(crate) fn is_ambiguous(&self) -> bool {
         self.ambiguous
@@ -226,6 +223,9 @@ impl<'s, 'a> Query<'s, 'a> {
 
     /// The raw value of a signature parameter.
     pub(crate) fn find(&self, role: Role) -> Option<&'a [u8]> {
+        if role == Role::Signature {
+            return self.signature;
+        }
         self.parameters
             .iter()
             .find(|parameter| parameter.role == role)
@@ -244,19 +244,25 @@ impl<'s, 'a> Query<'s, 'a> {
             })
     }
 
-    /// Puts the canonical query string that a client signed: all but the signature.
+    /// Puts the canonical query string that a client signed: all but the signature. What lies
+    /// together in canonical form and order is put together.
     pub(crate) fn put_signed(&self, sink: &mut impl Sink) {
-        let none: &[(&[u8], &[u8])] = &[];
-        self.put(sink, |role| role != Role::Signature, none);
+        let runs = self.parameters.chunk_by(Parameter::is_followed_by);
+        for (at, run) in runs.enumerate() {
+            if at > 0 {
+                sink.put(b"&");
+            }
+            match run {
+                [first, .., last] => sink.put(slice(self.raw, first.start, last.end)),
+                [parameter] => parameter.put(sink, self.raw),
+                [] => {}
+            }
+        }
     }
 
     /// Puts the canonical query string without the client's signature parameters and with `added`,
     /// which are sorted by name.
     pub(crate) fn put_with(&self, sink: &mut impl Sink, added: &[(&[u8], impl Value)]) {
-        self.put(sink, |role| role == Role::Other, added);
-    }
-
-    fn put(&self, sink: &mut impl Sink, keep: fn(Role) -> bool, added: &[(&[u8], impl Value)]) {
         let mut added = added.iter().peekable();
         let mut first = true;
         let mut separate = |sink: &mut _| {
@@ -267,7 +273,7 @@ impl<'s, 'a> Query<'s, 'a> {
         for parameter in self
             .parameters
             .iter()
-            .filter(|parameter| keep(parameter.role))
+            .filter(|parameter| parameter.role == Role::Other)
         {
             let name = parameter.name(self.raw);
             while let Some((name, value)) =
@@ -288,20 +294,20 @@ impl<'s, 'a> Query<'s, 'a> {
 
 /// The value of a parameter that is added.
 pub(crate) trait Value {
-    /// Puts it decoded.
+    /// Puts it encoded.
     fn put(&self, sink: &mut impl Sink);
 }
 
 impl Value for &[u8] {
     fn put(&self, sink: &mut impl Sink) {
-        sink.put(self);
+        uri::put_encoded(sink, self, Part::Query);
     }
 }
 
 fn put_added(sink: &mut impl Sink, name: &[u8], value: &impl Value) {
     sink.put(name);
     sink.put(b"=");
-    value.put(&mut Encoding(sink));
+    value.put(sink);
 }
 
 impl Parameter {
@@ -320,6 +326,13 @@ impl Parameter {
         };
         compare(self.name(raw), other.name(raw))
             .then_with(|| compare(self.value(raw), other.value(raw)))
+    }
+
+    /// Both stand on the wire as in the canonical query.
+    fn is_followed_by(&self, other: &Parameter) -> bool {
+        let is_whole =
+            |parameter: &Parameter| parameter.canonical && parameter.equals < parameter.end;
+        is_whole(self) && is_whole(other) && usize::from(self.end) + 1 == usize::from(other.start)
     }
 
     fn put(&self, sink: &mut impl Sink, raw: &[u8]) {

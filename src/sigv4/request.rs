@@ -84,36 +84,54 @@ pub(crate) fn is_amz(name: &[u8]) -> bool {
 
 /// A token of RFC 9110 section 5.6.2: a method or a header's name.
 pub(crate) fn is_token(name: &[u8]) -> bool {
-    // Nearly every name is one: no branch for each byte.
-    let all = name
-        .iter()
-        .fold(true, |all, &byte| all & TOKEN[usize::from(byte)]);
-    all && !name.is_empty()
+    !name.is_empty() && kinds(name) & OTHER == 0
 }
 
-const TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
+/// A token without upper-case letters.
+pub(crate) fn is_lower_token(name: &[u8]) -> bool {
+    !name.is_empty() && kinds(name) & (OTHER | UPPER) == 0
+}
+
+/// The kinds of the bytes of a name, all together.
+pub(crate) fn kinds(name: &[u8]) -> u8 {
+    // Nearly every name is a token: no branch for each byte.
+    let kind = |byte: &u8| KINDS[usize::from(*byte)];
+    name.iter().fold(0, |all, byte| all | kind(byte))
+}
+
+/// Splits off the bytes of a token that `text` begins with, and tells their kinds.
+pub(crate) fn split_token(text: &[u8]) -> (&[u8], u8, &[u8]) {
+    let mut kinds = 0;
+    let mut length = 0;
+    for byte in text {
+        let kind = KINDS[usize::from(*byte)];
+        if kind & OTHER != 0 {
+            break;
+        }
+        kinds |= kind;
+        length += 1;
+    }
+    let (token, rest) = text.split_at(length);
+    (token, kinds, rest)
+}
+
+pub(crate) const UPPER: u8 = 1;
+pub(crate) const LOW_LINE: u8 = 2;
+/// No byte of a token.
+const OTHER: u8 = 4;
+
+const KINDS: [u8; 256] = {
+    let mut table = [0; 256];
     let mut byte = 0_usize;
     while byte < 256 {
-        let b = byte as u8;
-        table[byte] = b.is_ascii_alphanumeric()
-            || matches!(
-                b,
-                b'!' | b'#'
-                    | b'$'
-                    | b'%'
-                    | b'&'
-                    | b'\''
-                    | b'*'
-                    | b'+'
-                    | b'-'
-                    | b'.'
-                    | b'^'
-                    | b'_'
-                    | b'`'
-                    | b'|'
-                    | b'~'
-            );
+        table[byte] = match byte as u8 {
+            b'A'..=b'Z' => UPPER,
+            b'_' => LOW_LINE,
+            b'a'..=b'z' | b'0'..=b'9' => 0,
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'`'
+            | b'|' | b'~' => 0,
+            _ => OTHER,
+        };
         byte += 1;
     }
     table

@@ -1,37 +1,54 @@
 //! The credential scope: for which day, region and service a signature holds.
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
-use arrayvec::ArrayVec;
-
 use crate::{date::Day, error::Malformed, sink::Sink};
 
 /// A region name in a credential scope: at most 64 letters, digits, `-`, `_` and `.`; may be
 /// empty.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Region(ArrayVec<u8, 64>);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Region {
+    /// Zeros behind the name.
+    name: [u8; 64],
+    length: u8,
+}
 
 impl Region {
     /// `None` if it is no region name.
     pub fn parse(name: &[u8]) -> Option<Region> {
-        let valid = name
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b));
-        ArrayVec::try_from(name).ok().filter(|_| valid).map(Region)
+        let valid = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        let mut region = Region {
+            name: [0; 64],
+            length: u8::try_from(name.len()).ok()?,
+        };
+        region.name.get_mut(..name.len())?.copy_from_slice(name);
+        name.iter().all(valid).then_some(region)
     }
 
     /// The region that S3 takes where none is named.
-    pub(crate) fn us_east_1() -> Region {
-        Region(b"us-east-1".iter().copied().collect())
-    }
+    pub(crate) const US_EAST_1: Region = {
+        let name = b"us-east-1";
+        let mut region = Region {
+            name: [0; 64],
+            length: name.len() as u8,
+        };
+        let mut at = 0;
+        while at < name.len() {
+            region.name[at] = name[at];
+            at += 1;
+        }
+        region
+    };
 
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.name
+            .get(..usize::from(self.length))
+            .unwrap_or_default()
     }
 }
 
 impl std::fmt::Display for Region {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.escape_ascii().fmt(f)
+        self.as_bytes().escape_ascii().fmt(f)
     }
 }
 
@@ -82,6 +99,18 @@ impl Scope {
         sink.put(b"/");
         sink.put(self.service);
         sink.put(b"/");
+        sink.put(TERMINATOR);
+    }
+
+    /// As in a query, with a separator in front; there is nothing else in it to encode.
+    pub(crate) fn put_encoded(&self, sink: &mut impl Sink) {
+        sink.put(b"%2F");
+        sink.put(self.day.as_bytes());
+        sink.put(b"%2F");
+        sink.put(self.region.as_bytes());
+        sink.put(b"%2F");
+        sink.put(self.service);
+        sink.put(b"%2F");
         sink.put(TERMINATOR);
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     request::{Header, MAX_HEADERS},
     scope::{Region, Scope},
     sink::{Counting, Filling, Hashing, Sink},
-    uri::{self, Part},
+    uri::{self, Encoding, Part},
     verify::{Form, PayloadPlace, Verified},
     wire::{Body, HeadRoom, WireHead},
 };
@@ -64,11 +64,9 @@ pub fn sign<'a>(
     let date = verified
         .lifetime
         .map_or_else(|| AmzDate::from(now), |lifetime| lifetime.date);
-    let region = origin.region.as_ref().unwrap_or(&verified.region);
-    let region = if region.as_bytes().is_empty() {
-        Region::us_east_1()
-    } else {
-        region.clone()
+    let region = match origin.region.unwrap_or(verified.region) {
+        region if region.as_bytes().is_empty() => Region::US_EAST_1,
+        region => region,
     };
     let streaming = verified.streaming();
     let (body, body_length, shape) = match (&streaming, origin.framing) {
@@ -125,7 +123,8 @@ pub fn sign_own(
     now: Timestamp,
 ) -> Result<Vec<u8>, Unsignable> {
     let mut room = HeadRoom::default();
-    let head = WireHead::parse(head, &mut room)?;
+    // Whose path is known when the head is read.
+    let head = WireHead::parse(head, &Verified::own(b""), &mut room)?;
     let verified = Verified::own(head.path);
     let signed = sign(&verified, &head, origin, keys, now)?;
     let mut out = vec![0; signed.max_len()];
@@ -159,12 +158,15 @@ pub struct SignedHead<'a> {
     max_len: usize,
 }
 
-/// Where the parts of the request target were written.
-struct Target {
+/// Where the parts of a head that belong to its signature were written.
+#[derive(Default)]
+struct Places {
     path: Range<usize>,
     query: Range<usize>,
-    /// Where the signature of a presigned request begins.
-    signature: Option<usize>,
+    /// SignedHeaders, but not in a query, where it is percent-encoded.
+    names: Range<usize>,
+    /// Where the signature begins, of which there are only zeros yet.
+    signature: usize,
 }
 
 /// A header that is written anew.
@@ -214,6 +216,9 @@ impl Added {
     }
 }
 
+/// In the place of a signature until it is known.
+const UNSIGNED: &[u8; 64] = &[b'0'; 64];
+
 impl SignedHead<'_> {
     /// Bytes that `write` needs at the most.
     pub fn max_len(&self) -> usize {
@@ -222,31 +227,21 @@ impl SignedHead<'_> {
 
     fn bound(&self) -> usize {
         // All that has a fixed length: names, algorithm, dates, hash, signature, separators.
-        const FIXED: usize = 448;
-        let varying = [
-            self.origin.credential.access_key().len(),
-            (self.origin.session_token.as_ref()).map_or(0, |token| token.expose().len()),
-            self.scope.region.as_bytes().len(),
-            self.order
-                .iter()
-                .map(|&place| self.header_name(place).len() + 1)
-                .sum(),
-        ];
+        const FIXED: usize = 512;
+        let varying = self.origin.credential.access_key().len()
+            + (self.origin.session_token.as_ref()).map_or(0, |token| token.expose().len())
+            + self.scope.region.as_bytes().len()
+            + self.head.names_length;
         // In a query a byte may become three.
-        let factor = if self.verified.lifetime.is_some() {
-            3
-        } else {
-            1
-        };
+        let factor = if self.is_presigned() { 3 } else { 1 };
         let mut body = Counting::default();
         self.put_body_headers(&mut body);
-        let kept: usize = self.head.kept(self.body).map(<[u8]>::len).sum();
         FIXED
             + self.head.target_max_len()
             + self.host().len()
-            + kept
+            + self.head.lines_len()
             + body.0
-            + factor * varying.iter().sum::<usize>()
+            + factor * varying
     }
 
     /// Content-Length where it is written anew: that of a body which came in `aws-chunked` framing.
@@ -284,7 +279,7 @@ impl SignedHead<'_> {
             return (0, None);
         }
         let mut sink = Filling::new(out);
-        let target = self.put_request_line(&mut sink);
+        let mut places = self.put_request_line(&mut sink);
         put_header(&mut sink, Added::Host, self.host());
         self.head.kept(self.body).for_each(|lines| sink.put(lines));
         self.put_body_headers(&mut sink);
@@ -294,12 +289,12 @@ impl SignedHead<'_> {
             }
         }
         let key = self.key.take();
-        let signature = key.map(|key| self.signature(key, &target, sink.filled()));
+        if key.is_some() && !self.is_presigned() {
+            self.put_authorization(&mut sink, &mut places);
+        }
+        let signature = key.map(|key| self.signature(key, &places, sink.filled()));
         if let Some(signature) = &signature {
-            match target.signature {
-                Some(place) => sink.replace(place, signature),
-                None => self.put_authorization(&mut sink, signature),
-            }
+            sink.replace(places.signature, signature);
         }
         sink.put(b"\r\n");
         match sink.finish() {
@@ -357,15 +352,19 @@ impl SignedHead<'_> {
     }
 
     /// Signs what has been written: the path and the query on the wire are canonical.
-    fn signature(&self, mut key: SigningKey, target: &Target, written: &[u8]) -> [u8; 64] {
+    fn signature(&self, mut key: SigningKey, places: &Places, written: &[u8]) -> [u8; 64] {
         let part = |range: &Range<usize>| written.get(range.clone()).unwrap_or_default();
         let mut hash = Hashing::default();
         canonical::put_request(
             &mut hash,
             self.head.method,
-            |sink| sink.put(part(&target.path)),
-            |sink| sink.put(part(&target.query)),
+            |sink| sink.put(part(&places.path)),
+            |sink| sink.put(part(&places.query)),
             self.headers(),
+            |sink| match self.is_presigned() {
+                true => canonical::put_names(sink, self.headers()),
+                false => sink.put(part(&places.names)),
+            },
             self.payload(),
         );
         let to_sign = canonical::string_to_sign(&self.date, &self.scope, &hash.finish());
@@ -373,32 +372,28 @@ impl SignedHead<'_> {
         canonical::hex(&key.finalize().into_bytes().into())
     }
 
-    fn put_request_line(&self, sink: &mut Filling<'_>) -> Target {
+    fn put_request_line(&self, sink: &mut Filling<'_>) -> Places {
+        let mut places = Places::default();
         sink.put(self.head.method);
         sink.put(b" ");
-        let path = sink.filled().len();
+        places.path.start = sink.len();
         self.put_path(sink);
-        let mut target = Target {
-            path: path..sink.filled().len(),
-            query: 0..0,
-            signature: None,
-        };
-        let presigned = self.verified.lifetime.is_some();
-        if presigned || self.head.query.others().next().is_some() {
+        places.path.end = sink.len();
+        if self.is_presigned() || self.head.query.others().next().is_some() {
             sink.put(b"?");
-            let query = sink.filled().len();
+            places.query.start = sink.len();
             self.put_query(sink);
-            target.query = query..sink.filled().len();
+            places.query.end = sink.len();
         }
-        if presigned {
+        if self.is_presigned() {
             sink.put(b"&X-Amz-Signature=");
-            target.signature = Some(sink.filled().len());
-            sink.put(&[b'0'; 64]);
+            places.signature = sink.len();
+            sink.put(UNSIGNED);
         }
         sink.put(b" ");
         sink.put(self.head.version);
         sink.put(b"\r\n");
-        target
+        places
     }
 
     /// The headers that tell of a body whose framing is another now.
@@ -428,51 +423,50 @@ impl SignedHead<'_> {
         if !self.virtual_host.is_empty() {
             sink.put(b"/");
         }
-        uri::put_canonical(sink, self.path, Part::Path);
+        match self.head.canonical_path {
+            true => sink.put(self.path),
+            false => uri::put_canonical(sink, self.path, Part::Path),
+        }
     }
 
     /// The canonical query.
     fn put_query(&self, sink: &mut impl Sink) {
         let mut added = ArrayVec::<(&[u8], Parameter<'_>), 7>::new();
-        if self.verified.lifetime.is_some() {
-            added.push((b"X-Amz-Algorithm", Parameter::Text(ALGORITHM)));
+        if self.is_presigned() {
+            added.push((b"X-Amz-Algorithm", Parameter::Plain(ALGORITHM)));
             if self.verified.payload_place == PayloadPlace::Query {
                 added.push((
                     Added::ContentSha256.spelling(),
-                    Parameter::Text(self.verified.payload.as_bytes()),
+                    Parameter::Plain(self.verified.payload.as_bytes()),
                 ));
             }
             added.push((b"X-Amz-Credential", Parameter::Credential(self)));
             added.push((
                 Added::Date.spelling(),
-                Parameter::Text(self.date.as_bytes()),
+                Parameter::Plain(self.date.as_bytes()),
             ));
-            added.push((b"X-Amz-Expires", Parameter::Text(&self.expires)));
+            added.push((b"X-Amz-Expires", Parameter::Plain(&self.expires)));
             if let Some(token) = &self.origin.session_token {
-                added.push((
-                    Added::SecurityToken.spelling(),
-                    Parameter::Text(token.expose()),
-                ));
+                added.push((Added::SecurityToken.spelling(), Parameter::Token(token)));
             }
             added.push((b"X-Amz-SignedHeaders", Parameter::SignedHeaders(self)));
         }
         self.head.query.put_with(sink, &added);
     }
 
-    fn put_authorization(&self, sink: &mut impl Sink, signature: &[u8; 64]) {
+    fn put_authorization(&self, sink: &mut Filling<'_>, places: &mut Places) {
         sink.put(b"Authorization: AWS4-HMAC-SHA256 Credential=");
-        self.put_credential(sink);
-        sink.put(b", SignedHeaders=");
-        canonical::put_names(sink, self.headers());
-        sink.put(b", Signature=");
-        sink.put(signature);
-        sink.put(b"\r\n");
-    }
-
-    fn put_credential(&self, sink: &mut impl Sink) {
         sink.put(self.origin.credential.access_key());
         sink.put(b"/");
         self.scope.put(sink);
+        sink.put(b", SignedHeaders=");
+        places.names.start = sink.len();
+        canonical::put_names(sink, self.headers());
+        places.names.end = sink.len();
+        sink.put(b", Signature=");
+        places.signature = sink.len();
+        sink.put(UNSIGNED);
+        sink.put(b"\r\n");
     }
 
     /// The signed headers, sorted.
@@ -499,7 +493,7 @@ impl SignedHead<'_> {
 
     /// The value of a header that is written anew; `None` where it is not written.
     fn added(&self, header: Added) -> Option<&[u8]> {
-        let presigned = self.verified.lifetime.is_some();
+        let presigned = self.is_presigned();
         match header {
             Added::Host => Some(self.host()),
             _ if self.verified.form() == Form::Anonymous => None,
@@ -514,6 +508,10 @@ impl SignedHead<'_> {
             Added::Date => Some(self.date.as_bytes()),
             Added::SecurityToken => self.origin.session_token.as_ref().map(SecretKey::expose),
         }
+    }
+
+    fn is_presigned(&self) -> bool {
+        self.verified.lifetime.is_some()
     }
 
     /// What is signed in the place of the body.
@@ -557,17 +555,25 @@ fn added_at(place: u16) -> Option<Added> {
 
 /// A query parameter of a presigned request.
 enum Parameter<'a> {
-    Text(&'a [u8]),
+    /// Nothing in it needs percent-encoding.
+    Plain(&'a [u8]),
     Credential(&'a SignedHead<'a>),
+    Token(&'a SecretKey),
     SignedHeaders(&'a SignedHead<'a>),
 }
 
 impl Value for Parameter<'_> {
     fn put(&self, sink: &mut impl Sink) {
         match self {
-            Parameter::Text(text) => sink.put(text),
-            Parameter::Credential(head) => head.put_credential(sink),
-            Parameter::SignedHeaders(head) => canonical::put_names(sink, head.headers()),
+            Parameter::Plain(text) => sink.put(text),
+            Parameter::Credential(head) => {
+                uri::put_encoded(sink, head.origin.credential.access_key(), Part::Query);
+                head.scope.put_encoded(sink);
+            }
+            Parameter::Token(token) => uri::put_encoded(sink, token.expose(), Part::Query),
+            Parameter::SignedHeaders(head) => {
+                canonical::put_names(&mut Encoding(sink), head.headers());
+            }
         }
     }
 }

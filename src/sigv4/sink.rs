@@ -67,6 +67,10 @@ impl<'a> Filling<'a> {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.filled
+    }
+
     pub(crate) fn filled(&self) -> &[u8] {
         self.out.get(..self.filled).unwrap_or_default()
     }

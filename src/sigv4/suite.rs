@@ -237,6 +237,7 @@ impl Case {
             |sink| uri::put_canonical(sink, path.as_bytes(), Part::Path),
             |sink| query.put_signed(sink),
             list.iter().copied(),
+            |sink| canonical::put_names(sink, list.iter().copied()),
             body_hash.as_bytes(),
         );
         let to_sign = canonical::string_to_sign(&date, &scope, &Sha256::digest(&request).into());

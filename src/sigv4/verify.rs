@@ -82,6 +82,8 @@ pub struct Verified<'r> {
     form: Form,
     access_key: &'r [u8],
     pub(crate) path: &'r [u8],
+    /// Where the path is in its canonical form and the query holds nothing that is kept, the query.
+    pub(crate) plain_query: Option<&'r [u8]>,
     /// The client's; `us-east-1` where its form has none.
     pub(crate) region: Region,
     pub(crate) lifetime: Option<Lifetime>,
@@ -134,13 +136,26 @@ impl<'r> Verified<'r> {
             form: Form::V4Header,
             access_key: b"",
             path,
-            region: Region::us_east_1(),
+            plain_query: None,
+            region: Region::US_EAST_1,
             lifetime: None,
             payload: Payload::EMPTY,
             payload_place: PayloadPlace::Header,
             verify_payload: false,
             upload: None,
         }
+    }
+
+    /// The path in a target that is the very one that was verified, where path and query are in
+    /// canonical form and there is nothing in the query but the signature.
+    pub(crate) fn plain_path<'t>(&self, target: &'t [u8]) -> Option<&'t [u8]> {
+        let query = self.plain_query?;
+        let (path, behind) = target.split_at_checked(self.path.len())?;
+        let same_query = match behind {
+            [b'?', behind @ ..] => behind == query,
+            _ => behind.is_empty() && query.is_empty(),
+        };
+        (same_query && path == self.path).then_some(path)
     }
 
     /// What the head says of a body in `aws-chunked` framing; `None` for any other body.
@@ -258,6 +273,7 @@ fn decide<'r>(
         form,
         access_key: claim.access_key,
         path: request.path,
+        plain_query: Some(request.query).filter(|_| input.canonical_path && input.query.is_plain()),
         region: proof.region,
         lifetime: proof.lifetime,
         payload: proof.payload,
@@ -296,6 +312,8 @@ struct Input<'h, 'r> {
     request: Request<'h, 'r>,
     fields: Fields<'r>,
     query: Query<'h, 'r>,
+    /// The path is in its canonical form as it is.
+    canonical_path: bool,
 }
 
 impl<'h, 'r> Input<'h, 'r> {
@@ -304,10 +322,9 @@ impl<'h, 'r> Input<'h, 'r> {
         room: &'h mut Parameters,
     ) -> Result<Input<'h, 'r>, Rejection> {
         let fields = Fields::scan(request.headers)?;
-        if !request.path.starts_with(b"/")
-            || uri::is_canonical(request.path, Part::Path).is_none()
-            || !is_token(request.method)
-        {
+        let canonical_path =
+            uri::is_canonical(request.path, Part::Path).ok_or(Rejection::InvalidUri)?;
+        if !request.path.starts_with(b"/") || !is_token(request.method) {
             return Err(Rejection::InvalidUri);
         }
         let query = Query::parse(request.query, room).map_err(|fault| match fault {
@@ -318,6 +335,7 @@ impl<'h, 'r> Input<'h, 'r> {
             request: *request,
             fields,
             query,
+            canonical_path,
         })
     }
 
@@ -489,7 +507,7 @@ impl<'h, 'r> Input<'h, 'r> {
         match &rules.region {
             Some(expected) if *expected != scope.region && !self.is_us_east_1(&scope.region) => {
                 Err(Rejection::WrongRegion {
-                    expected: expected.clone(),
+                    expected: *expected,
                 })
             }
             _ => Ok(()),
@@ -518,7 +536,7 @@ impl<'h, 'r> Input<'h, 'r> {
         let mut is_signed = [false; MAX_HEADERS];
         let mut complete = true;
         let mut host_signed = false;
-        for (at, name) in authorization.signed_headers().enumerate() {
+        for (at, name) in authorization.names().enumerate() {
             // No name is there twice, so one of these has no header.
             if at > self.request.headers.len() {
                 return Err(Rejection::SignatureDoesNotMatch);
@@ -561,9 +579,13 @@ impl<'h, 'r> Input<'h, 'r> {
         canonical::put_request(
             sink,
             self.request.method,
-            |sink| uri::put_canonical(sink, self.request.path, Part::Path),
+            |sink| match self.canonical_path {
+                true => sink.put(self.request.path),
+                false => uri::put_canonical(sink, self.request.path, Part::Path),
+            },
             |sink| self.query.put_signed(sink),
             signed.iter().copied(),
+            |sink| sink.put(v4.authorization.signed_headers()),
             v4.payload.as_bytes(),
         );
     }
@@ -605,7 +627,7 @@ impl<'h, 'r> Input<'h, 'r> {
         }
         Ok(Proof {
             client: Some(client),
-            region: Region::us_east_1(),
+            region: Region::US_EAST_1,
             lifetime: None,
             payload,
             payload_place,
@@ -681,7 +703,7 @@ impl<'h, 'r> Input<'h, 'r> {
         let (payload, payload_place) = self.unsigned_payload()?;
         Ok(Proof {
             client: None,
-            region: Region::us_east_1(),
+            region: Region::US_EAST_1,
             lifetime: None,
             payload,
             payload_place,

@@ -6,8 +6,9 @@ use arrayvec::ArrayVec;
 use crate::{
     error::Unsignable,
     query::{Parameters, Query, QueryFault},
-    request::{Header, MAX_HEADERS, is_amz, is_token},
+    request::{Header, LOW_LINE, MAX_HEADERS, is_amz, split_token},
     uri::{self, Part},
+    verify::Verified,
 };
 
 /// The request head that nginx serialised for the upstream: HTTP/1 text up to and with the blank
@@ -15,11 +16,16 @@ use crate::{
 pub struct WireHead<'s, 'a> {
     pub(crate) method: &'a [u8],
     pub(crate) path: &'a [u8],
+    /// The path is in its canonical form as it is.
+    pub(crate) canonical_path: bool,
+    /// Without a signature's parameters.
     pub(crate) query: Query<'s, 'a>,
     pub(crate) version: &'a [u8],
     /// The header lines, each with its CRLF.
     block: &'a [u8],
     lines: &'s [Line],
+    /// Bytes of the names that may be signed, each with a separator.
+    pub(crate) names_length: usize,
     content_length: Option<u64>,
     chunked: bool,
 }
@@ -69,10 +75,28 @@ pub(crate) enum Body {
 }
 
 impl Fate {
-    fn of(name: &[u8]) -> Fate {
-        // As in `is_amz`, `_` counts as `-`.
-        let same = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b) || (*a == b'_' && *b == b'-');
-        let is = |other: &[u8]| name.iter().zip(other).all(same);
+    /// Bytes of the longest name that is known.
+    const LONGEST: usize = 28;
+
+    /// Of a header, by its name and the kinds of the bytes in it.
+    fn of(name: &[u8], kinds: u8) -> Fate {
+        if kinds & LOW_LINE != 0 {
+            // As in `is_amz`, `_` counts as `-`.
+            let mut dashed = ArrayVec::<u8, { Fate::LONGEST }>::new();
+            dashed.extend(name.iter().take(Fate::LONGEST).map(|&byte| match byte {
+                b'_' => b'-',
+                byte => byte,
+            }));
+            return Fate::of(
+                if name.len() > Fate::LONGEST {
+                    name
+                } else {
+                    &dashed
+                },
+                0,
+            );
+        }
+        let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
         match name.len() {
             4 if is(b"host") => Fate::Drop,
             10 if is(b"x-amz-date") => Fate::Drop,
@@ -136,103 +160,133 @@ impl Body {
 }
 
 impl<'s, 'a> WireHead<'s, 'a> {
-    /// Reads a head.
+    /// Reads the head of a verified request.
     ///
     /// # Errors
     /// If it is not a head that can be signed, whatever the origin.
-    pub fn parse(head: &'a [u8], room: &'s mut HeadRoom) -> Result<WireHead<'s, 'a>, Unsignable> {
+    pub fn parse(
+        head: &'a [u8],
+        verified: &Verified<'_>,
+        room: &'s mut HeadRoom,
+    ) -> Result<WireHead<'s, 'a>, Unsignable> {
         u32::try_from(head.len()).map_err(|_| Unsignable::TooLong)?;
         let (request_line, block) = split_line(head).map_err(|_| Unsignable::NotHttp1)?;
-        let first = memchr::memchr(b' ', request_line).ok_or(Unsignable::NotHttp1)?;
-        let last = memchr::memrchr(b' ', request_line).ok_or(Unsignable::NotHttp1)?;
-        let method = request_line.get(..first).unwrap_or_default();
-        let target = request_line.get(first + 1..last).unwrap_or(b" ");
-        let version = request_line.get(last + 1..).unwrap_or_default();
-        if !is_token(method)
-            || target.contains(&b' ')
-            || !matches!(version, b"HTTP/1.0" | b"HTTP/1.1")
-        {
+        let (method, _, rest) = split_token(request_line);
+        let (target, version) = rest
+            .split_last_chunk::<8>()
+            .filter(|(_, version)| matches!(*version, b"HTTP/1.0" | b"HTTP/1.1"))
+            .ok_or(Unsignable::NotHttp1)?;
+        let (b" ", [target @ .., b' ']) = target.split_at_checked(1).ok_or(Unsignable::NotHttp1)?
+        else {
+            return Err(Unsignable::NotHttp1);
+        };
+        if method.is_empty() {
             return Err(Unsignable::NotHttp1);
         }
-        let question = memchr::memchr(b'?', target).unwrap_or(target.len());
-        let (path, query) = target.split_at(question);
-        if !path.starts_with(b"/") || uri::is_canonical(path, Part::Path).is_none() {
-            return Err(Unsignable::Target);
-        }
-        let query = Query::parse_others(query.get(1..).unwrap_or_default(), &mut room.parameters)
-            .map_err(|fault| match fault {
-            QueryFault::TooMany => Unsignable::TooManyParameters,
-            QueryFault::Escape => Unsignable::Target,
-        })?;
         let mut head = WireHead {
             method,
-            path,
-            query,
+            path: target,
+            canonical_path: true,
+            query: Query::NONE,
             version,
             block,
             lines: &[],
+            names_length: 0,
             content_length: None,
             chunked: false,
         };
+        match verified.plain_path(target) {
+            Some(path) => head.path = path,
+            None => head.read_target(target, &mut room.parameters)?,
+        }
         head.read_lines(&mut room.lines)?;
         head.lines = &room.lines;
         Ok(head)
     }
+    fn read_target(
+        &mut self,
+        target: &'a [u8],
+        room: &'s mut Parameters,
+    ) -> Result<(), Unsignable> {
+        if target.contains(&b' ') {
+            return Err(Unsignable::NotHttp1);
+        }
+        let question = memchr::memchr(b'?', target).unwrap_or(target.len());
+        let (path, query) = target.split_at(question);
+        if !path.starts_with(b"/") {
+            return Err(Unsignable::Target);
+        }
+        self.path = path;
+        self.canonical_path = uri::is_canonical(path, Part::Path).ok_or(Unsignable::Target)?;
+        self.query =
+            Query::parse_others(query.get(1..).unwrap_or_default(), room).map_err(|fault| {
+                match fault {
+                    QueryFault::TooMany => Unsignable::TooManyParameters,
+                    QueryFault::Escape => Unsignable::Target,
+                }
+            })?;
+        Ok(())
+    }
 
     /// Bytes of the request line at the most, once path and query are in canonical form.
     pub(crate) fn target_max_len(&self) -> usize {
-        let path = match uri::is_canonical(self.path, Part::Path) {
-            Some(true) => self.path.len(),
-            _ => 3 * self.path.len(),
-        };
-        self.method.len() + path + self.query.max_len()
+        let factor = if self.canonical_path { 1 } else { 3 };
+        self.method.len() + factor * self.path.len() + self.query.max_len()
     }
 
     fn read_lines(&mut self, lines: &mut ArrayVec<Line, MAX_HEADERS>) -> Result<(), Unsignable> {
         lines.clear();
         let mut rest = self.block;
         loop {
-            let (line, behind) = split_line(rest)?;
-            if line.is_empty() {
-                let length = self.block.len() - rest.len();
-                self.block = self.block.get(..length).unwrap_or_default();
-                return if behind.is_empty() {
-                    Ok(())
-                } else {
-                    Err(Unsignable::BytesBehind)
-                };
+            let (name, kinds, value) = split_token(rest);
+            let [b':', value @ ..] = value else {
+                break;
+            };
+            let (value, behind) = split_line(value)?;
+            let fate = Fate::of(name, kinds);
+            match fate {
+                _ if name.is_empty() => return Err(Unsignable::Header),
+                Fate::Length if kinds & LOW_LINE == 0 => {
+                    self.read_framing(name, value.trim_ascii())?
+                }
+                Fate::Sign | Fate::Framing | Fate::ChecksumAlgorithm => {
+                    self.names_length += name.len() + 1;
+                }
+                Fate::Drop | Fate::Keep | Fate::Length | Fate::Encoding => {}
             }
-            if line.starts_with(b" ") || line.starts_with(b"\t") {
-                return Err(Unsignable::ObsoleteFold);
-            }
-            let colon = memchr::memchr(b':', line).ok_or(Unsignable::Header)?;
-            let (name, value) = line.split_at(colon);
-            if !is_token(name) {
-                return Err(Unsignable::Header);
-            }
-            self.read_framing(name, value.get(1..).unwrap_or_default().trim_ascii())?;
             let line = Line {
                 start: (self.block.len() - rest.len()) as u32,
-                name: u16::try_from(colon).map_err(|_| Unsignable::Header)?,
-                fate: Fate::of(name),
+                name: u16::try_from(name.len()).map_err(|_| Unsignable::Header)?,
+                fate,
             };
             lines
                 .try_push(line)
                 .map_err(|_| Unsignable::TooManyHeaders)?;
             rest = behind;
         }
+        let (line, behind) = split_line(rest)?;
+        if !line.is_empty() {
+            return Err(match line {
+                [b' ' | b'\t', ..] => Unsignable::ObsoleteFold,
+                _ => Unsignable::Header,
+            });
+        }
+        if !behind.is_empty() {
+            return Err(Unsignable::BytesBehind);
+        }
+        self.block = self
+            .block
+            .get(..self.block.len() - rest.len())
+            .unwrap_or_default();
+        Ok(())
     }
 
     /// Takes note of how the body is delimited, which must be said at most once.
     fn read_framing(&mut self, name: &[u8], value: &[u8]) -> Result<(), Unsignable> {
-        let length = name.eq_ignore_ascii_case(b"content-length");
-        if !length && !name.eq_ignore_ascii_case(b"transfer-encoding") {
-            return Ok(());
-        }
         if self.content_length.is_some() || self.chunked {
             return Err(Unsignable::ContentLength);
         }
-        if length {
+        if name.eq_ignore_ascii_case(b"content-length") {
             let digits = Some(value).filter(|value| value.iter().all(u8::is_ascii_digit));
             self.content_length =
                 digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
@@ -287,6 +341,11 @@ impl<'s, 'a> WireHead<'s, 'a> {
             line.start as usize..line.start as usize + usize::from(line.name)
         });
         self.block.get(line).unwrap_or_default()
+    }
+
+    /// Bytes of the header lines, whatever becomes of them.
+    pub(crate) fn lines_len(&self) -> usize {
+        self.block.len()
     }
 
     /// The lines that go on the wire again, as many of them together as lie together.

@@ -75,7 +75,7 @@ fn measure(name: &str, upload: &Upload, buffer: usize, ideal: Duration) {
     let verified = verdict(&raw, &Directory::new(&[(KEY, SECRET)]), &rules(), NOW).unwrap();
     let wire = head.replacen('\n', " HTTP/1.1\n", 1).replace('\n', "\r\n") + "\r\n";
     let mut room = HeadRoom::default();
-    let wire = WireHead::parse(wire.as_bytes(), &mut room).unwrap();
+    let wire = WireHead::parse(wire.as_bytes(), &verified, &mut room).unwrap();
     let origin = Origin {
         credential: credential("AKIDORIGIN", "origin/secret"),
         session_token: None,

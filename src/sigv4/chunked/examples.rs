@@ -70,7 +70,7 @@ fn body(signatures: [&str; 3], trailer: &str) -> Vec<u8> {
 
 fn chain(seed: &[u8; 64]) -> Chain {
     let date = AmzDate::parse(b"20130524T000000Z").unwrap();
-    let scope = Scope::s3(date.day(), Region::us_east_1());
+    let scope = Scope::s3(date.day(), Region::US_EAST_1);
     let key = derive(b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", &scope);
     Chain::new(key, date, scope, *seed)
 }

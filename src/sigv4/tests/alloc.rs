@@ -133,7 +133,7 @@ fn none_on_the_hot_path() {
             // Every try on another origin.
             for origin in &origins {
                 let mut room = HeadRoom::default();
-                let head = WireHead::parse(head.as_bytes(), &mut room).unwrap();
+                let head = WireHead::parse(head.as_bytes(), &verified, &mut room).unwrap();
                 let signed = sign(&verified, &head, origin, keys, Timestamp(NOW)).unwrap();
                 signed.write(&mut out);
             }
@@ -177,7 +177,7 @@ fn none_per_chunk() {
         let wire = format!("{} HTTP/1.1\nHost: h\n\n", head.lines().next().unwrap());
         let wire = wire.replace('\n', "\r\n");
         let mut room = HeadRoom::default();
-        let wire = WireHead::parse(wire.as_bytes(), &mut room).unwrap();
+        let wire = WireHead::parse(wire.as_bytes(), &verified, &mut room).unwrap();
         let mut keys = KeyCache::new(1);
         let mut out = vec![0; 4_096];
         let signed = sign(&verified, &wire, &origin, &mut keys, Timestamp(NOW)).unwrap();

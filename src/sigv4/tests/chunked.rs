@@ -557,7 +557,7 @@ fn no_head_without_its_framing() {
     let verified = verified(&raw).unwrap();
     let wire = b"PUT /bucket/key HTTP/1.1\r\nHost: h\r\n\r\n";
     let mut room = HeadRoom::default();
-    let wire = WireHead::parse(wire, &mut room).unwrap();
+    let wire = WireHead::parse(wire, &verified, &mut room).unwrap();
     for framing in [Framing::Keep, Framing::Decode] {
         let origin = origin(framing);
         let mut keys = KeyCache::new(8);
@@ -576,7 +576,7 @@ fn resign(head: &str, framing: Framing, checksum: Option<Checksum>) -> Sent {
     let headers = headers.replace('\n', "\r\n");
     let wire = format!("{line} HTTP/1.1\r\n{headers}Accept: */*\r\n\r\n");
     let mut room = HeadRoom::default();
-    let wire = WireHead::parse(wire.as_bytes(), &mut room).unwrap();
+    let wire = WireHead::parse(wire.as_bytes(), &verified, &mut room).unwrap();
     let origin = origin(framing);
     let signed = sign(
         &verified,

@@ -88,7 +88,7 @@ proptest! {
         };
         let head = head_of(&text);
         let mut room = HeadRoom::default();
-        let head = WireHead::parse(head.as_bytes(), &mut room).unwrap();
+        let head = WireHead::parse(head.as_bytes(), &verified, &mut room).unwrap();
         let origin = origin(Addressing::Path);
         let mut keys = KeyCache::new(2);
         let signed = sign(&verified, &head, &origin, &mut keys, Timestamp(NOW)).unwrap();
@@ -223,7 +223,7 @@ fn hostile_value() -> impl Strategy<Value = Vec<u8>> {
 
 fn sign_whatever(verified: &Verified<'_>, head: &[u8], addressing: Addressing, now: i64) {
     let mut room = HeadRoom::default();
-    let Ok(head) = WireHead::parse(head, &mut room) else {
+    let Ok(head) = WireHead::parse(head, verified, &mut room) else {
         return;
     };
     let origin = origin(addressing);

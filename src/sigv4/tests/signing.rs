@@ -44,7 +44,7 @@ fn resign_head(text: &str, head: &str, origin: &Origin, now: i64) -> Result<Stri
     };
     let verified = verdict(&raw, &clients(), &rules, NOW).expect(text);
     let mut room = HeadRoom::default();
-    let head = WireHead::parse(head.as_bytes(), &mut room)?;
+    let head = WireHead::parse(head.as_bytes(), &verified, &mut room)?;
     let mut keys = KeyCache::new(8);
     let signed = sign(&verified, &head, origin, &mut keys, Timestamp(now))?;
     let mut out = vec![0; signed.max_len()];
@@ -443,10 +443,12 @@ fn heads_that_must_not_be_sent() {
         assert_eq!(send(&head), Err(expected), "{}", head.escape_debug());
         assert!(!expected.to_string().is_empty());
     }
+    let raw = Raw::new(&text);
+    let verified = verdict(&raw, &clients(), &rules(), NOW).unwrap();
     let framing = |line: &str| {
         let head = with(line);
         let mut room = HeadRoom::default();
-        let head = WireHead::parse(head.as_bytes(), &mut room).unwrap();
+        let head = WireHead::parse(head.as_bytes(), &verified, &mut room).unwrap();
         (head.content_length(), head.is_chunked())
     };
     assert_eq!(
@@ -482,7 +484,7 @@ fn a_short_slice_is_left_alone() {
     let verified = verdict(&raw, &clients(), &rules(), NOW).unwrap();
     let head = head_of(&text);
     let mut room = HeadRoom::default();
-    let head = WireHead::parse(head.as_bytes(), &mut room).unwrap();
+    let head = WireHead::parse(head.as_bytes(), &verified, &mut room).unwrap();
     let origin = origin();
     let signed = sign(
         &verified,
