@@ -8,9 +8,8 @@ use std::{
     },
 };
 
-use hmac::{Hmac, KeyInit, Mac};
 use lru::LruCache;
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, block_api::compress256};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
@@ -75,8 +74,95 @@ impl Credential {
     }
 }
 
-/// An HMAC that has taken in its key; cloned for every signature.
-pub(crate) type SigningKey = Hmac<Sha256>;
+/// A key of HMAC-SHA256 (RFC 2104), taken in already: the states of SHA-256 behind the inner and
+/// the outer block of the key, so that a signature needs no other work than its own blocks.
+/// Zeroised when dropped.
+#[derive(Clone)]
+pub(crate) struct SigningKey {
+    inner: Zeroizing<[u32; 8]>,
+    outer: Zeroizing<[u32; 8]>,
+}
+
+impl SigningKey {
+    /// With the concatenation of `parts` as the key: padded to a block, or hashed where it is longer.
+    fn new(parts: &[&[u8]]) -> SigningKey {
+        let mut block = Zeroizing::new([0_u8; 64]);
+        if parts.iter().map(|part| part.len()).sum::<usize>() <= block.len() {
+            let bytes = parts.iter().copied().flatten();
+            block
+                .iter_mut()
+                .zip(bytes)
+                .for_each(|(to, from)| *to = *from);
+        } else {
+            let mut hash = Sha256::new();
+            parts.iter().for_each(|part| hash.update(part));
+            let mut digest: [u8; 32] = hash.finalize().into();
+            block
+                .iter_mut()
+                .zip(&digest)
+                .for_each(|(to, from)| *to = *from);
+            digest.zeroize();
+        }
+        let state_behind = |pad: u8| {
+            let mut state = Zeroizing::new(INITIAL_STATE);
+            let padded = Zeroizing::new(block.map(|byte| byte ^ pad));
+            compress256(&mut state, &[*padded]);
+            state
+        };
+        SigningKey {
+            inner: state_behind(0x36),
+            outer: state_behind(0x5c),
+        }
+    }
+
+    /// The HMAC of a message.
+    pub(crate) fn sign(&self, message: &[u8]) -> [u8; 32] {
+        digest_behind_key(&self.outer, &digest_behind_key(&self.inner, message))
+    }
+}
+
+/// Of SHA-256: FIPS 180-4 section 5.3.3.
+const INITIAL_STATE: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+
+/// The SHA-256 of a block, behind which it was in this state, and of a message. The padding is that
+/// of FIPS 180-4 section 5.1.1.
+fn digest_behind_key(state: &[u32; 8], message: &[u8]) -> [u8; 32] {
+    let mut state = *state;
+    let (blocks, rest) = message.as_chunks::<64>();
+    compress256(&mut state, blocks);
+
+    let bits = 8 * (64 + message.len() as u64);
+    let mut last = [[0; 64]; 2];
+    let last = match rest.len() {
+        ..56 => last.get_mut(1..),
+        _ => last.get_mut(..),
+    }
+    .unwrap_or_default();
+    let bytes = last.as_flattened_mut();
+    bytes
+        .iter_mut()
+        .zip(rest.iter().chain(&[0x80]))
+        .for_each(|(to, from)| *to = *from);
+    if let Some(length) = bytes.last_chunk_mut() {
+        *length = bits.to_be_bytes();
+    }
+    compress256(&mut state, last);
+
+    let mut digest = [0; 32];
+    for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(state) {
+        *bytes = word.to_be_bytes();
+    }
+    digest
+}
 
 /// Signing keys, bounded; one per worker. The least recently used one is dropped first.
 pub struct KeyCache {
@@ -157,40 +243,15 @@ fn cache_key(credential: &Credential, scope: &Scope) -> CacheKey {
 
 /// `HMAC(HMAC(HMAC(HMAC("AWS4" + secret, day), region), service), "aws4_request")`
 pub(crate) fn derive(secret: &[u8], scope: &Scope) -> SigningKey {
-    let mut key = keyed(&[b"AWS4", secret]);
+    let mut key = SigningKey::new(&[b"AWS4", secret]);
     for part in [
         scope.day.as_bytes(),
         scope.region.as_bytes(),
         scope.service,
         b"aws4_request",
     ] {
-        key.update(part);
-        let mut next: [u8; 32] = key.finalize().into_bytes().into();
-        key = keyed(&[&next]);
-        next.zeroize();
+        let next = Zeroizing::new(key.sign(part));
+        key = SigningKey::new(&[&*next]);
     }
     key
-}
-
-/// An HMAC keyed with the concatenation of `parts`: RFC 2104 pads a key to a block, and hashes one
-/// that is longer.
-fn keyed(parts: &[&[u8]]) -> SigningKey {
-    let mut block = Zeroizing::new([0_u8; 64]);
-    if parts.iter().map(|part| part.len()).sum::<usize>() <= block.len() {
-        let bytes = parts.iter().copied().flatten();
-        block
-            .iter_mut()
-            .zip(bytes)
-            .for_each(|(to, from)| *to = *from);
-    } else {
-        let mut hash = Sha256::new();
-        parts.iter().for_each(|part| hash.update(part));
-        let mut digest: [u8; 32] = hash.finalize().into();
-        block
-            .iter_mut()
-            .zip(&digest)
-            .for_each(|(to, from)| *to = *from);
-        digest.zeroize();
-    }
-    SigningKey::new((&*block).into())
 }

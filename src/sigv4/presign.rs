@@ -1,5 +1,4 @@
 //! Makes presigned URLs: a client's side of what `verify` checks.
-use hmac::Mac;
 
 use crate::{
     authorization::MAX_EXPIRES,
@@ -109,9 +108,9 @@ impl Presign<'_> {
             |sink| sink.put(&names),
             payload.unwrap_or(b"UNSIGNED-PAYLOAD"),
         );
-        let mut mac = keys::derive(credential.secret(), &scope);
-        mac.update(&canonical::string_to_sign(&date, &scope, &hash.finish()));
-        let signature = canonical::hex(&mac.finalize().into_bytes().into());
+        let to_sign = canonical::string_to_sign(&date, &scope, &hash.finish());
+        let key = keys::derive(credential.secret(), &scope);
+        let signature = canonical::hex(&key.sign(&to_sign));
         put_parameter(&mut query, "&X-Amz-Signature", &signature);
         Ok([path, query].join(b"?".as_slice()))
     }

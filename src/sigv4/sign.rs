@@ -2,7 +2,6 @@
 use std::ops::Range;
 
 use arrayvec::ArrayVec;
-use hmac::Mac;
 
 use crate::{
     canonical::{self, ALGORITHM},
@@ -292,7 +291,7 @@ impl SignedHead<'_> {
         if key.is_some() && !self.is_presigned() {
             self.put_authorization(&mut sink, &mut places);
         }
-        let signature = key.map(|key| self.signature(key, &places, sink.filled()));
+        let signature = key.map(|key| self.signature(&key, &places, sink.filled()));
         if let Some(signature) = &signature {
             sink.replace(places.signature, signature);
         }
@@ -352,7 +351,7 @@ impl SignedHead<'_> {
     }
 
     /// Signs what has been written: the path and the query on the wire are canonical.
-    fn signature(&self, mut key: SigningKey, places: &Places, written: &[u8]) -> [u8; 64] {
+    fn signature(&self, key: &SigningKey, places: &Places, written: &[u8]) -> [u8; 64] {
         let part = |range: &Range<usize>| written.get(range.clone()).unwrap_or_default();
         let mut hash = Hashing::default();
         canonical::put_request(
@@ -368,8 +367,7 @@ impl SignedHead<'_> {
             self.payload(),
         );
         let to_sign = canonical::string_to_sign(&self.date, &self.scope, &hash.finish());
-        key.update(&to_sign);
-        canonical::hex(&key.finalize().into_bytes().into())
+        canonical::hex(&key.sign(&to_sign))
     }
 
     fn put_request_line(&self, sink: &mut Filling<'_>) -> Places {

@@ -8,26 +8,44 @@ pub(crate) trait Sink {
 }
 
 /// Hashes what it is given. Pieces are gathered first, since most are shorter than a block.
-#[derive(Default)]
 pub(crate) struct Hashing {
     hash: Sha256,
-    gathered: ArrayVec<u8, 512>,
+    gathered: [u8; 512],
+    length: usize,
+}
+
+impl Default for Hashing {
+    fn default() -> Hashing {
+        Hashing {
+            hash: Sha256::new(),
+            gathered: [0; 512],
+            length: 0,
+        }
+    }
 }
 
 impl Hashing {
     /// The hash of all that was put.
-    pub(crate) fn finish(&mut self) -> [u8; 32] {
-        self.hash.update(&self.gathered);
-        self.gathered.clear();
-        self.hash.finalize_reset().into()
+    pub(crate) fn finish(mut self) -> [u8; 32] {
+        self.flush();
+        self.hash.finalize().into()
+    }
+
+    fn flush(&mut self) {
+        self.hash
+            .update(self.gathered.get(..self.length).unwrap_or_default());
+        self.length = 0;
     }
 
     #[cold]
     fn spill(&mut self, bytes: &[u8]) {
-        self.hash.update(&self.gathered);
-        self.gathered.clear();
-        if self.gathered.try_extend_from_slice(bytes).is_err() {
-            self.hash.update(bytes);
+        self.flush();
+        match self.gathered.get_mut(..bytes.len()) {
+            Some(place) => {
+                place.copy_from_slice(bytes);
+                self.length = bytes.len();
+            }
+            None => self.hash.update(bytes),
         }
     }
 }
@@ -35,10 +53,47 @@ impl Hashing {
 impl Sink for Hashing {
     #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
-        if self.gathered.try_extend_from_slice(bytes).is_err() {
-            self.spill(bytes);
+        match self
+            .gathered
+            .get_mut(self.length..self.length + bytes.len())
+        {
+            Some(place) => {
+                copy(place, bytes);
+                self.length += bytes.len();
+            }
+            None => self.spill(bytes),
         }
     }
+}
+
+/// Copies as many bytes as there are on both sides. Most pieces are short: a call costs more than
+/// the copy then.
+#[inline(always)]
+fn copy(to: &mut [u8], from: &[u8]) {
+    if !copy_ends::<16>(to, from) && !copy_ends::<8>(to, from) && !copy_ends::<4>(to, from) {
+        if from.len() > 32 {
+            return to.copy_from_slice(from);
+        }
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    }
+}
+
+/// Copies N to 2 N bytes as two pieces of N, which may overlap.
+#[inline(always)]
+fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) -> bool {
+    if from.len() > 2 * N {
+        return false;
+    }
+    let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) else {
+        return false;
+    };
+    if let Some(to) = to.first_chunk_mut() {
+        *to = *first;
+    }
+    if let Some(to) = to.last_chunk_mut() {
+        *to = *last;
+    }
+    true
 }
 
 /// Counts bytes.
@@ -93,7 +148,7 @@ impl Sink for Filling<'_> {
     fn put(&mut self, bytes: &[u8]) {
         match self.out.get_mut(self.filled..self.filled + bytes.len()) {
             Some(place) => {
-                place.copy_from_slice(bytes);
+                copy(place, bytes);
                 self.filled += bytes.len();
             }
             None => self.overflow = true,
@@ -109,6 +164,7 @@ impl Sink for Vec<u8> {
 
 /// For text whose length the types bound; what does not fit is dropped.
 impl<const N: usize> Sink for ArrayVec<u8, N> {
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         let fitting = bytes.len().min(self.remaining_capacity());
         let _ = self.try_extend_from_slice(bytes.get(..fitting).unwrap_or_default());

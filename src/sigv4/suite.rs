@@ -10,7 +10,6 @@ use std::{
     process::Command,
 };
 
-use hmac::Mac;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -241,9 +240,8 @@ impl Case {
             body_hash.as_bytes(),
         );
         let to_sign = canonical::string_to_sign(&date, &scope, &Sha256::digest(&request).into());
-        let mut mac = keys::derive(secret("secret_access_key").unwrap().as_bytes(), &scope);
-        mac.update(&to_sign);
-        let signature = canonical::hex(&mac.finalize().into_bytes().into());
+        let key = keys::derive(secret("secret_access_key").unwrap().as_bytes(), &scope);
+        let signature = canonical::hex(&key.sign(&to_sign));
 
         for (file, ours) in [
             ("canonical-request", request.as_slice()),

@@ -1,6 +1,5 @@
 //! Whether a request is let in.
 use arrayvec::ArrayVec;
-use hmac::Mac;
 use subtle::ConstantTimeEq;
 
 use crate::{
@@ -409,11 +408,8 @@ impl<'h, 'r> Input<'h, 'r> {
 
         let client = clients.find(v4.authorization.access_key);
         let credential = client.map_or(Credential::nobody(), |client| &client.credential);
-        let (mut mac, derived) = keys.untrusted_key(credential, scope);
-        let chained = matches!(v4.payload, Payload::Streaming(kind) if kind.is_signed());
-        let key = (derived || chained).then(|| mac.clone());
-        mac.update(&to_sign);
-        let signature = canonical::hex(&mac.finalize().into_bytes().into());
+        let (key, derived) = keys.untrusted_key(credential, scope);
+        let signature = canonical::hex(&key.sign(&to_sign));
         let matches = is_same(&signature, v4.authorization.signature) && complete;
         let client = client.ok_or(Rejection::InvalidAccessKeyId)?;
         if !matches {
@@ -422,15 +418,14 @@ impl<'h, 'r> Input<'h, 'r> {
         let upload = match v4.payload {
             Payload::Streaming(kind) => Some(Box::new(Upload {
                 streaming: Streaming::read(kind, &self.fields)?,
-                chain: key
-                    .as_ref()
-                    .filter(|_| chained)
-                    .map(|key| Chain::new(key.clone(), v4.date, scope.clone(), signature)),
+                chain: kind
+                    .is_signed()
+                    .then(|| Chain::new(key.clone(), v4.date, scope.clone(), signature)),
                 checksum: None,
             })),
             _ => None,
         };
-        if let Some(key) = key.filter(|_| derived) {
+        if derived {
             keys.keep(credential, scope, key);
         }
         Ok(Proof {

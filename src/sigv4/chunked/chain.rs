@@ -1,6 +1,5 @@
 //! The signatures of chunks, each made over the one before it.
 use arrayvec::ArrayVec;
-use hmac::Mac;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -56,9 +55,7 @@ impl Chain {
             to_sign.put(b"\n");
             to_sign.put(line);
         }
-        let mut mac = self.key.clone();
-        mac.update(&to_sign);
-        self.previous = hex(&mac.finalize().into_bytes().into());
+        self.previous = hex(&self.key.sign(&to_sign));
         &self.previous
     }
 }
