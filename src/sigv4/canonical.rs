@@ -117,21 +117,12 @@ pub(crate) fn string_to_sign(date: &AmzDate, scope: &Scope, hash: &[u8; 32]) -> 
     text
 }
 
-/// Lower-case hexadecimal digits.
+/// Lower-case hexadecimal digits; computed, since the compiler can use vectors for that.
 pub(crate) fn hex(bytes: &[u8; 32]) -> [u8; 64] {
-    const PAIRS: [[u8; 2]; 256] = {
-        let digits = b"0123456789abcdef";
-        let mut pairs = [[0; 2]; 256];
-        let mut byte = 0;
-        while byte < 256 {
-            pairs[byte] = [digits[byte >> 4], digits[byte & 15]];
-            byte += 1;
-        }
-        pairs
-    };
+    let digit = |nibble: u8| nibble + b'0' + if nibble > 9 { b'a' - b'9' - 1 } else { 0 };
     let mut text = [0; 64];
     for (pair, byte) in text.as_chunks_mut().0.iter_mut().zip(bytes) {
-        *pair = PAIRS[usize::from(*byte)];
+        *pair = [digit(byte >> 4), digit(byte & 15)];
     }
     text
 }

@@ -74,10 +74,10 @@ impl Scope {
 
     /// Splits `<access key>/<scope>`; the access key may hold `/` itself.
     pub(crate) fn parse_credential(credential: &[u8]) -> Result<(&[u8], Scope), Malformed> {
-        let mut parts = credential.rsplitn(5, |&byte| byte == b'/');
-        let mut part = || parts.next().ok_or(Malformed::Credential);
-        let (terminator, service, region, day, access_key) =
-            (part()?, part()?, part()?, part()?, part()?);
+        let (rest, terminator) = split_last(credential)?;
+        let (rest, service) = split_last(rest)?;
+        let (rest, region) = split_last(rest)?;
+        let (access_key, day) = split_last(rest)?;
         if access_key.is_empty() {
             return Err(Malformed::Credential);
         }
@@ -113,4 +113,11 @@ impl Scope {
         sink.put(b"%2F");
         sink.put(TERMINATOR);
     }
+}
+
+/// What is in front of the last slash, and behind it.
+fn split_last(text: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+    let slash = memchr::memrchr(b'/', text).ok_or(Malformed::Credential)?;
+    let (rest, last) = text.split_at(slash);
+    Ok((rest, last.get(1..).unwrap_or_default()))
 }

@@ -14,9 +14,16 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// Stands for itself in canonical text.
+    /// Which bytes stand for themselves in canonical text.
+    fn plain(self) -> &'static [bool; 256] {
+        match self {
+            Part::Path => &PATH,
+            Part::Query => &UNRESERVED,
+        }
+    }
+
     fn is_plain(self, byte: u8) -> bool {
-        UNRESERVED[usize::from(byte)] | ((byte == b'/') & (self == Part::Path))
+        self.plain()[usize::from(byte)]
     }
 
     /// Splits off the longest run of plain bytes; most text is nothing else. Whole blocks are
@@ -28,9 +35,14 @@ impl Part {
             let plain = |byte: u8| is_unreserved(byte) | ((byte == b'/') & slash);
             block.iter().fold(true, |all, &byte| all & plain(byte))
         };
-        let blocks = 16 * blocks.iter().take_while(is_plain).count();
-        let rest = text.get(blocks..).unwrap_or_default().iter();
-        text.split_at(blocks + rest.take_while(|&&byte| self.is_plain(byte)).count())
+        let mut length = 16 * blocks.iter().take_while(is_plain).count();
+        let plain = self.plain();
+        while let Some(byte) = text.get(length)
+            && plain[usize::from(*byte)]
+        {
+            length += 1;
+        }
+        text.split_at(length)
     }
 }
 
@@ -138,14 +150,14 @@ pub(crate) fn decoded(raw: &[u8], part: Part) -> Decoder<'_> {
 /// Puts the decoded bytes of `raw`.
 pub(crate) fn put_decoded(sink: &mut impl Sink, raw: &[u8], part: Part) {
     let mut rest = raw;
-    loop {
-        let (plain, tail) = part.split_plain(rest);
+    while let Some(at) = memchr::memchr2(b'%', b'+', rest) {
+        let (plain, tail) = rest.split_at(at);
         sink.put(plain);
         let mut decoder = decoded(tail, part);
-        let Some(byte) = decoder.next() else { return };
-        sink.put(&[byte]);
+        sink.put(decoder.next().as_slice());
         rest = decoder.rest;
     }
+    sink.put(rest);
 }
 
 #[derive(Clone)]
@@ -219,13 +231,19 @@ pub(crate) fn is_plain_path(raw: &[u8]) -> bool {
 
 const HEX_UPPER: &[u8; 16] = b"0123456789ABCDEF";
 
-const UNRESERVED: [bool; 256] = {
+static UNRESERVED: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0_usize;
     while byte < 256 {
         table[byte] = is_unreserved(byte as u8);
         byte += 1;
     }
+    table
+};
+
+static PATH: [bool; 256] = {
+    let mut table = UNRESERVED;
+    table[b'/' as usize] = true;
     table
 };
 
