@@ -9,12 +9,13 @@ use std::{
 };
 
 use lru::LruCache;
-use sha2::{Digest, Sha256, block_api::compress256};
+use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
     date::Day,
     scope::{Region, Scope},
+    sha256,
 };
 
 /// A secret access key or session token: zeroised when dropped, redacted in Debug.
@@ -85,7 +86,7 @@ pub(crate) struct SigningKey {
 
 impl SigningKey {
     /// With the concatenation of `parts` as the key: padded to a block, or hashed where it is longer.
-    fn new(parts: &[&[u8]]) -> SigningKey {
+    pub(crate) fn new(parts: &[&[u8]]) -> SigningKey {
         let mut block = Zeroizing::new([0_u8; 64]);
         if parts.iter().map(|part| part.len()).sum::<usize>() <= block.len() {
             let bytes = parts.iter().copied().flatten();
@@ -104,9 +105,9 @@ impl SigningKey {
             digest.zeroize();
         }
         let state_behind = |pad: u8| {
-            let mut state = Zeroizing::new(INITIAL_STATE);
+            let mut state = Zeroizing::new(sha256::INITIAL_STATE);
             let padded = Zeroizing::new(block.map(|byte| byte ^ pad));
-            compress256(&mut state, &[*padded]);
+            sha256::compress(&mut state, &[*padded]);
             state
         };
         SigningKey {
@@ -117,51 +118,9 @@ impl SigningKey {
 
     /// The HMAC of a message.
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; 32] {
-        digest_behind_key(&self.outer, &digest_behind_key(&self.inner, message))
+        let inner = sha256::digest_from(&self.inner, 64, message);
+        sha256::digest_from(&self.outer, 64, &inner)
     }
-}
-
-/// Of SHA-256: FIPS 180-4 section 5.3.3.
-const INITIAL_STATE: [u32; 8] = [
-    0x6a09_e667,
-    0xbb67_ae85,
-    0x3c6e_f372,
-    0xa54f_f53a,
-    0x510e_527f,
-    0x9b05_688c,
-    0x1f83_d9ab,
-    0x5be0_cd19,
-];
-
-/// The SHA-256 of a block, behind which it was in this state, and of a message. The padding is that
-/// of FIPS 180-4 section 5.1.1.
-fn digest_behind_key(state: &[u32; 8], message: &[u8]) -> [u8; 32] {
-    let mut state = *state;
-    let (blocks, rest) = message.as_chunks::<64>();
-    compress256(&mut state, blocks);
-
-    let bits = 8 * (64 + message.len() as u64);
-    let mut last = [[0; 64]; 2];
-    let last = match rest.len() {
-        ..56 => last.get_mut(1..),
-        _ => last.get_mut(..),
-    }
-    .unwrap_or_default();
-    let bytes = last.as_flattened_mut();
-    bytes
-        .iter_mut()
-        .zip(rest.iter().chain(&[0x80]))
-        .for_each(|(to, from)| *to = *from);
-    if let Some(length) = bytes.last_chunk_mut() {
-        *length = bits.to_be_bytes();
-    }
-    compress256(&mut state, last);
-
-    let mut digest = [0; 32];
-    for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(state) {
-        *bytes = word.to_be_bytes();
-    }
-    digest
 }
 
 /// Signing keys, bounded; one per worker. The least recently used one is dropped first.

@@ -19,6 +19,7 @@ mod presign;
 mod query;
 mod request;
 mod scope;
+mod sha256;
 mod sign;
 mod sink;
 #[cfg(test)]

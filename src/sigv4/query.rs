@@ -140,6 +140,9 @@ impl<'s, 'a> Query<'s, 'a> {
         if u16::try_from(raw.len()).is_err() {
             return Err(QueryFault::TooMany);
         }
+        if raw.is_empty() {
+            return Ok(Query::NONE);
+        }
         room.clear();
         let mut query = Query { raw, ..Query::NONE };
         let mut rest = raw;

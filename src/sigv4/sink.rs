@@ -1,6 +1,7 @@
 //! Where canonical text goes: into a hash, a count, a slice or a vector.
 use arrayvec::ArrayVec;
-use sha2::{Digest, Sha256};
+
+use crate::sha256;
 
 /// Takes text piece by piece.
 pub(crate) trait Sink {
@@ -9,16 +10,22 @@ pub(crate) trait Sink {
 
 /// Hashes what it is given. Pieces are gathered first, since most are shorter than a block.
 pub(crate) struct Hashing {
-    hash: Sha256,
-    gathered: [u8; 512],
+    state: [u32; 8],
+    /// Bytes that have led to that state.
+    hashed: u64,
+    gathered: [u8; GATHERED],
     length: usize,
 }
+
+/// Whole blocks.
+const GATHERED: usize = 512;
 
 impl Default for Hashing {
     fn default() -> Hashing {
         Hashing {
-            hash: Sha256::new(),
-            gathered: [0; 512],
+            state: sha256::INITIAL_STATE,
+            hashed: 0,
+            gathered: [0; GATHERED],
             length: 0,
         }
     }
@@ -26,26 +33,29 @@ impl Default for Hashing {
 
 impl Hashing {
     /// The hash of all that was put.
-    pub(crate) fn finish(mut self) -> [u8; 32] {
-        self.flush();
-        self.hash.finalize().into()
+    pub(crate) fn finish(&self) -> [u8; 32] {
+        let rest = self.gathered.get(..self.length).unwrap_or_default();
+        sha256::digest_from(&self.state, self.hashed, rest)
     }
 
-    fn flush(&mut self) {
-        self.hash
-            .update(self.gathered.get(..self.length).unwrap_or_default());
-        self.length = 0;
-    }
-
+    /// Takes more than there is room for.
     #[cold]
-    fn spill(&mut self, bytes: &[u8]) {
-        self.flush();
-        match self.gathered.get_mut(..bytes.len()) {
-            Some(place) => {
-                place.copy_from_slice(bytes);
-                self.length = bytes.len();
-            }
-            None => self.hash.update(bytes),
+    fn spill(&mut self, mut bytes: &[u8]) {
+        while let Some(room) = self.gathered.get_mut(self.length..)
+            && let Some((now, later)) = bytes.split_at_checked(room.len())
+        {
+            room.copy_from_slice(now);
+            bytes = later;
+            sha256::compress(&mut self.state, self.gathered.as_chunks().0);
+            self.hashed += GATHERED as u64;
+            self.length = 0;
+        }
+        if let Some(place) = self
+            .gathered
+            .get_mut(self.length..self.length + bytes.len())
+        {
+            place.copy_from_slice(bytes);
+            self.length += bytes.len();
         }
     }
 }
@@ -69,7 +79,7 @@ impl Sink for Hashing {
 /// Copies as many bytes as there are on both sides. Most pieces are short: a call costs more than
 /// the copy then.
 #[inline(always)]
-fn copy(to: &mut [u8], from: &[u8]) {
+pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
     if !copy_ends::<16>(to, from) && !copy_ends::<8>(to, from) && !copy_ends::<4>(to, from) {
         if from.len() > 32 {
             return to.copy_from_slice(from);

@@ -26,21 +26,27 @@ impl Part {
         self.plain()[usize::from(byte)]
     }
 
-    /// Splits off the longest run of plain bytes; most text is nothing else. Whole blocks are
-    /// judged without branches, so that the compiler can use vectors.
+    /// Splits off the longest run of plain bytes. Most are short; the blocks of a long one are judged
+    /// without branches, so that the compiler can use vectors.
     fn split_plain(self, text: &[u8]) -> (&[u8], &[u8]) {
-        let (blocks, _) = text.as_chunks::<16>();
-        let slash = self == Part::Path;
-        let is_plain = |block: &&[u8; 16]| {
-            let plain = |byte: u8| is_unreserved(byte) | ((byte == b'/') & slash);
-            block.iter().fold(true, |all, &byte| all & plain(byte))
+        const BLOCK: usize = 16;
+        let run = |text: &[u8]| {
+            let plain = self.plain();
+            text.iter()
+                .take(BLOCK)
+                .take_while(|byte| plain[usize::from(**byte)])
+                .count()
         };
-        let mut length = 16 * blocks.iter().take_while(is_plain).count();
-        let plain = self.plain();
-        while let Some(byte) = text.get(length)
-            && plain[usize::from(*byte)]
-        {
-            length += 1;
+        let mut length = run(text);
+        if length == BLOCK {
+            let slash = self == Part::Path;
+            let is_plain = |block: &&[u8; BLOCK]| {
+                let plain = |byte: u8| is_unreserved(byte) | ((byte == b'/') & slash);
+                block.iter().fold(true, |all, &byte| all & plain(byte))
+            };
+            let blocks = text.as_chunks().0.iter();
+            length += BLOCK * blocks.skip(1).take_while(is_plain).count();
+            length += run(text.get(length..).unwrap_or_default());
         }
         text.split_at(length)
     }
