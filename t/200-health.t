@@ -153,13 +153,13 @@ GET /bucket/key
 --- config eval: $on
 --- init
 mood('A=close');
-await_down('closed without an answer');
+await_down('the connection was closed');
 --- request
 GET /bucket/key
 --- more_headers eval: h4()
 --- passed: B
 
-=== TEST 9: an answer without an end: its status is enough
+=== TEST 9: an answer without an end: its head is enough
 --- http_config eval: http('fall=1 uri=/t10/x')
 --- config eval: $on
 --- init

@@ -278,7 +278,7 @@ impl Probe {
             let bytes = match usize::try_from(received) {
                 Ok(1..) => &buffer[..received as usize],
                 Ok(0) => {
-                    let why = self.answer.give_up("closed without an answer");
+                    let why = self.answer.give_up("the connection was closed");
                     return Some(Outcome::Failed(why));
                 }
                 Err(_) => {

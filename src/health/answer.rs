@@ -33,36 +33,47 @@ impl Answer {
         }
     }
 
-    /// Takes the next bytes. A good status is all that is waited for; behind another one the S3 error
-    /// code tells more, if it comes.
+    /// Takes the next bytes. A good status in a whole head is all that is waited for; behind another
+    /// one the S3 error code tells more, if it comes.
     pub fn read(&mut self, bytes: &[u8]) -> Verdict {
         let room = MAX_ANSWER.saturating_sub(self.read.len());
         self.read.extend(bytes.iter().take(room));
+        let is_full = self.read.len() == MAX_ANSWER;
         let line = match self.status_line() {
-            Some(line) => line,
-            None if self.read.len() < MAX_ANSWER => return Verdict::Undecided,
-            None => return Verdict::Failed("no HTTP answer".into()),
+            None if !is_full => return Verdict::Undecided,
+            line => line.unwrap_or_default(),
         };
         let Some(status) = status(line) else {
             return Verdict::Failed("no HTTP answer".into());
         };
+        let has_head = self.has_head();
         if self.expected.contains(status) {
-            return Verdict::Passed;
+            return match has_head {
+                true => Verdict::Passed,
+                false if is_full => Verdict::Failed(broken(status, "with too long a head")),
+                false => Verdict::Undecided,
+            };
         }
         let code = self.error_code();
-        if code.is_none() && !self.is_head && self.read.len() < MAX_ANSWER {
+        let may_come = code.is_none() && !(self.is_head && has_head);
+        if may_come && !is_full {
             return Verdict::Undecided;
         }
         Verdict::Failed(answered(status, code))
     }
 
-    /// The connection has ended, or the time is up: what is known then, `otherwise` where that is
-    /// nothing. Never passed: that is said at once.
-    pub fn give_up(&self, otherwise: &str) -> String {
+    /// The connection has ended, or the time is up, as `why` says: what is known then. Never passed:
+    /// that is said at once.
+    pub fn give_up(&self, why: &str) -> String {
         match self.status_line().and_then(status) {
+            Some(status) if self.expected.contains(status) => broken(status, why),
             Some(status) => answered(status, self.error_code()),
-            None => otherwise.into(),
+            None => why.into(),
         }
+    }
+
+    fn has_head(&self) -> bool {
+        find(&self.read, b"\n\r\n").is_some() || find(&self.read, b"\n\n").is_some()
     }
 
     fn status_line(&self) -> Option<&[u8]> {
@@ -85,6 +96,11 @@ fn answered(status: u16, code: Option<&str>) -> String {
         Some(code) => format!("answered {status} {code}"),
         None => format!("answered {status}"),
     }
+}
+
+/// Of a good status, which was not all.
+fn broken(status: u16, why: &str) -> String {
+    format!("answered {status}, but {why}")
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {
@@ -116,16 +132,17 @@ mod tests {
     }
 
     #[test]
-    fn a_good_status_is_enough() {
-        assert_eq!(verdict(b"HTTP/1.1 200 OK\r\n"), Passed);
-        assert_eq!(verdict(b"HTTP/1.0 204\r\n"), Passed);
-        assert_eq!(verdict(b"HTTP/1.1 200 \n"), Passed);
+    fn a_good_status_in_a_whole_head_is_enough() {
+        assert_eq!(verdict(b"HTTP/1.1 200 OK\r\n\r\n"), Passed);
+        assert_eq!(verdict(b"HTTP/1.0 204\r\nServer: x\r\n\r\n<a"), Passed);
+        assert_eq!(verdict(b"HTTP/1.1 200 \n\n"), Passed);
+        assert_eq!(verdict(b"HTTP/1.1 200 OK\r\nServer: x\r\n"), Undecided);
     }
 
     #[test]
     fn piece_by_piece() {
         let mut answer = Answer::new(Expected::default(), false);
-        let text = b"HTTP/1.1 200 OK\r\n";
+        let text = b"HTTP/1.1 200 OK\r\n\r\n";
         for byte in &text[..text.len() - 1] {
             assert_eq!(answer.read(&[*byte]), Undecided);
         }
@@ -143,10 +160,8 @@ mod tests {
             failed("answered 403 InvalidAccessKeyId")
         );
         let mut head = Answer::new(Expected::default(), true);
-        assert_eq!(
-            head.read(b"HTTP/1.1 403 Forbidden\r\n"),
-            failed("answered 403")
-        );
+        assert_eq!(head.read(b"HTTP/1.1 403 Forbidden\r\n"), Undecided);
+        assert_eq!(head.read(b"\r\n"), failed("answered 403"));
     }
 
     #[test]
@@ -192,6 +207,12 @@ mod tests {
         assert_eq!(verdict(&[b'x'; MAX_ANSWER - 1]), Undecided);
         assert_eq!(verdict(&[b'x'; MAX_ANSWER]), failed("no HTTP answer"));
         let mut answer = Answer::new(Expected::default(), false);
+        assert_eq!(answer.read(b"HTTP/1.1 200 OK\r\n"), Undecided);
+        assert_eq!(
+            answer.read(&[b'x'; MAX_ANSWER]),
+            failed("answered 200, but with too long a head")
+        );
+        let mut answer = Answer::new(Expected::default(), false);
         assert_eq!(answer.read(b"HTTP/1.1 500 x\r\n\r\n"), Undecided);
         assert_eq!(answer.read(&[b' '; 2 * MAX_ANSWER]), failed("answered 500"));
         assert_eq!(answer.read.len(), MAX_ANSWER);
@@ -205,5 +226,11 @@ mod tests {
         assert_eq!(answer.give_up("timed out"), "timed out");
         assert_eq!(answer.read(b"\r\n"), Undecided);
         assert_eq!(answer.give_up("timed out"), "answered 503");
+        let mut answer = Answer::new(Expected::default(), false);
+        assert_eq!(answer.read(b"HTTP/1.1 200 OK\r\n"), Undecided);
+        assert_eq!(
+            answer.give_up("closed early"),
+            "answered 200, but closed early"
+        );
     }
 }

@@ -15,7 +15,7 @@ package MockOrigin;
 #   stale        allow caching, of what has expired already
 #   redirect:URL answer 307
 #   NNN:CODE     answer with that status and an S3 error of that code
-#   flood        answer 200 in the status line, and then without an end
+#   flood        answer 200 in the head, and then without an end
 #   noise        answer with something else than HTTP, without an end
 #
 # GET /_mood/A=503 at the port of the log has origin A do so with all requests that
@@ -244,7 +244,7 @@ sub endless {
 
     my $socket = $connection->{socket};
     $socket->blocking(1);
-    syswrite $socket, "HTTP/1.1 200 OK\r\n" if $action eq 'flood';
+    syswrite $socket, "HTTP/1.1 200 OK\r\n\r\n" if $action eq 'flood';
     my $sent = 0;
     while ($sent < 1 << 26) {
         $sent += syswrite($socket, 'x' x 65536) // last;
