@@ -25,6 +25,7 @@ name = p0
 default = yes
 """
 
+# The timeouts are for a machine that is busy with other things: Swift's own are down to half a second.
 COMMON = """
 [DEFAULT]
 swift_dir = {folder}
@@ -36,6 +37,9 @@ workers = 0
 user = {user}
 log_name = {name}
 log_address = /dev/null
+conn_timeout = 10
+node_timeout = 60
+container_update_timeout = 60
 """
 
 STORAGE = """
