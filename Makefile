@@ -14,19 +14,25 @@ SO     := target/$(MODULE).so
 RUST   := 1.88
 S3S_FS := 0.14.1
 
-REQUIREMENTS := t/clients/requirements.txt
-VENV    = $(CACHE)/python-$(firstword $(shell sha256sum $(REQUIREMENTS) | cut -c1-12))
 PYTHON ?= /usr/bin/python3
+
+# The clients of the tests are kept by what they are made of: $(call hash,FILE ...).
+hash          = $(shell cat $(1) | sha256sum | cut -c1-12)
+REQUIREMENTS := t/clients/requirements.txt
+VENV         := $(CACHE)/python-$(call hash,$(REQUIREMENTS))
+NODE_MODULES := $(CACHE)/node-$(call hash,t/clients/js/package-lock.json)/node_modules
+RUST_CLIENT  := $(CACHE)/rust-$(call hash,$(addprefix t/clients/rust/,Cargo.toml Cargo.lock src/main.rs))/client
 
 SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
 .PHONY: help build install test check bench demo clean \
-        toolchain nginx-tree s3s-fs swift ceph python-clients cargo-test prove-test client-test
+        toolchain nginx-tree s3s-fs swift ceph python-clients js-client rust-client \
+        cargo-test prove-test client-test
 .DEFAULT_GOAL := help
 
-export CACHE VENV S3S_FS
+export CACHE VENV S3S_FS NODE_MODULES RUST_CLIENT
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 help: ## this list
@@ -41,7 +47,7 @@ help: ## this list
 #>                     conf_flags lying in the source (Debian), else with the flags that NGINX -V shows where
 #>                     it is of the same version, else with --with-compat and http_ssl, http_v2, threads
 #>  VENDORED=1         nginx 1.28 as published on crates.io, compiled here (minutes), instead of all that
-#>  CACHE=DIR          configured trees, test servers and Python clients; default ~/.cache/s3-resign
+#>  CACHE=DIR          configured trees, test servers and clients; default ~/.cache/s3-resign
 #>  PORT=N, KEEP=1     demo: another port than 8080; leave it up until Ctrl-C
 
 build: toolchain nginx-tree ## the module for the nginx found here, in target/, and the presigner sign_s3
@@ -93,7 +99,7 @@ prove-test: build
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	prove -j2 -It/lib t/
 
-client-test: build s3s-fs swift ceph python-clients
+client-test: build s3s-fs swift ceph python-clients js-client rust-client
 	$(call apt,openssl restic)
 	. target/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
@@ -254,4 +260,26 @@ python-clients:
 	    $(PYTHON) -m venv "$(VENV)"
 	    "$(VENV)/bin/pip" install -q --disable-pip-version-check -r $(REQUIREMENTS)
 	    touch "$(VENV)/complete"
+	fi
+
+# node and npm are among the Python packages.
+js-client: python-clients
+	if [ ! -d "$(NODE_MODULES)" ]; then
+	    echo "installing the AWS SDK for JavaScript in $(NODE_MODULES)"
+	    new=$$(mktemp -d "$(CACHE)/node.XXXXXX")
+	    trap 'rm -rf "$$new"' EXIT
+	    cp t/clients/js/package.json t/clients/js/package-lock.json "$$new"
+	    PATH="$(VENV)/bin:$$PATH" npm ci --silent --no-audit --no-fund --ignore-scripts --prefix "$$new"
+	    mv -T "$$new" "$(dir $(NODE_MODULES))"
+	fi
+
+# The SDK's packages ask for Rust 1.91. Those that Cargo.lock pins compile with the one that the module needs.
+rust-client: toolchain
+	$(call apt,gcc libc6-dev)
+	if [ ! -x "$(RUST_CLIENT)" ]; then
+	    echo "building a client with the AWS SDK for Rust (once, one or two minutes)"
+	    cargo build -q --locked --ignore-rust-version --manifest-path t/clients/rust/Cargo.toml \
+	        --target-dir "$(CACHE)/build-rust"
+	    install -D "$(CACHE)/build-rust/debug/client" "$(RUST_CLIENT)"
+	    rm -rf "$(CACHE)/build-rust"
 	fi

@@ -1,7 +1,8 @@
-"""Five real S3 clients behind one set of methods.
+"""Real S3 clients behind one set of methods.
 
 Each method does what a user of that client would do and returns plain values; a refusal by the
-server raises S3Error with the code that the client reports.
+server raises S3Error with the code that the client reports. Over HTTPS each is told of an
+authority `ca`, a file. Those at the end only upload folders and download them.
 """
 
 import hashlib
@@ -10,21 +11,26 @@ import json
 import os
 import pathlib
 import re
+import ssl
 import subprocess
 import sys
 from urllib.parse import urlsplit
 
 import boto3
 import botocore.exceptions
+import botocore.session
 import minio
 import minio.commonconfig
 import minio.error
+import s3transfer.crt
 import urllib3
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 
 PART = 5 << 20  # bytes; the least that S3 takes for a part that is not the last
 TIMEOUT = 60  # seconds, for one run of a command-line client
 BIN = pathlib.Path(sys.executable).parent
+HERE = pathlib.Path(__file__).resolve().parent
 
 
 class S3Error(Exception):
@@ -34,17 +40,29 @@ class S3Error(Exception):
         self.status = status
 
 
+def attempt(call, *arguments):
+    """What the call returns or, when refused, the error's code and status."""
+    try:
+        return call(*arguments)
+    except S3Error as error:
+        return f"refused: {error.code} {error.status}"
+
+
 def etag(text):
     return text.strip('"')
+
+
+def files(tree):
+    return [path for path in sorted(tree.rglob("*")) if path.is_file()]
 
 
 class Boto3:
     """boto3, the library that the AWS CLI and most Python tools stand on."""
 
-    def __init__(self, url, credentials, folder, **config):
+    def __init__(self, url, credentials, folder, ca=None, **config):
         config.setdefault("s3", {"addressing_style": "path"})
         self.s3 = boto3.client(
-            "s3", endpoint_url=url, region_name=credentials.region,
+            "s3", endpoint_url=url, region_name=credentials.region, verify=ca,
             aws_access_key_id=credentials.access_key, aws_secret_access_key=credentials.secret_key,
             config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30, **config),
         )
@@ -96,15 +114,28 @@ class Boto3:
     def delete(self, bucket, key):
         self._call("delete_object", Bucket=bucket, Key=key)
 
+    def upload_tree(self, tree, bucket):
+        parts = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART)
+        for path in files(tree):
+            self.s3.upload_file(str(path), bucket, str(path.relative_to(tree)), Config=parts)
+
+
+class Boto3WhenRequired(Boto3):
+    """As its users set it for servers that know no trailing checksums."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments, request_checksum_calculation="when_required")
+
 
 class Minio:
     """minio-py."""
 
-    def __init__(self, url, credentials, folder):
-        http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=5, read=30))
+    def __init__(self, url, credentials, folder, ca=None):
+        http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=5, read=30),
+                                   ssl_context=ssl.create_default_context(cafile=ca))
         self.s3 = minio.Minio(
             urlsplit(url).netloc, access_key=credentials.access_key, secret_key=credentials.secret_key,
-            secure=False, region=credentials.region, http_client=http,
+            secure=url.startswith("https:"), region=credentials.region, http_client=http,
         )
 
     def _call(self, method, *arguments, **more):
@@ -155,21 +186,32 @@ class Minio:
     def delete(self, bucket, key):
         self._call("remove_object", bucket, key)
 
+    def upload_tree(self, tree, bucket):
+        for path in files(tree):
+            self._call("fput_object", bucket, str(path.relative_to(tree)), str(path), part_size=PART)
+
 
 class CommandLine:
     """What the command-line clients share: files on either side, and one process for each call."""
 
-    def __init__(self, url, credentials, folder):
+    error_pattern = r"(?!)"  # found nowhere: all that the client says is the error
+
+    def __init__(self, url, credentials, folder, ca=None):
         self.url = url
         self.credentials = credentials
+        self.ca = ca
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.environment = {"PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(self.folder), "LC_ALL": "C.UTF-8"}
+        self.environment = {
+            "PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(self.folder), "LC_ALL": "C.UTF-8",
+            "AWS_ACCESS_KEY_ID": credentials.access_key, "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+            "AWS_DEFAULT_REGION": credentials.region,
+        }
         self.configure()
 
     def run(self, *command):
         done = subprocess.run(
-            [str(BIN / command[0]), *command[1:]], env=self.environment, cwd=self.folder,
+            command, env=self.environment, cwd=self.folder,
             stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT,
         )
         if done.returncode != 0:
@@ -193,11 +235,9 @@ class AwsCli(CommandLine):
     def configure(self):
         (self.folder / "config").write_text(
             "[default]\ns3 =\n  addressing_style = path\ncli_pager =\nretry_mode = standard\nmax_attempts = 1\n")
-        self.environment |= {
-            "AWS_ACCESS_KEY_ID": self.credentials.access_key, "AWS_SECRET_ACCESS_KEY": self.credentials.secret_key,
-            "AWS_DEFAULT_REGION": self.credentials.region, "AWS_CONFIG_FILE": str(self.folder / "config"),
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
+        self.environment |= {"AWS_CONFIG_FILE": str(self.folder / "config"), "AWS_EC2_METADATA_DISABLED": "true"}
+        if self.ca:
+            self.environment["AWS_CA_BUNDLE"] = self.ca
 
     def s3(self, *command):
         return self.run("aws", "--endpoint-url", self.url, "s3", *command)
@@ -259,11 +299,12 @@ class S3cmd(CommandLine):
 
     def configure(self):
         host = urlsplit(self.url).netloc
+        authority = f"ca_certs_file = {self.ca}\n" if self.ca else ""
         (self.folder / "s3cfg").write_text(
             f"[default]\naccess_key = {self.credentials.access_key}\nsecret_key = {self.credentials.secret_key}\n"
-            f"host_base = {host}\nhost_bucket = {host}\nuse_https = False\nbucket_location = US\n"
+            f"host_base = {host}\nhost_bucket = {host}\nuse_https = {bool(self.ca)}\nbucket_location = US\n"
             "multipart_chunk_size_mb = 5\nmax_retries = 1\nsocket_timeout = 30\nprogress_meter = False\n"
-            f"signature_v2 = {self.signature_v2}\n")
+            f"signature_v2 = {self.signature_v2}\n{authority}")
 
     def s3cmd(self, *command):
         return self.run("s3cmd", "-c", str(self.folder / "s3cfg"), f"--region={self.credentials.region}", *command)
@@ -328,6 +369,8 @@ class Rclone(CommandLine):
     error_pattern = r"api error (\w+)"
 
     def configure(self):
+        if self.ca:
+            self.environment["RCLONE_CA_CERT"] = self.ca
         (self.folder / "rclone.conf").write_text(
             f"[s3]\ntype = s3\nprovider = Other\nendpoint = {self.url}\nregion = {self.credentials.region}\n"
             f"access_key_id = {self.credentials.access_key}\nsecret_access_key = {self.credentials.secret_key}\n"
@@ -382,6 +425,96 @@ class Rclone(CommandLine):
 
     def delete_all(self, bucket):
         self.rclone("delete", f"s3:{bucket}")
+
+
+class Crt:
+    """awscrt, Amazon's client in C, the way the AWS CLI version 2 uses it."""
+
+    def __init__(self, url, credentials, folder, ca=None):
+        session = botocore.session.Session()
+        session.set_credentials(credentials.access_key, credentials.secret_key)
+        provider = s3transfer.crt.BotocoreCRTCredentialsWrapper(session.get_credentials()).to_crt_credentials_provider()
+        self.s3 = s3transfer.crt.create_s3_crt_client(credentials.region, provider, use_ssl=bool(ca), verify=ca)
+        self.serializer = s3transfer.crt.BotocoreCRTRequestSerializer(session, {
+            "region_name": credentials.region, "endpoint_url": url, "config": Config(s3={"addressing_style": "path"})})
+
+    def upload_tree(self, tree, bucket):
+        self.keys = [str(path.relative_to(tree)) for path in files(tree)]
+        self._all("upload", [(str(tree / key), bucket, key) for key in self.keys])
+
+    def download_tree(self, bucket, tree):
+        tree.mkdir()
+        self._all("download", [(bucket, key, str(tree / key)) for key in self.keys])
+
+    def _all(self, what, transfers):
+        with s3transfer.crt.CRTTransferManager(self.s3, self.serializer) as manager:
+            under_way = [getattr(manager, what)(*arguments) for arguments in transfers]
+            for transfer in under_way:
+                transfer.result(TIMEOUT)
+
+
+class Program(CommandLine):
+    """A program of ours around an SDK: it puts or gets the files of a folder."""
+
+    put = "put"
+
+    def upload_tree(self, tree, bucket):
+        self.keys = [str(path.relative_to(tree)) for path in files(tree)]
+        self.program(self.put, bucket, str(tree), *self.keys)
+
+    def download_tree(self, bucket, tree):
+        tree.mkdir()
+        self.program("get", bucket, str(tree), *self.keys)
+
+
+class Js(Program):
+    """The AWS SDK for JavaScript, and its uploader of streams, which gathers each part."""
+
+    put = "put-buffers"
+
+    def configure(self):
+        self.environment["NODE_PATH"] = os.environ["NODE_MODULES"]
+        if self.ca:
+            self.environment["NODE_EXTRA_CA_CERTS"] = self.ca
+
+    def program(self, *arguments):
+        self.run("node", str(HERE / "js/client.js"), self.url, self.credentials.region, *arguments)
+
+
+class JsStreams(Js):
+    put = "put-streams"
+
+
+class Rust(Program):
+    """The AWS SDK for Rust, which reads the files itself."""
+
+    def configure(self):
+        pass
+
+    def program(self, *arguments):
+        self.run(os.environ["RUST_CLIENT"], self.url, self.credentials.region, self.ca or "", *arguments)
+
+
+class Restic(CommandLine):
+    """Backs a folder up and restores it."""
+
+    def configure(self):
+        self.environment["RESTIC_PASSWORD"] = "x"
+
+    def restic(self, bucket, *command):
+        authority = ["--cacert", self.ca] if self.ca else []
+        self.run("restic", "--no-cache", "-o", "s3.bucket-lookup=path", *authority,
+                 "-r", f"s3:{self.url}/{bucket}/repository", *command)
+
+    def upload_tree(self, tree, bucket):
+        self.tree = tree
+        self.restic(bucket, "init")
+        self.restic(bucket, "backup", str(tree))
+
+    def download_tree(self, bucket, tree):
+        path = self.scratch()
+        self.restic(bucket, "restore", "latest", "--target", str(path))
+        (path / self.tree.relative_to("/")).rename(tree)
 
 
 IN_PROCESS = [Boto3, Minio]

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from adapters import COMMAND_LINE, IN_PROCESS, PART, AwsCli, Boto3, Minio, Rclone, S3cmd, S3cmdV2, S3Error
+from adapters import COMMAND_LINE, IN_PROCESS, PART, AwsCli, Boto3, Minio, Rclone, S3cmd, S3cmdV2, S3Error, attempt
 from conftest import CLIENT
 from keys import LONG, PLAIN, SEGMENTS
 from servers import Ceph, Credentials, S3sFs
@@ -18,14 +18,6 @@ def each(client):
 
 
 every_client = pytest.mark.parametrize("client", [*IN_PROCESS, *COMMAND_LINE], ids=each)
-
-
-def attempt(call, *arguments):
-    """What the call returns or, when refused, the error's code and status."""
-    try:
-        return call(*arguments)
-    except S3Error as error:
-        return f"refused: {error.code} {error.status}"
 
 
 def both_ways(site, client, folder, scenario, variant="default"):
