@@ -380,3 +380,9 @@ connect to 127.0.0.1
 403 SignatureDoesNotMatch AKIDCLIENT v4-header
 --- error_log
 refused SignatureDoesNotMatch
+
+=== TEST 38: a refused upload ends the connection, and the answer says so
+--- raw_request eval: upload(spoil => 0, unsigned => ['connection', 'keep-alive'])
+--- refused: 403 SignatureDoesNotMatch
+--- response_headers
+Connection: close

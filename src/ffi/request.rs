@@ -315,10 +315,13 @@ impl<'r> Request<'r> {
     /// From a header filter: answers so instead of what nginx is about to send. The connection is not
     /// used again, since the client may still be sending.
     pub(crate) fn substitute(self, response: &Response<'_>) -> ngx_int_t {
-        let status = self.send(response);
         // SAFETY: sets bits of a request in progress, which nginx ends with that status.
-        unsafe { s3_shim_answered(self.as_ptr()) };
-        status
+        unsafe {
+            s3_shim_no_keepalive(self.as_ptr());
+            let status = self.send(response);
+            s3_shim_answered(self.as_ptr());
+            status
+        }
     }
 
     fn send(self, response: &Response<'_>) -> ngx_int_t {

@@ -77,7 +77,6 @@ void
 s3_shim_answered(ngx_http_request_t *r)
 {
     r->header_only = 1;
-    r->keepalive = 0;
     r->lingering_close = 1;
 }
 
