@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define BODY   1024
+#define PAUSE  2e-6
 #define ROOM   16384
 #define DRAIN  (1 << 20)
 
@@ -288,7 +289,7 @@ int
 main(int argc, char **argv)
 {
     int                  i, n, fd, on = 1, connections;
-    double               start, end;
+    double               start, end, pause;
     struct peer         *peer;
     struct epoll_event   events[256];
 
@@ -319,8 +320,14 @@ main(int argc, char **argv)
     end = start + atof(argv[5]);
 
     while (now() < end) {
-        /* without sleep: to be woken up would be at the cost of the worker that sends */
+        /*
+         * Without sleep: to be woken up would be at the cost of the worker that
+         * sends. Nor without a pause: so would be a lock asked for all the time.
+         */
         n = epoll_wait(loop, events, 256, 0);
+
+        for (pause = now() + PAUSE; n == 0 && now() < pause; /* void */ ) {
+        }
 
         for (i = 0; i < n; i++) {
             peer = events[i].data.ptr;
