@@ -271,12 +271,15 @@ impl Output {
                     self.gather(input.get(..count).ok_or(Failed)?)?;
                     self.consume(count);
                 }
-                Step::Send { frame, data, end } => {
+                Step::Send(data) => {
                     let place = 1 + 2 * stretches;
                     stretches += 1;
-                    if let Some(frame) = frame {
-                        piece[place] = self.text(place, &frame, false);
-                    }
+                    let Some(framer) = &self.framer else {
+                        return Ok(());
+                    };
+                    piece[place] = self.text(place, framer.frame(), false);
+                    let behind = piece.len() - 1;
+                    piece[behind] = self.text(behind, framer.end(), true);
                     let data = match data {
                         Data::Input(count) => {
                             self.lent += count;
@@ -293,9 +296,7 @@ impl Output {
                         // SAFETY: a buffer of ours; data stays as it is while it is on its way.
                         unsafe { s3_shim_buf_point(piece[place + 1], at, data.len(), 0) };
                     }
-                    if let Some(end) = end {
-                        let place = piece.len() - 1;
-                        piece[place] = self.text(place, &end, true);
+                    if !piece[behind].is_null() {
                         return Ok(());
                     }
                 }
@@ -304,8 +305,11 @@ impl Output {
         Ok(())
     }
 
-    /// The buffer of a place in `flight`, with a copy of `text`.
+    /// The buffer of a place in `flight`, with a copy of `text`; null where that is empty.
     fn text(&self, place: usize, text: &Frame, last: bool) -> *mut ngx_buf_t {
+        if text.is_empty() {
+            return ptr::null_mut();
+        }
         let buf = self.bufs[place];
         // SAFETY: a buffer of ours, and room for a frame that is in use only while this one is on its
         // way.

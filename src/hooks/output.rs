@@ -10,24 +10,19 @@ pub(crate) struct Framer {
     /// Data still due of the chunk whose frame is out.
     due: u64,
     ended: bool,
+    /// What goes ahead of the data of a step, and behind it; empty where nothing does.
+    frame: Frame,
+    end: Frame,
 }
 
 /// What to do next.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "passed on at once; boxes would be allocated for each piece"
-)]
 pub(crate) enum Step {
     /// Wait for more of the body.
     Wait,
     /// Put so many bytes of the input to those gathered.
     Gather(usize),
-    Send {
-        frame: Option<Frame>,
-        data: Data,
-        /// What ends the body.
-        end: Option<Frame>,
-    },
+    /// Send the framer's frame, this, and its end.
+    Send(Data),
 }
 
 pub(crate) enum Data {
@@ -43,6 +38,8 @@ impl Framer {
             encoder,
             due: 0,
             ended: false,
+            frame: Frame::new(),
+            end: Frame::new(),
         }
     }
 
@@ -64,7 +61,8 @@ impl Framer {
         input: &[u8],
         gathered: &[u8],
     ) -> Result<Step, Misframed> {
-        let mut frame = None;
+        self.frame.clear();
+        self.end.clear();
         if self.due == 0 {
             let length = self.encoder.next_length();
             if length == 0 {
@@ -78,7 +76,7 @@ impl Framer {
                 false => None,
             };
             if gathered.is_empty() && (hash.is_some() || !self.encoder.is_signed()) {
-                frame = Some(self.encoder.chunk(hash.as_ref())?);
+                self.frame = self.encoder.chunk(hash.as_ref())?;
                 self.due = length;
             } else if (gathered.len() as u64) < length {
                 return Ok(Step::Gather(up_to(input, length - gathered.len() as u64)));
@@ -86,11 +84,9 @@ impl Framer {
                 if hash.is_none() {
                     self.encoder.hash(gathered);
                 }
-                return Ok(Step::Send {
-                    frame: Some(self.encoder.chunk(hash.as_ref())?),
-                    data: Data::Gathered,
-                    end: self.end(upload)?,
-                });
+                self.frame = self.encoder.chunk(hash.as_ref())?;
+                self.finish(upload)?;
+                return Ok(Step::Send(Data::Gathered));
             }
         }
         let count = up_to(input, self.due);
@@ -98,11 +94,18 @@ impl Framer {
             return Ok(Step::Wait);
         }
         self.due -= count as u64;
-        Ok(Step::Send {
-            frame,
-            data: Data::Input(count),
-            end: self.end(upload)?,
-        })
+        self.finish(upload)?;
+        Ok(Step::Send(Data::Input(count)))
+    }
+
+    /// What the last step sends ahead of the data.
+    pub(crate) fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// What it sends behind the data: the end of the body.
+    pub(crate) fn end(&self) -> &Frame {
+        &self.end
     }
 
     fn after_data(&mut self, upload: &Upload, input: &[u8]) -> Result<Step, Misframed> {
@@ -112,24 +115,22 @@ impl Framer {
         if self.ended || !upload.is_complete() {
             return Ok(Step::Wait);
         }
-        Ok(Step::Send {
-            frame: None,
-            data: Data::Input(0),
-            end: self.end(upload)?,
-        })
+        self.finish(upload)?;
+        Ok(Step::Send(Data::Input(0)))
     }
 
-    /// The end of the body where all of its data is on its way. The decoder has held back the last
+    /// Ends the body where all of its data is on its way. The decoder has held back the last
     /// byte until it had verified everything.
-    fn end(&mut self, upload: &Upload) -> Result<Option<Frame>, Misframed> {
+    fn finish(&mut self, upload: &Upload) -> Result<(), Misframed> {
         if self.due > 0 || self.encoder.next_length() > 0 {
-            return Ok(None);
+            return Ok(());
         }
         if !upload.is_complete() {
             return Err(Misframed);
         }
         self.ended = true;
-        self.encoder.end(upload.checksum()).map(Some)
+        self.end = self.encoder.end(upload.checksum())?;
+        Ok(())
     }
 }
 
