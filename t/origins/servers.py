@@ -4,6 +4,7 @@ import ctypes
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import socket
@@ -209,8 +210,9 @@ class Ceph(Cluster):
 class Nginx(Server):
     """nginx with the module, its `http` block given; logs in `error.log` and `access.log`."""
 
-    def __init__(self, folder, http, port):
+    def __init__(self, folder, http, port, workers=2):
         super().__init__(folder, port)
+        self.workers = workers
         self.error_log = self.folder / "error.log"
         (self.folder / "nginx.conf").write_text(self.configuration(http))
 
@@ -221,7 +223,7 @@ class Nginx(Server):
 load_module {os.environ['TEST_NGINX_S3_MODULE']};
 {'user root;' if os.geteuid() == 0 else ''}
 daemon off;
-worker_processes 2;
+worker_processes {self.workers};
 pid {self.folder}/nginx.pid;
 error_log {self.error_log} info;
 events {{ worker_connections 512; }}
@@ -235,3 +237,10 @@ http {{
     def command(self):
         return [os.environ["TEST_NGINX_BINARY"], "-e", "stderr",
                 "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
+
+    def memory(self, field):
+        """Of each worker in bytes, by the kernel's name for it: VmRSS now, VmHWM at its highest."""
+        master = self.process.pid
+        workers = pathlib.Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        statuses = [pathlib.Path(f"/proc/{worker}/status").read_text() for worker in workers]
+        return [int(re.search(rf"{field}:\s+(\d+) kB", status)[1]) << 10 for status in statuses]
