@@ -27,7 +27,7 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: help build install test check bench demo clean \
+.PHONY: help build install test test-full check bench demo clean \
         toolchain nginx-tree s3s-fs swift ceph python-clients js-client rust-client \
         cargo-test prove-test client-test
 .DEFAULT_GOAL := help
@@ -37,7 +37,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 
 help: ## this list
 	echo "make TARGET [NAME=VALUE ...]"
-	sed -nE 's/^([a-z]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 12
+	sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 12
 	sed -nE 's/^#>//p' Makefile
 
 #>
@@ -88,6 +88,11 @@ test: ## everything: unit tests, t/*.t under prove, real clients against real or
 	done
 	[ -z "$$failed" ] || { echo "make test: FAILED:$$failed"; exit 1; }
 	echo "make test: all passed"
+
+test-full: build s3s-fs python-clients ## what takes minutes: uploads of 5 GiB, on 10 GiB of disk
+	. target/nginx.env
+	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)" UPLOAD_BYTES=$$((5 << 30))
+	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients/test_large.py
 
 # The module itself has no unit tests: nginx's symbols are there only inside nginx.
 cargo-test: toolchain
