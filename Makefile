@@ -99,7 +99,7 @@ cargo-test: toolchain
 	cargo test --locked --workspace --exclude $(MODULE)
 
 prove-test: build
-	$(call apt,perl openssl curl ca-certificates $(if $(VENDORED)$(NGINX_BUILD),,libnginx-mod-http-lua))
+	$(call apt,perl openssl curl ca-certificates prometheus $(if $(VENDORED)$(NGINX_BUILD),,libnginx-mod-http-lua))
 	. target/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	prove -j2 -It/lib t/

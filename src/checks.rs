@@ -232,7 +232,7 @@ impl Checks {
     pub(crate) fn snapshot(&self) -> Vec<UpstreamHealth> {
         self.iter()
             .map(|(checked, record)| UpstreamHealth {
-                name: readable(checked.upstream.name()),
+                name: checked.upstream.name().escape_ascii().to_string(),
                 is_up: checked.has_origin_up(record),
                 origins: record
                     .slots
@@ -282,13 +282,13 @@ impl OriginHealth {
         let changes = slot.changes.load(Relaxed);
         let latest_first = (changes.saturating_sub(HISTORY as u64)..changes).rev();
         OriginHealth {
-            server: readable(&slot.server.read()),
-            address: readable(&slot.address.read()),
+            server: slot.server.readable(),
+            address: slot.address.readable(),
             state: slot.health().state,
             since: slot.since.load(Relaxed),
             checked_at: slot.checked_at.load(Relaxed),
             took: slot.took.load(Relaxed),
-            reason: readable(&slot.reason.read()),
+            reason: slot.reason.readable(),
             passed: slot.passed.load(Relaxed),
             failed: slot.failed.load(Relaxed),
             history: latest_first
@@ -296,15 +296,11 @@ impl OriginHealth {
                 .map(|change| Change {
                     at: change.at.load(Relaxed),
                     state: State::from_number(change.state.load(Relaxed)),
-                    reason: readable(&change.reason.read()),
+                    reason: change.reason.readable(),
                 })
                 .collect(),
         }
     }
-}
-
-fn readable(text: &[u8]) -> String {
-    text.escape_ascii().to_string()
 }
 
 impl Checked {
@@ -532,8 +528,7 @@ impl Checker {
     fn changed(&self, checked: &Checked, record: &Record, slot: &Slot, reason: &str) {
         let log = self.worker.log();
         let upstream = checked.upstream.name().escape_ascii();
-        let (server, address) = (slot.server.read(), slot.address.read());
-        let (server, address) = (server.escape_ascii(), address.escape_ascii());
+        let (server, address) = (slot.server.readable(), slot.address.readable());
         if slot.health().state == State::Down {
             log_warn!(
                 log,

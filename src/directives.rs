@@ -19,7 +19,7 @@ use sigv4::{
 use crate::conf::{
     ClientMap, ErrorStyle, HealthCheck, Healthz, LocationConf, OriginLine, RegionRule, UpstreamConf,
 };
-use crate::ffi::conf::{Conf, Value};
+use crate::ffi::conf::{Conf, Handler, Value};
 use crate::ffi::{bytes, guarded, str_of};
 
 const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
@@ -375,8 +375,17 @@ fn read_status(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
     }
     conf.status = true;
     cf.main_conf().wants_status.set(true);
-    cf.set_content_handler(Some(crate::status));
-    Ok(())
+    set_answer(cf, "s3_status", crate::status)
+}
+
+/// The location is answered by that directive alone.
+fn set_answer(cf: Conf, directive: &str, handler: Handler) -> Result<(), String> {
+    if cf.set_content_handler(handler) {
+        return Ok(());
+    }
+    Err(format!(
+        "\"{directive}\" is in a location that another directive answers: remove that one here"
+    ))
 }
 
 /// `s3_health_check [interval=5s] [timeout=5s] [rise=2] [fall=3] [uri=/] [method=GET] [bucket=B]
@@ -515,8 +524,7 @@ fn read_healthz(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
         _ => Healthz::Named(cf.word(1)),
     };
     set_once(&mut conf.healthz, healthz, "s3_healthz")?;
-    cf.set_content_handler(Some(crate::healthz));
-    Ok(())
+    set_answer(cf, "s3_healthz", crate::healthz)
 }
 
 fn set_once<T>(setting: &mut Option<T>, value: T, directive: &str) -> Result<(), String> {

@@ -23,6 +23,7 @@ pub(crate) const ERROR: ngx_int_t = ngx::ffi::NGX_ERROR as ngx_int_t;
 pub(crate) const AGAIN: ngx_int_t = ngx::ffi::NGX_AGAIN as ngx_int_t;
 pub(crate) const DECLINED: ngx_int_t = ngx::ffi::NGX_DECLINED as ngx_int_t;
 pub(crate) const DONE: ngx_int_t = ngx::ffi::NGX_DONE as ngx_int_t;
+pub(crate) const BAD_REQUEST: ngx_int_t = ngx::ffi::NGX_HTTP_BAD_REQUEST as ngx_int_t;
 pub(crate) const NOT_ALLOWED: ngx_int_t = ngx::ffi::NGX_HTTP_NOT_ALLOWED as ngx_int_t;
 pub(crate) const INTERNAL_SERVER_ERROR: ngx_int_t =
     ngx::ffi::NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;

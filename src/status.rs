@@ -1,7 +1,10 @@
 //! The state of everything: what is counted, and the page that shows it.
 
 pub(crate) mod counters;
+mod format;
+mod html;
 mod json;
+mod prometheus;
 mod snapshot;
 
 use std::cell::Cell;
@@ -13,7 +16,7 @@ use crate::conf::OriginName;
 use crate::ffi::conf::Conf;
 use crate::ffi::request::{Request, Response};
 use crate::ffi::zone::Zone;
-use crate::ffi::{INTERNAL_SERVER_ERROR, nginx_version, now};
+use crate::ffi::{BAD_REQUEST, INTERNAL_SERVER_ERROR, nginx_version, now};
 use counters::{Origin, Totals, Try, lane};
 use snapshot::Snapshot;
 
@@ -104,6 +107,9 @@ pub(crate) fn answer(request: Request<'_>) -> ngx_int_t {
     if let Some(refused) = request.refuse_change() {
         return refused;
     }
+    let Some(face) = Face::of(request.uri_and_args().1) else {
+        return BAD_REQUEST;
+    };
     let main = request.main_conf();
     let Some(snapshot) = main
         .status()
@@ -111,13 +117,47 @@ pub(crate) fn answer(request: Request<'_>) -> ngx_int_t {
     else {
         return INTERNAL_SERVER_ERROR;
     };
-    let (content_type, body) = (c"application/json", json::write(&snapshot));
+    let (content_type, body) = match face {
+        Face::Html => (c"text/html; charset=utf-8", html::write(&snapshot)),
+        Face::Json => (c"application/json", json::write(&snapshot)),
+        Face::Prometheus => (
+            c"text/plain; version=0.0.4; charset=utf-8",
+            prometheus::write(&snapshot),
+        ),
+    };
     request.serve(&Response {
         status: 200,
         content_type,
         body: body.as_bytes(),
-        headers: &[(c"Cache-Control", b"no-store")],
+        headers: &[
+            (c"Cache-Control", b"no-store"),
+            (c"Content-Security-Policy", html::POLICY.as_bytes()),
+            (c"X-Content-Type-Options", b"nosniff"),
+            (c"Referrer-Policy", b"no-referrer"),
+        ],
     })
+}
+
+/// The ways in which the state is shown.
+enum Face {
+    Html,
+    Json,
+    Prometheus,
+}
+
+impl Face {
+    /// The one that the query asks for.
+    fn of(query: &[u8]) -> Option<Face> {
+        let format = query
+            .split(|c| *c == b'&')
+            .find_map(|parameter| parameter.strip_prefix(b"format="));
+        match format {
+            None | Some(b"html") => Some(Face::Html),
+            Some(b"json") => Some(Face::Json),
+            Some(b"prometheus") => Some(Face::Prometheus),
+            Some(_) => None,
+        }
+    }
 }
 
 impl Status {

@@ -385,7 +385,7 @@ await_up(2);
 mood('B=403:InvalidAccessKeyId');
 await_down('answered 403 InvalidAccessKeyId');
 --- request
-GET /status
+GET /status?format=json
 --- response_body_like eval
 my %of = (server => '[\d.:]+', time => '[1-9]\d{9}', some => '[1-9]\d*');
 qr/"health":\[\{"upstream":"u","status":"ok","addresses":\[(?=.*"server":"\Q$at_a\E","address":"\Q$at_a\E","state":"up","since":$of{time},"last_check":$of{time},"took_ms":\d+,"failure":"","passed":$of{some},"failed":0,"changes":\[\{"time":$of{time},"state":"up","failure":""\}\]\}).*"server":"\Q$at_b\E","address":"\Q$at_b\E","state":"down","since":$of{time},"last_check":$of{time},"took_ms":\d+,"failure":"answered 403 InvalidAccessKeyId","passed":$of{some},"failed":$of{some},"changes":\[\{"time":$of{time},"state":"down","failure":"answered 403 InvalidAccessKeyId"\},\{"time":$of{time},"state":"up","failure":""\}\]\}/

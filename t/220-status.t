@@ -6,8 +6,11 @@ use warnings;
 
 use FindBin;
 BEGIN { push @INC, "$FindBin::Bin/lib" }
+use Digest::SHA qw(sha256_base64);
 use File::Temp qw(tempdir);
 use HTTP::Tiny;
+use IO::Socket::INET;
+use IPC::Open2;
 use JSON::PP qw(decode_json);
 use MockOrigin;
 use S3Sign;
@@ -20,6 +23,7 @@ my $module = (split ' ', $ENV{TEST_NGINX_LOAD_MODULES})[-1];
 my $port   = $ENV{TEST_NGINX_PORT};
 my $dir    = tempdir(CLEANUP => 1);
 my $http   = HTTP::Tiny->new(timeout => 5, keep_alive => 0);
+my ($promtool) = grep {-x} map {"$_/promtool"} split /:/, $ENV{PATH};
 my ($server, $mock);
 
 my ($a, $b) = map { {
@@ -81,6 +85,14 @@ cmp_ok(status()->{signing_keys}{found}, '>', status()->{signing_keys}{derived}, 
 is_deeply(refused('clients'), { AKIDCLIENT => '3 SignatureDoesNotMatch' }, 'refused clients');
 is_deeply(refused('strangers'), { AKIDNOBODY => '2 InvalidAccessKeyId' }, 'refused strangers');
 
+my $gone = IO::Socket::INET->new("127.0.0.1:$port") or die "connect: $!";
+print $gone raw('GET /bucket/key', h4(host => "127.0.0.1:$port") . "X-Mock: A=delay:1\n");
+sleep 0.1;
+close $gone;
+wait_until(sub { origin('A')->{given_up} });
+is(origin('A')->{given_up}, 1, 'a client that went away');
+is((counts())[2], 10, 'is no answer of A');
+
 my $before = requests();
 my $answer = request(method => 'PUT', body => 'x' x 100_000);
 my $length = length $answer->{content};
@@ -93,6 +105,7 @@ cmp_ok($after->{sent_bytes} - $before->{sent_bytes}, '<', $length + 1000, 'once'
 # ------------------------------------------------- reloads and killed workers
 
 my @kept = counts();
+is_deeply(\@kept, [12, 6, 11, 2], 'let in, refused, tries at A and B');
 reload();
 is_deeply([counts()], \@kept, 'kept over a reload');
 is(status()->{reloads}, 1, 'a reload');
@@ -135,6 +148,140 @@ $kept[1] += 100;
 reload();    # until when the last request has reached its log phase
 is_deeply([(counts())[0, 1]], [@kept[0, 1]], 'and all are counted');
 stop();
+
+# ------------------------------------------------------------------- the faces
+
+# Access keys as someone would choose who wants to break out of a page. The first is a client's.
+my @hostile = (
+    'AKID"\'<i>&', '"><script>alert(1)</script>', "\\\"}{\\", "AKID\\u0000\\n", '"} 1\\n# TYPE a counter', "\xff\xfe", 'K' x 200,
+);
+start(server => "s3_client 'AKID\"\\'<i>&' secret_key=x; $default{server}");
+send_raw(raw('GET /bucket/key', h4(host => "127.0.0.1:$port", key => $_))) for @hostile;
+is(requests()->{refused}, scalar @hostile, 'hostile access keys are refused');
+
+my $clients = refused('clients');
+is_deeply($clients, { escaped($hostile[0]) => '1 SignatureDoesNotMatch' }, 'JSON: a hostile client');
+my $strangers = refused('strangers');
+is($strangers->{ escaped($_) }, '1 InvalidAccessKeyId', "JSON: $_") for @hostile[1 .. 4];
+is($strangers->{'\\xff\\xfe'}, '1 InvalidAccessKeyId', 'JSON: what is not text');
+is((grep {/^K+$/ && length($_) == 95} keys %$strangers), 1, 'JSON: a long one is cut');
+
+my $html = page('');
+like($html, qr/^<!DOCTYPE html>\n<html lang="en">/, 'HTML');
+unlike($html, qr/$_/, "HTML: no $_") for '<script>alert', '<i>', '\xff', 'K{96}';
+like($html, qr/<code>\Q$_\E</, "HTML: $_") for '\\&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;',
+    'AKID\\&quot;\\&#39;&lt;i&gt;&amp;';
+is(() = $html =~ /<script/g, 1, 'HTML: one script');
+for my $tag (qw(main section article table thead tbody tr svg dl div figure header h1 p)) {
+    is(() = $html =~ /<$tag\b/g, () = $html =~ /<\/$tag>/g, "HTML: each <$tag> ends");
+}
+unlike($html, qr/\bhttps?:|\bsrc=|\bstyle=|\bon\w+=/, 'HTML: nothing from elsewhere, nothing inline');
+
+my $prometheus = page('format=prometheus');
+like($prometheus, qr/^s3_resign_refused_client_total\{access_key="AKID\\\\\\"\\\\'<i>&"\} 1$/m, 'Prometheus: a client');
+unlike($prometheus, qr/alert/, 'Prometheus: no key that strangers make up');
+SKIP: {
+    skip 'no promtool', 1 if !$promtool;
+    is_deeply([metrics_lint($prometheus)], [0, ''], 'Prometheus: promtool finds nothing');
+}
+is((grep { !/^# (?:HELP|TYPE) s3_resign_\w+ |^s3_resign_\w+(?:\{[^{}]*\})? [\d.e-]+$/ } split /\n/, $prometheus), 0,
+    'Prometheus: nothing but metrics');
+like($prometheus, qr/^s3_resign_refused_total\{code="InvalidAccessKeyId"\} 6$/m, 'Prometheus: refused');
+like($prometheus, qr/^s3_resign_sign_seconds_bucket\{le="\+Inf"\} 7$/m, 'Prometheus: the time');
+like($prometheus, qr/^s3_resign_sign_seconds_bucket\{le="0.00005"\} \d$/m, 'Prometheus: in seconds');
+
+my @metrics = $prometheus =~ /^# TYPE (\w+) /mg;
+cmp_ok(scalar @metrics, '>', 10, 'there are metrics');
+my ($documented) = slurp('README.md') =~ /^### s3_status\n(.*?)^##/ms;
+is_deeply([sort $documented =~ /`(s3_resign_\w+)`/g], [sort @metrics], 'README.md documents all metrics');
+
+# The dashboard for Grafana: its queries are ones, and of these metrics.
+my $dashboard = decode_json(slurp('docker/grafana/s3-resign.json'));
+my @queries = map { $_->{expr} } map { @{ $_->{targets} } } @{ $dashboard->{panels} };
+cmp_ok(scalar @queries, '>', 10, 'the dashboard has queries');
+my %known = map { $_ => 1 } @metrics, map {"s3_resign_sign_seconds_$_"} qw(bucket sum count);
+for my $query (@queries) {
+    my @unknown = grep { !$known{$_} } $query =~ /\b(s3_resign_\w+)/g;
+    is_deeply(\@unknown, [], "of these metrics: $query");
+}
+my @rules = map { s/\$__\w+/5m/gr =~ s/'/''/gr } @queries;
+open my $rules, '>', "$dir/rules.yml" or die $!;
+print $rules "groups:\n- name: dashboard\n  rules:\n",
+    map {"  - record: query$_\n    expr: '$rules[$_]'\n"} 0 .. $#rules;
+close $rules;
+SKIP: {
+    skip 'no promtool', 1 if !$promtool;
+    my $says = `$promtool check rules $dir/rules.yml 2>&1`;
+    is($?, 0, 'promtool understands the queries') or diag($says);
+}
+
+# The table of strangers stays as it is, whoever they say they are.
+request(key => 'AKIDOFTEN') for 1 .. 20;
+request(key => "AKID$_")    for 1 .. 100;
+$strangers = refused('strangers');
+cmp_ok(scalar keys %$strangers, '<=', 32, 'a table of strangers that is bounded');
+is($strangers->{AKIDOFTEN}, '20 InvalidAccessKeyId', 'which knows the most frequent one');
+is((grep { !/^1 / && !/^20 / } values %$strangers), 0, 'and claims too much of none');
+is_deeply(refused('clients'), $clients, 'and pushes out no client');
+
+# --------------------------------------------------------------------- the answer
+
+my %types = ('' => 'text/html; charset=utf-8', 'format=html' => 'text/html; charset=utf-8',
+    'format=json' => 'application/json', 'a=b&format=prometheus' => 'text/plain; version=0.0.4; charset=utf-8');
+for my $query (sort keys %types) {
+    my ($get, $head) = map { $http->request($_, "http://127.0.0.1:$port/s3_status?$query") } qw(GET HEAD);
+    is($get->{status}, 200, "GET ?$query");
+    is($get->{headers}{'content-type'}, $types{$query}, "GET ?$query: type");
+    is($get->{headers}{'content-length'}, length $get->{content}, "GET ?$query: length");
+    is($get->{headers}{'cache-control'}, 'no-store', "GET ?$query: not stored");
+    is($head->{status}, 200, "HEAD ?$query");
+    is($head->{content} // '', '', "HEAD ?$query: no body");
+    is($head->{headers}{'content-type'}, $types{$query}, "HEAD ?$query: type");
+}
+my $policy = $http->get("http://127.0.0.1:$port/s3_status")->{headers}{'content-security-policy'};
+like($policy, qr/^default-src 'none';/, 'the page may do nothing');
+for (['style', 'css'], ['script', 'js']) {
+    my ($element, $file) = @$_;
+    my ($text) = $html =~ /<$element>(.*?)<\/$element>/s;
+    my $hash = sha256_base64($text) . '=';
+    like($policy, qr/$element-src 'sha256-\Q$hash\E'/, "but for the $element of page.$file");
+}
+for my $method (qw(POST PUT DELETE OPTIONS PROPFIND)) {
+    my $answer = $http->request($method, "http://127.0.0.1:$port/s3_status", { content => 'x' x 10_000 });
+    is($answer->{status}, 405, $method);
+    is($answer->{headers}{allow}, 'GET, HEAD', "$method: what is allowed");
+}
+is($http->get("http://127.0.0.1:$port/s3_status?format=$_")->{status}, 400, "?format=$_") for 'xml', '', 'JSON';
+is((counts())[0], 0, 'requests for the page are not counted');
+stop();
+
+# ------------------------------------------------------------- the configuration
+
+my $elsewhere = "$ENV{TEST_NGINX_CLIENT} s3_resign on; location / { proxy_pass http://origins; }";
+start(server => "$elsewhere location = /s3_status { s3_status; deny all; }");
+is($http->get("http://127.0.0.1:$port/s3_status")->{status}, 403, 'closed by deny');
+stop();
+start(server => $elsewhere);
+is(request()->{status}, 200, 'without s3_status requests pass as well');
+is(request(tamper => 1)->{status}, 403, 'and are refused');
+reload();
+is_deeply([counts()], [0, 0, 0, 0], 'counting begins with s3_status');
+stop();
+
+for (
+    ['s3_status; s3_status;',    '"s3_status" is duplicate'],
+    ['s3_status; s3_resign on;', '"s3_status" in location "/s3_status" answers its requests by itself: remove "s3_resign" here'],
+    ['s3_status; proxy_pass http://origins;', 'by itself: remove "proxy_pass" here'],
+    ['proxy_pass http://origins; s3_status;', '"s3_status" is in a location that another directive answers'],
+    ['empty_gif; s3_status;', '"s3_status" is in a location that another directive answers'],
+    ['s3_status on;',            'invalid number of arguments in "s3_status"'],
+) {
+    my ($location, $why) = @$_;
+    write_conf(server => "$elsewhere location /s3_status { $location }");
+    my $out = `$nginx -t -e stderr -p $dir -c $dir/nginx.conf 2>&1`;
+    isnt($?, 0, "$location fails nginx -t");
+    like($out, qr/\Q$why\E/, "$location: the reason");
+}
 
 # ---------------------------------------------------------------------- helpers
 
@@ -208,6 +355,20 @@ sub request {
         { headers => \%headers, content => $o{body} // '' });
 }
 
+# HTTP::Tiny sends no bytes beyond ASCII.
+sub send_raw {
+    my $socket = IO::Socket::INET->new("127.0.0.1:$port") or die "connect: $!";
+    print $socket $_[0];
+    local $/;
+    return scalar <$socket>;
+}
+
+sub slurp {
+    open my $in, '<', "$FindBin::Bin/../$_[0]" or die "$_[0]: $!";
+    local $/;
+    return scalar <$in>;
+}
+
 sub status { return decode_json(page('format=json')) }
 
 sub page {
@@ -233,6 +394,20 @@ sub refused {
     return { map { $_->{access_key} => "$_->{count} $_->{last_error}" }
         @{ status()->{refused_access_keys}{$_[0]} } };
 }
+
+# The exit status of promtool and what it says.
+sub metrics_lint {
+    my $pid = open2(my $out, my $in, "$promtool check metrics 2>&1");
+    print $in $_[0];
+    close $in;
+    local $/;
+    my $says = <$out> // '';
+    waitpid $pid, 0;
+    return ($?, $says);
+}
+
+# As Rust escapes bytes.
+sub escaped { return $_[0] =~ s/(["'\\])/\\$1/gr }
 
 sub nonzero {
     my $table = shift;

@@ -238,7 +238,7 @@ like($readme, qr/\b$1 headers/, 'the most headers')
 like($readme, qr/\b$1 parameters/, 'the most parameters')
     if slurp('src/sigv4/query.rs') =~ /MAX_PARAMETERS: usize = (\d+)/ or fail('MAX_PARAMETERS');
 
-for my $link ($readme =~ /\]\(([^):]+)\)/g) {
+for my $link ($readme =~ /\]\(([^):]+)\)/g, $readme =~ /(?:src|srcset)="([^"]+)"/g) {
     ok(-e $link, "README.md links to $link");
 }
 

@@ -224,13 +224,14 @@ impl Conf {
         main.sign_time.set(is_used);
     }
 
-    /// Has the location that is being read answer its requests by `handler`.
-    pub(crate) fn set_content_handler(self, handler: ngx_http_handler_pt) {
+    /// Has the location that is being read answer its requests by `handler`; false where another
+    /// directive does.
+    pub(crate) fn set_content_handler(self, handler: Handler) -> bool {
         // SAFETY: the core's settings of that location.
         unsafe {
             let core: *mut ngx_http_core_loc_conf_t =
                 self.location_conf_of(&raw const ngx_http_core_module);
-            (*core).handler = handler;
+            (*core).handler.replace(handler).is_none()
         }
     }
 
@@ -458,7 +459,8 @@ const PASS_DIRECTIVES: &[(&CStr, &CStr)] = &[
     (c"ngx_http_grpc_module", c"grpc_pass"),
 ];
 
-type Handler = unsafe extern "C" fn(*mut ngx::ffi::ngx_http_request_t) -> ngx::ffi::ngx_int_t;
+pub(crate) type Handler =
+    unsafe extern "C" fn(*mut ngx::ffi::ngx_http_request_t) -> ngx::ffi::ngx_int_t;
 
 /// The content handler that a directive sets.
 pub(crate) struct PassHandler {

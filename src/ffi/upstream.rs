@@ -601,8 +601,9 @@ unsafe extern "C" fn free_peer(
         // SAFETY: `wrap` has put its state there, of a request in progress with an upstream.
         let (wrapped, request, status) = unsafe {
             let wrapped = &*data.cast::<Wrapped>();
-            let status = (*(*wrapped.request).upstream).state.as_ref();
-            let status = status.map_or(0, |state| state.status);
+            let upstream = (*wrapped.request).upstream.as_ref();
+            let state = upstream.and_then(|upstream| upstream.state.as_ref());
+            let status = state.map_or(0, |state| state.status);
             (wrapped, Request::from_ptr(wrapped.request), status)
         };
         if let (Some(request), Some(origin)) = (request, wrapped.origin.take()) {

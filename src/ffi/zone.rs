@@ -104,6 +104,11 @@ impl Text {
             .collect()
     }
 
+    /// With escapes for what is not printable ASCII.
+    pub(crate) fn readable(&self) -> String {
+        self.read().escape_ascii().to_string()
+    }
+
     /// Whether it is that text, or would be after `set`.
     pub(crate) fn is(&self, text: &[u8]) -> bool {
         let text = Text::cut(text);

@@ -33,6 +33,7 @@ pub(crate) const FORMS: usize = Form::ALL.len() + 1;
 pub(crate) const CODES: usize = Rejection::CODES.len();
 /// By the first digit of a status; 0 is none.
 pub(crate) const CLASSES: usize = 6;
+pub(crate) const CLASS_NAMES: [&str; CLASSES] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// Upper bounds, in microseconds; the last bucket has none.
 pub(crate) const TIME_BOUNDS: [u64; 10] = [2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000];

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::counters::{CLASSES, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, TIME_BOUNDS};
+use super::counters::{CLASS_NAMES, CLASSES, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, TIME_BOUNDS};
 use super::snapshot::{Origin, RefusedKey, Snapshot};
 use crate::checks::OriginHealth;
 
@@ -64,7 +64,7 @@ fn refused_key(json: &mut Json, key: &RefusedKey) {
 fn origin(json: &mut Json, origin: &Origin) {
     json.text("upstream", &origin.upstream);
     json.text("server", &origin.server);
-    json.text("state", origin.state().name());
+    json.text("state", origin.state.name());
     json.answers("answers", &origin.answers);
     json.number("given_up", origin.given_up);
     if let Some(time) = origin.succeeded {
@@ -147,10 +147,8 @@ impl Json {
 
     fn answers(&mut self, name: &str, answers: &[u64; CLASSES]) {
         self.object(name, |json| {
-            json.number("none", answers[0]);
-            for (class, count) in answers.iter().enumerate().skip(1) {
-                json.number(&format!("{class}xx"), *count);
-            }
+            let counts = CLASS_NAMES.iter().zip(answers);
+            counts.for_each(|(class, count)| json.number(class, *count));
         });
     }
 

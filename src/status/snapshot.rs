@@ -8,7 +8,7 @@ use super::counters::{
     self, CLASSES, CODES, FORMS, Lanes, RECENT, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, Recent,
     RefusedKeys, TIME_BUCKETS, Totals, TotalsLane, sum,
 };
-use crate::checks::UpstreamHealth;
+use crate::checks::{OriginHealth, UpstreamHealth};
 use crate::conf::OriginName;
 
 pub(crate) struct Snapshot {
@@ -52,6 +52,7 @@ pub(crate) struct Origin {
     /// Empty for the host of a `proxy_pass`.
     pub(crate) upstream: String,
     pub(crate) server: String,
+    pub(crate) state: State,
     pub(crate) answers: [u64; CLASSES],
     pub(crate) given_up: u64,
     pub(crate) successes: [u64; RECENT],
@@ -63,11 +64,13 @@ pub(crate) struct Origin {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
-    /// Not tried within the last hour.
+    /// Not checked, and not tried within the last hour.
     Unused,
     Up,
-    /// The last try has failed.
+    /// Not checked, and the last try has failed.
     Failing,
+    /// All its addresses have failed their checks.
+    Down,
 }
 
 impl State {
@@ -76,6 +79,7 @@ impl State {
             State::Unused => "unused",
             State::Up => "up",
             State::Failing => "failing",
+            State::Down => "down",
         }
     }
 }
@@ -119,10 +123,23 @@ impl Snapshot {
             refused_clients: refused(&totals.refused_clients),
             refused_strangers: refused(&totals.refused_strangers),
             origins: origins
-                .map(|(name, counted)| Origin::take(name, counted, now))
+                .map(|(name, counted)| {
+                    let mut origin = Origin::take(name, counted, now);
+                    let checks = checks_of(&health, &origin);
+                    origin.state = state_by(checks).unwrap_or_else(|| origin.state_by_tries());
+                    origin
+                })
                 .collect(),
             health,
         }
+    }
+
+    /// What is known of each address of an origin, where they are checked.
+    pub(crate) fn checks_of<'a>(
+        &'a self,
+        origin: &'a Origin,
+    ) -> impl Iterator<Item = &'a OriginHealth> + Clone {
+        checks_of(&self.health, origin)
     }
 
     pub(crate) fn let_in(&self) -> u64 {
@@ -142,7 +159,7 @@ fn refused(keys: &RefusedKeys) -> Vec<RefusedKey> {
     let mut refused: Vec<_> = keys
         .iter()
         .map(|(count, key)| RefusedKey {
-            access_key: readable(&key.access_key.read()),
+            access_key: key.access_key.readable(),
             code: key.code(),
             count,
             last: key.last(),
@@ -152,26 +169,15 @@ fn refused(keys: &RefusedKeys) -> Vec<RefusedKey> {
     refused
 }
 
-/// Text of whatever bytes: what is not printable ASCII becomes an escape.
-fn readable(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for byte in bytes {
-        match byte {
-            b' '..=b'~' => text.push(char::from(*byte)),
-            other => text.extend(other.escape_ascii().map(char::from)),
-        }
-    }
-    text
-}
-
 impl Origin {
     fn take(name: &OriginName, counted: &counters::Origin, now: u64) -> Origin {
         let lanes = &counted.lanes;
         let period = now / RECENT_ORIGIN_SECONDS;
         let when = |time: &AtomicU64| Some(time.load(Relaxed)).filter(|time| *time > 0);
         Origin {
-            upstream: readable(&name.upstream),
-            server: readable(&name.server),
+            upstream: name.upstream.escape_ascii().to_string(),
+            server: name.server.escape_ascii().to_string(),
+            state: State::Unused,
             answers: sums(lanes, |lane| &lane.answers),
             given_up: sum(lanes, |lane| &lane.given_up),
             successes: Recent::sum(lanes.iter().map(|lane| &lane.successes), period),
@@ -181,7 +187,7 @@ impl Origin {
         }
     }
 
-    pub(crate) fn state(&self) -> State {
+    fn state_by_tries(&self) -> State {
         let was_used = |recent: &[u64]| recent.iter().any(|count| *count > 0);
         match (self.succeeded, self.failed) {
             _ if !was_used(&self.successes) && !was_used(&self.failures) => State::Unused,
@@ -189,5 +195,26 @@ impl Origin {
             (None, Some(_)) => State::Failing,
             _ => State::Up,
         }
+    }
+}
+
+fn checks_of<'a>(
+    health: &'a [UpstreamHealth],
+    origin: &'a Origin,
+) -> impl Iterator<Item = &'a OriginHealth> + Clone {
+    health
+        .iter()
+        .filter(|upstream| upstream.name == origin.upstream)
+        .flat_map(|upstream| &upstream.origins)
+        .filter(|check| check.server == origin.server)
+}
+
+/// None where nothing is checked, or nothing known yet.
+fn state_by<'a>(checks: impl Iterator<Item = &'a OriginHealth> + Clone) -> Option<State> {
+    let any = |state| checks.clone().any(|check| check.state == state);
+    match (any(health::State::Up), any(health::State::Down)) {
+        (true, _) => Some(State::Up),
+        (false, true) => Some(State::Down),
+        (false, false) => None,
     }
 }

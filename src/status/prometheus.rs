@@ -1,0 +1,225 @@
+//! `?format=prometheus`: <https://prometheus.io/docs/instrumenting/exposition_formats/>, version 0.0.4.
+
+use std::fmt::{Display, Write};
+
+use super::counters::{CLASS_NAMES, CLASSES, TIME_BOUNDS};
+use super::snapshot::{Origin, Snapshot, State};
+use crate::checks::{OriginHealth, UpstreamHealth};
+
+const PREFIX: &str = "s3_resign_";
+
+type Label<'a> = (&'static str, &'a str);
+
+pub(crate) fn write(snapshot: &Snapshot) -> String {
+    let mut text = Text::default();
+    text.gauge(
+        "build_info",
+        "The module's version, and that of the nginx it was built for.",
+    );
+    text.sample(
+        &[
+            ("version", snapshot.version),
+            ("nginx", snapshot.nginx_version),
+        ],
+        1,
+    );
+    text.gauge(
+        "start_time_seconds",
+        "When counting began, in seconds since the epoch.",
+    );
+    text.sample(&[], snapshot.started);
+    text.gauge(
+        "load_time_seconds",
+        "When the configuration was loaded last, in seconds since the epoch.",
+    );
+    text.sample(&[], snapshot.loaded);
+    text.counter("reloads_total", "Reloads of the configuration.");
+    text.sample(&[], snapshot.reloads);
+
+    text.counter(
+        "requests_total",
+        "Requests not refused, by how they were signed; none: answered before that was looked at.",
+    );
+    for (form, count) in &snapshot.forms {
+        text.sample(&[("auth", form)], count);
+    }
+    text.counter("refused_total", "Requests refused, by S3 error code.");
+    for (code, count) in &snapshot.codes {
+        text.sample(&[("code", code)], count);
+    }
+    text.counter("answers_total", "Answers to clients, by class of status.");
+    text.answers(&[], &snapshot.answers);
+    text.counter("received_bytes_total", "Bytes received from clients.");
+    text.sample(&[], snapshot.received);
+    text.counter("sent_bytes_total", "Bytes sent to clients.");
+    text.sample(&[], snapshot.sent);
+    text.counter("retries_total", "Tries of a request after its first.");
+    text.sample(&[], snapshot.retries);
+    sign_time(&mut text, snapshot);
+    text.counter(
+        "signing_keys_total",
+        "Signing keys in use, found in a worker's cache or derived.",
+    );
+    text.sample(&[("from", "cache")], snapshot.keys_found);
+    text.sample(&[("from", "derivation")], snapshot.keys_derived);
+    // Clients alone: what strangers make up would be a time series each.
+    text.counter(
+        "refused_client_total",
+        "Requests refused of those clients that were refused most.",
+    );
+    for key in &snapshot.refused_clients {
+        text.sample(&[("access_key", &key.access_key)], key.count);
+    }
+    origins(&mut text, &snapshot.origins);
+    checks(&mut text, &snapshot.health);
+    text.text
+}
+
+fn sign_time(text: &mut Text, snapshot: &Snapshot) {
+    text.family(
+        "sign_seconds",
+        "histogram",
+        "Time spent on verifying and signing a request.",
+    );
+    let mut count = 0;
+    for (i, in_bucket) in snapshot.times.iter().enumerate() {
+        count += in_bucket;
+        let bound = TIME_BOUNDS
+            .get(i)
+            .map_or("+Inf".to_owned(), |micros| seconds(micros * 1000));
+        text.sample_of("_bucket", &[("le", &bound)], count);
+    }
+    text.sample_of("_sum", &[], seconds(snapshot.nanoseconds));
+    text.sample_of("_count", &[], count);
+}
+
+fn seconds(nanoseconds: u64) -> String {
+    (nanoseconds as f64 / 1e9).to_string()
+}
+
+fn origins(text: &mut Text, origins: &[Origin]) {
+    fn labels(origin: &Origin) -> [Label<'_>; 2] {
+        [("upstream", &origin.upstream), ("server", &origin.server)]
+    }
+    text.gauge("origin_up", "Whether an address of the origin passed its last checks; if unchecked, whether the last try succeeded.");
+    for origin in origins {
+        let is_up = matches!(origin.state, State::Up | State::Unused);
+        text.sample(&labels(origin), u8::from(is_up));
+    }
+    text.counter(
+        "tries_total",
+        "Tries at an origin, by class of the answer's status; none: no answer; given_up: by the client.",
+    );
+    for origin in origins {
+        text.answers(&labels(origin), &origin.answers);
+        let [upstream, server] = labels(origin);
+        text.sample(&[upstream, server, ("class", "given_up")], origin.given_up);
+    }
+    text.gauge(
+        "origin_last_failure_time_seconds",
+        "When a try at the origin failed last, in seconds since the epoch.",
+    );
+    for origin in origins {
+        if let Some((time, _)) = origin.failed {
+            text.sample(&labels(origin), time);
+        }
+    }
+}
+
+fn checks(text: &mut Text, health: &[UpstreamHealth]) {
+    let checks: Vec<([Label<'_>; 3], &OriginHealth)> = health
+        .iter()
+        .flat_map(|upstream| {
+            upstream.origins.iter().map(|check| {
+                let labels = [
+                    ("upstream", &*upstream.name),
+                    ("server", &*check.server),
+                    ("address", &*check.address),
+                ];
+                (labels, check)
+            })
+        })
+        .collect();
+    text.gauge("address_up", "Whether the address passed its last checks.");
+    for (labels, check) in &checks {
+        text.sample(labels, u8::from(check.state != health::State::Down));
+    }
+    text.gauge(
+        "address_since_time_seconds",
+        "Since when that is so, in seconds since the epoch.",
+    );
+    for (labels, check) in &checks {
+        text.sample(labels, check.since);
+    }
+    text.gauge(
+        "check_seconds",
+        "How long the last check of the address took.",
+    );
+    for (labels, check) in &checks {
+        text.sample(labels, seconds(u64::from(check.took) * 1_000_000));
+    }
+    text.counter("checks_total", "Checks of the address, by their result.");
+    for ([upstream, server, address], check) in &checks {
+        for (result, count) in [("passed", check.passed), ("failed", check.failed)] {
+            text.sample(&[*upstream, *server, *address, ("result", result)], count);
+        }
+    }
+}
+
+/// The text as far as it is written.
+#[derive(Default)]
+struct Text {
+    text: String,
+    /// The family that samples belong to.
+    family: &'static str,
+}
+
+impl Text {
+    fn counter(&mut self, name: &'static str, help: &str) {
+        self.family(name, "counter", help);
+    }
+
+    fn gauge(&mut self, name: &'static str, help: &str) {
+        self.family(name, "gauge", help);
+    }
+
+    fn family(&mut self, name: &'static str, kind: &str, help: &str) {
+        self.family = name;
+        let _ = write!(
+            self.text,
+            "# HELP {PREFIX}{name} {help}\n# TYPE {PREFIX}{name} {kind}\n"
+        );
+    }
+
+    fn sample(&mut self, labels: &[Label<'_>], value: impl Display) {
+        self.sample_of("", labels, value);
+    }
+
+    fn answers(&mut self, labels: &[Label<'_>], answers: &[u64; CLASSES]) {
+        for (class, count) in CLASS_NAMES.iter().zip(answers) {
+            let labels = [labels, &[("class", class)]].concat();
+            self.sample(&labels, count);
+        }
+    }
+
+    fn sample_of(&mut self, suffix: &str, labels: &[Label<'_>], value: impl Display) {
+        let family = self.family;
+        let _ = write!(self.text, "{PREFIX}{family}{suffix}");
+        for (i, (name, value)) in labels.iter().enumerate() {
+            let before = if i == 0 { '{' } else { ',' };
+            let _ = write!(self.text, "{before}{name}=\"");
+            for c in value.chars() {
+                match c {
+                    '"' | '\\' => self.text.extend(['\\', c]),
+                    '\n' => self.text.push_str("\\n"),
+                    c => self.text.push(c),
+                }
+            }
+            self.text.push('"');
+        }
+        if !labels.is_empty() {
+            self.text.push('}');
+        }
+        let _ = writeln!(self.text, " {value}");
+    }
+}
