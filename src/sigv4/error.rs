@@ -56,6 +56,36 @@ pub enum Rejection {
     TooManyHeaders,
     /// A form of upload that is not supported.
     NotImplemented,
+    /// For the caller: a browser's form, whose signature is in its body. To be let in by
+    /// [`verify_form`](crate::verify_form), or not at all.
+    ProofInBody,
+    /// A browser's form for anything but a bucket.
+    MethodNotAllowed,
+    /// A browser's form that cannot be read, or that two readers could read differently.
+    MalformedForm,
+    /// Too many fields ahead of a form's file, or too long ones.
+    FormFieldsTooLong,
+    /// A form without a file, or with several.
+    NotOneFile,
+    /// A form without a key.
+    MissingKey,
+    /// A form without one of the fields that its way of signing needs.
+    MissingField(&'static str),
+    /// A form with the same field twice.
+    RepeatedField,
+    /// A form's field that must not be there, or not with such a value.
+    InvalidField,
+    KeyTooLong,
+    /// The signature's parts in a form could not be read.
+    FormMalformed(Malformed),
+    /// A form's policy could not be read.
+    InvalidPolicy,
+    PolicyExpired,
+    /// This condition of its policy does not hold for a form.
+    PolicyCondition(Box<str>),
+    /// This field of a form is not in its policy.
+    ExtraField(Box<str>),
+    EntityTooSmall,
     /// `x-amz-decoded-content-length` is missing or no length.
     MissingDecodedLength,
     /// A body, or a chunk of it, that is too long.
@@ -134,7 +164,7 @@ impl Malformed {
 
 impl Rejection {
     /// Every [`code`](Rejection::code) that there is, for tables of them.
-    pub const CODES: [&'static str; 18] = [
+    pub const CODES: [&'static str; 26] = [
         "AccessDenied",
         "RequestTimeTooSkewed",
         "InvalidAccessKeyId",
@@ -148,10 +178,18 @@ impl Rejection {
         "NotImplemented",
         "MissingContentLength",
         "EntityTooLarge",
+        "EntityTooSmall",
         "IncompleteBody",
         "MalformedTrailerError",
         "BadDigest",
         "XAmzContentSHA256Mismatch",
+        "IncorrectNumberOfFilesInPostRequest",
+        "InvalidPolicyDocument",
+        "KeyTooLongError",
+        "MalformedPOSTRequest",
+        "MaxPostPreDataLengthExceededError",
+        "MethodNotAllowed",
+        "UserKeyMustBeSpecified",
         "InternalError",
     ];
 
@@ -178,7 +216,8 @@ impl Rejection {
         *self == Rejection::SignatureDoesNotMatch
     }
 
-    /// The text in S3's XML; holds nothing secret and nothing of the request.
+    /// The text in S3's XML; holds nothing secret, and nothing of the request but, where a form is
+    /// not what its policy says, names of its fields and a condition.
     pub fn message(&self) -> Cow<'static, str> {
         match self {
             Rejection::HeaderMalformed(what) => {
@@ -191,6 +230,20 @@ impl Rejection {
                 "The authorization header is malformed; the region is wrong; expecting '{expected}'"
             )
             .into(),
+            Rejection::FormMalformed(what) => {
+                format!("Error parsing the form fields; {}.", what.text()).into()
+            }
+            Rejection::MissingField(name) => format!(
+                "Bucket POST must contain a field named '{name}'. If it is specified, please check \
+                 the order of the fields."
+            )
+            .into(),
+            Rejection::PolicyCondition(condition) => {
+                format!("Invalid according to Policy: Policy Condition failed: {condition}").into()
+            }
+            Rejection::ExtraField(name) => {
+                format!("Invalid according to Policy: Extra input fields: {name}").into()
+            }
             Rejection::InvalidChecksum(algorithm) => format!(
                 "Value for {} trailing header is invalid.",
                 algorithm.header().escape_ascii()
@@ -308,7 +361,62 @@ impl Rejection {
                 400,
                 "Your request header section exceeds the maximum allowed request header section size.",
             ),
-            Rejection::NotImplemented => (
+            Rejection::MethodNotAllowed => (
+                "MethodNotAllowed",
+                405,
+                "The specified method is not allowed against this resource.",
+            ),
+            Rejection::MalformedForm => (
+                "MalformedPOSTRequest",
+                400,
+                "The body of your POST request is not well-formed multipart/form-data.",
+            ),
+            Rejection::FormFieldsTooLong => (
+                "MaxPostPreDataLengthExceededError",
+                400,
+                "Your POST request fields preceding the upload file were too large.",
+            ),
+            Rejection::NotOneFile => (
+                "IncorrectNumberOfFilesInPostRequest",
+                400,
+                "POST requires exactly one file upload per request.",
+            ),
+            Rejection::MissingKey => (
+                "UserKeyMustBeSpecified",
+                400,
+                "The bucket POST must contain the specified field name. If it is specified, check \
+                 the order of the fields.",
+            ),
+            Rejection::MissingField(_) | Rejection::FormMalformed(_) => {
+                ("InvalidArgument", 400, "Error parsing the form fields.")
+            }
+            Rejection::RepeatedField => ("InvalidArgument", 400, "A form field is repeated."),
+            Rejection::InvalidField => (
+                "InvalidArgument",
+                400,
+                "A form field has an invalid name or value.",
+            ),
+            Rejection::KeyTooLong => ("KeyTooLongError", 400, "Your key is too long"),
+            Rejection::InvalidPolicy => (
+                "InvalidPolicyDocument",
+                400,
+                "The content of the form does not meet the conditions specified in the policy \
+                 document: it could not be read.",
+            ),
+            Rejection::PolicyExpired => (
+                "AccessDenied",
+                403,
+                "Invalid according to Policy: Policy expired.",
+            ),
+            Rejection::PolicyCondition(_) | Rejection::ExtraField(_) => {
+                ("AccessDenied", 403, "Invalid according to Policy")
+            }
+            Rejection::EntityTooSmall => (
+                "EntityTooSmall",
+                400,
+                "Your proposed upload is smaller than the minimum allowed object size.",
+            ),
+            Rejection::NotImplemented | Rejection::ProofInBody => (
                 "NotImplemented",
                 501,
                 "A header you provided implies functionality that is not implemented.",

@@ -112,7 +112,7 @@ impl Grant {
 }
 
 /// A header that names an object to read from or to move.
-fn is_source(name: &[u8]) -> bool {
+pub(crate) fn is_source(name: &[u8]) -> bool {
     let mut spelled = ArrayVec::<u8, 32>::new();
     let fits = uri::decoded(name, Part::Query)
         .map(|byte| {

@@ -1,8 +1,11 @@
 //! Verifies a client's S3 request and signs it anew for an origin.
 //!
 //! [`verify`] lets a request in or refuses it; what it returns is the only thing that [`sign`]
-//! takes. [`sign_own`] is for requests that no client has made. Nothing here reads a clock, does I/O or logs, and neither function allocates once the
-//! signing keys are cached.
+//! takes. A browser's form, whose signature is in the body, is for [`verify_form`] to decide on, and
+//! [`sign_own`] is for requests that no client has made.
+//!
+//! Nothing here reads a clock, does I/O or logs. But for forms, neither `verify` nor `sign` allocates
+//! once the signing keys are cached.
 #![forbid(unsafe_code)]
 
 mod authorization;
@@ -11,6 +14,7 @@ mod canonical;
 mod chunked;
 mod date;
 mod error;
+mod form;
 mod grant;
 mod keys;
 mod operation;
@@ -37,6 +41,7 @@ pub use crate::{
     },
     date::Timestamp,
     error::{Malformed, Rejection, Unsignable},
+    form::{FormDecoder, PendingForm, verify_form},
     grant::{Allow, BucketPattern, Client, Clients, Grant},
     keys::{Credential, KeyCache, SecretKey},
     operation::{Encoded, Operation, ResourcePath, operation},

@@ -8,6 +8,7 @@ use crate::{
     chunked::{Chain, Checksum, ChecksumAlgorithm, Encoder, Framing, Shape},
     date::{AmzDate, Timestamp},
     error::Unsignable,
+    form::{Post, Signer},
     keys::{Credential, KeyCache, SecretKey, SigningKey},
     operation::ResourcePath,
     query::Value,
@@ -69,6 +70,7 @@ pub fn sign<'a>(
     };
     let streaming = verified.streaming();
     let (body, body_length, shape) = match (&streaming, origin.framing) {
+        (None, _) if verified.post().is_some() => (Body::Reframed, None, None),
         (None, _) => (Body::Untouched, None, None),
         (Some(streaming), Framing::Keep) => {
             let shape = Shape::of(streaming);
@@ -94,10 +96,13 @@ pub fn sign<'a>(
         body,
         body_length,
         shape,
+        form_head: Vec::new(),
         max_len: 0,
     };
     signed.address()?;
-    if verified.form() != Form::Anonymous {
+    if let Some(post) = verified.post() {
+        signed.write_form(post, keys);
+    } else if verified.form() != Form::Anonymous {
         signed.order_headers();
         signed.key = Some(keys.signing_key(&origin.credential, &signed.scope));
     }
@@ -147,13 +152,15 @@ pub struct SignedHead<'a> {
     order: ArrayVec<u16, { MAX_HEADERS + ADDED.len() }>,
     /// X-Amz-Expires in digits.
     expires: ArrayVec<u8, 10>,
-    /// None for an anonymous request.
+    /// None where the head is not signed: of an anonymous request and of a browser's form.
     key: Option<SigningKey>,
     body: Body,
     /// Content-Length where it is written anew.
     body_length: Option<u64>,
     /// Of a body that is framed anew.
     shape: Option<Shape>,
+    /// What follows the head of a browser's form, up to the file.
+    form_head: Vec<u8>,
     max_len: usize,
 }
 
@@ -240,10 +247,12 @@ impl SignedHead<'_> {
             + self.host().len()
             + self.head.lines_len()
             + body.0
+            + self.form_head.len()
             + factor * varying
     }
 
-    /// Content-Length where it is written anew: that of a body which came in `aws-chunked` framing.
+    /// Content-Length where it is written anew: that of a body which came in `aws-chunked` framing,
+    /// and of a browser's form.
     pub fn body_length(&self) -> Option<u64> {
         self.body_length
     }
@@ -260,7 +269,8 @@ impl SignedHead<'_> {
 
     /// As [`SignedHead::write`], for any body: where an encoder is given, what follows the head is
     /// the decoded body framed by it, else the body as it is, decoded where it came in
-    /// `aws-chunked` framing.
+    /// `aws-chunked` framing. Behind the head of a browser's form is all of it that goes ahead of
+    /// what was stored.
     pub fn write_with_encoder(mut self, out: &mut [u8]) -> (usize, Option<Encoder>) {
         let signs_chunks = self.shape.as_ref().is_some_and(Shape::is_signed);
         let key = self.key.as_ref().filter(|_| signs_chunks).cloned();
@@ -296,10 +306,23 @@ impl SignedHead<'_> {
             sink.replace(places.signature, signature);
         }
         sink.put(b"\r\n");
+        sink.put(&self.form_head);
         match sink.finish() {
             Some(head) => (head.len(), signature),
             None => (0, None),
         }
+    }
+
+    /// Writes the head of a browser's form, with its policy signed in the place of the request.
+    fn write_form(&mut self, post: &Post<'_>, keys: &mut KeyCache) {
+        self.form_head = post.head(Signer {
+            credential: &self.origin.credential,
+            session_token: self.origin.session_token.as_ref(),
+            date: &self.date,
+            scope: &self.scope,
+            key: keys.signing_key(&self.origin.credential, &self.scope),
+        });
+        self.body_length = Some(self.form_head.len() as u64 + post.stored_length());
     }
 
     /// Moves the bucket from the path to the host where the origin wants it there.
@@ -494,7 +517,7 @@ impl SignedHead<'_> {
         let presigned = self.is_presigned();
         match header {
             Added::Host => Some(self.host()),
-            _ if self.verified.form() == Form::Anonymous => None,
+            _ if matches!(self.verified.form(), Form::Anonymous | Form::PostPolicy) => None,
             Added::ContentSha256 => (!presigned
                 || self.verified.payload_place == PayloadPlace::Header)
                 .then(|| self.payload()),

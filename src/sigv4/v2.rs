@@ -29,7 +29,16 @@ pub(crate) struct ToSign<'h, 'a> {
 pub(crate) fn signature(secret: &[u8], to_sign: &ToSign<'_, '_>, fields: &Fields<'_>) -> [u8; 28] {
     let mut mac = Authenticating(keyed(secret));
     to_sign.put(&mut mac, fields);
-    let digest: [u8; 20] = mac.0.finalize().into_bytes().into();
+    finish(mac.0)
+}
+
+/// The signature over a browser form's policy, which is signed as it stands there.
+pub(crate) fn policy_signature(secret: &[u8], policy: &[u8]) -> [u8; 28] {
+    finish(keyed(secret).chain_update(policy))
+}
+
+fn finish(mac: Hmac<Sha1>) -> [u8; 28] {
+    let digest: [u8; 20] = mac.finalize().into_bytes().into();
     let mut text = [0; 28];
     // 20 bytes are 28 digits, always.
     let _ = Base64::encode(&digest, &mut text);

@@ -9,6 +9,7 @@ use crate::{
     chunked::{Chain, Checksum, Decoder, Streaming},
     date::{AmzDate, Timestamp},
     error::{Malformed, Rejection},
+    form::Post,
     grant::{Client, Clients},
     keys::{Credential, KeyCache},
     operation::classify,
@@ -42,15 +43,18 @@ pub enum Form {
     V2Header,
     V2Query,
     Anonymous,
+    /// A browser's form: V4, or V2.
+    PostPolicy,
 }
 
 impl Form {
-    pub const ALL: [Form; 5] = [
+    pub const ALL: [Form; 6] = [
         Form::V4Header,
         Form::V4Query,
         Form::V2Header,
         Form::V2Query,
         Form::Anonymous,
+        Form::PostPolicy,
     ];
 
     pub fn name(self) -> &'static str {
@@ -60,6 +64,7 @@ impl Form {
             Form::V2Header => "v2-header",
             Form::V2Query => "v2-query",
             Form::Anonymous => "anonymous",
+            Form::PostPolicy => "post-policy",
         }
     }
 }
@@ -74,8 +79,8 @@ pub struct Refused<'r> {
     pub form: Option<Form>,
 }
 
-/// A verified request; only [`verify`] makes one and only it can be signed, bar a request of the
-/// proxy's own ([`crate::sign_own`]).
+/// A verified request; only [`verify`] and [`verify_form`](crate::verify_form) make one and only it
+/// can be signed, bar a request of the proxy's own ([`crate::sign_own`]).
 #[derive(Debug)]
 pub struct Verified<'r> {
     form: Form,
@@ -91,6 +96,8 @@ pub struct Verified<'r> {
     verify_payload: bool,
     /// In a box, since most requests have none.
     upload: Option<Box<Upload>>,
+    /// Likewise.
+    post: Option<Box<Post<'r>>>,
 }
 
 /// A body in `aws-chunked` framing, announced by a head that was signed.
@@ -119,6 +126,27 @@ pub(crate) enum PayloadPlace {
 }
 
 impl<'r> Verified<'r> {
+    pub(crate) fn of_form(
+        access_key: &'r [u8],
+        path: &'r [u8],
+        region: Region,
+        post: Box<Post<'r>>,
+    ) -> Verified<'r> {
+        Verified {
+            form: Form::PostPolicy,
+            access_key,
+            path,
+            plain_query: None,
+            region,
+            lifetime: None,
+            payload: Payload::Unsigned,
+            payload_place: PayloadPlace::Nowhere,
+            verify_payload: false,
+            upload: None,
+            post: Some(post),
+        }
+    }
+
     pub fn form(&self) -> Form {
         self.form
     }
@@ -142,6 +170,7 @@ impl<'r> Verified<'r> {
             payload_place: PayloadPlace::Header,
             verify_payload: false,
             upload: None,
+            post: None,
         }
     }
 
@@ -215,12 +244,32 @@ impl<'r> Verified<'r> {
     pub(crate) fn checksum(&self) -> Option<&Checksum> {
         self.upload.as_ref()?.checksum.as_ref()
     }
+
+    pub(crate) fn post(&self) -> Option<&Post<'r>> {
+        self.post.as_deref()
+    }
+
+    /// Bytes of a browser's form that were to be stored, and follow the head that is signed.
+    pub fn stored_length(&self) -> Option<u64> {
+        self.post().map(Post::stored_length)
+    }
+
+    /// The key that a browser's form names, in canonical percent-encoding.
+    pub fn form_key(&self) -> Option<Vec<u8>> {
+        self.post().map(Post::encoded_key)
+    }
+
+    /// Where a browser's form wants the browser to be sent.
+    pub fn form_redirect(&self) -> Option<&[u8]> {
+        self.post()?.redirect()
+    }
 }
 
 /// Decides whether a request is let in, by its signature and its client's grant.
 ///
 /// # Errors
-/// With the [`Rejection`] to answer; the origin must not hear of such a request.
+/// With the [`Rejection`] to answer; the origin must not hear of such a request. With
+/// [`Rejection::ProofInBody`] it is for [`verify_form`](crate::verify_form) to decide.
 pub fn verify<'r>(
     request: &Request<'_, 'r>,
     clients: &impl Clients,
@@ -240,9 +289,9 @@ pub fn verify<'r>(
 }
 
 /// Who a request says it is from, noted as soon as it is read.
-struct Claim<'r> {
-    access_key: &'r [u8],
-    form: Option<Form>,
+pub(crate) struct Claim<'r> {
+    pub(crate) access_key: &'r [u8],
+    pub(crate) form: Option<Form>,
 }
 
 fn decide<'r>(
@@ -260,6 +309,7 @@ fn decide<'r>(
     let proof = match form {
         Form::V4Header | Form::V4Query => input.v4(form, clients, rules, keys, now, claim)?,
         Form::V2Header | Form::V2Query => input.v2(form, clients, rules, now, claim)?,
+        Form::PostPolicy => return Err(Rejection::ProofInBody),
         Form::Anonymous if rules.anonymous => input.anonymous()?,
         Form::Anonymous => return Err(Rejection::AccessDenied),
     };
@@ -279,12 +329,13 @@ fn decide<'r>(
         payload_place: proof.payload_place,
         verify_payload: rules.verify_payload,
         upload: proof.upload,
+        post: None,
     })
 }
 
 /// Compares in a time that tells nothing of where a difference is. Eight bytes at once: `subtle`
 /// takes a slice byte by byte.
-fn is_same<const N: usize>(computed: &[u8; N], given: &[u8]) -> bool {
+pub(crate) fn is_same<const N: usize>(computed: &[u8; N], given: &[u8]) -> bool {
     let Ok(given) = <&[u8; N]>::try_from(given) else {
         return false;
     };
@@ -362,7 +413,7 @@ impl<'h, 'r> Input<'h, 'r> {
                 Err(Rejection::SignatureV4Required)
             }
             (Some(form), None) => Ok(form),
-            (None, _) if self.is_browser_form() => Err(Rejection::NotImplemented),
+            (None, _) if self.is_browser_form() => Ok(Form::PostPolicy),
             (None, _) => Ok(Form::Anonymous),
         }
     }
@@ -499,13 +550,9 @@ impl<'h, 'r> Input<'h, 'r> {
                 Some(_) => Rejection::QueryMalformed(Malformed::ScopeDate),
             });
         }
-        match &rules.region {
-            Some(expected) if *expected != scope.region && !self.is_us_east_1(&scope.region) => {
-                Err(Rejection::WrongRegion {
-                    expected: *expected,
-                })
-            }
-            _ => Ok(()),
+        match check_region(rules, &scope.region) {
+            Err(_) if self.is_us_east_1(&scope.region) => Ok(()),
+            checked => checked,
         }
     }
 
@@ -751,6 +798,15 @@ struct V2<'a> {
     /// One byte longer than a signature, so that a longer one does not match.
     signature: ArrayVec<u8, 29>,
     date: &'a [u8],
+}
+
+pub(crate) fn check_region(rules: &Rules, region: &Region) -> Result<(), Rejection> {
+    match &rules.region {
+        Some(expected) if expected != region => Err(Rejection::WrongRegion {
+            expected: *expected,
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn check_skew(date: Timestamp, rules: &Rules, now: Timestamp) -> Result<(), Rejection> {

@@ -8,6 +8,7 @@
     clippy::panic
 )]
 
+pub mod form;
 pub mod reference;
 pub mod upload;
 

@@ -1,0 +1,20 @@
+//! Browser uploads: a `POST` of `multipart/form-data` to a bucket, in whose fields are a policy and
+//! the signature over it.
+//!
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-authentication-HTTPPOST.html>
+//!
+//! A [`FormDecoder`] takes the form apart as it arrives, down to what is to be stored of it: the file
+//! and the form's end. [`verify_form`] verifies the fields ahead of the file. For an origin the fields
+//! are written anew, with a policy that allows just them.
+mod decoder;
+mod fields;
+mod part;
+mod policy;
+mod post;
+mod verify;
+
+pub(crate) use self::post::{Post, Signer};
+pub use self::{
+    decoder::FormDecoder,
+    verify::{PendingForm, verify_form},
+};

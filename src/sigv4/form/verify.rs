@@ -1,0 +1,253 @@
+//! Whether a form is let in.
+use super::{decoder::FormDecoder, fields::FormFields, policy::Policy, post::Post};
+use crate::{
+    canonical::{self, ALGORITHM},
+    date::{AmzDate, Timestamp},
+    error::{Malformed, Rejection},
+    grant::{Client, Clients},
+    keys::{Credential, KeyCache},
+    operation::ResourcePath,
+    query::Query,
+    request::{Fields, Request},
+    scope::{Region, Scope},
+    uri::{self, Part},
+    v2,
+    verify::{Claim, Form, Refused, Rules, Verified, check_region, is_same},
+};
+
+/// A form whose fields are verified; how long its file is shows only at its end.
+#[derive(Debug)]
+pub struct PendingForm<'r> {
+    access_key: &'r [u8],
+    path: &'r [u8],
+    region: Region,
+    post: Box<Post<'r>>,
+}
+
+impl<'r> PendingForm<'r> {
+    /// The client's.
+    pub fn access_key(&self) -> &'r [u8] {
+        self.access_key
+    }
+
+    /// Checks what has come of the file, so that one that is too long need not come to its end.
+    ///
+    /// # Errors
+    /// If the policy does not allow so much.
+    pub fn check_length(&self, form: &FormDecoder) -> Result<(), Rejection> {
+        match form.file_length() > *self.post.length.end() {
+            true => Err(Rejection::EntityTooLarge),
+            false => Ok(()),
+        }
+    }
+
+    /// The whole form, once it is there.
+    ///
+    /// # Errors
+    /// If it is not complete, or its file is not as long as the policy demands.
+    pub fn complete(mut self, form: &FormDecoder) -> Result<Verified<'r>, Rejection> {
+        form.finish()?;
+        self.check_length(form)?;
+        if form.file_length() < *self.post.length.start() {
+            return Err(Rejection::EntityTooSmall);
+        }
+        self.post.stored_length = form.stored_length();
+        Ok(Verified::of_form(
+            self.access_key,
+            self.path,
+            self.region,
+            self.post,
+        ))
+    }
+}
+
+/// Decides whether a form is let in, by its policy, its signature and its client's grant: the part of
+/// [`verify`](crate::verify) for requests that it answers with [`Rejection::ProofInBody`]. `head` is a
+/// copy of [`FormDecoder::head`] that lives as long as the request.
+///
+/// # Errors
+/// With the [`Rejection`] to answer; the origin must not hear of such a request.
+pub fn verify_form<'r>(
+    request: &Request<'_, 'r>,
+    form: &FormDecoder,
+    head: &'r [u8],
+    clients: &impl Clients,
+    rules: &Rules,
+    keys: &mut KeyCache,
+    now: Timestamp,
+) -> Result<PendingForm<'r>, Refused<'r>> {
+    let mut claim = Claim {
+        access_key: b"",
+        form: Some(Form::PostPolicy),
+    };
+    let input = Input {
+        request,
+        form,
+        head,
+        rules,
+        now,
+    };
+    input
+        .decide(clients, keys, &mut claim)
+        .map_err(|rejection| Refused {
+            rejection,
+            access_key: claim.access_key,
+            form: claim.form,
+        })
+}
+
+struct Input<'a, 'h, 'r> {
+    request: &'a Request<'h, 'r>,
+    form: &'a FormDecoder,
+    head: &'r [u8],
+    rules: &'a Rules,
+    now: Timestamp,
+}
+
+impl<'r> Input<'_, '_, 'r> {
+    fn decide(
+        &self,
+        clients: &impl Clients,
+        keys: &mut KeyCache,
+        claim: &mut Claim<'r>,
+    ) -> Result<PendingForm<'r>, Rejection> {
+        // What a head must not have is checked again: this may be another request.
+        let boundary = FormDecoder::new(self.request)?;
+        if boundary.boundary() != self.form.boundary() {
+            return Err(Rejection::InternalError);
+        }
+        let mut fields = FormFields::read(self.form, self.head)?;
+        let (client, region) = self.authenticate(&fields, clients, keys, claim)?;
+
+        let policy = fields.raw("policy").ok_or(Rejection::AccessDenied)?;
+        let policy = Policy::parse(policy)?;
+        if self.now >= policy.expiration {
+            return Err(Rejection::PolicyExpired);
+        }
+        let file = self.form.file().ok_or(Rejection::InternalError)?;
+        let part = |place: &std::ops::Range<usize>| self.head.get(place.clone());
+        fields.expand(part(&file.filename).unwrap_or_default())?;
+        fields.check_values(self.form.boundary())?;
+        let bucket = self.bucket()?;
+        let length = policy.check(&fields, &bucket)?;
+        let grant = &client.grant;
+        if !grant.permits(self.request, &Query::NONE, &Fields::default()) {
+            return Err(Rejection::AccessDenied);
+        }
+        let is_plain = |value: &&[u8]| value.iter().all(|byte| matches!(byte, b' '..=b'~'));
+        Ok(PendingForm {
+            access_key: claim.access_key,
+            path: self.request.path,
+            region,
+            post: Box::new(Post {
+                bucket,
+                fields: fields.into_passed(),
+                expiration: policy.expiration,
+                length,
+                boundary: self.form.boundary().to_vec(),
+                content_type: (file.content_type.as_ref())
+                    .and_then(part)
+                    .map(<[u8]>::trim_ascii)
+                    .filter(is_plain),
+                stored_length: 0,
+            }),
+        })
+    }
+
+    /// Who signed the policy. The one place that decides how: whatever is there must then verify so.
+    fn authenticate<'c>(
+        &self,
+        fields: &FormFields<'r>,
+        clients: &'c impl Clients,
+        keys: &mut KeyCache,
+        claim: &mut Claim<'r>,
+    ) -> Result<(&'c Client, Region), Rejection> {
+        const V4: [&str; 4] = [
+            "x-amz-algorithm",
+            "x-amz-credential",
+            "x-amz-date",
+            "x-amz-signature",
+        ];
+        const V2: [&str; 2] = ["AWSAccessKeyId", "signature"];
+        let has = |names: &[&str]| names.iter().any(|name| fields.find(name).is_some());
+        match (has(&V4), has(&V2)) {
+            (true, true) => Err(Rejection::SeveralMechanisms),
+            (true, false) => self.v4(fields, clients, keys, claim),
+            (false, true) if !self.rules.signature_v2 => Err(Rejection::SignatureV4Required),
+            (false, true) => self.v2(fields, clients, claim),
+            (false, false) => Err(Rejection::AccessDenied),
+        }
+    }
+
+    fn v4<'c>(
+        &self,
+        fields: &FormFields<'r>,
+        clients: &'c impl Clients,
+        keys: &mut KeyCache,
+        claim: &mut Claim<'r>,
+    ) -> Result<(&'c Client, Region), Rejection> {
+        let find = |name| fields.raw(name).ok_or(Rejection::MissingField(name));
+        let algorithm = find("x-amz-algorithm")?;
+        let credential = find("x-amz-credential")?;
+        let date = find("x-amz-date")?;
+        let signature = find("x-amz-signature")?;
+        let policy = find("policy")?;
+        if algorithm != ALGORITHM {
+            return Err(Rejection::FormMalformed(Malformed::Algorithm));
+        }
+        let (access_key, scope) =
+            Scope::parse_credential(credential).map_err(Rejection::FormMalformed)?;
+        claim.access_key = access_key;
+        let date = AmzDate::parse(date).ok_or(Rejection::FormMalformed(Malformed::Date))?;
+        if scope.day != date.day() {
+            return Err(Rejection::FormMalformed(Malformed::ScopeDate));
+        }
+        check_region(self.rules, &scope.region)?;
+        // How old it may be is for the policy to say.
+        if date.timestamp().0 > self.now.0.saturating_add(self.rules.max_skew) {
+            return Err(Rejection::NotYetValid);
+        }
+
+        let client = clients.find(access_key);
+        let credential = client.map_or(Credential::nobody(), |client| &client.credential);
+        let (key, derived) = keys.untrusted_key(credential, &scope);
+        let computed = canonical::hex(&key.sign(policy));
+        let matches = is_same(&computed, signature);
+        let client = client.ok_or(Rejection::InvalidAccessKeyId)?;
+        if !matches {
+            return Err(Rejection::SignatureDoesNotMatch);
+        }
+        if derived {
+            keys.keep(credential, &scope, key);
+        }
+        Ok((client, scope.region))
+    }
+
+    fn v2<'c>(
+        &self,
+        fields: &FormFields<'r>,
+        clients: &'c impl Clients,
+        claim: &mut Claim<'r>,
+    ) -> Result<(&'c Client, Region), Rejection> {
+        let find = |name| fields.raw(name).ok_or(Rejection::MissingField(name));
+        let access_key = find("AWSAccessKeyId")?;
+        let signature = find("signature")?;
+        let policy = find("policy")?;
+        claim.access_key = access_key;
+        let client = clients.find(access_key);
+        let credential = client.map_or(Credential::nobody(), |client| &client.credential);
+        let computed = v2::policy_signature(credential.secret(), policy);
+        let matches = is_same(&computed, signature);
+        let client = client.ok_or(Rejection::InvalidAccessKeyId)?;
+        match matches {
+            true => Ok((client, Region::US_EAST_1)),
+            false => Err(Rejection::SignatureDoesNotMatch),
+        }
+    }
+
+    fn bucket(&self) -> Result<String, Rejection> {
+        let path = ResourcePath::of(self.request.path).ok_or(Rejection::InvalidUri)?;
+        let bucket = uri::decoded(path.raw_bucket(), Part::Path).collect();
+        String::from_utf8(bucket).map_err(|_| Rejection::InvalidUri)
+    }
+}

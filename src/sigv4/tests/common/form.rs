@@ -1,0 +1,185 @@
+//! Browsers' forms, written as text.
+use base64ct::{Base64, Encoding};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use sigv4::*;
+
+use super::{
+    Directory, Raw,
+    reference::{KEY, SECRET, hex},
+    rules,
+};
+
+pub const BOUNDARY: &str = "bOuNdArY";
+pub const FAR: &str = "2099-01-01T00:00:00Z";
+
+/// A form about to be written, with the fields of a V4 signature.
+#[derive(Debug, Clone)]
+pub struct Form {
+    pub target: String,
+    pub fields: Vec<(String, String)>,
+    /// Besides those of the fields, in JSON.
+    pub conditions: Vec<String>,
+    pub expiration: String,
+    /// Of the file, behind its name.
+    pub disposition: String,
+    pub file: Vec<u8>,
+}
+
+impl Form {
+    pub fn new(key: &str) -> Form {
+        Form {
+            target: "/bucket".into(),
+            fields: vec![("key".into(), key.into())],
+            conditions: vec![r#"{"bucket":"bucket"}"#.into()],
+            expiration: FAR.into(),
+            disposition: "; filename=\"f.txt\"".into(),
+            file: b"hello".into(),
+        }
+    }
+
+    pub fn field(mut self, name: &str, value: &str) -> Form {
+        self.fields.push((name.into(), value.into()));
+        self
+    }
+
+    pub fn condition(mut self, json: &str) -> Form {
+        self.conditions.push(json.into());
+        self
+    }
+
+    pub fn file(mut self, file: &[u8]) -> Form {
+        self.file = file.into();
+        self
+    }
+
+    pub fn head(&self) -> String {
+        head(&self.target)
+    }
+
+    /// The body, with a condition for each field but those that `conditions` names.
+    pub fn body(&self) -> Vec<u8> {
+        let mut fields = self.fields.clone();
+        fields.extend(
+            [
+                ("x-amz-algorithm", "AWS4-HMAC-SHA256"),
+                (
+                    "x-amz-credential",
+                    &format!("{KEY}/20260102/us-east-1/s3/aws4_request"),
+                ),
+                ("x-amz-date", "20260102T030405Z"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        let named = |name: &str| self.conditions.iter().any(|json| json.contains(name));
+        let equal = fields
+            .iter()
+            .filter(|(name, _)| !named(name) && !name.starts_with("x-ignore-"))
+            .map(|(name, value)| serde_json::json!(["eq", format!("${name}"), value]).to_string());
+        let conditions: Vec<_> = self.conditions.iter().cloned().chain(equal).collect();
+        let policy = format!(
+            "{{\"expiration\":\"{}\",\"conditions\":[{}]}}",
+            self.expiration,
+            conditions.join(",")
+        );
+        let policy = Base64::encode_string(policy.as_bytes());
+        fields.push(("x-amz-signature".into(), sign_policy(&policy)));
+        fields.push(("policy".into(), policy));
+        body(&fields, &self.disposition, &self.file)
+    }
+}
+
+pub fn head(target: &str) -> String {
+    format!("POST {target}\nHost: h\nContent-Type: multipart/form-data; boundary={BOUNDARY}\n")
+}
+
+pub fn body(fields: &[(String, String)], disposition: &str, file: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    let mut part = |name: &str, rest: &str, value: &[u8]| {
+        body.extend_from_slice(
+            format!(
+                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{rest}\r\n\r\n"
+            )
+            .as_bytes(),
+        );
+        body.extend_from_slice(value);
+        body.extend_from_slice(b"\r\n");
+    };
+    for (name, value) in fields {
+        part(name, "", value.as_bytes());
+    }
+    part("file", disposition, file);
+    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    body
+}
+
+pub fn sign_policy(policy: &str) -> String {
+    let mut key = format!("AWS4{SECRET}").into_bytes();
+    for part in ["20260102", "us-east-1", "s3", "aws4_request", policy] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+        mac.update(part.as_bytes());
+        key = mac.finalize().into_bytes().to_vec();
+    }
+    hex(&key)
+}
+
+/// A form that has been taken apart: its decoder, and what was stored.
+pub fn decode(
+    raw: &Raw<'_>,
+    body: &[u8],
+    pieces: &[usize],
+) -> Result<(FormDecoder, Vec<u8>), Rejection> {
+    let mut decoder = FormDecoder::new(&raw.request())?;
+    let mut stored = Vec::new();
+    let mut body = body.to_vec();
+    let mut rest = body.as_mut_slice();
+    let mut pieces = pieces.iter();
+    while !rest.is_empty() {
+        let length = pieces.next().map_or(rest.len(), |at| rest.len().min(*at));
+        let (piece, tail) = rest.split_at_mut(length);
+        let data = decoder.decode(piece)?;
+        stored.extend_from_slice(&piece[data]);
+        rest = tail;
+    }
+    decoder.finish()?;
+    Ok((decoder, stored))
+}
+
+/// What comes of a form; `head` is that of its decoder.
+pub fn verdict<'r>(
+    raw: &Raw<'r>,
+    decoder: &FormDecoder,
+    head: &'r [u8],
+    now: i64,
+) -> Result<Verified<'r>, Rejection> {
+    verdict_under(
+        raw,
+        decoder,
+        head,
+        &Directory::new(&[(KEY, SECRET)]),
+        &rules(),
+        now,
+    )
+}
+
+pub fn verdict_under<'r>(
+    raw: &Raw<'r>,
+    decoder: &FormDecoder,
+    head: &'r [u8],
+    clients: &Directory,
+    rules: &Rules,
+    now: i64,
+) -> Result<Verified<'r>, Rejection> {
+    let keys = &mut KeyCache::new(8);
+    verify_form(
+        &raw.request(),
+        decoder,
+        head,
+        clients,
+        rules,
+        keys,
+        Timestamp(now),
+    )
+    .map_err(|refused| refused.rejection)?
+    .complete(decoder)
+}
