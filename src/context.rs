@@ -7,6 +7,7 @@ use sigv4::{Form, Rejection, Verified};
 use crate::conf::{LocationConf, NamedOrigin};
 use crate::ffi::output::Output;
 use crate::hooks::body::Upload;
+use crate::hooks::form::Posted;
 
 #[derive(Default)]
 pub(crate) struct Context<'r> {
@@ -18,6 +19,8 @@ pub(crate) struct Context<'r> {
     pub(crate) upload: RefCell<Option<Box<Upload>>>,
     /// How one that is framed goes out at the present try.
     pub(crate) output: RefCell<Option<Box<Output>>>,
+    /// A browser's form, whose signature is in its body.
+    pub(crate) posted: RefCell<Option<Box<Posted<'r>>>>,
     /// The body was refused; to be answered.
     pub(crate) rejected: Cell<Option<Rejection>>,
     /// The access key that the request named, verified or not; empty where it named none.

@@ -6,6 +6,8 @@ pub(crate) mod access;
 pub(crate) mod answer;
 /// A piece of the client's body has arrived: its framing is taken off.
 pub(crate) mod body;
+/// A browser's form: its body is read and verified before the request is let in.
+pub(crate) mod form;
 /// A balancer in front asks whether there is an origin to use.
 pub(crate) mod healthz;
 /// A request has ended: it is counted.

@@ -68,7 +68,10 @@ unsafe extern "C" fn getter(
 fn text<'r>(request: Request<'r>, variable: Variable) -> Option<&'r [u8]> {
     match variable {
         Variable::Bucket => path_part(request, |path| path.bucket()),
-        Variable::Key => path_part(request, |path| path.key()),
+        Variable::Key => match form_key(request) {
+            Some(key) => Some(request.copy(&key)?),
+            None => path_part(request, |path| path.key()),
+        },
         Variable::Operation => {
             let mut headers = Headers::new();
             let view = access::view(request, &mut headers).ok()?;
@@ -88,6 +91,13 @@ fn text<'r>(request: Request<'r>, variable: Variable) -> Option<&'r [u8]> {
             Some(request.copy(text.as_bytes())?)
         }
     }
+}
+
+/// The key that a browser's form names.
+fn form_key(request: Request<'_>) -> Option<Vec<u8>> {
+    let context = request.context()?;
+    let verified = context.verified.borrow();
+    verified.as_ref()?.form_key()
 }
 
 /// What the access phase has found out, or will.

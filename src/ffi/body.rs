@@ -10,7 +10,7 @@ use ngx::ffi::{
 use super::request::Request;
 use super::shim::*;
 use super::{INTERNAL_SERVER_ERROR, OK, guarded};
-use crate::hooks::body::{self, Plain, Upload};
+use crate::hooks::body::{self, Plain};
 
 /// Set at each configuration load, before workers run.
 static mut ORIGINAL: ngx_http_request_body_filter_pt = None;
@@ -38,11 +38,9 @@ unsafe extern "C" fn filter(r: *mut ngx_http_request_t, input: *mut ngx_chain_t)
         };
         // SAFETY: the request's pool.
         let mut plain = unsafe { Chain::new((*r).pool) };
-        let taken = match context.upload.borrow_mut().as_deref_mut() {
-            // SAFETY: nginx's chain of buffers in memory that nothing else holds a reference to.
-            Some(upload) => unsafe { take(upload, input, &mut plain) },
-            None => Err(Failure::Memory),
-        };
+        let verify = |piece: &mut [u8], ends| body::take(request, context, piece, ends);
+        // SAFETY: nginx's chain of buffers in memory that nothing else holds a reference to.
+        let taken = unsafe { take(verify, input, &mut plain) };
         match taken {
             Ok(()) => next(plain.head),
             Err(Failure::Memory) => INTERNAL_SERVER_ERROR,
@@ -65,7 +63,7 @@ enum Failure {
 /// # Safety
 /// `link` is a chain of nginx's of buffers in memory that may be written to.
 unsafe fn take(
-    upload: &mut Upload,
+    verify: impl Fn(&mut [u8], bool) -> Result<Plain, sigv4::Rejection>,
     mut link: *mut ngx_chain_t,
     plain: &mut Chain,
 ) -> Result<(), Failure> {
@@ -85,7 +83,7 @@ unsafe fn take(
                 0 => &mut [][..],
                 _ => std::slice::from_raw_parts_mut((*buf).pos, length),
             };
-            let Plain { data, late } = upload.take(piece, ends).map_err(Failure::Rejected)?;
+            let Plain { data, late } = verify(piece, ends).map_err(Failure::Rejected)?;
             if length > 0 {
                 (*buf).last = (*buf).pos.add(data.end);
                 (*buf).pos = (*buf).pos.add(data.start);

@@ -6,11 +6,12 @@ use std::ptr::{self, NonNull};
 
 use ngx::ffi::{
     NGX_HTTP_GET, NGX_HTTP_HEAD, ngx_chain_t, ngx_http_complex_value, ngx_http_complex_value_t,
-    ngx_http_discard_request_body, ngx_http_filter_finalize_request, ngx_http_finalize_request,
-    ngx_http_get_variable, ngx_http_output_filter, ngx_http_output_header_filter_pt,
-    ngx_http_request_t, ngx_http_send_header, ngx_http_top_header_filter, ngx_int_t,
-    ngx_list_part_t, ngx_list_push, ngx_log_t, ngx_pnalloc, ngx_pool_cleanup_add, ngx_str_t,
-    ngx_table_elt_t, ngx_uint_t, ngx_variable_value_t,
+    ngx_http_core_run_phases, ngx_http_discard_request_body, ngx_http_filter_finalize_request,
+    ngx_http_finalize_request, ngx_http_get_variable, ngx_http_output_filter,
+    ngx_http_output_header_filter_pt, ngx_http_read_client_request_body, ngx_http_request_t,
+    ngx_http_send_header, ngx_http_top_header_filter, ngx_int_t, ngx_list_part_t, ngx_list_push,
+    ngx_log_t, ngx_pnalloc, ngx_pool_cleanup_add, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
+    ngx_variable_value_t,
 };
 use sigv4::{Header, Headers};
 
@@ -274,6 +275,24 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// Whether somebody has read the body, or begun to.
+    pub(crate) fn has_read_body(self) -> bool {
+        !self.raw().request_body.is_null()
+    }
+
+    /// From the access phase: reads all of the body, then runs that phase again.
+    pub(crate) fn read_body(self) -> ngx_int_t {
+        // SAFETY: a request in its access phase, whose body is not yet read. nginx counts the reading
+        // as a use of the request, which ends here once: with a status, by which the request ends
+        // too, whatever `satisfy` says, or with NGX_DONE. The caller leaves the request alone.
+        unsafe {
+            let status = ngx_http_read_client_request_body(self.as_ptr(), Some(body_read));
+            let is_final = status >= ngx::ffi::NGX_HTTP_SPECIAL_RESPONSE as ngx_int_t;
+            ngx_http_finalize_request(self.as_ptr(), if is_final { status } else { DONE });
+        }
+        DONE
+    }
+
     /// Answers the request and ends it. What is left of the request's body is discarded, without a
     /// `100 Continue`.
     pub(crate) fn respond(self, response: &Response<'_>) -> ngx_int_t {
@@ -435,6 +454,14 @@ impl<'r> Request<'r> {
         let copy = self.allocate(data.len())?;
         copy.copy_from_slice(data);
         Some(copy)
+    }
+}
+
+unsafe extern "C" fn body_read(r: *mut ngx_http_request_t) {
+    // SAFETY: nginx's request, whose access phase waits for this. Nothing here can panic.
+    unsafe {
+        (*r).write_event_handler = Some(ngx_http_core_run_phases);
+        ngx_http_core_run_phases(r);
     }
 }
 

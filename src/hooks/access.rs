@@ -7,6 +7,7 @@ use sigv4::{Client, Clients, Form, Headers, Rejection, Timestamp, Verified};
 
 use crate::ffi::request::Request;
 use crate::ffi::{DECLINED, ERROR, OK};
+use crate::hooks::form;
 use crate::reject;
 
 /// OK: verified; DECLINED: not asked to verify, or let in unsigned; DONE: answered.
@@ -32,7 +33,15 @@ pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
         }
     };
     let now = Timestamp(ngx_time());
-    let verified = sigv4::verify(&view, conf, conf.rules(), &mut main.keys.borrow_mut(), now);
+    let mut verified = sigv4::verify(&view, conf, conf.rules(), &mut main.keys.borrow_mut(), now);
+    if let Err(refused) = &verified
+        && refused.rejection == Rejection::ProofInBody
+    {
+        match form::verify(request, context, &view) {
+            Some(decided) => verified = decided,
+            None => return request.read_body(),
+        }
+    }
     if let Some(started) = started {
         context.sign_time.set(started.elapsed().as_nanos() as u64);
     }

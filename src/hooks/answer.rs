@@ -36,10 +36,13 @@ pub(crate) fn answer(request: Request<'_>) -> Option<ngx_int_t> {
     if !conf.is_resign() {
         return None;
     }
-    if !matches!(request.status(), 200 | 201 | 301..=308) {
+    if !matches!(request.status(), 200 | 201 | 204 | 301..=308) {
         return None;
     }
     let target = request.location()?;
+    if is_form_redirect(request, target) {
+        return None;
+    }
     // Not only the origin picked: an answer from the cache has none.
     for origin in conf.origins() {
         match judge(request.status(), target, origin.host_name()) {
@@ -62,6 +65,18 @@ pub(crate) fn answer(request: Request<'_>) -> Option<ngx_int_t> {
         }
     }
     None
+}
+
+/// Whether it is where the client's own form wants to go, wherever that is. S3 adds a query.
+fn is_form_redirect(request: Request<'_>, target: &[u8]) -> bool {
+    let Some(context) = request.context().filter(|_| request.status() == 303) else {
+        return false;
+    };
+    let verified = context.verified.borrow();
+    let wanted = verified
+        .as_ref()
+        .and_then(|verified| verified.form_redirect());
+    wanted.is_some_and(|url| target.starts_with(url))
 }
 
 fn judge<'a>(status: u16, target: &'a [u8], origin_host: &[u8]) -> Location<'a> {

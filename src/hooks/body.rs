@@ -8,6 +8,7 @@ use sigv4::{Body, Checksum, Rejection};
 
 use crate::context::Context;
 use crate::ffi::request::Request;
+use crate::hooks::form;
 use crate::reject;
 
 /// A body that is verified, as far as it has arrived.
@@ -62,9 +63,12 @@ impl Upload {
     }
 }
 
-/// The context of a request whose body is to be verified, with an upload in it.
+/// The context of a request whose body is to be verified, with an upload or a form in it.
 pub(crate) fn verifying<'r>(request: Request<'r>) -> Option<&'r Context<'r>> {
     let context = request.context()?;
+    if context.posted.borrow().is_some() {
+        return Some(context);
+    }
     let mut upload = context.upload.borrow_mut();
     // Once it has begun it goes on, wherever the request is led.
     if upload.is_none() {
@@ -76,6 +80,21 @@ pub(crate) fn verifying<'r>(request: Request<'r>) -> Option<&'r Context<'r>> {
         *upload = Some(Box::new(Upload { body, ended: false }));
     }
     Some(context)
+}
+
+/// Takes a piece of what is verified; see `Upload::take`.
+pub(crate) fn take<'r>(
+    request: Request<'r>,
+    context: &Context<'r>,
+    piece: &mut [u8],
+    ends: bool,
+) -> Result<Plain, Rejection> {
+    if let Some(posted) = context.posted.borrow_mut().as_deref_mut() {
+        return form::take(request, context, posted, piece, ends);
+    }
+    let mut upload = context.upload.borrow_mut();
+    let upload = upload.as_deref_mut().ok_or(Rejection::InternalError)?;
+    upload.take(piece, ends)
 }
 
 /// The status to end the request with; `answer` then has the rest of what S3 would answer.

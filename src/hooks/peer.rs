@@ -5,7 +5,7 @@ use std::ptr;
 use std::time::Instant;
 
 use ngx::ffi::ngx_time;
-use sigv4::{HeadRoom, Streaming, Timestamp, WireHead};
+use sigv4::{HeadRoom, Timestamp, WireHead};
 
 use crate::conf::NamedOrigin;
 use crate::context::Context;
@@ -30,11 +30,11 @@ pub(crate) fn starts(request: Request<'_>) -> Start {
     let main = request.main();
     if !request.location_conf().is_resign() {
         // nginx would announce the length that it had with its framing.
-        let is_framed = |context: &Context<'_>| {
+        let is_decoded = |context: &Context<'_>| {
             let upload = context.upload.borrow();
-            upload.as_deref().is_some_and(Upload::is_framed)
+            upload.as_deref().is_some_and(Upload::is_framed) || context.posted.borrow().is_some()
         };
-        if main.context().is_some_and(is_framed) {
+        if main.context().is_some_and(is_decoded) {
             log_error!(
                 request.log(),
                 "a body that was decoded is not forwarded with \"s3_resign off\""
@@ -112,8 +112,11 @@ pub(crate) fn picked<'r>(
         );
         return None;
     }
-    let carries_the_body = match &streaming {
-        Some(streaming) => carries_decoded(request, streaming, slot.body_length()),
+    let decoded_length = streaming
+        .map(|streaming| streaming.decoded_length)
+        .or(verified.stored_length());
+    let carries_the_body = match decoded_length {
+        Some(length) => carries_decoded(request, length, slot.body_length()),
         None => carries_the_body(request, &head, slot.body_length()),
     };
     if !carries_the_body {
@@ -212,6 +215,6 @@ fn carries_the_body(request: Request<'_>, head: &WireHead<'_, '_>, follows: Opti
 
 /// As `carries_the_body`, of a body that is decoded: the head's length is not used then. Only the
 /// client's own request has the body, no subrequest.
-fn carries_decoded(request: Request<'_>, streaming: &Streaming, follows: Option<u64>) -> bool {
-    request.is_main() && follows.is_none_or(|length| length == streaming.decoded_length)
+fn carries_decoded(request: Request<'_>, length: u64, follows: Option<u64>) -> bool {
+    request.is_main() && follows.is_none_or(|follows| follows == length)
 }
