@@ -105,7 +105,7 @@ prove-test: build
 	prove -j2 -It/lib t/
 
 client-test: build s3s-fs swift ceph python-clients js-client rust-client
-	$(call apt,openssl restic)
+	$(call apt,chromium curl openssl restic)
 	. target/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients

@@ -278,17 +278,11 @@ GET /bucket/key
 --- response_headers
 X-Origin: A
 
-=== TEST 33: browser form uploads are not there yet
---- request
-POST /bucket
---xx
-Content-Disposition: form-data; name="key"
-
-a
---xx--
---- more_headers
-Content-Type: multipart/form-data; boundary=xx
---- refused: 501 NotImplemented
+=== TEST 33: a form without a signature is not anonymous
+--- config
+    location / { s3_resign on; s3_anonymous on; proxy_pass http://origin_a; }
+--- raw_request eval: my ($headers, $body) = S3Sign::v4_form(path => '/bucket', edit_fields => sub { $_[0] }); raw('POST /bucket', $headers, $body)
+--- refused: 403 AccessDenied
 
 === TEST 34: V2: a parameter that V2 does not sign and that would change the operation
 --- config

@@ -21,6 +21,7 @@ $ENV{TEST_NGINX_UNBUFFERED} = <<"END";
     location / { s3_resign on; proxy_pass http://origin_ab; proxy_request_buffering off; proxy_http_version 1.1; }
 END
 our $large = 'x' x 300_000;
+our $form = [S3Sign::v4_form(path => '/bucket', file => $large)];
 our @uploads = map { [S3Sign::v4_upload(kind => $_, data => $large)] } qw(signed signed-trailer unsigned);
 
 # For those an "other" server listens with http2: nginx takes the two kinds of
@@ -284,3 +285,41 @@ $TEST_NGINX_UNBUFFERED
 --- request
 GET /_log/t20
 --- response_body_like: ^(?:A 200 verified body=40000 PUT /t20/[13] [^\n]*\n|A incomplete unverified [^\n]* PUT /t20/[24] [^\n]*\n){2,4}$
+
+=== TEST 22: a browser's form
+--- http2
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://origin_a; client_body_buffer_size 8k; }
+--- request eval: "POST /bucket\n$form->[1]"
+--- more_headers eval: $form->[0]
+--- passed: A
+--- response_body_like: auth form\n.*data 300000 
+
+=== TEST 23: the same, unbuffered
+--- http2
+--- config
+$TEST_NGINX_UNBUFFERED
+--- request eval: "POST /bucket\n$form->[1]"
+--- more_headers eval: $form->[0]
+--- passed: A
+--- response_body_like: auth form\n.*data 300000 
+
+=== TEST 24: one that is refused is not in the way of the connection's next requests
+--- http_config
+    log_format line '$server_protocol $request_method $uri $status $s3_error';
+    server { listen $TEST_NGINX_LISTEN http2; server_name other; return 404; }
+--- config
+    $TEST_NGINX_CLIENT
+    access_log logs/access.log line;
+    location / { s3_resign on; proxy_pass http://origin_a; client_body_buffer_size 8k; }
+--- raw_request eval
+my ($bad, $good) = map { [map { s/^Content-Length.*\n//mr } S3Sign::v4_form(path => '/t24', file => 'x' x 50_000, @$_)] } [tamper => 1], [];
+frames(['POST', '/t24', @$bad], ['POST', '/t24', @$good], ['GET', '/t24/3', h4(path => '/t24/3'), ''])
+--- timeout: 0.5
+--- abort
+--- ignore_response
+--- access_log
+HTTP/2.0 POST /t24 403 SignatureDoesNotMatch
+HTTP/2.0 POST /t24 200 -
+HTTP/2.0 GET /t24/3 200 -

@@ -257,3 +257,26 @@ $TEST_NGINX_LUA_LAST
 --- more_headers eval: [(h4(method => 'PUT', body => 'hello')) x 2]
 --- error_code eval: [200, 400]
 --- response_body_like eval: ['header X-Body: hello\n.*body 5 2cf24dba', '<Code>XAmzContentSHA256Mismatch<']
+
+=== TEST 18: a browser's form that is read before it can be verified is not let in
+--- main_config
+$TEST_NGINX_LUA_LAST
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; rewrite_by_lua_block { ngx.req.read_body() } proxy_pass http://origin_a; }
+--- raw_request eval: raw('POST /bucket', S3Sign::v4_form(path => '/bucket'))
+--- error_code: 500
+--- error_log
+its body was read before the request was verified
+--- no_error_log
+connect to 127.0.0.1
+
+=== TEST 19: one that is read after that is let in
+--- main_config
+$TEST_NGINX_LUA_LAST
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; access_by_lua_block { ngx.req.read_body() } proxy_pass http://origin_a; }
+--- raw_request eval: raw('POST /bucket', S3Sign::v4_form(path => '/bucket'))
+--- passed: A
+--- response_body_like: data 5 2cf24dba

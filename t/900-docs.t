@@ -230,7 +230,7 @@ my %codes = map { $_ => 1 } slurp('src/sigv4/error.rs') =~ /\(\s*"([A-Z]\w+)",\s
 my ($table) = slurp('src/sigv4/error.rs') =~ /const CODES[^=]*=(.*?);/s;
 is_deeply([sort $table =~ /"(\w+)"/g], [sort keys %codes], 'the table of codes');
 delete $codes{InternalError};
-my ($rules) = $readme =~ /^### What is let in\n(.*?)^###/ms;
+my ($rules) = $readme =~ /^### What is let in\n(.*?)^### What goes out/ms;
 my %named = map { $_ => 1 } $rules =~ /\d{3} `([A-Z]\w+)`/g;
 is_deeply([sort keys %named], [sort keys %codes], 'README.md tells all codes of refusals');
 like($readme, qr/\b$1 headers/, 'the most headers')
@@ -238,8 +238,9 @@ like($readme, qr/\b$1 headers/, 'the most headers')
 like($readme, qr/\b$1 parameters/, 'the most parameters')
     if slurp('src/sigv4/query.rs') =~ /MAX_PARAMETERS: usize = (\d+)/ or fail('MAX_PARAMETERS');
 
+my %anchors = map { ('#' . lc s/[^\w -]//gr =~ tr/ /-/r => 1) } $readme =~ /^##+ (.*)/mg;
 for my $link ($readme =~ /\]\(([^):]+)\)/g, $readme =~ /(?:src|srcset)="([^"]+)"/g) {
-    ok(-e $link, "README.md links to $link");
+    ok($anchors{$link} || -e $link, "README.md links to $link");
 }
 
 sub same {

@@ -14,6 +14,7 @@ package MockOrigin;
 #   cache        allow caching
 #   stale        allow caching, of what has expired already
 #   redirect:URL answer 307
+#   moved:NNN:URL answer with that status and Location
 #   NNN:CODE     answer with that status and an S3 error of that code
 #   flood        answer 200 in the head, and then without an end
 #   noise        answer with something else than HTTP, without an end
@@ -139,7 +140,8 @@ sub advance {
             return;
         }
         return endless($connection, $action) if $action =~ /^(?:flood|noise)$/;
-        answer($connection, $action =~ /^\d{3}$/ ? $action : $action eq 'redirect' ? 307 : 200);
+        my %moved = (redirect => 307, moved => substr $argument // '', 0, 3);
+        answer($connection, $action =~ /^\d{3}$/ ? $action : $moved{$action} // 200);
     }
 }
 
@@ -219,7 +221,7 @@ sub answer {
             'ETag: "' . substr(sha256_hex($request->{target}), 0, 16) . '"';
         push @headers, 'Cache-Control: max-age=60' if $request->{action} eq 'cache';
         push @headers, 'X-Accel-Expires: @1'       if $request->{action} eq 'stale';
-        push @headers, "Location: $1" if $request->{action} =~ /^redirect:(.*)/;
+        push @headers, "Location: $1" if $request->{action} =~ /^(?:redirect|moved:\d{3}):(.*)/;
         record($connection, $status) if $request->{action} !~ /^early/;
     }
     my $length = length $body;
@@ -264,6 +266,8 @@ sub describe {
         "line $request->{line}",
         (map {"header $_"} @{ $request->{list} }),
         'body ' . length($request->{body}) . ' ' . sha256_hex($request->{body}),
+        (map {"field $_"} @{ $got->{fields} || [] }),
+        (map {"policy $_"} grep {defined} $got->{policy}),
         defined $got->{data} ? 'data ' . length($got->{data}) . ' ' . sha256_hex($got->{data}) : ();
 }
 

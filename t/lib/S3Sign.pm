@@ -9,7 +9,8 @@ use warnings;
 
 use Compress::Raw::Zlib ();
 use Digest::SHA qw(sha1 sha256 sha256_hex hmac_sha256 hmac_sha256_hex hmac_sha1_base64);
-use MIME::Base64 qw(encode_base64);
+use JSON::PP ();
+use MIME::Base64 qw(decode_base64 encode_base64);
 use POSIX qw(strftime);
 
 our %Default = (
@@ -172,6 +173,136 @@ sub v4_upload {
     return ($headers . 'Content-Length: ' . length($body) . "\n", $body) if !$o{te};
     return ("${headers}Transfer-Encoding: chunked\n",
         join '', (map { sprintf "%x\r\n%s\r\n", length, $_ } unpack "(a$o{te})*", $body), "0\r\n\r\n");
+}
+
+# ------------------------------------------------------------- browsers' forms
+
+# The header lines and the body of a form. Options beyond those of v4_headers:
+# form_key, fields ([name, value, ...], in this order), file, filename, expires
+# (of the policy), conditions (instead of one for each field), more (besides
+# those), unlisted (names of fields without a condition), policy (its text), v2,
+# edit_fields (a sub on the list of pairs), boundary, te, and edit_body.
+sub v4_form {
+    my %o = (options(), form_key => 'key', fields => [], file => 'hello', filename => 'f.txt',
+        boundary => 'oOoBoundaryoOo', more => [], unlisted => [], @_);
+
+    my $date = $o{date} // timestamp(time + $o{skew});
+    my ($bucket) = map { decode($_) } $o{path} =~ m{^/([^/]*)};
+    my $scope = scope(\%o, $date);
+    my @fields = ([key => $o{form_key}], pairs($o{fields}));
+    my @own = $o{v2} ? () : (['x-amz-algorithm' => $o{algorithm} // 'AWS4-HMAC-SHA256'],
+        ['x-amz-credential' => "$o{key}/$scope"], ['x-amz-date' => $date]);
+    my %unlisted = map { $_ => 1 } @{ $o{unlisted} };
+    my $equal = sub { map { ['eq', "\$$_->[0]", $_->[1]] } grep { !$unlisted{ $_->[0] } } @_ };
+    my @conditions = (@{ $o{conditions} // [{ bucket => $bucket }, $equal->(@fields)] },
+        @{ $o{more} }, $equal->(@own));
+    my $policy = $o{policy} // JSON::PP->new->encode({
+        expiration => $o{expiration} // strftime('%Y-%m-%dT%H:%M:%S.000Z', gmtime(time + $o{expires})),
+        conditions => \@conditions,
+    });
+    my $encoded = encode_base64($policy, $o{eol} // '');
+    push @fields, @own, [policy => $encoded],
+        $o{v2} ? ([AWSAccessKeyId => $o{key}], [signature => form_signature_v2(\%o, $encoded)])
+        : ['x-amz-signature' => form_signature(\%o, $scope, $encoded)];
+    @fields = $o{edit_fields}->(@fields) if $o{edit_fields};
+    my $part = sub { "--$o{boundary}\r\nContent-Disposition: form-data; name=\"$_[0]\"$_[1]\r\n\r\n$_[2]\r\n" };
+    my $filename = defined $o{filename} ? qq(; filename="$o{filename}"\r\nContent-Type: text/x-file) : '';
+    my $body = join '', (map { $part->($_->[0], '', $_->[1]) } @fields),
+        $part->('file', $filename, $o{file}), "--$o{boundary}--\r\n";
+    $body = $o{edit_body}->($body) if $o{edit_body};
+    my $headers = lines(\%o, [host => $o{host}], pairs($o{headers}),
+        ['content-type' => $o{content_type} // "multipart/form-data; boundary=$o{boundary}"]);
+    return ($headers . 'Content-Length: ' . length($body) . "\n", $body) if !$o{te};
+    return ("${headers}Transfer-Encoding: chunked\n",
+        join '', (map { sprintf "%x\r\n%s\r\n", length, $_ } unpack "(a$o{te})*", $body), "0\r\n\r\n");
+}
+
+sub form_signature {
+    my ($o, $scope, $policy) = @_;
+    my ($day, $region, $service, $terminator) = split m{/}, $scope, -1;
+    my $key = hmac_sha256($day, "AWS4$o->{secret}");
+    $key = hmac_sha256($_ // '', $key) for $region, $service, $terminator;
+    my $signature = hmac_sha256_hex($policy, $key);
+    $signature =~ tr/0-9a-f/1-9a-f0/ if $o->{tamper};
+    return $signature;
+}
+
+sub form_signature_v2 {
+    my ($o, $policy) = @_;
+    my $signature = hmac_sha1_base64($policy, $o->{secret});
+    $signature .= '=' while length($signature) % 4;
+    $signature =~ tr/A-Za-z/B-ZAb-za/ if $o->{tamper};
+    return $signature;
+}
+
+# What an origin says of a form, as `verify` does: also data and fields.
+sub verify_form {
+    my ($request, $origin, $got) = @_;
+    my $no = sub { $got->{verified} = "no: $_[0]"; return $got };
+
+    $got->{auth} = 'form';
+    my ($type) = @{ $request->{headers}{'content-type'} };
+    my ($boundary) = $type =~ m{^multipart/form-data;(?: charset=[-\w]+;)? ?boundary="?([^"\s;]+)"?$}i
+        or return $no->("content type $type");
+    return $no->('the body does not end as a form')
+        if $request->{body} !~ /\r\n--\Q$boundary\E--(?:\r\n)?\z/;
+    my @parts = split /\r\n--\Q$boundary\E(?:--)?(?:\r\n|\z)/, "\r\n$request->{body}", -1;
+    return $no->('something ahead of the form') if shift(@parts) ne '';
+    return $no->('something behind the form')   if pop(@parts) ne '';
+    my (%field, @names, $file);
+    for my $part (@parts) {
+        my ($head, $value) = $part =~ /\A(.*?)\r\n\r\n(.*)\z/s or return $no->('a part without a head');
+        my ($name, $filename) = $head =~ /^Content-Disposition: form-data; name="([^"]+)"(?:; filename="([^"]*)")?/
+            or return $no->("head $head");
+        return $no->('something behind the file') if defined $file;
+        if ($name eq 'file') { $file = $value; next }
+        return $no->("$name is given twice") if exists $field{ lc $name };
+        return $no->("\${filename} is left in $name") if $value =~ /\$\{filename\}/;
+        $field{ lc $name } = $value;
+        push @names, $name;
+    }
+    return $no->('no file') if !defined $file;
+    $got->{data} = $file;
+    $got->{fields} = [map { "$_: $field{lc $_}" } @names];
+    for my $name (qw(policy x-amz-signature x-amz-credential x-amz-date x-amz-algorithm key)) {
+        return $no->("no $name") if !length($field{$name} // '');
+    }
+    my ($key, $scope) = $field{'x-amz-credential'} =~ m{^(.+?)/([^/]+/[^/]*/[^/]+/[^/]+)$}
+        or return $no->('bad credential');
+    my ($day, $region, $service, $terminator) = split m{/}, $scope;
+    @$got{qw(key region)} = ($key, $region);
+    return $no->("key $key is not mine")       if $key ne $origin->{key};
+    return $no->("region $region is not mine") if $region ne $origin->{region};
+    return $no->("scope $scope")               if "$service/$terminator" ne 's3/aws4_request';
+    return $no->('date')  if $field{'x-amz-date'} !~ /^(\d{8})T\d{6}Z$/ || $1 ne $day;
+    return $no->('security token') if ($field{'x-amz-security-token'} // '') ne ($origin->{token} // '');
+    return $no->('wrong signature')
+        if $field{'x-amz-signature'} ne form_signature({ secret => $origin->{secret} }, $scope, $field{policy});
+
+    my $policy = eval { JSON::PP->new->utf8->decode(decode_base64($field{policy})) } or return $no->("policy: $@");
+    $got->{policy} = JSON::PP->new->canonical->ascii->encode($policy);
+    my $now = strftime('%Y-%m-%dT%H:%M:%S.000Z', gmtime);
+    return $no->('expired') if $policy->{expiration} lt $now;
+    my ($bucket) = $request->{target} =~ m{^/([^/?]*)};
+    my %value = (%field, bucket => $bucket);
+    my %covered = map { $_ => 1 } qw(policy x-amz-signature);
+    for my $condition (@{ $policy->{conditions} }) {
+        my ($operator, $name, $wanted) = ref $condition eq 'HASH' ? ('eq', map {"\$$_"} %$condition) : @$condition;
+        if ($operator eq 'content-length-range') {
+            return $no->('length') if length $file < $name || length $file > $wanted;
+            next;
+        }
+        $name =~ s/^\$//;
+        $wanted =~ s/^\$// if ref $condition eq 'HASH';
+        utf8::encode($wanted);
+        return $no->("condition on $name") if $operator ne 'eq' || ($value{ lc $name } // '') ne $wanted;
+        $covered{ lc $name } = 1;
+    }
+    for my $name (keys %value) {
+        return $no->("$name is not in the policy") if !$covered{$name};
+    }
+    $got->{verified} = 'yes';
+    return $got;
 }
 
 # A sub that gives the next signature of the chain, over the parts of its string to sign.
@@ -348,6 +479,9 @@ sub verify {
     for my $name (qw(AWSAccessKeyId Signature)) {
         return $no->("$name of the client has come through") if exists $param{$name};
     }
+
+    return verify_form($request, $origin, $got)
+        if $request->{method} eq 'POST' && ($headers{'content-type'} || [''])->[0] =~ m{^multipart/form-data}i;
 
     my ($credential, $signature, $date);
     my @authorization = @{ $headers{authorization} || [] };
