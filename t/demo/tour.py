@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import pathlib
 import shlex
@@ -107,6 +108,7 @@ def http_block(a, b):
             proxy_set_header Connection "";
             add_header X-Served-By $upstream_addr always;
         }}
+        location = /s3_status {{ s3_status; allow 127.0.0.1; deny all; }}
     }}"""
 
 
@@ -207,6 +209,19 @@ def back(b):
     raise Failed("origin B is used again")
 
 
+def status(b):
+    heading("6. nginx has counted all that")
+    url = f"{PROXY}/s3_status?format=json"
+    seen = json.loads(run("curl", "-sS", "--max-time", "10", url, shown=f"curl '{url}'"))
+    requests = seen["requests"]
+    failed = {origin["server"]: origin["answers"]["none"] for origin in seen["origins"]}
+    say(f"   {requests['let_in']} requests let in, {requests['refused']} refused, {requests['retries']} tried again; "
+        f"tries without an answer by origin: {failed}")
+    expect("each refusal is counted", requests["refused"] == 3)
+    expect("each request is counted", requests["let_in"] > REQUESTS)
+    expect("B's failures are counted", failed[b.address] > 0)
+
+
 def by_hand(nginx):
     environment = f"AWS_ACCESS_KEY_ID={CLIENT.access_key} AWS_SECRET_ACCESS_KEY={CLIENT.secret_key} AWS_DEFAULT_REGION={CLIENT.region}"
     heading("Try it by hand" if KEEP else "Try it by hand, while `make demo KEEP=1` runs")
@@ -216,6 +231,7 @@ def by_hand(nginx):
         aws --endpoint-url {PROXY} s3 cp README.md s3://{BUCKET}/
         curl -i "$(target/release/sign_s3 -v 4 --region '' {PROXY} {CLIENT.access_key} {CLIENT.secret_key} {BUCKET} 'films/a film.mp4')"
         curl -i {PROXY}/{BUCKET}/README.md"""), "   "))
+    say(f"   and in a browser: {PROXY}/s3_status")
     if KEEP:
         say(f"   configuration {nginx.folder}/nginx.conf")
         say(f"   logs          {nginx.folder}/access.log {nginx.error_log}")
@@ -250,6 +266,7 @@ def tour(folder):
         library()
         refused()
         failover(a, b)
+        status(b)
         heading("All of it happened.")
         if KEEP:
             b = stack.enter_context(S3sFs(folder / "b again", B, port=b.port, data=b.data))
