@@ -102,10 +102,15 @@ cmp_ok($after->{received_bytes} - $before->{received_bytes}, '<', 101_000, 'once
 cmp_ok($after->{sent_bytes} - $before->{sent_bytes}, '>', $length, 'bytes sent');
 cmp_ok($after->{sent_bytes} - $before->{sent_bytes}, '<', $length + 1000, 'once');
 
+my @host = (host => "127.0.0.1:$port");
+like(send_raw(upload(@host, data => 'hello')), qr/^HTTP.* 200 /, 'a streaming upload');
+like(send_raw(upload(@host, data => 'hello', spoil => 0)), qr/^HTTP.* 403 /, 'one with a bad chunk');
+is_deeply([counts()], [13, 7, 12, 2], 'each is counted once, the bad one as refused');
+
 # ------------------------------------------------- reloads and killed workers
 
 my @kept = counts();
-is_deeply(\@kept, [12, 6, 11, 2], 'let in, refused, tries at A and B');
+is_deeply(\@kept, [13, 7, 12, 2], 'let in, refused, tries at A and B');
 reload();
 is_deeply([counts()], \@kept, 'kept over a reload');
 is(status()->{reloads}, 1, 'a reload');
