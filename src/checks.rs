@@ -355,8 +355,6 @@ pub(crate) struct Checker {
     worker: Worker,
     /// The checks under way, by upstream and key.
     under_way: RefCell<HashSet<(usize, u64)>>,
-    /// Room for a look at an upstream's peers.
-    peers: RefCell<Vec<Peer>>,
 }
 
 impl Checker {
@@ -365,7 +363,6 @@ impl Checker {
             main,
             worker,
             under_way: RefCell::default(),
-            peers: RefCell::new(Vec::with_capacity(MAX_PEERS)),
         }
     }
 
@@ -399,7 +396,7 @@ impl Checker {
 
     /// Looks after one upstream; when to look again.
     fn look(self: &Rc<Checker>, index: usize, checked: &Checked, record: &Record, now: Now) -> u64 {
-        let mut peers = self.peers.take();
+        let mut peers = Vec::with_capacity(MAX_PEERS);
         checked.upstream.copy_peers(&mut peers, |server| {
             checked
                 .conf
@@ -448,7 +445,6 @@ impl Checker {
                 slot.clear();
             }
         }
-        self.peers.replace(peers);
         next
     }
 
