@@ -5,14 +5,15 @@
 //! worker checks an upstream, as long as it renews its lease; it marks peers as down in the upstream's
 //! own shared memory, where all workers look when they pick one.
 
+mod record;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hasher};
 use std::process;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
-use health::{Answer, Health, State, first_check, next_check};
+use health::{Answer, State, first_check, next_check};
 use sigv4::Timestamp;
 
 use crate::conf::{HealthCheck, MainConf, NamedOrigin, UpstreamConf};
@@ -20,138 +21,17 @@ use crate::ffi::conf::Conf;
 use crate::ffi::probe::{Call, Outcome};
 use crate::ffi::upstream::{Peer, Upstream};
 use crate::ffi::worker::{Now, Worker, random};
-use crate::ffi::zone::{Text, Zone, shared_record};
+use crate::ffi::zone::Zone;
 use crate::log::{log_error, log_notice, log_warn};
+pub(crate) use record::OriginHealth;
+use record::{Record, Slot, key};
 
 /// The most addresses of an upstream that are checked.
 pub(crate) const MAX_PEERS: usize = 64;
-/// The changes of state that are kept for each address.
-const HISTORY: usize = 8;
 /// Milliseconds between two looks at what there is to do, at the most.
 const TICK: u64 = 500;
 /// Milliseconds without a look after which another worker goes on.
 const LEASE: u64 = 4 * TICK;
-
-shared_record! {
-    /// An upstream in shared memory.
-    struct Record {
-        /// Of the last configuration that was loaded: only its workers check.
-        generation: AtomicU64,
-        /// The worker that checks: its process, its configuration, and until when it does unless it
-        /// says so again.
-        worker: AtomicU64,
-        worker_generation: AtomicU64,
-        lease_end: AtomicU64,
-        all_down: AtomicU8,
-        slots: [Slot; MAX_PEERS],
-    }
-}
-
-shared_record! {
-    /// An address of an upstream.
-    struct Slot {
-        /// Of server and address; 0 is nobody's.
-        key: AtomicU64,
-        server: Text,
-        address: Text,
-        state: AtomicU8,
-        against: AtomicU32,
-        /// Seconds since 1970, as all times but `next_check`.
-        since: AtomicU64,
-        /// In milliseconds of `Now`; 0 is not known yet.
-        next_check: AtomicU64,
-        checked_at: AtomicU64,
-        took: AtomicU32,
-        reason: Text,
-        passed: AtomicU64,
-        failed: AtomicU64,
-        /// How many changes there have been; the last ones are in `history`, in turn.
-        changes: AtomicU64,
-        history: [SharedChange; HISTORY],
-    }
-}
-
-shared_record! {
-    struct SharedChange {
-        at: AtomicU64,
-        state: AtomicU8,
-        reason: Text,
-    }
-}
-
-impl Record {
-    fn slot(&self, key: u64) -> Option<&Slot> {
-        self.slots.iter().find(|slot| slot.key.load(Relaxed) == key)
-    }
-
-    fn is_down(&self, server: &[u8], address: &[u8]) -> bool {
-        self.slot(key(server, address))
-            .is_some_and(|slot| slot.health().state == State::Down)
-    }
-
-    /// The slot of an address, a new one where it has none; None where all are taken.
-    fn slot_or_new(&self, key: u64, server: &[u8], address: &[u8]) -> Option<&Slot> {
-        if let Some(slot) = self.slot(key) {
-            return Some(slot);
-        }
-        let slot = self.slot(0)?;
-        slot.clear();
-        slot.server.set(server);
-        slot.address.set(address);
-        slot.key.store(key, Relaxed);
-        Some(slot)
-    }
-}
-
-impl Slot {
-    fn clear(&self) {
-        self.key.store(0, Relaxed);
-        self.set_health(Health::default());
-        for number in [
-            &self.since,
-            &self.next_check,
-            &self.checked_at,
-            &self.passed,
-            &self.failed,
-            &self.changes,
-        ] {
-            number.store(0, Relaxed);
-        }
-        self.took.store(0, Relaxed);
-        self.reason.set(b"");
-    }
-
-    fn health(&self) -> Health {
-        Health {
-            state: State::from_number(self.state.load(Relaxed)),
-            against: self.against.load(Relaxed),
-        }
-    }
-
-    fn set_health(&self, health: Health) {
-        self.against.store(health.against, Relaxed);
-        self.state.store(health.state as u8, Relaxed);
-    }
-
-    fn note_change(&self, state: State, reason: &str, now: Now) {
-        self.since.store(now.seconds, Relaxed);
-        let number = self.changes.load(Relaxed);
-        let change = &self.history[number as usize % HISTORY];
-        change.at.store(now.seconds, Relaxed);
-        change.state.store(state as u8, Relaxed);
-        change.reason.set(reason.as_bytes());
-        self.changes.store(number + 1, Relaxed);
-    }
-}
-
-/// The same in every process: a reload goes by it.
-fn key(server: &[u8], address: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(server);
-    hasher.write(b"\0");
-    hasher.write(address);
-    hasher.finish().max(1)
-}
 
 /// The upstreams of a configuration that are checked.
 #[derive(Default)]
@@ -251,56 +131,6 @@ pub(crate) struct UpstreamHealth {
     /// Whether any of its origins is.
     pub(crate) is_up: bool,
     pub(crate) origins: Vec<OriginHealth>,
-}
-
-/// What is known of one address of an origin. Times are in seconds since 1970; 0 stands for never.
-pub(crate) struct OriginHealth {
-    /// The text of its `server` line.
-    pub(crate) server: String,
-    pub(crate) address: String,
-    pub(crate) state: State,
-    pub(crate) since: u64,
-    pub(crate) checked_at: u64,
-    /// Milliseconds that the last check took.
-    pub(crate) took: u32,
-    /// Why the last check failed; empty where it did not.
-    pub(crate) reason: String,
-    pub(crate) passed: u64,
-    pub(crate) failed: u64,
-    /// The last changes, the latest first.
-    pub(crate) history: Vec<Change>,
-}
-
-pub(crate) struct Change {
-    pub(crate) at: u64,
-    pub(crate) state: State,
-    pub(crate) reason: String,
-}
-
-impl OriginHealth {
-    fn of(slot: &Slot) -> OriginHealth {
-        let changes = slot.changes.load(Relaxed);
-        let latest_first = (changes.saturating_sub(HISTORY as u64)..changes).rev();
-        OriginHealth {
-            server: slot.server.readable(),
-            address: slot.address.readable(),
-            state: slot.health().state,
-            since: slot.since.load(Relaxed),
-            checked_at: slot.checked_at.load(Relaxed),
-            took: slot.took.load(Relaxed),
-            reason: slot.reason.readable(),
-            passed: slot.passed.load(Relaxed),
-            failed: slot.failed.load(Relaxed),
-            history: latest_first
-                .map(|number| &slot.history[number as usize % HISTORY])
-                .map(|change| Change {
-                    at: change.at.load(Relaxed),
-                    state: State::from_number(change.state.load(Relaxed)),
-                    reason: change.reason.readable(),
-                })
-                .collect(),
-        }
-    }
 }
 
 impl Checked {
@@ -501,13 +331,7 @@ impl Checker {
             return;
         };
         let now = Now::read();
-        let took = now.ticks.saturating_sub(began.ticks);
-        slot.took
-            .store(u32::try_from(took).unwrap_or(u32::MAX), Relaxed);
-        slot.checked_at.store(now.seconds, Relaxed);
-        slot.reason.set(reason.as_bytes());
-        let count = if passed { &slot.passed } else { &slot.failed };
-        count.fetch_add(1, Relaxed);
+        slot.note_check(passed, &reason, now.ticks.saturating_sub(began.ticks), now);
         let next = next_check(began.ticks, checked.check.interval, now.ticks);
         slot.next_check.store(next, Relaxed);
 

@@ -5,7 +5,7 @@
 use FindBin;
 BEGIN { push @INC, "$FindBin::Bin/lib" }
 use File::Temp qw(tempdir);
-use S3Test;
+use S3Test ':running';
 
 my $allowed;
 
@@ -14,7 +14,8 @@ BEGIN {
     my $dir   = tempdir(CLEANUP => 1);
     my $nginx = $ENV{TEST_NGINX_BINARY} || 'nginx';
     my %files = (
-        hosts => "127.0.0.1 localhost\n127.0.0.1 two.example.com\n127.0.0.2 two.example.com\n",
+        hosts => "127.0.0.1 localhost\n127.0.0.1 two.example.com\n127.0.0.2 two.example.com\n"
+            . "127.0.0.1 half.example.com\n127.0.0.3 half.example.com\n",
         nginx => "#!/bin/sh\nexec unshare -m sh -c 'mount --bind $dir/hosts /etc/hosts"
             . " && exec \"\$0\" \"\$@\"' $nginx \"\$@\"\n",
     );
@@ -99,3 +100,21 @@ $TEST_NGINX_TWO
 --- more_headers eval: [map { h4(path => "/bucket/$_") } 1 .. 8]
 --- error_code eval: [(200) x 8]
 --- response_body_like eval: [('verified yes') x 8]
+
+=== TEST 6: each address has a health of its own
+--- http_config
+    upstream half {
+        zone half 64k;
+        server half.example.com:$TEST_NGINX_PORT_B max_fails=0;
+        s3_origin half.example.com:$TEST_NGINX_PORT_B $TEST_NGINX_CRED_B;
+        s3_health_check interval=100ms fall=1;
+    }
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://half; proxy_next_upstream off; }
+--- init
+wait_until(sub { logged('\[warn\] .*origin "half\.example\.com:\d+" \(127\.0\.0\.3:\d+\) .* is down: connection refused') });
+wait_until(sub { logged('\[notice\] .*origin "half\.example\.com:\d+" \(127\.0\.0\.1:\d+\) .* is up') });
+--- request eval: [('GET /bucket/key') x 4]
+--- more_headers eval: [(h4()) x 4]
+--- error_code eval: [(200) x 4]

@@ -262,7 +262,7 @@ GET /bucket/key
 --- more_headers eval: h4()
 
 === TEST 16: one worker asks, not each
---- http_config eval: http('fall=1 uri=/t17/x') =~ s/interval=100ms/interval=300ms/r
+--- http_config eval: http('fall=1 rise=1 uri=/t17/x') =~ s/interval=100ms/interval=300ms/r
 --- config eval: $on
 --- init
 await_up(2);
@@ -271,6 +271,14 @@ sleep 1.5;
 my $checks = checks('/t17') - $before;
 cmp_ok($checks, '>=', 4, 'they are checked');
 cmp_ok($checks, '<=', 4 + 2 * (time - $began) / 0.3, 'two origins, once in 0.3 s each');
+for my $change (1 .. 4) {
+    mood('A=500');
+    await_down('answered 500', $change);
+    mood('A=none');
+    await_up(2 + $change);
+}
+my %workers = map { $_ => 1 } slurp('logs/error.log') =~ /(\d+)#\d+: s3_resign: origin .* is (?:up|down)/g;
+is(scalar(keys %workers), 1, 'by one worker');
 --- request
 GET /bucket/key
 --- more_headers eval: h4()

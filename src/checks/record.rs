@@ -1,0 +1,195 @@
+//! What is known of an upstream's addresses, as it lies in shared memory. One worker writes, all may
+//! read.
+
+use std::hash::{DefaultHasher, Hasher};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use health::{Health, State};
+
+use super::MAX_PEERS;
+use crate::ffi::worker::Now;
+use crate::ffi::zone::{Text, shared_record};
+
+/// The changes of state that are kept for each address.
+const HISTORY: usize = 8;
+
+shared_record! {
+    /// An upstream in shared memory.
+    pub(super) struct Record {
+        /// Of the last configuration that was loaded: only its workers check.
+        pub(super) generation: AtomicU64,
+        /// The worker that checks: its process, its configuration, and until when it does unless it
+        /// says so again.
+        pub(super) worker: AtomicU64,
+        pub(super) worker_generation: AtomicU64,
+        pub(super) lease_end: AtomicU64,
+        pub(super) all_down: AtomicU8,
+        pub(super) slots: [Slot; MAX_PEERS],
+    }
+}
+
+shared_record! {
+    /// An address of an upstream.
+    pub(super) struct Slot {
+        /// Of server and address; 0 is nobody's.
+        pub(super) key: AtomicU64,
+        pub(super) server: Text,
+        pub(super) address: Text,
+        state: AtomicU8,
+        against: AtomicU32,
+        /// Seconds since 1970, as all times but `next_check`.
+        since: AtomicU64,
+        /// In milliseconds of `Now`; 0 is not known yet.
+        pub(super) next_check: AtomicU64,
+        checked_at: AtomicU64,
+        took: AtomicU32,
+        reason: Text,
+        passed: AtomicU64,
+        failed: AtomicU64,
+        /// How many changes there have been; the last ones are in `history`, in turn.
+        changes: AtomicU64,
+        history: [SharedChange; HISTORY],
+    }
+}
+
+shared_record! {
+    struct SharedChange {
+        at: AtomicU64,
+        state: AtomicU8,
+        reason: Text,
+    }
+}
+
+impl Record {
+    pub(super) fn slot(&self, key: u64) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.key.load(Relaxed) == key)
+    }
+
+    pub(super) fn is_down(&self, server: &[u8], address: &[u8]) -> bool {
+        self.slot(key(server, address))
+            .is_some_and(|slot| slot.health().state == State::Down)
+    }
+
+    /// The slot of an address, a new one where it has none; None where all are taken.
+    pub(super) fn slot_or_new(&self, key: u64, server: &[u8], address: &[u8]) -> Option<&Slot> {
+        if let Some(slot) = self.slot(key) {
+            return Some(slot);
+        }
+        let slot = self.slot(0)?;
+        slot.clear();
+        slot.server.set(server);
+        slot.address.set(address);
+        slot.key.store(key, Relaxed);
+        Some(slot)
+    }
+}
+
+impl Slot {
+    pub(super) fn clear(&self) {
+        self.key.store(0, Relaxed);
+        self.set_health(Health::default());
+        for number in [
+            &self.since,
+            &self.next_check,
+            &self.checked_at,
+            &self.passed,
+            &self.failed,
+            &self.changes,
+        ] {
+            number.store(0, Relaxed);
+        }
+        self.took.store(0, Relaxed);
+        self.reason.set(b"");
+    }
+
+    pub(super) fn health(&self) -> Health {
+        Health {
+            state: State::from_number(self.state.load(Relaxed)),
+            against: self.against.load(Relaxed),
+        }
+    }
+
+    pub(super) fn set_health(&self, health: Health) {
+        self.against.store(health.against, Relaxed);
+        self.state.store(health.state as u8, Relaxed);
+    }
+
+    /// A check has ended, after `took` milliseconds; `reason` says why it failed, if it did.
+    pub(super) fn note_check(&self, passed: bool, reason: &str, took: u64, now: Now) {
+        let took = u32::try_from(took).unwrap_or(u32::MAX);
+        self.took.store(took, Relaxed);
+        self.checked_at.store(now.seconds, Relaxed);
+        self.reason.set(reason.as_bytes());
+        let count = if passed { &self.passed } else { &self.failed };
+        count.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn note_change(&self, state: State, reason: &str, now: Now) {
+        self.since.store(now.seconds, Relaxed);
+        let number = self.changes.load(Relaxed);
+        let change = &self.history[number as usize % HISTORY];
+        change.at.store(now.seconds, Relaxed);
+        change.state.store(state as u8, Relaxed);
+        change.reason.set(reason.as_bytes());
+        self.changes.store(number + 1, Relaxed);
+    }
+}
+
+/// The same in every process: a reload goes by it.
+pub(super) fn key(server: &[u8], address: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(server);
+    hasher.write(b"\0");
+    hasher.write(address);
+    hasher.finish().max(1)
+}
+
+/// What is known of one address of an origin. Times are in seconds since 1970; 0 stands for never.
+pub(crate) struct OriginHealth {
+    /// The text of its `server` line.
+    pub(crate) server: String,
+    pub(crate) address: String,
+    pub(crate) state: State,
+    pub(crate) since: u64,
+    pub(crate) checked_at: u64,
+    /// Milliseconds that the last check took.
+    pub(crate) took: u32,
+    /// Why the last check failed; empty where it did not.
+    pub(crate) reason: String,
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    /// The last changes, the latest first.
+    pub(crate) history: Vec<Change>,
+}
+
+pub(crate) struct Change {
+    pub(crate) at: u64,
+    pub(crate) state: State,
+    pub(crate) reason: String,
+}
+
+impl OriginHealth {
+    pub(super) fn of(slot: &Slot) -> OriginHealth {
+        let changes = slot.changes.load(Relaxed);
+        let latest_first = (changes.saturating_sub(HISTORY as u64)..changes).rev();
+        OriginHealth {
+            server: slot.server.readable(),
+            address: slot.address.readable(),
+            state: slot.health().state,
+            since: slot.since.load(Relaxed),
+            checked_at: slot.checked_at.load(Relaxed),
+            took: slot.took.load(Relaxed),
+            reason: slot.reason.readable(),
+            passed: slot.passed.load(Relaxed),
+            failed: slot.failed.load(Relaxed),
+            history: latest_first
+                .map(|number| &slot.history[number as usize % HISTORY])
+                .map(|change| Change {
+                    at: change.at.load(Relaxed),
+                    state: State::from_number(change.state.load(Relaxed)),
+                    reason: change.reason.readable(),
+                })
+                .collect(),
+        }
+    }
+}
