@@ -370,8 +370,8 @@ my ($client, $reader) = map { "s3_client $_ secret_key=$S3Sign::Default{secret}"
 --- request eval: requests('created')
 --- more_headers eval: headers('created')
 --- error_code: 204
---- response_headers_like
-Location: .*/bucket/key
+--- response_headers
+Location: /bucket/key
 --- ignore_response_body
 
 === TEST 21: a body that is put in its place is not sent
