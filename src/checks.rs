@@ -84,9 +84,14 @@ impl Checks {
     /// In nginx's master, before the workers of this configuration start: their peers are new, and
     /// nobody else knows yet which of them are down.
     pub(crate) fn prepare(&self) {
+        let Some(zone) = &self.zone else { return };
         for (checked, record) in self.iter() {
-            let generation = record.generation.fetch_add(1, Relaxed) + 1;
-            checked.generation.set(generation);
+            zone.locked(|| {
+                let generation = record.generation.fetch_add(1, Relaxed) + 1;
+                checked.generation.set(generation);
+                // The worker that checked until now cannot renew its lease any more.
+                record.lease_end.store(0, Relaxed);
+            });
             checked.apply(record);
         }
     }
@@ -154,17 +159,14 @@ impl Checked {
     fn lead(&self, zone: &Zone<Record>, record: &Record, now: Now) -> bool {
         let me = u64::from(process::id());
         zone.locked(|| {
-            let generation = self.generation.get();
-            if record.generation.load(Relaxed) != generation {
+            if record.generation.load(Relaxed) != self.generation.get() {
                 return false;
             }
-            let is_free = record.worker_generation.load(Relaxed) != generation
-                || record.lease_end.load(Relaxed) < now.ticks;
+            let is_free = record.lease_end.load(Relaxed) < now.ticks;
             if !is_free && record.worker.load(Relaxed) != me {
                 return false;
             }
             record.worker.store(me, Relaxed);
-            record.worker_generation.store(generation, Relaxed);
             record.lease_end.store(now.ticks + LEASE, Relaxed);
             true
         })
@@ -172,10 +174,8 @@ impl Checked {
 
     /// Whether it still is.
     fn leads(&self, record: &Record) -> bool {
-        let generation = self.generation.get();
         record.worker.load(Relaxed) == u64::from(process::id())
-            && record.worker_generation.load(Relaxed) == generation
-            && record.generation.load(Relaxed) == generation
+            && record.generation.load(Relaxed) == self.generation.get()
     }
 }
 

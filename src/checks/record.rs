@@ -18,10 +18,8 @@ shared_record! {
     pub(super) struct Record {
         /// Of the last configuration that was loaded: only its workers check.
         pub(super) generation: AtomicU64,
-        /// The worker that checks: its process, its configuration, and until when it does unless it
-        /// says so again.
+        /// The worker that checks, by its process, and until when it does unless it says so again.
         pub(super) worker: AtomicU64,
-        pub(super) worker_generation: AtomicU64,
         pub(super) lease_end: AtomicU64,
         pub(super) all_down: AtomicU8,
         pub(super) slots: [Slot; MAX_PEERS],
