@@ -237,6 +237,7 @@ impl Checker {
         let interval = checked.check.interval;
         let mut next = u64::MAX;
         let mut seen = HashSet::with_capacity(peers.len());
+        let all_down = !checked.has_origin_up(record);
         let mut is_applied = true;
         for peer in &peers {
             let Some(origin) = checked.conf.origins().get(peer.origin()) else {
@@ -250,7 +251,7 @@ impl Checker {
             if peer.is_switched_off() {
                 continue;
             }
-            let is_out = slot.health().state == State::Down && record.all_down.load(Relaxed) == 0;
+            let is_out = slot.health().state == State::Down && !all_down;
             is_applied &= peer.is_marked() == is_out;
             if self.under_way.borrow().contains(&(index, key)) {
                 continue;
@@ -265,9 +266,9 @@ impl Checker {
             slot.next_check.store(due, Relaxed);
             next = next.min(due);
         }
-        // New addresses may have come, of a name that nginx resolves anew.
+        // Addresses may have come and gone, of a name that nginx resolves anew.
         if !is_applied {
-            checked.apply(record);
+            self.apply(checked, record);
         }
         for slot in &record.slots {
             let key = slot.key.load(Relaxed);
@@ -364,10 +365,15 @@ impl Checker {
                 "origin \"{server}\" ({address}) of upstream \"{upstream}\" is up"
             );
         }
+        self.apply(checked, record);
+    }
+
+    fn apply(&self, checked: &Checked, record: &Record) {
         if checked.apply(record) {
             log_warn!(
-                log,
-                "all origins of upstream \"{upstream}\" are down: all of them are tried"
+                self.worker.log(),
+                "all origins of upstream \"{}\" are down: all of them are tried",
+                checked.upstream.name().escape_ascii()
             );
         }
     }
