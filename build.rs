@@ -97,16 +97,17 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("ngx_http_core_main_conf_t", &["phases", "variables"]),
 ];
 
+const C_SOURCES: [&str; 2] = ["src/ffi/shim.c", "src/ffi/layout.c"];
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=src/ffi/shim.c");
+    for source in C_SOURCES {
+        println!("cargo::rerun-if-changed={source}");
+    }
 
     let nginx = Nginx::from_env()?;
     nginx.emit_cfg();
-    nginx
-        .compiler()
-        .file("src/ffi/shim.c")
-        .compile("s3_resign_shim");
+    nginx.compiler().files(C_SOURCES).compile("s3_resign_shim");
     fs::write(nginx.out_dir.join("layout.rs"), layout_check(&nginx)?)?;
     Ok(())
 }

@@ -62,7 +62,8 @@ pub(crate) fn module() -> &'static ngx_module_t {
 unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     guarded(ERROR, || {
         // SAFETY: nginx's configuration, for this call.
-        let registered = unsafe { Conf::from_ptr(cf) }.and_then(variables::register);
+        let cf = unsafe { Conf::from_ptr(cf) }.filter(|cf| cf.layout_fits());
+        let registered = cf.and_then(variables::register);
         if registered.is_some() { OK } else { ERROR }
     })
 }

@@ -20,7 +20,7 @@ use ngx::ffi::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
-use super::shim::{Ssl, s3_shim_default_ssl_name, s3_shim_tls_settings};
+use super::shim::{Ssl, s3_layout_fits, s3_shim_default_ssl_name, s3_shim_tls_settings};
 use super::upstream::Upstream;
 use super::{OK, bytes, str_of};
 use crate::checks::Checks;
@@ -52,6 +52,13 @@ impl Conf {
 
     pub(super) fn as_ptr(self) -> *mut ngx_conf_t {
         self.0.as_ptr()
+    }
+
+    /// Whether the structures of the running nginx are those that this was compiled for; if not, one
+    /// that is not is logged.
+    pub(crate) fn layout_fits(self) -> bool {
+        // SAFETY: nginx's configuration, before a field of another structure has been used.
+        unsafe { s3_layout_fits(self.0.as_ptr()) != 0 }
     }
 
     /// Logs why the configuration is refused.

@@ -1,10 +1,10 @@
-//! The C side: bit fields and macros (see `shim.c`).
+//! The C side: bit fields and macros (see `shim.c`), and a look at the running nginx (`layout.c`).
 
 use std::ffi::{c_char, c_void};
 
 use ngx::ffi::{
-    ngx_buf_t, ngx_chain_t, ngx_connection_t, ngx_cycle_t, ngx_event_handler_pt, ngx_event_t,
-    ngx_http_complex_value_t, ngx_http_request_t, ngx_http_upstream_conf_t,
+    ngx_buf_t, ngx_chain_t, ngx_conf_t, ngx_connection_t, ngx_cycle_t, ngx_event_handler_pt,
+    ngx_event_t, ngx_http_complex_value_t, ngx_http_request_t, ngx_http_upstream_conf_t,
     ngx_http_upstream_rr_peers_t, ngx_http_upstream_srv_conf_t, ngx_int_t, ngx_log_t, ngx_msec_t,
     ngx_output_chain_filter_pt, ngx_pool_t, ngx_str_t, ngx_uint_t, ngx_variable_value_t, sockaddr,
     socklen_t, u_char,
@@ -15,6 +15,7 @@ use ngx::ffi::{
 pub(crate) struct Ssl([u8; 0]);
 
 unsafe extern "C" {
+    pub(super) fn s3_layout_fits(cf: *mut ngx_conf_t) -> ngx_uint_t;
     pub(super) fn s3_shim_expect_tested(r: *mut ngx_http_request_t);
     pub(super) fn s3_shim_no_keepalive(r: *mut ngx_http_request_t);
     pub(super) fn s3_shim_is_internal(r: *mut ngx_http_request_t) -> ngx_uint_t;
