@@ -90,7 +90,6 @@ pub fn sign<'a>(
         scope: Scope::s3(date.day(), region),
         virtual_host: ArrayVec::new(),
         path: head.path,
-        order: ArrayVec::new(),
         expires: ArrayVec::new(),
         key: None,
         body,
@@ -103,7 +102,6 @@ pub fn sign<'a>(
     if let Some(post) = verified.post() {
         signed.write_form(post, keys);
     } else if verified.form() != Form::Anonymous {
-        signed.order_headers();
         signed.key = Some(keys.signing_key(&origin.credential, &signed.scope));
     }
     if let Some(lifetime) = verified.lifetime {
@@ -148,8 +146,6 @@ pub struct SignedHead<'a> {
     virtual_host: ArrayVec<u8, 320>,
     /// Raw.
     path: &'a [u8],
-    /// The places of the signed headers, sorted: those on the wire, and behind them `ADDED`.
-    order: ArrayVec<u16, { MAX_HEADERS + ADDED.len() }>,
     /// X-Amz-Expires in digits.
     expires: ArrayVec<u8, 10>,
     /// None where the head is not signed: of an anonymous request and of a browser's form.
@@ -185,19 +181,6 @@ enum Added {
     SecurityToken,
 }
 
-/// Sorted as they are signed.
-const ADDED: [Added; 9] = [
-    Added::Host,
-    Added::Checksum(ChecksumAlgorithm::Crc32),
-    Added::Checksum(ChecksumAlgorithm::Crc32c),
-    Added::Checksum(ChecksumAlgorithm::Crc64nvme),
-    Added::Checksum(ChecksumAlgorithm::Sha1),
-    Added::Checksum(ChecksumAlgorithm::Sha256),
-    Added::ContentSha256,
-    Added::Date,
-    Added::SecurityToken,
-];
-
 impl Added {
     /// As it is signed.
     fn name(self) -> &'static [u8] {
@@ -221,6 +204,9 @@ impl Added {
         }
     }
 }
+
+/// All that may be on the wire, and those that are added.
+type SignedHeaders<'a> = ArrayVec<Header<'a>, { MAX_HEADERS + 5 }>;
 
 /// In the place of a signature until it is known.
 const UNSIGNED: &[u8; 64] = &[b'0'; 64];
@@ -260,7 +246,7 @@ impl SignedHead<'_> {
     /// Writes the head to the beginning of `out`, which has `max_len` bytes, and tells its length;
     /// 0 where `out` is too short, and where the body behind it must not be the client's as it is
     /// but a decoded one.
-    pub fn write(mut self, out: &mut [u8]) -> usize {
+    pub fn write(self, out: &mut [u8]) -> usize {
         match self.body {
             Body::Untouched => self.put(out).0,
             Body::Reframed | Body::Decoded { .. } => 0,
@@ -271,10 +257,10 @@ impl SignedHead<'_> {
     /// the decoded body framed by it, else the body as it is, decoded where it came in
     /// `aws-chunked` framing. Behind the head of a browser's form is all of it that goes ahead of
     /// what was stored.
-    pub fn write_with_encoder(mut self, out: &mut [u8]) -> (usize, Option<Encoder>) {
+    pub fn write_with_encoder(self, out: &mut [u8]) -> (usize, Option<Encoder>) {
         let signs_chunks = self.shape.as_ref().is_some_and(Shape::is_signed);
-        let key = self.key.as_ref().filter(|_| signs_chunks).cloned();
         let (length, signature) = self.put(out);
+        let key = self.key.filter(|_| signs_chunks);
         let encoder = self.shape.zip(signature).map(|(shape, signature)| {
             let chain = |key| Chain::new(key, self.date, self.scope.clone(), signature);
             Encoder::new(shape, key.map(chain))
@@ -283,12 +269,16 @@ impl SignedHead<'_> {
     }
 
     /// Writes the head; tells its length and the signature in it.
-    fn put(&mut self, out: &mut [u8]) -> (usize, Option<[u8; 64]>) {
+    fn put(&self, out: &mut [u8]) -> (usize, Option<[u8; 64]>) {
         if out.len() < self.max_len {
             return (0, None);
         }
         let mut sink = Filling::new(out);
-        let mut places = self.put_request_line(&mut sink);
+        let headers = match self.key {
+            Some(_) => self.signed_headers(),
+            None => SignedHeaders::new(),
+        };
+        let mut places = self.put_request_line(&mut sink, &headers);
         put_header(&mut sink, Added::Host, self.host());
         self.head.kept(self.body).for_each(|lines| sink.put(lines));
         self.put_body_headers(&mut sink);
@@ -297,11 +287,11 @@ impl SignedHead<'_> {
                 put_header(&mut sink, added, value);
             }
         }
-        let key = self.key.take();
-        if key.is_some() && !self.is_presigned() {
-            self.put_authorization(&mut sink, &mut places);
+        if self.key.is_some() && !self.is_presigned() {
+            self.put_authorization(&mut sink, &headers, &mut places);
         }
-        let signature = key.map(|key| self.signature(&key, &places, sink.filled()));
+        let key = self.key.as_ref();
+        let signature = key.map(|key| self.signature(key, &headers, &places, sink.filled()));
         if let Some(signature) = &signature {
             sink.replace(places.signature, signature);
         }
@@ -354,27 +344,39 @@ impl SignedHead<'_> {
         Ok(())
     }
 
-    /// Sorts the headers to sign; repeated ones stay in their order.
-    fn order_headers(&mut self) {
-        for place in self.head.to_sign(self.body) {
-            self.insert(place as u16);
+    /// The headers to sign, sorted; repeated ones in their order on the wire.
+    fn signed_headers(&self) -> SignedHeaders<'_> {
+        let checksum = self
+            .checksum()
+            .map(|checksum| Added::Checksum(checksum.algorithm()));
+        let added = [
+            Some(Added::Host),
+            checksum,
+            Some(Added::ContentSha256),
+            Some(Added::Date),
+            Some(Added::SecurityToken),
+        ];
+        let added = added.into_iter().flatten().filter_map(|added| {
+            let name = added.name();
+            self.added(added).map(|value| Header { name, value })
+        });
+        let mut headers = SignedHeaders::new();
+        for header in self.head.to_sign(self.body).chain(added) {
+            let before = |other: &Header<'_>| canonical::order(other.name, header.name).is_le();
+            let at = headers.iter().rposition(before).map_or(0, |at| at + 1);
+            headers.insert(at, header);
         }
-        for (at, added) in ADDED.iter().enumerate() {
-            if self.added(*added).is_some() {
-                self.insert((MAX_HEADERS + at) as u16);
-            }
-        }
-    }
-
-    fn insert(&mut self, place: u16) {
-        let name = self.header_name(place);
-        let before = |other: &u16| canonical::order(self.header_name(*other), name).is_le();
-        let at = self.order.iter().rposition(before).map_or(0, |at| at + 1);
-        self.order.insert(at, place);
+        headers
     }
 
     /// Signs what has been written: the path and the query on the wire are canonical.
-    fn signature(&self, key: &SigningKey, places: &Places, written: &[u8]) -> [u8; 64] {
+    fn signature(
+        &self,
+        key: &SigningKey,
+        headers: &SignedHeaders<'_>,
+        places: &Places,
+        written: &[u8],
+    ) -> [u8; 64] {
         let part = |range: &Range<usize>| written.get(range.clone()).unwrap_or_default();
         let mut hash = Hashing::default();
         canonical::put_request(
@@ -382,9 +384,9 @@ impl SignedHead<'_> {
             self.head.method,
             |sink| sink.put(part(&places.path)),
             |sink| sink.put(part(&places.query)),
-            self.headers(),
+            headers.iter().copied(),
             |sink| match self.is_presigned() {
-                true => canonical::put_names(sink, self.headers()),
+                true => canonical::put_names(sink, headers.iter().copied()),
                 false => sink.put(part(&places.names)),
             },
             self.payload(),
@@ -393,7 +395,7 @@ impl SignedHead<'_> {
         canonical::hex(&key.sign(&to_sign))
     }
 
-    fn put_request_line(&self, sink: &mut Filling<'_>) -> Places {
+    fn put_request_line(&self, sink: &mut Filling<'_>, headers: &SignedHeaders<'_>) -> Places {
         let mut places = Places::default();
         sink.put(self.head.method);
         sink.put(b" ");
@@ -403,7 +405,7 @@ impl SignedHead<'_> {
         if self.is_presigned() || self.head.query.others().next().is_some() {
             sink.put(b"?");
             places.query.start = sink.len();
-            self.put_query(sink);
+            self.put_query(sink, headers);
             places.query.end = sink.len();
         }
         if self.is_presigned() {
@@ -451,7 +453,7 @@ impl SignedHead<'_> {
     }
 
     /// The canonical query.
-    fn put_query(&self, sink: &mut impl Sink) {
+    fn put_query(&self, sink: &mut impl Sink, headers: &SignedHeaders<'_>) {
         let mut added = ArrayVec::<(&[u8], Parameter<'_>), 7>::new();
         if self.is_presigned() {
             added.push((b"X-Amz-Algorithm", Parameter::Plain(ALGORITHM)));
@@ -470,46 +472,29 @@ impl SignedHead<'_> {
             if let Some(token) = &self.origin.session_token {
                 added.push((Added::SecurityToken.spelling(), Parameter::Token(token)));
             }
-            added.push((b"X-Amz-SignedHeaders", Parameter::SignedHeaders(self)));
+            added.push((b"X-Amz-SignedHeaders", Parameter::SignedHeaders(headers)));
         }
         self.head.query.put_with(sink, &added);
     }
 
-    fn put_authorization(&self, sink: &mut Filling<'_>, places: &mut Places) {
+    fn put_authorization(
+        &self,
+        sink: &mut Filling<'_>,
+        headers: &SignedHeaders<'_>,
+        places: &mut Places,
+    ) {
         sink.put(b"Authorization: AWS4-HMAC-SHA256 Credential=");
         sink.put(self.origin.credential.access_key());
         sink.put(b"/");
         self.scope.put(sink);
         sink.put(b", SignedHeaders=");
         places.names.start = sink.len();
-        canonical::put_names(sink, self.headers());
+        canonical::put_names(sink, headers.iter().copied());
         places.names.end = sink.len();
         sink.put(b", Signature=");
         places.signature = sink.len();
         sink.put(UNSIGNED);
         sink.put(b"\r\n");
-    }
-
-    /// The signed headers, sorted.
-    fn headers(&self) -> impl Iterator<Item = Header<'_>> + Clone {
-        self.order.iter().map(|&place| self.header(place))
-    }
-
-    fn header(&self, place: u16) -> Header<'_> {
-        match added_at(place) {
-            Some(added) => Header {
-                name: added.name(),
-                value: self.added(added).unwrap_or_default(),
-            },
-            None => self.head.header(usize::from(place)),
-        }
-    }
-
-    fn header_name(&self, place: u16) -> &[u8] {
-        match added_at(place) {
-            Some(added) => added.name(),
-            None => self.head.header_name(usize::from(place)),
-        }
     }
 
     /// The value of a header that is written anew; `None` where it is not written.
@@ -568,19 +553,13 @@ impl std::fmt::Debug for SignedHead<'_> {
     }
 }
 
-/// The header in a place behind those on the wire.
-fn added_at(place: u16) -> Option<Added> {
-    let at = usize::from(place).checked_sub(MAX_HEADERS)?;
-    ADDED.get(at).copied()
-}
-
 /// A query parameter of a presigned request.
 enum Parameter<'a> {
     /// Nothing in it needs percent-encoding.
     Plain(&'a [u8]),
     Credential(&'a SignedHead<'a>),
     Token(&'a SecretKey),
-    SignedHeaders(&'a SignedHead<'a>),
+    SignedHeaders(&'a SignedHeaders<'a>),
 }
 
 impl Value for Parameter<'_> {
@@ -592,8 +571,8 @@ impl Value for Parameter<'_> {
                 head.scope.put_encoded(sink);
             }
             Parameter::Token(token) => uri::put_encoded(sink, token.expose(), Part::Query),
-            Parameter::SignedHeaders(head) => {
-                canonical::put_names(&mut Encoding(sink), head.headers());
+            Parameter::SignedHeaders(headers) => {
+                canonical::put_names(&mut Encoding(sink), headers.iter().copied());
             }
         }
     }

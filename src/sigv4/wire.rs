@@ -309,13 +309,13 @@ impl<'s, 'a> WireHead<'s, 'a> {
         self.chunked
     }
 
-    /// The places of the headers to sign, in their order on the wire.
-    pub(crate) fn to_sign(&self, body: Body) -> impl Iterator<Item = usize> {
+    /// The headers to sign, in their order on the wire.
+    pub(crate) fn to_sign(&self, body: Body) -> impl Iterator<Item = Header<'a>> {
         let signed = body.signed();
         let lines = self.lines.iter().enumerate();
         lines
             .filter(move |(_, line)| line.fate.is_in(signed))
-            .map(|(at, _)| at)
+            .map(|(at, _)| self.header(at))
     }
 
     /// The values of Content-Encoding, a header each.
@@ -327,20 +327,14 @@ impl<'s, 'a> WireHead<'s, 'a> {
     }
 
     /// The header in a place; an empty one where there is none.
-    pub(crate) fn header(&self, at: usize) -> Header<'a> {
-        let name = self.header_name(at);
-        let value = self.line_start(at) + name.len() + 1..self.line_start(at + 1);
+    fn header(&self, at: usize) -> Header<'a> {
+        let (start, end) = (self.line_start(at), self.line_start(at + 1));
+        let colon = start + self.lines.get(at).map_or(0, |line| usize::from(line.name));
+        let part = |range| self.block.get(range).unwrap_or_default();
         Header {
-            name,
-            value: self.block.get(value).unwrap_or_default().trim_ascii(),
+            name: part(start..colon),
+            value: part(colon + 1..end).trim_ascii(),
         }
-    }
-
-    pub(crate) fn header_name(&self, at: usize) -> &'a [u8] {
-        let line = self.lines.get(at).map_or(Default::default(), |line| {
-            line.start as usize..line.start as usize + usize::from(line.name)
-        });
-        self.block.get(line).unwrap_or_default()
     }
 
     /// Bytes of the header lines, whatever becomes of them.
