@@ -125,8 +125,8 @@ GET /bucket/key
 --- more_headers eval: h4()
 --- error_code: 503
 
-=== TEST 6: nobody listens
---- http_config eval: http('fall=2', '', "server $ENV{TEST_NGINX_DEAD} max_fails=0; s3_origin $ENV{TEST_NGINX_DEAD} $ENV{TEST_NGINX_CRED_A};")
+=== TEST 6: nobody listens, from the start: one check is enough
+--- http_config eval: http('fall=1000', '', "server $ENV{TEST_NGINX_DEAD} max_fails=0; s3_origin $ENV{TEST_NGINX_DEAD} $ENV{TEST_NGINX_CRED_A};")
 --- config eval: $on
 --- init
 await_down('connection refused');

@@ -1,6 +1,6 @@
 //! From checks to states, and when to check.
 
-/// How many checks in a row change a state.
+/// How many checks in a row change a state that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     /// Passed ones, for an origin that is down.
@@ -52,7 +52,8 @@ impl Health {
     pub fn after(self, passed: bool, rules: &Rules) -> Health {
         let (enough, other) = match (self.state, passed) {
             (State::Unknown, true) => (1, State::Up),
-            (State::Unknown | State::Up, false) => (rules.fall, State::Down),
+            (State::Unknown, false) => (1, State::Down),
+            (State::Up, false) => (rules.fall, State::Down),
             (State::Down, true) => (rules.rise, State::Up),
             (State::Up, true) | (State::Down, false) => return Health { against: 0, ..self },
         };
@@ -122,10 +123,9 @@ mod tests {
     }
 
     #[test]
-    fn unknown_is_up_at_the_first_pass_and_down_after_failures() {
-        assert_eq!(states(Unknown, "+", &RULES), [Up]);
-        assert_eq!(states(Unknown, "--+", &RULES), [Unknown, Unknown, Up]);
-        assert_eq!(states(Unknown, "---", &RULES), [Unknown, Unknown, Down]);
+    fn unknown_is_what_the_first_check_says() {
+        assert_eq!(states(Unknown, "+---", &RULES), [Up, Up, Up, Down]);
+        assert_eq!(states(Unknown, "-++", &RULES), [Down, Down, Up]);
     }
 
     #[test]
