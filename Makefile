@@ -89,10 +89,12 @@ test: ## everything: unit tests, t/*.t under prove, real clients against real or
 	[ -z "$$failed" ] || { echo "make test: FAILED:$$failed"; exit 1; }
 	echo "make test: all passed"
 
-test-full: build s3s-fs python-clients ## what takes minutes: uploads of 5 GiB, on 10 GiB of disk
+test-full: build s3s-fs python-clients ## what takes minutes: 1,000 reloads; uploads of 5 GiB, on 10 GiB of disk
 	. target/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)" UPLOAD_BYTES=$$((5 << 30))
 	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients/test_large.py
+	RELOAD_SECONDS=30 RELOADS=1000 "$(VENV)/bin/python" -m pytest -q -p no:cacheprovider \
+	    t/clients/test_resilience.py -k reloads
 
 # The module itself has no unit tests: nginx's symbols are there only inside nginx.
 cargo-test: toolchain

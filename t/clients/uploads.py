@@ -136,6 +136,7 @@ class Answer:
         self.status = response.status
         self.body = response.read()
         self.closes = response.will_close
+        self.headers = response.headers
         code = re.search(rb"<Code>(\w+)</Code>", self.body)
         self.code = code and code[1].decode()
 

@@ -238,9 +238,17 @@ http {{
         return [os.environ["TEST_NGINX_BINARY"], "-e", "stderr",
                 "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
 
-    def memory(self, field):
-        """Of each worker in bytes, by the kernel's name for it: VmRSS now, VmHWM at its highest."""
+    def worker_pids(self):
+        """The eldest first."""
         master = self.process.pid
-        workers = pathlib.Path(f"/proc/{master}/task/{master}/children").read_text().split()
-        statuses = [pathlib.Path(f"/proc/{worker}/status").read_text() for worker in workers]
-        return [int(re.search(rf"{field}:\s+(\d+) kB", status)[1]) << 10 for status in statuses]
+        return [int(pid) for pid in pathlib.Path(f"/proc/{master}/task/{master}/children").read_text().split()]
+
+    def memory(self, field):
+        """Of each worker, as of `memory_of`."""
+        return [memory_of(worker, field) for worker in self.worker_pids()]
+
+
+def memory_of(pid, field):
+    """Of a process in bytes, by the kernel's name for it: VmRSS now, VmHWM at its highest."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(rf"{field}:\s+(\d+) kB", status)[1]) << 10
