@@ -21,7 +21,7 @@ pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
         return ERROR;
     };
     // An internal redirect comes here again: what another location let in does not count.
-    context.verified.take();
+    *context.verified.borrow_mut() = None;
 
     let started = main.wants_sign_time().then(Instant::now);
     let mut headers = Headers::new();
@@ -55,7 +55,7 @@ pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
                 reject::note(request, context, &rejection);
                 return reject::answer(request, None, &rejection, Request::respond);
             }
-            context.verified.replace(Some(verified));
+            *context.verified.borrow_mut() = Some(verified);
             context.location.set(Some(conf));
             // An unsigned request has shown nothing that `satisfy any` could count.
             if form == Form::Anonymous {

@@ -8,7 +8,7 @@ use crate::{
     date::AmzDate,
     request::{Header, UPPER, kinds},
     scope::Scope,
-    sink::Sink,
+    sink::{Sink, Text},
 };
 
 pub(crate) const ALGORITHM: &[u8] = b"AWS4-HMAC-SHA256";
@@ -105,8 +105,8 @@ fn put_folded(sink: &mut impl Sink, value: &[u8]) {
 }
 
 /// The string to sign for the hash of a canonical request; its parts are bounded by their types.
-pub(crate) fn string_to_sign(date: &AmzDate, scope: &Scope, hash: &[u8; 32]) -> ArrayVec<u8, 256> {
-    let mut text = ArrayVec::new();
+pub(crate) fn string_to_sign(date: &AmzDate, scope: &Scope, hash: &[u8; 32]) -> Text<256> {
+    let mut text = Text::default();
     text.put(ALGORITHM);
     text.put(b"\n");
     text.put(date.as_bytes());

@@ -274,10 +274,10 @@ impl SignedHead<'_> {
             return (0, None);
         }
         let mut sink = Filling::new(out);
-        let headers = match self.key {
-            Some(_) => self.signed_headers(),
-            None => SignedHeaders::new(),
-        };
+        let mut headers = SignedHeaders::new();
+        if self.key.is_some() {
+            self.list_signed(&mut headers);
+        }
         let mut places = self.put_request_line(&mut sink, &headers);
         put_header(&mut sink, Added::Host, self.host());
         self.head.kept(self.body).for_each(|lines| sink.put(lines));
@@ -344,8 +344,8 @@ impl SignedHead<'_> {
         Ok(())
     }
 
-    /// The headers to sign, sorted; repeated ones in their order on the wire.
-    fn signed_headers(&self) -> SignedHeaders<'_> {
+    /// Lists the headers to sign, sorted; repeated ones in their order on the wire.
+    fn list_signed<'h>(&'h self, headers: &mut SignedHeaders<'h>) {
         let checksum = self
             .checksum()
             .map(|checksum| Added::Checksum(checksum.algorithm()));
@@ -360,13 +360,11 @@ impl SignedHead<'_> {
             let name = added.name();
             self.added(added).map(|value| Header { name, value })
         });
-        let mut headers = SignedHeaders::new();
         for header in self.head.to_sign(self.body).chain(added) {
             let before = |other: &Header<'_>| canonical::order(other.name, header.name).is_le();
             let at = headers.iter().rposition(before).map_or(0, |at| at + 1);
             headers.insert(at, header);
         }
-        headers
     }
 
     /// Signs what has been written: the path and the query on the wire are canonical.

@@ -1,4 +1,6 @@
 //! Where canonical text goes: into a hash, a count, a slice or a vector.
+use std::ops::Deref;
+
 use arrayvec::ArrayVec;
 
 use crate::sha256;
@@ -172,7 +174,40 @@ impl Sink for Vec<u8> {
     }
 }
 
-/// For text whose length the types bound; what does not fit is dropped.
+/// Text in place, whose length the types of its parts bound; what does not fit is dropped.
+pub(crate) struct Text<const N: usize> {
+    bytes: [u8; N],
+    length: usize,
+}
+
+impl<const N: usize> Default for Text<N> {
+    fn default() -> Text<N> {
+        Text {
+            bytes: [0; N],
+            length: 0,
+        }
+    }
+}
+
+impl<const N: usize> Sink for Text<N> {
+    #[inline(always)]
+    fn put(&mut self, bytes: &[u8]) {
+        if let Some(place) = self.bytes.get_mut(self.length..self.length + bytes.len()) {
+            copy(place, bytes);
+            self.length += bytes.len();
+        }
+    }
+}
+
+impl<const N: usize> Deref for Text<N> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+/// As for `Text`.
 impl<const N: usize> Sink for ArrayVec<u8, N> {
     #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {

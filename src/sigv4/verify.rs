@@ -367,6 +367,8 @@ struct Input<'h, 'r> {
 }
 
 impl<'h, 'r> Input<'h, 'r> {
+    // Else it would be copied to its caller.
+    #[inline(always)]
     fn read(
         request: &Request<'h, 'r>,
         room: &'h mut Parameters,

@@ -1,10 +1,14 @@
 //! The signatures of chunks, each made over the one before it.
-use arrayvec::ArrayVec;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    body::EMPTY, canonical::hex, chunked::Checksum, date::AmzDate, keys::SigningKey, scope::Scope,
-    sink::Sink,
+    body::EMPTY,
+    canonical::hex,
+    chunked::Checksum,
+    date::AmzDate,
+    keys::SigningKey,
+    scope::Scope,
+    sink::{Sink, Text},
 };
 
 /// Makes the signatures of one body's chunks, in their order.
@@ -45,7 +49,7 @@ impl Chain {
 
     fn sign(&mut self, algorithm: &[u8], hashes: &[&[u8]]) -> &[u8; 64] {
         // Its parts are bounded by their types: 326 bytes at most.
-        let mut to_sign = ArrayVec::<u8, 384>::new();
+        let mut to_sign = Text::<384>::default();
         to_sign.put(algorithm);
         to_sign.put(b"\n");
         to_sign.put(self.date.as_bytes());
