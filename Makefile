@@ -10,7 +10,8 @@ NGINX_SOURCE ?= $(if $(NGINX_BUILD),$(patsubst %/,%,$(dir $(abspath $(NGINX_BUIL
 VENDORED     ?=
 
 MODULE := ngx_http_s3_resign_module
-SO     := target/$(MODULE).so
+TARGET := target$(if $(VENDORED),/vendored)
+SO     := $(TARGET)/$(MODULE).so
 RUST   := 1.88
 S3S_FS := 0.14.1
 
@@ -29,11 +30,11 @@ SHELL       := /bin/bash
 .SILENT:
 .PHONY: help build install test test-full check bench demo clean \
         toolchain nginx-tree s3s-fs swift ceph python-clients js-client rust-client \
-        cargo-test prove-test client-test
+        cargo-test prove-test prove-vendored client-test
 .DEFAULT_GOAL := help
 
 export CACHE VENV S3S_FS NODE_MODULES RUST_CLIENT
-export CARGO_TARGET_DIR := $(CURDIR)/target
+export CARGO_TARGET_DIR := $(CURDIR)/$(TARGET)
 
 help: ## this list
 	echo "make TARGET [NAME=VALUE ...]"
@@ -46,24 +47,26 @@ help: ## this list
 #>  NGINX_BUILD=DIR    that source's build folder (objs). Without it the copy is configured: with the
 #>                     conf_flags lying in the source (Debian), else with the flags that NGINX -V shows where
 #>                     it is of the same version, else with --with-compat and http_ssl, http_v2, threads
-#>  VENDORED=1         nginx 1.28 as published on crates.io, compiled here (minutes), instead of all that
+#>  VENDORED=1         nginx 1.28 as published on crates.io, compiled here in target/vendored (minutes), instead
+#>                     of all that
 #>  CACHE=DIR          configured trees, test servers and clients; default ~/.cache/s3-resign
 #>  PORT=N, KEEP=1     demo: another port than 8080; leave it up until Ctrl-C
 
 build: toolchain nginx-tree ## the module for the nginx found here, in target/, and the presigner sign_s3
-	. target/nginx.env
+	. $(TARGET)/nginx.env
 	messages=$$(cargo build --release --locked -p $(MODULE) $$FEATURES --message-format=json-render-diagnostics)
 	if [ -n "$(VENDORED)" ]; then
 	    out=$$(sed -nE '/"build-script-executed"/s/.*nginx-sys@.*"out_dir":"([^"]+)".*/\1/p' <<<"$$messages")
-	    echo "NGINX=$$out/objs/nginx" >>target/nginx.env
+	    source=$$(sed -nE 's/^"([^"]+)".*/\1/p' "$$out/objs/last-build-info")
+	    echo "NGINX=$$out/objs/nginx; export NGINX_SOURCE_DIR='$$source' NGINX_BUILD_DIR='$$out/objs'" >>$(TARGET)/nginx.env
 	fi
-	cargo build --release --locked -p sign_s3
-	cp target/release/lib$(MODULE).so $(SO).new
+	CARGO_TARGET_DIR=target cargo build --release --locked -p sign_s3
+	cp $(TARGET)/release/lib$(MODULE).so $(SO).new
 	mv $(SO).new $(SO)
 	echo "built $(SO)"
 
 install: build ## copy it to the modules folder of that nginx
-	. target/nginx.env
+	. $(TARGET)/nginx.env
 	$(sudo)
 	folder=$$("$$NGINX" -V 2>&1 | sed -nE 's/.*--modules-path=([^ ]+).*/\1/p')
 	[ -n "$$folder" ] || { echo "install: $$NGINX -V names no --modules-path: copy $(SO) by hand" >&2; exit 1; }
@@ -71,7 +74,7 @@ install: build ## copy it to the modules folder of that nginx
 	echo "load_module $$folder/$(MODULE).so;"
 
 check: toolchain nginx-tree ## formatting and lints
-	. target/nginx.env
+	. $(TARGET)/nginx.env
 	cargo fmt --all --check
 	if cargo clippy --version >/dev/null 2>&1; then
 	    cargo clippy --locked --workspace --all-targets $$FEATURES -- -D warnings
@@ -82,7 +85,7 @@ check: toolchain nginx-tree ## formatting and lints
 
 test: ## everything: unit tests, t/*.t under prove, real clients against real origins
 	failed=
-	for suite in cargo-test prove-test client-test; do
+	for suite in cargo-test prove-test $(if $(VENDORED),,prove-vendored) client-test; do
 	    echo "== $$suite"
 	    $(MAKE) --no-print-directory $$suite || failed="$$failed $$suite"
 	done
@@ -90,7 +93,7 @@ test: ## everything: unit tests, t/*.t under prove, real clients against real or
 	echo "make test: all passed"
 
 test-full: build s3s-fs python-clients ## what takes minutes: 1,000 reloads; uploads of 5 GiB, on 10 GiB of disk
-	. target/nginx.env
+	. $(TARGET)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)" UPLOAD_BYTES=$$((5 << 30))
 	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients/test_large.py
 	RELOAD_SECONDS=30 RELOADS=1000 "$(VENV)/bin/python" -m pytest -q -p no:cacheprovider \
@@ -102,47 +105,51 @@ cargo-test: toolchain
 
 prove-test: build
 	$(call apt,perl openssl curl ca-certificates prometheus $(if $(VENDORED)$(NGINX_BUILD),,libnginx-mod-http-lua))
-	. target/nginx.env
+	. $(TARGET)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	$(mismatched)
 	prove -j2 -It/lib t/
 
+# The same with the nginx that crates.io has, which is some years younger than Debian's.
+prove-vendored:
+	$(MAKE) --no-print-directory prove-test VENDORED=1
+
 # The module for headers that a patch has changed as OpenResty's do: it must refuse this nginx. Cargo
 # looks at the times of nginx's files, so the copy of them is made only when they are others.
 define mismatched
-if [ -n "$${NGINX_SOURCE_DIR:-}" ]; then
-    tree=target/mismatched/nginx
-    if ! cmp -s target/nginx.state $$tree/state; then
+if [ -z "$(VENDORED)" ]; then
+    tree=$(TARGET)/mismatched/nginx
+    if ! cmp -s $(TARGET)/nginx.state $$tree/state; then
         rm -rf $$tree
         mkdir -p $$tree
         cp -a "$$NGINX_SOURCE_DIR/src" $$tree/src
         cp -a "$$NGINX_BUILD_DIR" $$tree/objs
         sed -i '/^    ngx_http_upstream_headers_in_t  *headers_in;/i void *inserted[3];' $$tree/src/http/ngx_http_upstream.h
-        cp target/nginx.state $$tree/state
+        cp $(TARGET)/nginx.state $$tree/state
     fi
-    NGINX_SOURCE_DIR="$$PWD/$$tree" NGINX_BUILD_DIR="$$PWD/$$tree/objs" CARGO_TARGET_DIR=target/mismatched \
+    NGINX_SOURCE_DIR="$(CURDIR)/$$tree" NGINX_BUILD_DIR="$(CURDIR)/$$tree/objs" CARGO_TARGET_DIR=$(TARGET)/mismatched \
         cargo build -q --locked -p $(MODULE)
-    export TEST_NGINX_S3_MISMATCHED="$$PWD/target/mismatched/debug/lib$(MODULE).so"
+    export TEST_NGINX_S3_MISMATCHED="$(CURDIR)/$(TARGET)/mismatched/debug/lib$(MODULE).so"
 fi
 endef
 
 client-test: build s3s-fs swift ceph python-clients js-client rust-client
 	$(call apt,chromium curl openssl restic)
-	. target/nginx.env
+	. $(TARGET)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients
 
 bench: build ## requests/s, CPU per request and uploads' MB/s beside plain proxy_pass
 	$(call apt,perl gcc libc6-dev util-linux)
 	cargo build --release --locked -p sigv4 --example sha256
-	. target/nginx.env
+	. $(TARGET)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
-	export SHA256="$(CURDIR)/target/release/examples/sha256"
+	export SHA256="$(CURDIR)/$(TARGET)/release/examples/sha256"
 	t/bench/run
 
 demo: build s3s-fs python-clients ## two S3 servers, nginx on :8080, a tour that kills one of them
 	$(call apt,curl)
-	. target/nginx.env
+	. $(TARGET)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	export PORT="$(PORT)" KEEP="$(KEEP)"
 	exec "$(VENV)/bin/python" t/demo/tour.py
@@ -187,12 +194,12 @@ toolchain:
 	    exit 1
 	fi
 
-# Writes target/nginx.env: what cargo builds against and which binary the tests run.
+# Writes $(TARGET)/nginx.env: what cargo builds against and which binary the tests run.
 nginx-tree: toolchain
 	$(call apt,gcc libc6-dev make libclang-dev)
-	mkdir -p target
+	mkdir -p $(TARGET)
 	if [ -n "$(VENDORED)" ]; then
-	    $(call apt,perl)
+	    $(call apt,perl libpcre2-dev libssl-dev zlib1g-dev)
 	    env='FEATURES="--features vendored"; unset NGINX_SOURCE_DIR NGINX_BUILD_DIR'
 	    state=vendored
 	else
@@ -219,15 +226,15 @@ nginx-tree: toolchain
 	fi
 	# Cargo looks at the times of two files; another nginx under the same path must not leave old bindings behind.
 	state="$$state $$env"
-	if [ "$$state" != "$$(cat target/nginx.state 2>/dev/null)" ]; then
+	if [ "$$state" != "$$(cat $(TARGET)/nginx.state 2>/dev/null)" ]; then
 	    for package in nginx-sys ngx $(MODULE); do
 	        cargo clean -q --release -p $$package 2>/dev/null || true
 	        cargo clean -q -p $$package 2>/dev/null || true
 	    done
 	    rm -f $(SO)
 	fi
-	echo "$$state" >target/nginx.state
-	echo "$$env" >target/nginx.env
+	echo "$$state" >$(TARGET)/nginx.state
+	echo "$$env" >$(TARGET)/nginx.env
 
 # Configures a copy of $$source in the cache (seconds, compiles nothing); sets $$source and $$build to it.
 define configure

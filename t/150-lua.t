@@ -15,7 +15,7 @@ BEGIN {
 }
 use Test::Nginx::Socket;
 
--e "$folder/ngx_http_lua_module.so" && -e "$folder/ndk_http_module.so"
+defined $folder && -e "$folder/ngx_http_lua_module.so" && -e "$folder/ndk_http_module.so"
     or plan(skip_all => 'libnginx-mod-http-lua is not installed');
 # Debian's package is for Debian's nginx only
 my $nginx = $ENV{TEST_NGINX_BINARY} || 'nginx';
