@@ -11,6 +11,7 @@ VENDORED     ?=
 
 MODULE := ngx_http_s3_resign_module
 TARGET := target$(if $(VENDORED),/vendored)
+PACKAGE := libnginx-mod-http-s3-resign
 SO     := $(TARGET)/$(MODULE).so
 RUST   := 1.88
 S3S_FS := 0.14.1
@@ -28,9 +29,9 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: help build install test test-full check bench demo clean \
+.PHONY: help build install deb test test-full check bench demo clean \
         toolchain nginx-tree s3s-fs swift ceph python-clients js-client rust-client \
-        cargo-test prove-test prove-vendored client-test
+        cargo-test prove-test prove-vendored deb-test client-test
 .DEFAULT_GOAL := help
 
 export CACHE VENV S3S_FS NODE_MODULES RUST_CLIENT
@@ -73,6 +74,35 @@ install: build ## copy it to the modules folder of that nginx
 	as_root install -D -m 644 $(SO) "$(DESTDIR)$$folder/$(MODULE).so"
 	echo "load_module $$folder/$(MODULE).so;"
 
+deb: build ## a package of it for Debian's nginx, in target/
+	$(call apt,dpkg-dev binutils gzip)
+	. $(TARGET)/nginx.env
+	owner=$$(dpkg-query -S "$$(realpath "$$NGINX")" 2>/dev/null | cut -d: -f1)
+	abi=$$(dpkg-query -Wf '$${Provides}' $${owner:-none} 2>/dev/null | grep -oE 'nginx-abi-[^, ]+') ||
+	    { echo "deb: $$NGINX is no nginx of Debian's, so no package can depend on it: make install" >&2; exit 1; }
+	root=$(TARGET)/deb doc=$(TARGET)/deb/usr/share/doc/$(PACKAGE)
+	rm -rf "$$root"
+	mkdir -p "$$root/DEBIAN" "$$doc/examples"
+	install -D -m 644 $(SO) "$$root/usr/lib/nginx/modules/$(MODULE).so"
+	strip --strip-unneeded "$$root/usr/lib/nginx/modules/$(MODULE).so"
+	install -D -m 644 -t "$$root/usr/share/nginx/modules-available" nginx/debian/mod-http-s3-resign.conf
+	install -m 644 -t "$$doc" README.md
+	install -m 644 LICENSE "$$doc/copyright"
+	gzip -9nc CHANGELOG.md >"$$doc/changelog.gz"
+	install -m 644 -t "$$doc/examples" nginx/examples/*.conf
+	install -m 755 -t "$$root/DEBIAN" nginx/debian/postinst nginx/debian/prerm nginx/debian/postrm
+	install -m 644 -t "$$root/DEBIAN" nginx/debian/triggers
+	version=$$(sed -nE 's/^version = "(.*)"/\1/p' Cargo.toml)+nginx$$("$$NGINX" -v 2>&1 | sed 's,.*/,,; s, .*,,')
+	libraries=$$(cd nginx; dpkg-shlibdeps -O "$(CURDIR)/$$root/usr/lib/nginx/modules/$(MODULE).so" | sed 's/^shlibs:Depends=//')
+	architecture=$$(dpkg --print-architecture)
+	sed -e '1,/^$$/d' -e "s/@VERSION@/$$version/; s/@ARCHITECTURE@/$$architecture/" \
+	    -e "s/@SIZE@/$$(du -sk "$$root/usr" | cut -f1)/; s/@DEPENDS@/$$abi, $$libraries/" \
+	    nginx/debian/control >"$$root/DEBIAN/control"
+	(cd "$$root"; find usr -type f -print0 | sort -z | xargs -0 md5sum >DEBIAN/md5sums)
+	rm -f target/$(PACKAGE)_*.deb
+	dpkg-deb --root-owner-group -b "$$root" "target/$(PACKAGE)_$${version}_$$architecture.deb" >/dev/null
+	echo "built target/$(PACKAGE)_$${version}_$$architecture.deb"
+
 check: toolchain nginx-tree ## formatting and lints
 	. $(TARGET)/nginx.env
 	cargo fmt --all --check
@@ -85,7 +115,7 @@ check: toolchain nginx-tree ## formatting and lints
 
 test: ## everything: unit tests, t/*.t under prove, real clients against real origins
 	failed=
-	for suite in cargo-test prove-test $(if $(VENDORED),,prove-vendored) client-test; do
+	for suite in cargo-test prove-test $(if $(VENDORED),,prove-vendored) $(if $(VENDORED)$(NGINX_BUILD),,deb-test) client-test; do
 	    echo "== $$suite"
 	    $(MAKE) --no-print-directory $$suite || failed="$$failed $$suite"
 	done
@@ -113,6 +143,10 @@ prove-test: build
 # The same with the nginx that crates.io has, which is some years younger than Debian's.
 prove-vendored:
 	$(MAKE) --no-print-directory prove-test VENDORED=1
+
+deb-test: deb
+	$(call apt,perl util-linux iproute2)
+	prove -It/lib t/deb/
 
 # The module for headers that a patch has changed as OpenResty's do: it must refuse this nginx. Cargo
 # looks at the times of nginx's files, so the copy of them is made only when they are others.
