@@ -85,6 +85,7 @@ impl Checks {
     /// nobody else knows yet which of them are down.
     pub(crate) fn prepare(&self) {
         let Some(zone) = &self.zone else { return };
+        zone.adopt();
         for (checked, record) in self.iter() {
             zone.locked(|| {
                 let generation = record.generation.fetch_add(1, Relaxed) + 1;

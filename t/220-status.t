@@ -65,6 +65,7 @@ request(query => 'a=%zz');
 request(mock => 'A=404');
 request(mock => 'A=503');
 request(mock => 'A=close,B=close');
+settle(sub { sum((counts())[0, 1]) >= 16 });
 is_deeply([counts()], [10, 6, 10, 2], 'let in, refused, tries at A, tries at B');
 is_deeply(nonzero(requests()->{by_auth}), { 'v4-header' => 10 }, 'let in, by form');
 is_deeply(nonzero(requests()->{by_error}),
@@ -96,7 +97,8 @@ is((counts())[2], 10, 'is no answer of A');
 my $before = requests();
 my $answer = request(method => 'PUT', body => 'x' x 100_000);
 my $length = length $answer->{content};
-my $after  = requests();
+settle(sub { requests()->{let_in} > $before->{let_in} });
+my $after = requests();
 cmp_ok($after->{received_bytes} - $before->{received_bytes}, '>', 100_000, 'bytes received');
 cmp_ok($after->{received_bytes} - $before->{received_bytes}, '<', 101_000, 'once');
 cmp_ok($after->{sent_bytes} - $before->{sent_bytes}, '>', $length, 'bytes sent');
@@ -105,6 +107,7 @@ cmp_ok($after->{sent_bytes} - $before->{sent_bytes}, '<', $length + 1000, 'once'
 my @host = (host => "127.0.0.1:$port");
 like(send_raw(upload(@host, data => 'hello')), qr/^HTTP.* 200 /, 'a streaming upload');
 like(send_raw(upload(@host, data => 'hello', spoil => 0)), qr/^HTTP.* 403 /, 'one with a bad chunk');
+settle(sub { (counts())[1] >= 7 });
 is_deeply([counts()], [13, 7, 12, 2], 'each is counted once, the bad one as refused');
 
 # ------------------------------------------------- reloads and killed workers
@@ -119,6 +122,7 @@ wait_until(sub { workers() == 3 && eval { status() } });
 is_deeply([counts()], \@kept, 'kept when all workers are killed');
 request() for 1 .. 3;
 $kept[$_] += 3 for 0, 2;
+settle(sub { (counts())[0] >= $kept[0] });
 is_deeply([counts()], \@kept, 'counted by the next ones');
 
 my $many = join ' ', map {"server 127.0.0.9:$_ down;"} 1 .. 200;
@@ -129,8 +133,16 @@ reload();
 is_deeply([counts()], \@kept, 'and fewer again');
 is(@{ status()->{origins} }, 2, 'which are all');
 
-reload(upstream => "server 127.0.0.9:$_; s3_origin default access_key=a secret_key=b;") for 1 .. 30;
+my $inherited = 0;
+for (1 .. 30) {
+    reload(upstream => "server 127.0.0.9:$_; s3_origin default access_key=a secret_key=b;");
+    $inherited += sum(values %{ status()->{origins}[0]{answers} });
+    request();    # in vain
+    $kept[0]++;
+    settle(sub { (counts())[0] >= $kept[0] });
+}
 is_deeply([(counts())[0, 1]], [@kept[0, 1]], 'kept while origins come and go');
+is($inherited, 0, 'and none gets what another had');
 reload();
 
 # ----------------------------------------------------------------- under load
@@ -348,6 +360,15 @@ sub wait_until {
         sleep 0.01;
     }
     die "nginx did not get there in 30 s\n";
+}
+
+# A request is counted in its log phase, when the client has its answer already.
+sub settle {
+    my $holds = shift;
+    for (1 .. 300) {
+        return if $holds->();
+        sleep 0.01;
+    }
 }
 
 sub request {

@@ -4,14 +4,15 @@
 //! the old workers go on changing them, so that nothing is lost. Only where the zone must grow are
 //! values copied.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::ffi::{CStr, c_void};
+use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use ngx::ffi::{
     ngx_int_t, ngx_list_part_t, ngx_pagesize, ngx_shared_memory_add, ngx_shm_zone_t,
-    ngx_shmtx_lock, ngx_shmtx_unlock, ngx_slab_calloc, ngx_slab_free, ngx_slab_pool_t,
+    ngx_shmtx_lock, ngx_shmtx_unlock, ngx_slab_calloc, ngx_slab_pool_t,
 };
 
 use super::conf::Conf;
@@ -131,14 +132,19 @@ pub(crate) struct Zone<T: Shared> {
     zone: NonNull<ngx_shm_zone_t>,
     /// The zone of the last configuration where it is another one; null otherwise.
     outgrown: *mut ngx_shm_zone_t,
+    /// This configuration's number.
+    generation: Cell<u64>,
     /// In the order of `keys`. They live as long as the configuration.
     records: OnceCell<Box<[NonNull<Entry<T>>]>>,
 }
 
 /// What a zone's memory begins with. The master alone touches it, while it loads a configuration.
 struct Header<T> {
-    /// Counts the configurations that have used the zone.
+    /// Counts the configurations that were loaded with the zone, if only to be given up.
     generation: u64,
+    /// The configuration in use, and the one before: nginx still has workers of both.
+    present: u64,
+    former: u64,
     /// Bytes that the entries take.
     taken: usize,
     entries: *mut Entry<T>,
@@ -151,6 +157,8 @@ struct Entry<T> {
     /// The last configuration that had the key.
     generation: u64,
     key_length: usize,
+    /// Bytes that a key may have there.
+    key_room: usize,
     record: T,
 }
 
@@ -173,6 +181,7 @@ impl<T: Shared> Zone<T> {
             keys,
             zone,
             outgrown: ptr::null_mut(),
+            generation: Cell::new(0),
             records: OnceCell::new(),
         });
         // SAFETY: the zone's description is the configuration's, as is this one, which does not move:
@@ -199,6 +208,21 @@ impl<T: Shared> Zone<T> {
             .get()?
             .get(index)
             .map(|entry| unsafe { &entry.as_ref().record })
+    }
+
+    /// This configuration is in use from now on.
+    pub(crate) fn adopt(&self) {
+        // SAFETY: as in `fill`, which has put the header there.
+        let header = unsafe {
+            let pool = self.zone.as_ref().shm.addr.cast::<ngx_slab_pool_t>();
+            (*pool).data.cast::<Header<T>>().as_mut()
+        };
+        if let Some(header) = header
+            && header.present != self.generation.get()
+        {
+            header.former = header.present;
+            header.present = self.generation.get();
+        }
     }
 
     /// All records, in the order of their keys.
@@ -237,16 +261,23 @@ impl<T: Shared> Zone<T> {
             }
             let header = (*pool).data.cast::<Header<T>>().as_mut()?;
             header.generation += 1;
+            self.generation.set(header.generation);
 
+            for key in &self.keys {
+                if let Some(entry) = header.find(key).as_mut() {
+                    entry.generation = header.generation;
+                }
+            }
             let mut records = Vec::with_capacity(self.keys.len());
             for key in &self.keys {
                 let mut entry = header.find(key);
                 if entry.is_null() {
-                    if header.taken + Entry::<T>::taken(key.len()) > self.zone.as_ref().shm.size / 2
-                    {
-                        header.forget(pool);
-                    }
-                    entry = header.add(pool, key)?;
+                    let taken = header.taken + Entry::<T>::taken(key.len());
+                    let is_short = taken > self.zone.as_ref().shm.size / 2;
+                    entry = match header.disused(key.len()).filter(|_| is_short) {
+                        Some(entry) => Header::<T>::reuse(entry, key),
+                        None => header.add(pool, key)?,
+                    };
                     if let Some(old) = outgrown_record(self.outgrown, key) {
                         (*entry).record.take_over(old);
                     }
@@ -279,40 +310,56 @@ impl<T: Shared> Header<T> {
     unsafe fn add(&mut self, pool: *mut ngx_slab_pool_t, key: &[u8]) -> Option<*mut Entry<T>> {
         // SAFETY: memory of the pool's, of the size asked for; nothing but a pointer was made of it.
         unsafe {
-            let size = Entry::<T>::size(key.len());
-            let entry = ngx_slab_calloc(pool, size).cast::<Entry<T>>();
+            let taken = Entry::<T>::taken(key.len());
+            let entry = ngx_slab_calloc(pool, taken).cast::<Entry<T>>();
             if entry.is_null() || !entry.is_aligned() {
                 return None;
             }
             let text = entry.add(1).cast::<u8>();
             ptr::copy_nonoverlapping(key.as_ptr(), text, key.len());
             (*entry).key_length = key.len();
+            (*entry).key_room = taken - size_of::<Entry<T>>();
             (*entry).next = self.entries;
             self.entries = entry;
-            self.taken += Entry::<T>::taken(key.len());
+            self.taken += taken;
             Some(entry)
         }
     }
 
-    /// Frees what neither this configuration nor the last has had.
+    /// An entry with room for such a key that neither the present configuration nor the former has,
+    /// nor the one that is being loaded.
     ///
     /// # Safety
-    /// As of `add`.
-    unsafe fn forget(&mut self, pool: *mut ngx_slab_pool_t) {
-        let mut link = &raw mut self.entries;
-        // SAFETY: a list of entries of the pool's.
+    /// As of `find`.
+    unsafe fn disused(&self, key_length: usize) -> Option<*mut Entry<T>> {
+        let mut entry = self.entries;
+        // SAFETY: a list of entries.
         unsafe {
-            while !(*link).is_null() {
-                let entry = *link;
-                if (*entry).generation + 1 < self.generation {
-                    *link = (*entry).next;
-                    self.taken -= Entry::<T>::taken((*entry).key_length);
-                    ngx_slab_free(pool, entry.cast());
-                } else {
-                    link = &raw mut (*entry).next;
+            while let Some(one) = entry.as_ref() {
+                if one.generation < self.former && one.key_room >= key_length {
+                    return Some(entry);
                 }
+                entry = one.next;
             }
         }
+        None
+    }
+
+    /// Gives an entry to another key. It is not freed: a worker of a configuration long gone may still
+    /// be changing the record, which must then be no more than that.
+    ///
+    /// # Safety
+    /// As of `add`, with a disused entry that has room for the key.
+    unsafe fn reuse(entry: *mut Entry<T>, key: &[u8]) -> *mut Entry<T> {
+        // SAFETY: by this function's contract; all zeros are a value of `T`.
+        unsafe {
+            let text = entry.add(1).cast::<u8>();
+            ptr::copy_nonoverlapping(key.as_ptr(), text, key.len());
+            (*entry).key_length = key.len();
+            let nothing = MaybeUninit::<T>::zeroed().assume_init();
+            (*entry).record.take_over(&nothing);
+        }
+        entry
     }
 }
 
