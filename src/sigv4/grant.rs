@@ -2,6 +2,7 @@
 use arrayvec::ArrayVec;
 
 use crate::{
+    error::Rejection,
     keys::Credential,
     operation::{ResourcePath, classify},
     query::Query,
@@ -19,6 +20,31 @@ pub struct Client {
 /// Where client credentials are looked up.
 pub trait Clients {
     fn find(&self, access_key: &[u8]) -> Option<&Client>;
+}
+
+/// Whom a request says that it is from. One from nobody costs what any other costs, and is told so
+/// only when its signature has been computed.
+pub(crate) struct Claimant<'c>(Option<&'c Client>);
+
+impl<'c> Claimant<'c> {
+    pub(crate) fn find(clients: &'c impl Clients, access_key: &[u8]) -> Claimant<'c> {
+        Claimant(clients.find(access_key))
+    }
+
+    /// What to compute the signature with.
+    pub(crate) fn credential(&self) -> &'c Credential {
+        self.0
+            .map_or(Credential::nobody(), |client| &client.credential)
+    }
+
+    /// The client, where the signature is its own.
+    pub(crate) fn admit(self, matches: bool) -> Result<&'c Client, Rejection> {
+        let client = self.0.ok_or(Rejection::InvalidAccessKeyId)?;
+        match matches {
+            true => Ok(client),
+            false => Err(Rejection::SignatureDoesNotMatch),
+        }
+    }
 }
 
 /// The kinds of requests that a client may send.

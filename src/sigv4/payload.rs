@@ -1,7 +1,7 @@
 //! `x-amz-content-sha256`: what a signature says about the body.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
-use crate::{chunked::StreamingKind, error::Rejection};
+use crate::{body, chunked::StreamingKind, error::Rejection};
 
 /// What is signed in the place of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,8 +15,7 @@ pub(crate) enum Payload {
 
 impl Payload {
     /// Of no body.
-    pub(crate) const EMPTY: Payload =
-        Payload::Hash(*b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    pub(crate) const EMPTY: Payload = Payload::Hash(*body::EMPTY);
 
     pub(crate) fn parse(value: &[u8]) -> Result<Payload, Rejection> {
         match value {

@@ -74,9 +74,8 @@ impl Presign<'_> {
         headers.extend(self.headers);
         headers.sort_by(|a, b| canonical::order(a.name, b.name));
 
-        let mut scoped = credential.access_key().to_vec();
-        scoped.put(b"/");
-        scope.put(&mut scoped);
+        let mut scoped = Vec::new();
+        scope.put_credential(&mut scoped, credential.access_key());
         let mut names = Vec::new();
         canonical::put_names(&mut names, headers.iter().copied());
         let path = self.path();

@@ -93,25 +93,25 @@ impl Scope {
     }
 
     pub(crate) fn put(&self, sink: &mut impl Sink) {
+        self.put_separated(sink, b"/");
+    }
+
+    /// With another text for each slash, as in a query, where nothing else in it is to encode.
+    pub(crate) fn put_separated(&self, sink: &mut impl Sink, slash: &[u8]) {
         sink.put(self.day.as_bytes());
-        sink.put(b"/");
+        sink.put(slash);
         sink.put(self.region.as_bytes());
-        sink.put(b"/");
+        sink.put(slash);
         sink.put(self.service);
-        sink.put(b"/");
+        sink.put(slash);
         sink.put(TERMINATOR);
     }
 
-    /// As in a query, with a separator in front; there is nothing else in it to encode.
-    pub(crate) fn put_encoded(&self, sink: &mut impl Sink) {
-        sink.put(b"%2F");
-        sink.put(self.day.as_bytes());
-        sink.put(b"%2F");
-        sink.put(self.region.as_bytes());
-        sink.put(b"%2F");
-        sink.put(self.service);
-        sink.put(b"%2F");
-        sink.put(TERMINATOR);
+    /// `<access key>/<scope>`: Credential.
+    pub(crate) fn put_credential(&self, sink: &mut impl Sink, access_key: &[u8]) {
+        sink.put(access_key);
+        sink.put(b"/");
+        self.put(sink);
     }
 }
 

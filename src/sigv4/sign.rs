@@ -444,10 +444,7 @@ impl SignedHead<'_> {
         if !self.virtual_host.is_empty() {
             sink.put(b"/");
         }
-        match self.head.canonical_path {
-            true => sink.put(self.path),
-            false => uri::put_canonical(sink, self.path, Part::Path),
-        }
+        uri::put_path(sink, self.path, self.head.canonical_path);
     }
 
     /// The canonical query.
@@ -482,9 +479,8 @@ impl SignedHead<'_> {
         places: &mut Places,
     ) {
         sink.put(b"Authorization: AWS4-HMAC-SHA256 Credential=");
-        sink.put(self.origin.credential.access_key());
-        sink.put(b"/");
-        self.scope.put(sink);
+        self.scope
+            .put_credential(sink, self.origin.credential.access_key());
         sink.put(b", SignedHeaders=");
         places.names.start = sink.len();
         canonical::put_names(sink, headers.iter().copied());
@@ -566,7 +562,8 @@ impl Value for Parameter<'_> {
             Parameter::Plain(text) => sink.put(text),
             Parameter::Credential(head) => {
                 uri::put_encoded(sink, head.origin.credential.access_key(), Part::Query);
-                head.scope.put_encoded(sink);
+                sink.put(b"%2F");
+                head.scope.put_separated(sink, b"%2F");
             }
             Parameter::Token(token) => uri::put_encoded(sink, token.expose(), Part::Query),
             Parameter::SignedHeaders(headers) => {

@@ -15,8 +15,7 @@ pub(crate) struct Hashing {
     state: [u32; 8],
     /// Bytes that have led to that state.
     hashed: u64,
-    gathered: [u8; GATHERED],
-    length: usize,
+    gathered: Text<GATHERED>,
 }
 
 /// Whole blocks.
@@ -27,8 +26,7 @@ impl Default for Hashing {
         Hashing {
             state: sha256::INITIAL_STATE,
             hashed: 0,
-            gathered: [0; GATHERED],
-            length: 0,
+            gathered: Text::default(),
         }
     }
 }
@@ -36,44 +34,28 @@ impl Default for Hashing {
 impl Hashing {
     /// The hash of all that was put.
     pub(crate) fn finish(&self) -> [u8; 32] {
-        let rest = self.gathered.get(..self.length).unwrap_or_default();
-        sha256::digest_from(&self.state, self.hashed, rest)
+        sha256::digest_from(&self.state, self.hashed, &self.gathered)
     }
 
     /// Takes more than there is room for.
     #[cold]
     fn spill(&mut self, mut bytes: &[u8]) {
-        while let Some(room) = self.gathered.get_mut(self.length..)
-            && let Some((now, later)) = bytes.split_at_checked(room.len())
-        {
-            room.copy_from_slice(now);
+        while let Some((now, later)) = bytes.split_at_checked(GATHERED - self.gathered.length) {
+            self.gathered.put(now);
             bytes = later;
-            sha256::compress(&mut self.state, self.gathered.as_chunks().0);
+            sha256::compress(&mut self.state, self.gathered.bytes.as_chunks().0);
             self.hashed += GATHERED as u64;
-            self.length = 0;
+            self.gathered.length = 0;
         }
-        if let Some(place) = self
-            .gathered
-            .get_mut(self.length..self.length + bytes.len())
-        {
-            place.copy_from_slice(bytes);
-            self.length += bytes.len();
-        }
+        self.gathered.put(bytes);
     }
 }
 
 impl Sink for Hashing {
     #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
-        match self
-            .gathered
-            .get_mut(self.length..self.length + bytes.len())
-        {
-            Some(place) => {
-                copy(place, bytes);
-                self.length += bytes.len();
-            }
-            None => self.spill(bytes),
+        if !self.gathered.try_put(bytes) {
+            self.spill(bytes);
         }
     }
 }
@@ -189,13 +171,23 @@ impl<const N: usize> Default for Text<N> {
     }
 }
 
+impl<const N: usize> Text<N> {
+    /// False where there is no room for all of it.
+    #[inline(always)]
+    fn try_put(&mut self, bytes: &[u8]) -> bool {
+        let Some(place) = self.bytes.get_mut(self.length..self.length + bytes.len()) else {
+            return false;
+        };
+        copy(place, bytes);
+        self.length += bytes.len();
+        true
+    }
+}
+
 impl<const N: usize> Sink for Text<N> {
     #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
-        if let Some(place) = self.bytes.get_mut(self.length..self.length + bytes.len()) {
-            copy(place, bytes);
-            self.length += bytes.len();
-        }
+        self.try_put(bytes);
     }
 }
 

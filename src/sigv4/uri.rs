@@ -116,6 +116,14 @@ pub(crate) fn put_canonical(sink: &mut impl Sink, raw: &[u8], part: Part) {
     }
 }
 
+/// Puts the canonical form of a path, of which it may be known that it is that already.
+pub(crate) fn put_path(sink: &mut impl Sink, raw: &[u8], canonical: bool) {
+    match canonical {
+        true => sink.put(raw),
+        false => put_canonical(sink, raw, Part::Path),
+    }
+}
+
 /// Percent-encodes what is put into it, as a query does.
 pub(crate) struct Encoding<'s, S>(pub(crate) &'s mut S);
 

@@ -10,8 +10,8 @@ use crate::{
     date::{AmzDate, Timestamp},
     error::{Malformed, Rejection},
     form::Post,
-    grant::{Client, Clients},
-    keys::{Credential, KeyCache},
+    grant::{Claimant, Client, Clients},
+    keys::KeyCache,
     operation::classify,
     payload::Payload,
     query::{Parameters, Query, QueryFault, Role},
@@ -459,15 +459,12 @@ impl<'h, 'r> Input<'h, 'r> {
         let scope = &v4.authorization.scope;
         let to_sign = canonical::string_to_sign(&v4.date, scope, &hash.finish());
 
-        let client = clients.find(v4.authorization.access_key);
-        let credential = client.map_or(Credential::nobody(), |client| &client.credential);
+        let claimant = Claimant::find(clients, v4.authorization.access_key);
+        let credential = claimant.credential();
         let (key, derived) = keys.untrusted_key(credential, scope);
         let signature = canonical::hex(&key.sign(&to_sign));
         let matches = is_same(&signature, v4.authorization.signature) && complete;
-        let client = client.ok_or(Rejection::InvalidAccessKeyId)?;
-        if !matches {
-            return Err(Rejection::SignatureDoesNotMatch);
-        }
+        let client = claimant.admit(matches)?;
         let upload = match v4.payload {
             Payload::Streaming(kind) => Some(Box::new(Upload {
                 streaming: Streaming::read(kind, &self.fields)?,
@@ -623,10 +620,7 @@ impl<'h, 'r> Input<'h, 'r> {
         canonical::put_request(
             sink,
             self.request.method,
-            |sink| match self.canonical_path {
-                true => sink.put(self.request.path),
-                false => uri::put_canonical(sink, self.request.path, Part::Path),
-            },
+            |sink| uri::put_path(sink, self.request.path, self.canonical_path),
             |sink| self.query.put_signed(sink),
             signed.iter().copied(),
             |sink| sink.put(v4.authorization.signed_headers()),
@@ -654,8 +648,7 @@ impl<'h, 'r> Input<'h, 'r> {
         {
             return Err(Rejection::UnsignedParameter);
         }
-        let client = clients.find(&v2.access_key);
-        let credential = client.map_or(Credential::nobody(), |client| &client.credential);
+        let claimant = Claimant::find(clients, &v2.access_key);
         let to_sign = v2::ToSign {
             method: self.request.method,
             path: self.request.path,
@@ -663,12 +656,9 @@ impl<'h, 'r> Input<'h, 'r> {
             headers: self.request.headers,
             date: v2.date,
         };
-        let signature = v2::signature(credential.secret(), &to_sign, &self.fields);
+        let signature = v2::signature(claimant.credential().secret(), &to_sign, &self.fields);
         let matches = is_same(&signature, &v2.signature);
-        let client = client.ok_or(Rejection::InvalidAccessKeyId)?;
-        if !matches {
-            return Err(Rejection::SignatureDoesNotMatch);
-        }
+        let client = claimant.admit(matches)?;
         Ok(Proof {
             client: Some(client),
             region: Region::US_EAST_1,

@@ -203,6 +203,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
         head.lines = &room.lines;
         Ok(head)
     }
+
     fn read_target(
         &mut self,
         target: &'a [u8],

@@ -68,9 +68,9 @@ impl Post<'_> {
     /// client's, the same limits of length, and allows nothing but these very fields.
     pub(crate) fn head(&self, signer: Signer<'_>) -> Vec<u8> {
         let mut credential = Vec::new();
-        credential.put(signer.credential.access_key());
-        credential.put(b"/");
-        signer.scope.put(&mut credential);
+        signer
+            .scope
+            .put_credential(&mut credential, signer.credential.access_key());
 
         let mut fields: Vec<(&[u8], &[u8])> = self
             .fields

@@ -4,8 +4,8 @@ use crate::{
     canonical::{self, ALGORITHM},
     date::{AmzDate, Timestamp},
     error::{Malformed, Rejection},
-    grant::{Client, Clients},
-    keys::{Credential, KeyCache},
+    grant::{Claimant, Client, Clients},
+    keys::KeyCache,
     operation::ResourcePath,
     query::Query,
     request::{Fields, Request},
@@ -208,15 +208,12 @@ impl<'r> Input<'_, '_, 'r> {
             return Err(Rejection::NotYetValid);
         }
 
-        let client = clients.find(access_key);
-        let credential = client.map_or(Credential::nobody(), |client| &client.credential);
+        let claimant = Claimant::find(clients, access_key);
+        let credential = claimant.credential();
         let (key, derived) = keys.untrusted_key(credential, &scope);
         let computed = canonical::hex(&key.sign(policy));
         let matches = is_same(&computed, signature);
-        let client = client.ok_or(Rejection::InvalidAccessKeyId)?;
-        if !matches {
-            return Err(Rejection::SignatureDoesNotMatch);
-        }
+        let client = claimant.admit(matches)?;
         if derived {
             keys.keep(credential, &scope, key);
         }
@@ -234,15 +231,10 @@ impl<'r> Input<'_, '_, 'r> {
         let signature = find("signature")?;
         let policy = find("policy")?;
         claim.access_key = access_key;
-        let client = clients.find(access_key);
-        let credential = client.map_or(Credential::nobody(), |client| &client.credential);
-        let computed = v2::policy_signature(credential.secret(), policy);
+        let claimant = Claimant::find(clients, access_key);
+        let computed = v2::policy_signature(claimant.credential().secret(), policy);
         let matches = is_same(&computed, signature);
-        let client = client.ok_or(Rejection::InvalidAccessKeyId)?;
-        match matches {
-            true => Ok((client, Region::US_EAST_1)),
-            false => Err(Rejection::SignatureDoesNotMatch),
-        }
+        Ok((claimant.admit(matches)?, Region::US_EAST_1))
     }
 
     fn bucket(&self) -> Result<String, Rejection> {
