@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::ffi::c_void;
+use std::ops::ControlFlow;
 use std::ptr;
 
 use ngx::ffi::{
@@ -155,28 +156,28 @@ impl Upstream {
 
     /// How many addresses its servers have.
     pub(crate) fn peer_count(self) -> usize {
-        let mut count = 0;
-        self.visit(Lock::Read, |_| count += 1);
-        count
+        self.count(|_| true)
     }
 
     /// How many peers there are to try.
     fn in_use(self) -> usize {
+        self.count(|peer| peer.down == 0)
+    }
+
+    fn count(self, is_one: impl Fn(&ngx_http_upstream_rr_peer_t) -> bool) -> usize {
         let mut count = 0;
-        self.visit(Lock::Read, |peer| count += usize::from(peer.down == 0));
+        self.visit(Lock::Read, |peer| count += usize::from(is_one(peer)));
         count
     }
 
     /// Whether `is_it` says so, by server and address, of any peer that the configuration does not
     /// switch off.
     pub(crate) fn any_peer_in_use(self, is_it: impl Fn(&[u8], &[u8]) -> bool) -> bool {
-        let mut found = false;
-        self.visit(Lock::Read, |peer| {
+        self.count(|peer| {
             // SAFETY: as in `copy_peers`.
             let (server, _, address) = unsafe { texts(peer) };
-            found = found || (peer.down & !MARKED == 0 && is_it(server, address));
-        });
-        found
+            peer.down & !MARKED == 0 && is_it(server, address)
+        }) > 0
     }
 
     /// Marks the peers that `is_down`, by server and address, and takes the mark from the others: no
@@ -203,9 +204,41 @@ impl Upstream {
         });
     }
 
-    /// Shows `look` each peer, the backups last. While the lock is held nothing may be allocated,
-    /// since a worker that dies of it would leave the lock behind.
+    fn find_peer<T>(
+        self,
+        is_it: impl Fn(&ngx_http_upstream_rr_peer_t) -> bool,
+        select: impl Fn(&[u8]) -> Option<T>,
+    ) -> Option<T> {
+        let mut selected = None;
+        self.walk(Lock::Read, |peer| {
+            if !is_it(peer) {
+                return ControlFlow::Continue(());
+            }
+            // SAFETY: a peer's text, under the lock.
+            selected = select(unsafe { bytes(peer.server) });
+            match selected {
+                Some(_) => ControlFlow::Break(()),
+                None => ControlFlow::Continue(()),
+            }
+        });
+        selected
+    }
+
+    /// Shows `look` each peer.
     fn visit(self, lock: Lock, mut look: impl FnMut(&mut ngx_http_upstream_rr_peer_t)) {
+        self.walk(lock, |peer| {
+            look(peer);
+            ControlFlow::Continue(())
+        });
+    }
+
+    /// Shows `look` the peers, the backups last, until it breaks off. While the lock is held nothing
+    /// may be allocated, since a worker that dies of it would leave the lock behind.
+    fn walk(
+        self,
+        lock: Lock,
+        mut look: impl FnMut(&mut ngx_http_upstream_rr_peer_t) -> ControlFlow<()>,
+    ) {
         struct Unlock(*mut ngx_http_upstream_rr_peers_t);
         impl Drop for Unlock {
             fn drop(&mut self) {
@@ -214,7 +247,8 @@ impl Upstream {
             }
         }
 
-        // SAFETY: as in `find_peer`; what changes does so under the write lock.
+        // SAFETY: `peer.data` of an upstream in use is the round-robin list, whatever balancer is on
+        // top of it; that list is read under its lock, and what changes does so under the write lock.
         unsafe {
             let mut peers: *mut ngx_http_upstream_rr_peers_t = self.0.as_ref().peer.data.cast();
             while !peers.is_null() {
@@ -225,38 +259,14 @@ impl Upstream {
                 let _unlock = Unlock(peers);
                 let mut peer = (*peers).peer;
                 while let Some(found) = peer.as_mut() {
-                    look(found);
+                    if look(found).is_break() {
+                        return;
+                    }
                     peer = found.next;
                 }
                 peers = (*peers).next;
             }
         }
-    }
-
-    fn find_peer<T>(
-        self,
-        is_it: impl Fn(&ngx_http_upstream_rr_peer_t) -> bool,
-        select: impl Fn(&[u8]) -> Option<T>,
-    ) -> Option<T> {
-        // SAFETY: `peer.data` of an upstream in use is the round-robin list, whatever balancer is on
-        // top of it, and that list is read under its lock.
-        unsafe {
-            let mut peers: *mut ngx_http_upstream_rr_peers_t = self.0.as_ref().peer.data.cast();
-            while !peers.is_null() {
-                s3_shim_peers_rlock(peers);
-                let mut peer = (*peers).peer;
-                while !peer.is_null() && !is_it(&*peer) {
-                    peer = (*peer).next;
-                }
-                let selected = peer.as_ref().and_then(|p| select(bytes(p.server)));
-                s3_shim_peers_unlock(peers);
-                if selected.is_some() {
-                    return selected;
-                }
-                peers = (*peers).next;
-            }
-        }
-        None
     }
 }
 
