@@ -45,22 +45,19 @@ my @blocks = fenced('nginx');
 cmp_ok(scalar @blocks, '>=', 2, 'README.md has configurations');
 accepted("README.md, configuration $_", $blocks[$_ - 1]) for 1 .. @blocks;
 
-my %filled_in = (
-    PORT => 8080, ORIGIN_SCHEME => 'https', ORIGIN_HOST => '127.0.0.1', ORIGIN_PORT => 9000,
-    ORIGIN_DOMAIN => 's3.eu-central-1.amazonaws.com', AWS_REGION => 'eu-central-1',
-);
-my $template = slurp('nginx/default.conf.template');
-my %placeholders = map { $_ => 1 } $template =~ /\$\{(\w+)\}/g;
-is_deeply([sort keys %placeholders], [sort keys %filled_in], 'the placeholders of the template');
-like($template, qr/^#   .*\b$_\b/m, "the template explains $_") for sort keys %filled_in;
-$template =~ s/\$\{(\w+)\}/$filled_in{$1}/g;
-accepted('nginx/default.conf.template', <<"END");
-load_module modules/ngx_http_s3_resign_module.so;
-events {}
-http {
-$template
+# The template as the entrypoint fills it in.
+{
+    my %image = (
+        PATH => "$ENV{PATH}:/usr/sbin", NGINX => $nginx, PORT => $port, S3_RESIGN_RUN => "$dir/image",
+        S3_RESIGN_MODULE => $module, S3_RESIGN_TEMPLATE => 'nginx/default.conf.template',
+        (map { $_ => $env{$_} } grep {/^(?:CLIENT|ORIGIN)_/} keys %env),
+        ORIGIN_DOMAIN => '127.0.0.1', AWS_REGION => 'eu-central-1',
+    );
+    my $variables = join ' ', map {"'$_=$image{$_}'"} keys %image;
+    my $out = `env -i $variables sh docker/entrypoint.sh -t 2>&1`;
+    is($?, 0, 'nginx/default.conf.template passes nginx -t') or diag($out);
+    unlike($out, qr/\[(?:warn|error|emerg)\]/, 'without a warning');
 }
-END
 refused('a misspelt parameter', slurp('nginx/examples/minimal.conf') =~ s/ region=/ regio=/r,
     'unknown parameter "regio"');
 
