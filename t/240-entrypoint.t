@@ -28,8 +28,9 @@ copy($_, $dir) or die "$_: $!" for @files;
 
 my %a = (name => 'A', key => 'AKIDA', secret => 'secret/of+A', region => 'us-east-1', listen => [$at_a]);
 my %b = (name => 'B', key => 'AKIDB', secret => 'secret/of+B', region => 'eu-central-1', listen => [$at_b]);
+my %c = (name => 'C', key => 'AKIDC', secret => 'secret/of+C', region => 'us-east-1', listen => [$ENV{TEST_NGINX_C}]);
 my %client = (key => 'AKIDCLIENT', secret => 'secret/of+client');
-my $mock = MockOrigin::start($ENV{TEST_NGINX_LOG}, \%a, \%b);
+my $mock = MockOrigin::start($ENV{TEST_NGINX_LOG}, \%a, \%b, \%c);
 END {
     my $status = $?;
     if ($mock) { kill TERM => $mock; waitpid $mock, 0 }
@@ -80,6 +81,318 @@ like($said, qr/^\s+s3_origin \Q$at_a\E access_key=env:ORIGIN_ACCESS_KEY /m, 'sho
 ($exit, $said) = entrypoint({}, 'echo', 'a b');
 is($said, "a b\n", 'a command is run instead');
 
+# ---------------------------------------------------------------- the two before it
+
+# The variables of their .env files, and of the containers in their compose files.
+my %s3proxy = (
+    %keys, SERVERA_ACCESS_KEY => $a{key}, SERVERA_SECRET_KEY => $a{secret}, SERVERA_ENDPOINT => $at_a,
+    SERVERB_ACCESS_KEY => $c{key}, SERVERB_SECRET_KEY => $c{secret}, SERVERB_ENDPOINT => $c{listen}[0],
+);
+my ($host, $port_a, $port_c) = map { (split /:/)[-1] } 'x:127.0.0.1', $at_a, $c{listen}[0];
+my %s3proxy_lua = (
+    %keys, SERVERA_ACCESS_KEY => $a{key}, SERVERA_SECRET_KEY => $a{secret}, SERVERA_HOST => $host,
+    SERVERA_PORT => $port_a, SERVERA_DOMAIN => $host, SERVERA_SCHEME => 'http',
+    SERVERB_ACCESS_KEY => $c{key}, SERVERB_SECRET_KEY => $c{secret}, SERVERB_HOST => $host,
+    SERVERB_PORT => $port_c, SERVERB_DOMAIN => $host, SERVERB_SCHEME => 'http',
+);
+my %containers = (
+    's3proxy' => {
+        %keys, ORIGIN_ACCESS_KEY => $a{key}, ORIGIN_SECRET_KEY => $a{secret}, ORIGIN_DOMAIN => $at_a,
+        AWS_REGION => 'us-east-1', PORT => $port,
+    },
+    's3proxy_lua' => {
+        %keys, ORIGIN_ACCESS_KEY => $a{key}, ORIGIN_SECRET_KEY => $a{secret}, ORIGIN_HOST => $host,
+        ORIGIN_PORT => $port_a, ORIGIN_DOMAIN => $host, ORIGIN_SCHEME => 'https', PORT => $port,
+    },
+);
+like(conf($_), qr{^ +proxy_pass https://s3;$}m, 'HTTPS as they had it') for \%s3proxy, values %containers;
+my %http = (SERVERA_SCHEME => 'http', SERVERB_SCHEME => 'http');
+for my $env ({ %s3proxy, %http, S3_ERRORS => 's3proxy' }, { %s3proxy_lua, S3_ERRORS => 's3proxy' }) {
+    running('.env of ' . ($env->{SERVERA_HOST} ? 's3proxy_lua' : 's3proxy'), $env, sub {
+        # Their sign_s3 signs for no region.
+        is_deeply([sort map { origin_of(signed(region => '')) } 1, 2], ['A yes', 'C yes'], 'both origins, in turn');
+        is(signed(key => 'AKIDOTHER')->{status}, 400, 'errors as s3proxy has them');
+    });
+}
+
+# ---------------------------------------------------------------------- files
+
+write_file('secret', "$client{secret}\r\nanother line\n");
+write_file('origin-secret', $a{secret});
+write_file('domain', "$at_a\n");
+my %files = (
+    %one, CLIENT_SECRET_KEY_FILE => "$dir/secret", ORIGIN_SECRET_KEY_FILE => "$dir/origin-secret",
+    ORIGIN_DOMAIN_FILE => "$dir/domain",
+);
+delete @files{qw(CLIENT_SECRET_KEY ORIGIN_SECRET_KEY ORIGIN_DOMAIN)};
+# compose.yaml sets variables that .env lacks to nothing
+$files{$_} = '' for qw(CLIENT_SECRET_KEY SERVERA_ACCESS_KEY);
+running('values in files', \%files, sub {
+    my ($pid) = @_;
+    is(origin_of(signed()), 'A yes', 'a request is signed');
+    write_file('secret', "rotated\n");
+    kill HUP => $pid;
+    ok(eventually(sub { signed(secret => 'rotated')->{status} == 200 }), 'HUP has them read again');
+    ok(eventually(sub { signed()->{status} == 403 }), 'the old secret is refused');
+
+    write_file('secret', "\n");
+    kill HUP => $pid;
+    ok(eventually(sub { slurp('stderr') =~ /nginx goes on with the configuration that it has$/m }), 'an empty one');
+    like(slurp('stderr'), qr/^s3-resign: CLIENT_SECRET_KEY_FILE names a file with an empty first line/m, 'is refused');
+    is(signed(secret => 'rotated')->{status}, 200, 'and nginx goes on');
+});
+
+# ---------------------------------------------------------------------- refusals
+
+write_file('secret', "$client{secret}\n");
+write_file('empty', '');
+write_file('example', "your_secret_key_here\n");
+mkdir "$dir/folder";
+my $known = 'ACCESS_KEY SECRET_KEY SESSION_TOKEN DOMAIN HOST PORT SCHEME ADDRESSING FRAMING';
+my $not_a_host = 'is not a host: write NAME or NAME:PORT, as s3.us-east-1.amazonaws.com, without http://';
+my $placeholder = 'is still a placeholder: set it to the real value';
+my @refused = (
+    # what is missing
+    (map {
+        [{ %one, $_ => undef }, "$_ is missing: set it, or ${_}_FILE to the path of a file that has it"],
+        [{ %one, $_ => '' }, "$_ is missing: set it, or ${_}_FILE to the path of a file that has it"],
+    } qw(CLIENT_ACCESS_KEY CLIENT_SECRET_KEY ORIGIN_ACCESS_KEY ORIGIN_SECRET_KEY ORIGIN_DOMAIN)),
+    (map {
+        [{ %two, $_ => '' }, "$_ is missing: set it, or ${_}_FILE to the path of a file that has it"]
+    } qw(SERVERB_ACCESS_KEY SERVERA_SECRET_KEY SERVERB_ENDPOINT)),
+    [{ %keys }, 'ORIGIN_ACCESS_KEY is missing: set it, or ORIGIN_ACCESS_KEY_FILE to the path of a file that has it'],
+
+    # what stands in the examples of the two before it, and in this one's
+    (map { [{ %one, @$_ }, "$_->[0] $placeholder"] }
+        [CLIENT_ACCESS_KEY => 'your_client_access_key_here'], [CLIENT_SECRET_KEY => 'your_client_secret'],
+        [CLIENT_ACCESS_KEY => 'client_access_key_here'], [CLIENT_ACCESS_KEY => 'your_shared_client_access_key'],
+        [ORIGIN_ACCESS_KEY => 'backend_access_key'], [ORIGIN_SECRET_KEY => 'backend_secret_key'],
+        [ORIGIN_ACCESS_KEY => 'backend_key'], [ORIGIN_DOMAIN => 's3.example.com'],
+        [ORIGIN_DOMAIN => 'S3.Example.Com:9000'], [ORIGIN_HOST => 'your-origin'], [CLIENT_SECRET_KEY => 'changeme'],
+        [CLIENT_SECRET_KEY => '<secret>'], [CLIENT_ACCESS_KEY => 'AKIAIOSFODNN7EXAMPLE']),
+    (map { [{ %two, @$_ }, "$_->[0] $placeholder"] }
+        [SERVERA_ACCESS_KEY => 'servera_access_key'], [SERVERB_SECRET_KEY => 'serverb_secret_key'],
+        [SERVERA_ACCESS_KEY => 's3_server_a_key'], [SERVERB_SECRET_KEY => 's3_server_b_secret'],
+        [SERVERA_SECRET_KEY => 'backend_a_secret_key'], [SERVERA_ENDPOINT => 's3-region1.example.com']),
+    [{ %files, ORIGIN_SECRET_KEY_FILE => "$dir/example" }, "ORIGIN_SECRET_KEY_FILE $placeholder"],
+
+    # both ways at once
+    [{ %two, ORIGIN_DOMAIN => 'x' }, 'ORIGIN_DOMAIN and SERVERA_ACCESS_KEY are both set: ORIGIN_ is for one '
+        . 'origin, SERVERA_ and so on for several: unset one kind'],
+    [{ %one, CLIENT_SECRET_KEY_FILE => "$dir/secret" },
+        'CLIENT_SECRET_KEY and CLIENT_SECRET_KEY_FILE are both set: unset one of them'],
+    [{ %one, ORIGIN_DOMAIN_FILE => "$dir/domain" }, 'ORIGIN_DOMAIN and ORIGIN_DOMAIN_FILE are both set: unset one of them'],
+    [{ %two, SERVERB_HOST => 'other' }, 'SERVERB_ENDPOINT and SERVERB_HOST differ, and mean the same: unset one of them'],
+    [{ %one, ORIGIN_PORT => 9 }, 'ORIGIN_PORT and the port in ORIGIN_DOMAIN differ: remove one of them'],
+    [{ %two, SERVERB_PORT => 9 }, 'SERVERB_PORT and the port in SERVERB_ENDPOINT differ: remove one of them'],
+    [{ %two, SERVERB_ENDPOINT => $at_a }, 'SERVERB_ENDPOINT is where another origin is already: name each once'],
+
+    # files
+    (map { [{ %files, ORIGIN_SECRET_KEY_FILE => $_->[0] }, "ORIGIN_SECRET_KEY_FILE $_->[1]"] }
+        ["$dir/empty", 'names a file with an empty first line: put the value there'],
+        ["$dir/none", 'names a file that is not there: mount it'],
+        ["$dir/folder", "names a file that user $> cannot read: make it readable"],
+        ['secret', 'has a path without a slash in front: write it from the root'],
+        ["$dir/a b", 'has a path with other characters than letters, digits and /._@%+=:,-']),
+
+    # names
+    [{ %two, SERVERA_ENDPONT => 'x' }, "SERVERA_ENDPONT is unknown: behind SERVERA_ comes one of $known ENDPOINT REGION BACKUP"],
+    [{ %two, SERVERA_KEY_FILE => 'x' }, "SERVERA_KEY_FILE is unknown: behind SERVERA_ comes one of $known ENDPOINT REGION BACKUP"],
+    [{ %one, ORIGIN_ENDPOINT => 'x' }, "ORIGIN_ENDPOINT is unknown: behind ORIGIN_ comes one of $known"],
+    (map { [{ %two, $_ => 'x' }, "$_ belongs to no origin: their names begin with SERVERA_, SERVERB_ and so on to SERVERZ_"] }
+        qw(SERVER1_ENDPOINT SERVER_A_ACCESS_KEY SERVERa_SECRET_KEY_FILE SERVERAA_ACCESS_KEY)),
+
+    # values
+    (map { [{ %one, ORIGIN_DOMAIN => $_ }, "ORIGIN_DOMAIN $not_a_host"] } "http://$at_a", '-s3', 's3:', 's3:0', 's3:x',
+        ':443', '::1', '[::1', '[]', '[x]:1', 's3:1:2', 's3:65536'),
+    [{ %two, SERVERB_DOMAIN => 'a/b' }, "SERVERB_DOMAIN $not_a_host"],
+    [{ %one, S3_HOST => 'https://s3' }, "S3_HOST $not_a_host"],
+    (map { [{ %one, PORT => $_ }, 'PORT is not a port: write a number from 1 to 65535'] }
+        0, 65536, 100000, '8080x', '-1', '080', '1e3', 'tcp://10.0.0.1:80'),
+    [{ %one, ORIGIN_DOMAIN => $host, ORIGIN_PORT => 65536 }, 'ORIGIN_PORT is not a port: write a number from 1 to 65535'],
+    [{ %one, ORIGIN_SCHEME => 'HTTPS' }, 'ORIGIN_SCHEME is none of these: http https'],
+    [{ %two, SERVERB_SCHEME => 'https' }, 'SERVERB_SCHEME is https, SERVERA_SCHEME is http: nginx speaks one of them '
+        . 'to all origins: choose one, or start an image for each'],
+    [{ %two, SERVERB_BACKUP => 'on' }, 'SERVERB_BACKUP is on, as with all origins: leave one that is none'],
+    [{ %two, SERVERB_BACKUP => 'maybe' }, 'SERVERB_BACKUP is neither on nor off: write one of the two'],
+    [{ %one, AWS_REGION => 'us_east_1' }, 'AWS_REGION is not a region: write letters, digits and dashes, as us-east-1'],
+    [{ %one, S3_REGION => 'x' x 65 }, 'S3_REGION is not a region: write at most 64 characters'],
+    [{ %one, S3_ERRORS => 'json' }, 'S3_ERRORS is none of these: s3 s3proxy'],
+    [{ %one, S3_MAX_SKEW => 'long' }, 'S3_MAX_SKEW is not a time: write one as 15m or 30s'],
+    [{ %one, S3_WORKERS => 'many' }, 'S3_WORKERS is not a number of workers: write one, or auto'],
+    [{ %one, S3_HEALTH_CHECK => 'perhaps' }, 'S3_HEALTH_CHECK is not on, off or parameters of s3_health_check'],
+    [{ %one, S3_STATUS_ALLOW => 'prometheus' }, 'S3_STATUS_ALLOW is not a list of addresses: write them as 10.0.0.0/8, with spaces between'],
+    [{ %one, S3_TLS_CA => "$dir/none", ORIGIN_SCHEME => 'https' },
+        "S3_TLS_CA is no file that user $> can read: set it to a bundle of CA certificates"],
+    [{ %one, S3_RESIGN_RUN => '/proc/none' }, "S3_RESIGN_RUN, /proc/none, is no folder that user $> can write to: mount a tmpfs there"],
+    [{ %one, S3_RESIGN_MODULE => "$dir/none" }, "S3_RESIGN_MODULE: there is no module $dir/none: set it to the path of one"],
+    (map { [{ %one, CLIENT_ACCESS_KEY => $_ },
+        'CLIENT_ACCESS_KEY has a character that no access key has: use ASCII without spaces and commas'] }
+        'a b', 'a,b', "a\n", "a\x{c3}\x{bc}", "\x7f"),
+    (map { [{ %one, ORIGIN_SECRET_KEY => $_ },
+        'ORIGIN_SECRET_KEY has a line break or another control character: remove it'] } "a\n", "a\tb", "\r", "\x7f"),
+    [{ %one, ORIGIN_SESSION_TOKEN => "a\nb" }, 'ORIGIN_SESSION_TOKEN has a line break or another control character: remove it'],
+);
+for (@refused) {
+    my ($env, $line) = @$_;
+    is_deeply([entrypoint($env, '-t')], [1, "s3-resign: $line\n"], $line);
+}
+($exit, $said) = entrypoint({ %one, S3_MAX_SKEW => 'mm' }, '-t');
+is($exit, 1, 'what only nginx finds is refused too');
+like($said, qr/\[emerg\].*"s3_max_skew mm" is not a time.*\ns3-resign: nginx refuses the configuration, see above$/s,
+    'with what nginx says');
+
+# ---------------------------------------------------------------------- what a value cannot do
+
+# Each of these behind a good value: it is refused, or nginx.conf has the same directives.
+my @hostile = (
+    '"', "'", '$', ';', '{', '}', '\\', ' ', '#', '`', '*', '&', '(', "\n", "\t", "\r", "\x01", "\x{c3}\x{a4}",
+    '; } return 200; {', "\n}", '"; return 200 "', '$(touch x)', '${run}', "\nPORT=1",
+);
+my %secure = (ORIGIN_SCHEME => 'https', S3_TLS_CA => '/etc/ssl/certs/ca-certificates.crt');
+my %good = (
+    %one, ORIGIN_DOMAIN => 'localhost', ORIGIN_HOST => 'localhost', ORIGIN_PORT => '443',
+    ORIGIN_SESSION_TOKEN => 'token', ORIGIN_ADDRESSING => 'path', ORIGIN_FRAMING => 'keep', PORT => $port, %secure,
+    S3_ACCESS_LOG => 'on', S3_ANONYMOUS => 'off', S3_DEBUG_ERRORS => 'off', S3_ERRORS => 's3',
+    S3_HEALTH_CHECK => 'uri=/x', S3_HOST => 's3.mydomain.com', S3_LOG_LEVEL => 'warn', S3_MAX_SKEW => '15m',
+    S3_REGION => 'eu', S3_SHUTDOWN_TIMEOUT => '1h', S3_SIGNATURE_V2 => 'off', S3_STATUS_ALLOW => '10.0.0.0/8',
+    S3_TLS_VERIFY => 'on', S3_UPLOAD_BUFFERING => 'on', S3_VERIFY_PAYLOAD => 'off', S3_WORKERS => '2',
+    S3_RESIGN_RUN => "$dir/run", S3_RESIGN_MODULE => $image{S3_RESIGN_MODULE},
+);
+my %good_two = (
+    %two, SERVERA_ENDPOINT => 'localhost', SERVERA_HOST => 'localhost', SERVERA_DOMAIN => 'localhost',
+    SERVERA_PORT => 80, SERVERA_ADDRESSING => 'path', SERVERA_FRAMING => 'keep', SERVERA_SESSION_TOKEN => 'token',
+);
+for ([\%good, sort keys %good], [\%good_two, grep {/^SERVERA_/} sort keys %good_two]) {
+    my ($env, @names) = @$_;
+    my $structure = structure(conf($env));
+    for my $name (@names) {
+        # each of them is tried with some variables, and all at once with each
+        push @hostile, shift @hostile;
+        for my $bytes (@hostile[0, 1], join '', @hostile) {
+            my ($exit, $said) = entrypoint({ %$env, $name => $env->{$name} . $bytes }, '-t');
+            my $is_well = $exit == 0 ? structure(slurp('run/nginx.conf')) eq $structure
+                : $said =~ /\As3-resign: $name[^\n]*\n\z/;
+            ok($is_well, "$name: " . $bytes =~ s/([^ -~])/sprintf '\\x%02x', ord $1/egr) or diag $said;
+        }
+    }
+}
+
+# Keys have any bytes that the module can carry.
+my %odd = (key => q{a"$;{}\'#`k}, secret => qq{ a"\$;{}\\'#`k\x{c3}\x{a4} });
+my %odd_one = (%one, CLIENT_ACCESS_KEY => $odd{key}, CLIENT_SECRET_KEY => $odd{secret});
+running('odd keys', \%odd_one, sub {
+    is(origin_of(signed(%odd)), 'A yes', 'are those of the client');
+});
+write_file('secret', $odd{secret});
+delete $odd_one{CLIENT_SECRET_KEY};
+running('odd keys in a file', { %odd_one, CLIENT_SECRET_KEY_FILE => "$dir/secret" }, sub {
+    is(origin_of(signed(%odd)), 'A yes', 'are those of the client');
+});
+
+# ---------------------------------------------------------------------- settings
+
+my %says = (
+    S3_ANONYMOUS => [yes => 's3_anonymous on;'], S3_SIGNATURE_V2 => [1 => 's3_signature_v2 on;'],
+    S3_ERRORS => [s3proxy => 's3_errors s3proxy;'], S3_REGION => ['eu-1' => 's3_region eu-1;'],
+    S3_HOST => ['s3.mydomain.com:8443' => 's3_host s3.mydomain.com:8443;'], S3_MAX_SKEW => ['1h' => 's3_max_skew 1h;'],
+    S3_VERIFY_PAYLOAD => [on => 's3_verify_payload on;'], S3_DEBUG_ERRORS => [true => 's3_debug_errors on;'],
+    S3_HEALTH_CHECK => ['bucket=media interval=2s' => 's3_health_check bucket=media interval=2s;'],
+    S3_UPLOAD_BUFFERING => [on => 'proxy_request_buffering on;'], S3_WORKERS => [3 => 'worker_processes 3;'],
+    S3_STATUS_ALLOW => ['10.0.0.0/8, fd00::/8' => 'allow 10.0.0.0/8; allow fd00::/8; deny all;'],
+    S3_SHUTDOWN_TIMEOUT => ['2h' => 'worker_shutdown_timeout 2h;'], S3_ACCESS_LOG => [off => 'access_log off;'],
+    S3_LOG_LEVEL => [info => 'error_log stderr info;'], ORIGIN_SESSION_TOKEN => [t => 'session_token=env:ORIGIN_SESSION_TOKEN'],
+    ORIGIN_ADDRESSING => [virtual => 'addressing=virtual'], ORIGIN_FRAMING => [decode => 'framing=decode'],
+);
+my %usual = map { $_ => 1 } split /(?<=;) /, conf({%one}) =~ s/\s+/ /gr;
+for my $name (sort keys %says) {
+    my ($value, $line) = @{ $says{$name} };
+    ok(index(conf({ %one, $name => $value }) =~ s/\s+/ /gr, $line) >= 0, "$name=$value");
+    ok(!$usual{$line}, 'which is not the default');
+}
+like(conf({ %one, S3_HEALTH_CHECK => 'off' }), qr/return 200 '\{"status":"ok"\}'/, 'without checks /healthz is well');
+
+# Where to connect, and the name of the origin.
+my $named = sub { join ' ', conf({ %keys, ORIGIN_ACCESS_KEY => 'a', ORIGIN_SECRET_KEY => 'b', @_ })
+    =~ /^ +server (\S+?)(?: resolve)?;\n.*^ +s3_origin (\S+) .* host=(\S+?)[ ;]/ms };
+is($named->(ORIGIN_DOMAIN => 'localhost'), 'localhost:443 localhost:443 localhost', 'a name');
+is($named->(ORIGIN_DOMAIN => 'localhost:9000'), 'localhost:9000 localhost:9000 localhost:9000', 'a name with a port');
+is($named->(ORIGIN_DOMAIN => 'localhost', ORIGIN_PORT => 9000), 'localhost:9000 localhost:9000 localhost:9000', 'a name and a port');
+is($named->(ORIGIN_DOMAIN => 'localhost', ORIGIN_SCHEME => 'http'), 'localhost:80 localhost:80 localhost', 'http');
+is($named->(ORIGIN_DOMAIN => 's3.mydomain.com', ORIGIN_HOST => '127.0.0.1', ORIGIN_PORT => 9000),
+    '127.0.0.1:9000 127.0.0.1:9000 s3.mydomain.com', 'an address for a name');
+is($named->(ORIGIN_DOMAIN => 's3.mydomain.com:1', ORIGIN_HOST => '[::1]:9000'),
+    '[::1]:9000 [::1]:9000 s3.mydomain.com:1', 'an address with a port');
+is($named->(ORIGIN_HOST => '127.0.0.1:9000'), '127.0.0.1:9000 127.0.0.1:9000 127.0.0.1:9000', 'an address alone');
+
+# .env.example, filled in.
+my %example = map {/^(\w+)=(.*)$/ ? ($1, $2) : ()} split /\n/, read_file("$FindBin::Bin/../docker/.env.example");
+is((entrypoint(\%example, '-t'))[1], "s3-resign: CLIENT_ACCESS_KEY $placeholder\n", '.env.example is to be filled in');
+my @filled_in = grep {/^(?:CLIENT|ORIGIN)_/} keys %example;
+is_deeply([sort @filled_in], [grep { $_ ne 'ORIGIN_SCHEME' } sort grep {/^(?:CLIENT|ORIGIN)_/} keys %one], 'with these');
+is((entrypoint({ %example, map { $_ => $one{$_} } @filled_in }, '-t'))[0], 0, 'and then nginx takes it');
+
+# ---------------------------------------------------------------------- TLS
+
+SKIP: {
+    skip 'nginx has no TLS', 1 if S3Test::lacks('http_ssl_module');
+    system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout $dir/tls.key"
+        . " -out $dir/tls.crt -days 2 -subj /CN=origin.test -addext subjectAltName=DNS:origin.test 2>/dev/null") == 0
+        or die 'openssl: no certificate';
+    write_file('tls.conf', <<"END");
+        daemon off; pid $dir/tls.pid; error_log stderr; events {}
+        http {
+            access_log off;
+            @{[map {"${_}_temp_path $dir/tls;"} qw(client_body proxy fastcgi uwsgi scgi)]}
+            server {
+                listen 127.0.0.1:$ENV{TEST_NGINX_TLS_A} ssl;
+                ssl_certificate $dir/tls.crt;
+                ssl_certificate_key $dir/tls.key;
+                location / { proxy_pass http://$at_a; proxy_set_header Host \$http_host; }
+            }
+        }
+END
+    my $tls = fork // die $!;
+    if (!$tls) { exec $ENV{TEST_NGINX_BINARY}, '-e', 'stderr', '-c', "$dir/tls.conf" or POSIX::_exit(127) }
+    my %tls = (
+        %one, ORIGIN_SCHEME => 'https', ORIGIN_DOMAIN => 'origin.test', ORIGIN_HOST => '127.0.0.1',
+        ORIGIN_PORT => $ENV{TEST_NGINX_TLS_A},
+    );
+    my $status = sub { is(signed()->{status}, $_[0], $_[1]) };
+    running('an origin with TLS', \%tls, sub { $status->(502, 'its certificate is verified') });
+    running('with a CA', { %tls, S3_TLS_CA => "$dir/tls.crt" }, sub { $status->(200, 'that vouches for it') });
+    running('of another name', { %tls, S3_TLS_CA => "$dir/tls.crt", ORIGIN_DOMAIN => 'other.test' },
+        sub { $status->(502, 'is refused') });
+    running('or without', { %tls, S3_TLS_VERIFY => 'off' }, sub { $status->(200, 'any certificate does') });
+    kill QUIT => $tls;
+    waitpid $tls, 0;
+}
+
+# ---------------------------------------------------------------------- the end
+
+for my $signal (qw(TERM INT QUIT)) {
+    running("SIG$signal in mid-download", { %one, S3_HEALTH_CHECK => 'off' }, sub {
+        my ($pid) = @_;
+        my ($size, $asked) = (0, 0);
+        my $signalled;
+        my $answer = signed(headers => ['x-mock' => 'A=flood'], to => sub {
+            $size += length $_[0];
+            return if $signalled++;
+            kill $signal => $pid;
+            ok(eventually(sub { http('/healthz')->{status} == 599 }), 'no new connection is taken');
+        });
+        is("$answer->{status} $size", '200 ' . (1 << 26), 'the download is whole');
+        waitpid $pid, 0;
+        is($?, 0, 'then it ends');
+    }, ended => 1);
+}
+
+{
+    my $nginx = "$dir/nginx-that-fails";
+    write_file('nginx-that-fails', "#!/bin/sh\ncase \$* in\n-V) echo nginx version: nginx/1.22.1;;\n*-t) ;;\n*) exit 42\nesac\n");
+    chmod 0755, $nginx;
+    is((entrypoint({ %one, NGINX => $nginx }))[0], 42, "nginx's exit status is handed on");
+}
 done_testing();
 
 # Runs the entrypoint with that environment and nothing else: its exit status and what it said.
@@ -95,6 +408,7 @@ sub launch {
     my $pid = fork // die "fork: $!";
     return $pid if $pid;
     %ENV = (%image, %$env);
+    delete @ENV{ grep { !defined $ENV{$_} } keys %ENV };
     open STDOUT, '>', "$dir/$stdout" or die $!;
     $stderr eq $stdout ? open STDERR, '>&', \*STDOUT : open STDERR, '>', "$dir/$stderr";
     my @around = ref $arguments[0] ? @{ shift @arguments } : ();
@@ -104,29 +418,59 @@ sub launch {
 
 # Starts it, and ends it as `docker stop` does.
 sub running {
-    my ($name, $env, $test, @around) = @_;
+    my ($name, $env, $test, %o) = @_;
     unlink "$dir/run/nginx.pid";
-    my $pid = launch($env, 'stdout', 'stderr', @around);
+    my $pid = launch($env, 'stdout', 'stderr', $o{around} // ());
     for (1 .. 500) {
         last if -s "$dir/run/nginx.pid";
         sleep 0.01;
     }
     subtest $name => sub {
         $test->($pid);
+        return if $o{ended};
         kill TERM => $pid;
         waitpid $pid, 0;
         is($?, 0, 'it ends well') or diag slurp('stderr');
     };
 }
 
+# The configuration that it makes.
+sub conf {
+    my ($env) = @_;
+    my ($exit, $said) = entrypoint($env, '-t');
+    is($exit, 0, 'nginx takes it') or diag $said;
+    return slurp('run/nginx.conf');
+}
+
+# Its directives, with the number of their words.
+sub structure {
+    my ($conf) = @_;
+    my (@found, @words);
+    while ($conf =~ /\G\s*(?:#.*|("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[^\s;{}]+)|([;{}]))/gc) {
+        if (defined $1) { push @words, $1 }
+        elsif (defined $2) { push @found, ($words[0] // '') . @words . $2; @words = () }
+    }
+    return join ' ', @found;
+}
+
+sub eventually {
+    my ($holds) = @_;
+    for (1 .. 200) {
+        return 1 if $holds->();
+        sleep 0.05;
+    }
+    return 0;
+}
+
 sub http { HTTP::Tiny->new(timeout => 5)->get("http://127.0.0.1:$port$_[0]") }
 
 sub signed {
     my %request = (method => 'GET', path => '/bucket/key', host => "127.0.0.1:$port", %client, @_);
+    my %to = $request{to} ? (data_callback => delete $request{to}) : ();
     my %headers = map { split /: /, $_, 2 } split /\n/, S3Sign::v4_headers(%request);
     delete $headers{host};    # HTTP::Tiny adds its own
     return HTTP::Tiny->new(timeout => 5)
-        ->request($request{method}, "http://127.0.0.1:$port$request{path}", { headers => \%headers });
+        ->request($request{method}, "http://127.0.0.1:$port$request{path}", { headers => \%headers, %to });
 }
 
 # Which origin answered, and what it found the signature to be.
@@ -135,8 +479,17 @@ sub origin_of {
     return join ' ', map { $answer->{headers}{$_} // $answer->{status} } qw(x-origin x-verified);
 }
 
-sub slurp {
-    open my $in, '<', "$dir/$_[0]" or return '';
+sub slurp { read_file("$dir/$_[0]") }
+
+sub read_file {
+    open my $in, '<', $_[0] or return '';
     local $/;
     return <$in> // '';
+}
+
+sub write_file {
+    open my $out, '>', "$dir/$_[0].new" or die "$_[0]: $!";
+    print $out $_[1];
+    close $out or die $!;
+    rename "$dir/$_[0].new", "$dir/$_[0]" or die $!;
 }
