@@ -9,6 +9,7 @@ BEGIN { push @INC, "$FindBin::Bin/lib" }
 use File::Copy qw(copy);
 use File::Temp qw(tempdir);
 use HTTP::Tiny;
+use IO::Socket::INET;
 use MockOrigin;
 use POSIX ();
 use S3Sign;
@@ -393,7 +394,97 @@ for my $signal (qw(TERM INT QUIT)) {
     chmod 0755, $nginx;
     is((entrypoint({ %one, NGINX => $nginx }))[0], 42, "nginx's exit status is handed on");
 }
+
+# ---------------------------------------------------------------------- a container's surroundings
+
+our @around;
+SKIP: {
+    skip 'not root: no other user, no mounts', 1 if $> != 0;
+    system('unshare --mount true 2>/dev/null') == 0 or skip 'this machine lets nothing be mounted', 1;
+
+    # As nobody, with all read-only but the run folder. Its stdout cannot be opened then.
+    chown 65534, 65534, "$dir/run" or die $!;
+    mkdir "$dir/nginx";
+    system("cp -a /etc/nginx/. $dir/nginx") if -d '/etc/nginx';
+    mkdir "$dir/nginx/s3.d";
+    write_file('nginx/s3.d/more.conf', 's3_client AKIDMORE secret_key=secret/more;');
+    write_file('tight', 'secret');
+    chmod 0600, "$dir/tight";
+    my @as_nobody = (qw(unshare --mount sh -c), <<'END', $dir);
+        mount --bind $0/run $0/run && mount -o remount,bind,ro / &&
+        { [ ! -d /etc/nginx ] || mount --bind $0/nginx /etc/nginx; } && exec setpriv --reuid=65534 --regid=65534 \
+            --clear-groups --no-new-privs --bounding-set=-all "$@"
+END
+    {
+        local @around = @as_nobody;
+        running('nobody, in a read-only container', { %one, S3_UPLOAD_BUFFERING => 'on' }, sub {
+            is(origin_of(signed()), 'A yes', 'a request is signed');
+            is(origin_of(signed(method => 'PUT', body => 'x' x 1_000_000)), 'A yes', 'an upload is buffered');
+            like(slurp('stderr'), qr{ AKIDCLIENT .* "GetObject bucket/key" 200 }, 'the log is where it can be written');
+            my $status = read_file('/proc/' . (slurp('run/nginx.pid') + 0) . '/status');
+            like($status, qr/^Uid:\t65534\t65534\t/m, 'nginx is nobody');
+            is(signed(key => 'AKIDMORE', secret => 'secret/more')->{status}, 200, '/etc/nginx/s3.d is read') if -d '/etc/nginx';
+        });
+        is_deeply([entrypoint({ %keys, CLIENT_SECRET_KEY => '', CLIENT_SECRET_KEY_FILE => "$dir/tight" }, '-t')],
+            [1, "s3-resign: CLIENT_SECRET_KEY_FILE names a file that user 65534 cannot read: make it readable\n"],
+            'a file of root');
+    }
+
+    # A name server, which knows one name that is whole and one that is short for another.
+    my $dns = join '.', 127, 24, $port >> 8, $port & 255;
+    my $name_server = serve($dns, 'whole.test' => $host, 'short.svc.test' => $host);
+    write_file('resolv.conf', "nameserver $dns\nsearch none.test svc.test\n");
+    write_file('hosts', "127.0.0.1 localhost hosts.test\n");
+    my @with_names = (qw(unshare --mount sh -c),
+        'for i in resolv.conf hosts; do mount --bind $0/$i /etc/$i; done; exec "$@"', $dir);
+    local @around = @with_names;
+    my $server_line = sub { conf({ %one, ORIGIN_DOMAIN => "$_[0]:$port_a" }) =~ /^ +(server 127.*|server \w.*);$/m ? $1 : '' };
+    if (follows_addresses()) {
+        is($server_line->('whole.test'), "server whole.test:$port_a resolve", 'a name is followed');
+        is($server_line->('short'), "server short.svc.test:$port_a resolve", 'a short one is written out');
+        is($server_line->('unknown.test'), "server unknown.test:$port_a resolve", 'an unknown one may be known later');
+        is($server_line->($host), "server $host:$port_a", 'an address stays');
+        like(slurp('run/nginx.conf'), qr/^ +resolver \Q$dns\E( ipv6=off)?;$/m, 'the name server is that of the machine');
+        running('a name that is short', { %one, ORIGIN_DOMAIN => "short:$port_a" }, sub {
+            ok(eventually(sub { origin_of(signed()) eq 'A yes' }), 'leads to the origin');
+            like(signed()->{content}, qr/^header Host: short:$port_a$/m, 'which knows it by that');
+        });
+        write_file('resolv.conf', "nameserver fd00::53\n");
+        local @around = (@with_names, qw(unshare --net));
+        $server_line->($host);
+        like(slurp('run/nginx.conf'), qr/^ +resolver \[fd00::53\] ipv6=off;$/m, 'no IPv6 where there is none');
+    }
+    else {
+        is($server_line->('short'), "server short:$port_a", 'the address is that of the start');
+        unlike(slurp('run/nginx.conf'), qr/resolver/, 'nobody asks for another');
+    }
+    write_file('resolv.conf', "nameserver $dns\n");
+    is($server_line->('hosts.test'), "server hosts.test:$port_a", 'so is that of a name in /etc/hosts');
+    kill TERM => $name_server;
+    waitpid $name_server, 0;
+}
+
 done_testing();
+
+# Servers with "resolve" came with 1.27.3.
+sub follows_addresses {
+    my ($minor, $patch) = `$ENV{TEST_NGINX_BINARY} -v 2>&1` =~ m{/1\.(\d+)\.(\d+)} or die;
+    return $minor > 27 || $minor == 27 && $patch >= 3;
+}
+
+# A name server (RFC 1035) that knows these names.
+sub serve {
+    my ($address, %addresses) = @_;
+    my $socket = IO::Socket::INET->new(Proto => 'udp', LocalAddr => "$address:53") or die "$address: $!";
+    my $pid = fork // die "fork: $!";
+    return $pid if $pid;
+    while ($socket->recv(my $query, 512)) {
+        my ($id, $question, $name, $type) = $query =~ /\A(..).{10}((.*?)\0(..)..)/s or next;
+        my $address = $addresses{ join '.', unpack '(C/a)*', $name };
+        my $answer = $address && $type eq "\0\1" ? pack('n3 N n a4', 0xc00c, 1, 1, 60, 4, inet_aton($address)) : '';
+        $socket->send($id . pack('n5', 0x8180 + ($address ? 0 : 3), 1, $answer ? 1 : 0, 0, 0) . $question . $answer);
+    }
+}
 
 # Runs the entrypoint with that environment and nothing else: its exit status and what it said.
 sub entrypoint {
@@ -411,8 +502,7 @@ sub launch {
     delete @ENV{ grep { !defined $ENV{$_} } keys %ENV };
     open STDOUT, '>', "$dir/$stdout" or die $!;
     $stderr eq $stdout ? open STDERR, '>&', \*STDOUT : open STDERR, '>', "$dir/$stderr";
-    my @around = ref $arguments[0] ? @{ shift @arguments } : ();
-    { exec @around, "sh", "$dir/entrypoint.sh", @arguments }
+    { exec our @around, "sh", "$dir/entrypoint.sh", @arguments }
     POSIX::_exit(127);
 }
 
@@ -420,7 +510,7 @@ sub launch {
 sub running {
     my ($name, $env, $test, %o) = @_;
     unlink "$dir/run/nginx.pid";
-    my $pid = launch($env, 'stdout', 'stderr', $o{around} // ());
+    my $pid = launch($env, 'stdout', 'stderr');
     for (1 .. 500) {
         last if -s "$dir/run/nginx.pid";
         sleep 0.01;
@@ -466,11 +556,12 @@ sub http { HTTP::Tiny->new(timeout => 5)->get("http://127.0.0.1:$port$_[0]") }
 
 sub signed {
     my %request = (method => 'GET', path => '/bucket/key', host => "127.0.0.1:$port", %client, @_);
-    my %to = $request{to} ? (data_callback => delete $request{to}) : ();
+    my %options = $request{to} ? (data_callback => delete $request{to}) : ();
+    $options{content} = $request{body} if defined $request{body};
     my %headers = map { split /: /, $_, 2 } split /\n/, S3Sign::v4_headers(%request);
     delete $headers{host};    # HTTP::Tiny adds its own
     return HTTP::Tiny->new(timeout => 5)
-        ->request($request{method}, "http://127.0.0.1:$port$request{path}", { headers => \%headers, %to });
+        ->request($request{method}, "http://127.0.0.1:$port$request{path}", { headers => \%headers, %options });
 }
 
 # Which origin answered, and what it found the signature to be.
