@@ -549,7 +549,7 @@ reload() {
 healthz() {
     port PORT 8080
     exec bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && printf "GET /healthz HTTP/1.0\r\n\r\n" >&3 &&
-        read -r -t 4 _ status _ <&3 && echo "$status" && [ "$status" = 200 ]' "$value"
+        read -r -t 4 _ status _ <&3 && echo "$status" && [ "$status" = 200 ] || exit 1' "$value"
 }
 
 case ${1-} in
