@@ -8,7 +8,7 @@ use crate::{
     date::AmzDate,
     request::{Header, UPPER, kinds},
     scope::Scope,
-    sink::{Sink, Text},
+    sink::Sink,
 };
 
 pub(crate) const ALGORITHM: &[u8] = b"AWS4-HMAC-SHA256";
@@ -104,17 +104,20 @@ fn put_folded(sink: &mut impl Sink, value: &[u8]) {
     sink.put(rest);
 }
 
-/// The string to sign for the hash of a canonical request; its parts are bounded by their types.
-pub(crate) fn string_to_sign(date: &AmzDate, scope: &Scope, hash: &[u8; 32]) -> Text<256> {
-    let mut text = Text::default();
-    text.put(ALGORITHM);
-    text.put(b"\n");
-    text.put(date.as_bytes());
-    text.put(b"\n");
-    scope.put(&mut text);
-    text.put(b"\n");
-    text.put(&hex(hash));
-    text
+/// Puts the string to sign for the hash of a canonical request.
+pub(crate) fn put_string_to_sign(
+    sink: &mut impl Sink,
+    date: &AmzDate,
+    scope: &Scope,
+    hash: &[u8; 32],
+) {
+    sink.put(ALGORITHM);
+    sink.put(b"\n");
+    sink.put(date.as_bytes());
+    sink.put(b"\n");
+    scope.put(sink);
+    sink.put(b"\n");
+    sink.put(&hex(hash));
 }
 
 /// Lower-case hexadecimal digits; computed, since the compiler can use vectors for that.

@@ -16,6 +16,7 @@ use crate::{
     date::Day,
     scope::{Region, Scope},
     sha256,
+    sink::{Hashing, Sink},
 };
 
 /// A secret access key or session token: zeroised when dropped, redacted in Debug.
@@ -118,8 +119,14 @@ impl SigningKey {
 
     /// The HMAC of a message.
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; 32] {
-        let inner = sha256::digest_from(&self.inner, 64, message);
-        sha256::digest_from(&self.outer, 64, &inner)
+        self.sign_text(|sink| sink.put(message))
+    }
+
+    /// The HMAC of what is put.
+    pub(crate) fn sign_text(&self, put: impl FnOnce(&mut Hashing)) -> [u8; 32] {
+        let mut inner = Hashing::behind(&self.inner, 64);
+        put(&mut inner);
+        sha256::digest_behind_block(&self.outer, &inner.finish())
     }
 }
 

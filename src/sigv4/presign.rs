@@ -107,9 +107,11 @@ impl Presign<'_> {
             |sink| sink.put(&names),
             payload.unwrap_or(b"UNSIGNED-PAYLOAD"),
         );
-        let to_sign = canonical::string_to_sign(&date, &scope, &hash.finish());
+        let hash = hash.finish();
         let key = keys::derive(credential.secret(), &scope);
-        let signature = canonical::hex(&key.sign(&to_sign));
+        let signature = canonical::hex(&key.sign_text(|sink| {
+            canonical::put_string_to_sign(sink, &date, &scope, &hash);
+        }));
         put_parameter(&mut query, "&X-Amz-Signature", &signature);
         Ok([path, query].join(b"?".as_slice()))
     }

@@ -389,8 +389,10 @@ impl SignedHead<'_> {
             },
             self.payload(),
         );
-        let to_sign = canonical::string_to_sign(&self.date, &self.scope, &hash.finish());
-        canonical::hex(&key.sign(&to_sign))
+        let hash = hash.finish();
+        canonical::hex(&key.sign_text(|sink| {
+            canonical::put_string_to_sign(sink, &self.date, &self.scope, &hash);
+        }))
     }
 
     fn put_request_line(&self, sink: &mut Filling<'_>, headers: &SignedHeaders<'_>) -> Places {

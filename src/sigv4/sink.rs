@@ -1,6 +1,4 @@
 //! Where canonical text goes: into a hash, a count, a slice or a vector.
-use std::ops::Deref;
-
 use arrayvec::ArrayVec;
 
 use crate::sha256;
@@ -15,7 +13,8 @@ pub(crate) struct Hashing {
     state: [u32; 8],
     /// Bytes that have led to that state.
     hashed: u64,
-    gathered: Text<GATHERED>,
+    gathered: [u8; GATHERED],
+    length: usize,
 }
 
 /// Whole blocks.
@@ -23,38 +22,83 @@ const GATHERED: usize = 512;
 
 impl Default for Hashing {
     fn default() -> Hashing {
-        Hashing {
-            state: sha256::INITIAL_STATE,
-            hashed: 0,
-            gathered: Text::default(),
-        }
+        Hashing::behind(&sha256::INITIAL_STATE, 0)
     }
 }
 
 impl Hashing {
-    /// The hash of all that was put.
-    pub(crate) fn finish(&self) -> [u8; 32] {
-        sha256::digest_from(&self.state, self.hashed, &self.gathered)
+    /// Of a message whose first `hashed` bytes, a multiple of 64, have led to `state`.
+    #[inline(always)]
+    pub(crate) fn behind(state: &[u32; 8], hashed: u64) -> Hashing {
+        Hashing {
+            state: *state,
+            hashed,
+            gathered: [0; GATHERED],
+            length: 0,
+        }
+    }
+
+    /// The hash of all that was put; nothing is to be put or asked afterwards.
+    #[inline(always)]
+    pub(crate) fn finish(&mut self) -> [u8; 32] {
+        if self.length + sha256::PADDING.len() > GATHERED {
+            self.compress_whole();
+        }
+        let bits = 8 * (self.hashed + self.length as u64);
+        if let Some(behind) = self.gathered.get_mut(self.length..)
+            && let Some(place) = behind.first_chunk_mut()
+        {
+            *place = sha256::PADDING;
+        }
+        let end = (self.length + 1 + size_of_val(&bits)).next_multiple_of(64);
+        if let Some(padded) = self.gathered.get_mut(..end)
+            && let Some(place) = padded.last_chunk_mut()
+        {
+            *place = bits.to_be_bytes();
+            sha256::compress(&mut self.state, padded.as_chunks().0);
+        }
+        sha256::to_bytes(&self.state)
+    }
+
+    #[inline(always)]
+    fn try_put(&mut self, bytes: &[u8]) -> bool {
+        let end = self.length + bytes.len();
+        let Some(place) = self.gathered.get_mut(self.length..end) else {
+            return false;
+        };
+        copy(place, bytes);
+        self.length = end;
+        true
     }
 
     /// Takes more than there is room for.
     #[cold]
     fn spill(&mut self, mut bytes: &[u8]) {
-        while let Some((now, later)) = bytes.split_at_checked(GATHERED - self.gathered.length) {
-            self.gathered.put(now);
+        while let Some((now, later)) = bytes.split_at_checked(GATHERED - self.length) {
+            self.try_put(now);
             bytes = later;
-            sha256::compress(&mut self.state, self.gathered.bytes.as_chunks().0);
-            self.hashed += GATHERED as u64;
-            self.gathered.length = 0;
+            self.compress_whole();
         }
-        self.gathered.put(bytes);
+        self.try_put(bytes);
+    }
+
+    /// Compresses the whole blocks; what is behind them moves to the front.
+    #[cold]
+    fn compress_whole(&mut self) {
+        let whole = self.length - self.length % 64;
+        if let Some(blocks) = self.gathered.get(..whole) {
+            sha256::compress(&mut self.state, blocks.as_chunks().0);
+        }
+        self.gathered.copy_within(whole..self.length, 0);
+        self.hashed += whole as u64;
+        self.length -= whole;
     }
 }
 
 impl Sink for Hashing {
     #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
-        if !self.gathered.try_put(bytes) {
+        if !self.try_put(bytes) {
             self.spill(bytes);
         }
     }
@@ -64,11 +108,13 @@ impl Sink for Hashing {
 /// the copy then.
 #[inline(always)]
 pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
-    if !copy_ends::<16>(to, from) && !copy_ends::<8>(to, from) && !copy_ends::<4>(to, from) {
-        if from.len() > 32 {
-            return to.copy_from_slice(from);
-        }
-        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    let copied = copy_ends::<16>(to, from)
+        || copy_ends::<8>(to, from)
+        || copy_ends::<4>(to, from)
+        || copy_ends::<2>(to, from)
+        || copy_ends::<1>(to, from);
+    if !copied && !from.is_empty() {
+        to.copy_from_slice(from);
     }
 }
 
@@ -156,50 +202,7 @@ impl Sink for Vec<u8> {
     }
 }
 
-/// Text in place, whose length the types of its parts bound; what does not fit is dropped.
-pub(crate) struct Text<const N: usize> {
-    bytes: [u8; N],
-    length: usize,
-}
-
-impl<const N: usize> Default for Text<N> {
-    fn default() -> Text<N> {
-        Text {
-            bytes: [0; N],
-            length: 0,
-        }
-    }
-}
-
-impl<const N: usize> Text<N> {
-    /// False where there is no room for all of it.
-    #[inline(always)]
-    fn try_put(&mut self, bytes: &[u8]) -> bool {
-        let Some(place) = self.bytes.get_mut(self.length..self.length + bytes.len()) else {
-            return false;
-        };
-        copy(place, bytes);
-        self.length += bytes.len();
-        true
-    }
-}
-
-impl<const N: usize> Sink for Text<N> {
-    #[inline(always)]
-    fn put(&mut self, bytes: &[u8]) {
-        self.try_put(bytes);
-    }
-}
-
-impl<const N: usize> Deref for Text<N> {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
-    }
-}
-
-/// As for `Text`.
+/// Of text whose length the types of its parts bound; what does not fit is dropped.
 impl<const N: usize> Sink for ArrayVec<u8, N> {
     #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {

@@ -239,7 +239,9 @@ impl Case {
             |sink| canonical::put_names(sink, list.iter().copied()),
             body_hash.as_bytes(),
         );
-        let to_sign = canonical::string_to_sign(&date, &scope, &Sha256::digest(&request).into());
+        let mut to_sign = Vec::new();
+        let hash = Sha256::digest(&request).into();
+        canonical::put_string_to_sign(&mut to_sign, &date, &scope, &hash);
         let key = keys::derive(secret("secret_access_key").unwrap().as_bytes(), &scope);
         let signature = canonical::hex(&key.sign(&to_sign));
 

@@ -457,12 +457,14 @@ impl<'h, 'r> Input<'h, 'r> {
         let mut hash = Hashing::default();
         self.put_canonical(&mut hash, &v4, &signed);
         let scope = &v4.authorization.scope;
-        let to_sign = canonical::string_to_sign(&v4.date, scope, &hash.finish());
+        let hash = hash.finish();
 
         let claimant = Claimant::find(clients, v4.authorization.access_key);
         let credential = claimant.credential();
         let (key, derived) = keys.untrusted_key(credential, scope);
-        let signature = canonical::hex(&key.sign(&to_sign));
+        let signature = canonical::hex(&key.sign_text(|sink| {
+            canonical::put_string_to_sign(sink, &v4.date, scope, &hash);
+        }));
         let matches = is_same(&signature, v4.authorization.signature) && complete;
         let client = claimant.admit(matches)?;
         let upload = match v4.payload {
@@ -836,10 +838,11 @@ pub fn explain(request: &Request<'_, '_>) -> Option<Explanation> {
     input.put_canonical(&mut canonical_request, &v4, &signed);
     let mut hash = Hashing::default();
     crate::sink::Sink::put(&mut hash, &canonical_request);
-    let string_to_sign =
-        canonical::string_to_sign(&v4.date, &v4.authorization.scope, &hash.finish());
+    let mut string_to_sign = Vec::new();
+    let scope = &v4.authorization.scope;
+    canonical::put_string_to_sign(&mut string_to_sign, &v4.date, scope, &hash.finish());
     Some(Explanation {
         canonical_request,
-        string_to_sign: string_to_sign.to_vec(),
+        string_to_sign,
     })
 }

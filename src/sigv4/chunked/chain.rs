@@ -2,13 +2,8 @@
 use sha2::{Digest, Sha256};
 
 use crate::{
-    body::EMPTY,
-    canonical::hex,
-    chunked::Checksum,
-    date::AmzDate,
-    keys::SigningKey,
-    scope::Scope,
-    sink::{Sink, Text},
+    body::EMPTY, canonical::hex, chunked::Checksum, date::AmzDate, keys::SigningKey, scope::Scope,
+    sink::Sink,
 };
 
 /// Makes the signatures of one body's chunks, in their order.
@@ -48,18 +43,17 @@ impl Chain {
     }
 
     fn sign(&mut self, algorithm: &[u8], hashes: &[&[u8]]) -> &[u8; 64] {
-        // Its parts are bounded by their types: 326 bytes at most.
-        let mut to_sign = Text::<384>::default();
-        to_sign.put(algorithm);
-        to_sign.put(b"\n");
-        to_sign.put(self.date.as_bytes());
-        to_sign.put(b"\n");
-        self.scope.put(&mut to_sign);
-        for line in std::iter::once(&self.previous.as_slice()).chain(hashes) {
-            to_sign.put(b"\n");
-            to_sign.put(line);
-        }
-        self.previous = hex(&self.key.sign(&to_sign));
+        self.previous = hex(&self.key.sign_text(|sink| {
+            sink.put(algorithm);
+            sink.put(b"\n");
+            sink.put(self.date.as_bytes());
+            sink.put(b"\n");
+            self.scope.put(sink);
+            for line in std::iter::once(&self.previous.as_slice()).chain(hashes) {
+                sink.put(b"\n");
+                sink.put(line);
+            }
+        }));
         &self.previous
     }
 }
