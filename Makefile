@@ -69,8 +69,10 @@ build: toolchain nginx-tree ## the module for the nginx found here, in target/, 
 install: build ## copy it to the modules folder of that nginx
 	. $(TARGET)/nginx.env
 	$(sudo)
-	folder=$$("$$NGINX" -V 2>&1 | sed -nE 's/.*--modules-path=([^ ]+).*/\1/p')
-	[ -n "$$folder" ] || { echo "install: $$NGINX -V names no --modules-path: copy $(SO) by hand" >&2; exit 1; }
+	flags=$$("$$NGINX" -V 2>&1)
+	folder=$$(sed -nE 's/.*--modules-path=([^ ]+).*/\1/p' <<<"$$flags")
+	folder=$${folder:-$$(sed -nE 's/.*--prefix=([^ ]+).*/\1\/modules/p' <<<"$$flags")}
+	[ -n "$$folder" ] || { echo "install: $$NGINX -V names no folder: copy $(SO) by hand" >&2; exit 1; }
 	as_root install -D -m 644 $(SO) "$(DESTDIR)$$folder/$(MODULE).so"
 	echo "load_module $$folder/$(MODULE).so;"
 
@@ -243,8 +245,9 @@ nginx-tree: toolchain
 	    source=$$(realpath "$(NGINX_SOURCE)")
 	    header=$$source/src/core/nginx.h
 	    [ -f "$$header" ] || { echo "NGINX_SOURCE=$(NGINX_SOURCE) has no src/core/nginx.h" >&2; exit 1; }
-	    version=$$(sed -nE 's/#define NGINX_VERSION +"(.*)"/\1/p' "$$header")
+	    version=$$(cc -E -P -include "$$header" - <<<NGINX_VER | tr -d '" ')  # nginx/1.28.0, openresty/1.31.1.1
 	    nginx=$(NGINX)
+	    is_of_it() { [[ "$$("$$nginx" -v 2>&1) " == "nginx version: $$version "* ]]; }
 	    if [ -n "$(NGINX_BUILD)" ]; then
 	        build=$$(realpath "$(NGINX_BUILD)")
 	        [ -f "$$build/ngx_auto_config.h" ] ||
@@ -253,8 +256,7 @@ nginx-tree: toolchain
 	    else
 	        $(configure)
 	    fi
-	    "$$nginx" -v 2>&1 | grep -qF "nginx/$$version" ||
-	        echo "note: this is for nginx $$version, and $$nginx is not: to test and install, say NGINX=PATH" >&2
+	    is_of_it || echo "note: this is for $$version, and $$nginx is not: to test and install, say NGINX=PATH" >&2
 	    env="FEATURES=; export NGINX_SOURCE_DIR='$$source' NGINX_BUILD_DIR='$$build'; NGINX='$$nginx'"
 	    state=$$(cat "$$build/Makefile" "$$build/ngx_auto_config.h" "$$build/ngx_auto_headers.h" "$$header" | sha256sum)
 	fi
@@ -276,7 +278,7 @@ flags=(--with-compat --with-http_ssl_module --with-http_v2_module --with-threads
 if [ -f "$$source/conf_flags" ]; then
     . "$$source/conf_flags"
     flags=("$${NGX_CONF_FLAGS[@]}")
-elif "$$nginx" -v 2>&1 | grep -qF "nginx/$$version"; then
+elif is_of_it; then
     eval "flags=($$("$$nginx" -V 2>&1 | sed -n 's/^configure arguments: //p'))"
     for i in "$${!flags[@]}"; do
         case $${flags[i]} in --add-*|*=dynamic|--with-mail*|--with-stream*) unset "flags[i]";; esac
@@ -285,9 +287,9 @@ elif "$$nginx" -v 2>&1 | grep -qF "nginx/$$version"; then
 fi
 key=$$( (cd "$$source"; find . -path ./objs -prune -o -type f -print0 | sort -z | xargs -0 sha256sum; printf '%s\n' "$${flags[@]}") |
     sha256sum | cut -c1-12)
-tree=$(CACHE)/nginx-$$version-$$key
+tree=$(CACHE)/$${version/\//-}-$$key
 if [ ! -d "$$tree" ]; then
-    echo "configuring nginx $$version in $$tree"
+    echo "configuring $$version in $$tree"
     mkdir -p "$(CACHE)"
     new=$$(mktemp -d "$$tree.XXXXXX")
     cp -RL "$$source/." "$$new"

@@ -64,7 +64,12 @@ abc 1 two
 
 === TEST 5: a peer, its query, a body in packets
 --- config
-    location / { proxy_pass http://127.0.0.1:$TEST_NGINX_PEER; proxy_http_version 1.1; }
+    location / {
+        proxy_pass http://127.0.0.1:$TEST_NGINX_PEER;
+        proxy_http_version 1.1;
+        proxy_set_header Host $proxy_host;
+        proxy_set_header Connection close;
+    }
 --- request eval
 [["PUT /k\nhe", { value => "llo", delay_before => 0.01 }]]
 --- tcp_listen: $TEST_NGINX_PEER

@@ -56,7 +56,7 @@ __DATA__
 
 === TEST 1: a right request
 --- config
-    location / { proxy_pass http://$TEST_NGINX_A; proxy_set_header Host $http_host; }
+    location / { proxy_pass http://$TEST_NGINX_A; proxy_http_version 1.0; proxy_set_header Host $http_host; }
 --- request
 GET /bucket/key
 --- more_headers eval: h4(origin())
@@ -106,7 +106,7 @@ X-Origin: A
 
 === TEST 4: misbehaviour on request, and the log of it
 --- config
-    location / { proxy_pass http://$TEST_NGINX_A; proxy_set_header Host $http_host; }
+    location / { proxy_pass http://$TEST_NGINX_A; proxy_http_version 1.0; proxy_set_header Host $http_host; }
     location /_log/ { proxy_pass http://$TEST_NGINX_LOG/; }
 --- request eval
 ["GET /t4/a", "GET /t4/b", "GET /t4/c", "PUT /t4/d\nhello", "GET /t4/e", "GET /_log/t4/"]

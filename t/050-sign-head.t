@@ -260,7 +260,7 @@ HEAD /bucket/key
 --- more_headers eval: h4(method => 'HEAD')
 --- passed: A
 --- response_headers_like
-X-Line: GET /bucket/key HTTP/1.0
+X-Line: GET /bucket/key HTTP/1.[01]
 
 === TEST 27: proxy_pass with a path of its own
 --- config
@@ -325,7 +325,7 @@ HEAD /bucket/key
 --- more_headers eval: h4(method => 'HEAD')
 --- passed: A
 --- response_headers_like
-X-Line: HEAD /bucket/key HTTP/1.0
+X-Line: HEAD /bucket/key HTTP/1.[01]
 
 === TEST 35: large_client_header_buffers: a request line that needs the large ones
 --- request eval: 'GET ' . q4(path => '/bucket/' . '%C3%BC' x 341, query => 'prefix=' . 'p' x 3000)

@@ -78,7 +78,7 @@ __DATA__
 
 === TEST 2: session reuse, on: later requests do not crash and do reuse
 --- http_config eval: http()
---- config eval: verified('proxy_ssl_session_reuse on;')
+--- config eval: verified('proxy_ssl_session_reuse on; proxy_set_header Connection close;')
 --- request eval: [('GET /bucket/key') x 6]
 --- more_headers eval: [(h4()) x 6]
 --- error_code eval: [(200) x 6]
@@ -87,7 +87,7 @@ __DATA__
 
 === TEST 3: session reuse with a zone and least_conn
 --- http_config eval: http('zone u 64k; least_conn;')
---- config eval: verified('proxy_ssl_session_reuse on;')
+--- config eval: verified('proxy_ssl_session_reuse on; proxy_set_header Connection close;')
 --- request eval: [('GET /bucket/key') x 6]
 --- more_headers eval: [(h4()) x 6]
 --- error_code eval: [(200) x 6]
@@ -95,7 +95,7 @@ __DATA__
 
 === TEST 4: session reuse, off
 --- http_config eval: http()
---- config eval: verified('proxy_ssl_session_reuse off;')
+--- config eval: verified('proxy_ssl_session_reuse off; proxy_set_header Connection close;')
 --- request eval: [('GET /bucket/key') x 4]
 --- more_headers eval: [(h4()) x 4]
 --- error_code eval: [(200) x 4]

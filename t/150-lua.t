@@ -1,34 +1,37 @@
-# Beside the Lua module of Debian, loaded before this one and after it.
+# Beside the Lua module: Debian's, loaded before this one and after it, or OpenResty's, which is built in.
 
 use FindBin;
 BEGIN { push @INC, "$FindBin::Bin/lib" }
 use S3Test;
 
-my ($folder, $module);
+my $module;
 
 BEGIN {
-    my $nginx = $ENV{TEST_NGINX_BINARY} || 'nginx';
-    ($folder) = (`$nginx -V 2>&1` // '') =~ /--modules-path=(\S+)/;
     $module = $ENV{TEST_NGINX_LOAD_MODULES};
     # both orders, by load_module lines in the blocks themselves
     $ENV{TEST_NGINX_LOAD_MODULES} = '';
 }
 use Test::Nginx::Socket;
 
-defined $folder && -e "$folder/ngx_http_lua_module.so" && -e "$folder/ndk_http_module.so"
-    or plan(skip_all => 'libnginx-mod-http-lua is not installed');
-# Debian's package is for Debian's nginx only
-my $nginx = $ENV{TEST_NGINX_BINARY} || 'nginx';
-my $conf = "/tmp/s3-resign-lua-$$.conf";
-open my $out, '>', $conf or die $!;
-print $out "load_module $folder/ndk_http_module.so; load_module $folder/ngx_http_lua_module.so; pid /tmp/s3-resign-lua-$$.pid; events {}\n";
-close $out;
-my $fits = system("$nginx -t -e /dev/null -c $conf >/dev/null 2>&1") == 0;
-unlink $conf, "/tmp/s3-resign-lua-$$.pid";
-$fits or plan(skip_all => 'the installed Lua module does not fit this nginx');
+my $nginx = $ENV{TEST_NGINX_BINARY};
+my $flags = `$nginx -V 2>&1` // '';
+my $lua = '';
+if ($flags !~ m{--add-module=\S*\b(?:ngx_lua|lua-nginx-module)}) {
+    my ($folder) = $flags =~ /--modules-path=(\S+)/;
+    defined $folder && -e "$folder/ngx_http_lua_module.so" && -e "$folder/ndk_http_module.so"
+        or plan(skip_all => 'libnginx-mod-http-lua is not installed');
+    $lua = "load_module $folder/ndk_http_module.so; load_module $folder/ngx_http_lua_module.so;";
+    # Debian's package is for Debian's nginx only
+    my $conf = "/tmp/s3-resign-lua-$$.conf";
+    open my $out, '>', $conf or die $!;
+    print $out "$lua pid /tmp/s3-resign-lua-$$.pid; events {}\n";
+    close $out;
+    my $fits = system("$nginx -t -e /dev/null -c $conf >/dev/null 2>&1") == 0;
+    unlink $conf, "/tmp/s3-resign-lua-$$.pid";
+    $fits or plan(skip_all => 'the installed Lua module does not fit this nginx');
+}
 plan('no_plan');
 
-my $lua = "load_module $folder/ndk_http_module.so; load_module $folder/ngx_http_lua_module.so;";
 $ENV{TEST_NGINX_LUA_FIRST} = "$lua load_module $module;";
 $ENV{TEST_NGINX_LUA_LAST}  = "load_module $module; $lua";
 $ENV{TEST_NGINX_LUA_CONFIG} = <<'END';
