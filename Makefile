@@ -35,6 +35,7 @@ SHELL       := /bin/bash
 .DEFAULT_GOAL := help
 
 export CACHE VENV S3S_FS NODE_MODULES RUST_CLIENT
+unexport NGINX  # to nginx itself this variable is a list of sockets
 export CARGO_TARGET_DIR := $(CURDIR)/$(TARGET)
 
 help: ## this list
