@@ -112,9 +112,10 @@ cmp_ok(scalar @presign, '>=', 5, 'README.md shows sign_s3');
 for my $command (@commands) {
     next if grep { $_ eq $command } @presign;
     # `make test` and `make demo` are run where changes are accepted; here they must exist
-    like($command, qr/^make \w+$/, "$command is a make command");
-    my ($target) = $command =~ /(\w+)$/;
+    my ($target, $variables) = $command =~ /^make (\w+)((?: [A-Z_]+=\S+)*)$/;
+    ok($target, "$command is a make command") or next;
     like($makefile, qr/^$target:.*## /m, "$command is one of `make help`");
+    like($makefile, qr/^#>.*\b$_=/m, "and so is $_") for $variables =~ /([A-Z_]+)=/g;
 }
 
 my $mock = MockOrigin::start('127.0.0.1:' . ($port + 4), \%origin);
