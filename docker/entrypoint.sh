@@ -171,7 +171,7 @@ host() { # VARIABLE
     case $host in
         \[*[!0-9A-Fa-f:.]*\]) bad_host "$1" ;;
         \[*:*\]) ;;
-        '' | [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) bad_host "$1" ;;
+        '' | [!A-Za-z0-9]* | *[!A-Za-z0-9._-]* | *.) bad_host "$1" ;;
     esac
 }
 
@@ -245,12 +245,9 @@ add_origin() { # PREFIX
     [ "$value" = keep ] || parameters="$parameters framing=$value"
 
     follow_addresses
-    if [ "$1" != ORIGIN ]; then
-        on_or_off "$1_BACKUP" off
-        if [ "$value" = on ]; then flags="$flags backup"; else all_backup=no; fi
-    else
-        all_backup=no
-    fi
+    value=off
+    [ "$1" = ORIGIN ] || on_or_off "$1_BACKUP" off
+    if [ "$value" = on ]; then flags="$flags backup"; else all_backup=no; fi
     server_lines="$server_lines${server_lines:+$newline}server $server$flags;"
     origin_lines="$origin_lines${origin_lines:+$newline}s3_origin $server $parameters;"
 }
@@ -309,9 +306,8 @@ find_resolver() {
     resolver="resolver$resolver;"
 }
 
-# Sets $flags so that nginx follows the addresses of $host. It asks the name servers for a name as it is:
-# what is short for a longer one is written out in $server, and what only /etc/hosts knows is left to
-# nginx's start.
+# Sets $flags so that nginx follows the addresses of $host. It would ask the name servers for a name as it
+# stands, so one that is short for another is written out in $server. What /etc/hosts has stays as it is.
 follow_addresses() {
     flags=
     [ -n "$resolver" ] || return 0
@@ -320,24 +316,36 @@ follow_addresses() {
         *[!0-9.]*) ;;
         *) return 0 ;;
     esac
-    for name in "$host" $(search_domains | sed "s/^/$host./"); do
-        if knows "$name."; then
-            server=$name:$port flags=' resolve'
+    ! is_in_hosts || return 0
+    flags=' resolve'
+    for name in $(whole_names); do
+        if timeout 5 getent ahosts "$name." >/dev/null 2>&1; then
+            server=$name:$port
             return 0
         fi
     done
-    # Known to nobody yet: it may be later.
-    knows "$host" || flags=' resolve'
 }
 
-search_domains() {
-    awk '$1 == "search" || $1 == "domain" { list = $0 }
-        END { n = split(list, names, " "); for (i = 2; i <= n; i++) if (names[i] ~ /^[A-Za-z0-9._-]*[A-Za-z0-9]$/) print names[i] }' \
-        /etc/resolv.conf
+is_in_hosts() {
+    awk -v host="$host" '
+        { sub(/#.*/, ""); for (i = 2; i <= NF; i++) if (tolower($i) == tolower(host)) found = 1 }
+        END { exit !found }
+    ' /etc/hosts 2>/dev/null
 }
 
-knows() {
-    timeout 5 getent ahosts "$1" >/dev/null 2>&1
+# What $host may be short for, in the order in which the machine's own resolver asks.
+whole_names() {
+    awk -v host="$host" '
+        BEGIN { ndots = 1 }
+        $1 == "search" || $1 == "domain" { count = split($0, domains) }
+        $1 == "options" { for (i = 2; i <= NF; i++) if ($i ~ /^ndots:[0-9]+$/) ndots = substr($i, 7) + 0 }
+        END {
+            dots = gsub(/\./, ".", host)
+            if (dots >= ndots) print host
+            for (i = 2; i <= count; i++) if (domains[i] ~ /^[A-Za-z0-9._-]*[A-Za-z0-9]$/) print host "." domains[i]
+            if (dots < ndots) print host
+        }
+    ' /etc/resolv.conf
 }
 
 # ---- nginx.conf ----

@@ -204,7 +204,7 @@ my @refused = (
         qw(SERVER1_ENDPOINT SERVER_A_ACCESS_KEY SERVERa_SECRET_KEY_FILE SERVERAA_ACCESS_KEY)),
 
     # values
-    (map { [{ %one, ORIGIN_DOMAIN => $_ }, "ORIGIN_DOMAIN $not_a_host"] } "http://$at_a", '-s3', 's3:', 's3:0', 's3:x',
+    (map { [{ %one, ORIGIN_DOMAIN => $_ }, "ORIGIN_DOMAIN $not_a_host"] } "http://$at_a", '-s3', 's3:', 's3.', 's3:0', 's3:x',
         ':443', '::1', '[::1', '[]', '[x]:1', 's3:1:2', 's3:65536'),
     [{ %two, SERVERB_DOMAIN => 'a/b' }, "SERVERB_DOMAIN $not_a_host"],
     [{ %one, S3_HOST => 'https://s3' }, "S3_HOST $not_a_host"],
@@ -393,6 +393,17 @@ for my $signal (qw(TERM INT QUIT)) {
     }, ended => 1);
 }
 
+# A signal at any time of the start.
+for my $delay (map { $_ / 50 } 0 .. 10) {
+    my $pid = launch({%one}, 'stdout', 'stderr');
+    sleep $delay;
+    kill TERM => $pid;
+    ok(eventually(sub { waitpid($pid, POSIX::WNOHANG()) == $pid }), "a stop $delay s after the start");
+    my $ended = $?;
+    ok($ended == 0 || $ended >> 8 == 143 || $ended == POSIX::SIGTERM(), 'ends it') or diag "$ended\n" . slurp('stderr');
+    is(http('/healthz')->{status}, 599, 'and leaves nothing behind');
+}
+
 {
     my $nginx = "$dir/nginx-that-fails";
     write_file('nginx-that-fails', "#!/bin/sh\ncase \$* in\n-V) echo nginx version: nginx/1.22.1;;\n*-t) ;;\n*) exit 42\nesac\n");
@@ -435,9 +446,19 @@ END
             'a file of root');
     }
 
-    # A name server, which knows one name that is whole and one that is short for another.
+    # Half of a processor.
+    mkdir "$dir/cgroup";
+    write_file('cgroup/cpu.max', "50000 100000\n");
+    {
+        local @around = (qw(unshare --mount sh -c), 'mount --bind $0/cgroup /sys/fs/cgroup && exec "$@"', $dir);
+        my $workers = `nproc` > 1 ? 1 : 'auto';
+        like(conf({%one}), qr/^worker_processes +$workers;$/m, 'as many workers as the container has processors');
+        like(conf({ %one, S3_WORKERS => 2 }), qr/^worker_processes +2;$/m, 'but as many as are asked for');
+    }
+
+    # Names, by a name server of its own.
     my $dns = join '.', 127, 24, $port >> 8, $port & 255;
-    my $name_server = serve($dns, 'whole.test' => $host, 'short.svc.test' => $host);
+    my $name_server = serve($dns, map { $_ => $host } qw(whole.test whole.test.svc.test short.svc.test hosts.test));
     write_file('resolv.conf', "nameserver $dns\nsearch none.test svc.test\n");
     write_file('hosts', "127.0.0.1 localhost hosts.test\n");
     my @with_names = (qw(unshare --mount sh -c),
@@ -454,6 +475,8 @@ END
             ok(eventually(sub { origin_of(signed()) eq 'A yes' }), 'leads to the origin');
             like(signed()->{content}, qr/^header Host: short:$port_a$/m, 'which knows it by that');
         });
+        write_file('resolv.conf', "nameserver $dns\nsearch none.test svc.test\noptions edns0 ndots:2\n");
+        is($server_line->('whole.test'), "server whole.test.svc.test:$port_a resolve", 'one that has too few dots, too');
         write_file('resolv.conf', "nameserver fd00::53\n");
         local @around = (@with_names, qw(unshare --net));
         $server_line->($host);
@@ -464,7 +487,7 @@ END
         unlike(slurp('run/nginx.conf'), qr/resolver/, 'nobody asks for another');
     }
     write_file('resolv.conf', "nameserver $dns\n");
-    is($server_line->('hosts.test'), "server hosts.test:$port_a", 'so is that of a name in /etc/hosts');
+    is($server_line->('hosts.test'), "server hosts.test:$port_a", 'a name in /etc/hosts has the address that is there');
     kill TERM => $name_server;
     waitpid $name_server, 0;
 }
