@@ -25,13 +25,17 @@ VENV         := $(CACHE)/python-$(call hash,$(REQUIREMENTS))
 NODE_MODULES := $(CACHE)/node-$(call hash,t/clients/js/package-lock.json)/node_modules
 RUST_CLIENT  := $(CACHE)/rust-$(call hash,$(addprefix t/clients/rust/,Cargo.toml Cargo.lock src/main.rs))/client
 
+FUZZ_SOURCE := src/sigv4/fuzz
+FUZZ        := request upload form
+fuzzer       = $(TARGET)/fuzz/*/release/$(1) -artifact_prefix=$(TARGET)/fuzz/ -max_len=4096
+
 SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: help build install deb test test-full check bench demo clean \
+.PHONY: help build install deb test test-full check bench fuzz demo clean \
         toolchain nginx-tree s3s-fs swift ceph python-clients js-client rust-client \
-        cargo-test prove-test prove-vendored deb-test client-test
+        fuzz-targets fuzz-test cargo-test prove-test prove-vendored deb-test client-test
 .DEFAULT_GOAL := help
 
 export CACHE VENV S3S_FS NODE_MODULES RUST_CLIENT
@@ -52,6 +56,7 @@ help: ## this list
 #>  VENDORED=1         nginx 1.28 as published on crates.io, compiled here in target/vendored (minutes), instead
 #>                     of all that
 #>  CACHE=DIR          configured trees, test servers and clients; default ~/.cache/s3-resign
+#>  TIME=SECONDS       fuzz: for each of its targets; default 60
 #>  PORT=N, KEEP=1     demo: another port than 8080; leave it up until Ctrl-C
 
 build: toolchain nginx-tree ## the module for the nginx found here, in target/, and the presigner sign_s3
@@ -109,6 +114,7 @@ deb: build ## a package of it for Debian's nginx, in target/
 check: toolchain nginx-tree ## formatting and lints
 	. $(TARGET)/nginx.env
 	cargo fmt --all --check
+	cargo fmt --manifest-path $(FUZZ_SOURCE)/Cargo.toml --check
 	if cargo clippy --version >/dev/null 2>&1; then
 	    cargo clippy --locked --workspace --all-targets $$FEATURES -- -D warnings
 	else
@@ -118,7 +124,7 @@ check: toolchain nginx-tree ## formatting and lints
 
 test: ## everything: unit tests, t/*.t under prove, real clients against real origins
 	failed=
-	for suite in cargo-test prove-test $(if $(VENDORED),,prove-vendored) $(if $(VENDORED)$(NGINX_BUILD),,deb-test) client-test; do
+	for suite in cargo-test fuzz-test prove-test $(if $(VENDORED),,prove-vendored) $(if $(VENDORED)$(NGINX_BUILD),,deb-test) client-test; do
 	    echo "== $$suite"
 	    $(MAKE) --no-print-directory $$suite || failed="$$failed $$suite"
 	done
@@ -183,6 +189,33 @@ bench: build ## requests/s, CPU per request and uploads' MB/s beside plain proxy
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	export SHA256="$(CURDIR)/$(TARGET)/release/examples/sha256"
 	t/bench/run
+
+fuzz: fuzz-targets ## hostile requests, uploads and forms, guided by the code that they reach
+	for name in $(FUZZ); do
+	    mkdir -p "$(CACHE)/fuzz/$$name"
+	    $(call fuzzer,$$name) -max_total_time=$(or $(TIME),60) "$(CACHE)/fuzz/$$name" $(FUZZ_SOURCE)/seeds/$$name
+	done
+
+# A few seconds of that, the same ones each time.
+fuzz-test: fuzz-targets
+	for name in $(FUZZ); do
+	    found=$$(mktemp -d)
+	    $(call fuzzer,$$name) -runs=20000 -seed=1 "$$found" $(FUZZ_SOURCE)/seeds/$$name 2>$(TARGET)/fuzz/$$name.log ||
+	        { tail -n 40 $(TARGET)/fuzz/$$name.log >&2; exit 1; }
+	    rm -rf "$$found"
+	    tail -n 1 $(TARGET)/fuzz/$$name.log
+	done
+
+# What `cargo fuzz` does, which needs an unstable compiler. With --target the flags are for these crates
+# only, and not for what cargo runs while it builds.
+fuzz-targets: toolchain
+	$(call apt,g++)
+	flags="--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module"
+	for flag in level=4 inline-8bit-counters pc-table trace-compares; do
+	    flags="$$flags -Cllvm-args=-sanitizer-coverage-$$flag"
+	done
+	RUSTFLAGS="$$flags" CARGO_TARGET_DIR=$(TARGET)/fuzz cargo build -q --release --locked \
+	    --target $$(rustc -vV | sed -n 's/^host: //p') --manifest-path $(FUZZ_SOURCE)/Cargo.toml
 
 demo: build s3s-fs python-clients ## two S3 servers, nginx on :8080, a tour that kills one of them
 	$(call apt,curl)

@@ -1,12 +1,10 @@
 //! Browsers' forms, written as text.
 use base64ct::{Base64, Encoding};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 use sigv4::*;
 
 use super::{
     Directory, Raw,
-    reference::{KEY, SECRET, hex},
+    reference::{KEY, SECRET, sign},
     rules,
 };
 
@@ -114,13 +112,10 @@ pub fn body(fields: &[(String, String)], disposition: &str, file: &[u8]) -> Vec<
 }
 
 pub fn sign_policy(policy: &str) -> String {
-    let mut key = format!("AWS4{SECRET}").into_bytes();
-    for part in ["20260102", "us-east-1", "s3", "aws4_request", policy] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
-        mac.update(part.as_bytes());
-        key = mac.finalize().into_bytes().to_vec();
-    }
-    hex(&key)
+    sign(
+        SECRET,
+        ["20260102", "us-east-1", "s3", "aws4_request", policy],
+    )
 }
 
 /// A form that has been taken apart: its decoder, and what was stored.

@@ -171,20 +171,26 @@ impl Sample {
             self.scope(),
             hex(&Sha256::digest(request))
         );
-        let mut key = format!("AWS4{}", self.secret).into_bytes();
-        for part in [
+        let parts = [
             &self.day,
             &self.region,
             &self.service,
             &self.terminator,
             &text,
-        ] {
-            let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
-            mac.update(part.as_bytes());
-            key = mac.finalize().into_bytes().to_vec();
-        }
-        hex(&key)
+        ];
+        sign(&self.secret, parts.map(String::as_str))
     }
+}
+
+/// The signature of the last part; the others make the key.
+pub fn sign(secret: &str, parts: [&str; 5]) -> String {
+    let mut key = format!("AWS4{secret}").into_bytes();
+    for part in parts {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+        mac.update(part.as_bytes());
+        key = mac.finalize().into_bytes().to_vec();
+    }
+    hex(&key)
 }
 
 /// The canonical query string, by way of a sorted vector of strings.
