@@ -1,7 +1,7 @@
 //! Active health checks: which origins are asked when, what follows from the answers, and what there is
 //! to tell about them.
 //!
-//! What is known of each address lies in shared memory, so that it outlives a worker and a reload. One
+//! What is known of each address lies in shared memory, so that it outlives workers and binaries. One
 //! worker checks an upstream, as long as it renews its lease; it marks peers as down in the upstream's
 //! own shared memory, where all workers look when they pick one.
 
@@ -21,7 +21,7 @@ use crate::ffi::conf::Conf;
 use crate::ffi::probe::{Call, Outcome};
 use crate::ffi::upstream::{Peer, Upstream};
 use crate::ffi::worker::{Now, Worker, random};
-use crate::ffi::zone::Zone;
+use crate::ffi::zone::{Shared, Zone};
 use crate::log::{log_error, log_notice, log_warn};
 pub(crate) use record::OriginHealth;
 use record::{Record, Slot, key};
@@ -36,7 +36,7 @@ const LEASE: u64 = 4 * TICK;
 /// The upstreams of a configuration that are checked.
 #[derive(Default)]
 pub(crate) struct Checks {
-    zone: Option<Box<Zone<Record>>>,
+    zone: Option<Zone<Record>>,
     upstreams: Vec<Checked>,
 }
 
@@ -46,7 +46,7 @@ struct Checked {
     conf: &'static UpstreamConf,
     check: &'static HealthCheck,
     /// Of this configuration, once nginx is about to use it.
-    generation: Cell<u64>,
+    generation: Cell<u32>,
 }
 
 impl Checks {
@@ -70,7 +70,8 @@ impl Checks {
         let keys = upstreams
             .iter()
             .map(|checked| checked.upstream.name().into());
-        let zone = Zone::declare(cf, c"s3_health", keys.collect())?;
+        let states = [0, 1, 2].map(|number| State::from_number(number).name());
+        let zone = Zone::declare(cf, c"s3_resign_health", keys, states)?;
         Ok(Checks {
             zone: Some(zone),
             upstreams,
@@ -86,12 +87,14 @@ impl Checks {
     pub(crate) fn prepare(&self) {
         let Some(zone) = &self.zone else { return };
         zone.adopt();
+        let now = Now::read();
         for (checked, record) in self.iter() {
             zone.locked(|| {
-                let generation = record.generation.fetch_add(1, Relaxed) + 1;
+                let generation = record.generation.fetch_add(1, Relaxed).wrapping_add(1);
                 checked.generation.set(generation);
                 // The worker that checked until now cannot renew its lease any more.
-                record.lease_end.store(0, Relaxed);
+                record.worker.store(0, Relaxed);
+                record.lease_end.store(now.ticks, Relaxed);
             });
             checked.apply(record);
         }
@@ -156,18 +159,18 @@ impl Checked {
         all_down && !were_all_down
     }
 
-    /// Whether this worker is the one to check; it is until `LEASE` later.
+    /// Whether this worker is the one to check; it is until `LEASE` later. Those of an older
+    /// configuration wait for a lease longer: while nginx's binary is replaced they are as much in use,
+    /// and they stay if that is taken back.
     fn lead(&self, zone: &Zone<Record>, record: &Record, now: Now) -> bool {
-        let me = u64::from(process::id());
         zone.locked(|| {
-            if record.generation.load(Relaxed) != self.generation.get() {
+            let is_latest = record.generation.load(Relaxed) == self.generation.get();
+            let patience = if is_latest { 0 } else { LEASE };
+            let free_at = record.lease_end.load(Relaxed).saturating_add(patience);
+            if free_at > now.ticks && !self.leads(record) {
                 return false;
             }
-            let is_free = record.lease_end.load(Relaxed) < now.ticks;
-            if !is_free && record.worker.load(Relaxed) != me {
-                return false;
-            }
-            record.worker.store(me, Relaxed);
+            record.worker.store(self.me(), Relaxed);
             record.lease_end.store(now.ticks + LEASE, Relaxed);
             true
         })
@@ -175,8 +178,18 @@ impl Checked {
 
     /// Whether it still is.
     fn leads(&self, record: &Record) -> bool {
-        record.worker.load(Relaxed) == u64::from(process::id())
-            && record.generation.load(Relaxed) == self.generation.get()
+        record.worker.load(Relaxed) == self.me()
+    }
+
+    /// This worker, with this configuration.
+    fn me(&self) -> u64 {
+        u64::from(self.generation.get()) << 32 | u64::from(process::id())
+    }
+
+    /// Whether workers of this configuration cannot rely on the one that checks: it knows the peers of
+    /// its own configuration only.
+    fn is_led_by_others(&self, record: &Record) -> bool {
+        record.worker.load(Relaxed) >> 32 != u64::from(self.generation.get())
     }
 }
 
@@ -211,6 +224,8 @@ impl Checker {
         for (index, (checked, record)) in self.main.checks.iter().enumerate() {
             if checked.lead(zone, record, now) {
                 next = next.min(self.look(index, checked, record, now));
+            } else if checked.is_led_by_others(record) {
+                self.apply(checked, record);
             }
         }
         next.saturating_sub(now.ticks)

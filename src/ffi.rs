@@ -5,6 +5,7 @@
 
 pub(crate) mod body;
 pub(crate) mod conf;
+pub(crate) mod memory;
 pub(crate) mod output;
 pub(crate) mod probe;
 pub(crate) mod request;

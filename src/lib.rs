@@ -156,9 +156,11 @@ pub(crate) unsafe extern "C" fn healthz(r: *mut ngx_http_request_t) -> ngx_int_t
 unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     guarded(ERROR, || {
         // SAFETY: nginx's new cycle.
-        let Some(main) = (unsafe { ffi::conf::main_conf(cycle) }) else {
-            return OK;
+        let main = unsafe {
+            ffi::memory::close_unused(cycle);
+            ffi::conf::main_conf(cycle)
         };
+        let Some(main) = main else { return OK };
         main.checks.prepare();
         if let Some(status) = main.status() {
             status.loaded(ffi::now());
@@ -170,6 +172,7 @@ unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
 /// A worker starts, or another process of nginx's.
 unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     guarded(ERROR, || {
+        ffi::memory::close_on_exec();
         // SAFETY: the cycle of a process that starts.
         let started = unsafe { ffi::worker::start(cycle) };
         if started.is_some() { OK } else { ERROR }

@@ -8,6 +8,7 @@ mod prometheus;
 mod snapshot;
 
 use std::cell::Cell;
+use std::iter;
 
 use ngx::ffi::ngx_int_t;
 
@@ -22,9 +23,9 @@ use snapshot::Snapshot;
 
 /// The counters, in shared memory.
 pub(crate) struct Status {
-    totals: Box<Zone<Totals>>,
+    totals: Zone<Totals>,
     /// By their numbers.
-    origins: Box<Zone<Origin>>,
+    origins: Zone<Origin>,
     names: Vec<OriginName>,
     /// Of this worker's cache of signing keys: how many were found and derived, as far as counted.
     keys: Cell<(u64, u64)>,
@@ -39,11 +40,11 @@ pub(crate) fn declare(cf: Conf) -> Result<(), String> {
     let names = main.origins.names();
     let keys = names
         .iter()
-        .map(|name| [&*name.upstream, b"\0", &name.server].concat().into())
-        .collect();
+        .map(|name| [&*name.upstream, b"\0", &name.server].concat().into());
+    let totals = iter::once(Box::default());
     let status = Status {
-        totals: Zone::declare(cf, c"s3_resign_totals", vec![Box::default()])?,
-        origins: Zone::declare(cf, c"s3_resign_origins", keys)?,
+        totals: Zone::declare(cf, c"s3_resign_totals", totals, counters::meaning())?,
+        origins: Zone::declare(cf, c"s3_resign_origins", keys, counters::meaning())?,
         names,
         keys: Cell::default(),
     };

@@ -283,3 +283,24 @@ $TEST_NGINX_LUA_LAST
 --- raw_request eval: raw('POST /bucket', S3Sign::v4_form(path => '/bucket'))
 --- passed: A
 --- response_body_like: data 5 2cf24dba
+
+=== TEST 20: a program that a worker starts has none of the shared memory
+--- main_config
+$TEST_NGINX_LUA_LAST
+--- config
+    $TEST_NGINX_CLIENT
+    location /status { s3_status; }
+    location /count {
+        content_by_lua_block {
+            for _, process in ipairs { ngx.worker.pid(), "self" } do
+                local program = io.popen("ls -l /proc/" .. process .. "/fd | grep -c memfd:s3_resign_")
+                ngx.say(program:read("*l"))
+                program:close()
+            end
+        }
+    }
+--- request
+GET /count
+--- response_body
+2
+0

@@ -125,6 +125,25 @@ $kept[$_] += 3 for 0, 2;
 settle(sub { (counts())[0] >= $kept[0] });
 is_deeply([counts()], \@kept, 'counted by the next ones');
 
+my ($inherited, $memory) = (0, 0);
+for (1 .. 30) {
+    reload(upstream => "server 127.0.0.9:$_; s3_origin default access_key=a secret_key=b;");
+    $inherited += sum(values %{ status()->{origins}[0]{answers} });
+    request();    # in vain
+    $kept[0]++;
+    settle(sub { (counts())[0] >= $kept[0] });
+    $memory = memory() if $_ == 10;
+}
+is_deeply([(counts())[0, 1]], [@kept[0, 1]], 'kept while origins come and go');
+is($inherited, 0, 'and none gets what another had');
+cmp_ok($memory, '>', 0, 'in some memory');
+is(memory(), $memory, 'which does not grow');
+reload();
+request();
+settle(sub { (counts())[0] > $kept[0] });
+@kept = counts();
+is($kept[2], 1, 'those that are back after that begin anew');
+
 my $many = join ' ', map {"server 127.0.0.9:$_ down;"} 1 .. 200;
 reload(upstream => "$default{upstream} $many s3_origin default access_key=a secret_key=b;");
 is_deeply([counts()], \@kept, 'kept where there are many more origins');
@@ -132,18 +151,6 @@ is(@{ status()->{origins} }, 202, 'which are shown');
 reload();
 is_deeply([counts()], \@kept, 'and fewer again');
 is(@{ status()->{origins} }, 2, 'which are all');
-
-my $inherited = 0;
-for (1 .. 30) {
-    reload(upstream => "server 127.0.0.9:$_; s3_origin default access_key=a secret_key=b;");
-    $inherited += sum(values %{ status()->{origins}[0]{answers} });
-    request();    # in vain
-    $kept[0]++;
-    settle(sub { (counts())[0] >= $kept[0] });
-}
-is_deeply([(counts())[0, 1]], [@kept[0, 1]], 'kept while origins come and go');
-is($inherited, 0, 'and none gets what another had');
-reload();
 
 # ----------------------------------------------------------------- under load
 
@@ -352,6 +359,9 @@ sub workers {
     open my $in, '<', "/proc/$server/task/$server/children" or return;
     return split ' ', <$in> // '';
 }
+
+# How large the shared memory is, in bytes.
+sub memory { return sum(map { -s $_ } grep { (readlink // '') =~ /^\/memfd:s3_resign_/ } glob "/proc/$server/fd/*") }
 
 sub wait_until {
     my $holds = shift;

@@ -8,7 +8,7 @@ use health::{Health, State};
 
 use super::MAX_PEERS;
 use crate::ffi::worker::Now;
-use crate::ffi::zone::{Text, shared_record};
+use crate::ffi::zone::{Shared, Text, shared_record};
 
 /// The changes of state that are kept for each address.
 const HISTORY: usize = 8;
@@ -16,9 +16,9 @@ const HISTORY: usize = 8;
 shared_record! {
     /// An upstream in shared memory.
     pub(super) struct Record {
-        /// Of the last configuration that was loaded: only its workers check.
-        pub(super) generation: AtomicU64,
-        /// The worker that checks, by its process, and until when it does unless it says so again.
+        /// Of the last configuration that was loaded: its workers check, where there are any.
+        pub(super) generation: AtomicU32,
+        /// Who checks (see `Checked::me`), and until when unless it says so again.
         pub(super) worker: AtomicU64,
         pub(super) lease_end: AtomicU64,
         pub(super) all_down: AtomicU8,
@@ -83,23 +83,6 @@ impl Record {
 }
 
 impl Slot {
-    pub(super) fn clear(&self) {
-        self.key.store(0, Relaxed);
-        self.set_health(Health::default());
-        for number in [
-            &self.since,
-            &self.next_check,
-            &self.checked_at,
-            &self.passed,
-            &self.failed,
-            &self.changes,
-        ] {
-            number.store(0, Relaxed);
-        }
-        self.took.store(0, Relaxed);
-        self.reason.set(b"");
-    }
-
     pub(super) fn health(&self) -> Health {
         Health {
             state: State::from_number(self.state.load(Relaxed)),
@@ -133,7 +116,7 @@ impl Slot {
     }
 }
 
-/// The same in every process: a reload goes by it.
+/// The same in every process: a reload and a new binary go by it.
 pub(super) fn key(server: &[u8], address: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(server);

@@ -16,7 +16,7 @@ use ngx::ffi::{
     ngx_http_get_variable_pt, ngx_http_handler_pt, ngx_http_module, ngx_http_module_t,
     ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_LOG_PHASE,
     ngx_http_upstream_conf_t, ngx_http_upstream_main_conf_t, ngx_http_upstream_module,
-    ngx_http_upstream_srv_conf_t, ngx_module_t, ngx_parse_time, ngx_str_t, ngx_uint_t,
+    ngx_http_upstream_srv_conf_t, ngx_log_t, ngx_module_t, ngx_parse_time, ngx_str_t, ngx_uint_t,
 };
 use zeroize::{Zeroize, Zeroizing};
 
@@ -52,6 +52,11 @@ impl Conf {
 
     pub(super) fn as_ptr(self) -> *mut ngx_conf_t {
         self.0.as_ptr()
+    }
+
+    pub(super) fn log(self) -> *mut ngx_log_t {
+        // SAFETY: the log of the configuration being read.
+        unsafe { (*self.0.as_ptr()).log }
     }
 
     /// Whether the structures of the running nginx are those that this was compiled for; if not, one

@@ -3,6 +3,7 @@
 //! Counting is exact: every counter is an atomic that only grows. Each worker counts in a lane of its
 //! own, as long as there are enough, so that none waits for another's cache line; who reads sums up.
 
+use std::hash::Hash;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use sigv4::{Form, Rejection};
@@ -38,6 +39,13 @@ pub(crate) const CLASS_NAMES: [&str; CLASSES] = ["none", "1xx", "2xx", "3xx", "4
 /// Upper bounds, in microseconds; the last bucket has none.
 pub(crate) const TIME_BOUNDS: [u64; 10] = [2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000];
 pub(crate) const TIME_BUCKETS: usize = TIME_BOUNDS.len() + 1;
+
+/// What the indexes of all these counters stand for.
+pub(crate) fn meaning() -> impl Hash {
+    let forms = Form::ALL.map(Form::name);
+    let periods = [RECENT_SECONDS, RECENT_ORIGIN_SECONDS];
+    (forms, Rejection::CODES, CLASS_NAMES, TIME_BOUNDS, periods)
+}
 
 shared_record! {
     /// A zone's only record of what is not an origin's.

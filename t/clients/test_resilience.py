@@ -1,4 +1,4 @@
-"""nginx itself under load: it is reloaded, loses workers, is upgraded, and has a balancer in front.
+"""nginx itself under load: it is reloaded, loses workers, and has a balancer in front.
 
 Clients read and write all the while, over connections that they keep and over new ones. As HTTP has it
 (RFC 9110 section 9.2.2), they repeat a request only where a connection that was kept has been closed
@@ -176,7 +176,7 @@ def start_origin(stack, folder, name):
     return origin
 
 
-def proxy(folder, origins, kind=Nginx, more=""):
+def proxy(folder, origins, kind=Nginx, interval=INTERVAL, more=""):
     """nginx in front of them. Only checks take an origin out of use."""
     port = free_port()
     servers = "\n".join(f"server {origin.address} max_fails=0; {origin.s3_origin()}" for origin in origins)
@@ -188,12 +188,13 @@ def proxy(folder, origins, kind=Nginx, more=""):
             zone origins 64k;
             {servers}
             keepalive 8;
-            s3_health_check bucket={BUCKET} interval={INTERVAL * 1000:.0f}ms timeout={TIMEOUT * 1000:.0f}ms
+            s3_health_check bucket={BUCKET} interval={interval * 1000:.0f}ms timeout={TIMEOUT * 1000:.0f}ms
                             rise={RISE} fall={FALL};
         }}
         server {{
             listen 127.0.0.1:{port};
             add_header X-Worker $pid always;
+            add_header X-Origin $upstream_addr always;
             location / {{
                 s3_resign on;
                 proxy_pass http://origins;
@@ -362,88 +363,6 @@ def test_workers_killed_under_load(tmp_path):
         assert before.of(a)["passed"] < down.of(a)["passed"] < after.of(a)["passed"]
 
 
-class Daemon(Nginx):
-    """In the background, as nginx must be for its binary to be replaced."""
-
-    def configuration(self, http):
-        return super().configuration(http).replace("daemon off;", "daemon on;")
-
-    def _wait(self):
-        # Then it listens already.
-        assert self.process.wait(30) == 0, self.log.read_text()
-
-    def master(self, suffix=""):
-        """The process, which may be about to come or to go."""
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            return int((self.folder / f"nginx.pid{suffix}").read_text())
-
-    def successor(self, old):
-        """The next master, once it has workers."""
-        wait(lambda: self.master() not in (None, old) and children(self.master()))
-        return self.master()
-
-    def stop(self):
-        masters = {self.master(".oldbin"), self.master()} - {None}
-        for master in masters:
-            os.kill(master, signal.SIGTERM)
-        wait(lambda: not any(map(is_there, masters)))
-
-
-def children(process):
-    return [int(child) for child in pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()]
-
-
-def is_there(process):
-    return pathlib.Path(f"/proc/{process}").exists()
-
-
-def test_binary_upgraded_under_load(tmp_path):
-    with contextlib.ExitStack() as stack:
-        a, b = (start_origin(stack, tmp_path, name) for name in "ab")
-        nginx = stack.enter_context(proxy(tmp_path / "nginx", [a, b], Daemon))
-        wait_for(nginx, b, "up")
-        b.kill()
-        wait_for(nginx, b, "down")
-        old = nginx.master()
-        before = State(nginx)
-        with Load(f"http://127.0.0.1:{nginx.port}") as load:
-            # The new binary is tried, and taken back.
-            os.kill(old, signal.SIGUSR2)
-            new = nginx.successor(old)
-            os.kill(old, signal.SIGWINCH)
-            wait(lambda: children(old) == [new])
-            os.kill(old, signal.SIGHUP)
-            wait(lambda: len(children(old)) > 1)
-            os.kill(new, signal.SIGQUIT)
-            wait(lambda: not is_there(new))
-            back = State(nginx)
-            wait(lambda: State(nginx).of(b)["failed"] > back.of(b)["failed"])
-
-            # And comes to stay.
-            os.kill(old, signal.SIGUSR2)
-            new = nginx.successor(old)
-            began = time.monotonic()
-            os.kill(old, signal.SIGWINCH)
-            wait(lambda: children(old) == [new])
-            wait_for(nginx, b, "down")
-            out = time.monotonic() - began
-            time.sleep(0.2)  # for the tries under way
-            known = State(nginx)
-            os.kill(old, signal.SIGQUIT)
-            wait(lambda: not is_there(old))
-            time.sleep(0.5)
-            after = State(nginx)
-        print(f"out after {out:.2f} s and {known.tries_at(b)} tries")
-        assert load.all("broken") == load.all("wrong") == load.lost([a, b]) == []
-        assert all(client.answered > 20 for client in load.clients)
-        # The old one has kept what it knew, the new one begins anew and soon knows the same.
-        assert back.started == before.started < after.started
-        assert back.tries_at(b) == before.tries_at(b)
-        assert back.changes_of(b) == ["up", "down"] and after.changes_of(b) == ["down"]
-        assert after.tries_at(b) == known.tries_at(b)
-        assert out < INTERVAL + SLACK
-
-
 def test_memory_does_not_grow_with_reloads(tmp_path):
     with contextlib.ExitStack() as stack:
         a, b = (start_origin(stack, tmp_path, name) for name in "ab")
@@ -454,12 +373,15 @@ def test_memory_does_not_grow_with_reloads(tmp_path):
         for number in range(1, RELOADS + 1):
             nginx.process.send_signal(signal.SIGHUP)
             wait(lambda: State(nginx).reloads == number)
+            # The last configuration goes when the next one is in use.
+            wait(lambda: pathlib.Path(f"/proc/{master}/maps").read_text().count("/memfd:s3_resign_") == 3)
             sizes.append([memory_of(master, field) for field in ("VmRSS", "RssShmem", "VmSize")])
         resident, shared, mapped = zip(*sizes)
         print("resident, shared, mapped, every tenth:", *sizes[::RELOADS // 10], sep="\n  ")
-        settled = RELOADS // 3
+        # How much of a mapping counts as resident depends on where it is, so the least counts.
+        third = RELOADS // 3
         for series in (resident, shared, mapped):
-            assert max(series[settled:]) - max(series[:settled]) <= 32 << 10
+            assert min(series[-third:]) - min(series[third:-third]) <= 32 << 10
 
 
 class HAProxy(Server):
