@@ -86,7 +86,8 @@ impl Checks {
     /// nobody else knows yet which of them are down.
     pub(crate) fn prepare(&self) {
         let Some(zone) = &self.zone else { return };
-        zone.adopt();
+        // What was known when the upstream was checked some time ago may be true no more.
+        zone.adopt(|record| record.slots.clear());
         let now = Now::read();
         for (checked, record) in self.iter() {
             zone.locked(|| {

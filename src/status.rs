@@ -175,8 +175,8 @@ impl Status {
 
     /// A configuration with these counters has been loaded.
     pub(crate) fn loaded(&self, now: u64) {
-        self.totals.adopt();
-        self.origins.adopt();
+        self.totals.adopt(|_| ());
+        self.origins.adopt(|_| ());
         if let Some(totals) = self.totals() {
             totals.count_load(now);
         }

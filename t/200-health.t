@@ -572,3 +572,21 @@ await_up(3);
 --- request
 GET /status?format=json
 --- response_body_like eval: qr/"health":.*"address":"\Q$at_b\E","state":"up"/
+
+=== TEST 49: checks that were taken out and put in again know nothing of before
+--- http_config eval: http('fall=1 rise=1000') . 'upstream other { zone other 64k; server 127.0.0.1:1; s3_origin default access_key=a secret_key=b; s3_health_check; }'
+--- config eval: $on . 'location /other/ { s3_resign on; proxy_pass http://other; } location = /status { s3_status; }'
+--- init
+await_up(2);
+mood('A=500');
+await_down('answered 500');
+mood('A=none');
+my $check;
+reload(sub { s/interval=100ms/interval=1d/ and s/(s3_health_check interval=1d[^;]*;)// and $check = $1 });
+is(answers(), 'AAABBB', 'both are used without');
+reload(sub { s/(upstream u \{)/$1 $check/ });
+await_up(4);
+is(answers(), 'AAABBB', 'and with checks again');
+--- request
+GET /status?format=json
+--- response_body_like eval: qr/"address":"\Q$at_a\E","state":"up",[^{]*"passed":1,"failed":0,"changes":\[[^,]*,"state":"up","failure":""\}\]/

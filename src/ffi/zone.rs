@@ -275,12 +275,13 @@ impl<T: Shared> Zone<T> {
         body()
     }
 
-    /// In nginx's master: this configuration is in use from now on.
-    pub(crate) fn adopt(&self) {
+    /// In nginx's master: this configuration is in use from now on. `returned` is shown the records of
+    /// keys that were there before, but not in the last configuration.
+    pub(crate) fn adopt(&self, returned: impl Fn(&T)) {
         self.locked(|| {
             let header = self.memory.head();
             let (present, former) = (header.present.load(Relaxed), header.former.load(Relaxed));
-            let _ = self.places.set(self.place(present, former));
+            let _ = self.places.set(self.place(present, former, returned));
             header.former.store(present, Relaxed);
             header.present.store(next(present), Relaxed);
         });
@@ -289,7 +290,7 @@ impl<T: Shared> Zone<T> {
     /// Finds or makes the entry of each key. One that neither the present configuration nor the former
     /// has may go to another key, but is not freed: a worker of a configuration long gone may still be
     /// changing the record.
-    fn place(&self, present: u64, former: u64) -> Box<[usize]> {
+    fn place(&self, present: u64, former: u64, returned: impl Fn(&T)) -> Box<[usize]> {
         let generation = next(present);
         let entries = self.memory.entries();
         let mut places: HashMap<_, _> = used(entries)
@@ -299,6 +300,9 @@ impl<T: Shared> Zone<T> {
         let mut used = used(entries).count();
         let known = self.keys.iter().filter_map(|key| places.get(key));
         for entry in known.filter_map(|place| entries.get(*place)) {
+            if entry.generation.load(Relaxed) < present {
+                returned(&entry.record);
+            }
             entry.generation.store(generation, Relaxed);
         }
 
