@@ -273,7 +273,9 @@ impl Checker {
             if self.under_way.borrow().contains(&(index, key)) {
                 continue;
             }
-            let mut due = slot.next_check.load(Relaxed);
+            // What it says may be of another interval.
+            let latest = next_check(now.ticks, interval, now.ticks);
+            let mut due = slot.next_check.load(Relaxed).min(latest);
             if due == 0 {
                 due = first_check(now.ticks, interval, random());
             } else if due <= now.ticks {

@@ -590,3 +590,16 @@ is(answers(), 'AAABBB', 'and with checks again');
 --- request
 GET /status?format=json
 --- response_body_like eval: qr/"address":"\Q$at_a\E","state":"up",[^{]*"passed":1,"failed":0,"changes":\[[^,]*,"state":"up","failure":""\}\]/
+
+=== TEST 50: a shorter interval holds at once
+--- http_config eval: http('fall=1') =~ s/interval=100ms/interval=1d/r
+--- config eval: $on
+--- init
+await_up(2);
+reload(sub { s/interval=1d/interval=100ms/ });
+mood('A=500');
+await_down('answered 500');
+--- request
+GET /bucket/key
+--- more_headers eval: h4()
+--- passed: B
