@@ -16,6 +16,11 @@ SO     := $(TARGET)/$(MODULE).so
 RUST   := 1.88
 S3S_FS := 0.14.1
 
+# The Prometheus Operator's Go module, for the schema of its ServiceMonitor.
+OPERATOR        := github.com/prometheus-operator/prometheus-operator@v0.85.0
+OPERATOR_SUM    := h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=
+SERVICEMONITOR  := $(CACHE)/servicemonitor-$(lastword $(subst @, ,$(OPERATOR))).yaml
+
 PYTHON ?= /usr/bin/python3
 
 # The clients of the tests are kept by what they are made of: $(call hash,FILE ...).
@@ -34,11 +39,11 @@ SHELL       := /bin/bash
 .ONESHELL:
 .SILENT:
 .PHONY: help build install deb test test-full check bench fuzz demo clean \
-        toolchain nginx-tree s3s-fs swift ceph python-clients js-client rust-client \
+        toolchain nginx-tree s3s-fs swift ceph python-clients js-client rust-client servicemonitor \
         fuzz-targets fuzz-test cargo-test prove-test prove-vendored deb-test client-test
 .DEFAULT_GOAL := help
 
-export CACHE VENV S3S_FS NODE_MODULES RUST_CLIENT
+export CACHE VENV S3S_FS NODE_MODULES RUST_CLIENT SERVICEMONITOR
 unexport NGINX  # to nginx itself this variable is a list of sockets
 export CARGO_TARGET_DIR := $(CURDIR)/$(TARGET)
 
@@ -176,7 +181,7 @@ if [ -z "$(VENDORED)" ]; then
 fi
 endef
 
-client-test: build s3s-fs swift ceph python-clients js-client rust-client
+client-test: build s3s-fs swift ceph python-clients js-client rust-client servicemonitor
 	$(call apt,chromium curl openssl restic)
 	. $(TARGET)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
@@ -354,6 +359,21 @@ s3s-fs: toolchain
 	    cargo install -q s3s-fs --version $(S3S_FS) --features binary --locked \
 	        --root "$(CACHE)/s3s-fs-$(S3S_FS)" --target-dir "$(CACHE)/build"
 	    rm -rf "$(CACHE)/build"
+	fi
+
+servicemonitor:
+	if [ ! -e "$(SERVICEMONITOR)" ]; then
+	    PATH="$$PATH:/usr/local/go/bin"
+	    command -v go >/dev/null || { $(call apt,golang-go); }
+	    mkdir -p "$(CACHE)"
+	    new=$$(mktemp -d)
+	    trap 'rm -rf "$$new"' EXIT
+	    module=$$(GOPATH=$$new GOFLAGS=-modcacherw go mod download -json $(OPERATOR))
+	    grep -qF '"Sum": "$(OPERATOR_SUM)"' <<<"$$module" ||
+	        { echo "servicemonitor: $(OPERATOR) is not what it was: $$module" >&2; exit 1; }
+	    folder=$$(sed -nE 's/.*"Dir": "(.*)".*/\1/p' <<<"$$module")
+	    cp "$$folder/example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml" "$$new/crd"
+	    mv "$$new/crd" "$(SERVICEMONITOR)"
 	fi
 
 python-clients:
