@@ -25,6 +25,7 @@ const FIELDS: &[(&str, &[&str])] = &[
             "request_body",
             "method",
             "request_line",
+            "read_event_handler",
             "write_event_handler",
             "uri",
             "args",

@@ -363,6 +363,7 @@ pub(crate) struct LocationConf {
     implicit_origin: Option<NamedOrigin>,
     /// Where `proxy_pass` leads.
     upstream: Option<Upstream>,
+    streams_bodies: bool,
     rules: Rules,
 }
 
@@ -384,6 +385,7 @@ impl Default for LocationConf {
             healthz: None,
             implicit_origin: None,
             upstream: None,
+            streams_bodies: false,
             rules: Rules::default(),
         }
     }
@@ -414,6 +416,11 @@ impl LocationConf {
 
     pub(crate) fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// `proxy_request_buffering off`.
+    pub(crate) fn streams_bodies(&self) -> bool {
+        self.streams_bodies
     }
 
     /// All that requests may go to from here.
@@ -500,6 +507,7 @@ impl LocationConf {
             ));
         }
         self.upstream = Some(upstream);
+        self.streams_bodies = level.streams_bodies();
         self.check_origin(level, &place.to_string(), upstream)
     }
 

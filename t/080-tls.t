@@ -26,6 +26,7 @@ my $front = join '', map {
         keepalive_requests 1000;
         location / {
             proxy_pass http://$origin;
+            proxy_request_buffering off;
             proxy_set_header Host \$http_host;
             proxy_set_header X-SNI "\$ssl_server_name";
             proxy_set_header X-Reused "\$ssl_session_reused";
@@ -237,3 +238,12 @@ verified('proxy_ssl_session_reuse off;') . 'location /off { proxy_ssl_session_re
 --- error_code eval: [(200) x 4]
 --- response_body_like eval
 ['verified yes', ('verified no: not signed.*X-SNI: other\.example\.com') x 2, 'verified yes']
+
+=== TEST 21: a form's fields are sent while its file is still to come
+--- http_config eval: http()
+--- config eval: verified('proxy_request_buffering off; client_body_timeout 60s;')
+--- raw_request eval
+my $form = raw('POST /t21', S3Sign::v4_form(path => '/t21', file => 'x' x 50_000, headers => ['x-mock', 'A=partial:900']));
+[$form =~ /\A(.*?name="file".*?\r\n\r\n)/s]
+--- timeout: 2
+--- error_code: 502

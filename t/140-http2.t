@@ -299,11 +299,14 @@ GET /_log/t20
 === TEST 23: the same, unbuffered
 --- http2
 --- config
+    client_body_buffer_size 1k;
 $TEST_NGINX_UNBUFFERED
 --- request eval: "POST /bucket\n$form->[1]"
 --- more_headers eval: $form->[0]
 --- passed: A
 --- response_body_like: auth form\n.*data 300000 
+--- no_error_log
+temporary file
 
 === TEST 24: one that is refused is not in the way of the connection's next requests
 --- http_config
@@ -323,3 +326,81 @@ frames(['POST', '/t24', @$bad], ['POST', '/t24', @$good], ['GET', '/t24/3', h4(p
 HTTP/2.0 POST /t24 403 SignatureDoesNotMatch
 HTTP/2.0 POST /t24 200 -
 HTTP/2.0 GET /t24/3 200 -
+
+=== TEST 25: unbuffered: forms of which the next frames come late, one of them without a length, and bad ones among them
+--- http_config
+    log_format line '$server_protocol $request_method $uri $status $s3_error';
+    server { listen $TEST_NGINX_LISTEN http2; server_name other; return 404; }
+--- config
+    access_log logs/access.log line;
+    client_body_buffer_size 1k;
+$TEST_NGINX_UNBUFFERED
+--- raw_request eval
+my @forms = map { [map { s/^Content-Length.*\n//mr } S3Sign::v4_form(path => '/t25', file => 'x' x 50_000, @$_)] }
+    [], [more => [['content-length-range', 0, 20_000]]], [], [more => [['content-length-range', 50_001, 60_000]]], [tamper => 1], [], [];
+my $frames = frames((map { ['POST', '/t25', @{ $forms[$_] }, $_ == 2] } 0 .. $#forms), ['GET', '/t25/8', h4(path => '/t25/8'), '']);
+[unpack '(a7000)*', $frames]
+--- raw_request_middle_delay: 0.01
+--- timeout: 0.5
+--- abort
+--- ignore_response
+--- access_log
+HTTP/2.0 POST /t25 200 -
+HTTP/2.0 POST /t25 400 EntityTooLarge
+HTTP/2.0 POST /t25 200 -
+HTTP/2.0 POST /t25 400 EntityTooSmall
+HTTP/2.0 POST /t25 403 SignatureDoesNotMatch
+HTTP/2.0 POST /t25 200 -
+HTTP/2.0 POST /t25 200 -
+HTTP/2.0 GET /t25/8 200 -
+
+=== TEST 26: of the bad ones the origin has no more than a part
+--- request
+GET /_log/t25
+--- response_body_like: ^(?:A 200 verified body=5\d{4} POST [^\n]*\n|A incomplete unverified body=\S+ POST [^\n]*\n|A 200 verified body=0 GET [^\n]*\n){5,7}$
+
+=== TEST 27: unbuffered: the origin has the beginning of a form while the client holds back the rest
+--- http_config
+    log_format line '$server_protocol $request_method $uri $status $s3_error';
+    server { listen $TEST_NGINX_LISTEN http2; server_name other; return 404; }
+--- config
+    access_log logs/access.log line;
+    client_body_timeout 60s;
+$TEST_NGINX_UNBUFFERED
+--- raw_request eval
+my ($headers, $body) = map { s/^Content-Length.*\n//mr } S3Sign::v4_form(path => '/t27', file => 'x' x 50_000, headers => ['x-mock', 'A=partial:10000']);
+substr frames(['POST', '/t27', $headers, $body]), 0, 20_000
+--- timeout: 0.3
+--- abort
+--- ignore_response
+--- access_log
+HTTP/2.0 POST /t27 502 -
+
+=== TEST 28: as much as that
+--- request
+GET /_log/t27
+--- response_body_like: ^A partial unverified body=\d{5} POST [^\n]*\n$
+
+=== TEST 29: unbuffered: a form that is cut off, and one that is longer than announced
+--- http_config
+    log_format line '$server_protocol $request_method $uri $status $s3_error';
+    server { listen $TEST_NGINX_LISTEN http2; server_name other; return 404; }
+--- config
+    access_log logs/access.log line;
+$TEST_NGINX_UNBUFFERED
+--- raw_request eval
+my ($headers, $body) = S3Sign::v4_form(path => '/t29', file => 'x' x 50_000);
+my $of = sub { $headers =~ s/^Content-Length: \K.*/length($body) + $_[0]/mre };
+frames(['POST', '/t29', $of->(-1), $body, 1], ['POST', '/t29', $of->(1), $body, 1], ['POST', '/t29', $of->(0), $body, 1])
+--- timeout: 0.3
+--- abort
+--- ignore_response
+--- access_log
+HTTP/2.0 POST /t29 400 -
+HTTP/2.0 POST /t29 400 -
+HTTP/2.0 POST /t29 200 -
+
+=== TEST 30: of those nothing is whole
+--- request
+GET /_log/t29
+--- response_body_like: ^(?:A incomplete unverified [^\n]*\n){0,2}A 200 verified [^\n]*\n(?:A incomplete unverified [^\n]*\n){0,2}$

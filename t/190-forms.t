@@ -3,13 +3,15 @@
 
 use FindBin;
 BEGIN { push @INC, "$FindBin::Bin/lib" }
-use S3Test;
+use S3Test ':running';
+use IO::Socket::INET;
+use Time::HiRes ();
 use Test::Nginx::Socket 'no_plan';
 
 our $large = join '', map { chr(33 + $_ * 7919 % 90) } 1 .. 300_000;
 our $hash  = Digest::SHA::sha256_hex($large);
 
-our $unbuffered = 'proxy_request_buffering off; proxy_http_version 1.1; proxy_set_header Connection "";';
+our $unbuffered = 'proxy_request_buffering off; client_body_buffer_size 1k;';
 our $boundary = 'oOoBoundaryoOo';
 
 # A sub that changes one field's value, adds a field or takes one out.
@@ -154,11 +156,28 @@ our @good = (
     [expiration => '2099-01-01T00:00:00.000000Z'],
 );
 
+# Those that are streamed, if they may be; and the bad ones of which all arrives at once.
+our @streamed = grep { !{@$_}->{te} } @good;
+our @small = grep { my (undef, %o) = @$_; length($o{file} // '') < 1000 } @bad;
+
 # A file's name, and what comes of the key "user/${filename}".
 our @names = (
     ['photo.jpg', 'photo.jpg'], ['C:\\dir\\x.txt', 'x.txt'], ['/home/me/x.txt', 'x.txt'], ['a b+c%.txt', 'a b+c%.txt'],
     ["gr\xc3\xbc\xc3\x9fe \xf0\x9f\x98\x80.txt", "gr\xc3\xbc\xc3\x9fe \xf0\x9f\x98\x80.txt"], ['', ''], ['it\'s', 'it\'s'],
     ['%22quoted%22.txt', '%22quoted%22.txt'],
+);
+
+# Each is refused for what is behind the beginning of its file, of which 3,000 bytes are "x".
+my $trailing = sub { my $part = shift; edit(qr/--$boundary--/, "--$boundary\r\n$part\r\n--$boundary--") };
+our @late = map { [$_->[0], file => 'x' x 3000, @$_[1 .. $#$_]] } (
+    (map { ['EntityTooLarge', more => [['content-length-range', 0, $_]]] } 10, 2999),
+    (map { ['EntityTooSmall', more => [['content-length-range', $_, 9999]]] } 3001, 4000),
+    ['IncorrectNumberOfFilesInPostRequest', edit_body => $trailing->(qq(Content-Disposition: form-data; name="file"; filename="b"\r\n\r\nb))],
+    ['MaxPostPreDataLengthExceededError', edit_body => $trailing->(qq(Content-Disposition: form-data; name="a"\r\nx: ) . 'x' x 5000 . "\r\n\r\na")],
+    (map { ['MalformedPOSTRequest', edit_body => $_] }
+        $trailing->("nothing: known\r\n\r\na"), $trailing->("\r\na"), $trailing->(qq(Content-Disposition: form-data; name="a"\r\n\r\n--$boundary)),
+        edit(qr/--$boundary--/, "--$boundary "), edit(qr/--$boundary--/, "--$boundary-"), edit(qr/\r\n--$boundary--/, ''),
+        map { my $count = $_; sub { substr $_[0], 0, -$count } } 3 .. 40),
 );
 
 sub encode { MIME::Base64::encode_base64($_[0], '') }
@@ -177,6 +196,8 @@ sub forms {
 
 our %forms = (
     good => forms(@good),
+    streamed => forms(@streamed),
+    small => forms(map { my (undef, @o) = @$_; \@o } @small),
     bad => forms(map { my (undef, @o) = @$_; \@o } @bad),
     names => forms(map { [form_key => 'user/${filename}', filename => $_->[0], conditions => [{ bucket => 'bucket' }, ['starts-with', '$key', 'user/']]] } @names),
     one => forms([file => $large]),
@@ -196,6 +217,48 @@ our %forms = (
     grants => forms([path => '/mine-1'], [path => '/yours'], [path => '/mine-1', key => 'AKIDR'], [path => '/mine%2D2']),
     regions => forms([region => 'eu-west-1'], [region => 'us-east-1'], [region => '']),
 );
+
+# A form in two pieces, cut so many bytes behind the beginning of its file.
+sub cut {
+    my ($at, %o) = @_;
+    my $form = raw("POST $o{path}", S3Sign::v4_form(%o));
+    $form =~ /filename="[^"]*"\r\n[^\r]*\r\n\r\n/ or die 'no file';
+    return [unpack 'a' . ($+[0] + $at) . ' a*', $form];
+}
+
+# Sends lists of pieces, each over a connection of its own, as many at a time as one worker takes, with a
+# pause behind each piece; the answers. With `leave` the connections are closed then.
+sub exchange {
+    my ($lists, %o) = @_;
+    my (@answers, @left);
+    for (@left = @$lists; my @batch = splice @left, 0, 20;) {
+        my @sockets = map { IO::Socket::INET->new("127.0.0.1:$ENV{TEST_NGINX_SERVER_PORT}") // die "connect: $!" } @batch;
+        while (grep {@$_} @batch) {
+            for my $i (0 .. $#batch) {
+                my ($piece, @rest) = @{ $batch[$i] } or next;
+                $batch[$i] = \@rest;
+                print { $sockets[$i] } $piece;
+                $sockets[$i]->flush;
+            }
+            Time::HiRes::sleep($o{pause} // 0.01);
+        }
+        push @answers, map { local $/; $o{leave} ? '' : readline($_) // '' } @sockets;
+    }
+    return @answers;
+}
+
+# Dies of the first answer that is not as wanted.
+sub all_like {
+    my ($answers, @wanted) = @_;
+    die @$answers . ' answers, not ' . @wanted if @$answers != @wanted;
+    for my $i (0 .. $#wanted) {
+        $answers->[$i] =~ $wanted[$i] or die "answer $i is not like $wanted[$i]: " . ($answers->[$i] =~ s{\s+}{ }gr || "nothing");
+    }
+}
+
+# An upstream of TEST_NGINX_A and B in which nobody listens at the first.
+our $dead = "upstream u { server $ENV{TEST_NGINX_DEAD}; server $ENV{TEST_NGINX_B} backup;
+    s3_origin $ENV{TEST_NGINX_DEAD} $ENV{TEST_NGINX_CRED_A}; s3_origin $ENV{TEST_NGINX_B} $ENV{TEST_NGINX_CRED_B}; }";
 
 sub requests { return $forms{ +shift }{requests} }
 sub headers  { return $forms{ +shift }{headers} }
@@ -227,8 +290,8 @@ __DATA__
 --- response_body_like eval
 [map { my %o = (file => 'hello', @$_); "verified yes\n.*field (?i:key): key\n.*data " . length($o{file}) . ' ' . Digest::SHA::sha256_hex($o{file}) } @good]
 
-=== TEST 3: in a file by sendfile, with proxy_request_buffering off
---- config eval: with("client_body_buffer_size 8k; sendfile on; $unbuffered")
+=== TEST 3: in a file by sendfile
+--- config eval: with('client_body_buffer_size 8k; sendfile on;')
 --- request eval: requests('good')
 --- more_headers eval: headers('good')
 --- error_code eval: [(200) x @good]
@@ -432,3 +495,254 @@ my $form = raw('POST /bucket/key', S3Sign::v4_form(path => '/bucket/key', header
 --- response_headers
 Content-Type: application/json
 --- response_body_like: ^\{"error": "The request signature
+
+=== TEST 29: streamed: good ones
+--- config eval: with($unbuffered)
+--- request eval: requests('streamed')
+--- more_headers eval: headers('streamed')
+--- error_code eval: [(200) x @streamed]
+--- response_body_like eval
+[map { my %o = (file => 'hello', @$_); "verified yes\n.*field (?i:key): key\n.*data " . length($o{file}) . ' ' . Digest::SHA::sha256_hex($o{file}) } @streamed]
+--- no_error_log
+temporary file
+
+=== TEST 30: streamed: cut in two at every byte
+--- config eval: with($unbuffered)
+--- init
+my $form = raw('POST /bucket', S3Sign::v4_form(path => '/bucket', file => "\r\n--$boundary" =~ s/o\z//r));
+all_like([exchange([map { [substr($form, 0, $_), substr $form, $_] } 1 .. length($form) - 1])],
+    (qr/ 200 .*verified yes.*data 17 /s) x (length($form) - 1));
+--- request
+GET /_log/t30
+--- response_body:
+
+=== TEST 31: streamed: piece by piece
+--- config eval: with($unbuffered)
+--- raw_request eval
+[unpack '(a3)*', raw('POST /bucket', S3Sign::v4_form(path => '/bucket', file => "a\r\n--oOoBoundary\r\n" x 2))]
+--- raw_request_middle_delay: 0.001
+--- passed: A
+--- response_body_like: data 36 
+
+=== TEST 32: streamed: what is behind the file stays here, and its length goes
+--- config eval: with($unbuffered)
+--- init
+my $part = qq(--$boundary\r\nContent-Disposition: form-data; name="submit"\r\n\r\n);
+my @behind = ("$part" . "send\r\n--$boundary--\r\n", $part . 'secret' x 50_000 . "\r\n--$boundary--\r\n", "--$boundary--", "--$boundary--\r\n", "--$boundary--\r\nepilogue", "--$boundary--epilogue");
+my @forms = map { my $behind = $_; [file => $large, edit_body => sub { $_[0] =~ s/--$boundary--\r\n/$behind/r }] } @behind;
+my @wanted = map { my $n = length($_) - length("--$boundary--\r\n"); $n > 0 ? qr/ 200 .*verified yes.*padding $n\ndata 300000 $hash/s : qr/ 200 .*verified yes(?!.*padding).*data 300000 $hash/s } @behind;
+for my $at (0, 100, 300_000, 300_005, 300_020, 300_022, 300_040) {
+    all_like([exchange([map { cut($at, path => '/bucket', @$_) } @forms])], @wanted);
+}
+--- request
+GET /_log/t32
+--- response_body:
+
+=== TEST 33: streamed: bad ones
+--- config eval: with($unbuffered)
+--- request eval: requests('small')
+--- more_headers eval: headers('small')
+--- error_code eval: [map { $_->[0] =~ /^(\d+)/ } @small]
+--- response_body_like eval: [map { my ($code, $words) = $_->[0] =~ /^\d+ (\S+) (.*)/; "<Code>$code</Code><Message>[^<]*" . $words =~ s/.quot;/&quot;/gr } @small]
+--- no_error_log
+connect to 127.0.0.1
+
+=== TEST 34: streamed: one that is refused is refused before its file is there
+--- config eval: with("$unbuffered client_body_timeout 60s;")
+--- raw_request eval: [map { substr raw('POST /t7', $forms{late}{headers}[$_], $forms{late}{requests}[$_] =~ s/^[^\n]*\n//r), 0, 20_000 } 0]
+--- timeout: 2
+--- refused: 403 SignatureDoesNotMatch
+
+=== TEST 35: streamed: what is wrong behind the beginning of the file comes out late, and the origin lacks the end
+--- config eval: with($unbuffered)
+--- init
+for my $at (0, 1, 2990) {
+    all_like([exchange([map { my ($code, @o) = @$_; cut($at, path => '/t35', @o) } @late], pause => 0.05)], map {qr/ 400 .*<Code>$_->[0]</s} @late);
+}
+--- request
+GET /_log/t35
+--- response_body_like: ^(?:A incomplete unverified [^\n]*\n)+$
+
+=== TEST 36: streamed: a client that leaves at any byte of the file or behind it
+--- config eval: with($unbuffered)
+--- init
+my $form = raw('POST /t36', S3Sign::v4_form(path => '/t36', file => 'hello'));
+$form =~ /hello/ or die;
+exchange([map { [substr $form, 0, $_] } $-[0] .. length($form) - 1], pause => 0.05, leave => 1);
+--- request
+GET /_log/t36
+--- response_body_like: ^(?:A incomplete unverified [^\n]*\n)+$
+
+=== TEST 37: streamed: the origin has the fields, and the beginning of the file, while the client holds back the rest
+--- config eval: with("$unbuffered client_body_timeout 60s;")
+--- init
+my @start = map { cut($_->[0], path => '/t37', file => $large, headers => ['x-mock', "A=partial:$_->[1]"])->[0] } [0, 700], [50_000, 50_000];
+all_like([exchange([map { [$_] } @start])], (qr/ 502 /) x 2);
+--- request
+GET /_log/t37
+--- response_body_like: ^(?:A partial unverified body=\d{3,4} [^\n]*\nA partial unverified body=5\d{4} [^\n]*\n|A partial unverified body=5\d{4} [^\n]*\nA partial unverified body=\d{3,4} [^\n]*\n)$
+
+=== TEST 38: streamed: a try that nobody took is made again elsewhere, written and signed anew
+--- http_config eval: $dead
+--- config eval: with($unbuffered, 'u')
+--- raw_request eval: cut(100, path => '/bucket', file => $large)
+--- raw_request_middle_delay: 0.1
+--- passed: B
+--- response_body_like eval: "key AKIDORIGINB\n.*data 300000 $hash"
+
+=== TEST 39: streamed: one that has begun is not
+--- config eval: with("$unbuffered proxy_next_upstream error http_503 non_idempotent;", 'origin_ab')
+--- init
+all_like([exchange([map { cut(1000, path => '/t39', file => $large, headers => ['x-mock', "A=$_"]) } 'partial:900', 'early:503'])], qr/ 502 /, qr/ 50[23] /);
+--- request
+GET /_log/t39
+--- response_body_like: ^(?:A (?:partial|early-503) unverified [^\n]*\n){2}$
+
+=== TEST 40: streamed: another location goes on, if nothing has been sent
+--- http_config
+    upstream u { server $TEST_NGINX_DEAD; s3_origin default $TEST_NGINX_CRED_A; }
+--- config eval
+"$ENV{TEST_NGINX_CLIENT} client_body_buffer_size 1k; location / { s3_resign on; proxy_pass http://u; proxy_request_buffering off; error_page 502 = \@on; }
+location \@on { s3_resign on; proxy_pass http://origin_b; }"
+--- raw_request eval: cut(100, path => '/bucket', file => $large)
+--- raw_request_middle_delay: 0.1
+--- passed: B
+--- response_body_like eval: "data 300000 $hash"
+
+=== TEST 41: streamed: else not; nor does it leave for one that does not sign, or lets in others
+--- http_config
+    upstream u { server $TEST_NGINX_DEAD; s3_origin default $TEST_NGINX_CRED_A; }
+--- config eval
+"$ENV{TEST_NGINX_CLIENT} client_body_buffer_size 1k; proxy_request_buffering off; proxy_intercept_errors on;
+location /t41-off { s3_resign on; proxy_pass http://u; error_page 502 = \@off; }
+location /t41-other { s3_resign on; proxy_pass http://u; error_page 502 = \@other; }
+location /t41 { s3_resign on; proxy_pass http://origin_a; error_page 502 = \@on; }
+location \@on { s3_resign on; proxy_pass http://origin_b; }
+location \@off { s3_resign off; proxy_pass http://origin_b; }
+location \@other { s3_resign on; proxy_pass http://origin_b; s3_client AKIDOTHER secret_key=x; }"
+--- init
+all_like([exchange([map { cut(1000, path => $_->[0], file => $large, headers => ['x-mock', "A=$_->[1]"]) }
+    ['/t41', 'partial:1500'], ['/t41-off', 'none'], ['/t41-other', 'none']])], qr/ 500 /, qr/ 500 /, qr/<Code>InvalidAccessKeyId</);
+--- request
+GET /_log/t41
+--- response_body_like: ^A partial unverified [^\n]*\n$
+--- error_log
+a form whose beginning is gone, or was replaced, is not forwarded
+a body that was decoded is not forwarded
+
+=== TEST 42: streamed: a body that is put in its place, or left out, is not sent
+--- http_config
+    upstream u { server $TEST_NGINX_DEAD; s3_origin default $TEST_NGINX_CRED_A; }
+--- config eval
+"$ENV{TEST_NGINX_CLIENT} $unbuffered location /t42 { s3_resign on; proxy_pass http://origin_a; proxy_set_body xyz; }
+location /t42-none { s3_resign on; proxy_pass http://origin_a; proxy_pass_request_body off; }
+location /t42-later { s3_resign on; proxy_pass http://u; error_page 502 = \@none; }
+location \@none { s3_resign on; proxy_pass http://origin_a; proxy_pass_request_body off; }"
+--- init
+for my $at (0, 100) {
+    all_like([exchange([map { cut($at, path => $_, file => $large) } '/t42', '/t42-none', '/t42-later'])], (qr/ 500 /) x 3);
+}
+--- request
+GET /_log/
+--- response_body_unlike: /t42
+
+=== TEST 43: streamed: after a refused form the connection to the origin is not used again
+--- http_config
+    upstream u { server $TEST_NGINX_A; keepalive 1; s3_origin default $TEST_NGINX_CRED_A; }
+--- config eval: with("$unbuffered proxy_http_version 1.1; proxy_set_header Connection '';", 'u')
+--- init
+my @forms = map { cut(100, path => '/t43', file => $large, @$_) } [], [], [more => [['content-length-range', 0, 1000]]], [];
+all_like([map { exchange([$_]) } @forms], qr/request 1\n.*data/s, qr/request 2\n.*data/s, qr/EntityTooLarge/, qr/request 1\n.*data/s);
+--- request
+GET /_log/t43
+--- response_body_like: ^(?:A 200 verified [^\n]*\n){2}A incomplete unverified [^\n]*\nA 200 verified [^\n]*\n$
+
+=== TEST 44: streamed: Expect: 100-continue
+--- config eval: with($unbuffered)
+--- raw_request eval
+my $form = raw('POST /bucket', S3Sign::v4_form(path => '/bucket', headers => ['expect', '100-continue']));
+[$form =~ /\A(.*?\r\n\r\n)(.*filename)(.*)\z/s]
+--- raw_request_middle_delay: 0.05
+--- error_code: 100
+--- response_body_like: ^HTTP/1\.1 200 .*verified yes.*data 5 2cf24dba
+
+=== TEST 45: streamed: a client that stalls, in its fields or in its file
+--- http_config
+    log_format line '$uri $status';
+--- config eval: with("$unbuffered client_body_timeout 100ms; access_log logs/access.log line;")
+--- init
+all_like([exchange([map { [substr cut($_, path => '/t45', file => $large)->[0], 0, 900 + $_] } 0, 10_000])], (qr/^$/) x 2);
+--- request
+GET /_log/t45
+--- response_body_like: ^A incomplete unverified [^\n]*\n$
+--- access_log
+/t45 408
+/t45 408
+
+=== TEST 46: streamed: time spent on other checks is not the client's
+--- skip_eval: 2: S3Test::lacks('http_auth_request_module')
+--- http_config
+    limit_req_zone $server_name zone=slow:64k rate=4r/s;
+--- config eval: with("$unbuffered client_body_timeout 100ms; auth_request /auth;") . 'location = /auth { limit_req zone=slow burst=2; empty_gif; }'
+--- init
+all_like([exchange([map { cut(100, path => '/t46', file => $large) } 1, 2])], (qr/verified yes.*data 300000 $hash/s) x 2);
+--- request
+GET /_log/t46
+--- response_body_like: ^(?:A 200 verified [^\n]*\n){2}$
+
+=== TEST 47: streamed: the next request of the connection, sent along
+--- config eval: with($unbuffered)
+--- init
+my @form = @{ cut(100, path => '/t47', file => $large, headers => ['connection', 'keep-alive']) };
+my $next = raw('GET /t47/key', h4(path => '/t47/key', host => 'localhost'));
+all_like([exchange([[$form[0], $form[1] . $next], [@form[0, 1], $next]])], (qr/verified yes.*line POST.*data 300000 $hash\nHTTP.*verified yes.*line GET/s) x 2);
+--- request
+GET /_log/t47/key
+--- response_body_like: ^(?:A 200 verified [^\n]*\n){2}$
+
+=== TEST 48: one without a length is read whole: the origin wants to know it
+--- config eval: with("$unbuffered proxy_http_version 1.1;")
+--- request eval: forms([file => $large, te => 5000])->{requests}
+--- more_headers eval: forms([file => $large, te => 5000])->{headers}
+--- passed: A
+--- response_body_like eval: "header Content-Length: 30\\d+\n.*data 300000 $hash"
+--- error_log
+a client request body is buffered to a temporary file
+
+=== TEST 49: streamed: V2 forms, ${filename}, grants and regions
+--- config eval
+my ($client, $reader) = map { "s3_client $_ secret_key=$S3Sign::Default{secret}" } 'AKIDCLIENT', 'AKIDR';
+my $grants = "$client allow=write buckets=mine-*; $reader allow=read;";
+"$ENV{TEST_NGINX_CLIENT} $unbuffered proxy_set_header X-Y ''; location / { s3_resign on; proxy_pass http://origin_a; s3_signature_v2 on; }
+location ~ ^/(mine|yours) { $grants s3_resign on; proxy_pass http://origin_a; }"
+--- request eval: [map { @{ requests($_) } } qw(v2 names grants)]
+--- more_headers eval: [map { @{ headers($_) } } qw(v2 names grants)]
+--- error_code eval: [200, 200, 403, 403, 400, 400, 400, 403, 403, (200) x @names, 200, 403, 403, 200]
+--- response_body_like eval
+['verified yes', "verified yes.*data 300000 $hash", ('<Code>') x 7, (map { "verified yes\n.*field key: user/\Q$_->[1]\E\n" } @names), 'verified yes', ('AccessDenied') x 2, 'verified']
+
+=== TEST 50: streamed: satisfy any does not go past a refused form
+--- config eval: with("$unbuffered satisfy any; allow all;")
+--- request eval: [map { $forms{bad}{requests}[$_] } 0, 1, 3]
+--- more_headers eval: [map { $forms{bad}{headers}[$_] } 0, 1, 3]
+--- error_code eval: [403, 403, 403]
+--- no_error_log
+connect to 127.0.0.1
+
+=== TEST 51: streamed: a retry of one that was there at once is made from memory
+--- config eval: with('proxy_request_buffering off; client_body_buffer_size 2m; proxy_next_upstream error non_idempotent;', 'origin_ab')
+--- request eval: my $form = forms([headers => ['x-mock', 'A=drop']]); $form->{requests}
+--- more_headers eval: forms([headers => ['x-mock', 'A=drop']])->{headers}
+--- passed: B
+--- response_body_like: data 5 2cf24dba
+
+=== TEST 52: auth_request asks another server about a form, whose body stays here
+--- skip_eval: 4: S3Test::lacks('http_auth_request_module')
+--- config eval
+"$ENV{TEST_NGINX_CLIENT} auth_request /auth; location /on { s3_resign on; proxy_pass http://origin_a; }
+location /off { s3_resign on; proxy_pass http://origin_a; $unbuffered }
+location = /auth { proxy_pass http://$ENV{TEST_NGINX_B}; proxy_pass_request_body off; proxy_set_header Content-Length ''; }"
+--- request eval: my $forms = forms([path => '/on'], [path => '/off']); $forms->{requests}
+--- more_headers eval: forms([path => '/on'], [path => '/off'])->{headers}
+--- error_code eval: [200, 200]
+--- response_body_like eval: [("^origin A\nverified yes.*data 5 2cf24dba") x 2]

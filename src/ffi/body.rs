@@ -6,6 +6,7 @@ use ngx::ffi::{
     ngx_alloc_chain_link, ngx_buf_t, ngx_chain_t, ngx_http_request_body_filter_pt,
     ngx_http_request_t, ngx_http_top_request_body_filter, ngx_int_t, ngx_pnalloc, ngx_pool_t,
 };
+use sigv4::Tail;
 
 use super::request::Request;
 use super::shim::*;
@@ -53,6 +54,9 @@ unsafe extern "C" fn filter(r: *mut ngx_http_request_t, input: *mut ngx_chain_t)
     })
 }
 
+/// What fills a body up; see `Tail`.
+static PADDING: [u8; 16 << 10] = [b' '; 16 << 10];
+
 enum Failure {
     Memory,
     Rejected(sigv4::Rejection),
@@ -83,7 +87,7 @@ unsafe fn take(
                 0 => &mut [][..],
                 _ => std::slice::from_raw_parts_mut((*buf).pos, length),
             };
-            let Plain { data, late } = verify(piece, ends).map_err(Failure::Rejected)?;
+            let Plain { data, tail } = verify(piece, ends).map_err(Failure::Rejected)?;
             if length > 0 {
                 (*buf).last = (*buf).pos.add(data.end);
                 (*buf).pos = (*buf).pos.add(data.start);
@@ -93,8 +97,8 @@ unsafe fn take(
             if !data.is_empty() {
                 plain.push(buf)?;
             }
-            if let Some(byte) = late {
-                plain.push(plain.byte_behind(buf, byte)?)?;
+            if !tail.text.is_empty() {
+                plain.push_tail(buf, &tail)?;
             } else if data.is_empty() && ends {
                 s3_shim_buf_forget_memory(buf);
                 plain.push(buf)?;
@@ -143,21 +147,42 @@ impl Chain {
         Ok(())
     }
 
-    /// A buffer of one byte, now the last of the body instead of `buf`.
-    fn byte_behind(&self, buf: *mut ngx_buf_t, byte: u8) -> Result<*mut ngx_buf_t, Failure> {
-        // SAFETY: the pool by `new`; `buf` is a buffer of nginx's.
-        unsafe {
-            let data = ngx_pnalloc(self.pool, 1).cast::<u8>();
-            if data.is_null() {
+    /// Ends the body with that, instead of with `buf`.
+    fn push_tail(&mut self, buf: *mut ngx_buf_t, tail: &Tail) -> Result<(), Failure> {
+        // SAFETY: the pool by `new`, which gives as much as is written.
+        let text = unsafe {
+            let text = ngx_pnalloc(self.pool, tail.text.len()).cast::<u8>();
+            if text.is_null() {
                 return Err(Failure::Memory);
             }
-            data.write(byte);
-            let behind = s3_shim_buf_behind(self.pool, buf, data, 1);
-            if behind.is_null() {
-                return Err(Failure::Memory);
-            }
-            Ok(behind)
+            text.copy_from_nonoverlapping(tail.text.as_ptr(), tail.text.len());
+            text
+        };
+        let mut last = self.push_behind(buf, text, tail.text.len())?;
+        let mut padding = tail.padding;
+        while padding > 0 {
+            let length = usize::try_from(padding).map_or(PADDING.len(), |p| p.min(PADDING.len()));
+            // nginx only reads it.
+            last = self.push_behind(last, PADDING.as_ptr().cast_mut(), length)?;
+            padding -= length as u64;
         }
+        Ok(())
+    }
+
+    /// A buffer for bytes that outlive the request, now the last of the body instead of `buf`.
+    fn push_behind(
+        &mut self,
+        buf: *mut ngx_buf_t,
+        data: *mut u8,
+        length: usize,
+    ) -> Result<*mut ngx_buf_t, Failure> {
+        // SAFETY: the pool by `new`; `buf` is a buffer of nginx's, or was made here.
+        let behind = unsafe { s3_shim_buf_behind(self.pool, buf, data, length) };
+        if behind.is_null() {
+            return Err(Failure::Memory);
+        }
+        self.push(behind)?;
+        Ok(behind)
     }
 }
 

@@ -20,7 +20,9 @@ use ngx::ffi::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
-use super::shim::{Ssl, s3_layout_fits, s3_shim_default_ssl_name, s3_shim_tls_settings};
+use super::shim::{
+    Ssl, s3_layout_fits, s3_shim_default_ssl_name, s3_shim_streams_bodies, s3_shim_tls_settings,
+};
 use super::upstream::Upstream;
 use super::{OK, bytes, str_of};
 use crate::checks::Checks;
@@ -594,6 +596,13 @@ impl Level {
                 name: (name.len > 0).then(|| without_port(bytes(name)).into()),
             }))
         }
+    }
+
+    /// Whether `proxy_pass` forwards a body while it reads it.
+    pub(crate) fn streams_bodies(&self) -> bool {
+        let conf = self.0.proxy_conf();
+        // SAFETY: the location's proxy configuration, merged.
+        conf.is_some_and(|conf| unsafe { s3_shim_streams_bodies(conf) != 0 })
     }
 
     pub(crate) fn pass(&self) -> Pass {

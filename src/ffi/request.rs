@@ -8,15 +8,15 @@ use ngx::ffi::{
     NGX_HTTP_GET, NGX_HTTP_HEAD, ngx_chain_t, ngx_http_complex_value, ngx_http_complex_value_t,
     ngx_http_core_run_phases, ngx_http_discard_request_body, ngx_http_filter_finalize_request,
     ngx_http_finalize_request, ngx_http_get_variable, ngx_http_output_filter,
-    ngx_http_output_header_filter_pt, ngx_http_read_client_request_body, ngx_http_request_t,
-    ngx_http_send_header, ngx_http_top_header_filter, ngx_int_t, ngx_list_part_t, ngx_list_push,
-    ngx_log_t, ngx_pnalloc, ngx_pool_cleanup_add, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
-    ngx_variable_value_t,
+    ngx_http_output_header_filter_pt, ngx_http_read_client_request_body,
+    ngx_http_read_unbuffered_request_body, ngx_http_request_t, ngx_http_send_header,
+    ngx_http_top_header_filter, ngx_int_t, ngx_list_part_t, ngx_list_push, ngx_log_t, ngx_pnalloc,
+    ngx_pool_cleanup_add, ngx_str_t, ngx_table_elt_t, ngx_uint_t, ngx_variable_value_t,
 };
 use sigv4::{Header, Headers};
 
 use super::shim::*;
-use super::{DONE, ERROR, INTERNAL_SERVER_ERROR, NOT_ALLOWED, OK, bytes, guarded, str_of};
+use super::{AGAIN, DONE, ERROR, INTERNAL_SERVER_ERROR, NOT_ALLOWED, OK, bytes, guarded, str_of};
 use crate::conf::{LocationConf, MainConf};
 use crate::context::Context;
 use crate::{hooks, module};
@@ -132,6 +132,19 @@ impl<'r> Request<'r> {
     pub(crate) fn is_unbuffered(self) -> bool {
         // SAFETY: reads a bit of a request in progress.
         unsafe { s3_shim_is_unbuffered(self.as_ptr()) != 0 }
+    }
+
+    /// For an upstream request that begins: has it the rest of the body sent on while it is read, if so
+    /// many bytes have been read by now, and none is gone.
+    pub(crate) fn resume_unbuffered(self, read: u64) -> Option<()> {
+        // Without a body there is nothing that could be read.
+        if !self.has_read_body() {
+            return None;
+        }
+        let read = read.try_into().ok()?;
+        // SAFETY: a request in progress with an upstream, for which nginx has written the head.
+        let resumed = unsafe { s3_shim_resume_unbuffered(self.as_ptr(), read) };
+        (resumed == OK).then_some(())
     }
 
     /// The bytes that came from the client and went to it, heads and bodies.
@@ -280,12 +293,22 @@ impl<'r> Request<'r> {
         !self.raw().request_body.is_null()
     }
 
-    /// From the access phase: reads all of the body, then runs that phase again.
-    pub(crate) fn read_body(self) -> ngx_int_t {
+    /// Whether its body is the one that the client sent: the subrequests of `auth_request` are given an
+    /// empty one instead.
+    pub(crate) fn has_client_body(self) -> bool {
+        ptr::eq(self.raw().request_body, self.main().raw().request_body)
+    }
+
+    /// From the access phase: reads the body, then runs that phase again: all of it, or `unbuffered`
+    /// as much as the form's fields take.
+    pub(crate) fn read_body(self, unbuffered: bool) -> ngx_int_t {
         // SAFETY: a request in its access phase, whose body is not yet read. nginx counts the reading
         // as a use of the request, which ends here once: with a status, by which the request ends
         // too, whatever `satisfy` says, or with NGX_DONE. The caller leaves the request alone.
         unsafe {
+            if unbuffered {
+                s3_shim_set_unbuffered(self.as_ptr());
+            }
             let status = ngx_http_read_client_request_body(self.as_ptr(), Some(body_read));
             let is_final = status >= ngx::ffi::NGX_HTTP_SPECIAL_RESPONSE as ngx_int_t;
             ngx_http_finalize_request(self.as_ptr(), if is_final { status } else { DONE });
@@ -457,9 +480,46 @@ impl<'r> Request<'r> {
     }
 }
 
+/// The body has been read, or its beginning, where it is not buffered.
 unsafe extern "C" fn body_read(r: *mut ngx_http_request_t) {
-    // SAFETY: nginx's request, whose access phase waits for this. Nothing here can panic.
+    // SAFETY: nginx's request, whose access phase waits for this.
     unsafe {
+        if s3_shim_is_reading_body(r) == 0 || is_enough(r) {
+            run_phases(r);
+        } else {
+            (*r).read_event_handler = Some(read_on);
+        }
+    }
+}
+
+/// There may be more of a body that is not buffered.
+unsafe extern "C" fn read_on(r: *mut ngx_http_request_t) {
+    // SAFETY: as in `body_read`.
+    unsafe {
+        match ngx_http_read_unbuffered_request_body(r) {
+            AGAIN if !is_enough(r) => {}
+            OK | AGAIN => run_phases(r),
+            failed => ngx_http_finalize_request(r, failed),
+        }
+    }
+}
+
+/// # Safety
+/// As of `body_read`.
+unsafe fn is_enough(r: *mut ngx_http_request_t) -> bool {
+    guarded(false, || {
+        // SAFETY: by this function's contract.
+        let context = unsafe { Request::from_ptr(r) }.and_then(Request::context);
+        context.is_some_and(hooks::form::has_fields)
+    })
+}
+
+/// # Safety
+/// As of `body_read`.
+unsafe fn run_phases(r: *mut ngx_http_request_t) {
+    // SAFETY: by this function's contract.
+    unsafe {
+        s3_shim_pause_reading(r);
         (*r).write_event_handler = Some(ngx_http_core_run_phases);
         ngx_http_core_run_phases(r);
     }

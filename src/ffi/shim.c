@@ -88,6 +88,79 @@ s3_shim_is_unbuffered(ngx_http_request_t *r)
 }
 
 
+void
+s3_shim_set_unbuffered(ngx_http_request_t *r)
+{
+    r->request_body_no_buffering = 1;
+}
+
+
+/* Is there more of the body to come, which is read as it is forwarded? */
+ngx_uint_t
+s3_shim_is_reading_body(ngx_http_request_t *r)
+{
+    return r->reading_body;
+}
+
+
+/* Does the location forward bodies while it reads them? */
+ngx_uint_t
+s3_shim_streams_bodies(ngx_http_upstream_conf_t *conf)
+{
+    return !conf->request_buffering && conf->pass_request_body;
+}
+
+
+/*
+ * Nothing more of the body is read until it is asked for, however long that
+ * takes.
+ */
+void
+s3_shim_pause_reading(ngx_http_request_t *r)
+{
+    if (r->connection->read->timer_set) {
+        ngx_del_timer(r->connection->read);
+    }
+
+    r->read_event_handler = ngx_http_block_reading;
+}
+
+
+/*
+ * Part of the body was read before the upstream asked for it, and nginx has
+ * taken that for all of it. Has it the rest read and sent on, if there is just
+ * what was read, `length` bytes, to begin with.
+ */
+ngx_int_t
+s3_shim_resume_unbuffered(ngx_http_request_t *r, off_t length)
+{
+    off_t                 kept;
+    ngx_chain_t          *cl;
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+    kept = 0;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        kept += ngx_buf_size(cl->buf);
+    }
+
+    if (kept != length || u->request_bufs == NULL
+        || !u->conf->pass_request_body)
+    {
+        return NGX_ERROR;
+    }
+
+    /* the head alone, as where nginx does not buffer on its own */
+
+    u->request_bufs->next = NULL;
+
+    r->request_body_no_buffering = 1;
+
+    return NGX_OK;
+}
+
+
 ngx_uint_t
 s3_shim_buf_is_last(ngx_buf_t *b)
 {

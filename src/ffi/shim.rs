@@ -24,6 +24,14 @@ unsafe extern "C" {
     pub(super) fn s3_shim_no_error_page(r: *mut ngx_http_request_t);
     pub(super) fn s3_shim_answered(r: *mut ngx_http_request_t);
     pub(super) fn s3_shim_is_unbuffered(r: *mut ngx_http_request_t) -> ngx_uint_t;
+    pub(super) fn s3_shim_set_unbuffered(r: *mut ngx_http_request_t);
+    pub(super) fn s3_shim_is_reading_body(r: *mut ngx_http_request_t) -> ngx_uint_t;
+    pub(super) fn s3_shim_streams_bodies(conf: *mut ngx_http_upstream_conf_t) -> ngx_uint_t;
+    pub(super) fn s3_shim_pause_reading(r: *mut ngx_http_request_t);
+    pub(super) fn s3_shim_resume_unbuffered(
+        r: *mut ngx_http_request_t,
+        length: libc::off_t,
+    ) -> ngx_int_t;
     pub(super) fn s3_shim_buf_is_last(b: *mut ngx_buf_t) -> ngx_uint_t;
     pub(super) fn s3_shim_buf_in_memory(b: *mut ngx_buf_t) -> ngx_uint_t;
     pub(super) fn s3_shim_buf_forget_memory(b: *mut ngx_buf_t);

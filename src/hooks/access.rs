@@ -39,7 +39,7 @@ pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
     {
         match form::verify(request, context, &view) {
             Some(decided) => verified = decided,
-            None => return request.read_body(),
+            None => return request.read_body(form::is_streamed(context)),
         }
     }
     if let Some(started) = started {

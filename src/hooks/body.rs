@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use ngx::ffi::ngx_int_t;
-use sigv4::{Body, Checksum, Rejection};
+use sigv4::{Body, Checksum, Rejection, Tail};
 
 use crate::context::Context;
 use crate::ffi::request::Request;
@@ -21,8 +21,8 @@ pub(crate) struct Upload {
 /// What is left of a piece of the body.
 pub(crate) struct Plain {
     pub(crate) data: Range<usize>,
-    /// The body's last byte, which had been held back, where the piece has no room for it.
-    pub(crate) late: Option<u8>,
+    /// The body's end, which had been held back, where the piece has no room for it.
+    pub(crate) tail: Tail,
 }
 
 impl Upload {
@@ -39,7 +39,9 @@ impl Upload {
             data.end += 1;
             late = None;
         }
-        Ok(Plain { data, late })
+        let mut tail = Tail::default();
+        tail.text.extend(late);
+        Ok(Plain { data, tail })
     }
 
     /// Whether the body is there as a whole, and verified.

@@ -1,9 +1,13 @@
-//! Browsers' forms. The signature is in the body, so that is read in the access phase, all of it;
-//! a form that is refused is refused as soon as its fields are there. nginx stores the file alone, and
-//! the fields are written anew for each origin.
+//! Browsers' forms. The signature is in the body, so that is read in the access phase: all of it, or
+//! what is ahead of the file where bodies are not buffered. A form that is refused is refused as soon
+//! as its fields are there. nginx stores or forwards the file alone, and the fields are written anew
+//! for each origin.
 
 use ngx::ffi::ngx_time;
-use sigv4::{Form, FormDecoder, Headers, PendingForm, Refused, Rejection, Timestamp, Verified};
+use sigv4::{
+    Form, FormDecoder, FormStream, Headers, PendingForm, Refused, Rejection, Tail, Timestamp,
+    Verified,
+};
 
 use crate::context::Context;
 use crate::ffi::request::Request;
@@ -18,10 +22,12 @@ pub(crate) struct Posted<'r> {
     fields: Option<(&'r [u8], PendingForm<'r>)>,
     /// nginx has handed over all of it.
     ended: bool,
+    /// Where it is forwarded while it arrives; of an announced length, since origins want one.
+    stream: Option<FormStream>,
 }
 
-/// The access phase of a form: for the first time, when the body has been read, and where an internal
-/// redirect has led to other clients and rules. None: the body has to be read first.
+/// The access phase of a form: for the first time, when enough of the body has been read, and where an
+/// internal redirect has led to other clients and rules. None: the body has to be read first.
 pub(crate) fn verify<'r>(
     request: Request<'r>,
     context: &Context<'r>,
@@ -47,27 +53,55 @@ pub(crate) fn verify<'r>(
                     decoder,
                     fields: None,
                     ended: false,
+                    stream: (request.body_length())
+                        .filter(|_| request.location_conf().streams_bodies())
+                        .map(FormStream::new),
                 }));
                 return None;
             }
             Err(rejection) => return Some(Err(refused(rejection, b""))),
         }
     };
-    let Posted {
-        decoder,
-        fields: Some((head, _)),
-        ended: true,
-    } = posted
-    else {
+    let (decoder, Some((head, _)), true) = (
+        &posted.decoder,
+        &posted.fields,
+        posted.ended || posted.stream.is_some(),
+    ) else {
         // A request without a body has no fields.
         return Some(Err(refused(Rejection::MalformedForm, b"")));
     };
     let verified = verify_fields(request, view, decoder, head).and_then(|pending| {
         let access_key = pending.access_key();
-        let complete = pending.complete(decoder);
-        complete.map_err(|rejection| refused(rejection, access_key))
+        let verified = match &posted.stream {
+            Some(stream) => pending.streamed(decoder, stream),
+            None => pending.complete(decoder),
+        };
+        verified.map_err(|rejection| refused(rejection, access_key))
     });
     Some(verified)
+}
+
+/// Whether a form is to be forwarded while it arrives.
+pub(crate) fn is_streamed(context: &Context<'_>) -> bool {
+    let posted = context.posted.borrow();
+    posted
+        .as_deref()
+        .is_some_and(|posted| posted.stream.is_some())
+}
+
+/// Whether a form's fields are there: it can be decided on.
+pub(crate) fn has_fields(context: &Context<'_>) -> bool {
+    let posted = context.posted.borrow();
+    posted
+        .as_deref()
+        .is_some_and(|posted| posted.fields.is_some())
+}
+
+/// How much of the form behind its fields is there, where the rest is still on its way.
+pub(crate) fn begun(context: &Context<'_>) -> Option<u64> {
+    let posted = context.posted.borrow();
+    let posted = posted.as_deref().filter(|posted| !posted.ended)?;
+    posted.stream.as_ref().map(FormStream::sent)
 }
 
 /// Takes a piece of the body; what is left is the file.
@@ -78,7 +112,10 @@ pub(crate) fn take<'r>(
     piece: &mut [u8],
     ends: bool,
 ) -> Result<Plain, Rejection> {
-    let data = posted.decoder.decode(piece)?;
+    let data = match &mut posted.stream {
+        Some(stream) => stream.take(&mut posted.decoder, piece)?,
+        None => posted.decoder.decode(piece)?,
+    };
     if posted.fields.is_none()
         && let Some(head) = posted.decoder.head()
     {
@@ -96,11 +133,15 @@ pub(crate) fn take<'r>(
     if let Some((_, pending)) = &posted.fields {
         pending.check_length(&posted.decoder)?;
     }
+    let mut tail = Tail::default();
     if ends {
         posted.decoder.finish()?;
+        if let (Some(stream), Some((_, pending))) = (&posted.stream, &posted.fields) {
+            tail = stream.end(&posted.decoder, pending)?;
+        }
         posted.ended = true;
     }
-    Ok(Plain { data, late: None })
+    Ok(Plain { data, tail })
 }
 
 fn verify_fields<'r>(

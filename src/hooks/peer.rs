@@ -14,6 +14,7 @@ use crate::ffi::request::Request;
 use crate::ffi::upstream::{HeadSlot, Pick};
 use crate::ffi::{now, worker};
 use crate::hooks::body::Upload;
+use crate::hooks::form;
 use crate::hooks::output::Framer;
 use crate::log::log_error;
 use crate::status::counters::Try;
@@ -34,7 +35,7 @@ pub(crate) fn starts(request: Request<'_>) -> Start {
             let upload = context.upload.borrow();
             upload.as_deref().is_some_and(Upload::is_framed) || context.posted.borrow().is_some()
         };
-        if main.context().is_some_and(is_decoded) {
+        if request.has_client_body() && main.context().is_some_and(is_decoded) {
             log_error!(
                 request.log(),
                 "a body that was decoded is not forwarded with \"s3_resign off\""
@@ -60,6 +61,16 @@ pub(crate) fn starts(request: Request<'_>) -> Start {
             request.log(),
             "a subrequest for another URI, \"{}\", is not forwarded",
             request.uri_and_args().0.escape_ascii()
+        );
+        return Start::Refuse;
+    }
+    if request.is_main()
+        && let Some(read) = main.context().and_then(form::begun)
+        && request.resume_unbuffered(read).is_none()
+    {
+        log_error!(
+            request.log(),
+            "a form whose beginning is gone, or was replaced, is not forwarded"
         );
         return Start::Refuse;
     }

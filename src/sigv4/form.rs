@@ -5,16 +5,19 @@
 //!
 //! A [`FormDecoder`] takes the form apart as it arrives, down to what is to be stored of it: the file
 //! and the form's end. [`verify_form`] verifies the fields ahead of the file. For an origin the fields
-//! are written anew, with a policy that allows just them.
+//! are written anew, with a policy that allows just them. A [`FormStream`] is for forms of which the
+//! file is sent on while it arrives.
 mod decoder;
 mod fields;
 mod part;
 mod policy;
 mod post;
+mod stream;
 mod verify;
 
 pub(crate) use self::post::{Post, Signer};
 pub use self::{
     decoder::FormDecoder,
+    stream::{FormStream, Tail},
     verify::{PendingForm, verify_form},
 };

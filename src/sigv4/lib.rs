@@ -41,7 +41,7 @@ pub use crate::{
     },
     date::Timestamp,
     error::{Malformed, Rejection, Unsignable},
-    form::{FormDecoder, PendingForm, verify_form},
+    form::{FormDecoder, FormStream, PendingForm, Tail, verify_form},
     grant::{Allow, BucketPattern, Client, Clients, Grant},
     keys::{Credential, KeyCache, SecretKey},
     operation::{Encoded, Operation, ResourcePath, operation},

@@ -18,10 +18,13 @@ import urllib3
 from adapters import Boto3
 from botocore.config import Config
 from browser import Browser
+from conftest import CLIENT, Endpoint
 from minio.datatypes import PostPolicy
+from servers import Credentials, Nginx, S3sFs, free_port
 
 BUCKET = "posted"
-LARGE = os.urandom(3 << 20)
+# Without a carriage return: where one is the last byte that has come, s3s-fs takes no more than 64 KiB at once.
+LARGE = os.urandom(3 << 20).replace(b"\r", b"\n")
 
 
 def signer(endpoint, version="s3v4"):
@@ -39,12 +42,17 @@ def send(url, fields, body, filename="f.bin"):
 
 # Swift knows no forms. s3s-fs answers before it has read the very end of one, and then closes the
 # connection: as likely as not, one kept alive is gone when it is used again.
-DOORS = {"s3s": ["closing", "closing, unbuffered"], "ceph": ["default", "unbuffered", "closing"]}
+DOORS = [("s3s", "closing"), ("s3s", "closing, unbuffered"), ("ceph", "default"), ("ceph", "unbuffered"), ("ceph", "closing")]
 
 
-@pytest.fixture(scope="module", params=DOORS)
-def name(request):
+@pytest.fixture(scope="module", params=DOORS, ids=", ".join)
+def name_and_variant(request):
     return request.param
+
+
+@pytest.fixture(scope="module")
+def name(name_and_variant):
+    return name_and_variant[0]
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +61,8 @@ def site(name, sites):
 
 
 @pytest.fixture(scope="module")
-def door(name, site):
-    return site.proxied[DOORS[name][0]]
+def door(name_and_variant, site):
+    return site.proxied[name_and_variant[1]]
 
 
 @pytest.fixture
@@ -66,25 +74,44 @@ def direct(site, tmp_path):
 
 
 @pytest.mark.parametrize("body", [b"", b"hello", LARGE], ids=len)
-def test_boto3(name, site, direct, body):
-    for variant in DOORS[name]:
-        post = signer(site.proxied[variant]).generate_presigned_post(
-            BUCKET, "user/${filename}", Fields={"Content-Type": "image/png", "x-amz-meta-a": "b"},
-            Conditions=[["starts-with", "$Content-Type", "image/"], {"x-amz-meta-a": "b"}, ["content-length-range", 0, len(LARGE)]],
-        )
-        answer = send(post["url"], post["fields"], body, "a b+c%.png")
-        assert (answer.status, answer.data) == (204, b"")
-        assert direct.get(BUCKET, "user/a b+c%.png") == body
-        head = signer(site.direct).head_object(Bucket=BUCKET, Key="user/a b+c%.png")
-        assert (head["ContentType"], head["Metadata"]) == ("image/png", {"a": "b"})
-        signer(site.direct).delete_object(Bucket=BUCKET, Key="user/a b+c%.png")
+def test_boto3(site, door, direct, body):
+    post = signer(door).generate_presigned_post(
+        BUCKET, "user/${filename}", Fields={"Content-Type": "image/png", "x-amz-meta-a": "b"},
+        Conditions=[["starts-with", "$Content-Type", "image/"], {"x-amz-meta-a": "b"}, ["content-length-range", 0, len(LARGE)]],
+    )
+    answer = send(post["url"], post["fields"], body, "a b+c%.png")
+    assert (answer.status, answer.data) == (204, b"")
+    assert direct.get(BUCKET, "user/a b+c%.png") == body
+    head = signer(site.direct).head_object(Bucket=BUCKET, Key="user/a b+c%.png")
+    assert (head["ContentType"], head["Metadata"]) == ("image/png", {"a": "b"})
 
 
-@pytest.mark.parametrize("name", ["ceph"], scope="module")
-def test_boto3_v2(site, direct):
-    post = signer(site.proxied["v2"], "s3").generate_presigned_post(BUCKET, "old.txt")
+@pytest.mark.parametrize("size", [4, 6, len(LARGE)])
+def test_of_another_length_than_allowed(site, door, direct, size):
+    post = signer(door).generate_presigned_post(BUCKET, "key", Conditions=[["content-length-range", 5, 5]])
+    answer = send(post["url"], post["fields"], LARGE[:size])
+    assert answer.status == 400 and (b"EntityTooSmall" if size < 5 else b"EntityTooLarge") in answer.data
+    assert signer(site.direct).list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
+    assert send(post["url"], post["fields"], LARGE[:5]).status == 204
+    assert direct.get(BUCKET, "key") == LARGE[:5]
+
+
+@pytest.mark.parametrize("behind", [b"send", b"x" * 50_000], ids=len)
+def test_fields_behind_the_file(door, direct, behind):
+    """As a browser sends a button's that is there; they stay here."""
+    post = signer(door).generate_presigned_post(BUCKET, "key")
+    answer = urllib3.request("POST", post["url"], fields=[*post["fields"].items(), ("file", ("f.bin", LARGE)), ("submit", behind)],
+                             retries=False)
+    assert answer.status == 204, answer.data
+    assert direct.get(BUCKET, "key") == LARGE
+
+
+@pytest.mark.parametrize("name_and_variant", [("ceph", "v2")], ids=", ".join, indirect=True)
+def test_boto3_v2(site, door, direct):
+    post = signer(door, "s3").generate_presigned_post(BUCKET, "old.txt")
     assert "AWSAccessKeyId" in post["fields"]
-    assert send(post["url"], post["fields"], b"old").status == 204
+    answer = send(post["url"], post["fields"], b"old")
+    assert answer.status == 204, answer.data
     assert direct.get(BUCKET, "old.txt") == b"old"
     assert send(f"{site.proxy.url}/{BUCKET}", post["fields"], b"old").status == 400
 
@@ -103,14 +130,16 @@ def test_minio(door, direct):
     assert send(f"{door.url}/{BUCKET}", {"key": "yours/a", **fields}, b"minio").status == 403
 
 
-def test_curl(door, direct, tmp_path):
-    """Which escapes names in its own way, and here does not know the length ahead."""
+@pytest.mark.parametrize("announced", ["announced", "chunked"])
+def test_curl(door, direct, tmp_path, announced):
+    """Which escapes names in its own way, and need not tell the length ahead."""
+    head = ["-H", "Transfer-Encoding: chunked"] if announced == "chunked" else []
     (tmp_path / "it's; a=1, \"file\".bin").write_bytes(LARGE)
     post = signer(door).generate_presigned_post(
         BUCKET, "curl/file", Fields={"success_action_status": "201"}, Conditions=[{"success_action_status": "201"}])
     fields = [word for name, value in post["fields"].items() for word in ("--form-string", f"{name}={value}")]
     answer = subprocess.run(
-        ["curl", "-sS", "-H", "Transfer-Encoding: chunked", "-w", "\n%{http_code}", *fields,
+        ["curl", "-sS", *head, "-w", "\n%{http_code}", *fields,
          "-F", 'file=@"it\'s; a=1, \\"file\\".bin"', post["url"]],
         cwd=tmp_path, check=True, capture_output=True, text=True, timeout=60).stdout
     assert answer.endswith("\n201") and "<Key>curl/file</Key>" in answer, answer
@@ -199,3 +228,42 @@ def test_a_browser(site, door, direct, tmp_path):
         assert address == post["url"] and "AccessDenied" in text and "Policy Condition failed" in text
         assert not [path for path in asked if path.startswith("/done")]
         assert signer(site.direct).list_objects_v2(Bucket=BUCKET)["KeyCount"] == 1
+
+
+@pytest.fixture(params=["on", "off"])
+def buffering(request):
+    return request.param
+
+
+def test_a_large_file(folder, buffering):
+    """As large as 64 MiB: without buffering, neither memory nor a file holds more of it than of a small one."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with S3sFs(folder / f"s3s-form-{buffering}", Credentials("AKIDORIGIN", "originSecret", "us-west-2")) as origin, Nginx(
+            folder / f"nginx-form-{buffering}", f"""
+            client_max_body_size 0;
+            s3_client {CLIENT.access_key} secret_key={CLIENT.secret_key};
+            upstream u {{ server {origin.address}; {origin.s3_origin()} }}
+            server {{
+                listen 127.0.0.1:{port};
+                location / {{ s3_resign on; proxy_pass http://u; proxy_request_buffering {buffering}; }}
+            }}""", port, workers=1) as nginx:
+        (origin.data / BUCKET).mkdir()
+        post = signer(Endpoint(url, CLIENT)).generate_presigned_post(BUCKET, "key")
+        [idle] = nginx.memory("VmHWM")
+        peaks = []
+        for pieces in (1, 64):
+            data = [bytes([64 + n]) * (1 << 20) for n in range(pieces)]
+            body, content_type = urllib3.encode_multipart_formdata({**post["fields"], "file": ("f.bin", b"<file>")})
+            start, end = body.split(b"<file>")
+            answer = urllib3.request(
+                "POST", post["url"], body=iter([start, *data, end]), retries=False,
+                headers={"Content-Type": content_type, "Content-Length": str(len(start) + len(end) + (pieces << 20))})
+            assert answer.status == 204, answer.data
+            with (origin.data / BUCKET / "key").open("rb") as stored:
+                assert all(stored.read(1 << 20) == piece for piece in data) and stored.read(1) == b""
+            peaks += nginx.memory("VmHWM")
+        log = nginx.error_log.read_text()
+    small, large = peaks
+    assert large < idle + (2 << 20) and large < small + (1 << 18)
+    assert ("is buffered to a temporary file" in log) == (buffering == "on")

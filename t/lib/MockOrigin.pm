@@ -268,6 +268,7 @@ sub describe {
         'body ' . length($request->{body}) . ' ' . sha256_hex($request->{body}),
         (map {"field $_"} @{ $got->{fields} || [] }),
         (map {"policy $_"} grep {defined} $got->{policy}),
+        (map {"padding $_"} grep {$_} $got->{padding}),
         defined $got->{data} ? 'data ' . length($got->{data}) . ' ' . sha256_hex($got->{data}) : ();
 }
 

@@ -244,9 +244,11 @@ sub verify_form {
     my ($type) = @{ $request->{headers}{'content-type'} };
     my ($boundary) = $type =~ m{^multipart/form-data;(?: charset=[-\w]+;)? ?boundary="?([^"\s;]+)"?$}i
         or return $no->("content type $type");
-    return $no->('the body does not end as a form')
-        if $request->{body} !~ /\r\n--\Q$boundary\E--(?:\r\n)?\z/;
-    my @parts = split /\r\n--\Q$boundary\E(?:--)?(?:\r\n|\z)/, "\r\n$request->{body}", -1;
+    # behind the end may be spaces
+    my ($form, $padding) = $request->{body} =~ /\A(.*\r\n--\Q$boundary\E--(?:\r\n)?)( *)\z/s
+        or return $no->('the body does not end as a form');
+    $got->{padding} = length $padding;
+    my @parts = split /\r\n--\Q$boundary\E(?:--)?(?:\r\n|\z)/, "\r\n$form", -1;
     return $no->('something ahead of the form') if shift(@parts) ne '';
     return $no->('something behind the form')   if pop(@parts) ne '';
     my (%field, @names, $file);

@@ -25,7 +25,7 @@ const MAX_TRAILING_HEAD: usize = 4 << 10;
 const MAX_BOUNDARY: usize = 70;
 
 /// What ends a form behind its last delimiter.
-const CLOSE: &[u8; 4] = b"--\r\n";
+pub(super) const CLOSE: [u8; 4] = *b"--\r\n";
 
 /// A form as far as it has arrived.
 #[derive(Debug)]
@@ -194,6 +194,12 @@ impl FormDecoder {
     /// Bytes to be stored of a complete form.
     pub(super) fn stored_length(&self) -> u64 {
         self.file_length + (self.delimiter.len() + self.closed) as u64
+    }
+
+    /// Bytes of the file with the delimiter behind it, as soon as that has come.
+    pub(super) fn delimited_length(&self) -> Option<u64> {
+        self.is_behind_file()
+            .then(|| self.file_length + self.delimiter.len() as u64)
     }
 
     /// The boundary between two hyphens and a line's end.

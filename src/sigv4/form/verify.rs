@@ -1,5 +1,7 @@
 //! Whether a form is let in.
-use super::{decoder::FormDecoder, fields::FormFields, policy::Policy, post::Post};
+use super::{
+    decoder::FormDecoder, fields::FormFields, policy::Policy, post::Post, stream::FormStream,
+};
 use crate::{
     canonical::{self, ALGORITHM},
     date::{AmzDate, Timestamp},
@@ -45,19 +47,37 @@ impl<'r> PendingForm<'r> {
     ///
     /// # Errors
     /// If it is not complete, or its file is not as long as the policy demands.
-    pub fn complete(mut self, form: &FormDecoder) -> Result<Verified<'r>, Rejection> {
+    pub fn complete(self, form: &FormDecoder) -> Result<Verified<'r>, Rejection> {
+        self.check_end(form)?;
+        Ok(self.let_in(form.stored_length()))
+    }
+
+    /// A form of which the file is still to come, or was let through `stream` as it came: that holds
+    /// back its end until the rest is verified too.
+    ///
+    /// # Errors
+    /// If there is more of it already than was announced.
+    pub fn streamed(
+        self,
+        form: &FormDecoder,
+        stream: &FormStream,
+    ) -> Result<Verified<'r>, Rejection> {
+        let length = stream.behind_head(form)?;
+        Ok(self.let_in(length))
+    }
+
+    pub(super) fn check_end(&self, form: &FormDecoder) -> Result<(), Rejection> {
         form.finish()?;
         self.check_length(form)?;
-        if form.file_length() < *self.post.length.start() {
-            return Err(Rejection::EntityTooSmall);
+        match form.file_length() < *self.post.length.start() {
+            true => Err(Rejection::EntityTooSmall),
+            false => Ok(()),
         }
-        self.post.stored_length = form.stored_length();
-        Ok(Verified::of_form(
-            self.access_key,
-            self.path,
-            self.region,
-            self.post,
-        ))
+    }
+
+    fn let_in(mut self, stored_length: u64) -> Verified<'r> {
+        self.post.stored_length = stored_length;
+        Verified::of_form(self.access_key, self.path, self.region, self.post)
     }
 }
 

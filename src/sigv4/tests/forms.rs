@@ -405,6 +405,93 @@ fn a_form_is_written_anew() {
     assert_eq!(origin_reads(&wire, &body), (b"user/f.txt".to_vec(), 5));
 }
 
+/// What goes out of a form that is sent on while it arrives, and what is left for its end; with a length
+/// announced that differs from its own by `more`.
+fn stream(
+    form: &Form,
+    body: &[u8],
+    pieces: &[usize],
+    more: i64,
+) -> Result<(Vec<u8>, Tail), Rejection> {
+    let text = form.head();
+    let raw = Raw::new(&text);
+    let mut decoder = FormDecoder::new(&raw.request())?;
+    let mut stream = FormStream::new(body.len().checked_add_signed(more as isize).unwrap() as u64);
+    let mut sent = Vec::new();
+    let mut body = body.to_vec();
+    let mut rest = body.as_mut_slice();
+    let mut pieces = pieces.iter();
+    while !rest.is_empty() {
+        let length = pieces.next().map_or(rest.len(), |at| rest.len().min(*at));
+        let (piece, tail) = rest.split_at_mut(length);
+        let data = stream.take(&mut decoder, piece)?;
+        sent.extend_from_slice(&piece[data]);
+        assert_eq!(stream.sent(), sent.len() as u64);
+        rest = tail;
+    }
+    decoder.finish()?;
+    let head = decoder.head().unwrap().to_vec();
+    let verify = || {
+        let clients = Directory::new(&[(KEY, SECRET)]);
+        let mut keys = KeyCache::new(8);
+        verify_form(
+            &raw.request(),
+            &decoder,
+            &head,
+            &clients,
+            &rules(),
+            &mut keys,
+            Timestamp(NOW),
+        )
+        .map_err(|refused| refused.rejection)
+    };
+    let tail = stream.end(&decoder, &verify()?)?;
+    let verified = verify()?.streamed(&decoder, &stream)?;
+    let length = sent.len() + tail.text.len() + tail.padding as usize;
+    assert_eq!(verified.stored_length(), Some(length as u64));
+    assert_eq!(length, body.len() - head.len());
+    Ok((sent, tail))
+}
+
+#[test]
+fn the_end_of_a_streamed_form() {
+    let form = Form::new("key").condition(r#"["content-length-range",5,5]"#);
+    let whole = form.body();
+    let end = format!("--{BOUNDARY}--\r\n").into_bytes();
+    let before = &whole[..whole.len() - end.len()];
+    let after = |behind: &str| [before, behind.replace('B', BOUNDARY).as_bytes()].concat();
+    let open = format!("hello\r\n--{BOUNDARY}");
+    let open = &open.as_bytes()[..open.len() - 1];
+    for (behind, text, padding) in [
+        ("--B--\r\n", "Y--\r\n", 0),
+        ("--B--", "Y--", 0),
+        ("--B--\r\n1234", "Y--\r\n", 4),
+        (
+            "--B\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n--B--",
+            "Y--\r\n",
+            54,
+        ),
+    ] {
+        for pieces in [vec![], vec![1; whole.len() + 100]] {
+            let (sent, tail) = stream(&form, &after(behind), &pieces, 0).unwrap();
+            assert_eq!(sent, open, "{behind:?}");
+            let found = (tail.text.as_slice(), tail.padding);
+            assert_eq!(found, (text.as_bytes(), padding), "{behind:?}");
+        }
+    }
+    let code = |form: &Form, body: &[u8], more| stream(form, body, &[], more).unwrap_err().code();
+    assert_eq!(code(&form, &whole, 1), "MalformedPOSTRequest");
+    assert_eq!(code(&form, &whole, -1), "MalformedPOSTRequest");
+    assert_eq!(
+        code(&form, &whole[..whole.len() - 3], 0),
+        "MalformedPOSTRequest"
+    );
+    let longer = Form::new("key").condition(r#"["content-length-range",6,9]"#);
+    assert_eq!(code(&longer, &longer.body(), 0), "EntityTooSmall");
+    let shorter = Form::new("key").condition(r#"["content-length-range",1,4]"#);
+    assert_eq!(code(&shorter, &shorter.body(), 0), "EntityTooLarge");
+}
+
 /// An edge of the boundary, or anything.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let edge = format!("\r\n--{BOUNDARY}");
@@ -429,6 +516,25 @@ proptest! {
         let end = format!("\r\n\r\n{}\r\n--{BOUNDARY}--\r\n", String::from_utf8_lossy(&file));
         prop_assert!(String::from_utf8_lossy(&body).ends_with(&end));
         prop_assert_eq!(origin_reads(&wire, &body), (b"key".to_vec(), file.len() as u64));
+    }
+
+    /// And so it is where the file is sent on while it arrives.
+    #[test]
+    fn any_streamed_file_in_any_pieces(
+        file in bytes(),
+        behind in bytes(),
+        pieces in vec(1..40_usize, 0..60),
+    ) {
+        let edge = format!("--{BOUNDARY}");
+        prop_assume!(!file.starts_with(edge.as_bytes()));
+        prop_assume!(memchr::memmem::find(&file, format!("\r\n{edge}").as_bytes()).is_none());
+        let form = Form::new("key").file(&file);
+        let body = [form.body(), behind.clone()].concat();
+        let (mut sent, tail) = stream(&form, &body, &pieces, 0).unwrap();
+        sent.extend_from_slice(&tail.text);
+        let end = format!("\r\n--{BOUNDARY}--\r\n");
+        prop_assert_eq!(sent, [&file, end.as_bytes()].concat());
+        prop_assert_eq!(tail.padding, behind.len() as u64);
     }
 
     /// Whatever is done to a form, all ways to cut it end alike.

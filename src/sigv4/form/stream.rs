@@ -1,0 +1,94 @@
+//! A form that is sent on while it arrives. An origin wants to know how long it is before anybody knows
+//! how long its file is. So behind the head it is as long as the client's: what stood behind the file
+//! there is replaced by bytes that nobody reads, RFC 2046's epilogue.
+use std::ops::Range;
+
+use arrayvec::ArrayVec;
+
+use super::{
+    decoder::{CLOSE, FormDecoder},
+    verify::PendingForm,
+};
+use crate::error::Rejection;
+
+/// What goes out of such a form.
+#[derive(Debug)]
+pub struct FormStream {
+    /// Bytes that the client announced.
+    length: u64,
+    received: u64,
+    /// Bytes of the file, and of its delimiter.
+    sent: u64,
+}
+
+/// The end of a body, which is held back until all of it is verified.
+#[derive(Debug, Default)]
+pub struct Tail {
+    pub text: ArrayVec<u8, { 1 + CLOSE.len() }>,
+    /// Bytes of no meaning behind the text.
+    pub padding: u64,
+}
+
+impl FormStream {
+    /// For a form of that length, as its request's head announces it.
+    pub fn new(length: u64) -> FormStream {
+        FormStream {
+            length,
+            received: 0,
+            sent: 0,
+        }
+    }
+
+    /// Takes the next piece of the body and tells which part of it goes out: the file's data, up to the
+    /// last byte of its delimiter, without which nobody can take the file for whole.
+    ///
+    /// # Errors
+    /// As of [`FormDecoder::decode`].
+    pub fn take(
+        &mut self,
+        form: &mut FormDecoder,
+        piece: &mut [u8],
+    ) -> Result<Range<usize>, Rejection> {
+        self.received += piece.len() as u64;
+        let mut data = form.decode(piece)?;
+        if let Some(whole) = form.delimited_length() {
+            let due = (whole - 1).saturating_sub(self.sent);
+            let due = usize::try_from(due).unwrap_or(usize::MAX);
+            data.end = data.end.min(data.start.saturating_add(due));
+        }
+        self.sent += data.len() as u64;
+        Ok(data)
+    }
+
+    /// What is left to be sent of a form that has come to its end.
+    ///
+    /// # Errors
+    /// If the form is not complete, or its file not as long as the policy demands.
+    pub fn end(&self, form: &FormDecoder, pending: &PendingForm<'_>) -> Result<Tail, Rejection> {
+        pending.check_end(form)?;
+        let mut text = ArrayVec::new();
+        text.extend(form.boundary().last().copied());
+        let due = self.behind_head(form)?.checked_sub(self.sent + 1);
+        let due = due
+            .filter(|_| self.received == self.length)
+            .ok_or(Rejection::MalformedForm)?;
+        let closing = usize::try_from(due).unwrap_or(usize::MAX).min(CLOSE.len());
+        text.extend(CLOSE.iter().take(closing).copied());
+        Ok(Tail {
+            text,
+            padding: due - closing as u64,
+        })
+    }
+
+    /// Bytes that have gone out, while the end is held back.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Bytes that go out behind the head.
+    pub(super) fn behind_head(&self, form: &FormDecoder) -> Result<u64, Rejection> {
+        let head = form.head().ok_or(Rejection::MalformedForm)?;
+        let length = self.length.checked_sub(head.len() as u64);
+        length.ok_or(Rejection::MalformedForm)
+    }
+}
