@@ -57,9 +57,7 @@ impl Files {
 }
 
 impl File {
-    const PREFIX: &str = "s3_resign_";
-
-    /// The one of that name, which begins with `PREFIX`: that of the last configuration, or the old
+    /// The one of that name, which begins with "s3_resign_": that of the last configuration, or the old
     /// binary's if it `fits`, or a new one. At configuration time.
     pub(super) fn open(
         cf: Conf,
@@ -127,7 +125,7 @@ impl File {
             let target = fs::read_link(entry.path()).ok()?;
             let name = target.to_str()?.strip_prefix("/memfd:")?;
             let name = name.strip_suffix(" (deleted)")?;
-            name.starts_with(File::PREFIX).then(|| File {
+            name.starts_with("s3_resign_").then(|| File {
                 name: name.into(),
                 // SAFETY: open, by this function's contract nobody's, and listed once.
                 file: unsafe { fs::File::from_raw_fd(fd) },
