@@ -6,8 +6,10 @@ use strict;
 use warnings;
 
 use FindBin;
+BEGIN { push @INC, "$FindBin::Bin/lib" }
 use File::Basename qw(basename);
 use File::Temp qw(tempdir);
+use Files;
 use Test::More;
 
 my $nginx  = $ENV{TEST_NGINX_BINARY}    // 'nginx';
@@ -144,16 +146,4 @@ sub try_with {
     write_file("$dir/nginx.conf", "load_module $so;\nerror_log stderr;\nevents {}\nhttp {}\n");
     my $said = `$nginx -p $dir -c $dir/nginx.conf -t 2>&1`;
     return ($? & 127 ? "signal " . ($? & 127) : $? >> 8, $said);
-}
-
-sub slurp {
-    open my $in, '<', $_[0] or die "$_[0]: $!";
-    local $/;
-    return scalar readline $in;
-}
-
-sub write_file {
-    open my $out, '>', $_[0] or die "$_[0]: $!";
-    print $out $_[1];
-    close $out or die $!;
 }

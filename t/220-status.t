@@ -8,6 +8,7 @@ use FindBin;
 BEGIN { push @INC, "$FindBin::Bin/lib" }
 use Digest::SHA qw(sha256_base64);
 use File::Temp qw(tempdir);
+use Files;
 use HTTP::Tiny;
 use IO::Socket::INET;
 use IPC::Open2;
@@ -216,11 +217,11 @@ like($prometheus, qr/^s3_resign_sign_seconds_bucket\{le="0.00005"\} \d$/m, 'Prom
 
 my @metrics = $prometheus =~ /^# TYPE (\w+) /mg;
 cmp_ok(scalar @metrics, '>', 10, 'there are metrics');
-my ($documented) = slurp('README.md') =~ /^### s3_status\n(.*?)^##/ms;
+my ($documented) = slurp("$FindBin::Bin/../README.md") =~ /^### s3_status\n(.*?)^##/ms;
 is_deeply([sort $documented =~ /`(s3_resign_\w+)`/g], [sort @metrics], 'README.md documents all metrics');
 
 # The dashboard for Grafana: its queries are ones, and of these metrics.
-my $dashboard = decode_json(slurp('docker/grafana/s3-resign.json'));
+my $dashboard = decode_json(slurp("$FindBin::Bin/../docker/grafana/s3-resign.json"));
 my @queries = map { $_->{expr} } map { @{ $_->{targets} } } @{ $dashboard->{panels} };
 cmp_ok(scalar @queries, '>', 10, 'the dashboard has queries');
 my %known = map { $_ => 1 } @metrics, map {"s3_resign_sign_seconds_$_"} qw(bucket sum count);
@@ -397,12 +398,6 @@ sub send_raw {
     print $socket $_[0];
     local $/;
     return scalar <$socket>;
-}
-
-sub slurp {
-    open my $in, '<', "$FindBin::Bin/../$_[0]" or die "$_[0]: $!";
-    local $/;
-    return scalar <$in>;
 }
 
 sub status { return decode_json(page('format=json')) }

@@ -7,6 +7,7 @@ use warnings;
 use FindBin;
 BEGIN { push @INC, "$FindBin::Bin/lib" }
 use File::Temp qw(tempdir);
+use Files;
 use HTTP::Tiny;
 use MockOrigin;
 use S3Sign;
@@ -66,7 +67,7 @@ sub adapted {
     my $conf = shift;
     my $reads = join '|', qw(admin reader backup a b);
     mkdir "$dir/$_" for qw(s3 cache log);
-    write_file("s3/$_", "secret of $_\n") for split /\|/, $reads;
+    write_file("$dir/s3/$_", "secret of $_\n") for split /\|/, $reads;
     $conf =~ s{modules/ngx_http_s3_resign_module\.so}{$module};
     $conf =~ s{/etc/nginx/s3/($reads)\b}{$dir/s3/$1}g;
     $conf =~ s{/var/cache/nginx/s3}{$dir/cache}g;
@@ -83,7 +84,7 @@ sub adapted {
 }
 
 sub check {
-    write_file('nginx.conf', adapted(shift));
+    write_file("$dir/nginx.conf", adapted(shift));
     my $out = `$nginx -t -e stderr -p $dir -c $dir/nginx.conf -g 'pid $dir/nginx.pid;' 2>&1`;
     return ($? == 0, $out);
 }
@@ -187,7 +188,7 @@ sub running {
     my ($example, $test, $change) = @_;
     local $_ = adapted(slurp("nginx/examples/$example"));
     $change->() if $change;
-    write_file('nginx.conf', $_);
+    write_file("$dir/nginx.conf", $_);
     my $server = fork // die "fork: $!";
     if (!$server) {
         { exec $nginx, '-e', "$dir/error.log", '-p', $dir, '-c', "$dir/nginx.conf",
@@ -256,20 +257,6 @@ sub same {
 sub fenced {
     my $language = shift;
     return $readme =~ /^```$language\n(.*?)^```$/msg;
-}
-
-sub slurp {
-    my $file = shift;
-    local $/;
-    open my $in, '<', $file or die "$file: $!";
-    return scalar <$in>;
-}
-
-sub write_file {
-    my ($name, $content) = @_;
-    open my $out, '>', "$dir/$name" or die "$dir/$name: $!";
-    print $out $content;
-    close $out or die "$dir/$name: $!";
 }
 
 done_testing();

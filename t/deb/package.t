@@ -9,6 +9,7 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 use File::Basename qw(basename);
 use File::Temp qw(tempdir);
+use Files;
 use HTTP::Tiny;
 use S3Sign;
 use Test::More;
@@ -169,16 +170,4 @@ sub files {
         -not -path /var/log/* -not -path /etc/nginx/nginx.conf));
     my @info = glob "/var/lib/dpkg/info/$name*";
     return (sort(split /\n/, $files), @info);
-}
-
-sub slurp {
-    open my $in, '<', $_[0] or die "$_[0]: $!";
-    local $/;
-    return scalar readline $in;
-}
-
-sub write_file {
-    open my $out, '>', $_[0] or die "$_[0]: $!";
-    print $out $_[1];
-    close $out or die $!;
 }
