@@ -21,6 +21,11 @@ OPERATOR        := github.com/prometheus-operator/prometheus-operator@v0.85.0
 OPERATOR_SUM    := h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=
 SERVICEMONITOR  := $(CACHE)/servicemonitor-$(lastword $(subst @, ,$(OPERATOR))).yaml
 
+# The container image: by which engine, on which nginx, under which name.
+ENGINE ?= $(firstword $(foreach name,docker podman buildah,$(shell command -v $(name))))
+BASE   ?= debian
+IMAGE  ?= s3-resign
+
 PYTHON ?= /usr/bin/python3
 
 # The clients of the tests are kept by what they are made of: $(call hash,FILE ...).
@@ -38,7 +43,7 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: help build install deb test test-full check bench fuzz demo clean \
+.PHONY: help build install deb image test test-full check bench fuzz demo clean \
         toolchain nginx-tree s3s-fs swift ceph python-clients js-client rust-client servicemonitor \
         fuzz-targets fuzz-test cargo-test prove-test prove-vendored deb-test client-test
 .DEFAULT_GOAL := help
@@ -60,6 +65,10 @@ help: ## this list
 #>                     it is of the same version, else with --with-compat and http_ssl, http_v2, threads
 #>  VENDORED=1         nginx 1.28 as published on crates.io, compiled here in target/vendored (minutes), instead
 #>                     of all that
+#>  ENGINE=PATH        image: docker, podman or buildah; default: the first of them on the PATH
+#>  BASE=openresty     image: OpenResty instead of Debian's nginx
+#>  IMAGE=NAME:TAG     image: what it is called; default s3-resign
+#>  BUILD_FLAGS=...    image: more of the engine's options, as --network=host
 #>  CACHE=DIR          configured trees, test servers and clients; default ~/.cache/s3-resign
 #>  TIME=SECONDS       fuzz: for each of its targets; default 60
 #>  PORT=N, KEEP=1     demo: another port than 8080; leave it up until Ctrl-C
@@ -115,6 +124,29 @@ deb: build ## a package of it for Debian's nginx, in target/
 	rm -f target/$(PACKAGE)_*.deb
 	dpkg-deb --root-owner-group -b "$$root" "target/$(PACKAGE)_$${version}_$$architecture.deb" >/dev/null
 	echo "built target/$(PACKAGE)_$${version}_$$architecture.deb"
+
+image: ## the container image
+	[ -n "$(ENGINE)" ] || { echo "image: there is no docker, podman or buildah here: install one, or say ENGINE=PATH" >&2; exit 1; }
+	case "$(ENGINE)" in
+	    *docker) ;;
+	    *) format="--format=docker";;  # the other one has no HEALTHCHECK
+	esac
+	$(ENGINE) build $${format-} $(BUILD_FLAGS) -t $(IMAGE) -f docker/Dockerfile$(if $(filter debian,$(BASE)),.debian) \
+	    --build-arg VERSION="$$(sed -nE 's/^version = "(.*)"/\1/p' Cargo.toml)" \
+	    --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || true)" .
+
+# What docker/compose*.yaml read, with keys that nobody knows, for the S3 servers that are in them.
+docker/.env:
+	random() { od -An -tx1 -N20 /dev/urandom | tr -d ' \n'; }
+	umask 077
+	for name in CLIENT SERVERA SERVERB; do
+	    printf '%s_ACCESS_KEY=%s\n%s_SECRET_KEY=%s\n' $$name "$$(random)" $$name "$$(random)"
+	done >$@.new
+	for name in a b; do
+	    printf 'SERVER%s_ENDPOINT=origin-%s:9000\nSERVER%s_SCHEME=http\n' $${name^^} $$name $${name^^}
+	done >>$@.new
+	echo SERVERB_BACKUP=on >>$@.new
+	mv $@.new $@
 
 check: toolchain nginx-tree ## formatting and lints
 	. $(TARGET)/nginx.env
