@@ -45,7 +45,7 @@ SHELL       := /bin/bash
 .SILENT:
 .PHONY: help build install deb image test test-full check bench fuzz demo clean \
         toolchain nginx-tree s3s-fs swift ceph python-clients js-client rust-client servicemonitor \
-        fuzz-targets fuzz-test cargo-test prove-test prove-vendored deb-test client-test
+        fuzz-targets fuzz-test cargo-test prove-test prove-vendored deb-test image-test client-test
 .DEFAULT_GOAL := help
 
 export CACHE VENV S3S_FS NODE_MODULES RUST_CLIENT SERVICEMONITOR
@@ -161,7 +161,7 @@ check: toolchain nginx-tree ## formatting and lints
 
 test: ## everything: unit tests, t/*.t under prove, real clients against real origins
 	failed=
-	for suite in cargo-test fuzz-test prove-test $(if $(VENDORED),,prove-vendored) $(if $(VENDORED)$(NGINX_BUILD),,deb-test) client-test; do
+	for suite in cargo-test fuzz-test prove-test $(if $(VENDORED),,prove-vendored) $(if $(VENDORED)$(NGINX_BUILD),,deb-test image-test) client-test; do
 	    echo "== $$suite"
 	    $(MAKE) --no-print-directory $$suite || failed="$$failed $$suite"
 	done
@@ -193,6 +193,15 @@ prove-vendored:
 deb-test: deb
 	$(call apt,perl util-linux iproute2)
 	prove -It/lib t/deb/
+
+# It is skipped where it cannot have what it needs. Debian's engine would replace another one.
+image-test: python-clients
+	if [ "$$(id -u)" = 0 ]; then
+	    (   $(call apt,docker-compose debootstrap iptables)
+	        command -v dockerd >/dev/null || { $(call apt,docker.io); }
+	    ) || true
+	fi
+	"$(VENV)/bin/python" -m pytest -q -rs -p no:cacheprovider t/image
 
 # The module for headers that a patch has changed as OpenResty's do: it must refuse this nginx. Cargo
 # looks at the times of nginx's files, so the copy of them is made only when they are others.
