@@ -11,6 +11,9 @@ use super::{
 };
 use crate::error::Rejection;
 
+/// Bytes that may stand behind the file: as many have to be sent in their place, all of them at once.
+const MAX_BEHIND: u64 = 1 << 20;
+
 /// What goes out of such a form.
 #[derive(Debug)]
 pub struct FormStream {
@@ -43,7 +46,7 @@ impl FormStream {
     /// last byte of its delimiter, without which nobody can take the file for whole.
     ///
     /// # Errors
-    /// As of [`FormDecoder::decode`].
+    /// As of [`FormDecoder::decode`], or if there is too much behind the file.
     pub fn take(
         &mut self,
         form: &mut FormDecoder,
@@ -55,6 +58,10 @@ impl FormStream {
             let due = (whole - 1).saturating_sub(self.sent);
             let due = usize::try_from(due).unwrap_or(usize::MAX);
             data.end = data.end.min(data.start.saturating_add(due));
+            let head = form.head().map_or(0, <[u8]>::len) as u64;
+            if self.received.saturating_sub(head + whole) > MAX_BEHIND {
+                return Err(Rejection::FormFieldsTooLong);
+            }
         }
         self.sent += data.len() as u64;
         Ok(data)

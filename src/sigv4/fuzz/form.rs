@@ -15,7 +15,8 @@ use common::{
 use libfuzzer_sys::fuzz_target;
 use sigv4::*;
 
-// How to read it and the length of a piece, then the body, or lines: the policy, and `name=value`.
+// How to read it (what is in it, whether it is streamed) and the length of a piece, then the body, or
+// lines: the policy, and `name=value`.
 fuzz_target!(|input: &[u8]| {
     let [raw, piece, rest @ ..] = input else {
         return;
@@ -33,13 +34,18 @@ fuzz_target!(|input: &[u8]| {
     let Ok(mut decoder) = FormDecoder::new(&request) else {
         return;
     };
+    let mut stream = (raw / 2 % 2 == 1).then(|| FormStream::new(body.len() as u64));
     let mut stored = 0;
     for piece in body.chunks(usize::from(*piece).max(1)) {
         let mut piece = piece.to_vec();
-        let Ok(range) = decoder.decode(&mut piece) else {
+        let data = match &mut stream {
+            Some(stream) => stream.take(&mut decoder, &mut piece),
+            None => decoder.decode(&mut piece),
+        };
+        let Ok(data) = data else {
             return;
         };
-        stored += piece[range].len() as u64;
+        stored += piece[data].len() as u64;
     }
     assert!(decoder.file_length() <= stored);
     let Some(head) = decoder.head() else {
@@ -52,7 +58,7 @@ fuzz_target!(|input: &[u8]| {
         ..rules()
     };
     let mut keys = KeyCache::new(2);
-    let pending = verify_form(
+    let Ok(pending) = verify_form(
         &request,
         &decoder,
         &head,
@@ -60,10 +66,20 @@ fuzz_target!(|input: &[u8]| {
         &rules,
         &mut keys,
         Timestamp(NOW),
-    );
-    if let Ok(pending) = pending
-        && let Ok(verified) = pending.complete(&decoder)
-    {
+    ) else {
+        return;
+    };
+    let verified = match &stream {
+        Some(stream) => {
+            let Ok(tail) = stream.end(&decoder, &pending) else {
+                return;
+            };
+            stored += tail.text.len() as u64 + tail.padding;
+            pending.streamed(&decoder, stream)
+        }
+        None => pending.complete(&decoder),
+    };
+    if let Ok(verified) = verified {
         assert!(decoder.is_complete());
         assert_eq!(verified.stored_length(), Some(stored));
     }

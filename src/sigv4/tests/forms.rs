@@ -486,6 +486,17 @@ fn the_end_of_a_streamed_form() {
         code(&form, &whole[..whole.len() - 3], 0),
         "MalformedPOSTRequest"
     );
+    let most = after("--B--\r\n").len() + (1 << 20) - 4;
+    for (length, answer) in [
+        (most, Ok((1 << 20) - 4)),
+        (most + 1, Err("MaxPostPreDataLengthExceededError")),
+    ] {
+        let mut body = whole.clone();
+        body.resize(length, b' ');
+        let found = stream(&form, &body, &[1000; 2000], 0);
+        let found = found.map(|(_, tail)| tail.padding);
+        assert_eq!(found.map_err(|rejection| rejection.code()), answer);
+    }
     let longer = Form::new("key").condition(r#"["content-length-range",6,9]"#);
     assert_eq!(code(&longer, &longer.body(), 0), "EntityTooSmall");
     let shorter = Form::new("key").condition(r#"["content-length-range",1,4]"#);
