@@ -536,22 +536,26 @@ start() {
 
 drain() {
     [ -n "${!-}" ] || exit 143
-    # nginx minds signals once it has written its pid.
-    tries=50
-    until [ -s "$run/nginx.pid" ] || [ "$tries" = 0 ]; do
-        sleep 0.1
-        tries=$((tries - 1))
-    done
-    kill -QUIT "$!" 2>/dev/null
+    signal QUIT
 }
 
 reload() {
     [ -n "${!-}" ] || return 0
     if (prepare); then
-        kill -HUP "$!"
+        signal HUP
     else
         say "nginx goes on with the configuration that it has"
     fi
+}
+
+# nginx minds signals once it has written its pid.
+signal() { # NAME
+    tries=50
+    until [ -s "$run/nginx.pid" ] || [ "$tries" = 0 ]; do
+        sleep 0.1
+        tries=$((tries - 1))
+    done
+    kill -"$1" "$!" 2>/dev/null
 }
 
 healthz() {

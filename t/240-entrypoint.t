@@ -65,13 +65,15 @@ running('one origin', {%one}, sub {
     is(http('/bucket/key')->{status}, 403, 'and an unsigned request');
     is(http('/healthz')->{content}, qq({"status":"ok"}\n), '/healthz');
     like(http('/s3_status?format=json')->{content}, qr/^\{/, '/s3_status');
+    is(http('/s3_status', local_address => '127.0.0.2')->{status}, 403, 'for this machine only');
     is((entrypoint({%one}, 'healthz'))[0], 0, 'healthz, the command');
     like(slurp('stdout'), qr{ AKIDCLIENT .* "GetObject bucket/key" 200 }, 'the log of requests is on stdout');
     like(slurp('stderr'), qr/\[notice\]/, 'that of errors on stderr');
 });
 is((entrypoint({%one}, 'healthz'))[0], 1, 'healthz fails where nothing runs');
 
-running('two origins', {%two}, sub {
+running('two origins', { %two, S3_STATUS_ALLOW => '127.0.0.2' }, sub {
+    is(http('/s3_status', local_address => '127.0.0.2')->{status}, 200, '/s3_status for others, too');
     is(origin_of(signed()), 'B yes', 'the one that is no backup');
     is(origin_of(signed(headers => ['x-mock' => 'B=503'])), 'A yes', 'the backup where it fails');
 });
@@ -394,7 +396,7 @@ for my $signal (qw(TERM INT QUIT)) {
 }
 
 # A signal at any time of the start.
-for my $delay (map { $_ / 50 } 0 .. 10) {
+for my $delay (map { $_ / 20 } 0 .. 5) {
     my $pid = launch({%one}, 'stdout', 'stderr');
     sleep $delay;
     kill TERM => $pid;
@@ -404,12 +406,31 @@ for my $delay (map { $_ / 50 } 0 .. 10) {
     is(http('/healthz')->{status}, 599, 'and leaves nothing behind');
 }
 
-{
-    my $nginx = "$dir/nginx-that-fails";
-    write_file('nginx-that-fails', "#!/bin/sh\ncase \$* in\n-V) echo nginx version: nginx/1.22.1;;\n*-t) ;;\n*) exit 42\nesac\n");
-    chmod 0755, $nginx;
-    is((entrypoint({ %one, NGINX => $nginx }))[0], 42, "nginx's exit status is handed on");
+# Other nginxes: one that is slow to mind signals, and one that fails.
+write_file('slow', <<"END");
+#!/bin/sh
+case \$* in *-t | -V) ;; *) touch $dir/starting; sleep 0.5 ;; esac
+exec $image{NGINX} "\$@"
+END
+write_file('failing', <<"END");
+#!/bin/sh
+case \$* in *-t | -V) exec $image{NGINX} "\$@" ;; esac
+exit 42
+END
+chmod 0755, "$dir/slow", "$dir/failing";
+for my $signal (qw(TERM HUP)) {
+    unlink "$dir/starting", "$dir/run/nginx.pid";
+    my $pid = launch({ %one, NGINX => "$dir/slow" }, 'stdout', 'stderr');
+    ok(eventually(sub { -e "$dir/starting" }), "SIG$signal for an nginx that starts");
+    kill $signal => $pid;
+    if ($signal eq 'HUP') {
+        ok(eventually(sub { slurp('stderr') =~ /reconfiguring/ }), 'it reloads then');
+        kill TERM => $pid;
+    }
+    ok(ends($pid), 'it ends then');
+    is($?, 0, 'well');
 }
+is((entrypoint({ %one, NGINX => "$dir/failing" }))[0], 42, "nginx's exit status is handed on");
 
 # ---------------------------------------------------------------------- a container's surroundings
 
@@ -526,6 +547,7 @@ sub launch {
     my ($env, $stdout, $stderr, @arguments) = @_;
     my $pid = fork // die "fork: $!";
     return $pid if $pid;
+    setpgrp;
     # A shell cannot trap what it was started to ignore, as in the background.
     $SIG{$_} = 'DEFAULT' for qw(HUP INT QUIT TERM);
     %ENV = (%image, %$env);
@@ -586,12 +608,15 @@ sub eventually {
 sub ends {
     my ($pid) = @_;
     return 1 if eventually(sub { waitpid($pid, POSIX::WNOHANG()) == $pid });
-    kill KILL => $pid, slurp('run/nginx.pid') || ();
+    kill KILL => -$pid;
     waitpid $pid, 0;
     return 0;
 }
 
-sub http { HTTP::Tiny->new(timeout => 5)->get("http://127.0.0.1:$port$_[0]") }
+sub http {
+    my ($path, %o) = @_;
+    return HTTP::Tiny->new(timeout => 5, %o)->get("http://127.0.0.1:$port$path");
+}
 
 sub signed {
     my %request = (method => 'GET', path => '/bucket/key', host => "127.0.0.1:$port", %client, @_);
