@@ -198,7 +198,7 @@ connect to 127.0.0.1
 --- raw_request eval
 my ($upload) = @{ $uploads{lacking_chunked} };
 [raw('PUT /lacking/key', $upload->{headers}), "0\r\n\r\n"]
---- raw_request_middle_delay: 0.05
+--- raw_request_middle_delay: 0.3
 --- error_code: 400
 --- response_body_like: <Code>XAmzContentSHA256Mismatch<
 
