@@ -33,7 +33,8 @@ def engine():
 def image(engine):
     """Its build stage has a name too, or the layers of the dependencies would go with it."""
     more = os.environ.get("BUILD_FLAGS", "")
-    for name, target in (("s3-resign-build", "--target=build"), ("s3-resign", "")):
+    build = f"s3-resign-build-{os.environ.get('BASE', 'debian')}"
+    for name, target in ((build, "--target=build"), ("s3-resign", "")):
         engine.run("make", "image", f"IMAGE={name}", "ENGINE=docker", f"BUILD_FLAGS=--network=host {target} {more}", cwd=ROOT)
     return "s3-resign"
 
