@@ -461,12 +461,12 @@ add_setting() {
     settings="$settings${settings:+$newline}$1;"
 }
 
-# The default takes 403 as an answer too, since not every key may list the buckets.
+# The default takes AccessDenied for a good answer, since not every key may list the buckets.
 find_health_check() {
     of_characters S3_HEALTH_CHECK on 'A-Za-z0-9=.,/_%~?&+: -' 'on, off or parameters of s3_health_check'
     health_check="s3_health_check $value;" healthz='s3_healthz s3;'
     case $value in
-        on) health_check='s3_health_check expect=2xx,403;' ;;
+        on) health_check='s3_health_check expect=2xx,AccessDenied;' ;;
         off)
             health_check=
             healthz="default_type application/json;${newline}return 200 '{\"status\":\"ok\"}';" ;;

@@ -408,12 +408,20 @@ fn read_health_check(conf: &mut UpstreamConf, cf: Conf) -> Result<(), String> {
         None => Expected::default(),
         Some(list) => Expected::parse(list).ok_or_else(|| {
             format!(
-                "{named}: \"expect={}\" is not a list of statuses: write \"2xx\", \"200,404\" or the \
-                 like",
+                "{named}: \"expect={}\" is not a list of statuses and error codes: write \"2xx\", \
+                 \"200,404\", \"2xx,AccessDenied\" or the like",
                 list.escape_ascii()
             )
         })?,
     };
+    let is_head = method == b"HEAD";
+    if is_head && expected.has_codes() {
+        return Err(format!(
+            "{named}: \"expect={}\" names an error code, and the answer to a HEAD has none: write its \
+             status instead, as 403",
+            expect.unwrap_or_default().escape_ascii()
+        ));
+    }
     let check = HealthCheck {
         interval: check_time("interval", interval)?,
         timeout: check_time("timeout", timeout)?,
@@ -429,7 +437,7 @@ fn read_health_check(conf: &mut UpstreamConf, cf: Conf) -> Result<(), String> {
             b" HTTP/1.1\r\nUser-Agent: s3_health_check\r\nConnection: close\r\n\r\n",
         ]
         .concat(),
-        is_head: method == b"HEAD",
+        is_head,
     };
     if conf.health.is_some() {
         return Err(format!(

@@ -111,14 +111,17 @@ GET /bucket/key
 --- more_headers eval: h4()
 
 === TEST 5: expect=
---- http_config eval: http('fall=1 expect=2xx,404,503')
+--- http_config eval: http('fall=1 uri=/t5/x expect=2xx,404,AccessDenied,503')
 --- config eval: $on
 --- init
-mood('A=404');
+mood('A=403:AccessDenied');
 mood('B=503');
-await_up(2);
-mood('A=500');
-await_down('answered 500');
+for my $answer ('A 403', 'B 503') {
+    wait_until(sub { grep(/^$answer /, received('/t5')) >= 2 }, $answer);
+}
+mood('A=403:InvalidAccessKeyId');
+await_down('answered 403 InvalidAccessKeyId');
+is(logged('is down'), 1, 'the other answers were good');
 is(answers(), 'BBBBBB', 'A is not used');
 --- request
 GET /bucket/key
@@ -498,7 +501,7 @@ qr/"health":\[\{"upstream":"u","status":"ok","addresses":\[(?=.*"server":"\Q$at_
 --- http_config eval: http('expect=2xx,ok')
 --- config eval: $on
 --- must_die
---- error_log eval: qr{\[emerg\].*"expect=2xx,ok" is not a list of statuses: write "2xx", "200,404" or the like}
+--- error_log eval: qr{\[emerg\].*"expect=2xx,ok" is not a list of statuses and error codes: write "2xx", "200,404", "2xx,AccessDenied" or the like}
 
 === TEST 41: refused: without a zone
 --- http_config eval: http('') =~ s/zone u 64k;//r
@@ -603,3 +606,9 @@ await_down('answered 500');
 GET /bucket/key
 --- more_headers eval: h4()
 --- passed: B
+
+=== TEST 51: refused: an error code of answers that have none
+--- http_config eval: http('bucket=b expect=2xx,AccessDenied')
+--- config eval: $on
+--- must_die
+--- error_log eval: qr{\[emerg\].*"s3_health_check": "expect=2xx,AccessDenied" names an error code, and the answer to a HEAD has none: write its status instead, as 403}

@@ -34,7 +34,7 @@ impl Answer {
     }
 
     /// Takes the next bytes. A good status in a whole head is all that is waited for; behind another
-    /// one the S3 error code tells more, if it comes.
+    /// one the S3 error code tells more, if it comes, and may be good itself.
     pub fn read(&mut self, bytes: &[u8]) -> Verdict {
         let room = MAX_ANSWER.saturating_sub(self.read.len());
         self.read.extend(bytes.iter().take(room));
@@ -55,6 +55,9 @@ impl Answer {
             };
         }
         let code = self.error_code();
+        if code.is_some_and(|code| self.expected.contains_code(code)) {
+            return Verdict::Passed;
+        }
         let may_come = code.is_none() && !(self.is_head && has_head);
         if may_come && !is_full {
             return Verdict::Undecided;
@@ -162,6 +165,20 @@ mod tests {
         let mut head = Answer::new(Expected::default(), true);
         assert_eq!(head.read(b"HTTP/1.1 403 Forbidden\r\n"), Undecided);
         assert_eq!(head.read(b"\r\n"), failed("answered 403"));
+    }
+
+    #[test]
+    fn a_code_may_be_good() {
+        let Some(expected) = Expected::parse(b"2xx,AccessDenied") else {
+            unreachable!("it is a list");
+        };
+        let mut answer = Answer::new(expected.clone(), false);
+        assert_eq!(answer.read(b"HTTP/1.1 403 x\r\n\r\n"), Undecided);
+        assert_eq!(answer.read(b"<Code>AccessDenied</Code"), Undecided);
+        assert_eq!(answer.read(b">"), Passed);
+        let other = b"HTTP/1.1 403 x\r\n\r\n<Code>InvalidAccessKeyId</Code>";
+        let why = "answered 403 InvalidAccessKeyId";
+        assert_eq!(Answer::new(expected, false).read(other), failed(why));
     }
 
     #[test]

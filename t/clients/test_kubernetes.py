@@ -145,9 +145,11 @@ class Refusing(http.server.BaseHTTPRequestHandler):
     """An origin that is up, and lets nobody list its buckets."""
 
     def do_GET(self):
+        body = b"<Error><Code>AccessDenied</Code></Error>"
         self.send_response(403)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, *_):
         pass
@@ -214,7 +216,7 @@ def pod(tmp_path, origin):
     secret = SECRET | FILLED_IN | {"ORIGIN_DOMAIN": "127.0.0.1:%d" % origin.server_address[1]}
     running = entrypoint(environment(
         tmp_path, secret, PORT=str(ports["http"]), ORIGIN_SCHEME="http", S3_RESIGN_TEMPLATE=str(tmp_path / "template"),
-        S3_HEALTH_CHECK="interval=200ms fall=2 expect=2xx,403"))
+        S3_HEALTH_CHECK="interval=200ms fall=2 expect=2xx,AccessDenied"))
     try:
         yield ports
     finally:
