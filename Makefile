@@ -226,6 +226,11 @@ client-test: build s3s-fs swift ceph python-clients js-client rust-client servic
 	$(call apt,chromium curl openssl restic)
 	. $(TARGET)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
+	if [ -z "$(NGINX_BUILD)" ]; then
+	    $(MAKE) --no-print-directory build VENDORED=1
+	    . target/vendored/nginx.env
+	    export YOUNGER_NGINX_BINARY="$$NGINX" YOUNGER_NGINX_S3_MODULE="$(CURDIR)/target/vendored/$(MODULE).so"
+	fi
 	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients
 
 bench: build ## requests/s, CPU per request and uploads' MB/s beside plain proxy_pass

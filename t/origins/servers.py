@@ -208,11 +208,13 @@ class Ceph(Cluster):
 
 
 class Nginx(Server):
-    """nginx with the module, its `http` block given; logs in `error.log` and `access.log`."""
+    """nginx with the module, its `http` block given; logs in `error.log` and `access.log`. `build` is how
+    the environment calls it."""
 
-    def __init__(self, folder, http, port, workers=2):
+    def __init__(self, folder, http, port, workers=2, build="TEST_NGINX"):
         super().__init__(folder, port)
         self.workers = workers
+        self.build = build
         self.error_log = self.folder / "error.log"
         (self.folder / "nginx.conf").write_text(self.configuration(http))
 
@@ -220,7 +222,7 @@ class Nginx(Server):
         kinds = ("client_body", "proxy", "fastcgi", "scgi", "uwsgi")
         paths = "\n".join(f"    {kind}_temp_path {self.folder}/{kind};" for kind in kinds)
         return f"""
-load_module {os.environ['TEST_NGINX_S3_MODULE']};
+load_module {os.environ[f'{self.build}_S3_MODULE']};
 {'user root;' if os.geteuid() == 0 else ''}
 daemon off;
 worker_processes {self.workers};
@@ -235,7 +237,7 @@ http {{
 """
 
     def command(self):
-        return [os.environ["TEST_NGINX_BINARY"], "-e", "stderr",
+        return [os.environ[f"{self.build}_BINARY"], "-e", "stderr",
                 "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
 
     def worker_pids(self):
