@@ -4,7 +4,9 @@
 mod common;
 
 use common::{
-    form::{BOUNDARY, FAR, Form, body, decode, head, sign_policy, verdict, verdict_under},
+    form::{
+        BOUNDARY, FAR, Form, body, decode, head, in_pieces, sign_policy, verdict, verdict_under,
+    },
     reference::{KEY, NOW, SECRET},
     *,
 };
@@ -417,18 +419,13 @@ fn stream(
     let raw = Raw::new(&text);
     let mut decoder = FormDecoder::new(&raw.request())?;
     let mut stream = FormStream::new(body.len().checked_add_signed(more as isize).unwrap() as u64);
-    let mut sent = Vec::new();
-    let mut body = body.to_vec();
-    let mut rest = body.as_mut_slice();
-    let mut pieces = pieces.iter();
-    while !rest.is_empty() {
-        let length = pieces.next().map_or(rest.len(), |at| rest.len().min(*at));
-        let (piece, tail) = rest.split_at_mut(length);
+    let mut length = 0;
+    let sent = in_pieces(body, pieces, |piece| {
         let data = stream.take(&mut decoder, piece)?;
-        sent.extend_from_slice(&piece[data]);
-        assert_eq!(stream.sent(), sent.len() as u64);
-        rest = tail;
-    }
+        length += data.len() as u64;
+        assert_eq!(stream.sent(), length);
+        Ok(data)
+    })?;
     decoder.finish()?;
     let head = decoder.head().unwrap().to_vec();
     let verify = || {

@@ -1,4 +1,6 @@
 //! Browsers' forms, written as text.
+use std::ops::Range;
+
 use base64ct::{Base64, Encoding};
 use sigv4::*;
 
@@ -118,6 +120,26 @@ pub fn sign_policy(policy: &str) -> String {
     )
 }
 
+/// Has a body taken piece by piece; what is left of the pieces.
+pub fn in_pieces(
+    body: &[u8],
+    pieces: &[usize],
+    mut take: impl FnMut(&mut [u8]) -> Result<Range<usize>, Rejection>,
+) -> Result<Vec<u8>, Rejection> {
+    let mut left = Vec::new();
+    let mut body = body.to_vec();
+    let mut rest = body.as_mut_slice();
+    let mut pieces = pieces.iter();
+    while !rest.is_empty() {
+        let length = pieces.next().map_or(rest.len(), |at| rest.len().min(*at));
+        let (piece, tail) = rest.split_at_mut(length);
+        let data = take(piece)?;
+        left.extend_from_slice(&piece[data]);
+        rest = tail;
+    }
+    Ok(left)
+}
+
 /// A form that has been taken apart: its decoder, and what was stored.
 pub fn decode(
     raw: &Raw<'_>,
@@ -125,17 +147,7 @@ pub fn decode(
     pieces: &[usize],
 ) -> Result<(FormDecoder, Vec<u8>), Rejection> {
     let mut decoder = FormDecoder::new(&raw.request())?;
-    let mut stored = Vec::new();
-    let mut body = body.to_vec();
-    let mut rest = body.as_mut_slice();
-    let mut pieces = pieces.iter();
-    while !rest.is_empty() {
-        let length = pieces.next().map_or(rest.len(), |at| rest.len().min(*at));
-        let (piece, tail) = rest.split_at_mut(length);
-        let data = decoder.decode(piece)?;
-        stored.extend_from_slice(&piece[data]);
-        rest = tail;
-    }
+    let stored = in_pieces(body, pieces, |piece| decoder.decode(piece))?;
     decoder.finish()?;
     Ok((decoder, stored))
 }
