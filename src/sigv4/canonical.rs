@@ -13,48 +13,71 @@ use crate::{
 
 pub(crate) const ALGORITHM: &[u8] = b"AWS4-HMAC-SHA256";
 
-/// Puts a canonical request. `headers` are the signed ones, sorted by name, repeated ones in their
-/// order; `path`, `query` and `names`, which is SignedHeaders, put these in canonical form.
-pub(crate) fn put_request<'a, S: Sink>(
+/// Puts a canonical request; `path`, `query`, `headers` and `names`, which is SignedHeaders, put these
+/// in canonical form. Returns what `headers` does.
+pub(crate) fn put_request<S: Sink, R>(
     sink: &mut S,
     method: &[u8],
     path: impl FnOnce(&mut S),
     query: impl FnOnce(&mut S),
-    headers: impl Iterator<Item = Header<'a>>,
+    headers: impl FnOnce(&mut S) -> R,
     names: impl FnOnce(&mut S),
     payload: &[u8],
-) {
+) -> R {
     sink.put(method);
     sink.put(b"\n");
     path(sink);
     sink.put(b"\n");
     query(sink);
     sink.put(b"\n");
-    put_headers(sink, headers);
+    let result = headers(sink);
     sink.put(b"\n");
     names(sink);
     sink.put(b"\n");
     sink.put(payload);
+    result
 }
 
-/// `name:value,value` and a line feed for each name.
-fn put_headers<'a>(sink: &mut impl Sink, headers: impl Iterator<Item = Header<'a>>) {
-    let mut last: Option<&[u8]> = None;
-    for header in headers {
-        if last.is_some_and(|name| name.eq_ignore_ascii_case(header.name)) {
-            sink.put(b",");
-        } else {
-            if last.is_some() {
-                sink.put(b"\n");
+/// Puts `name:value,value` and a line feed for each name. The headers are sorted by name, repeated
+/// ones in their order, and known to have no line break.
+pub(crate) fn put_headers(sink: &mut impl Sink, headers: &[Header<'_>]) {
+    for same in headers.chunk_by(|a, b| a.name.eq_ignore_ascii_case(b.name)) {
+        for (at, header) in same.iter().enumerate() {
+            if at == 0 {
+                put_lower(sink, header.name);
             }
-            put_lower(sink, header.name);
-            sink.put(b":");
+            put_value(sink, at, header.value);
         }
-        put_folded(sink, header.value);
-        last = Some(header.name);
-    }
-    if last.is_some() {
         sink.put(b"\n");
+    }
+}
+
+/// Puts the value of a header, which may be one of several with its name. `false` if it holds a line
+/// break, and so would look like another header.
+#[inline(always)]
+pub(crate) fn put_value(sink: &mut impl Sink, at: usize, value: &[u8]) -> bool {
+    sink.put(if at == 0 { b":" } else { b"," });
+    let plain = is_word(value);
+    match plain {
+        true => sink.put(value),
+        false => put_folded(sink, value),
+    }
+    plain || memchr::memchr2(b'\n', b'\r', value).is_none()
+}
+
+/// Whether there is neither a space nor a control byte in a value. Judged in pieces without branches,
+/// the last of which may overlap, so that the compiler can use vectors.
+#[inline(always)]
+fn is_word(value: &[u8]) -> bool {
+    let is_graphic = |byte: &u8| *byte > b' ';
+    if let Some(last) = value.last_chunk::<16>() {
+        let are_graphic = |block: &[u8; 16]| block.iter().fold(true, |all, b| all & is_graphic(b));
+        value.as_chunks().0.iter().all(are_graphic) && are_graphic(last)
+    } else if let (Some(first), Some(last)) = (value.first_chunk::<8>(), value.last_chunk::<8>()) {
+        let pairs = first.iter().zip(last);
+        pairs.fold(true, |all, (a, b)| all & is_graphic(a) & is_graphic(b))
+    } else {
+        value.iter().all(is_graphic)
     }
 }
 

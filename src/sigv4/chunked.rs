@@ -20,7 +20,10 @@ pub use self::{
     decoder::Decoder,
     encoder::{Encoder, Frame, Misframed},
 };
-use crate::{error::Rejection, request::Fields};
+use crate::{
+    error::Rejection,
+    request::{Field, Fields},
+};
 
 /// The longest chunk that a client may send, in bytes.
 pub const MAX_CHUNK: u64 = 16 << 20;
@@ -79,13 +82,13 @@ pub struct Streaming {
 impl Streaming {
     pub(crate) fn read(kind: StreamingKind, fields: &Fields<'_>) -> Result<Streaming, Rejection> {
         let decoded_length = fields
-            .decoded_length
+            .value(Field::DecodedLength)
             .and_then(decimal)
             .ok_or(Rejection::MissingDecodedLength)?;
         if decoded_length > MAX_LENGTH {
             return Err(Rejection::EntityTooLarge);
         }
-        let checksum = match (kind.has_trailer(), fields.trailer) {
+        let checksum = match (kind.has_trailer(), fields.value(Field::Trailer)) {
             (false, None) => None,
             (true, Some(name)) => Some(name.trim_ascii())
                 .and_then(ChecksumAlgorithm::of_header)
@@ -96,7 +99,7 @@ impl Streaming {
         Ok(Streaming {
             kind,
             decoded_length,
-            framed_length: fields.content_length.and_then(decimal),
+            framed_length: fields.value(Field::ContentLength).and_then(decimal),
             checksum,
         })
     }

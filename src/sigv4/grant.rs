@@ -6,7 +6,7 @@ use crate::{
     keys::Credential,
     operation::{ResourcePath, classify},
     query::Query,
-    request::{Fields, Request},
+    request::{Field, Fields, Request},
     uri::{self, Part},
 };
 
@@ -88,7 +88,7 @@ impl Grant {
             .clone()
             .all(|header| self.permits_source(header.value));
         let bucket = ResourcePath::of(request.path).map(|path| path.raw_bucket());
-        let copy = fields.copy_source.is_some();
+        let copy = fields.value(Field::CopySource).is_some();
         self.permits_method(request.method, classify(request, query, copy).name())
             && copy_permitted
             && (self.buckets.is_empty() || bucket.is_some_and(|raw| self.permits_bucket(raw)))

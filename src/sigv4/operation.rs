@@ -3,7 +3,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
 use crate::{
     query::{Parameters, Query},
-    request::{Fields, Request},
+    request::{Field, Fields, Request},
     sink::{Counting, Filling},
     uri::{self, Part},
 };
@@ -28,7 +28,9 @@ pub fn operation(request: &Request<'_, '_>) -> Operation {
         Query::parse(request.query, &mut room),
         Fields::scan(request.headers),
     ) {
-        (Ok(query), Ok(fields)) => classify(request, &query, fields.copy_source.is_some()),
+        (Ok(query), Ok(fields)) => {
+            classify(request, &query, fields.value(Field::CopySource).is_some())
+        }
         _ => Operation::UNKNOWN,
     }
 }

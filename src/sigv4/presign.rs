@@ -103,7 +103,7 @@ impl Presign<'_> {
             self.method,
             |sink| sink.put(&path),
             |sink| sink.put(&query),
-            headers.iter().copied(),
+            |sink| canonical::put_headers(sink, &headers),
             |sink| sink.put(&names),
             payload.unwrap_or(b"UNSIGNED-PAYLOAD"),
         );

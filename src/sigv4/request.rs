@@ -28,54 +28,101 @@ pub struct Request<'h, 'a> {
     pub headers: &'h [Header<'a>],
 }
 
-/// The headers that verification reads, each of which may occur once only.
+/// A header that verification reads, which may occur once only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Field {
+    AmzDate,
+    Authorization,
+    ContentLength,
+    ContentMd5,
+    ContentSha256,
+    ContentType,
+    CopySource,
+    Date,
+    DecodedLength,
+    Host,
+    Trailer,
+}
+
+impl Field {
+    const COUNT: usize = 11;
+
+    /// The one that has a name, in any case.
+    #[inline(always)]
+    pub(crate) fn named(name: &[u8]) -> Option<Field> {
+        let field = match name.len() {
+            4 if is(name, b"date") => Field::Date,
+            4 if is(name, b"host") => Field::Host,
+            10 if is(name, b"x-amz-date") => Field::AmzDate,
+            11 if is(name, b"content-md5") => Field::ContentMd5,
+            12 if is(name, b"content-type") => Field::ContentType,
+            13 if is(name, b"authorization") => Field::Authorization,
+            13 if is(name, b"x-amz-trailer") => Field::Trailer,
+            14 if is(name, b"content-length") => Field::ContentLength,
+            17 if is(name, b"x-amz-copy-source") => Field::CopySource,
+            20 if is(name, b"x-amz-content-sha256") => Field::ContentSha256,
+            28 if is(name, b"x-amz-decoded-content-length") => Field::DecodedLength,
+            _ => return None,
+        };
+        Some(field)
+    }
+}
+
+/// Whether a name is `lower` in any case; compared as a whole, without a branch for each byte.
+#[inline(always)]
+fn is<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
+    let Ok(name) = <&[u8; N]>::try_from(name) else {
+        return false;
+    };
+    let case = |lower: u8| (lower.is_ascii_lowercase() as u8) << 5;
+    let differing = |all, (byte, lower): (&u8, &u8)| all | ((byte | case(*lower)) ^ lower);
+    name.iter().zip(lower).fold(0, differing) == 0
+}
+
+/// The headers that verification reads.
 #[derive(Default)]
 pub(crate) struct Fields<'a> {
-    pub(crate) authorization: Option<&'a [u8]>,
-    pub(crate) amz_date: Option<&'a [u8]>,
-    pub(crate) content_length: Option<&'a [u8]>,
-    pub(crate) content_md5: Option<&'a [u8]>,
-    pub(crate) content_sha256: Option<&'a [u8]>,
-    pub(crate) content_type: Option<&'a [u8]>,
-    pub(crate) copy_source: Option<&'a [u8]>,
-    pub(crate) date: Option<&'a [u8]>,
-    pub(crate) decoded_length: Option<&'a [u8]>,
-    host: Option<&'a [u8]>,
-    pub(crate) trailer: Option<&'a [u8]>,
+    values: [Option<&'a [u8]>; Field::COUNT],
+    /// How many headers there are that a signature must cover.
+    pub(crate) to_be_signed: usize,
 }
 
 impl<'a> Fields<'a> {
+    #[inline(always)]
     pub(crate) fn scan(headers: &[Header<'a>]) -> Result<Fields<'a>, Rejection> {
         if headers.len() > MAX_HEADERS {
             return Err(Rejection::TooManyHeaders);
         }
         let mut fields = Fields::default();
         for header in headers {
-            let is = |name: &[u8]| header.name.eq_ignore_ascii_case(name);
-            let field = match header.name.len() {
-                4 if is(b"date") => &mut fields.date,
-                4 if is(b"host") => &mut fields.host,
-                10 if is(b"x-amz-date") => &mut fields.amz_date,
-                11 if is(b"content-md5") => &mut fields.content_md5,
-                12 if is(b"content-type") => &mut fields.content_type,
-                13 if is(b"authorization") => &mut fields.authorization,
-                13 if is(b"x-amz-trailer") => &mut fields.trailer,
-                14 if is(b"content-length") => &mut fields.content_length,
-                17 if is(b"x-amz-copy-source") => &mut fields.copy_source,
-                20 if is(b"x-amz-content-sha256") => &mut fields.content_sha256,
-                28 if is(b"x-amz-decoded-content-length") => &mut fields.decoded_length,
-                _ => continue,
-            };
-            if field.replace(header.value).is_some() {
+            let field = Field::named(header.name);
+            fields.to_be_signed += usize::from(must_be_signed(header.name, field));
+            if let Some(field) = field
+                && fields.values[field as usize]
+                    .replace(header.value)
+                    .is_some()
+            {
                 return Err(Rejection::RepeatedHeader);
             }
         }
         Ok(fields)
     }
+
+    pub(crate) fn value(&self, field: Field) -> Option<&'a [u8]> {
+        self.values[field as usize]
+    }
+}
+
+/// Whether a V4 signature must cover a header with that name, which may be that of a field: S3's
+/// own, bar the one whose value is signed anyway.
+#[inline(always)]
+pub(crate) fn must_be_signed(name: &[u8], field: Option<Field>) -> bool {
+    is_amz(name) && field != Some(Field::ContentSha256)
 }
 
 /// Whether a header is S3's own. One in which `_` stands for `-` counts too, since servers behind
 /// a CGI-like interface read both alike.
+#[inline(always)]
 pub(crate) fn is_amz(name: &[u8]) -> bool {
     let is_dash = |byte: u8| byte == b'-' || byte == b'_';
     matches!(name, [b'x' | b'X', d1, b'a' | b'A', b'm' | b'M', b'z' | b'Z', d2, ..]

@@ -382,7 +382,7 @@ impl SignedHead<'_> {
             self.head.method,
             |sink| sink.put(part(&places.path)),
             |sink| sink.put(part(&places.query)),
-            headers.iter().copied(),
+            |sink| canonical::put_headers(sink, headers),
             |sink| match self.is_presigned() {
                 true => canonical::put_names(sink, headers.iter().copied()),
                 false => sink.put(part(&places.names)),

@@ -235,7 +235,7 @@ impl Case {
             self.method.as_bytes(),
             |sink| uri::put_canonical(sink, path.as_bytes(), Part::Path),
             |sink| query.put_signed(sink),
-            list.iter().copied(),
+            |sink| canonical::put_headers(sink, &list),
             |sink| canonical::put_names(sink, list.iter().copied()),
             body_hash.as_bytes(),
         );

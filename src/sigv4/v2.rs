@@ -9,7 +9,7 @@ use sha1::Sha1;
 use crate::{
     canonical,
     query::Query,
-    request::{Fields, Header, MAX_HEADERS, is_amz},
+    request::{Field, Fields, Header, MAX_HEADERS, is_amz},
     sink::Sink,
     uri::{self, Part},
 };
@@ -50,8 +50,8 @@ impl ToSign<'_, '_> {
     fn put(&self, sink: &mut impl Sink, fields: &Fields<'_>) {
         sink.put(self.method);
         for line in [
-            fields.content_md5.unwrap_or_default(),
-            fields.content_type.unwrap_or_default(),
+            fields.value(Field::ContentMd5).unwrap_or_default(),
+            fields.value(Field::ContentType).unwrap_or_default(),
             self.date,
         ] {
             sink.put(b"\n");

@@ -15,9 +15,9 @@ use crate::{
     operation::classify,
     payload::Payload,
     query::{Parameters, Query, QueryFault, Role},
-    request::{Fields, Header, MAX_HEADERS, Request, is_amz, is_token},
+    request::{Field, Fields, Request, is_token, must_be_signed},
     scope::Region,
-    sink::Hashing,
+    sink::{Hashing, Sink},
     uri::{self, Part},
     v2,
 };
@@ -394,7 +394,7 @@ impl<'h, 'r> Input<'h, 'r> {
     /// The one place that decides how a request is signed; whatever is there must then verify in
     /// that form.
     fn form(&self, rules: &Rules) -> Result<Form, Rejection> {
-        let authorization = self.fields.authorization.unwrap_or_default();
+        let authorization = self.fields.value(Field::Authorization).unwrap_or_default();
         let v4_header = authorization.starts_with(ALGORITHM);
         let v2_header = authorization.starts_with(b"AWS ");
         let scheme = authorization.get(..3).unwrap_or_default();
@@ -423,7 +423,7 @@ impl<'h, 'r> Input<'h, 'r> {
     /// A POST of a form, which carries its signature in the body.
     fn is_browser_form(&self) -> bool {
         const TYPE: &[u8] = b"multipart/form-data";
-        let content_type = self.fields.content_type.unwrap_or_default();
+        let content_type = self.fields.value(Field::ContentType).unwrap_or_default();
         self.request.method == b"POST"
             && content_type
                 .get(..TYPE.len())
@@ -452,10 +452,8 @@ impl<'h, 'r> Input<'h, 'r> {
         self.check_scope(&v4, rules)?;
         v4.check_time(rules, now)?;
 
-        let mut signed = Signed::default();
-        let complete = self.collect(&v4.authorization, &mut signed)?;
         let mut hash = Hashing::default();
-        self.put_canonical(&mut hash, &v4, &signed);
+        let complete = self.put_canonical(&mut hash, &v4)?;
         let scope = &v4.authorization.scope;
         let hash = hash.finish();
 
@@ -495,18 +493,18 @@ impl<'h, 'r> Input<'h, 'r> {
 
     fn v4_header(&self, claim: &mut Claim<'r>) -> Result<V4<'r>, Rejection> {
         let authorization =
-            Authorization::from_header(self.fields.authorization.unwrap_or_default())
+            Authorization::from_header(self.fields.value(Field::Authorization).unwrap_or_default())
                 .map_err(Rejection::HeaderMalformed)?;
         claim.access_key = authorization.access_key;
         let payload = self
             .fields
-            .content_sha256
+            .value(Field::ContentSha256)
             .ok_or(Rejection::MissingPayloadHash)?;
-        let date = match self.fields.amz_date {
+        let date = match self.fields.value(Field::AmzDate) {
             Some(date) => AmzDate::parse(date),
             None => self
                 .fields
-                .date
+                .value(Field::Date)
                 .and_then(Timestamp::parse)
                 .map(AmzDate::from),
         };
@@ -526,7 +524,7 @@ impl<'h, 'r> Input<'h, 'r> {
         let presigned =
             Presigned::from_query(&self.query, buffers).map_err(Rejection::QueryMalformed)?;
         let in_query = self.query.find(Role::ContentSha256);
-        let (payload, payload_place) = match (in_query, self.fields.content_sha256) {
+        let (payload, payload_place) = match (in_query, self.fields.value(Field::ContentSha256)) {
             (Some(query), Some(header)) if query != header => {
                 return Err(Rejection::PayloadHashConflict);
             }
@@ -566,68 +564,73 @@ impl<'h, 'r> Input<'h, 'r> {
             )
     }
 
-    /// Finds the headers that the client signed, in the order in which it did; `false` if one is
-    /// not there.
-    fn collect<'b>(
-        &self,
-        authorization: &Authorization<'b>,
-        signed: &mut Signed<'b>,
-    ) -> Result<bool, Rejection>
-    where
-        'r: 'b,
-    {
-        let mut is_signed = [false; MAX_HEADERS];
-        let mut complete = true;
-        let mut host_signed = false;
-        for (at, name) in authorization.names().enumerate() {
-            // No name is there twice, so one of these has no header.
-            if at > self.request.headers.len() {
-                return Err(Rejection::SignatureDoesNotMatch);
-            }
-            if name == b"host" {
-                host_signed = true;
-                if let Some(value) = self.request.host {
-                    complete &= signed.try_push(Header { name, value }).is_ok();
-                    continue;
-                }
-            }
-            let before = signed.len();
-            for (header, is_signed) in self.request.headers.iter().zip(&mut is_signed) {
-                if header.name.eq_ignore_ascii_case(name) {
-                    if memchr::memchr2(b'\n', b'\r', header.value).is_some() {
-                        return Err(Rejection::InvalidHeader);
-                    }
-                    *is_signed = true;
-                    complete &= signed
-                        .try_push(Header {
-                            name,
-                            value: header.value,
-                        })
-                        .is_ok();
-                }
-            }
-            complete &= signed.len() > before;
-        }
-        let is_free = |header: &Header<'_>| {
-            !is_amz(header.name) || header.name.eq_ignore_ascii_case(b"x-amz-content-sha256")
-        };
-        let mut headers = self.request.headers.iter().zip(is_signed);
-        if !host_signed || !headers.all(|(header, is_signed)| is_signed || is_free(header)) {
-            return Err(Rejection::UnsignedHeaders);
-        }
-        Ok(complete)
-    }
-
-    fn put_canonical<S: crate::sink::Sink>(&self, sink: &mut S, v4: &V4<'_>, signed: &Signed<'_>) {
+    /// Puts what the client signed; `false` if a header that it signed is not there.
+    #[inline(always)]
+    fn put_canonical<S: Sink>(&self, sink: &mut S, v4: &V4<'_>) -> Result<bool, Rejection> {
         canonical::put_request(
             sink,
             self.request.method,
             |sink| uri::put_path(sink, self.request.path, self.canonical_path),
             |sink| self.query.put_signed(sink),
-            signed.iter().copied(),
+            |sink| self.put_signed_headers(sink, &v4.authorization),
             |sink| sink.put(v4.authorization.signed_headers()),
             v4.payload.as_bytes(),
-        );
+        )
+    }
+
+    /// Finds the headers that the client signed, in the order in which it did.
+    #[inline(always)]
+    fn put_signed_headers(
+        &self,
+        sink: &mut impl Sink,
+        authorization: &Authorization<'_>,
+    ) -> Result<bool, Rejection> {
+        let headers = self.request.headers;
+        let mut complete = true;
+        let mut host_signed = false;
+        // No name is there twice, so none of the headers counts twice.
+        let mut signed = 0;
+        for (at, name) in authorization.names().enumerate() {
+            // One of these has no header.
+            if at > headers.len() {
+                return Err(Rejection::SignatureDoesNotMatch);
+            }
+            let mut found = 0;
+            let mut put = |value: &[u8]| {
+                if found == 0 {
+                    sink.put(name);
+                }
+                let is_line = canonical::put_value(sink, found, value);
+                found += 1;
+                is_line
+            };
+            let field = Field::named(name);
+            host_signed |= field == Some(Field::Host);
+            let are_lines = match field {
+                Some(Field::Host) => (self.request.host)
+                    .or(self.fields.value(Field::Host))
+                    .is_none_or(put),
+                Some(field) => self.fields.value(field).is_none_or(put),
+                None => headers
+                    .iter()
+                    .filter(|header| header.name.eq_ignore_ascii_case(name))
+                    .all(|header| put(header.value)),
+            };
+            if !are_lines {
+                return Err(Rejection::InvalidHeader);
+            }
+            if must_be_signed(name, field) {
+                signed += found;
+            }
+            match found {
+                0 => complete = false,
+                _ => sink.put(b"\n"),
+            }
+        }
+        if !host_signed || signed != self.fields.to_be_signed {
+            return Err(Rejection::UnsignedHeaders);
+        }
+        Ok(complete)
     }
 
     fn v2<'c>(
@@ -678,7 +681,7 @@ impl<'h, 'r> Input<'h, 'r> {
         claim: &mut Claim<'r>,
     ) -> Result<V2<'r>, Rejection> {
         let malformed = || Rejection::HeaderMalformed(Malformed::Syntax);
-        let authorization = self.fields.authorization.unwrap_or_default();
+        let authorization = self.fields.value(Field::Authorization).unwrap_or_default();
         let value = authorization
             .strip_prefix(b"AWS ")
             .unwrap_or_default()
@@ -688,15 +691,15 @@ impl<'h, 'r> Input<'h, 'r> {
         claim.access_key = access_key;
         let date = self
             .fields
-            .amz_date
-            .or(self.fields.date)
+            .value(Field::AmzDate)
+            .or(self.fields.value(Field::Date))
             .ok_or(Rejection::MissingDate)?;
         let time = Timestamp::parse(date).ok_or(Rejection::MissingDate)?;
         check_skew(time, rules, now)?;
         Ok(V2 {
             access_key: ArrayVec::try_from(access_key).map_err(|_| malformed())?,
             signature: signature.iter().skip(1).copied().take(29).collect(),
-            date: if self.fields.amz_date.is_some() {
+            date: if self.fields.value(Field::AmzDate).is_some() {
                 b""
             } else {
                 date
@@ -749,16 +752,12 @@ impl<'h, 'r> Input<'h, 'r> {
 
     /// The payload of a request whose form has no need of `x-amz-content-sha256`.
     fn unsigned_payload(&self) -> Result<(Payload, PayloadPlace), Rejection> {
-        match self.fields.content_sha256 {
+        match self.fields.value(Field::ContentSha256) {
             Some(value) => Ok((Payload::parse_unframed(value)?, PayloadPlace::Header)),
             None => Ok((Payload::Unsigned, PayloadPlace::Nowhere)),
         }
     }
 }
-
-/// The signed headers with the names that the client gave them; one more than a request can have,
-/// for a host that has no header.
-type Signed<'a> = ArrayVec<Header<'a>, { MAX_HEADERS + 1 }>;
 
 /// A V4 request before its signature is checked.
 struct V4<'a> {
@@ -832,12 +831,10 @@ pub fn explain(request: &Request<'_, '_>) -> Option<Explanation> {
         Form::V4Query => input.v4_query(&mut buffers).ok()?,
         _ => return None,
     };
-    let mut signed = Signed::default();
-    input.collect(&v4.authorization, &mut signed).ok()?;
     let mut canonical_request = Vec::new();
-    input.put_canonical(&mut canonical_request, &v4, &signed);
+    input.put_canonical(&mut canonical_request, &v4).ok()?;
     let mut hash = Hashing::default();
-    crate::sink::Sink::put(&mut hash, &canonical_request);
+    hash.put(&canonical_request);
     let mut string_to_sign = Vec::new();
     let scope = &v4.authorization.scope;
     canonical::put_string_to_sign(&mut string_to_sign, &v4.date, scope, &hash.finish());

@@ -8,7 +8,7 @@ use super::part::PartHead;
 use crate::{
     error::Rejection,
     operation::ResourcePath,
-    request::{Fields, Request, is_amz, is_token},
+    request::{Field, Fields, Request, is_amz, is_token},
     uri::{self, Part},
 };
 
@@ -98,13 +98,13 @@ impl FormDecoder {
             return Err(Rejection::UnsignedHeaders);
         }
         // It would be that of the form as the client wrote it.
-        if fields.content_md5.is_some() {
+        if fields.value(Field::ContentMd5).is_some() {
             return Err(Rejection::NotImplemented);
         }
         let mut delimiter = ArrayVec::new();
         delimiter.extend(*b"\r\n--");
-        let boundary =
-            boundary(fields.content_type.unwrap_or_default()).ok_or(Rejection::MalformedForm)?;
+        let boundary = boundary(fields.value(Field::ContentType).unwrap_or_default())
+            .ok_or(Rejection::MalformedForm)?;
         delimiter
             .try_extend_from_slice(boundary)
             .map_err(|_| Rejection::MalformedForm)?;
