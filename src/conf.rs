@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use foldhash::fast::RandomState;
 use ngx::ffi::{ngx_flag_t, ngx_http_complex_value_t};
 use sigv4::{
     Addressing, Client, Clients, Credential, Framing, KeyCache, Region, Rules, SecretKey, Timestamp,
@@ -302,9 +303,10 @@ impl UpstreamConf {
     }
 }
 
-/// The credentials of `s3_client`, by access key.
+/// The credentials of `s3_client`, by access key. A fast hash is safe: the configuration alone puts
+/// keys there, so whatever strangers ask for makes none collide.
 #[derive(Default)]
-pub(crate) struct ClientMap(HashMap<Box<[u8]>, Client>);
+pub(crate) struct ClientMap(HashMap<Box<[u8]>, Client, RandomState>);
 
 impl ClientMap {
     /// False where the access key is there already.
