@@ -161,7 +161,6 @@ impl<'r> Request<'r> {
     /// The headers as on the wire. Over HTTP/2 and HTTP/3 the host is in `:authority`, which newer
     /// versions of nginx leave out of the list; it stands for the host then (RFC 9113 section 8.3.1).
     pub(crate) fn headers(self, headers: &mut Headers<'r>) -> Result<(), TooManyHeaders> {
-        let mut has_host = false;
         let mut part: *const ngx_list_part_t = &raw const self.raw().headers_in.headers.part;
         while !part.is_null() {
             // SAFETY: nginx's list: each part has `nelts` elements, the last part's next is null.
@@ -175,7 +174,6 @@ impl<'r> Request<'r> {
             for element in elements.iter().filter(|e| e.hash != 0) {
                 // SAFETY: in the request's header buffer.
                 let (name, value) = unsafe { (bytes(element.key), bytes(element.value)) };
-                has_host |= name.eq_ignore_ascii_case(b"host");
                 headers
                     .try_push(Header { name, value })
                     .map_err(|_| TooManyHeaders)?;
@@ -183,8 +181,9 @@ impl<'r> Request<'r> {
             // SAFETY: not null.
             part = unsafe { (*part).next };
         }
+        let is_host = |header: &Header<'_>| header.name.eq_ignore_ascii_case(b"host");
         match self.authority() {
-            Some(value) if !has_host => headers
+            Some(value) if !headers.iter().any(is_host) => headers
                 .try_push(Header {
                     name: b"host",
                     value,

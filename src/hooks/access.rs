@@ -21,7 +21,9 @@ pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
         return ERROR;
     };
     // An internal redirect comes here again: what another location let in does not count.
-    *context.verified.borrow_mut() = None;
+    if context.verified.borrow().is_some() {
+        context.verified.replace(None);
+    }
 
     let started = main.wants_sign_time().then(Instant::now);
     let mut headers = Headers::new();
@@ -134,7 +136,7 @@ pub(crate) fn view<'h, 'r>(
 
 pub(crate) fn path_and_query<'r>(request: Request<'r>) -> (&'r [u8], &'r [u8]) {
     let target = request.unparsed_uri();
-    match target.iter().position(|c| *c == b'?') {
+    match memchr::memchr(b'?', target) {
         Some(at) => (&target[..at], &target[at + 1..]),
         None => (target, b""),
     }
