@@ -21,8 +21,8 @@ pub(crate) struct Context<'r> {
     pub(crate) output: RefCell<Option<Box<Output>>>,
     /// A browser's form, whose signature is in its body.
     pub(crate) posted: RefCell<Option<Box<Posted<'r>>>>,
-    /// The body was refused; to be answered.
-    pub(crate) rejected: Cell<Option<Rejection>>,
+    /// The body was refused; to be answered. In a box, since few are.
+    pub(crate) rejected: Cell<Option<Box<Rejection>>>,
     /// The access key that the request named, verified or not; empty where it named none.
     pub(crate) access_key: Cell<&'r [u8]>,
     pub(crate) form: Cell<Option<Form>>,

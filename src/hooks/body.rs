@@ -107,6 +107,6 @@ pub(crate) fn refuse(
 ) -> ngx_int_t {
     reject::note(request, context, &rejection);
     let status = rejection.status() as ngx_int_t;
-    context.rejected.set(Some(rejection));
+    context.rejected.set(Some(Box::new(rejection)));
     status
 }

@@ -107,7 +107,8 @@ pub(crate) fn picked<'r>(
     let verified = verified.as_mut()?;
     let streaming = verified.streaming();
     let mut room = HeadRoom::default();
-    let head = match WireHead::parse(slot.plain(), verified, &mut room) {
+    let parsed = WireHead::parse(slot.plain(), verified, &mut room);
+    let head = match &parsed {
         Ok(head) => head,
         Err(unsignable) => {
             log_error!(request.log(), "not forwarded: {unsignable}");
@@ -128,7 +129,7 @@ pub(crate) fn picked<'r>(
         .or(verified.stored_length());
     let carries_the_body = match decoded_length {
         Some(length) => carries_decoded(request, length, slot.body_length()),
-        None => carries_the_body(request, &head, slot.body_length()),
+        None => carries_the_body(request, head, slot.body_length()),
     };
     if !carries_the_body {
         log_error!(
@@ -147,7 +148,7 @@ pub(crate) fn picked<'r>(
     let mut keys = main.keys.borrow_mut();
     let now = Timestamp(ngx_time());
     let mut encoder = None;
-    match sigv4::sign(verified, &head, &origin.origin, &mut keys, now) {
+    match sigv4::sign(verified, head, &origin.origin, &mut keys, now) {
         Ok(signed) => slot.replace(signed.max_len(), |out| {
             let (length, framing) = signed.write_with_encoder(out);
             encoder = framing;
