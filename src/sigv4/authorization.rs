@@ -20,7 +20,7 @@ pub(crate) const MAX_EXPIRES: u32 = 604_800;
 pub(crate) struct Authorization<'a> {
     /// Decoded.
     pub(crate) access_key: &'a [u8],
-    pub(crate) scope: Scope,
+    pub(crate) scope: Scope<'a>,
     signed_headers: &'a [u8],
     pub(crate) signature: &'a [u8],
 }

@@ -13,6 +13,34 @@ use crate::{
 
 pub(crate) const ALGORITHM: &[u8] = b"AWS4-HMAC-SHA256";
 
+/// A header that is signed.
+#[derive(Clone, Copy)]
+pub(crate) struct SignedHeader<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) value: &'a [u8],
+    /// Both are in canonical form as they are: the name in lower case, the value without a space.
+    pub(crate) canonical: bool,
+}
+
+impl SignedHeader<'_> {
+    fn put_name(&self, sink: &mut impl Sink) {
+        match self.canonical {
+            true => sink.put(self.name),
+            false => put_lower(sink, self.name),
+        }
+    }
+}
+
+impl<'a> From<Header<'a>> for SignedHeader<'a> {
+    fn from(header: Header<'a>) -> SignedHeader<'a> {
+        SignedHeader {
+            name: header.name,
+            value: header.value,
+            canonical: false,
+        }
+    }
+}
+
 /// Puts a canonical request; `path`, `query`, `headers` and `names`, which is SignedHeaders, put these
 /// in canonical form. Returns what `headers` does.
 pub(crate) fn put_request<S: Sink, R>(
@@ -40,29 +68,51 @@ pub(crate) fn put_request<S: Sink, R>(
 
 /// Puts `name:value,value` and a line feed for each name. The headers are sorted by name, repeated
 /// ones in their order, and known to have no line break.
-pub(crate) fn put_headers(sink: &mut impl Sink, headers: &[Header<'_>]) {
-    for same in headers.chunk_by(|a, b| a.name.eq_ignore_ascii_case(b.name)) {
-        for (at, header) in same.iter().enumerate() {
-            if at == 0 {
-                put_lower(sink, header.name);
+pub(crate) fn put_headers<'a>(
+    sink: &mut impl Sink,
+    headers: impl Iterator<Item = impl Into<SignedHeader<'a>>>,
+) {
+    let mut last: Option<&[u8]> = None;
+    let mut at = 0;
+    for header in headers.map(Into::into) {
+        at += 1;
+        if !last.is_some_and(|last| last.eq_ignore_ascii_case(header.name)) {
+            if last.is_some() {
+                sink.put(b"\n");
             }
-            put_value(sink, at, header.value);
+            header.put_name(sink);
+            at = 0;
         }
+        match header.canonical {
+            true => {
+                sink.put(separator(at));
+                sink.put(header.value);
+            }
+            false => _ = put_value(sink, at, header.value),
+        }
+        last = Some(header.name);
+    }
+    if last.is_some() {
         sink.put(b"\n");
     }
 }
 
-/// Puts the value of a header, which may be one of several with its name. `false` if it holds a line
+/// Puts the value of a header. `false` if it holds a line
 /// break, and so would look like another header.
 #[inline(always)]
 pub(crate) fn put_value(sink: &mut impl Sink, at: usize, value: &[u8]) -> bool {
-    sink.put(if at == 0 { b":" } else { b"," });
+    sink.put(separator(at));
     let plain = is_word(value);
     match plain {
         true => sink.put(value),
         false => put_folded(sink, value),
     }
     plain || memchr::memchr2(b'\n', b'\r', value).is_none()
+}
+
+/// What stands before a value, which may be one of several with its name.
+fn separator(at: usize) -> &'static [u8; 1] {
+    if at == 0 { b":" } else { b"," }
 }
 
 /// Whether there is neither a space nor a control byte in a value. Judged in pieces without branches,
@@ -82,17 +132,20 @@ fn is_word(value: &[u8]) -> bool {
 }
 
 /// The names, once each, with `;` between them: SignedHeaders.
-pub(crate) fn put_names<'a>(sink: &mut impl Sink, headers: impl Iterator<Item = Header<'a>>) {
+pub(crate) fn put_names<'a>(
+    sink: &mut impl Sink,
+    headers: impl Iterator<Item = impl Into<SignedHeader<'a>>>,
+) {
     let mut last: Option<&[u8]> = None;
-    for Header { name, .. } in headers {
-        if last.is_some_and(|last| last.eq_ignore_ascii_case(name)) {
+    for header in headers.map(Into::into) {
+        if last.is_some_and(|last| last.eq_ignore_ascii_case(header.name)) {
             continue;
         }
         if last.is_some() {
             sink.put(b";");
         }
-        put_lower(sink, name);
-        last = Some(name);
+        header.put_name(sink);
+        last = Some(header.name);
     }
 }
 
@@ -131,14 +184,14 @@ fn put_folded(sink: &mut impl Sink, value: &[u8]) {
 pub(crate) fn put_string_to_sign(
     sink: &mut impl Sink,
     date: &AmzDate,
-    scope: &Scope,
+    scope: Scope<'_>,
     hash: &[u8; 32],
 ) {
     sink.put(ALGORITHM);
     sink.put(b"\n");
     sink.put(date.as_bytes());
     sink.put(b"\n");
-    scope.put(sink);
+    sink.put(scope.as_bytes());
     sink.put(b"\n");
     sink.put(&hex(hash));
 }

@@ -13,9 +13,10 @@ use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
-    date::Day,
-    scope::{Region, Scope},
-    sha256,
+    canonical,
+    date::{AmzDate, Day, Timestamp},
+    scope::{Region, Scope, ScopeText},
+    sha256::{self, Remembered},
     sink::{Hashing, Sink},
 };
 
@@ -80,14 +81,14 @@ impl Credential {
 /// the outer block of the key, so that a signature needs no other work than its own blocks.
 /// Zeroised when dropped.
 #[derive(Clone)]
-pub(crate) struct SigningKey {
+pub(crate) struct MacKey {
     inner: Zeroizing<[u32; 8]>,
     outer: Zeroizing<[u32; 8]>,
 }
 
-impl SigningKey {
+impl MacKey {
     /// With the concatenation of `parts` as the key: padded to a block, or hashed where it is longer.
-    pub(crate) fn new(parts: &[&[u8]]) -> SigningKey {
+    pub(crate) fn new(parts: &[&[u8]]) -> MacKey {
         let mut block = Zeroizing::new([0_u8; 64]);
         if parts.iter().map(|part| part.len()).sum::<usize>() <= block.len() {
             let bytes = parts.iter().copied().flatten();
@@ -111,7 +112,7 @@ impl SigningKey {
             sha256::compress(&mut state, &[*padded]);
             state
         };
-        SigningKey {
+        MacKey {
             inner: state_behind(0x36),
             outer: state_behind(0x5c),
         }
@@ -130,14 +131,86 @@ impl SigningKey {
     }
 }
 
+/// The key that signs in one credential scope. Zeroised when dropped.
+#[derive(Clone)]
+pub(crate) struct SigningKey {
+    key: MacKey,
+    scope: ScopeText,
+    /// Of the string to sign, which begins with date and scope: most of what a key signs within a
+    /// second has the same.
+    first_block: Remembered,
+}
+
+impl SigningKey {
+    /// `HMAC(HMAC(HMAC(HMAC("AWS4" + secret, day), region), service), "aws4_request")`
+    pub(crate) fn derive(secret: &[u8], scope: ScopeText) -> SigningKey {
+        let mut key = MacKey::new(&[b"AWS4", secret]);
+        for part in scope.scope().parts() {
+            let next = Zeroizing::new(key.sign(part));
+            key = MacKey::new(&[&*next]);
+        }
+        SigningKey {
+            key,
+            scope,
+            first_block: Remembered::new(),
+        }
+    }
+
+    pub(crate) fn scope(&self) -> Scope<'_> {
+        self.scope.scope()
+    }
+
+    pub(crate) fn mac(&self) -> &MacKey {
+        &self.key
+    }
+
+    /// The signature of a request, by the hash of its canonical form.
+    pub(crate) fn sign_request(&mut self, date: &AmzDate, hash: &[u8; 32]) -> [u8; 64] {
+        let mut inner = Hashing::behind(&self.key.inner, 64);
+        canonical::put_string_to_sign(&mut inner, date, self.scope.scope(), hash);
+        let inner = inner.finish_opened(&mut self.first_block);
+        canonical::hex(&sha256::digest_behind_block(&self.key.outer, &inner))
+    }
+}
+
 /// Signing keys, bounded; one per worker. The least recently used one is dropped first.
 pub struct KeyCache {
     keys: LruCache<CacheKey, SigningKey>,
+    /// Of those used last, each in the place that its credential's number tells.
+    recent: Box<[Option<Recent>; RECENT]>,
+    /// The time that was written last.
+    date: AmzDate,
     derivations: u64,
     hits: u64,
 }
 
 type CacheKey = (u64, Day, Region);
+
+const RECENT: usize = 64;
+
+struct Recent {
+    credential: u64,
+    key: SigningKey,
+}
+
+/// Where a signing key was found.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a stranger's request must not have memory allocated"
+)]
+pub(crate) enum Found<'k> {
+    Kept(&'k mut SigningKey),
+    Derived(SigningKey),
+}
+
+impl Found<'_> {
+    pub(crate) fn key(&mut self) -> &mut SigningKey {
+        match self {
+            Found::Kept(key) => key,
+            Found::Derived(key) => key,
+        }
+    }
+}
 
 impl KeyCache {
     /// A cache of at most `capacity` keys, at least one.
@@ -145,6 +218,8 @@ impl KeyCache {
         let capacity = NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN);
         KeyCache {
             keys: LruCache::new(capacity),
+            recent: Box::new([const { None }; RECENT]),
+            date: AmzDate::from(Timestamp(0)),
             derivations: 0,
             hits: 0,
         }
@@ -160,37 +235,83 @@ impl KeyCache {
         self.hits
     }
 
-    /// The key for signing; derived and kept where it is not there.
-    pub(crate) fn signing_key(&mut self, credential: &Credential, scope: &Scope) -> SigningKey {
-        let (key, derived) = self.untrusted_key(credential, scope);
-        if derived {
-            self.keep(credential, scope, key.clone());
+    /// The time written out, which is not done anew within a second.
+    pub(crate) fn date(&mut self, now: Timestamp) -> AmzDate {
+        if self.date.timestamp() != now {
+            self.date = AmzDate::from(now);
         }
-        key
+        self.date
     }
 
-    /// The key for a scope that anyone may have made up, and whether it was derived. It must be
-    /// kept only once the signature has matched, else strangers could flush the cache.
-    pub(crate) fn untrusted_key(
+    /// The key for signing; derived and kept where it is not there.
+    pub(crate) fn signing_key(
         &mut self,
         credential: &Credential,
-        scope: &Scope,
-    ) -> (SigningKey, bool) {
-        match self.keys.get(&cache_key(credential, scope)) {
-            Some(key) => {
-                self.hits += 1;
-                (key.clone(), false)
+        day: Day,
+        region: &Region,
+    ) -> &mut SigningKey {
+        let found = self.look_up(credential, day, region.as_bytes());
+        let place = &mut self.recent[place(credential)];
+        if !found {
+            *place = None;
+        }
+        let recent = place.get_or_insert_with(|| {
+            let key = SigningKey::derive(credential.secret(), ScopeText::s3(day, region));
+            self.keys.put((credential.id, day, *region), key.clone());
+            Recent {
+                credential: credential.id,
+                key,
             }
-            None => {
-                self.derivations += 1;
-                (derive(credential.secret(), scope), true)
+        });
+        &mut recent.key
+    }
+
+    /// The key for a scope that anyone may have made up. One that was derived must be kept only once
+    /// the signature has matched, else strangers could flush the cache.
+    pub(crate) fn untrusted_key(&mut self, credential: &Credential, scope: Scope<'_>) -> Found<'_> {
+        let found = self.look_up(credential, scope.day, scope.region);
+        match &mut self.recent[place(credential)] {
+            Some(recent) if found => Found::Kept(&mut recent.key),
+            _ => {
+                let text = ScopeText::s3(scope.day, &scope.to_region());
+                Found::Derived(SigningKey::derive(credential.secret(), text))
             }
         }
     }
 
-    pub(crate) fn keep(&mut self, credential: &Credential, scope: &Scope, key: SigningKey) {
-        self.keys.put(cache_key(credential, scope), key);
+    pub(crate) fn keep(&mut self, credential: &Credential, key: SigningKey) {
+        let key_of = (credential.id, key.scope.day(), key.scope.region());
+        self.keys.put(key_of, key);
     }
+
+    /// Brings a key to the place of its credential; `false` if it is not there.
+    fn look_up(&mut self, credential: &Credential, day: Day, region: &[u8]) -> bool {
+        let place = &mut self.recent[place(credential)];
+        let is_it = |recent: &Recent| {
+            let scope = recent.key.scope();
+            recent.credential == credential.id && scope.day == day && scope.region == region
+        };
+        let mut found = place.as_ref().is_some_and(is_it);
+        if !found
+            && let Some(region) = Region::parse(region)
+            && let Some(key) = self.keys.get(&(credential.id, day, region))
+        {
+            *place = Some(Recent {
+                credential: credential.id,
+                key: key.clone(),
+            });
+            found = true;
+        }
+        match found {
+            true => self.hits += 1,
+            false => self.derivations += 1,
+        }
+        found
+    }
+}
+
+fn place(credential: &Credential) -> usize {
+    credential.id as usize % RECENT
 }
 
 impl fmt::Debug for KeyCache {
@@ -201,23 +322,4 @@ impl fmt::Debug for KeyCache {
             .field("hits", &self.hits)
             .finish()
     }
-}
-
-fn cache_key(credential: &Credential, scope: &Scope) -> CacheKey {
-    (credential.id, scope.day, scope.region)
-}
-
-/// `HMAC(HMAC(HMAC(HMAC("AWS4" + secret, day), region), service), "aws4_request")`
-pub(crate) fn derive(secret: &[u8], scope: &Scope) -> SigningKey {
-    let mut key = SigningKey::new(&[b"AWS4", secret]);
-    for part in [
-        scope.day.as_bytes(),
-        scope.region.as_bytes(),
-        scope.service,
-        b"aws4_request",
-    ] {
-        let next = Zeroizing::new(key.sign(part));
-        key = SigningKey::new(&[&*next]);
-    }
-    key
 }

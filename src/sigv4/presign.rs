@@ -4,10 +4,10 @@ use crate::{
     authorization::MAX_EXPIRES,
     canonical::{self, ALGORITHM},
     date::{AmzDate, Timestamp},
-    keys::{self, Credential},
+    keys::{Credential, SigningKey},
     query::Query,
     request::{Fields, Header, MAX_HEADERS, is_amz, is_token},
-    scope::{Region, Scope},
+    scope::{Region, ScopeText},
     sink::{Hashing, Sink},
     uri::{self, Part},
     v2,
@@ -65,7 +65,8 @@ impl Presign<'_> {
     pub fn v4(&self, credential: &Credential, now: Timestamp) -> Result<Vec<u8>, Unpresignable> {
         self.check()?;
         let date = AmzDate::from(now);
-        let scope = Scope::s3(date.day(), self.region);
+        let mut key =
+            SigningKey::derive(credential.secret(), ScopeText::s3(date.day(), &self.region));
         let host = Header {
             name: b"host",
             value: self.host,
@@ -75,7 +76,8 @@ impl Presign<'_> {
         headers.sort_by(|a, b| canonical::order(a.name, b.name));
 
         let mut scoped = Vec::new();
-        scope.put_credential(&mut scoped, credential.access_key());
+        key.scope()
+            .put_credential(&mut scoped, credential.access_key());
         let mut names = Vec::new();
         canonical::put_names(&mut names, headers.iter().copied());
         let path = self.path();
@@ -103,15 +105,12 @@ impl Presign<'_> {
             self.method,
             |sink| sink.put(&path),
             |sink| sink.put(&query),
-            |sink| canonical::put_headers(sink, &headers),
+            |sink| canonical::put_headers(sink, headers.iter().copied()),
             |sink| sink.put(&names),
             payload.unwrap_or(b"UNSIGNED-PAYLOAD"),
         );
         let hash = hash.finish();
-        let key = keys::derive(credential.secret(), &scope);
-        let signature = canonical::hex(&key.sign_text(|sink| {
-            canonical::put_string_to_sign(sink, &date, &scope, &hash);
-        }));
+        let signature = key.sign_request(&date, &hash);
         put_parameter(&mut query, "&X-Amz-Signature", &signature);
         Ok([path, query].join(b"?".as_slice()))
     }

@@ -1,6 +1,8 @@
 //! The credential scope: for which day, region and service a signature holds.
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
+use arrayvec::ArrayVec;
+
 use crate::{date::Day, error::Malformed, sink::Sink};
 
 /// A region name in a credential scope: at most 64 letters, digits, `-`, `_` and `.`; may be
@@ -15,13 +17,20 @@ pub struct Region {
 impl Region {
     /// `None` if it is no region name.
     pub fn parse(name: &[u8]) -> Option<Region> {
-        let valid = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        if !Region::is_name(name) {
+            return None;
+        }
         let mut region = Region {
             name: [0; 64],
             length: u8::try_from(name.len()).ok()?,
         };
         region.name.get_mut(..name.len())?.copy_from_slice(name);
-        name.iter().all(valid).then_some(region)
+        Some(region)
+    }
+
+    fn is_name(name: &[u8]) -> bool {
+        let valid = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        name.len() <= 64 && name.iter().all(valid)
     }
 
     /// The region that S3 takes where none is named.
@@ -53,71 +62,125 @@ impl std::fmt::Display for Region {
 }
 
 pub(crate) const S3: &[u8] = b"s3";
-const TERMINATOR: &[u8] = b"aws4_request";
+pub(crate) const TERMINATOR: &[u8] = b"aws4_request";
 
 /// `<day>/<region>/<service>/aws4_request`
-#[derive(Debug, Clone)]
-pub(crate) struct Scope {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Scope<'a> {
     pub(crate) day: Day,
-    pub(crate) region: Region,
-    pub(crate) service: &'static [u8],
+    pub(crate) region: &'a [u8],
+    text: &'a [u8],
 }
 
-impl Scope {
-    pub(crate) fn s3(day: Day, region: Region) -> Scope {
-        Scope {
+/// The text of a scope of its own; there is room for the longest region.
+#[derive(Clone)]
+pub(crate) struct ScopeText {
+    text: ArrayVec<u8, { 8 + 1 + 64 + 1 + 8 + 1 + TERMINATOR.len() }>,
+    day: Day,
+    region: Region,
+}
+
+impl ScopeText {
+    pub(crate) fn s3(day: Day, region: &Region) -> ScopeText {
+        ScopeText::new(day, region, S3)
+    }
+
+    /// Of a service with a name of at most 8 bytes.
+    pub(crate) fn new(day: Day, region: &Region, service: &[u8]) -> ScopeText {
+        let mut text = ArrayVec::new();
+        for part in [day.as_bytes(), b"/", region.as_bytes(), b"/", service, b"/"] {
+            text.put(part);
+        }
+        text.put(TERMINATOR);
+        ScopeText {
+            text,
             day,
-            region,
-            service: S3,
+            region: *region,
         }
     }
 
+    pub(crate) fn day(&self) -> Day {
+        self.day
+    }
+
+    pub(crate) fn region(&self) -> Region {
+        self.region
+    }
+
+    pub(crate) fn scope(&self) -> Scope<'_> {
+        Scope {
+            day: self.day,
+            region: self.region.as_bytes(),
+            text: &self.text,
+        }
+    }
+}
+
+impl<'a> Scope<'a> {
     /// Splits `<access key>/<scope>`; the access key may hold `/` itself.
-    pub(crate) fn parse_credential(credential: &[u8]) -> Result<(&[u8], Scope), Malformed> {
-        let (rest, terminator) = split_last(credential)?;
-        let (rest, service) = split_last(rest)?;
+    pub(crate) fn parse_credential(
+        credential: &'a [u8],
+    ) -> Result<(&'a [u8], Scope<'a>), Malformed> {
+        let rest = credential
+            .strip_suffix(b"/s3/aws4_request")
+            .ok_or_else(|| misses_end(credential))?;
         let (rest, region) = split_last(rest)?;
         let (access_key, day) = split_last(rest)?;
         if access_key.is_empty() {
             return Err(Malformed::Credential);
         }
-        if terminator != TERMINATOR {
-            return Err(Malformed::Terminator);
+        if !Region::is_name(region) {
+            return Err(Malformed::Region);
         }
-        if service != S3 {
-            return Err(Malformed::Service);
-        }
-        let region = Region::parse(region).ok_or(Malformed::Region)?;
-        let day = Day::parse(day).ok_or(Malformed::Credential)?;
-        Ok((access_key, Scope::s3(day, region)))
+        let scope = Scope {
+            day: Day::parse(day).ok_or(Malformed::Credential)?,
+            region,
+            text: credential.get(access_key.len() + 1..).unwrap_or_default(),
+        };
+        Ok((access_key, scope))
     }
 
-    pub(crate) fn put(&self, sink: &mut impl Sink) {
-        self.put_separated(sink, b"/");
+    pub(crate) fn as_bytes(self) -> &'a [u8] {
+        self.text
     }
 
-    /// With another text for each slash, as in a query, where nothing else in it is to encode.
-    pub(crate) fn put_separated(&self, sink: &mut impl Sink, slash: &[u8]) {
-        sink.put(self.day.as_bytes());
-        sink.put(slash);
-        sink.put(self.region.as_bytes());
-        sink.put(slash);
-        sink.put(self.service);
-        sink.put(slash);
-        sink.put(TERMINATOR);
+    /// The region by itself.
+    pub(crate) fn to_region(self) -> Region {
+        // A scope has no other.
+        Region::parse(self.region).unwrap_or(Region::US_EAST_1)
+    }
+
+    /// Day, region, service and terminator.
+    pub(crate) fn parts(self) -> impl Iterator<Item = &'a [u8]> {
+        self.text.split(|&byte| byte == b'/')
     }
 
     /// `<access key>/<scope>`: Credential.
-    pub(crate) fn put_credential(&self, sink: &mut impl Sink, access_key: &[u8]) {
+    pub(crate) fn put_credential(self, sink: &mut impl Sink, access_key: &[u8]) {
         sink.put(access_key);
         sink.put(b"/");
-        self.put(sink);
+        sink.put(self.text);
     }
 }
 
-/// What is in front of the last slash, and behind it.
+/// What is wrong with a credential that does not end in service and terminator.
+#[cold]
+fn misses_end(credential: &[u8]) -> Malformed {
+    let mut parts = credential.rsplit(|&byte| byte == b'/');
+    let terminator = parts.next();
+    if parts.count() < 4 {
+        Malformed::Credential
+    } else if terminator != Some(TERMINATOR) {
+        Malformed::Terminator
+    } else {
+        Malformed::Service
+    }
+}
+
+/// What is in front of the last slash, and behind it. The parts are too short for a search that uses
+/// vectors to pay.
 fn split_last(text: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
-    let slash = memchr::memrchr(b'/', text).ok_or(Malformed::Credential)?;
-    let (rest, last) = text.split_at(slash);
+    let slash = text.iter().rposition(|&byte| byte == b'/');
+    let (rest, last) = text.split_at(slash.ok_or(Malformed::Credential)?);
     Ok((rest, last.get(1..).unwrap_or_default()))
 }

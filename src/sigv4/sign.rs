@@ -4,7 +4,7 @@ use std::ops::Range;
 use arrayvec::ArrayVec;
 
 use crate::{
-    canonical::{self, ALGORITHM},
+    canonical::{self, ALGORITHM, SignedHeader},
     chunked::{Chain, Checksum, ChecksumAlgorithm, Encoder, Framing, Shape},
     date::{AmzDate, Timestamp},
     error::Unsignable,
@@ -12,7 +12,7 @@ use crate::{
     keys::{Credential, KeyCache, SecretKey, SigningKey},
     operation::ResourcePath,
     query::Value,
-    request::{Header, MAX_HEADERS},
+    request::MAX_HEADERS,
     scope::{Region, Scope},
     sink::{Counting, Filling, Hashing, Sink},
     uri::{self, Encoding, Part},
@@ -54,7 +54,7 @@ pub fn sign<'a>(
     verified: &'a Verified<'_>,
     head: &'a WireHead<'a, 'a>,
     origin: &'a Origin,
-    keys: &mut KeyCache,
+    keys: &'a mut KeyCache,
     now: Timestamp,
 ) -> Result<SignedHead<'a>, Unsignable> {
     let unchanged = uri::same_path(verified.path, head.path);
@@ -63,9 +63,9 @@ pub fn sign<'a>(
     }
     let date = verified
         .lifetime
-        .map_or_else(|| AmzDate::from(now), |lifetime| lifetime.date);
-    let region = match origin.region.unwrap_or(verified.region) {
-        region if region.as_bytes().is_empty() => Region::US_EAST_1,
+        .map_or_else(|| keys.date(now), |lifetime| lifetime.date);
+    let region = match origin.region.as_ref().unwrap_or(&verified.region) {
+        region if region.as_bytes().is_empty() => &Region::US_EAST_1,
         region => region,
     };
     let streaming = verified.streaming();
@@ -87,7 +87,6 @@ pub fn sign<'a>(
         head,
         origin,
         date,
-        scope: Scope::s3(date.day(), region),
         virtual_host: ArrayVec::new(),
         path: head.path,
         expires: ArrayVec::new(),
@@ -99,10 +98,12 @@ pub fn sign<'a>(
         max_len: 0,
     };
     signed.address()?;
-    if let Some(post) = verified.post() {
-        signed.write_form(post, keys);
-    } else if verified.form() != Form::Anonymous {
-        signed.key = Some(keys.signing_key(&origin.credential, &signed.scope));
+    if verified.form() != Form::Anonymous {
+        let key = keys.signing_key(&origin.credential, date.day(), region);
+        match verified.post() {
+            Some(post) => signed.write_form(post, key),
+            None => signed.key = Some(key),
+        }
     }
     if let Some(lifetime) = verified.lifetime {
         use std::io::Write;
@@ -141,7 +142,6 @@ pub struct SignedHead<'a> {
     head: &'a WireHead<'a, 'a>,
     origin: &'a Origin,
     date: AmzDate,
-    scope: Scope,
     /// The host with the bucket in front; empty where the origin's is used as it is.
     virtual_host: ArrayVec<u8, 320>,
     /// Raw.
@@ -149,7 +149,7 @@ pub struct SignedHead<'a> {
     /// X-Amz-Expires in digits.
     expires: ArrayVec<u8, 10>,
     /// None where the head is not signed: of an anonymous request and of a browser's form.
-    key: Option<SigningKey>,
+    key: Option<&'a mut SigningKey>,
     body: Body,
     /// Content-Length where it is written anew.
     body_length: Option<u64>,
@@ -206,7 +206,9 @@ impl Added {
 }
 
 /// All that may be on the wire, and those that are added.
-type SignedHeaders<'a> = ArrayVec<Header<'a>, { MAX_HEADERS + 5 }>;
+type SignedHeaders<'a> = ArrayVec<SignedHeader<'a>, { MAX_HEADERS + 5 }>;
+
+type AddedHeaders<'a> = ArrayVec<(Added, &'a [u8]), 3>;
 
 /// In the place of a signature until it is known.
 const UNSIGNED: &[u8; 64] = &[b'0'; 64];
@@ -222,7 +224,7 @@ impl SignedHead<'_> {
         const FIXED: usize = 512;
         let varying = self.origin.credential.access_key().len()
             + (self.origin.session_token.as_ref()).map_or(0, |token| token.expose().len())
-            + self.scope.region.as_bytes().len()
+            + (self.key.as_ref()).map_or(0, |key| key.scope().as_bytes().len())
             + self.head.names_length;
         // In a query a byte may become three.
         let factor = if self.is_presigned() { 3 } else { 1 };
@@ -246,9 +248,10 @@ impl SignedHead<'_> {
     /// Writes the head to the beginning of `out`, which has `max_len` bytes, and tells its length;
     /// 0 where `out` is too short, and where the body behind it must not be the client's as it is
     /// but a decoded one.
-    pub fn write(self, out: &mut [u8]) -> usize {
+    pub fn write(mut self, out: &mut [u8]) -> usize {
+        let key = self.key.take();
         match self.body {
-            Body::Untouched => self.put(out).0,
+            Body::Untouched => self.put(key, out).0,
             Body::Reframed | Body::Decoded { .. } => 0,
         }
     }
@@ -257,41 +260,46 @@ impl SignedHead<'_> {
     /// the decoded body framed by it, else the body as it is, decoded where it came in
     /// `aws-chunked` framing. Behind the head of a browser's form is all of it that goes ahead of
     /// what was stored.
-    pub fn write_with_encoder(self, out: &mut [u8]) -> (usize, Option<Encoder>) {
+    pub fn write_with_encoder(mut self, out: &mut [u8]) -> (usize, Option<Encoder>) {
         let signs_chunks = self.shape.as_ref().is_some_and(Shape::is_signed);
-        let (length, signature) = self.put(out);
-        let key = self.key.filter(|_| signs_chunks);
+        let mut key = self.key.take();
+        let (length, signature) = self.put(key.as_deref_mut(), out);
+        let key = key.filter(|_| signs_chunks);
         let encoder = self.shape.zip(signature).map(|(shape, signature)| {
-            let chain = |key| Chain::new(key, self.date, self.scope.clone(), signature);
+            let chain = |key: &mut SigningKey| Chain::new(key.clone(), self.date, signature);
             Encoder::new(shape, key.map(chain))
         });
         (length, encoder)
     }
 
     /// Writes the head; tells its length and the signature in it.
-    fn put(&self, out: &mut [u8]) -> (usize, Option<[u8; 64]>) {
+    fn put(&self, key: Option<&mut SigningKey>, out: &mut [u8]) -> (usize, Option<[u8; 64]>) {
         if out.len() < self.max_len {
             return (0, None);
         }
         let mut sink = Filling::new(out);
+        let added = self.added();
         let mut headers = SignedHeaders::new();
-        if self.key.is_some() {
-            self.list_signed(&mut headers);
+        if key.is_some() {
+            self.list_signed(&added, &mut headers);
         }
-        let mut places = self.put_request_line(&mut sink, &headers);
+        let scope = key.as_ref().map(|key| key.scope());
+        let mut places = self.put_request_line(&mut sink, scope, &headers);
         put_header(&mut sink, Added::Host, self.host());
         self.head.kept(self.body).for_each(|lines| sink.put(lines));
         self.put_body_headers(&mut sink);
-        for added in [Added::Date, Added::ContentSha256, Added::SecurityToken] {
-            if let Some(value) = self.added(added) {
-                put_header(&mut sink, added, value);
-            }
+        for (header, value) in &added {
+            put_header(&mut sink, *header, value);
         }
-        if self.key.is_some() && !self.is_presigned() {
-            self.put_authorization(&mut sink, &headers, &mut places);
+        if let Some(scope) = scope
+            && !self.is_presigned()
+        {
+            self.put_authorization(&mut sink, scope, &headers, &mut places);
         }
-        let key = self.key.as_ref();
-        let signature = key.map(|key| self.signature(key, &headers, &places, sink.filled()));
+        let signature = key.map(|key| {
+            let hash = self.hash(&headers, &places, sink.filled());
+            key.sign_request(&self.date, &hash)
+        });
         if let Some(signature) = &signature {
             sink.replace(places.signature, signature);
         }
@@ -304,13 +312,12 @@ impl SignedHead<'_> {
     }
 
     /// Writes the head of a browser's form, with its policy signed in the place of the request.
-    fn write_form(&mut self, post: &Post<'_>, keys: &mut KeyCache) {
+    fn write_form(&mut self, post: &Post<'_>, key: &SigningKey) {
         self.form_head = post.head(Signer {
             credential: &self.origin.credential,
             session_token: self.origin.session_token.as_ref(),
             date: &self.date,
-            scope: &self.scope,
-            key: keys.signing_key(&self.origin.credential, &self.scope),
+            key,
         });
         self.body_length = Some(self.form_head.len() as u64 + post.stored_length());
     }
@@ -345,36 +352,28 @@ impl SignedHead<'_> {
     }
 
     /// Lists the headers to sign, sorted; repeated ones in their order on the wire.
-    fn list_signed<'h>(&'h self, headers: &mut SignedHeaders<'h>) {
+    fn list_signed<'h>(&'h self, added: &AddedHeaders<'h>, headers: &mut SignedHeaders<'h>) {
+        for header in self.head.to_sign(self.body) {
+            insert(headers, header.into());
+        }
         let checksum = self
             .checksum()
-            .map(|checksum| Added::Checksum(checksum.algorithm()));
-        let added = [
-            Some(Added::Host),
-            checksum,
-            Some(Added::ContentSha256),
-            Some(Added::Date),
-            Some(Added::SecurityToken),
-        ];
-        let added = added.into_iter().flatten().filter_map(|added| {
-            let name = added.name();
-            self.added(added).map(|value| Header { name, value })
-        });
-        for header in self.head.to_sign(self.body).chain(added) {
-            let before = |other: &Header<'_>| canonical::order(other.name, header.name).is_le();
-            let at = headers.iter().rposition(before).map_or(0, |at| at + 1);
-            headers.insert(at, header);
+            .map(|checksum| (Added::Checksum(checksum.algorithm()), checksum.value()));
+        let host = std::iter::once((Added::Host, self.host()));
+        for (header, value) in host.chain(checksum).chain(added.iter().copied()) {
+            insert(
+                headers,
+                SignedHeader {
+                    name: header.name(),
+                    value,
+                    canonical: header != Added::SecurityToken,
+                },
+            );
         }
     }
 
-    /// Signs what has been written: the path and the query on the wire are canonical.
-    fn signature(
-        &self,
-        key: &SigningKey,
-        headers: &SignedHeaders<'_>,
-        places: &Places,
-        written: &[u8],
-    ) -> [u8; 64] {
+    /// The hash of the canonical request, in which path and query are as they have been written.
+    fn hash(&self, headers: &SignedHeaders<'_>, places: &Places, written: &[u8]) -> [u8; 32] {
         let part = |range: &Range<usize>| written.get(range.clone()).unwrap_or_default();
         let mut hash = Hashing::default();
         canonical::put_request(
@@ -382,20 +381,22 @@ impl SignedHead<'_> {
             self.head.method,
             |sink| sink.put(part(&places.path)),
             |sink| sink.put(part(&places.query)),
-            |sink| canonical::put_headers(sink, headers),
+            |sink| canonical::put_headers(sink, headers.iter().copied()),
             |sink| match self.is_presigned() {
                 true => canonical::put_names(sink, headers.iter().copied()),
                 false => sink.put(part(&places.names)),
             },
             self.payload(),
         );
-        let hash = hash.finish();
-        canonical::hex(&key.sign_text(|sink| {
-            canonical::put_string_to_sign(sink, &self.date, &self.scope, &hash);
-        }))
+        hash.finish()
     }
 
-    fn put_request_line(&self, sink: &mut Filling<'_>, headers: &SignedHeaders<'_>) -> Places {
+    fn put_request_line(
+        &self,
+        sink: &mut Filling<'_>,
+        scope: Option<Scope<'_>>,
+        headers: &SignedHeaders<'_>,
+    ) -> Places {
         let mut places = Places::default();
         sink.put(self.head.method);
         sink.put(b" ");
@@ -405,7 +406,7 @@ impl SignedHead<'_> {
         if self.is_presigned() || self.head.query.others().next().is_some() {
             sink.put(b"?");
             places.query.start = sink.len();
-            self.put_query(sink, headers);
+            self.put_query(sink, scope, headers);
             places.query.end = sink.len();
         }
         if self.is_presigned() {
@@ -450,9 +451,14 @@ impl SignedHead<'_> {
     }
 
     /// The canonical query.
-    fn put_query(&self, sink: &mut impl Sink, headers: &SignedHeaders<'_>) {
+    fn put_query(
+        &self,
+        sink: &mut impl Sink,
+        scope: Option<Scope<'_>>,
+        headers: &SignedHeaders<'_>,
+    ) {
         let mut added = ArrayVec::<(&[u8], Parameter<'_>), 7>::new();
-        if self.is_presigned() {
+        if let (Some(scope), true) = (scope, self.is_presigned()) {
             added.push((b"X-Amz-Algorithm", Parameter::Plain(ALGORITHM)));
             if self.verified.payload_place == PayloadPlace::Query {
                 added.push((
@@ -460,7 +466,10 @@ impl SignedHead<'_> {
                     Parameter::Plain(self.verified.payload.as_bytes()),
                 ));
             }
-            added.push((b"X-Amz-Credential", Parameter::Credential(self)));
+            added.push((
+                b"X-Amz-Credential",
+                Parameter::Credential(&self.origin.credential, scope),
+            ));
             added.push((
                 Added::Date.spelling(),
                 Parameter::Plain(self.date.as_bytes()),
@@ -477,12 +486,12 @@ impl SignedHead<'_> {
     fn put_authorization(
         &self,
         sink: &mut Filling<'_>,
+        scope: Scope<'_>,
         headers: &SignedHeaders<'_>,
         places: &mut Places,
     ) {
         sink.put(b"Authorization: AWS4-HMAC-SHA256 Credential=");
-        self.scope
-            .put_credential(sink, self.origin.credential.access_key());
+        scope.put_credential(sink, self.origin.credential.access_key());
         sink.put(b", SignedHeaders=");
         places.names.start = sink.len();
         canonical::put_names(sink, headers.iter().copied());
@@ -493,23 +502,23 @@ impl SignedHead<'_> {
         sink.put(b"\r\n");
     }
 
-    /// The value of a header that is written anew; `None` where it is not written.
-    fn added(&self, header: Added) -> Option<&[u8]> {
-        let presigned = self.is_presigned();
-        match header {
-            Added::Host => Some(self.host()),
-            _ if matches!(self.verified.form(), Form::Anonymous | Form::PostPolicy) => None,
-            Added::ContentSha256 => (!presigned
-                || self.verified.payload_place == PayloadPlace::Header)
-                .then(|| self.payload()),
-            _ if presigned => None,
-            Added::Checksum(algorithm) => self
-                .checksum()
-                .filter(|checksum| checksum.algorithm() == algorithm)
-                .map(Checksum::value),
-            Added::Date => Some(self.date.as_bytes()),
-            Added::SecurityToken => self.origin.session_token.as_ref().map(SecretKey::expose),
+    /// The headers that are written anew, besides Host and those that tell of the body.
+    fn added(&self) -> AddedHeaders<'_> {
+        let mut added = AddedHeaders::new();
+        if matches!(self.verified.form(), Form::Anonymous | Form::PostPolicy) {
+            return added;
         }
+        let presigned = self.is_presigned();
+        if !presigned || self.verified.payload_place == PayloadPlace::Header {
+            added.push((Added::ContentSha256, self.payload()));
+        }
+        if !presigned {
+            added.push((Added::Date, self.date.as_bytes()));
+            if let Some(token) = &self.origin.session_token {
+                added.push((Added::SecurityToken, token.expose()));
+            }
+        }
+        added
     }
 
     fn is_presigned(&self) -> bool {
@@ -544,7 +553,6 @@ impl std::fmt::Debug for SignedHead<'_> {
         f.debug_struct("SignedHead")
             .field("head", self.head)
             .field("date", &self.date)
-            .field("scope", &self.scope)
             .finish_non_exhaustive()
     }
 }
@@ -553,7 +561,7 @@ impl std::fmt::Debug for SignedHead<'_> {
 enum Parameter<'a> {
     /// Nothing in it needs percent-encoding.
     Plain(&'a [u8]),
-    Credential(&'a SignedHead<'a>),
+    Credential(&'a Credential, Scope<'a>),
     Token(&'a SecretKey),
     SignedHeaders(&'a SignedHeaders<'a>),
 }
@@ -562,10 +570,12 @@ impl Value for Parameter<'_> {
     fn put(&self, sink: &mut impl Sink) {
         match self {
             Parameter::Plain(text) => sink.put(text),
-            Parameter::Credential(head) => {
-                uri::put_encoded(sink, head.origin.credential.access_key(), Part::Query);
-                sink.put(b"%2F");
-                head.scope.put_separated(sink, b"%2F");
+            Parameter::Credential(credential, scope) => {
+                uri::put_encoded(sink, credential.access_key(), Part::Query);
+                for part in scope.parts() {
+                    sink.put(b"%2F");
+                    sink.put(part);
+                }
             }
             Parameter::Token(token) => uri::put_encoded(sink, token.expose(), Part::Query),
             Parameter::SignedHeaders(headers) => {
@@ -573,6 +583,13 @@ impl Value for Parameter<'_> {
             }
         }
     }
+}
+
+/// Puts a header behind all that go before it and those of its name.
+fn insert<'a>(headers: &mut SignedHeaders<'a>, header: SignedHeader<'a>) {
+    let before = |other: &SignedHeader<'_>| canonical::order(other.name, header.name).is_le();
+    let at = headers.iter().rposition(before).map_or(0, |at| at + 1);
+    headers.insert(at, header);
 }
 
 fn put_header(sink: &mut impl Sink, header: Added, value: &[u8]) {

@@ -1,7 +1,7 @@
 //! Where canonical text goes: into a hash, a count, a slice or a vector.
 use arrayvec::ArrayVec;
 
-use crate::sha256;
+use crate::sha256::{self, Remembered};
 
 /// Takes text piece by piece.
 pub(crate) trait Sink {
@@ -41,6 +41,25 @@ impl Hashing {
     /// The hash of all that was put; nothing is to be put or asked afterwards.
     #[inline(always)]
     pub(crate) fn finish(&mut self) -> [u8; 32] {
+        let (mut state, blocks) = self.pad();
+        sha256::compress(&mut state, blocks);
+        sha256::to_bytes(&state)
+    }
+
+    /// As `finish`, of a message whose first block has often been the same before.
+    #[inline(always)]
+    pub(crate) fn finish_opened(&mut self, opening: &mut Remembered) -> [u8; 32] {
+        let (mut state, blocks) = self.pad();
+        if let Some((first, others)) = blocks.split_first() {
+            state = opening.compress(&state, first);
+            sha256::compress(&mut state, others);
+        }
+        sha256::to_bytes(&state)
+    }
+
+    /// Pads what was put, and gives the blocks that are still to be compressed, and the state before.
+    #[inline(always)]
+    fn pad(&mut self) -> ([u32; 8], &[[u8; 64]]) {
         if self.length + sha256::PADDING.len() > GATHERED {
             self.compress_whole();
         }
@@ -51,13 +70,11 @@ impl Hashing {
             *place = sha256::PADDING;
         }
         let end = (self.length + 1 + size_of_val(&bits)).next_multiple_of(64);
-        if let Some(padded) = self.gathered.get_mut(..end)
-            && let Some(place) = padded.last_chunk_mut()
-        {
+        let padded = self.gathered.get_mut(..end).unwrap_or_default();
+        if let Some(place) = padded.last_chunk_mut() {
             *place = bits.to_be_bytes();
-            sha256::compress(&mut self.state, padded.as_chunks().0);
         }
-        sha256::to_bytes(&self.state)
+        (self.state, padded.as_chunks().0)
     }
 
     #[inline(always)]

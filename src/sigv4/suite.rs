@@ -16,10 +16,10 @@ use sha2::{Digest, Sha256};
 use crate::{
     canonical,
     date::AmzDate,
-    keys,
+    keys::SigningKey,
     query::Query,
     request::Header,
-    scope::{Region, Scope},
+    scope::{Region, ScopeText},
     uri::{self, Part},
 };
 
@@ -163,11 +163,10 @@ impl Case {
         let signs_token = token.filter(|_| self.context["omit_session_token"] != true);
         let stamp = text("timestamp").replace(['-', ':'], "");
         let date = AmzDate::parse(stamp.as_bytes()).unwrap();
-        let scope = Scope {
-            day: date.day(),
-            region: Region::parse(text("region").as_bytes()).unwrap(),
-            service: b"service",
-        };
+        let region = Region::parse(text("region").as_bytes()).unwrap();
+        let scope = ScopeText::new(date.day(), &region, b"service");
+        let secret_key = secret("secret_access_key").unwrap();
+        let mut key = SigningKey::derive(secret_key.as_bytes(), scope);
         let body_hash = canonical::hex(&Sha256::digest(&self.body).into());
         let body_hash = std::str::from_utf8(&body_hash).unwrap();
 
@@ -193,14 +192,13 @@ impl Case {
             })
             .collect();
         if form == "query" {
-            let mut scoped = Vec::new();
-            scope.put(&mut scoped);
+            let scope = key.scope().as_bytes().to_vec();
             let mut names = Vec::new();
             canonical::put_names(&mut names, list.iter().copied());
             let credential = format!(
                 "{}/{}",
                 secret("access_key_id").unwrap(),
-                String::from_utf8(scoped).unwrap()
+                String::from_utf8(scope).unwrap()
             );
             for (name, value) in [
                 ("X-Amz-Algorithm", Some("AWS4-HMAC-SHA256")),
@@ -235,15 +233,14 @@ impl Case {
             self.method.as_bytes(),
             |sink| uri::put_canonical(sink, path.as_bytes(), Part::Path),
             |sink| query.put_signed(sink),
-            |sink| canonical::put_headers(sink, &list),
+            |sink| canonical::put_headers(sink, list.iter().copied()),
             |sink| canonical::put_names(sink, list.iter().copied()),
             body_hash.as_bytes(),
         );
         let mut to_sign = Vec::new();
         let hash = Sha256::digest(&request).into();
-        canonical::put_string_to_sign(&mut to_sign, &date, &scope, &hash);
-        let key = keys::derive(secret("secret_access_key").unwrap().as_bytes(), &scope);
-        let signature = canonical::hex(&key.sign(&to_sign));
+        canonical::put_string_to_sign(&mut to_sign, &date, key.scope(), &hash);
+        let signature = key.sign_request(&date, &hash);
 
         for (file, ours) in [
             ("canonical-request", request.as_slice()),

@@ -11,12 +11,12 @@ use crate::{
     error::{Malformed, Rejection},
     form::Post,
     grant::{Claimant, Client, Clients},
-    keys::KeyCache,
+    keys::{Found, KeyCache},
     operation::classify,
     payload::Payload,
     query::{Parameters, Query, QueryFault, Role},
     request::{Field, Fields, Request, is_token, must_be_signed},
-    scope::Region,
+    scope::{Region, Scope},
     sink::{Hashing, Sink},
     uri::{self, Part},
     v2,
@@ -454,15 +454,14 @@ impl<'h, 'r> Input<'h, 'r> {
 
         let mut hash = Hashing::default();
         let complete = self.put_canonical(&mut hash, &v4)?;
-        let scope = &v4.authorization.scope;
+        let scope = v4.authorization.scope;
         let hash = hash.finish();
 
         let claimant = Claimant::find(clients, v4.authorization.access_key);
         let credential = claimant.credential();
-        let (key, derived) = keys.untrusted_key(credential, scope);
-        let signature = canonical::hex(&key.sign_text(|sink| {
-            canonical::put_string_to_sign(sink, &v4.date, scope, &hash);
-        }));
+        let mut found = keys.untrusted_key(credential, scope);
+        let key = found.key();
+        let signature = key.sign_request(&v4.date, &hash);
         let matches = is_same(&signature, v4.authorization.signature) && complete;
         let client = claimant.admit(matches)?;
         let upload = match v4.payload {
@@ -470,17 +469,17 @@ impl<'h, 'r> Input<'h, 'r> {
                 streaming: Streaming::read(kind, &self.fields)?,
                 chain: kind
                     .is_signed()
-                    .then(|| Chain::new(key.clone(), v4.date, scope.clone(), signature)),
+                    .then(|| Chain::new(key.clone(), v4.date, signature)),
                 checksum: None,
             })),
             _ => None,
         };
-        if derived {
-            keys.keep(credential, scope, key);
+        if let Found::Derived(key) = found {
+            keys.keep(credential, key);
         }
         Ok(Proof {
             client: Some(client),
-            region: v4.authorization.scope.region,
+            region: scope.to_region(),
             lifetime: v4.expires.map(|expires| Lifetime {
                 date: v4.date,
                 expires,
@@ -542,22 +541,22 @@ impl<'h, 'r> Input<'h, 'r> {
     }
 
     fn check_scope(&self, v4: &V4<'_>, rules: &Rules) -> Result<(), Rejection> {
-        let scope = &v4.authorization.scope;
+        let scope = v4.authorization.scope;
         if scope.day != v4.date.day() {
             return Err(match v4.expires {
                 None => Rejection::HeaderMalformed(Malformed::ScopeDate),
                 Some(_) => Rejection::QueryMalformed(Malformed::ScopeDate),
             });
         }
-        match check_region(rules, &scope.region) {
-            Err(_) if self.is_us_east_1(&scope.region) => Ok(()),
+        match check_region(rules, scope) {
+            Err(_) if self.is_us_east_1(scope) => Ok(()),
             checked => checked,
         }
     }
 
     /// Clients ask in us-east-1 where a bucket is, and which there are.
-    fn is_us_east_1(&self, region: &Region) -> bool {
-        region.as_bytes() == b"us-east-1"
+    fn is_us_east_1(&self, scope: Scope<'_>) -> bool {
+        scope.region == b"us-east-1"
             && matches!(
                 classify(&self.request, &self.query, false).name(),
                 "ListBuckets" | "GetBucketLocation"
@@ -793,9 +792,9 @@ struct V2<'a> {
     date: &'a [u8],
 }
 
-pub(crate) fn check_region(rules: &Rules, region: &Region) -> Result<(), Rejection> {
+pub(crate) fn check_region(rules: &Rules, scope: Scope<'_>) -> Result<(), Rejection> {
     match &rules.region {
-        Some(expected) if expected != region => Err(Rejection::WrongRegion {
+        Some(expected) if expected.as_bytes() != scope.region => Err(Rejection::WrongRegion {
             expected: *expected,
         }),
         _ => Ok(()),
@@ -836,7 +835,7 @@ pub fn explain(request: &Request<'_, '_>) -> Option<Explanation> {
     let mut hash = Hashing::default();
     hash.put(&canonical_request);
     let mut string_to_sign = Vec::new();
-    let scope = &v4.authorization.scope;
+    let scope = v4.authorization.scope;
     canonical::put_string_to_sign(&mut string_to_sign, &v4.date, scope, &hash.finish());
     Some(Explanation {
         canonical_request,

@@ -2,8 +2,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::{
-    body::EMPTY, canonical::hex, chunked::Checksum, date::AmzDate, keys::SigningKey, scope::Scope,
-    sink::Sink,
+    body::EMPTY, canonical::hex, chunked::Checksum, date::AmzDate, keys::SigningKey, sink::Sink,
 };
 
 /// Makes the signatures of one body's chunks, in their order.
@@ -12,17 +11,15 @@ pub(crate) struct Chain {
     /// Zeroised when dropped.
     key: SigningKey,
     date: AmzDate,
-    scope: Scope,
     previous: [u8; 64],
 }
 
 impl Chain {
     /// A chain that begins with the signature of the request's head.
-    pub(crate) fn new(key: SigningKey, date: AmzDate, scope: Scope, seed: [u8; 64]) -> Chain {
+    pub(crate) fn new(key: SigningKey, date: AmzDate, seed: [u8; 64]) -> Chain {
         Chain {
             key,
             date,
-            scope,
             previous: seed,
         }
     }
@@ -43,12 +40,12 @@ impl Chain {
     }
 
     fn sign(&mut self, algorithm: &[u8], hashes: &[&[u8]]) -> &[u8; 64] {
-        self.previous = hex(&self.key.sign_text(|sink| {
+        self.previous = hex(&self.key.mac().sign_text(|sink| {
             sink.put(algorithm);
             sink.put(b"\n");
             sink.put(self.date.as_bytes());
             sink.put(b"\n");
-            self.scope.put(sink);
+            sink.put(self.key.scope().as_bytes());
             for line in std::iter::once(&self.previous.as_slice()).chain(hashes) {
                 sink.put(b"\n");
                 sink.put(line);
@@ -62,7 +59,6 @@ impl std::fmt::Debug for Chain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Chain")
             .field("date", &self.date)
-            .field("scope", &self.scope)
             .finish_non_exhaustive()
     }
 }

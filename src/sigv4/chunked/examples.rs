@@ -3,8 +3,8 @@
 use super::{Chain, ChecksumAlgorithm, Decoder, Encoder, Shape, Streaming, StreamingKind};
 use crate::{
     date::AmzDate,
-    keys::derive,
-    scope::{Region, Scope},
+    keys::SigningKey,
+    scope::{Region, ScopeText},
 };
 
 struct Example {
@@ -70,9 +70,9 @@ fn body(signatures: [&str; 3], trailer: &str) -> Vec<u8> {
 
 fn chain(seed: &[u8; 64]) -> Chain {
     let date = AmzDate::parse(b"20130524T000000Z").unwrap();
-    let scope = Scope::s3(date.day(), Region::US_EAST_1);
-    let key = derive(b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", &scope);
-    Chain::new(key, date, scope, *seed)
+    let scope = ScopeText::s3(date.day(), &Region::US_EAST_1);
+    let key = SigningKey::derive(b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", scope);
+    Chain::new(key, date, *seed)
 }
 
 #[test]

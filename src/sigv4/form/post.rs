@@ -9,7 +9,6 @@ use crate::{
     canonical::{self, ALGORITHM},
     date::{AmzDate, Timestamp},
     keys::{Credential, SecretKey, SigningKey},
-    scope::Scope,
     sink::Sink,
     uri::{self, Part},
 };
@@ -36,8 +35,7 @@ pub(crate) struct Signer<'a> {
     pub(crate) credential: &'a Credential,
     pub(crate) session_token: Option<&'a SecretKey>,
     pub(crate) date: &'a AmzDate,
-    pub(crate) scope: &'a Scope,
-    pub(crate) key: SigningKey,
+    pub(crate) key: &'a SigningKey,
 }
 
 impl Post<'_> {
@@ -69,7 +67,8 @@ impl Post<'_> {
     pub(crate) fn head(&self, signer: Signer<'_>) -> Vec<u8> {
         let mut credential = Vec::new();
         signer
-            .scope
+            .key
+            .scope()
             .put_credential(&mut credential, signer.credential.access_key());
 
         let mut fields: Vec<(&[u8], &[u8])> = self
@@ -84,7 +83,7 @@ impl Post<'_> {
             fields.push((b"x-amz-security-token", token.expose()));
         }
         let policy = self.policy(&fields);
-        let signature = canonical::hex(&signer.key.sign(&policy));
+        let signature = canonical::hex(&signer.key.mac().sign(&policy));
         fields.push((b"policy", &policy));
         fields.push((b"x-amz-signature", &signature));
 

@@ -7,7 +7,7 @@ use crate::{
     date::{AmzDate, Timestamp},
     error::{Malformed, Rejection},
     grant::{Claimant, Client, Clients},
-    keys::KeyCache,
+    keys::{Found, KeyCache},
     operation::ResourcePath,
     query::Query,
     request::{Fields, Request},
@@ -222,7 +222,7 @@ impl<'r> Input<'_, '_, 'r> {
         if scope.day != date.day() {
             return Err(Rejection::FormMalformed(Malformed::ScopeDate));
         }
-        check_region(self.rules, &scope.region)?;
+        check_region(self.rules, scope)?;
         // How old it may be is for the policy to say.
         if date.timestamp().0 > self.now.0.saturating_add(self.rules.max_skew) {
             return Err(Rejection::NotYetValid);
@@ -230,14 +230,14 @@ impl<'r> Input<'_, '_, 'r> {
 
         let claimant = Claimant::find(clients, access_key);
         let credential = claimant.credential();
-        let (key, derived) = keys.untrusted_key(credential, &scope);
-        let computed = canonical::hex(&key.sign(policy));
+        let mut found = keys.untrusted_key(credential, scope);
+        let computed = canonical::hex(&found.key().mac().sign(policy));
         let matches = is_same(&computed, signature);
         let client = claimant.admit(matches)?;
-        if derived {
-            keys.keep(credential, &scope, key);
+        if let Found::Derived(key) = found {
+            keys.keep(credential, key);
         }
-        Ok((client, scope.region))
+        Ok((client, scope.to_region()))
     }
 
     fn v2<'c>(

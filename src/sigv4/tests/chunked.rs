@@ -578,14 +578,8 @@ fn resign(head: &str, framing: Framing, checksum: Option<Checksum>) -> Sent {
     let mut room = HeadRoom::default();
     let wire = WireHead::parse(wire.as_bytes(), &verified, &mut room).unwrap();
     let origin = origin(framing);
-    let signed = sign(
-        &verified,
-        &wire,
-        &origin,
-        &mut KeyCache::new(8),
-        Timestamp(NOW),
-    )
-    .unwrap();
+    let mut keys = KeyCache::new(8);
+    let signed = sign(&verified, &wire, &origin, &mut keys, Timestamp(NOW)).unwrap();
     let mut out = vec![0; signed.max_len()];
     let length = signed.body_length().unwrap();
     let (written, encoder) = signed.write_with_encoder(&mut out);
