@@ -9,7 +9,7 @@ use crate::{
     date::AmzDate,
     error::Malformed,
     query::{Query, Role},
-    request::is_lower_token,
+    request::split_lower_token,
     scope::Scope,
     uri::{self, Part},
 };
@@ -34,7 +34,11 @@ impl<'a> Authorization<'a> {
             return Err(Malformed::Algorithm);
         }
         let (mut credential, mut signed_headers, mut signature) = (None, None, None);
-        for field in split(fields, b',') {
+        let mut rest = Some(fields);
+        while let Some(fields) = rest {
+            let comma = memchr::memchr(b',', fields);
+            let (field, behind) = fields.split_at(comma.unwrap_or(fields.len()));
+            rest = behind.get(1..);
             let field = field.trim_ascii();
             let (slot, value) = if let Some(value) = field.strip_prefix(b"Credential=") {
                 (&mut credential, value)
@@ -65,31 +69,50 @@ impl<'a> Authorization<'a> {
         if signature.is_empty() {
             return Err(Malformed::Signature);
         }
-        let authorization = Authorization {
+        Ok(Authorization {
             access_key,
             scope,
             signed_headers,
             signature,
-        };
-        let mut last: &[u8] = b"";
-        for name in authorization.names() {
-            if !is_lower_token(name) || name <= last {
-                return Err(Malformed::SignedHeaders);
-            }
-            last = name;
-        }
-        Ok(authorization)
+        })
     }
 
     /// The names of the signed headers: lower case, strictly ascending.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        // Too short for a search that uses vectors to pay.
-        self.signed_headers.split(|&byte| byte == b';')
+    pub(crate) fn names(&self) -> Names<'a> {
+        Names {
+            rest: Some(self.signed_headers),
+            last: b"",
+        }
     }
 
     /// SignedHeaders: the names with `;` between them.
     pub(crate) fn signed_headers(&self) -> &'a [u8] {
         self.signed_headers
+    }
+}
+
+/// Reads the names of the signed headers one by one.
+pub(crate) struct Names<'a> {
+    rest: Option<&'a [u8]>,
+    last: &'a [u8],
+}
+
+impl<'a> Iterator for Names<'a> {
+    type Item = Result<&'a [u8], Malformed>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Result<&'a [u8], Malformed>> {
+        let (name, behind) = split_lower_token(self.rest?);
+        self.rest = match behind {
+            [b';', rest @ ..] => Some(rest),
+            [] => None,
+            _ => return Some(Err(Malformed::SignedHeaders)),
+        };
+        if name <= self.last {
+            return Some(Err(Malformed::SignedHeaders));
+        }
+        self.last = name;
+        Some(Ok(name))
     }
 }
 
@@ -162,16 +185,6 @@ fn parse_expires(digits: &[u8]) -> Result<u32, Malformed> {
         .and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok())
         .filter(|seconds| (1..=MAX_EXPIRES).contains(seconds))
         .ok_or(Malformed::Expires)
-}
-
-/// The pieces of `text` between separators.
-fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
-    let ends = memchr::memchr_iter(separator, text).chain(std::iter::once(text.len()));
-    let mut start = 0;
-    ends.map(move |end| {
-        text.get(std::mem::replace(&mut start, end + 1)..end)
-            .unwrap_or_default()
-    })
 }
 
 fn decode<const N: usize>(raw: &[u8], out: &mut ArrayVec<u8, N>) -> Option<()> {

@@ -134,9 +134,26 @@ pub(crate) fn is_token(name: &[u8]) -> bool {
     !name.is_empty() && kinds(name) & OTHER == 0
 }
 
-/// A token without upper-case letters.
-pub(crate) fn is_lower_token(name: &[u8]) -> bool {
-    !name.is_empty() && kinds(name) & (OTHER | UPPER) == 0
+/// Splits off the bytes of a token without upper-case letters that `text` begins with.
+#[inline(always)]
+pub(crate) fn split_lower_token(text: &[u8]) -> (&[u8], &[u8]) {
+    text.split_at(run(text, |byte| {
+        KINDS[usize::from(byte)] & (OTHER | UPPER) == 0
+    }))
+}
+
+/// How many bytes that are something `text` begins with.
+#[inline(always)]
+pub(crate) fn run(text: &[u8], is: impl Fn(u8) -> bool) -> usize {
+    // The compiler unrolls the search in a block, since it knows how long that is.
+    let (blocks, rest) = text.as_chunks::<8>();
+    for (at, block) in blocks.iter().enumerate() {
+        if let Some(length) = block.iter().position(|&byte| !is(byte)) {
+            return 8 * at + length;
+        }
+    }
+    let length = rest.iter().position(|&byte| !is(byte));
+    text.len() - rest.len() + length.unwrap_or(rest.len())
 }
 
 /// The kinds of the bytes of a name, all together.

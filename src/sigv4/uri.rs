@@ -4,7 +4,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html> (`UriEncode`)
 use std::cmp::Ordering;
 
-use crate::sink::Sink;
+use crate::{request::run, sink::Sink};
 
 /// Which part of a URI: a path keeps `/`, and in a query a raw `+` is a space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,23 +30,18 @@ impl Part {
     /// without branches, so that the compiler can use vectors.
     fn split_plain(self, text: &[u8]) -> (&[u8], &[u8]) {
         const BLOCK: usize = 16;
-        let run = |text: &[u8]| {
-            let plain = self.plain();
-            text.iter()
-                .take(BLOCK)
-                .take_while(|byte| plain[usize::from(**byte)])
-                .count()
-        };
-        let mut length = run(text);
+        let (start, behind) = text.split_at(text.len().min(BLOCK));
+        let mut length = run(start, |byte| self.is_plain(byte));
         if length == BLOCK {
-            let slash = self == Part::Path;
+            let no_slash = self == Part::Query;
             let is_plain = |block: &&[u8; BLOCK]| {
-                let plain = |byte: u8| is_unreserved(byte) | ((byte == b'/') & slash);
+                let plain = |byte: u8| is_path(byte) & !((byte == b'/') & no_slash);
                 block.iter().fold(true, |all, &byte| all & plain(byte))
             };
-            let blocks = text.as_chunks().0.iter();
-            length += BLOCK * blocks.skip(1).take_while(is_plain).count();
-            length += run(text.get(length..).unwrap_or_default());
+            let blocks = behind.as_chunks().0.iter();
+            length += BLOCK * blocks.take_while(is_plain).count();
+            let rest = text.get(length..).unwrap_or_default();
+            length += run(rest, |byte| self.is_plain(byte));
         }
         text.split_at(length)
     }
@@ -245,27 +240,28 @@ pub(crate) fn is_plain_path(raw: &[u8]) -> bool {
 
 const HEX_UPPER: &[u8; 16] = b"0123456789ABCDEF";
 
-static UNRESERVED: [bool; 256] = {
+static PATH: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0_usize;
     while byte < 256 {
-        table[byte] = is_unreserved(byte as u8);
+        table[byte] = is_path(byte as u8);
         byte += 1;
     }
     table
 };
 
-static PATH: [bool; 256] = {
-    let mut table = UNRESERVED;
-    table[b'/' as usize] = true;
+static UNRESERVED: [bool; 256] = {
+    let mut table = PATH;
+    table[b'/' as usize] = false;
     table
 };
 
-const fn is_unreserved(byte: u8) -> bool {
+/// An unreserved byte, or a slash.
+const fn is_path(byte: u8) -> bool {
+    const DIGITS_AND_BEFORE: u8 = b'9' - b'-' + 1;
     ((byte | 0x20).wrapping_sub(b'a') < 26)
-        | (byte.wrapping_sub(b'0') < 10)
-        | (byte == b'-')
-        | (byte == b'.')
+        // Dash, dot, slash and the digits are in a row.
+        | (byte.wrapping_sub(b'-') < DIGITS_AND_BEFORE)
         | (byte == b'_')
         | (byte == b'~')
 }

@@ -543,10 +543,7 @@ impl<'h, 'r> Input<'h, 'r> {
     fn check_scope(&self, v4: &V4<'_>, rules: &Rules) -> Result<(), Rejection> {
         let scope = v4.authorization.scope;
         if scope.day != v4.date.day() {
-            return Err(match v4.expires {
-                None => Rejection::HeaderMalformed(Malformed::ScopeDate),
-                Some(_) => Rejection::QueryMalformed(Malformed::ScopeDate),
-            });
+            return Err(v4.malformed(Malformed::ScopeDate));
         }
         match check_region(rules, scope) {
             Err(_) if self.is_us_east_1(scope) => Ok(()),
@@ -571,7 +568,7 @@ impl<'h, 'r> Input<'h, 'r> {
             self.request.method,
             |sink| uri::put_path(sink, self.request.path, self.canonical_path),
             |sink| self.query.put_signed(sink),
-            |sink| self.put_signed_headers(sink, &v4.authorization),
+            |sink| self.put_signed_headers(sink, v4),
             |sink| sink.put(v4.authorization.signed_headers()),
             v4.payload.as_bytes(),
         )
@@ -579,17 +576,14 @@ impl<'h, 'r> Input<'h, 'r> {
 
     /// Finds the headers that the client signed, in the order in which it did.
     #[inline(always)]
-    fn put_signed_headers(
-        &self,
-        sink: &mut impl Sink,
-        authorization: &Authorization<'_>,
-    ) -> Result<bool, Rejection> {
+    fn put_signed_headers(&self, sink: &mut impl Sink, v4: &V4<'_>) -> Result<bool, Rejection> {
         let headers = self.request.headers;
         let mut complete = true;
         let mut host_signed = false;
         // No name is there twice, so none of the headers counts twice.
         let mut signed = 0;
-        for (at, name) in authorization.names().enumerate() {
+        for (at, name) in v4.authorization.names().enumerate() {
+            let name = name.map_err(|fault| v4.malformed(fault))?;
             // One of these has no header.
             if at > headers.len() {
                 return Err(Rejection::SignatureDoesNotMatch);
@@ -769,6 +763,14 @@ struct V4<'a> {
 }
 
 impl V4<'_> {
+    /// What to say of a fault in where it was claimed.
+    fn malformed(&self, fault: Malformed) -> Rejection {
+        match self.expires {
+            None => Rejection::HeaderMalformed(fault),
+            Some(_) => Rejection::QueryMalformed(fault),
+        }
+    }
+
     fn check_time(&self, rules: &Rules, now: Timestamp) -> Result<(), Rejection> {
         let date = self.date.timestamp();
         let Some(expires) = self.expires else {
