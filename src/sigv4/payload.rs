@@ -5,25 +5,25 @@ use crate::{body, chunked::StreamingKind, error::Rejection};
 
 /// What is signed in the place of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Payload {
+pub(crate) enum Payload<'a> {
     /// The SHA-256 of the body, 64 hexadecimal digits as sent.
-    Hash([u8; 64]),
+    Hash(&'a [u8; 64]),
     Unsigned,
     /// A signature or a checksum is in the body, which is in `aws-chunked` framing.
     Streaming(StreamingKind),
 }
 
-impl Payload {
+impl<'a> Payload<'a> {
     /// Of no body.
-    pub(crate) const EMPTY: Payload = Payload::Hash(*body::EMPTY);
+    pub(crate) const EMPTY: Payload<'static> = Payload::Hash(body::EMPTY);
 
-    pub(crate) fn parse(value: &[u8]) -> Result<Payload, Rejection> {
+    pub(crate) fn parse(value: &'a [u8]) -> Result<Payload<'a>, Rejection> {
         match value {
             b"UNSIGNED-PAYLOAD" => Ok(Payload::Unsigned),
             b"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"
             | b"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER" => Err(Rejection::NotImplemented),
             _ => match value.try_into() {
-                Ok(hash) if is_hex(&hash) => Ok(Payload::Hash(hash)),
+                Ok(hash) if is_hex(hash) => Ok(Payload::Hash(hash)),
                 _ => StreamingKind::ALL
                     .into_iter()
                     .find(|kind| kind.name().as_bytes() == value)
@@ -34,7 +34,7 @@ impl Payload {
     }
 
     /// For requests that are not signed in a V4 header, whose signature begins no chain.
-    pub(crate) fn parse_unframed(value: &[u8]) -> Result<Payload, Rejection> {
+    pub(crate) fn parse_unframed(value: &'a [u8]) -> Result<Payload<'a>, Rejection> {
         match Payload::parse(value)? {
             Payload::Streaming(_) => Err(Rejection::NotImplemented),
             payload => Ok(payload),
@@ -42,7 +42,7 @@ impl Payload {
     }
 
     /// The last line of the canonical request.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(self) -> &'a [u8] {
         match self {
             Payload::Hash(hash) => hash,
             Payload::Unsigned => b"UNSIGNED-PAYLOAD",

@@ -91,7 +91,7 @@ pub struct Verified<'r> {
     /// The client's; `us-east-1` where its form has none.
     pub(crate) region: Region,
     pub(crate) lifetime: Option<Lifetime>,
-    pub(crate) payload: Payload,
+    pub(crate) payload: Payload<'r>,
     pub(crate) payload_place: PayloadPlace,
     verify_payload: bool,
     /// In a box, since most requests have none.
@@ -348,11 +348,11 @@ pub(crate) fn is_same<const N: usize>(computed: &[u8; N], given: &[u8]) -> bool 
 }
 
 /// What a signature that matched has shown.
-struct Proof<'c> {
+struct Proof<'c, 'r> {
     client: Option<&'c Client>,
     region: Region,
     lifetime: Option<Lifetime>,
-    payload: Payload,
+    payload: Payload<'r>,
     payload_place: PayloadPlace,
     upload: Option<Box<Upload>>,
 }
@@ -438,7 +438,7 @@ impl<'h, 'r> Input<'h, 'r> {
         keys: &mut KeyCache,
         now: Timestamp,
         claim: &mut Claim<'r>,
-    ) -> Result<Proof<'c>, Rejection> {
+    ) -> Result<Proof<'c, 'r>, Rejection> {
         let mut buffers = Buffers::default();
         let v4 = match form {
             Form::V4Query => {
@@ -490,7 +490,7 @@ impl<'h, 'r> Input<'h, 'r> {
         })
     }
 
-    fn v4_header(&self, claim: &mut Claim<'r>) -> Result<V4<'r>, Rejection> {
+    fn v4_header(&self, claim: &mut Claim<'r>) -> Result<V4<'r, 'r>, Rejection> {
         let authorization =
             Authorization::from_header(self.fields.value(Field::Authorization).unwrap_or_default())
                 .map_err(Rejection::HeaderMalformed)?;
@@ -516,7 +516,7 @@ impl<'h, 'r> Input<'h, 'r> {
         })
     }
 
-    fn v4_query<'b>(&self, buffers: &'b mut Buffers) -> Result<V4<'b>, Rejection>
+    fn v4_query<'b>(&self, buffers: &'b mut Buffers) -> Result<V4<'b, 'r>, Rejection>
     where
         'r: 'b,
     {
@@ -540,7 +540,7 @@ impl<'h, 'r> Input<'h, 'r> {
         })
     }
 
-    fn check_scope(&self, v4: &V4<'_>, rules: &Rules) -> Result<(), Rejection> {
+    fn check_scope(&self, v4: &V4<'_, '_>, rules: &Rules) -> Result<(), Rejection> {
         let scope = v4.authorization.scope;
         if scope.day != v4.date.day() {
             return Err(v4.malformed(Malformed::ScopeDate));
@@ -562,7 +562,7 @@ impl<'h, 'r> Input<'h, 'r> {
 
     /// Puts what the client signed; `false` if a header that it signed is not there.
     #[inline(always)]
-    fn put_canonical<S: Sink>(&self, sink: &mut S, v4: &V4<'_>) -> Result<bool, Rejection> {
+    fn put_canonical<S: Sink>(&self, sink: &mut S, v4: &V4<'_, '_>) -> Result<bool, Rejection> {
         canonical::put_request(
             sink,
             self.request.method,
@@ -576,7 +576,7 @@ impl<'h, 'r> Input<'h, 'r> {
 
     /// Finds the headers that the client signed, in the order in which it did.
     #[inline(always)]
-    fn put_signed_headers(&self, sink: &mut impl Sink, v4: &V4<'_>) -> Result<bool, Rejection> {
+    fn put_signed_headers(&self, sink: &mut impl Sink, v4: &V4<'_, '_>) -> Result<bool, Rejection> {
         let headers = self.request.headers;
         let mut complete = true;
         let mut host_signed = false;
@@ -633,7 +633,7 @@ impl<'h, 'r> Input<'h, 'r> {
         rules: &Rules,
         now: Timestamp,
         claim: &mut Claim<'r>,
-    ) -> Result<Proof<'c>, Rejection> {
+    ) -> Result<Proof<'c, 'r>, Rejection> {
         let v2 = match form {
             Form::V2Query => self.v2_query(now, claim)?,
             _ => self.v2_header(rules, now, claim)?,
@@ -731,7 +731,7 @@ impl<'h, 'r> Input<'h, 'r> {
         })
     }
 
-    fn anonymous<'c>(&self) -> Result<Proof<'c>, Rejection> {
+    fn anonymous<'c>(&self) -> Result<Proof<'c, 'r>, Rejection> {
         let (payload, payload_place) = self.unsigned_payload()?;
         Ok(Proof {
             client: None,
@@ -744,7 +744,7 @@ impl<'h, 'r> Input<'h, 'r> {
     }
 
     /// The payload of a request whose form has no need of `x-amz-content-sha256`.
-    fn unsigned_payload(&self) -> Result<(Payload, PayloadPlace), Rejection> {
+    fn unsigned_payload(&self) -> Result<(Payload<'r>, PayloadPlace), Rejection> {
         match self.fields.value(Field::ContentSha256) {
             Some(value) => Ok((Payload::parse_unframed(value)?, PayloadPlace::Header)),
             None => Ok((Payload::Unsigned, PayloadPlace::Nowhere)),
@@ -753,16 +753,16 @@ impl<'h, 'r> Input<'h, 'r> {
 }
 
 /// A V4 request before its signature is checked.
-struct V4<'a> {
+struct V4<'a, 'r> {
     authorization: Authorization<'a>,
     date: AmzDate,
     /// Seconds; of a presigned request only.
     expires: Option<u32>,
-    payload: Payload,
+    payload: Payload<'r>,
     payload_place: PayloadPlace,
 }
 
-impl V4<'_> {
+impl V4<'_, '_> {
     /// What to say of a fault in where it was claimed.
     fn malformed(&self, fault: Malformed) -> Rejection {
         match self.expires {
