@@ -70,7 +70,7 @@ impl Field {
 
 /// Whether a name is `lower` in any case; compared as a whole, without a branch for each byte.
 #[inline(always)]
-fn is<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
+pub(crate) fn is<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
     let Ok(name) = <&[u8; N]>::try_from(name) else {
         return false;
     };

@@ -3,7 +3,11 @@
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 use arrayvec::ArrayVec;
 
-use crate::{date::Day, error::Malformed, sink::Sink};
+use crate::{
+    date::Day,
+    error::Malformed,
+    sink::{self, Sink},
+};
 
 /// A region name in a credential scope: at most 64 letters, digits, `-`, `_` and `.`; may be
 /// empty.
@@ -17,15 +21,19 @@ pub struct Region {
 impl Region {
     /// `None` if it is no region name.
     pub fn parse(name: &[u8]) -> Option<Region> {
-        if !Region::is_name(name) {
-            return None;
-        }
+        Region::is_name(name).then(|| Region::of(name))
+    }
+
+    /// Of a valid name.
+    fn of(name: &[u8]) -> Region {
         let mut region = Region {
             name: [0; 64],
-            length: u8::try_from(name.len()).ok()?,
+            length: name.len() as u8,
         };
-        region.name.get_mut(..name.len())?.copy_from_slice(name);
-        Some(region)
+        if let Some(place) = region.name.get_mut(..name.len()) {
+            sink::copy(place, name);
+        }
+        region
     }
 
     fn is_name(name: &[u8]) -> bool {
@@ -146,8 +154,7 @@ impl<'a> Scope<'a> {
 
     /// The region by itself.
     pub(crate) fn to_region(self) -> Region {
-        // A scope has no other.
-        Region::parse(self.region).unwrap_or(Region::US_EAST_1)
+        Region::of(self.region)
     }
 
     /// Day, region, service and terminator.

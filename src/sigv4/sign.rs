@@ -89,7 +89,6 @@ pub fn sign<'a>(
         date,
         virtual_host: ArrayVec::new(),
         path: head.path,
-        expires: ArrayVec::new(),
         key: None,
         body,
         body_length,
@@ -104,11 +103,6 @@ pub fn sign<'a>(
             Some(post) => signed.write_form(post, key),
             None => signed.key = Some(key),
         }
-    }
-    if let Some(lifetime) = verified.lifetime {
-        use std::io::Write;
-        // A 32-bit number has at most 10 digits.
-        let _ = write!(signed.expires, "{}", lifetime.expires);
     }
     signed.max_len = signed.bound();
     Ok(signed)
@@ -146,8 +140,6 @@ pub struct SignedHead<'a> {
     virtual_host: ArrayVec<u8, 320>,
     /// Raw.
     path: &'a [u8],
-    /// X-Amz-Expires in digits.
-    expires: ArrayVec<u8, 10>,
     /// None where the head is not signed: of an anonymous request and of a browser's form.
     key: Option<&'a mut SigningKey>,
     body: Body,
@@ -432,12 +424,8 @@ impl SignedHead<'_> {
             put_header(sink, header, checksum.value());
         }
         if let Some(length) = self.body_length {
-            use std::io::Write;
-            // A 64-bit number has at most 20 digits.
-            let mut digits = ArrayVec::<u8, 20>::new();
-            let _ = write!(digits, "{length}");
             sink.put(b"Content-Length: ");
-            sink.put(&digits);
+            put_number(sink, length);
             sink.put(b"\r\n");
         }
     }
@@ -458,7 +446,7 @@ impl SignedHead<'_> {
         headers: &SignedHeaders<'_>,
     ) {
         let mut added = ArrayVec::<(&[u8], Parameter<'_>), 7>::new();
-        if let (Some(scope), true) = (scope, self.is_presigned()) {
+        if let (Some(scope), Some(lifetime)) = (scope, self.verified.lifetime) {
             added.push((b"X-Amz-Algorithm", Parameter::Plain(ALGORITHM)));
             if self.verified.payload_place == PayloadPlace::Query {
                 added.push((
@@ -474,7 +462,7 @@ impl SignedHead<'_> {
                 Added::Date.spelling(),
                 Parameter::Plain(self.date.as_bytes()),
             ));
-            added.push((b"X-Amz-Expires", Parameter::Plain(&self.expires)));
+            added.push((b"X-Amz-Expires", Parameter::Number(lifetime.expires.into())));
             if let Some(token) = &self.origin.session_token {
                 added.push((Added::SecurityToken.spelling(), Parameter::Token(token)));
             }
@@ -561,6 +549,7 @@ impl std::fmt::Debug for SignedHead<'_> {
 enum Parameter<'a> {
     /// Nothing in it needs percent-encoding.
     Plain(&'a [u8]),
+    Number(u64),
     Credential(&'a Credential, Scope<'a>),
     Token(&'a SecretKey),
     SignedHeaders(&'a SignedHeaders<'a>),
@@ -570,6 +559,7 @@ impl Value for Parameter<'_> {
     fn put(&self, sink: &mut impl Sink) {
         match self {
             Parameter::Plain(text) => sink.put(text),
+            Parameter::Number(number) => put_number(sink, *number),
             Parameter::Credential(credential, scope) => {
                 uri::put_encoded(sink, credential.access_key(), Part::Query);
                 for part in scope.parts() {
@@ -597,6 +587,22 @@ fn put_header(sink: &mut impl Sink, header: Added, value: &[u8]) {
     sink.put(b": ");
     sink.put(value);
     sink.put(b"\r\n");
+}
+
+/// Puts a number in digits.
+fn put_number(sink: &mut impl Sink, mut number: u64) {
+    // No number of 64 bits has more.
+    let mut digits = [b'0'; 20];
+    let mut used = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit += (number % 10) as u8;
+        number /= 10;
+        used += 1;
+        if number == 0 {
+            break;
+        }
+    }
+    sink.put(digits.get(digits.len() - used..).unwrap_or_default());
 }
 
 /// Puts a Content-Encoding without `aws-chunked`; none where nothing else is in it.

@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 use crate::{
     error::Unsignable,
     query::{Parameters, Query, QueryFault},
-    request::{Header, LOW_LINE, MAX_HEADERS, is_amz, split_token},
+    request::{Header, LOW_LINE, MAX_HEADERS, is, is_amz, split_token},
     uri::{self, Part},
     verify::Verified,
 };
@@ -23,6 +23,7 @@ pub struct WireHead<'s, 'a> {
     pub(crate) version: &'a [u8],
     /// The header lines, each with its CRLF.
     block: &'a [u8],
+    /// Those of them that are not just kept.
     lines: &'s [Line],
     /// Bytes of the names that may be signed, each with a separator.
     pub(crate) names_length: usize,
@@ -37,10 +38,12 @@ pub struct HeadRoom {
     parameters: Parameters,
 }
 
-/// A header line; it ends where the next one begins.
+/// A header line.
 #[derive(Debug, Clone, Copy)]
 struct Line {
     start: u32,
+    /// Behind its CRLF.
+    end: u32,
     name: u16,
     fate: Fate,
 }
@@ -96,21 +99,21 @@ impl Fate {
                 0,
             );
         }
-        let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
         match name.len() {
-            4 if is(b"host") => Fate::Drop,
-            10 if is(b"x-amz-date") => Fate::Drop,
-            13 if is(b"authorization") => Fate::Drop,
-            19 if is(b"proxy-authorization") => Fate::Drop,
-            20 if is(b"x-amz-content-sha256") || is(b"x-amz-security-token") => Fate::Drop,
-            13 if is(b"x-amz-trailer") => Fate::Framing,
-            14 if is(b"content-length") => Fate::Length,
-            16 if is(b"content-encoding") => Fate::Encoding,
-            17 if is(b"transfer-encoding") => Fate::Length,
-            28 if is(b"x-amz-decoded-content-length") => Fate::Framing,
-            28 if is(b"x-amz-sdk-checksum-algorithm") => Fate::ChecksumAlgorithm,
-            11 if is(b"content-md5") => Fate::Sign,
-            12 if is(b"content-type") => Fate::Sign,
+            4 if is(name, b"host") => Fate::Drop,
+            10 if is(name, b"x-amz-date") => Fate::Drop,
+            13 if is(name, b"authorization") => Fate::Drop,
+            19 if is(name, b"proxy-authorization") => Fate::Drop,
+            20 if is(name, b"x-amz-content-sha256") => Fate::Drop,
+            20 if is(name, b"x-amz-security-token") => Fate::Drop,
+            13 if is(name, b"x-amz-trailer") => Fate::Framing,
+            14 if is(name, b"content-length") => Fate::Length,
+            16 if is(name, b"content-encoding") => Fate::Encoding,
+            17 if is(name, b"transfer-encoding") => Fate::Length,
+            28 if is(name, b"x-amz-decoded-content-length") => Fate::Framing,
+            28 if is(name, b"x-amz-sdk-checksum-algorithm") => Fate::ChecksumAlgorithm,
+            11 if is(name, b"content-md5") => Fate::Sign,
+            12 if is(name, b"content-type") => Fate::Sign,
             _ if is_amz(name) => Fate::Sign,
             _ => Fate::Keep,
         }
@@ -238,13 +241,14 @@ impl<'s, 'a> WireHead<'s, 'a> {
     fn read_lines(&mut self, lines: &mut ArrayVec<Line, MAX_HEADERS>) -> Result<(), Unsignable> {
         lines.clear();
         let mut rest = self.block;
-        loop {
+        for _ in 0..=MAX_HEADERS {
             let (name, kinds, value) = split_token(rest);
             let [b':', value @ ..] = value else {
-                break;
+                return self.end_lines(rest);
             };
             let (value, behind) = split_line(value)?;
             let fate = Fate::of(name, kinds);
+            let name_length = u16::try_from(name.len()).map_err(|_| Unsignable::Header)?;
             match fate {
                 _ if name.is_empty() => return Err(Unsignable::Header),
                 Fate::Length if kinds & LOW_LINE == 0 => {
@@ -255,16 +259,24 @@ impl<'s, 'a> WireHead<'s, 'a> {
                 }
                 Fate::Drop | Fate::Keep | Fate::Length | Fate::Encoding => {}
             }
-            let line = Line {
-                start: (self.block.len() - rest.len()) as u32,
-                name: u16::try_from(name.len()).map_err(|_| Unsignable::Header)?,
-                fate,
-            };
-            lines
-                .try_push(line)
-                .map_err(|_| Unsignable::TooManyHeaders)?;
+            if fate != Fate::Keep {
+                let line = Line {
+                    start: (self.block.len() - rest.len()) as u32,
+                    end: (self.block.len() - behind.len()) as u32,
+                    name: name_length,
+                    fate,
+                };
+                lines
+                    .try_push(line)
+                    .map_err(|_| Unsignable::TooManyHeaders)?;
+            }
             rest = behind;
         }
+        Err(Unsignable::TooManyHeaders)
+    }
+
+    /// Checks that there is nothing but a blank line behind the headers.
+    fn end_lines(&mut self, rest: &[u8]) -> Result<(), Unsignable> {
         let (line, behind) = split_line(rest)?;
         if !line.is_empty() {
             return Err(match line {
@@ -313,29 +325,32 @@ impl<'s, 'a> WireHead<'s, 'a> {
     /// The headers to sign, in their order on the wire.
     pub(crate) fn to_sign(&self, body: Body) -> impl Iterator<Item = Header<'a>> {
         let signed = body.signed();
-        let lines = self.lines.iter().enumerate();
+        let lines = self.lines.iter();
         lines
-            .filter(move |(_, line)| line.fate.is_in(signed))
-            .map(|(at, _)| self.header(at))
+            .filter(move |line| line.fate.is_in(signed))
+            .map(|line| self.header(line))
     }
 
     /// The values of Content-Encoding, a header each.
     pub(crate) fn encodings(&self) -> impl Iterator<Item = &'a [u8]> {
-        let lines = self.lines.iter().enumerate();
+        let lines = self.lines.iter();
         lines
-            .filter(|(_, line)| line.fate == Fate::Encoding)
-            .map(|(at, _)| self.header(at).value)
+            .filter(|line| line.fate == Fate::Encoding)
+            .map(|line| self.header(line).value)
     }
 
-    /// The header in a place; an empty one where there is none.
-    fn header(&self, at: usize) -> Header<'a> {
-        let (start, end) = (self.line_start(at), self.line_start(at + 1));
-        let colon = start + self.lines.get(at).map_or(0, |line| usize::from(line.name));
-        let part = |range| self.block.get(range).unwrap_or_default();
+    fn header(&self, line: &Line) -> Header<'a> {
+        let text = self.text(line.start, line.end);
+        let (name, value) = text.split_at_checked(line.name.into()).unwrap_or_default();
         Header {
-            name: part(start..colon),
-            value: part(colon + 1..end).trim_ascii(),
+            name,
+            value: value.get(1..).unwrap_or_default().trim_ascii(),
         }
+    }
+
+    fn text(&self, start: u32, end: u32) -> &'a [u8] {
+        let range = start as usize..end as usize;
+        self.block.get(range).unwrap_or_default()
     }
 
     /// Bytes of the header lines, whatever becomes of them.
@@ -346,25 +361,14 @@ impl<'s, 'a> WireHead<'s, 'a> {
     /// The lines that go on the wire again, as many of them together as lie together.
     pub(crate) fn kept(&self, body: Body) -> impl Iterator<Item = &'a [u8]> {
         let kept = body.kept();
-        let mut at = 0;
-        self.lines
-            .chunk_by(move |a, b| a.fate.is_in(kept) == b.fate.is_in(kept))
-            .filter_map(move |run| {
-                let start = self.line_start(at);
-                at += run.len();
-                let kept = run.first().is_some_and(|line| line.fate.is_in(kept));
-                kept.then(|| {
-                    self.block
-                        .get(start..self.line_start(at))
-                        .unwrap_or_default()
-                })
-            })
-    }
-
-    fn line_start(&self, at: usize) -> usize {
-        self.lines
-            .get(at)
-            .map_or(self.block.len(), |line| line.start as usize)
+        let end = self.block.len() as u32;
+        let gone = self.lines.iter().filter(move |line| !line.fate.is_in(kept));
+        let gone = gone.map(|line| (line.start, line.end));
+        let mut from = 0;
+        gone.chain([(end, end)])
+            .map(move |(start, end)| (std::mem::replace(&mut from, end), start))
+            .map(|(from, to)| self.text(from, to))
+            .filter(|lines| !lines.is_empty())
     }
 }
 
