@@ -10,7 +10,7 @@ use crate::{
     error::Malformed,
     query::{Query, Role},
     request::split_lower_token,
-    scope::Scope,
+    scope::ClaimedScope,
     uri::{self, Part},
 };
 
@@ -20,7 +20,7 @@ pub(crate) const MAX_EXPIRES: u32 = 604_800;
 pub(crate) struct Authorization<'a> {
     /// Decoded.
     pub(crate) access_key: &'a [u8],
-    pub(crate) scope: Scope<'a>,
+    pub(crate) scope: ClaimedScope<'a>,
     signed_headers: &'a [u8],
     pub(crate) signature: &'a [u8],
 }
@@ -28,6 +28,7 @@ pub(crate) struct Authorization<'a> {
 impl<'a> Authorization<'a> {
     /// Reads an `Authorization` header that begins with the algorithm. Some clients (s3cmd) leave
     /// out the spaces behind the commas.
+    #[inline(always)]
     pub(crate) fn from_header(value: &'a [u8]) -> Result<Authorization<'a>, Malformed> {
         let fields = value.strip_prefix(ALGORITHM).ok_or(Malformed::Algorithm)?;
         if !fields.starts_with(b" ") {
@@ -53,19 +54,12 @@ impl<'a> Authorization<'a> {
                 return Err(Malformed::Repeated);
             }
         }
-        Authorization::new(
-            credential.ok_or(Malformed::Syntax)?,
-            signed_headers.ok_or(Malformed::Syntax)?,
-            signature.ok_or(Malformed::Syntax)?,
-        )
-    }
-
-    fn new(
-        credential: &'a [u8],
-        signed_headers: &'a [u8],
-        signature: &'a [u8],
-    ) -> Result<Authorization<'a>, Malformed> {
-        let (access_key, scope) = Scope::parse_credential(credential)?;
+        let (Some(credential), Some(signed_headers), Some(signature)) =
+            (credential, signed_headers, signature)
+        else {
+            return Err(Malformed::Syntax);
+        };
+        let (access_key, scope) = ClaimedScope::parse_credential(credential)?;
         if signature.is_empty() {
             return Err(Malformed::Signature);
         }
@@ -117,25 +111,27 @@ impl<'a> Iterator for Names<'a> {
 }
 
 /// What a presigned request claims.
-pub(crate) struct Presigned<'a> {
+pub(crate) struct Presigned<'a, 'r> {
     pub(crate) authorization: Authorization<'a>,
+    /// As it stands in the query.
+    pub(crate) raw_access_key: &'r [u8],
     pub(crate) date: AmzDate,
     /// Seconds, 1 to `MAX_EXPIRES`.
     pub(crate) expires: u32,
 }
 
-/// Holds what the query has in percent-encoding.
+/// Holds what the query has in percent-encoding, where it cannot be read as it is.
 #[derive(Default)]
 pub(crate) struct Buffers {
     credential: ArrayVec<u8, 256>,
     signed_headers: ArrayVec<u8, 4096>,
 }
 
-impl<'a> Presigned<'a> {
+impl<'a, 'r: 'a> Presigned<'a, 'r> {
     pub(crate) fn from_query(
-        query: &Query<'_, 'a>,
+        query: &Query<'_, 'r>,
         buffers: &'a mut Buffers,
-    ) -> Result<Presigned<'a>, Malformed> {
+    ) -> Result<Presigned<'a, 'r>, Malformed> {
         if query.is_ambiguous() {
             return Err(Malformed::Repeated);
         }
@@ -153,24 +149,42 @@ impl<'a> Presigned<'a> {
         if algorithm != ALGORITHM {
             return Err(Malformed::Algorithm);
         }
-        decode(credential, &mut buffers.credential).ok_or(Malformed::Credential)?;
-        decode(signed_headers, &mut buffers.signed_headers).ok_or(Malformed::SignedHeaders)?;
+        if signature.is_empty() {
+            return Err(Malformed::Signature);
+        }
+        let (access_key, scope, raw_access_key) =
+            match ClaimedScope::parse_separated(credential, b"%2F") {
+                Ok((key, scope)) if uri::is_plain(key, Part::Query) => (key, scope, key),
+                _ => {
+                    let decoded = decode(credential, &mut buffers.credential);
+                    let (key, scope) =
+                        ClaimedScope::parse_credential(decoded.ok_or(Malformed::Credential)?)?;
+                    let raw = raw_access_key(credential, key.len()).ok_or(Malformed::Credential)?;
+                    (key, scope, raw)
+                }
+            };
+        let signed_headers = match uri::is_plain(signed_headers, Part::Query) {
+            true => signed_headers,
+            false => decode(signed_headers, &mut buffers.signed_headers)
+                .ok_or(Malformed::SignedHeaders)?,
+        };
         Ok(Presigned {
-            authorization: Authorization::new(
-                &buffers.credential,
-                &buffers.signed_headers,
+            authorization: Authorization {
+                access_key,
+                scope,
+                signed_headers,
                 signature,
-            )?,
+            },
+            raw_access_key,
             date: AmzDate::parse(date).ok_or(Malformed::Date)?,
-            expires: parse_expires(expires)?,
+            expires: parse_expires(expires).ok_or(Malformed::Expires)?,
         })
     }
 }
 
-/// The access key as it stands in the query, percent-encoded; one that is encoded in another way
-/// than the canonical is none, so that every key has one spelling only.
-pub(crate) fn raw_access_key<'r>(query: &Query<'_, 'r>, length: usize) -> Option<&'r [u8]> {
-    let credential = query.find(Role::Credential)?;
+/// The access key as it stands in a credential of the query, percent-encoded; one that is encoded
+/// in another way than the canonical is none, so that every key has one spelling only.
+fn raw_access_key(credential: &[u8], length: usize) -> Option<&[u8]> {
     let mut decoder = uri::decoded(credential, Part::Query);
     for _ in 0..length {
         decoder.next()?;
@@ -179,16 +193,18 @@ pub(crate) fn raw_access_key<'r>(query: &Query<'_, 'r>, length: usize) -> Option
     uri::is_canonical(raw, Part::Query)?.then_some(raw)
 }
 
-fn parse_expires(digits: &[u8]) -> Result<u32, Malformed> {
-    Some(digits)
-        .filter(|digits| digits.iter().all(u8::is_ascii_digit))
-        .and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok())
-        .filter(|seconds| (1..=MAX_EXPIRES).contains(seconds))
-        .ok_or(Malformed::Expires)
+fn parse_expires(digits: &[u8]) -> Option<u32> {
+    let seconds = digits.iter().try_fold(0_u32, |seconds, digit| {
+        let digit = Some(digit).filter(|digit| digit.is_ascii_digit())?;
+        seconds
+            .checked_mul(10)?
+            .checked_add(u32::from(digit - b'0'))
+    })?;
+    (1..=MAX_EXPIRES).contains(&seconds).then_some(seconds)
 }
 
-fn decode<const N: usize>(raw: &[u8], out: &mut ArrayVec<u8, N>) -> Option<()> {
+fn decode<'b, const N: usize>(raw: &[u8], out: &'b mut ArrayVec<u8, N>) -> Option<&'b [u8]> {
     uri::put_decoded(out, raw, Part::Query);
     // One that is full may lack something.
-    (!out.is_full()).then_some(())
+    (!out.is_full()).then_some(out)
 }

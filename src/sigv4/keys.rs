@@ -15,7 +15,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::{
     canonical,
     date::{AmzDate, Day, Timestamp},
-    scope::{Region, Scope, ScopeText},
+    scope::{ClaimedScope, Region, Scope, ScopeText},
     sha256::{self, Remembered},
     sink::{Hashing, Sink},
 };
@@ -268,7 +268,11 @@ impl KeyCache {
 
     /// The key for a scope that anyone may have made up. One that was derived must be kept only once
     /// the signature has matched, else strangers could flush the cache.
-    pub(crate) fn untrusted_key(&mut self, credential: &Credential, scope: Scope<'_>) -> Found<'_> {
+    pub(crate) fn untrusted_key(
+        &mut self,
+        credential: &Credential,
+        scope: ClaimedScope<'_>,
+    ) -> Found<'_> {
         let found = self.look_up(credential, scope.day, scope.region);
         match &mut self.recent[place(credential)] {
             Some(recent) if found => Found::Kept(&mut recent.key),

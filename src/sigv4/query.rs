@@ -21,47 +21,60 @@ pub(crate) enum QueryFault {
 
 /// What a parameter is to a signature. Names are compared as decoded, those of V4 in any case, so
 /// that no spelling of one can slip through to an origin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Role {
+    V2AccessKey,
+    V2Expires,
+    V2Signature,
     Algorithm,
     ContentSha256,
     Credential,
     Date,
     Expires,
     SecurityToken,
-    SignedHeaders,
     Signature,
-    V2AccessKey,
-    V2Expires,
-    V2Signature,
+    SignedHeaders,
     Other,
 }
 
-/// The only spellings in which the parameters of a signature are accepted; V4's first.
-const SPELLINGS: [(&[u8], Role); 11] = [
+/// The only spellings in which the parameters of a signature are accepted, sorted as the roles are.
+const SPELLINGS: [(&[u8], Role); Role::Other as usize] = [
+    (b"AWSAccessKeyId", Role::V2AccessKey),
+    (b"Expires", Role::V2Expires),
+    (b"Signature", Role::V2Signature),
     (b"X-Amz-Algorithm", Role::Algorithm),
     (b"X-Amz-Content-Sha256", Role::ContentSha256),
     (b"X-Amz-Credential", Role::Credential),
     (b"X-Amz-Date", Role::Date),
     (b"X-Amz-Expires", Role::Expires),
     (b"X-Amz-Security-Token", Role::SecurityToken),
-    (b"X-Amz-SignedHeaders", Role::SignedHeaders),
     (b"X-Amz-Signature", Role::Signature),
-    (b"AWSAccessKeyId", Role::V2AccessKey),
-    (b"Expires", Role::V2Expires),
-    (b"Signature", Role::V2Signature),
+    (b"X-Amz-SignedHeaders", Role::SignedHeaders),
 ];
 
 impl Role {
-    fn spelled(name: &[u8]) -> Option<Role> {
-        let (_, role) = SPELLINGS.iter().find(|(spelling, _)| *spelling == name)?;
-        Some(*role)
+    /// Of the parameter that `text` begins with, and the length of its name, where that is one of
+    /// V4's, spelled as it should be, and has a value.
+    #[inline(always)]
+    fn spelled(text: &[u8]) -> Option<(Role, usize)> {
+        const PREFIX: &[u8] = b"X-Amz-";
+        let name = text.strip_prefix(PREFIX)?;
+        SPELLINGS.iter().find_map(|(spelling, role)| {
+            let behind = name.strip_prefix(spelling.strip_prefix(PREFIX)?)?;
+            behind.starts_with(b"=").then_some((*role, spelling.len()))
+        })
     }
 
-    fn disguised(name: &[u8]) -> Role {
+    /// Of a name, and whether it is spelled as it should be.
+    fn named(name: &[u8]) -> (Role, bool) {
+        let mut decoder = uri::decoded(name, Part::Query);
+        // Most names are none of a signature's.
+        if !matches!(decoder.next(), Some(b'A' | b'E' | b'S' | b'X' | b'x')) {
+            return (Role::Other, false);
+        }
         // One byte more than the longest.
-        let name: ArrayVec<u8, 21> = uri::decoded(name, Part::Query).take(21).collect();
+        let decoded: ArrayVec<u8, 21> = uri::decoded(name, Part::Query).take(21).collect();
         let is_v4 = |role: &Role| {
             !matches!(
                 role,
@@ -69,9 +82,11 @@ impl Role {
             )
         };
         let found = SPELLINGS.iter().find(|(spelling, role)| {
-            **spelling == *name || is_v4(role) && spelling.eq_ignore_ascii_case(&name)
+            **spelling == *decoded || is_v4(role) && spelling.eq_ignore_ascii_case(&decoded)
         });
-        found.map_or(Role::Other, |(_, role)| *role)
+        found.map_or((Role::Other, false), |(spelling, role)| {
+            (*role, *spelling == name)
+        })
     }
 
     fn bit(self) -> u16 {
@@ -98,8 +113,8 @@ pub(crate) type Parameters = ArrayVec<Parameter, MAX_PARAMETERS>;
 pub(crate) struct Query<'s, 'a> {
     raw: &'a [u8],
     parameters: &'s [Parameter],
-    /// V4's, raw; it is not among the parameters, since it is not signed itself.
-    signature: Option<&'a [u8]>,
+    /// Where the value of a signature's parameter is; ends at 0 where there is none.
+    values: [(u16, u16); Role::Other as usize],
     roles: u16,
     ambiguous: bool,
     canonical: bool,
@@ -109,7 +124,7 @@ impl<'s, 'a> Query<'s, 'a> {
     pub(crate) const NONE: Query<'static, 'static> = Query {
         raw: b"",
         parameters: &[],
-        signature: None,
+        values: [(0, 0); Role::Other as usize],
         roles: 0,
         ambiguous: false,
         canonical: true,
@@ -145,12 +160,24 @@ impl<'s, 'a> Query<'s, 'a> {
         }
         room.clear();
         let mut query = Query { raw, ..Query::NONE };
+        let mut sorted = true;
         let mut rest = raw;
         while !rest.is_empty() {
             let start = raw.len() - rest.len();
-            let name = uri::scan(rest, b"=&").ok_or(QueryFault::Escape)?;
+            let (name, role) = match Role::spelled(rest) {
+                Some((role, length)) => {
+                    query.note(role, true);
+                    (uri::Scanned::plain(rest, length), role)
+                }
+                None => {
+                    let name = uri::scan(rest, b"=&").ok_or(QueryFault::Escape)?;
+                    let text = rest.get(..rest.len() - name.behind.len());
+                    let (role, spelled) = Role::named(text.unwrap_or_default());
+                    query.note(role, spelled);
+                    (name, role)
+                }
+            };
             let equals = raw.len() - name.behind.len();
-            let role = query.role(slice(raw, start as u16, equals as u16));
             let value = match name.behind {
                 [b'=', value @ ..] if keep(role) => {
                     uri::scan(value, b"&").ok_or(QueryFault::Escape)?
@@ -159,39 +186,35 @@ impl<'s, 'a> Query<'s, 'a> {
                 _ => name,
             };
             let end = raw.len() - value.behind.len();
-            let canonical = name.canonical && value.canonical;
-            query.canonical &= canonical;
-            if role == Role::Signature {
-                query.signature = Some(raw.get(equals + 1..end).unwrap_or_default());
-            } else if start < end && keep(role) {
-                room.try_push(Parameter {
-                    start: start as u16,
-                    equals: equals as u16,
-                    end: end as u16,
-                    canonical,
-                    role,
-                })
-                .map_err(|_| QueryFault::TooMany)?;
+            let parameter = Parameter {
+                start: start as u16,
+                equals: equals as u16,
+                end: end as u16,
+                canonical: name.canonical && value.canonical,
+                role,
+            };
+            query.canonical &= parameter.canonical;
+            if let Some(place) = query.values.get_mut(role as usize) {
+                *place = (parameter.equals.saturating_add(1), parameter.end);
+            }
+            // V4's signature is not signed itself.
+            if start < end && role != Role::Signature && keep(role) {
+                sorted &= (room.last()).is_none_or(|last| last.precedes(&parameter, raw));
+                room.try_push(parameter).map_err(|_| QueryFault::TooMany)?;
             }
             rest = value.behind.get(1..).unwrap_or_default();
         }
-        let order = |a: &Parameter, b: &Parameter| a.compare(b, raw);
-        if !room.is_sorted_by(|a, b| order(a, b).is_le()) {
-            room.sort_unstable_by(order);
+        if !sorted {
+            room.sort_unstable_by(|a, b| a.compare(b, raw));
         }
         query.parameters = room;
         Ok(query)
     }
 
-    /// Takes note of what a name is.
-    fn role(&mut self, name: &[u8]) -> Role {
-        let spelled = Role::spelled(name);
-        let role = spelled.unwrap_or_else(|| Role::disguised(name));
-        if role != Role::Other {
-            self.ambiguous |= self.roles & role.bit() != 0 || spelled.is_none();
-            self.roles |= role.bit();
-        }
-        role
+    /// Takes note of what a name is, and whether it is spelled as it should be.
+    fn note(&mut self, role: Role, spelled: bool) {
+        self.ambiguous |= role != Role::Other && (self.roles & role.bit() != 0 || !spelled);
+        self.roles |= role.bit();
     }
 
     /// Bytes of the canonical form at the most: each parameter may get a `=`, and has a separator.
@@ -206,7 +229,7 @@ impl<'s, 'a> Query<'s, 'a> {
     /// Whether a parameter of a V4 signature is there.
     pub(crate) fn has_v4(&self) -> bool {
         let v2 = Role::V2AccessKey.bit() | Role::V2Expires.bit() | Role::V2Signature.bit();
-        self.roles & !v2 != 0
+        self.roles & !v2 & !Role::Other.bit() != 0
     }
 
     /// Whether a parameter that only a V2 signature has is there.
@@ -216,7 +239,7 @@ impl<'s, 'a> Query<'s, 'a> {
 
     /// Whether it holds nothing but a signature's parameters, each in its canonical form.
     pub(crate) fn is_plain(&self) -> bool {
-        self.canonical && self.others().next().is_none()
+        self.canonical && self.roles & Role::Other.bit() == 0
     }
 
     /// Whether a signature parameter is there twice, or in a spelling that not every server knows.
@@ -226,13 +249,8 @@ impl<'s, 'a> Query<'s, 'a> {
 
     /// The raw value of a signature parameter.
     pub(crate) fn find(&self, role: Role) -> Option<&'a [u8]> {
-        if role == Role::Signature {
-            return self.signature;
-        }
-        self.parameters
-            .iter()
-            .find(|parameter| parameter.role == role)
-            .map(|parameter| parameter.value(self.raw))
+        let (start, end) = *self.values.get(role as usize)?;
+        (end > 0).then(|| slice(self.raw, start, end))
     }
 
     /// The parameters that are none of a signature: raw name, and raw value where there is a `=`.
@@ -322,6 +340,14 @@ impl Parameter {
         slice(raw, self.equals.saturating_add(1), self.end)
     }
 
+    /// Whether it may stand in front of another.
+    fn precedes(&self, other: &Parameter, raw: &[u8]) -> bool {
+        // The roles are sorted as their names are; a query in which one of several has a name in
+        // another spelling is not used.
+        let by_role = self.role < other.role && other.role != Role::Other;
+        by_role || self.compare(other, raw).is_le()
+    }
+
     fn compare(&self, other: &Parameter, raw: &[u8]) -> Ordering {
         let compare = match self.canonical && other.canonical {
             true => |a: &[u8], b: &[u8]| a.cmp(b),
@@ -355,4 +381,15 @@ impl Parameter {
 fn slice(raw: &[u8], start: u16, end: u16) -> &[u8] {
     raw.get(usize::from(start)..usize::from(end))
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_sorted_as_their_names() {
+        assert!(SPELLINGS.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1));
+        assert!(SPELLINGS.iter().all(|(_, role)| *role < Role::Other));
+    }
 }

@@ -125,36 +125,8 @@ impl ScopeText {
 }
 
 impl<'a> Scope<'a> {
-    /// Splits `<access key>/<scope>`; the access key may hold `/` itself.
-    pub(crate) fn parse_credential(
-        credential: &'a [u8],
-    ) -> Result<(&'a [u8], Scope<'a>), Malformed> {
-        let rest = credential
-            .strip_suffix(b"/s3/aws4_request")
-            .ok_or_else(|| misses_end(credential))?;
-        let (rest, region) = split_last(rest)?;
-        let (access_key, day) = split_last(rest)?;
-        if access_key.is_empty() {
-            return Err(Malformed::Credential);
-        }
-        if !Region::is_name(region) {
-            return Err(Malformed::Region);
-        }
-        let scope = Scope {
-            day: Day::parse(day).ok_or(Malformed::Credential)?,
-            region,
-            text: credential.get(access_key.len() + 1..).unwrap_or_default(),
-        };
-        Ok((access_key, scope))
-    }
-
     pub(crate) fn as_bytes(self) -> &'a [u8] {
         self.text
-    }
-
-    /// The region by itself.
-    pub(crate) fn to_region(self) -> Region {
-        Region::of(self.region)
     }
 
     /// Day, region, service and terminator.
@@ -170,6 +142,53 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// The scope that a client claims to have signed for, with the service S3.
+#[derive(Clone, Copy)]
+pub(crate) struct ClaimedScope<'a> {
+    pub(crate) day: Day,
+    /// A region's name.
+    pub(crate) region: &'a [u8],
+}
+
+impl<'a> ClaimedScope<'a> {
+    /// Splits `<access key>/<scope>`; the access key may hold `/` itself.
+    pub(crate) fn parse_credential(
+        credential: &'a [u8],
+    ) -> Result<(&'a [u8], ClaimedScope<'a>), Malformed> {
+        ClaimedScope::parse_separated(credential, b"/")
+    }
+
+    /// With another text for each slash, as in a query.
+    #[inline(always)]
+    pub(crate) fn parse_separated<const N: usize>(
+        credential: &'a [u8],
+        slash: &[u8; N],
+    ) -> Result<(&'a [u8], ClaimedScope<'a>), Malformed> {
+        let before = |text: &'a [u8], last: &[u8]| text.strip_suffix(last)?.strip_suffix(slash);
+        let rest = before(credential, TERMINATOR)
+            .and_then(|rest| before(rest, S3))
+            .ok_or_else(|| misses_end(credential))?;
+        // No region has a byte of those that any slash begins with.
+        let start = memchr::memrchr2(b'/', b'%', rest).ok_or(Malformed::Credential)?;
+        let (rest, region) = rest.split_at(start);
+        let region = region.strip_prefix(slash).ok_or(Malformed::Credential)?;
+        if !Region::is_name(region) {
+            return Err(Malformed::Region);
+        }
+        let (rest, day) = rest.split_last_chunk::<8>().ok_or(Malformed::Credential)?;
+        let day = Day::parse(day).ok_or(Malformed::Credential)?;
+        match rest.strip_suffix(slash) {
+            Some(access_key @ [_, ..]) => Ok((access_key, ClaimedScope { day, region })),
+            _ => Err(Malformed::Credential),
+        }
+    }
+
+    /// The region by itself.
+    pub(crate) fn to_region(self) -> Region {
+        Region::of(self.region)
+    }
+}
+
 /// What is wrong with a credential that does not end in service and terminator.
 #[cold]
 fn misses_end(credential: &[u8]) -> Malformed {
@@ -182,12 +201,4 @@ fn misses_end(credential: &[u8]) -> Malformed {
     } else {
         Malformed::Service
     }
-}
-
-/// What is in front of the last slash, and behind it. The parts are too short for a search that uses
-/// vectors to pay.
-fn split_last(text: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
-    let slash = text.iter().rposition(|&byte| byte == b'/');
-    let (rest, last) = text.split_at(slash.ok_or(Malformed::Credential)?);
-    Ok((rest, last.get(1..).unwrap_or_default()))
 }

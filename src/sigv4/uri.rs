@@ -26,30 +26,43 @@ impl Part {
         self.plain()[usize::from(byte)]
     }
 
-    /// Splits off the longest run of plain bytes. Most are short; the blocks of a long one are judged
-    /// without branches, so that the compiler can use vectors.
+    /// Splits off the longest run of plain bytes.
+    #[inline(always)]
     fn split_plain(self, text: &[u8]) -> (&[u8], &[u8]) {
-        const BLOCK: usize = 16;
-        let (start, behind) = text.split_at(text.len().min(BLOCK));
+        // Most are short in a query, and long in a path.
+        let short = match self {
+            Part::Path => 0,
+            Part::Query => 16,
+        };
+        let (start, behind) = text.split_at(text.len().min(short));
         let mut length = run(start, |byte| self.is_plain(byte));
-        if length == BLOCK {
-            let no_slash = self == Part::Query;
-            let is_plain = |block: &&[u8; BLOCK]| {
-                let plain = |byte: u8| is_path(byte) & !((byte == b'/') & no_slash);
-                block.iter().fold(true, |all, &byte| all & plain(byte))
-            };
-            let blocks = behind.as_chunks().0.iter();
-            length += BLOCK * blocks.take_while(is_plain).count();
+        if length == short {
+            length += self.plain_blocks(behind);
             let rest = text.get(length..).unwrap_or_default();
             length += run(rest, |byte| self.is_plain(byte));
         }
         text.split_at(length)
+    }
+
+    /// The length of the plain blocks that `text` begins with, each judged without branches, so that
+    /// the compiler can use vectors.
+    fn plain_blocks(self, text: &[u8]) -> usize {
+        let no_slash = self == Part::Query;
+        let is_plain = |byte: u8| is_path(byte) & !((byte == b'/') & no_slash);
+        let are_plain =
+            |block: &&[u8; 16]| block.iter().fold(true, |all, &byte| all & is_plain(byte));
+        16 * text.as_chunks().0.iter().take_while(are_plain).count()
     }
 }
 
 /// Whether `raw` is in its canonical form already; `None` if a `%` lacks its two digits.
 pub(crate) fn is_canonical(raw: &[u8], part: Part) -> Option<bool> {
     scan_part(raw, part, b"").map(|scanned| scanned.canonical)
+}
+
+/// Whether `raw` needs no decoding.
+pub(crate) fn is_plain(raw: &[u8], part: Part) -> bool {
+    part.split_plain(raw).1.is_empty()
 }
 
 /// A piece of a query that was looked at.
@@ -59,6 +72,16 @@ pub(crate) struct Scanned<'a> {
     pub(crate) canonical: bool,
     /// What follows it, from its end byte on.
     pub(crate) behind: &'a [u8],
+}
+
+impl<'a> Scanned<'a> {
+    /// What is known to begin with so many plain bytes, behind which it ends.
+    pub(crate) fn plain(text: &'a [u8], length: usize) -> Scanned<'a> {
+        Scanned {
+            canonical: true,
+            behind: text.get(length..).unwrap_or_default(),
+        }
+    }
 }
 
 /// Looks at a piece of a query up to the first of the `ends`; `None` if a `%` lacks its two digits.
@@ -159,14 +182,13 @@ pub(crate) fn decoded(raw: &[u8], part: Part) -> Decoder<'_> {
 /// Puts the decoded bytes of `raw`.
 pub(crate) fn put_decoded(sink: &mut impl Sink, raw: &[u8], part: Part) {
     let mut rest = raw;
-    while let Some(at) = memchr::memchr2(b'%', b'+', rest) {
-        let (plain, tail) = rest.split_at(at);
+    while !rest.is_empty() {
+        let (plain, tail) = part.split_plain(rest);
         sink.put(plain);
         let mut decoder = decoded(tail, part);
         sink.put(decoder.next().as_slice());
         rest = decoder.rest;
     }
-    sink.put(rest);
 }
 
 #[derive(Clone)]

@@ -3,7 +3,7 @@ use arrayvec::ArrayVec;
 use subtle::ConstantTimeEq;
 
 use crate::{
-    authorization::{Authorization, Buffers, Presigned, raw_access_key},
+    authorization::{Authorization, Buffers, Presigned},
     body::{Body, EMPTY, HashCheck},
     canonical::{self, ALGORITHM},
     chunked::{Chain, Checksum, Decoder, Streaming},
@@ -16,7 +16,7 @@ use crate::{
     payload::Payload,
     query::{Parameters, Query, QueryFault, Role},
     request::{Field, Fields, Request, is_token, must_be_signed},
-    scope::{Region, Scope},
+    scope::{ClaimedScope, Region, ScopeText},
     sink::{Hashing, Sink},
     uri::{self, Part},
     v2,
@@ -359,7 +359,7 @@ struct Proof<'c, 'r> {
 
 /// A request with its well-known parts found.
 struct Input<'h, 'r> {
-    request: Request<'h, 'r>,
+    request: &'h Request<'h, 'r>,
     fields: Fields<'r>,
     query: Query<'h, 'r>,
     /// The path is in its canonical form as it is.
@@ -370,7 +370,7 @@ impl<'h, 'r> Input<'h, 'r> {
     // Else it would be copied to its caller.
     #[inline(always)]
     fn read(
-        request: &Request<'h, 'r>,
+        request: &'h Request<'h, 'r>,
         room: &'h mut Parameters,
     ) -> Result<Input<'h, 'r>, Rejection> {
         let fields = Fields::scan(request.headers)?;
@@ -384,7 +384,7 @@ impl<'h, 'r> Input<'h, 'r> {
             QueryFault::Escape => Rejection::InvalidUri,
         })?;
         Ok(Input {
-            request: *request,
+            request,
             fields,
             query,
             canonical_path,
@@ -397,26 +397,30 @@ impl<'h, 'r> Input<'h, 'r> {
         let authorization = self.fields.value(Field::Authorization).unwrap_or_default();
         let v4_header = authorization.starts_with(ALGORITHM);
         let v2_header = authorization.starts_with(b"AWS ");
-        let scheme = authorization.get(..3).unwrap_or_default();
-        if scheme.eq_ignore_ascii_case(b"AWS") && !v4_header && !v2_header {
+        let is_aws = matches!(authorization, [b'A' | b'a', b'W' | b'w', b'S' | b's', ..]);
+        if is_aws && !v4_header && !v2_header {
             return Err(Rejection::UnknownMechanism);
         }
-        let mut forms = [
-            (v4_header, Form::V4Header),
-            (self.query.has_v4(), Form::V4Query),
-            (v2_header, Form::V2Header),
-            (self.query.has_v2(), Form::V2Query),
-        ]
-        .into_iter()
-        .filter_map(|(is_there, form)| is_there.then_some(form));
-        match (forms.next(), forms.next()) {
-            (Some(_), Some(_)) => Err(Rejection::SeveralMechanisms),
-            (Some(Form::V2Header | Form::V2Query), None) if !rules.signature_v2 => {
+        let signed = [
+            v4_header,
+            self.query.has_v4(),
+            v2_header,
+            self.query.has_v2(),
+        ];
+        let form = match signed {
+            [true, false, false, false] => Form::V4Header,
+            [false, true, false, false] => Form::V4Query,
+            [false, false, true, false] => Form::V2Header,
+            [false, false, false, true] => Form::V2Query,
+            [false, false, false, false] if self.is_browser_form() => Form::PostPolicy,
+            [false, false, false, false] => Form::Anonymous,
+            _ => return Err(Rejection::SeveralMechanisms),
+        };
+        match form {
+            Form::V2Header | Form::V2Query if !rules.signature_v2 => {
                 Err(Rejection::SignatureV4Required)
             }
-            (Some(form), None) => Ok(form),
-            (None, _) if self.is_browser_form() => Ok(Form::PostPolicy),
-            (None, _) => Ok(Form::Anonymous),
+            form => Ok(form),
         }
     }
 
@@ -441,12 +445,7 @@ impl<'h, 'r> Input<'h, 'r> {
     ) -> Result<Proof<'c, 'r>, Rejection> {
         let mut buffers = Buffers::default();
         let v4 = match form {
-            Form::V4Query => {
-                let v4 = self.v4_query(&mut buffers)?;
-                claim.access_key = raw_access_key(&self.query, v4.authorization.access_key.len())
-                    .ok_or(Rejection::QueryMalformed(Malformed::Credential))?;
-                v4
-            }
+            Form::V4Query => self.v4_query(&mut buffers, claim)?,
             _ => self.v4_header(claim)?,
         };
         self.check_scope(&v4, rules)?;
@@ -490,6 +489,7 @@ impl<'h, 'r> Input<'h, 'r> {
         })
     }
 
+    #[inline(always)]
     fn v4_header(&self, claim: &mut Claim<'r>) -> Result<V4<'r, 'r>, Rejection> {
         let authorization =
             Authorization::from_header(self.fields.value(Field::Authorization).unwrap_or_default())
@@ -516,12 +516,18 @@ impl<'h, 'r> Input<'h, 'r> {
         })
     }
 
-    fn v4_query<'b>(&self, buffers: &'b mut Buffers) -> Result<V4<'b, 'r>, Rejection>
+    #[inline(always)]
+    fn v4_query<'b>(
+        &self,
+        buffers: &'b mut Buffers,
+        claim: &mut Claim<'r>,
+    ) -> Result<V4<'b, 'r>, Rejection>
     where
         'r: 'b,
     {
         let presigned =
             Presigned::from_query(&self.query, buffers).map_err(Rejection::QueryMalformed)?;
+        claim.access_key = presigned.raw_access_key;
         let in_query = self.query.find(Role::ContentSha256);
         let (payload, payload_place) = match (in_query, self.fields.value(Field::ContentSha256)) {
             (Some(query), Some(header)) if query != header => {
@@ -552,10 +558,10 @@ impl<'h, 'r> Input<'h, 'r> {
     }
 
     /// Clients ask in us-east-1 where a bucket is, and which there are.
-    fn is_us_east_1(&self, scope: Scope<'_>) -> bool {
+    fn is_us_east_1(&self, scope: ClaimedScope<'_>) -> bool {
         scope.region == b"us-east-1"
             && matches!(
-                classify(&self.request, &self.query, false).name(),
+                classify(self.request, &self.query, false).name(),
                 "ListBuckets" | "GetBucketLocation"
             )
     }
@@ -794,7 +800,7 @@ struct V2<'a> {
     date: &'a [u8],
 }
 
-pub(crate) fn check_region(rules: &Rules, scope: Scope<'_>) -> Result<(), Rejection> {
+pub(crate) fn check_region(rules: &Rules, scope: ClaimedScope<'_>) -> Result<(), Rejection> {
     match &rules.region {
         Some(expected) if expected.as_bytes() != scope.region => Err(Rejection::WrongRegion {
             expected: *expected,
@@ -829,7 +835,7 @@ pub fn explain(request: &Request<'_, '_>) -> Option<Explanation> {
     };
     let v4 = match input.form(&Rules::default()).ok()? {
         Form::V4Header => input.v4_header(&mut claim).ok()?,
-        Form::V4Query => input.v4_query(&mut buffers).ok()?,
+        Form::V4Query => input.v4_query(&mut buffers, &mut claim).ok()?,
         _ => return None,
     };
     let mut canonical_request = Vec::new();
@@ -838,7 +844,8 @@ pub fn explain(request: &Request<'_, '_>) -> Option<Explanation> {
     hash.put(&canonical_request);
     let mut string_to_sign = Vec::new();
     let scope = v4.authorization.scope;
-    canonical::put_string_to_sign(&mut string_to_sign, &v4.date, scope, &hash.finish());
+    let scope = ScopeText::s3(scope.day, &scope.to_region());
+    canonical::put_string_to_sign(&mut string_to_sign, &v4.date, scope.scope(), &hash.finish());
     Some(Explanation {
         canonical_request,
         string_to_sign,

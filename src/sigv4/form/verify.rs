@@ -11,7 +11,7 @@ use crate::{
     operation::ResourcePath,
     query::Query,
     request::{Fields, Request},
-    scope::{Region, Scope},
+    scope::{ClaimedScope, Region},
     uri::{self, Part},
     v2,
     verify::{Claim, Form, Refused, Rules, Verified, check_region, is_same},
@@ -216,7 +216,7 @@ impl<'r> Input<'_, '_, 'r> {
             return Err(Rejection::FormMalformed(Malformed::Algorithm));
         }
         let (access_key, scope) =
-            Scope::parse_credential(credential).map_err(Rejection::FormMalformed)?;
+            ClaimedScope::parse_credential(credential).map_err(Rejection::FormMalformed)?;
         claim.access_key = access_key;
         let date = AmzDate::parse(date).ok_or(Rejection::FormMalformed(Malformed::Date))?;
         if scope.day != date.day() {
