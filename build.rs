@@ -92,6 +92,9 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("ngx_http_core_main_conf_t", &["phases", "variables"]),
 ];
 
+/// What `src/` itself makes room for.
+const MADE: &[&str] = &["ngx_buf_t", "ngx_chain_t"];
+
 const C_SOURCES: [&str; 2] = ["src/ffi/shim.c", "src/ffi/layout.c"];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -153,7 +156,7 @@ impl Nginx {
     }
 }
 
-/// Constants that fail to compile where an offset of the bindings is not the compiler's.
+/// Constants that fail to compile where an offset or a size of the bindings is not the compiler's.
 fn layout_check(nginx: &Nginx) -> Result<String, Box<dyn Error>> {
     let mut probe = String::from(
         "#include <ngx_config.h>\n#include <ngx_core.h>\n#include <ngx_http.h>\n#include <stdio.h>\n\
@@ -166,6 +169,11 @@ fn layout_check(nginx: &Nginx) -> Result<String, Box<dyn Error>> {
                  offsetof({name}, {field}));\n"
             );
         }
+    }
+    for name in MADE {
+        probe += &format!(
+            "printf(\"const _: () = assert!(size_of::<{name}>() == %zu);\\n\", sizeof({name}));\n"
+        );
     }
     probe += "return 0;\n}\n";
 

@@ -13,6 +13,7 @@ use sigv4::{
 use crate::checks::{Checks, MAX_PEERS};
 use crate::ffi::conf::{Level, Pass, Tls};
 use crate::ffi::upstream::{Hooked, Upstream};
+use crate::ffi::workspace::Workspaces;
 use crate::status::Status;
 
 /// Signing keys that a worker keeps: one for each credential, day and region in use. About 1 MiB.
@@ -20,6 +21,7 @@ const SIGNING_KEYS: usize = 4096;
 
 pub(crate) struct MainConf {
     pub(crate) keys: RefCell<KeyCache>,
+    pub(crate) workspaces: Workspaces,
     /// Sorted by upstream.
     pub(crate) upstreams: Vec<Hooked>,
     pub(crate) passes: Vec<crate::ffi::conf::PassHandler>,
@@ -70,6 +72,7 @@ impl Default for MainConf {
     fn default() -> MainConf {
         MainConf {
             keys: RefCell::new(KeyCache::new(SIGNING_KEYS)),
+            workspaces: Workspaces::default(),
             upstreams: Vec::new(),
             passes: Vec::new(),
             checks: Checks::default(),

@@ -12,6 +12,7 @@ pub(crate) mod request;
 pub(crate) mod shim;
 pub(crate) mod upstream;
 pub(crate) mod worker;
+pub(crate) mod workspace;
 pub(crate) mod zone;
 
 use std::ffi::CStr;

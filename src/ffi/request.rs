@@ -16,6 +16,7 @@ use ngx::ffi::{
 use sigv4::{Header, Headers};
 
 use super::shim::*;
+use super::workspace::Workspace;
 use super::{AGAIN, DONE, ERROR, INTERNAL_SERVER_ERROR, NOT_ALLOWED, OK, bytes, guarded, str_of};
 use crate::conf::{LocationConf, MainConf};
 use crate::context::Context;
@@ -242,11 +243,15 @@ impl<'r> Request<'r> {
     /// What this module knows of the request; found again after an internal redirect, which wipes
     /// the slot.
     pub(crate) fn context(self) -> Option<&'r Context<'r>> {
+        self.workspace().map(|workspace| &workspace.context)
+    }
+
+    pub(super) fn workspace(self) -> Option<&'r Workspace<'r>> {
         // SAFETY: the slot is this module's: null or set by `create_context`.
         let slot = unsafe { self.raw().ctx.add(module().ctx_index) };
-        // SAFETY: as above; the context lives in the request's pool.
-        if let Some(context) = unsafe { (*slot).cast::<Context<'r>>().as_ref() } {
-            return Some(context);
+        // SAFETY: as above; the workspace is the request's as long as its pool lives.
+        if let Some(workspace) = unsafe { (*slot).cast::<Workspace<'r>>().as_ref() } {
+            return Some(workspace);
         }
         // SAFETY: reads a bit of a request in progress.
         if unsafe { s3_shim_is_internal(self.as_ptr()) } == 0 {
@@ -258,10 +263,10 @@ impl<'r> Request<'r> {
             while let Some(entry) = cleanup.as_ref() {
                 if entry
                     .handler
-                    .is_some_and(|h| ptr::fn_addr_eq(h, drop_context as Handler))
+                    .is_some_and(|h| ptr::fn_addr_eq(h, end_context as Handler))
                 {
                     *slot = entry.data;
-                    return entry.data.cast::<Context<'r>>().as_ref();
+                    return entry.data.cast::<Workspace<'r>>().as_ref();
                 }
                 cleanup = entry.next;
             }
@@ -274,16 +279,14 @@ impl<'r> Request<'r> {
     }
 
     fn create_context(self) -> Option<&'r Context<'r>> {
-        // SAFETY: the cleanup's memory is ours, of the size asked for and aligned for any type; the
-        // slot is this module's.
+        // SAFETY: the pool is the request's, the cleanup ours to fill in, and the slot this module's.
         unsafe {
-            let cleanup =
-                ngx_pool_cleanup_add(self.raw().pool, size_of::<Context<'r>>()).as_mut()?;
-            let context = cleanup.data.cast::<Context<'r>>();
-            context.write(Context::default());
-            cleanup.handler = Some(drop_context);
+            let cleanup = ngx_pool_cleanup_add(self.raw().pool, 0).as_mut()?;
+            let workspace = self.main_conf().workspaces.lend()?;
+            cleanup.data = workspace.as_ptr().cast();
+            cleanup.handler = Some(end_context);
             *self.raw().ctx.add(module().ctx_index) = cleanup.data;
-            context.as_ref()
+            Some(&workspace.as_ref().context)
         }
     }
 
@@ -548,10 +551,14 @@ unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
 
 type Handler = unsafe extern "C" fn(*mut c_void);
 
-/// Drops a context with its request's pool; also the mark by which it is found again.
-unsafe extern "C" fn drop_context(data: *mut c_void) {
-    // SAFETY: `create_context` wrote it there; the pool calls this once.
-    unsafe { ptr::drop_in_place(data.cast::<Context<'_>>()) }
+/// Ends a context with its request's pool; also the mark by which it is found again.
+unsafe extern "C" fn end_context(data: *mut c_void) {
+    guarded((), || {
+        if let Some(workspace) = NonNull::new(data.cast()) {
+            // SAFETY: `create_context` put it there; the pool calls this once, at its end.
+            unsafe { Workspace::give_back(workspace) }
+        }
+    });
 }
 
 /// A variable's value, to be filled in by its getter.

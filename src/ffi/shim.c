@@ -309,22 +309,20 @@ s3_shim_body_buf(ngx_pool_t *pool, u_char *data, size_t len)
 }
 
 
-/* An empty buffer to be sent in place of `like`. */
-ngx_buf_t *
-s3_shim_head_buf(ngx_pool_t *pool, ngx_buf_t *like, size_t size)
+/* Makes an empty buffer of `size` bytes, to be sent in place of `like`. */
+void
+s3_shim_head_buf(ngx_buf_t *b, ngx_buf_t *like, u_char *data, size_t size)
 {
-    ngx_buf_t  *b;
+    ngx_memzero(b, sizeof(ngx_buf_t));
 
-    b = ngx_create_temp_buf(pool, size);
-    if (b == NULL) {
-        return NULL;
-    }
-
+    b->start = data;
+    b->pos = data;
+    b->last = data;
+    b->end = data + size;
+    b->temporary = 1;
     b->flush = like->flush;
     b->last_buf = like->last_buf;
     b->last_in_chain = like->last_in_chain;
-
-    return b;
 }
 
 

@@ -66,10 +66,11 @@ unsafe extern "C" {
         len: usize,
     ) -> *mut ngx_buf_t;
     pub(super) fn s3_shim_head_buf(
-        pool: *mut ngx_pool_t,
+        b: *mut ngx_buf_t,
         like: *mut ngx_buf_t,
+        data: *mut u_char,
         size: usize,
-    ) -> *mut ngx_buf_t;
+    );
     pub(super) fn s3_shim_body_behind_head(r: *mut ngx_http_request_t) -> libc::off_t;
     pub(super) fn s3_shim_peers_rlock(peers: *mut ngx_http_upstream_rr_peers_t);
     pub(super) fn s3_shim_peers_unlock(peers: *mut ngx_http_upstream_rr_peers_t);

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::ops::ControlFlow;
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use ngx::ffi::{
     NGX_HTTP_UPSTREAM_CREATE, NGX_PEER_FAILED, ngx_buf_t, ngx_event_free_peer_pt,
@@ -17,6 +17,7 @@ use ngx::ffi::{
 use super::output::{self, Outgoing};
 use super::request::Request;
 use super::shim::*;
+use super::workspace::HEAD;
 use super::{DONE, ERROR, OK, bytes, guarded};
 use crate::conf::UpstreamConf;
 use crate::hooks::peer;
@@ -25,7 +26,7 @@ use crate::module;
 
 /// An upstream of the configuration, explicit (`upstream {}`) or implicit (a `proxy_pass` to a host).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Upstream(ptr::NonNull<ngx_http_upstream_srv_conf_t>);
+pub(crate) struct Upstream(NonNull<ngx_http_upstream_srv_conf_t>);
 
 /// A wrapped `peer.init`.
 pub(crate) struct Hooked {
@@ -37,7 +38,7 @@ impl Upstream {
     /// # Safety
     /// `ptr` is an upstream of a configuration that outlives every use of the result.
     pub(super) unsafe fn from_ptr(ptr: *mut ngx_http_upstream_srv_conf_t) -> Option<Upstream> {
-        ptr::NonNull::new(ptr).map(Upstream)
+        NonNull::new(ptr).map(Upstream)
     }
 
     /// This module's configuration of an explicit upstream.
@@ -52,7 +53,7 @@ impl Upstream {
         self.conf_ptr().map(|mut conf| unsafe { conf.as_mut() })
     }
 
-    fn conf_ptr(self) -> Option<ptr::NonNull<UpstreamConf>> {
+    fn conf_ptr(self) -> Option<NonNull<UpstreamConf>> {
         // SAFETY: an upstream of the live configuration (`from_ptr`); `srv_conf` is null for an
         // implicit one, else it has this module's conf.
         unsafe {
@@ -60,7 +61,7 @@ impl Upstream {
             if us.flags & NGX_HTTP_UPSTREAM_CREATE as ngx_uint_t == 0 || us.srv_conf.is_null() {
                 return None;
             }
-            ptr::NonNull::new((*us.srv_conf.add(module().ctx_index)).cast())
+            NonNull::new((*us.srv_conf.add(module().ctx_index)).cast())
         }
     }
 
@@ -368,7 +369,7 @@ unsafe fn address_bytes<'a>(address: *mut ngx::ffi::sockaddr, len: u32) -> Optio
 
 /// The wrapper's state of one upstream request, in the request's pool; `peer.data` points at it. All
 /// the callbacks that get `peer.data` are wrapped: each would take it for its own.
-struct Wrapped {
+pub(super) struct Wrapped {
     request: *mut ngx_http_request_t,
     upstream: Upstream,
     /// The head as nginx serialised it, and the signed one that took its place.
@@ -413,21 +414,23 @@ unsafe extern "C" fn init_peer(
             peer::Start::NotOurs => OK,
             peer::Start::Refuse => ERROR,
             // SAFETY: `peer.init` has just set the peer up.
-            peer::Start::Sign => unsafe { wrap(r, upstream) },
+            peer::Start::Sign => unsafe { wrap(request, upstream) },
         }
     })
 }
 
 /// # Safety
-/// `r` is a request whose `peer.init` has run.
-unsafe fn wrap(r: *mut ngx_http_request_t, upstream: Upstream) -> ngx_int_t {
+/// Of a request whose `peer.init` has run.
+unsafe fn wrap(request: Request<'_>, upstream: Upstream) -> ngx_int_t {
+    let r = request.as_ptr();
+    let workspace = request.main().workspace();
     // SAFETY: by this function's contract `r->upstream->peer` is set up.
     unsafe {
         let pc = &mut (*(*r).upstream).peer;
-        let wrapped = ngx_palloc((*r).pool, size_of::<Wrapped>()).cast::<Wrapped>();
-        if wrapped.is_null() {
-            return ERROR;
-        }
+        let memory = workspace
+            .and_then(|workspace| workspace.wrapped.take())
+            .or_else(|| NonNull::new(ngx_palloc((*r).pool, size_of::<Wrapped>()).cast()));
+        let Some(wrapped) = memory else { return ERROR };
         wrapped.write(Wrapped {
             request: r,
             upstream,
@@ -442,7 +445,7 @@ unsafe fn wrap(r: *mut ngx_http_request_t, upstream: Upstream) -> ngx_int_t {
             original_set_session: pc.set_session,
             original_save_session: pc.save_session,
         });
-        pc.data = wrapped.cast();
+        pc.data = wrapped.as_ptr().cast();
         // nginx counts the peers that checks have taken out of use too; with nobody left to try it
         // would throw an answer away that the client should have.
         if upstream.conf().is_some_and(|conf| conf.health.is_some()) {
@@ -549,6 +552,27 @@ impl Wrapped {
             })
         }
     }
+
+    /// A buffer, and memory of `len` bytes for what is in it, as long as the request's pool lives.
+    fn head_memory(&self, len: usize) -> Option<(*mut ngx_buf_t, *mut u8)> {
+        // SAFETY: a request in progress. What its pool gives is C's, of which nothing is read before
+        // it is written.
+        unsafe {
+            let room = Request::from_ptr(self.request)?
+                .main()
+                .workspace()
+                .filter(|_| len <= HEAD)
+                .and_then(|workspace| workspace.head.take());
+            if let Some(room) = room {
+                let room = room.as_ptr();
+                return Some((&raw mut (*room).buf, (&raw mut (*room).bytes).cast()));
+            }
+            let pool = (*self.request).pool;
+            let buf = ngx_palloc(pool, size_of::<ngx_buf_t>());
+            let memory = ngx_palloc(pool, len);
+            (!buf.is_null() && !memory.is_null()).then_some((buf.cast(), memory.cast()))
+        }
+    }
 }
 
 /// The head of one try: what nginx serialised, and the place for what is sent.
@@ -575,15 +599,12 @@ impl<'a> HeadSlot<'a> {
         max_len: usize,
         write: impl FnOnce(&mut [u8]) -> usize,
     ) -> Option<()> {
-        // SAFETY: as in `head_slot`; the new buffer is in the request's pool and has `max_len` bytes,
-        // C's, of which nothing is read before it is written.
+        // SAFETY: as in `head_slot`; the new buffer lives as long as the request's pool.
         unsafe {
             let r = self.wrapped.request;
-            let buf = s3_shim_head_buf((*r).pool, self.wrapped.plain, max_len);
-            if buf.is_null() {
-                return None;
-            }
-            let len = write(std::slice::from_raw_parts_mut((*buf).start, max_len));
+            let (buf, memory) = self.wrapped.head_memory(max_len)?;
+            s3_shim_head_buf(buf, self.wrapped.plain, memory, max_len);
+            let len = write(std::slice::from_raw_parts_mut(memory, max_len));
             if len == 0 || len > max_len {
                 return None;
             }
