@@ -147,18 +147,23 @@ pub(crate) fn picked<'r>(
     }
     let mut keys = main.keys.borrow_mut();
     let now = Timestamp(ngx_time());
-    let mut encoder = None;
-    match sigv4::sign(verified, head, &origin.origin, &mut keys, now) {
-        Ok(signed) => slot.replace(signed.max_len(), |out| {
-            let (length, framing) = signed.write_with_encoder(out);
-            encoder = framing;
-            length
-        })?,
+    let mut signed = sigv4::sign(verified, head, &origin.origin, &mut keys, now);
+    let signed = match &mut signed {
+        Ok(signed) => signed,
         Err(unsignable) => {
             log_error!(request.log(), "not forwarded: {unsignable}");
             return None;
         }
-    }
+    };
+    let mut encoder = None;
+    slot.replace(signed.max_len(), |out| match decoded_length {
+        Some(_) => {
+            let (length, framing) = signed.write_with_encoder(out);
+            encoder = framing;
+            length
+        }
+        None => signed.write(out),
+    })?;
     if let Some(streaming) = streaming {
         slot.send_body(match encoder {
             Some(encoder) => Outgoing::Framed(Box::new(Framer::new(encoder))),

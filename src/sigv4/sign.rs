@@ -123,7 +123,7 @@ pub fn sign_own(
     // Whose path is known when the head is read.
     let head = WireHead::parse(head, &Verified::own(b""), &mut room)?;
     let verified = Verified::own(head.path);
-    let signed = sign(&verified, &head, origin, keys, now)?;
+    let mut signed = sign(&verified, &head, origin, keys, now)?;
     let mut out = vec![0; signed.max_len()];
     let length = signed.write(&mut out);
     out.truncate(length);
@@ -240,10 +240,9 @@ impl SignedHead<'_> {
     /// Writes the head to the beginning of `out`, which has `max_len` bytes, and tells its length;
     /// 0 where `out` is too short, and where the body behind it must not be the client's as it is
     /// but a decoded one.
-    pub fn write(mut self, out: &mut [u8]) -> usize {
-        let key = self.key.take();
+    pub fn write(&mut self, out: &mut [u8]) -> usize {
         match self.body {
-            Body::Untouched => self.put(key, out).0,
+            Body::Untouched => self.put_signed(out).0,
             Body::Reframed | Body::Decoded { .. } => 0,
         }
     }
@@ -252,16 +251,22 @@ impl SignedHead<'_> {
     /// the decoded body framed by it, else the body as it is, decoded where it came in
     /// `aws-chunked` framing. Behind the head of a browser's form is all of it that goes ahead of
     /// what was stored.
-    pub fn write_with_encoder(mut self, out: &mut [u8]) -> (usize, Option<Encoder>) {
-        let signs_chunks = self.shape.as_ref().is_some_and(Shape::is_signed);
-        let mut key = self.key.take();
-        let (length, signature) = self.put(key.as_deref_mut(), out);
-        let key = key.filter(|_| signs_chunks);
+    pub fn write_with_encoder(&mut self, out: &mut [u8]) -> (usize, Option<Encoder>) {
+        let (length, signature) = self.put_signed(out);
         let encoder = self.shape.zip(signature).map(|(shape, signature)| {
-            let chain = |key: &mut SigningKey| Chain::new(key.clone(), self.date, signature);
+            let key = self.key.as_deref().filter(|_| shape.is_signed());
+            let chain = |key: &SigningKey| Chain::new(key.clone(), self.date, signature);
             Encoder::new(shape, key.map(chain))
         });
         (length, encoder)
+    }
+
+    fn put_signed(&mut self, out: &mut [u8]) -> (usize, Option<[u8; 64]>) {
+        // The key changes as it signs, while the rest is read.
+        let mut key = self.key.take();
+        let written = self.put(key.as_deref_mut(), out);
+        self.key = key;
+        written
     }
 
     /// Writes the head; tells its length and the signature in it.

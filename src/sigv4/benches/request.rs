@@ -108,7 +108,7 @@ fn measure(name: &str, texts: &[String]) {
         for (verified, head) in verified.iter().zip(&heads) {
             let mut room = HeadRoom::default();
             let head = WireHead::parse(head.as_bytes(), verified, &mut room).unwrap();
-            let signed = sign(verified, &head, &origin, &mut keys, now).unwrap();
+            let mut signed = sign(verified, &head, &origin, &mut keys, now).unwrap();
             signed.write(&mut out);
             black_box(&out);
         }

@@ -85,7 +85,7 @@ fn sign_for(
     let Ok(head) = WireHead::parse(head, verified, &mut room) else {
         return;
     };
-    let Ok(signed) = sigv4::sign(verified, &head, &origin, keys, Timestamp(NOW)) else {
+    let Ok(mut signed) = sigv4::sign(verified, &head, &origin, keys, Timestamp(NOW)) else {
         return;
     };
     let mut out = vec![0; signed.max_len()];

@@ -134,7 +134,7 @@ fn none_on_the_hot_path() {
             for origin in &origins {
                 let mut room = HeadRoom::default();
                 let head = WireHead::parse(head.as_bytes(), &verified, &mut room).unwrap();
-                let signed = sign(&verified, &head, origin, keys, Timestamp(NOW)).unwrap();
+                let mut signed = sign(&verified, &head, origin, keys, Timestamp(NOW)).unwrap();
                 signed.write(&mut out);
             }
         }
@@ -180,7 +180,7 @@ fn none_per_chunk() {
         let wire = WireHead::parse(wire.as_bytes(), &verified, &mut room).unwrap();
         let mut keys = KeyCache::new(1);
         let mut out = vec![0; 4_096];
-        let signed = sign(&verified, &wire, &origin, &mut keys, Timestamp(NOW)).unwrap();
+        let mut signed = sign(&verified, &wire, &origin, &mut keys, Timestamp(NOW)).unwrap();
         let mut encoder = signed.write_with_encoder(&mut out).1.unwrap();
         let mut decoder = upload::decoder(&verified).unwrap();
 

@@ -561,7 +561,7 @@ fn no_head_without_its_framing() {
     for framing in [Framing::Keep, Framing::Decode] {
         let origin = origin(framing);
         let mut keys = KeyCache::new(8);
-        let signed = sign(&verified, &wire, &origin, &mut keys, Timestamp(NOW)).unwrap();
+        let mut signed = sign(&verified, &wire, &origin, &mut keys, Timestamp(NOW)).unwrap();
         assert_eq!(signed.write(&mut [0; 4_096]), 0);
     }
 }
@@ -579,7 +579,7 @@ fn resign(head: &str, framing: Framing, checksum: Option<Checksum>) -> Sent {
     let wire = WireHead::parse(wire.as_bytes(), &verified, &mut room).unwrap();
     let origin = origin(framing);
     let mut keys = KeyCache::new(8);
-    let signed = sign(&verified, &wire, &origin, &mut keys, Timestamp(NOW)).unwrap();
+    let mut signed = sign(&verified, &wire, &origin, &mut keys, Timestamp(NOW)).unwrap();
     let mut out = vec![0; signed.max_len()];
     let length = signed.body_length().unwrap();
     let (written, encoder) = signed.write_with_encoder(&mut out);

@@ -326,14 +326,14 @@ fn resign(form: &Form, pieces: &[usize]) -> (String, Vec<u8>) {
     let wire = WireHead::parse(plain.as_bytes(), &verified, &mut room).unwrap();
     let mut keys = KeyCache::new(8);
     let now = Timestamp(NOW + 60);
-    let signed = sign(&verified, &wire, &origin, &mut keys, now).unwrap();
+    let mut signed = sign(&verified, &wire, &origin, &mut keys, now).unwrap();
     let mut short = vec![0; signed.max_len()];
     assert_eq!(
         signed.write(&mut short),
         0,
         "only where the body is known to follow"
     );
-    let signed = sign(&verified, &wire, &origin, &mut keys, now).unwrap();
+    let mut signed = sign(&verified, &wire, &origin, &mut keys, now).unwrap();
     let mut out = vec![0; signed.max_len()];
     let (length, encoder) = signed.write_with_encoder(&mut out);
     assert!(length > 0 && encoder.is_none());

@@ -91,7 +91,7 @@ proptest! {
         let head = WireHead::parse(head.as_bytes(), &verified, &mut room).unwrap();
         let origin = origin(Addressing::Path);
         let mut keys = KeyCache::new(2);
-        let signed = sign(&verified, &head, &origin, &mut keys, Timestamp(NOW)).unwrap();
+        let mut signed = sign(&verified, &head, &origin, &mut keys, Timestamp(NOW)).unwrap();
         let mut out = vec![0; signed.max_len()];
         let length = signed.write(&mut out);
         prop_assert!(length > 0);
@@ -228,7 +228,7 @@ fn sign_whatever(verified: &Verified<'_>, head: &[u8], addressing: Addressing, n
     };
     let origin = origin(addressing);
     let mut keys = KeyCache::new(1);
-    if let Ok(signed) = sign(verified, &head, &origin, &mut keys, Timestamp(now)) {
+    if let Ok(mut signed) = sign(verified, &head, &origin, &mut keys, Timestamp(now)) {
         let mut out = vec![0; signed.max_len()];
         let length = signed.write(&mut out);
         out.truncate(length);

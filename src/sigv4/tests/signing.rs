@@ -46,7 +46,7 @@ fn resign_head(text: &str, head: &str, origin: &Origin, now: i64) -> Result<Stri
     let mut room = HeadRoom::default();
     let head = WireHead::parse(head.as_bytes(), &verified, &mut room)?;
     let mut keys = KeyCache::new(8);
-    let signed = sign(&verified, &head, origin, &mut keys, Timestamp(now))?;
+    let mut signed = sign(&verified, &head, origin, &mut keys, Timestamp(now))?;
     let mut out = vec![0; signed.max_len()];
     let length = signed.write(&mut out);
     assert!(length > 0);
@@ -487,7 +487,7 @@ fn a_short_slice_is_left_alone() {
     let head = WireHead::parse(head.as_bytes(), &verified, &mut room).unwrap();
     let origin = origin();
     let mut keys = KeyCache::new(1);
-    let signed = sign(&verified, &head, &origin, &mut keys, Timestamp(NOW)).unwrap();
+    let mut signed = sign(&verified, &head, &origin, &mut keys, Timestamp(NOW)).unwrap();
     let debug = format!("{head:?} {signed:?} {verified:?} {origin:?}");
     assert!(
         !debug.contains(ORIGIN_SECRET) && !debug.contains("Signature"),
