@@ -88,24 +88,28 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    #[inline(always)]
     pub(crate) fn scan(headers: &[Header<'a>]) -> Result<Fields<'a>, Rejection> {
+        let mut fields = Fields::default();
+        fields.read(headers)?;
+        Ok(fields)
+    }
+
+    /// As [`Fields::scan`], where they stay: what has no fields yet gets them.
+    #[inline(always)]
+    pub(crate) fn read(&mut self, headers: &[Header<'a>]) -> Result<(), Rejection> {
         if headers.len() > MAX_HEADERS {
             return Err(Rejection::TooManyHeaders);
         }
-        let mut fields = Fields::default();
         for header in headers {
             let field = Field::named(header.name);
-            fields.to_be_signed += usize::from(must_be_signed(header.name, field));
+            self.to_be_signed += usize::from(must_be_signed(header.name, field));
             if let Some(field) = field
-                && fields.values[field as usize]
-                    .replace(header.value)
-                    .is_some()
+                && self.values[field as usize].replace(header.value).is_some()
             {
                 return Err(Rejection::RepeatedHeader);
             }
         }
-        Ok(fields)
+        Ok(())
     }
 
     pub(crate) fn value(&self, field: Field) -> Option<&'a [u8]> {
@@ -117,7 +121,19 @@ impl<'a> Fields<'a> {
 /// own, bar the one whose value is signed anyway.
 #[inline(always)]
 pub(crate) fn must_be_signed(name: &[u8], field: Option<Field>) -> bool {
-    is_amz(name) && field != Some(Field::ContentSha256)
+    match field {
+        Some(
+            Field::Authorization
+            | Field::ContentLength
+            | Field::ContentMd5
+            | Field::ContentSha256
+            | Field::ContentType
+            | Field::Date
+            | Field::Host,
+        ) => false,
+        Some(_) => true,
+        None => is_amz(name),
+    }
 }
 
 /// Whether a header is S3's own. One in which `_` stands for `-` counts too, since servers behind
@@ -125,8 +141,9 @@ pub(crate) fn must_be_signed(name: &[u8], field: Option<Field>) -> bool {
 #[inline(always)]
 pub(crate) fn is_amz(name: &[u8]) -> bool {
     let is_dash = |byte: u8| byte == b'-' || byte == b'_';
-    matches!(name, [b'x' | b'X', d1, b'a' | b'A', b'm' | b'M', b'z' | b'Z', d2, ..]
-        if is_dash(*d1) && is_dash(*d2))
+    matches!(name, [x, d1, a, m, z, d2, ..]
+        if x | 0x20 == b'x' && a | 0x20 == b'a' && m | 0x20 == b'm' && z | 0x20 == b'z'
+            && is_dash(*d1) && is_dash(*d2))
 }
 
 /// A token of RFC 9110 section 5.6.2: a method or a header's name.

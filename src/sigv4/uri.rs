@@ -29,40 +29,47 @@ impl Part {
     /// Splits off the longest run of plain bytes.
     #[inline(always)]
     fn split_plain(self, text: &[u8]) -> (&[u8], &[u8]) {
-        // Most are short in a query, and long in a path.
-        let short = match self {
-            Part::Path => 0,
-            Part::Query => 16,
-        };
-        let (start, behind) = text.split_at(text.len().min(short));
+        // Most are short.
+        let (start, behind) = text.split_at(text.len().min(16));
         let mut length = run(start, |byte| self.is_plain(byte));
-        if length == short {
-            length += self.plain_blocks(behind);
+        if length == 16 {
+            let blocks = behind.as_chunks().0.iter();
+            length += 16 * blocks.take_while(|block| self.are_plain(block)).count();
             let rest = text.get(length..).unwrap_or_default();
             length += run(rest, |byte| self.is_plain(byte));
         }
         text.split_at(length)
     }
 
-    /// The length of the plain blocks that `text` begins with, each judged without branches, so that
-    /// the compiler can use vectors.
-    fn plain_blocks(self, text: &[u8]) -> usize {
+    /// Without a branch for each byte, so that the compiler can use vectors.
+    #[inline(always)]
+    fn are_plain(self, block: &[u8; 16]) -> bool {
         let no_slash = self == Part::Query;
         let is_plain = |byte: u8| is_path(byte) & !((byte == b'/') & no_slash);
-        let are_plain =
-            |block: &&[u8; 16]| block.iter().fold(true, |all, &byte| all & is_plain(byte));
-        16 * text.as_chunks().0.iter().take_while(are_plain).count()
+        block.iter().fold(true, |all, &byte| all & is_plain(byte))
     }
 }
 
 /// Whether `raw` is in its canonical form already; `None` if a `%` lacks its two digits.
 pub(crate) fn is_canonical(raw: &[u8], part: Part) -> Option<bool> {
+    // As most are.
+    if is_plain(raw, part) {
+        return Some(true);
+    }
     scan_part(raw, part, b"").map(|scanned| scanned.canonical)
 }
 
-/// Whether `raw` needs no decoding.
+/// Whether nothing in `raw` is encoded or should be.
+#[inline(always)]
 pub(crate) fn is_plain(raw: &[u8], part: Part) -> bool {
-    part.split_plain(raw).1.is_empty()
+    match raw.last_chunk() {
+        // It may overlap the block before.
+        Some(last) => {
+            let mut blocks = raw.as_chunks().0.iter();
+            blocks.all(|block| part.are_plain(block)) && part.are_plain(last)
+        }
+        None => run(raw, |byte| part.is_plain(byte)) == raw.len(),
+    }
 }
 
 /// A piece of a query that was looked at.

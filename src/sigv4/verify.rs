@@ -294,6 +294,7 @@ pub(crate) struct Claim<'r> {
     pub(crate) form: Option<Form>,
 }
 
+#[inline(always)]
 fn decide<'r>(
     request: &Request<'_, 'r>,
     clients: &impl Clients,
@@ -302,8 +303,8 @@ fn decide<'r>(
     now: Timestamp,
     claim: &mut Claim<'r>,
 ) -> Result<Verified<'r>, Rejection> {
-    let mut room = Parameters::new();
-    let input = Input::read(request, &mut room)?;
+    let (mut fields, mut parameters) = (Fields::default(), Parameters::new());
+    let input = Input::read(request, &mut fields, &mut parameters)?;
     let form = input.form(rules)?;
     claim.form = Some(form);
     let proof = match form {
@@ -314,7 +315,7 @@ fn decide<'r>(
         Form::Anonymous => return Err(Rejection::AccessDenied),
     };
     if let Some(client) = proof.client
-        && !client.grant.permits(request, &input.query, &input.fields)
+        && !client.grant.permits(request, &input.query, input.fields)
     {
         return Err(Rejection::AccessDenied);
     }
@@ -360,7 +361,7 @@ struct Proof<'c, 'r> {
 /// A request with its well-known parts found.
 struct Input<'h, 'r> {
     request: &'h Request<'h, 'r>,
-    fields: Fields<'r>,
+    fields: &'h Fields<'r>,
     query: Query<'h, 'r>,
     /// The path is in its canonical form as it is.
     canonical_path: bool,
@@ -371,15 +372,16 @@ impl<'h, 'r> Input<'h, 'r> {
     #[inline(always)]
     fn read(
         request: &'h Request<'h, 'r>,
-        room: &'h mut Parameters,
+        fields: &'h mut Fields<'r>,
+        parameters: &'h mut Parameters,
     ) -> Result<Input<'h, 'r>, Rejection> {
-        let fields = Fields::scan(request.headers)?;
+        fields.read(request.headers)?;
         let canonical_path =
             uri::is_canonical(request.path, Part::Path).ok_or(Rejection::InvalidUri)?;
         if !request.path.starts_with(b"/") || !is_token(request.method) {
             return Err(Rejection::InvalidUri);
         }
-        let query = Query::parse(request.query, room).map_err(|fault| match fault {
+        let query = Query::parse(request.query, parameters).map_err(|fault| match fault {
             QueryFault::TooMany => Rejection::TooManyParameters,
             QueryFault::Escape => Rejection::InvalidUri,
         })?;
@@ -465,7 +467,7 @@ impl<'h, 'r> Input<'h, 'r> {
         let client = claimant.admit(matches)?;
         let upload = match v4.payload {
             Payload::Streaming(kind) => Some(Box::new(Upload {
-                streaming: Streaming::read(kind, &self.fields)?,
+                streaming: Streaming::read(kind, self.fields)?,
                 chain: kind
                     .is_signed()
                     .then(|| Chain::new(key.clone(), v4.date, signature)),
@@ -660,7 +662,7 @@ impl<'h, 'r> Input<'h, 'r> {
             headers: self.request.headers,
             date: v2.date,
         };
-        let signature = v2::signature(claimant.credential().secret(), &to_sign, &self.fields);
+        let signature = v2::signature(claimant.credential().secret(), &to_sign, self.fields);
         let matches = is_same(&signature, &v2.signature);
         let client = claimant.admit(matches)?;
         Ok(Proof {
@@ -826,8 +828,8 @@ pub struct Explanation {
 /// Computes again what a V4 request's signature was checked against, only where it is asked for;
 /// `None` for other forms and for requests that could not be read.
 pub fn explain(request: &Request<'_, '_>) -> Option<Explanation> {
-    let mut room = Parameters::new();
-    let input = Input::read(request, &mut room).ok()?;
+    let (mut fields, mut parameters) = (Fields::default(), Parameters::new());
+    let input = Input::read(request, &mut fields, &mut parameters).ok()?;
     let mut buffers = Buffers::default();
     let mut claim = Claim {
         access_key: b"",
