@@ -68,15 +68,21 @@ impl Field {
     }
 }
 
-/// Whether a name is `lower` in any case; compared as a whole, without a branch for each byte.
+/// Whether a name is `lower` in any case. Compared in words, the last of which may overlap the one
+/// before.
 #[inline(always)]
 pub(crate) fn is<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
-    let Ok(name) = <&[u8; N]>::try_from(name) else {
-        return false;
+    let is_same = |(name, lower): (&[u8; 4], &[u8; 4])| {
+        let case = lower.map(|byte| (byte.is_ascii_lowercase() as u8) << 5);
+        u32::from_ne_bytes(*name) | u32::from_ne_bytes(case) == u32::from_ne_bytes(*lower)
     };
-    let case = |lower: u8| (lower.is_ascii_lowercase() as u8) << 5;
-    let differing = |all, (byte, lower): (&u8, &u8)| all | ((byte | case(*lower)) ^ lower);
-    name.iter().zip(lower).fold(0, differing) == 0
+    let words = |text| <[u8]>::as_chunks(text).0.iter();
+    name.len() == N
+        && words(name).zip(words(lower)).all(is_same)
+        && name
+            .last_chunk()
+            .zip(lower.last_chunk())
+            .is_some_and(is_same)
 }
 
 /// The headers that verification reads.
