@@ -213,19 +213,20 @@ impl SignedHead<'_> {
 
     fn bound(&self) -> usize {
         // All that has a fixed length: names, algorithm, dates, hash, signature, separators.
-        const FIXED: usize = 512;
+        const FIXED: usize = 448;
         let varying = self.origin.credential.access_key().len()
             + (self.origin.session_token.as_ref()).map_or(0, |token| token.expose().len())
             + (self.key.as_ref()).map_or(0, |key| key.scope().as_bytes().len())
             + self.head.names_length;
         // In a query a byte may become three.
         let factor = if self.is_presigned() { 3 } else { 1 };
+        let kept: usize = self.head.kept(self.body).map(<[u8]>::len).sum();
         let mut body = Counting::default();
         self.put_body_headers(&mut body);
         FIXED
             + self.head.target_max_len()
             + self.host().len()
-            + self.head.lines_len()
+            + kept
             + body.0
             + self.form_head.len()
             + factor * varying

@@ -353,11 +353,6 @@ impl<'s, 'a> WireHead<'s, 'a> {
         self.block.get(range).unwrap_or_default()
     }
 
-    /// Bytes of the header lines, whatever becomes of them.
-    pub(crate) fn lines_len(&self) -> usize {
-        self.block.len()
-    }
-
     /// The lines that go on the wire again, as many of them together as lie together.
     pub(crate) fn kept(&self, body: Body) -> impl Iterator<Item = &'a [u8]> {
         let kept = body.kept();
