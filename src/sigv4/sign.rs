@@ -5,14 +5,14 @@ use arrayvec::ArrayVec;
 
 use crate::{
     canonical::{self, ALGORITHM, SignedHeader},
-    chunked::{Chain, Checksum, ChecksumAlgorithm, Encoder, Framing, Shape},
+    chunked::{Chain, Checksum, Encoder, Framing, Shape},
     date::{AmzDate, Timestamp},
     error::Unsignable,
     form::{Post, Signer},
     keys::{Credential, KeyCache, SecretKey, SigningKey},
     operation::ResourcePath,
     query::Value,
-    request::MAX_HEADERS,
+    request::{Header, MAX_HEADERS},
     scope::{Region, Scope},
     sink::{Counting, Filling, Hashing, Sink},
     uri::{self, Encoding, Part},
@@ -167,7 +167,6 @@ struct Places {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Added {
     Host,
-    Checksum(ChecksumAlgorithm),
     ContentSha256,
     Date,
     SecurityToken,
@@ -178,21 +177,19 @@ impl Added {
     fn name(self) -> &'static [u8] {
         match self {
             Added::Host => b"host",
-            Added::Checksum(algorithm) => algorithm.header(),
             Added::ContentSha256 => b"x-amz-content-sha256",
             Added::Date => b"x-amz-date",
             Added::SecurityToken => b"x-amz-security-token",
         }
     }
 
-    /// As it is sent.
-    fn spelling(self) -> &'static [u8] {
+    /// As it is sent, up to the value.
+    fn label(self) -> &'static [u8] {
         match self {
-            Added::Host => b"Host",
-            Added::Checksum(algorithm) => algorithm.header(),
-            Added::ContentSha256 => b"X-Amz-Content-Sha256",
-            Added::Date => b"X-Amz-Date",
-            Added::SecurityToken => b"X-Amz-Security-Token",
+            Added::Host => b"Host: ",
+            Added::ContentSha256 => b"X-Amz-Content-Sha256: ",
+            Added::Date => b"X-Amz-Date: ",
+            Added::SecurityToken => b"X-Amz-Security-Token: ",
         }
     }
 }
@@ -283,11 +280,11 @@ impl SignedHead<'_> {
         }
         let scope = key.as_ref().map(|key| key.scope());
         let mut places = self.put_request_line(&mut sink, scope, &headers);
-        put_header(&mut sink, Added::Host, self.host());
+        put_header(&mut sink, Added::Host.label(), self.host());
         self.head.kept(self.body).for_each(|lines| sink.put(lines));
         self.put_body_headers(&mut sink);
         for (header, value) in &added {
-            put_header(&mut sink, *header, value);
+            put_header(&mut sink, header.label(), value);
         }
         if let Some(scope) = scope
             && !self.is_presigned()
@@ -354,19 +351,23 @@ impl SignedHead<'_> {
         for header in self.head.to_sign(self.body) {
             insert(headers, header.into());
         }
-        let checksum = self
-            .checksum()
-            .map(|checksum| (Added::Checksum(checksum.algorithm()), checksum.value()));
+        if let Some(checksum) = self.checksum() {
+            let (name, value) = (checksum.algorithm().header(), checksum.value());
+            insert(headers, Header { name, value }.into());
+        }
+        // Most often there are no others, and these are in order.
+        let sorted = headers.is_empty();
         let host = std::iter::once((Added::Host, self.host()));
-        for (header, value) in host.chain(checksum).chain(added.iter().copied()) {
-            insert(
-                headers,
-                SignedHeader {
-                    name: header.name(),
-                    value,
-                    canonical: header != Added::SecurityToken,
-                },
-            );
+        for (header, value) in host.chain(added.iter().copied()) {
+            let header = SignedHeader {
+                name: header.name(),
+                value,
+                canonical: header != Added::SecurityToken,
+            };
+            match sorted {
+                true => headers.push(header),
+                false => insert(headers, header),
+            }
         }
     }
 
@@ -426,8 +427,8 @@ impl SignedHead<'_> {
                 .for_each(|value| put_other_encodings(sink, value));
         }
         if let Some(checksum) = self.checksum() {
-            let header = Added::Checksum(checksum.algorithm());
-            put_header(sink, header, checksum.value());
+            sink.put(checksum.algorithm().header());
+            put_header(sink, b": ", checksum.value());
         }
         if let Some(length) = self.body_length {
             sink.put(b"Content-Length: ");
@@ -456,7 +457,7 @@ impl SignedHead<'_> {
             added.push((b"X-Amz-Algorithm", Parameter::Plain(ALGORITHM)));
             if self.verified.payload_place == PayloadPlace::Query {
                 added.push((
-                    Added::ContentSha256.spelling(),
+                    b"X-Amz-Content-Sha256",
                     Parameter::Plain(self.verified.payload.as_bytes()),
                 ));
             }
@@ -464,13 +465,10 @@ impl SignedHead<'_> {
                 b"X-Amz-Credential",
                 Parameter::Credential(&self.origin.credential, scope),
             ));
-            added.push((
-                Added::Date.spelling(),
-                Parameter::Plain(self.date.as_bytes()),
-            ));
+            added.push((b"X-Amz-Date", Parameter::Plain(self.date.as_bytes())));
             added.push((b"X-Amz-Expires", Parameter::Number(lifetime.expires.into())));
             if let Some(token) = &self.origin.session_token {
-                added.push((Added::SecurityToken.spelling(), Parameter::Token(token)));
+                added.push((b"X-Amz-Security-Token", Parameter::Token(token)));
             }
             added.push((b"X-Amz-SignedHeaders", Parameter::SignedHeaders(headers)));
         }
@@ -588,9 +586,8 @@ fn insert<'a>(headers: &mut SignedHeaders<'a>, header: SignedHeader<'a>) {
     headers.insert(at, header);
 }
 
-fn put_header(sink: &mut impl Sink, header: Added, value: &[u8]) {
-    sink.put(header.spelling());
-    sink.put(b": ");
+fn put_header(sink: &mut impl Sink, label: &[u8], value: &[u8]) {
+    sink.put(label);
     sink.put(value);
     sink.put(b"\r\n");
 }
