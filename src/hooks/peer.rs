@@ -5,7 +5,7 @@ use std::ptr;
 use std::time::Instant;
 
 use ngx::ffi::ngx_time;
-use sigv4::{HeadRoom, Timestamp, WireHead};
+use sigv4::{HeadRoom, SignedHead, Streaming, Timestamp, WireHead};
 
 use crate::conf::NamedOrigin;
 use crate::context::Context;
@@ -44,16 +44,13 @@ pub(crate) fn starts(request: Request<'_>) -> Start {
         }
         return Start::NotOurs;
     }
-    if !main
-        .context()
-        .is_some_and(|context| is_let_in(main, context))
-    {
+    let Some(context) = main.context().filter(|context| is_let_in(main, context)) else {
         log_error!(
             request.log(),
             "a request that was not verified is not forwarded"
         );
         return Start::Refuse;
-    }
+    };
     // The access phase does not run for subrequests: one may fetch only what the client may, as
     // background cache updates and slices do.
     if !request.is_main() && request.uri_and_args() != main.uri_and_args() {
@@ -65,7 +62,7 @@ pub(crate) fn starts(request: Request<'_>) -> Start {
         return Start::Refuse;
     }
     if request.is_main()
-        && let Some(read) = main.context().and_then(form::begun)
+        && let Some(read) = form::begun(context)
         && request.resume_unbuffered(read).is_none()
     {
         log_error!(
@@ -155,22 +152,9 @@ pub(crate) fn picked<'r>(
             return None;
         }
     };
-    let mut encoder = None;
-    slot.replace(signed.max_len(), |out| match decoded_length {
-        Some(_) => {
-            let (length, framing) = signed.write_with_encoder(out);
-            encoder = framing;
-            length
-        }
-        None => signed.write(out),
-    })?;
-    if let Some(streaming) = streaming {
-        slot.send_body(match encoder {
-            Some(encoder) => Outgoing::Framed(Box::new(Framer::new(encoder))),
-            // The head would be all of the request, and sent before the body is verified.
-            None if streaming.decoded_length == 0 => Outgoing::HeadAtEnd,
-            None => Outgoing::Plain,
-        })?;
+    match decoded_length {
+        Some(_) => replace_and_frame(slot, signed, streaming)?,
+        None => slot.replace(signed.max_len(), |out| signed.write(out))?,
     }
     context.origin.set(Some(origin));
     if let Some(started) = started {
@@ -179,6 +163,31 @@ pub(crate) fn picked<'r>(
             .update(|spent| spent + started.elapsed().as_nanos() as u64);
     }
     Some(origin)
+}
+
+/// Puts the head of a body that was decoded in the place of nginx's, and has the body framed anew where
+/// the origin wants that.
+#[inline(never)]
+fn replace_and_frame(
+    slot: &mut HeadSlot<'_>,
+    signed: &mut SignedHead<'_>,
+    streaming: Option<Streaming>,
+) -> Option<()> {
+    let mut encoder = None;
+    slot.replace(signed.max_len(), |out| {
+        let (length, framing) = signed.write_with_encoder(out);
+        encoder = framing;
+        length
+    })?;
+    let Some(streaming) = streaming else {
+        return Some(());
+    };
+    slot.send_body(match encoder {
+        Some(encoder) => Outgoing::Framed(Box::new(Framer::new(encoder))),
+        // The head would be all of the request, and sent before the body is verified.
+        None if streaming.decoded_length == 0 => Outgoing::HeadAtEnd,
+        None => Outgoing::Plain,
+    })
 }
 
 /// A try begins.
