@@ -282,34 +282,27 @@ impl<'s, 'a> Query<'s, 'a> {
     }
 
     /// Puts the canonical query string without the client's signature parameters and with `added`,
-    /// which are sorted by name.
+    /// which are sorted by name; each name stands between its separators, as in `&name=`.
     pub(crate) fn put_with(&self, sink: &mut impl Sink, added: &[(&[u8], impl Value)]) {
-        let mut added = added.iter().peekable();
+        let others = self.parameters.iter();
+        let mut others = others.filter(|other| other.role == Role::Other).peekable();
         let mut first = true;
-        let mut separate = |sink: &mut _| {
-            if !std::mem::take(&mut first) {
-                Sink::put(sink, b"&");
+        for (label, value) in added {
+            let label = *label;
+            let [separator, name @ .., _] = label else {
+                continue;
+            };
+            let before = |other: &&Parameter| uri::compare(other.name(self.raw), name).is_le();
+            while let Some(other) = others.next_if(before) {
+                other.put_behind(sink, &mut first, self.raw);
             }
-        };
-        for parameter in self
-            .parameters
-            .iter()
-            .filter(|parameter| parameter.role == Role::Other)
-        {
-            let name = parameter.name(self.raw);
-            while let Some((name, value)) =
-                added.next_if(|(added, _)| uri::compare(added, name).is_lt())
-            {
-                separate(sink);
-                put_added(sink, name, value);
+            match std::mem::take(&mut first) {
+                true => sink.put(label.strip_prefix(&[*separator]).unwrap_or_default()),
+                false => sink.put(label),
             }
-            separate(sink);
-            parameter.put(sink, self.raw);
+            value.put(sink);
         }
-        for (name, value) in added {
-            separate(sink);
-            put_added(sink, name, value);
-        }
+        others.for_each(|other| other.put_behind(sink, &mut first, self.raw));
     }
 }
 
@@ -323,12 +316,6 @@ impl Value for &[u8] {
     fn put(&self, sink: &mut impl Sink) {
         uri::put_encoded(sink, self, Part::Query);
     }
-}
-
-fn put_added(sink: &mut impl Sink, name: &[u8], value: &impl Value) {
-    sink.put(name);
-    sink.put(b"=");
-    value.put(sink);
 }
 
 impl Parameter {
@@ -362,6 +349,14 @@ impl Parameter {
         let is_whole =
             |parameter: &Parameter| parameter.canonical && parameter.equals < parameter.end;
         is_whole(self) && is_whole(other) && usize::from(self.end) + 1 == usize::from(other.start)
+    }
+
+    /// Puts it behind others, if it is not the first.
+    fn put_behind(&self, sink: &mut impl Sink, first: &mut bool, raw: &[u8]) {
+        if !std::mem::take(first) {
+            sink.put(b"&");
+        }
+        self.put(sink, raw);
     }
 
     fn put(&self, sink: &mut impl Sink, raw: &[u8]) {

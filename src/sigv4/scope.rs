@@ -129,6 +129,14 @@ impl<'a> Scope<'a> {
         self.text
     }
 
+    /// Puts it with a slash in front, in percent-encoding; the scope is S3's.
+    pub(crate) fn put_encoded(self, sink: &mut impl Sink) {
+        for part in [b"%2F", self.day.as_bytes(), b"%2F", self.region] {
+            sink.put(part);
+        }
+        sink.put(b"%2Fs3%2Faws4_request");
+    }
+
     /// Day, region, service and terminator.
     pub(crate) fn parts(self) -> impl Iterator<Item = &'a [u8]> {
         self.text.split(|&byte| byte == b'/')

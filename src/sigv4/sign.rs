@@ -454,23 +454,26 @@ impl SignedHead<'_> {
     ) {
         let mut added = ArrayVec::<(&[u8], Parameter<'_>), 7>::new();
         if let (Some(scope), Some(lifetime)) = (scope, self.verified.lifetime) {
-            added.push((b"X-Amz-Algorithm", Parameter::Plain(ALGORITHM)));
+            added.push((b"&X-Amz-Algorithm=", Parameter::Plain(ALGORITHM)));
             if self.verified.payload_place == PayloadPlace::Query {
                 added.push((
-                    b"X-Amz-Content-Sha256",
+                    b"&X-Amz-Content-Sha256=",
                     Parameter::Plain(self.verified.payload.as_bytes()),
                 ));
             }
             added.push((
-                b"X-Amz-Credential",
+                b"&X-Amz-Credential=",
                 Parameter::Credential(&self.origin.credential, scope),
             ));
-            added.push((b"X-Amz-Date", Parameter::Plain(self.date.as_bytes())));
-            added.push((b"X-Amz-Expires", Parameter::Number(lifetime.expires.into())));
+            added.push((b"&X-Amz-Date=", Parameter::Plain(self.date.as_bytes())));
+            added.push((
+                b"&X-Amz-Expires=",
+                Parameter::Number(lifetime.expires.into()),
+            ));
             if let Some(token) = &self.origin.session_token {
-                added.push((b"X-Amz-Security-Token", Parameter::Token(token)));
+                added.push((b"&X-Amz-Security-Token=", Parameter::Token(token)));
             }
-            added.push((b"X-Amz-SignedHeaders", Parameter::SignedHeaders(headers)));
+            added.push((b"&X-Amz-SignedHeaders=", Parameter::SignedHeaders(headers)));
         }
         self.head.query.put_with(sink, &added);
     }
@@ -566,10 +569,7 @@ impl Value for Parameter<'_> {
             Parameter::Number(number) => put_number(sink, *number),
             Parameter::Credential(credential, scope) => {
                 uri::put_encoded(sink, credential.access_key(), Part::Query);
-                for part in scope.parts() {
-                    sink.put(b"%2F");
-                    sink.put(part);
-                }
+                scope.put_encoded(sink);
             }
             Parameter::Token(token) => uri::put_encoded(sink, token.expose(), Part::Query),
             Parameter::SignedHeaders(headers) => {
