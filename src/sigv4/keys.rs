@@ -166,7 +166,7 @@ impl SigningKey {
 
     /// The signature of a request, by the hash of its canonical form.
     pub(crate) fn sign_request(&mut self, date: &AmzDate, hash: &[u8; 32]) -> [u8; 64] {
-        let mut inner = Hashing::behind(&self.key.inner, 64);
+        let mut inner = Hashing::<256>::behind(&self.key.inner, 64);
         canonical::put_string_to_sign(&mut inner, date, self.scope.scope(), hash);
         let inner = inner.finish_opened(&mut self.first_block);
         canonical::hex(&sha256::digest_behind_block(&self.key.outer, &inner))

@@ -9,11 +9,12 @@ pub(crate) trait Sink {
 }
 
 /// Hashes what it is given. Pieces are gathered first, since most are shorter than a block.
-pub(crate) struct Hashing {
+pub(crate) struct Hashing<const N: usize = GATHERED> {
     state: [u32; 8],
     /// Bytes that have led to that state.
     hashed: u64,
-    gathered: [u8; GATHERED],
+    /// `N` is a multiple of 64.
+    gathered: [u8; N],
     length: usize,
 }
 
@@ -26,14 +27,14 @@ impl Default for Hashing {
     }
 }
 
-impl Hashing {
+impl<const N: usize> Hashing<N> {
     /// Of a message whose first `hashed` bytes, a multiple of 64, have led to `state`.
     #[inline(always)]
-    pub(crate) fn behind(state: &[u32; 8], hashed: u64) -> Hashing {
+    pub(crate) fn behind(state: &[u32; 8], hashed: u64) -> Hashing<N> {
         Hashing {
             state: *state,
             hashed,
-            gathered: [0; GATHERED],
+            gathered: [0; N],
             length: 0,
         }
     }
@@ -60,7 +61,7 @@ impl Hashing {
     /// Pads what was put, and gives the blocks that are still to be compressed, and the state before.
     #[inline(always)]
     fn pad(&mut self) -> ([u32; 8], &[[u8; 64]]) {
-        if self.length + sha256::PADDING.len() > GATHERED {
+        if self.length + sha256::PADDING.len() > N {
             self.compress_whole();
         }
         let bits = 8 * (self.hashed + self.length as u64);
@@ -91,7 +92,7 @@ impl Hashing {
     /// Takes more than there is room for.
     #[cold]
     fn spill(&mut self, mut bytes: &[u8]) {
-        while let Some((now, later)) = bytes.split_at_checked(GATHERED - self.length) {
+        while let Some((now, later)) = bytes.split_at_checked(N - self.length) {
             self.try_put(now);
             bytes = later;
             self.compress_whole();
@@ -112,7 +113,7 @@ impl Hashing {
     }
 }
 
-impl Sink for Hashing {
+impl<const N: usize> Sink for Hashing<N> {
     #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         if !self.try_put(bytes) {
