@@ -12,7 +12,7 @@ use ngx::ffi::ngx_buf_t;
 use super::upstream::Wrapped;
 use crate::context::Context;
 
-/// How many are kept for later requests: about half a MiB.
+/// How many are kept for later requests: some 600 KiB.
 const KEPT: usize = 256;
 
 /// Enough for nearly any head.
@@ -53,7 +53,7 @@ impl<T> Slot<T> {
 }
 
 impl Workspaces {
-    /// One with an empty context, to be given back by `drop_workspace`; None where memory is out.
+    /// One with an empty context, to be given back by `give_back`; None where memory is out.
     pub(super) fn lend<'r>(&'r self) -> Option<NonNull<Workspace<'r>>> {
         let kept = self.0.borrow_mut().pop();
         // SAFETY: the layout has a size.
