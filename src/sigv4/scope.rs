@@ -9,12 +9,15 @@ use crate::{
     sink::{self, Sink},
 };
 
+/// The longest name of a region, in bytes.
+const MAX_REGION: usize = 64;
+
 /// A region name in a credential scope: at most 64 letters, digits, `-`, `_` and `.`; may be
 /// empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Region {
     /// Zeros behind the name.
-    name: [u8; 64],
+    name: [u8; MAX_REGION],
     length: u8,
 }
 
@@ -27,7 +30,7 @@ impl Region {
     /// Of a valid name.
     fn of(name: &[u8]) -> Region {
         let mut region = Region {
-            name: [0; 64],
+            name: [0; MAX_REGION],
             length: name.len() as u8,
         };
         if let Some(place) = region.name.get_mut(..name.len()) {
@@ -37,15 +40,14 @@ impl Region {
     }
 
     fn is_name(name: &[u8]) -> bool {
-        let valid = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        name.len() <= 64 && name.iter().all(valid)
+        name.len() <= MAX_REGION && name.iter().all(|byte| is_region_byte(*byte))
     }
 
     /// The region that S3 takes where none is named.
     pub(crate) const US_EAST_1: Region = {
         let name = b"us-east-1";
         let mut region = Region {
-            name: [0; 64],
+            name: [0; MAX_REGION],
             length: name.len() as u8,
         };
         let mut at = 0;
@@ -67,6 +69,20 @@ impl std::fmt::Display for Region {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.as_bytes().escape_ascii().fmt(f)
     }
+}
+
+fn is_region_byte(byte: u8) -> bool {
+    static VALID: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0_usize;
+        while byte < 256 {
+            let b = byte as u8;
+            table[byte] = b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+            byte += 1;
+        }
+        table
+    };
+    VALID[usize::from(byte)]
 }
 
 pub(crate) const S3: &[u8] = b"s3";
@@ -176,11 +192,12 @@ impl<'a> ClaimedScope<'a> {
         let rest = before(credential, TERMINATOR)
             .and_then(|rest| before(rest, S3))
             .ok_or_else(|| misses_end(credential))?;
-        // No region has a byte of those that any slash begins with.
-        let start = memchr::memrchr2(b'/', b'%', rest).ok_or(Malformed::Credential)?;
-        let (rest, region) = rest.split_at(start);
-        let region = region.strip_prefix(slash).ok_or(Malformed::Credential)?;
-        if !Region::is_name(region) {
+        // No byte of a region's name is one that a slash begins with.
+        let is_other = |byte: &u8| !is_region_byte(*byte);
+        let start = rest.iter().rposition(is_other);
+        let (rest, region) = rest.split_at(start.ok_or(Malformed::Credential)?);
+        let region = region.strip_prefix(slash).ok_or(Malformed::Region)?;
+        if region.len() > MAX_REGION {
             return Err(Malformed::Region);
         }
         let (rest, day) = rest.split_last_chunk::<8>().ok_or(Malformed::Credential)?;

@@ -33,8 +33,12 @@ impl Part {
         let (start, behind) = text.split_at(text.len().min(16));
         let mut length = run(start, |byte| self.is_plain(byte));
         if length == 16 {
-            let blocks = behind.as_chunks().0.iter();
-            length += 16 * blocks.take_while(|block| self.are_plain(block)).count();
+            for block in behind.as_chunks().0 {
+                if !self.are_plain(block) {
+                    break;
+                }
+                length += block.len();
+            }
             let rest = text.get(length..).unwrap_or_default();
             length += run(rest, |byte| self.is_plain(byte));
         }
