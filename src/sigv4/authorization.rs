@@ -26,48 +26,22 @@ pub(crate) struct Authorization<'a> {
 }
 
 impl<'a> Authorization<'a> {
-    /// Reads an `Authorization` header that begins with the algorithm. Some clients (s3cmd) leave
-    /// out the spaces behind the commas.
+    /// Reads an `Authorization` header that begins with the algorithm.
     #[inline(always)]
     pub(crate) fn from_header(value: &'a [u8]) -> Result<Authorization<'a>, Malformed> {
-        let fields = value.strip_prefix(ALGORITHM).ok_or(Malformed::Algorithm)?;
-        if !fields.starts_with(b" ") {
-            return Err(Malformed::Algorithm);
-        }
-        let (mut credential, mut signed_headers, mut signature) = (None, None, None);
-        let mut rest = Some(fields);
-        while let Some(fields) = rest {
-            let comma = memchr::memchr(b',', fields);
-            let (field, behind) = fields.split_at(comma.unwrap_or(fields.len()));
-            rest = behind.get(1..);
-            let field = field.trim_ascii();
-            let (slot, value) = if let Some(value) = field.strip_prefix(b"Credential=") {
-                (&mut credential, value)
-            } else if let Some(value) = field.strip_prefix(b"SignedHeaders=") {
-                (&mut signed_headers, value)
-            } else if let Some(value) = field.strip_prefix(b"Signature=") {
-                (&mut signature, value)
-            } else {
-                return Err(Malformed::Syntax);
-            };
-            if slot.replace(value).is_some() {
-                return Err(Malformed::Repeated);
-            }
-        }
-        let (Some(credential), Some(signed_headers), Some(signature)) =
-            (credential, signed_headers, signature)
-        else {
-            return Err(Malformed::Syntax);
+        let fields = match Fields::usual(value) {
+            Some(fields) => fields,
+            None => Fields::read(value)?,
         };
-        let (access_key, scope) = ClaimedScope::parse_credential(credential)?;
-        if signature.is_empty() {
+        let (access_key, scope) = ClaimedScope::parse_credential(fields.credential)?;
+        if fields.signature.is_empty() {
             return Err(Malformed::Signature);
         }
         Ok(Authorization {
             access_key,
             scope,
-            signed_headers,
-            signature,
+            signed_headers: fields.signed_headers,
+            signature: fields.signature,
         })
     }
 
@@ -82,6 +56,61 @@ impl<'a> Authorization<'a> {
     /// SignedHeaders: the names with `;` between them.
     pub(crate) fn signed_headers(&self) -> &'a [u8] {
         self.signed_headers
+    }
+}
+
+/// The text of an `Authorization` header, taken apart.
+struct Fields<'a> {
+    credential: &'a [u8],
+    signed_headers: &'a [u8],
+    signature: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    /// As all SDKs write it. A comma in one of the latter two is refused when these are read.
+    #[inline(always)]
+    fn usual(value: &'a [u8]) -> Option<Fields<'a>> {
+        let fields = value.strip_prefix(b"AWS4-HMAC-SHA256 Credential=")?;
+        let (fields, signature) = fields.split_last_chunk::<64>()?;
+        let fields = fields.strip_suffix(b", Signature=")?;
+        let (credential, fields) = fields.split_at(memchr::memchr(b',', fields)?);
+        let signed_headers = fields.strip_prefix(b", SignedHeaders=")?;
+        // Behind a field there may be more space.
+        let is_whole = |field: &[u8]| field.last().is_some_and(u8::is_ascii_graphic);
+        (is_whole(credential) && is_whole(signed_headers)).then_some(Fields {
+            credential,
+            signed_headers,
+            signature,
+        })
+    }
+
+    /// In any order. Some clients (s3cmd) leave out the spaces behind the commas.
+    fn read(value: &'a [u8]) -> Result<Fields<'a>, Malformed> {
+        let fields = value.strip_prefix(ALGORITHM).ok_or(Malformed::Algorithm)?;
+        if !fields.starts_with(b" ") {
+            return Err(Malformed::Algorithm);
+        }
+        let (mut credential, mut signed_headers, mut signature) = (None, None, None);
+        for field in fields.split(|&byte| byte == b',') {
+            let field = field.trim_ascii();
+            let (slot, value) = if let Some(value) = field.strip_prefix(b"Credential=") {
+                (&mut credential, value)
+            } else if let Some(value) = field.strip_prefix(b"SignedHeaders=") {
+                (&mut signed_headers, value)
+            } else if let Some(value) = field.strip_prefix(b"Signature=") {
+                (&mut signature, value)
+            } else {
+                return Err(Malformed::Syntax);
+            };
+            if slot.replace(value).is_some() {
+                return Err(Malformed::Repeated);
+            }
+        }
+        Ok(Fields {
+            credential: credential.ok_or(Malformed::Syntax)?,
+            signed_headers: signed_headers.ok_or(Malformed::Syntax)?,
+            signature: signature.ok_or(Malformed::Syntax)?,
+        })
     }
 }
 

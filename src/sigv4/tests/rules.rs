@@ -58,8 +58,28 @@ fn which_form() {
     let query = get().query_form();
     expect(&header, "v4-header");
     expect(&query, "v4-query");
-    // s3cmd's spelling.
-    expect(&header.replace(", ", ","), "v4-header");
+    // s3cmd's spelling, and others that the header's grammar allows.
+    for comma in [",", " ,\t"] {
+        expect(&header.replace(", ", comma), "v4-header");
+    }
+    for field in [", SignedHeaders=", ", Signature="] {
+        let text = header.replace(field, &format!(" {field}"));
+        expect(&text, "v4-header");
+    }
+    expect(&header.replace(" Credential", "  Credential"), "v4-header");
+    let (start, signature) = header.split_once(", Signature=").unwrap();
+    let (signature, end) = signature.split_at(64);
+    expect(
+        &format!(
+            "{}{end}",
+            start.replace("Credential", &format!("Signature={signature}, Credential"))
+        ),
+        "v4-header",
+    );
+    for behind in [",", ", X=1", ", Signature=1", " 1"] {
+        let text = format!("{start}, Signature={signature}{behind}{end}");
+        assert_ne!(outcome(ask(&text)), "v4-header", "{text}");
+    }
     // Malformed behind the prefix never falls back to another form.
     for broken in [
         "AWS4-HMAC-SHA256",
