@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
+    bytes::same,
     canonical,
     date::{AmzDate, Day, Timestamp},
     scope::{ClaimedScope, Region, Scope, ScopeText},
@@ -293,7 +294,7 @@ impl KeyCache {
         let place = &mut self.recent[place(credential)];
         let is_it = |recent: &Recent| {
             let scope = recent.key.scope();
-            recent.credential == credential.id && scope.day == day && scope.region == region
+            recent.credential == credential.id && scope.day == day && same(scope.region, region)
         };
         let mut found = place.as_ref().is_some_and(is_it);
         if !found

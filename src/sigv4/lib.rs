@@ -10,6 +10,7 @@
 
 mod authorization;
 mod body;
+mod bytes;
 mod canonical;
 mod chunked;
 mod date;

@@ -3,11 +3,7 @@
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 use arrayvec::ArrayVec;
 
-use crate::{
-    date::Day,
-    error::Malformed,
-    sink::{self, Sink},
-};
+use crate::{bytes::copy, date::Day, error::Malformed, sink::Sink};
 
 /// The longest name of a region, in bytes.
 const MAX_REGION: usize = 64;
@@ -34,7 +30,7 @@ impl Region {
             length: name.len() as u8,
         };
         if let Some(place) = region.name.get_mut(..name.len()) {
-            sink::copy(place, name);
+            copy(place, name);
         }
         region
     }

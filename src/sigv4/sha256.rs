@@ -5,6 +5,8 @@
 pub(crate) use sha2::block_api::compress256 as compress;
 use zeroize::Zeroizing;
 
+use crate::bytes::same;
+
 /// FIPS 180-4 section 5.3.3.
 pub(crate) const INITIAL_STATE: [u32; 8] = [
     0x6a09_e667,
@@ -48,7 +50,7 @@ impl Remembered {
     /// The state that a block leads to from another.
     #[inline(always)]
     pub(crate) fn compress(&mut self, before: &[u32; 8], block: &[u8; 64]) -> [u32; 8] {
-        if *self.before != *before || self.block != *block {
+        if *self.before != *before || !same(&self.block, block) {
             *self.before = *before;
             self.block = *block;
             *self.after = *before;

@@ -1,7 +1,10 @@
 //! Where canonical text goes: into a hash, a count, a slice or a vector.
 use arrayvec::ArrayVec;
 
-use crate::sha256::{self, Remembered};
+use crate::{
+    bytes::copy,
+    sha256::{self, Remembered},
+};
 
 /// Takes text piece by piece.
 pub(crate) trait Sink {
@@ -120,38 +123,6 @@ impl<const N: usize> Sink for Hashing<N> {
             self.spill(bytes);
         }
     }
-}
-
-/// Copies as many bytes as there are on both sides. Most pieces are short: a call costs more than
-/// the copy then.
-#[inline(always)]
-pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
-    let copied = copy_ends::<16>(to, from)
-        || copy_ends::<8>(to, from)
-        || copy_ends::<4>(to, from)
-        || copy_ends::<2>(to, from)
-        || copy_ends::<1>(to, from);
-    if !copied && !from.is_empty() {
-        to.copy_from_slice(from);
-    }
-}
-
-/// Copies N to 2 N bytes as two pieces of N, which may overlap.
-#[inline(always)]
-fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) -> bool {
-    if from.len() > 2 * N {
-        return false;
-    }
-    let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) else {
-        return false;
-    };
-    if let Some(to) = to.first_chunk_mut() {
-        *to = *first;
-    }
-    if let Some(to) = to.last_chunk_mut() {
-        *to = *last;
-    }
-    true
 }
 
 /// Counts bytes.

@@ -4,7 +4,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html> (`UriEncode`)
 use std::cmp::Ordering;
 
-use crate::{request::run, sink::Sink};
+use crate::{bytes::same, request::run, sink::Sink};
 
 /// Which part of a URI: a path keeps `/`, and in a query a raw `+` is a space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -246,7 +246,7 @@ pub(crate) fn compare(a: &[u8], b: &[u8]) -> Ordering {
 
 /// Whether two raw paths have one canonical form.
 pub(crate) fn same_path(a: &[u8], b: &[u8]) -> bool {
-    a == b || decoded(a, Part::Path).eq(decoded(b, Part::Path))
+    same(a, b) || decoded(a, Part::Path).eq(decoded(b, Part::Path))
 }
 
 /// Whether nginx would leave a raw path as it is: decoded, it has no `.`, `..` or (but at the

@@ -5,6 +5,7 @@ use subtle::ConstantTimeEq;
 use crate::{
     authorization::{Authorization, Buffers, Presigned},
     body::{Body, EMPTY, HashCheck},
+    bytes::same,
     canonical::{self, ALGORITHM},
     chunked::{Chain, Checksum, Decoder, Streaming},
     date::{AmzDate, Timestamp},
@@ -183,7 +184,7 @@ impl<'r> Verified<'r> {
             [b'?', behind @ ..] => behind == query,
             _ => behind.is_empty() && query.is_empty(),
         };
-        (same_query && path == self.path).then_some(path)
+        (same_query && same(path, self.path)).then_some(path)
     }
 
     /// What the head says of a body in `aws-chunked` framing; `None` for any other body.
