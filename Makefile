@@ -29,7 +29,7 @@ IMAGE  ?= s3-resign
 PYTHON ?= /usr/bin/python3
 
 # The clients of the tests are kept by what they are made of: $(call hash,FILE ...).
-hash          = $(shell cat $(1) | sha256sum | cut -c1-12)
+hash          = $(shell cat $(1) 2>/dev/null | sha256sum | cut -c1-12)
 REQUIREMENTS := t/clients/requirements.txt
 VENV         := $(CACHE)/python-$(call hash,$(REQUIREMENTS))
 NODE_MODULES := $(CACHE)/node-$(call hash,t/clients/js/package-lock.json)/node_modules
@@ -63,6 +63,8 @@ help: ## this list
 #>  NGINX_BUILD=DIR    that source's build folder (objs). Without it the copy is configured: with the
 #>                     conf_flags lying in the source (Debian), else with the flags that NGINX -V shows where
 #>                     it is of the same version, else with --with-compat and http_ssl, http_v2, threads
+#>  PGO=1              build, install: profile-guided optimization (two minutes more, and it runs that nginx);
+#>                     deb, image and bench have it anyway, and PGO= keeps it from them
 #>  VENDORED=1         nginx 1.28 as published on crates.io, compiled here in target/vendored (minutes), instead
 #>                     of all that
 #>  ENGINE=PATH        image: docker, podman or buildah; default: the first of them on the PATH
@@ -75,16 +77,51 @@ help: ## this list
 
 build: toolchain nginx-tree ## the module for the nginx found here, in target/, and the presigner sign_s3
 	. $(TARGET)/nginx.env
-	messages=$$(cargo build --release --locked -p $(MODULE) $$FEATURES --message-format=json-render-diagnostics)
+	cargo=(cargo) built=$(TARGET)/release
+	$(if $(PGO),$(profiled))
+	messages=$$("$${cargo[@]}" build --release --locked -p $(MODULE) $$FEATURES --message-format=json-render-diagnostics)
 	if [ -n "$(VENDORED)" ]; then
 	    out=$$(sed -nE '/"build-script-executed"/s/.*nginx-sys@.*"out_dir":"([^"]+)".*/\1/p' <<<"$$messages")
 	    source=$$(sed -nE 's/^"([^"]+)".*/\1/p' "$$out/objs/last-build-info")
 	    echo "NGINX=$$out/objs/nginx; export NGINX_SOURCE_DIR='$$source' NGINX_BUILD_DIR='$$out/objs'" >>$(TARGET)/nginx.env
 	fi
 	CARGO_TARGET_DIR=target cargo build --release --locked -p sign_s3
-	cp $(TARGET)/release/lib$(MODULE).so $(SO).new
+	cp $$built/lib$(MODULE).so $(SO).new
 	mv $(SO).new $(SO)
 	echo "built $(SO)"
+
+# Has $$cargo optimize by a profile of what the bench runs, which is made anew when anything has changed.
+define profiled
+[ -z "$(VENDORED)" ] || { echo "build: there is no PGO=1 with VENDORED=1: leave out one of them" >&2; exit 1; }
+profdata=$$(rustc --print target-libdir)/../bin/llvm-profdata
+[ -x "$$profdata" ] || rustup -q component add llvm-tools 2>/dev/null || true
+[ -x "$$profdata" ] || { $(call apt,llvm-19); profdata=llvm-profdata-19; }
+host=$$(rustc -vV | sed -n 's/^host: //p')
+key=$$( (rustc -vV; cat $(TARGET)/nginx.state; find src t/bench -type f -print0 | sort -z | xargs -0 cat Cargo.lock Cargo.toml build.rs) |
+    sha256sum | cut -c1-12)
+profile=$(CURDIR)/$(TARGET)/pgo/$$key.profdata
+built=$(TARGET)/$$host/release
+profiling() { RUSTFLAGS="$${RUSTFLAGS-} $$1" cargo "$${@:2}" --target $$host; }
+if [ ! -e "$$profile" ]; then
+    echo "making a profile of the module in use"
+    $(bench-tools)
+    rm -rf $(TARGET)/pgo
+    mkdir -p $(TARGET)/pgo
+    profiling -Cprofile-generate build -q --release --locked -p $(MODULE)
+    raw=$$(mktemp -d)
+    trap 'rm -rf "$$raw"' EXIT
+    chmod 1777 "$$raw"  # workers write there, which may be nobody's
+    TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$$built/lib$(MODULE).so" \
+        LLVM_PROFILE_FILE="$$raw/%m.profraw" ROUNDS=1 DURATION=0.5 MIN_RATE=0 MAX_CPU=1000 MIN_UPLOAD=0 \
+        t/bench/run >$(TARGET)/pgo/bench.log 2>&1 || {
+            tail -n 5 $(TARGET)/pgo/bench.log >&2
+            echo "build: PGO=1 has to run a bench with $$NGINX: say NGINX=PATH, or leave out PGO=1" >&2
+            exit 1
+        }
+    "$$profdata" merge -o "$$profile" "$$raw"
+fi
+cargo=(profiling "-Cprofile-use=$$profile")
+endef
 
 install: build ## copy it to the modules folder of that nginx
 	. $(TARGET)/nginx.env
@@ -132,6 +169,7 @@ image: ## the container image
 	    *) format="--format=docker";;  # the other one has no HEALTHCHECK
 	esac
 	$(ENGINE) build $${format-} $(BUILD_FLAGS) -t $(IMAGE) -f docker/Dockerfile$(if $(filter debian,$(BASE)),.debian) \
+	    --build-arg PGO=$(PGO) \
 	    --build-arg VERSION="$$(sed -nE 's/^version = "(.*)"/\1/p' Cargo.toml)" \
 	    --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || true)" .
 
@@ -233,13 +271,20 @@ client-test: build s3s-fs swift ceph python-clients js-client rust-client servic
 	fi
 	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients
 
+# What is measured is what package and image have.
+deb image bench: PGO ?= $(if $(VENDORED),,1)
+
 bench: build ## requests/s, CPU per request and uploads' MB/s beside plain proxy_pass
-	$(call apt,perl gcc libc6-dev util-linux)
-	cargo build --release --locked -p sigv4 --example sha256
+	$(bench-tools)
 	. $(TARGET)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
-	export SHA256="$(CURDIR)/$(TARGET)/release/examples/sha256"
 	t/bench/run
+
+define bench-tools
+$(call apt,perl gcc libc6-dev util-linux)
+cargo build -q --release --locked -p sigv4 --example sha256
+export SHA256="$(CURDIR)/$(TARGET)/release/examples/sha256"
+endef
 
 fuzz: fuzz-targets ## hostile requests, uploads and forms, guided by the code that they reach
 	for name in $(FUZZ); do
@@ -350,9 +395,10 @@ nginx-tree: toolchain
 	if [ "$$state" != "$$(cat $(TARGET)/nginx.state 2>/dev/null)" ]; then
 	    for package in nginx-sys ngx $(MODULE); do
 	        cargo clean -q --release -p $$package 2>/dev/null || true
+	        cargo clean -q --release -p $$package --target $$(rustc -vV | sed -n 's/^host: //p') 2>/dev/null || true
 	        cargo clean -q -p $$package 2>/dev/null || true
 	    done
-	    rm -f $(SO)
+	    rm -rf $(SO) $(TARGET)/pgo
 	fi
 	echo "$$state" >$(TARGET)/nginx.state
 	echo "$$env" >$(TARGET)/nginx.env
