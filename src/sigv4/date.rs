@@ -62,7 +62,7 @@ impl AmzDate {
         Some(AmzDate { text, timestamp })
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8; 16] {
         &self.text
     }
 

@@ -17,8 +17,8 @@ use crate::{
     canonical,
     date::{AmzDate, Day, Timestamp},
     scope::{ClaimedScope, Region, Scope, ScopeText},
-    sha256::{self, Remembered},
-    sink::{Hashing, Sink},
+    sha256,
+    sink::{Filling, Hashing, Sink},
 };
 
 /// A secret access key or session token: zeroised when dropped, redacted in Debug.
@@ -137,9 +137,7 @@ impl MacKey {
 pub(crate) struct SigningKey {
     key: MacKey,
     scope: ScopeText,
-    /// Of the string to sign, which begins with date and scope: most of what a key signs within a
-    /// second has the same.
-    first_block: Remembered,
+    to_sign: ToSign,
 }
 
 impl SigningKey {
@@ -151,9 +149,9 @@ impl SigningKey {
             key = MacKey::new(&[&*next]);
         }
         SigningKey {
+            to_sign: ToSign::new(&key, scope.scope()),
             key,
             scope,
-            first_block: Remembered::new(),
         }
     }
 
@@ -167,10 +165,81 @@ impl SigningKey {
 
     /// The signature of a request, by the hash of its canonical form.
     pub(crate) fn sign_request(&mut self, date: &AmzDate, hash: &[u8; 32]) -> [u8; 64] {
-        let mut inner = Hashing::<256>::behind(&self.key.inner, 64);
-        canonical::put_string_to_sign(&mut inner, date, self.scope.scope(), hash);
-        let inner = inner.finish_opened(&mut self.first_block);
+        let inner = self.to_sign.hash(&self.key, date, hash);
         canonical::hex(&sha256::digest_behind_block(&self.key.outer, &inner))
+    }
+}
+
+/// The string to sign of a key. Only its date and its hash change, so the rest of it stays as it was
+/// written, with what SHA-256 has behind a message.
+#[derive(Clone)]
+struct ToSign {
+    /// Of whole blocks, and zeros.
+    text: [u8; 256],
+    /// Bytes of those blocks.
+    length: usize,
+    /// Where the hash is.
+    hash: usize,
+    date: AmzDate,
+    /// The state of SHA-256 behind the first block, which has the date: most of what a key signs
+    /// within a second has the same.
+    opened: Zeroizing<[u32; 8]>,
+    /// Bytes that have led to that state: a block, or none where the region's name is so short that
+    /// the hash begins in the first one.
+    opened_length: usize,
+}
+
+impl ToSign {
+    fn new(key: &MacKey, scope: Scope<'_>) -> ToSign {
+        let mut text = [0; 256];
+        let date = AmzDate::from(Timestamp(0));
+        let mut sink = Filling::new(&mut text);
+        canonical::put_string_to_sign(&mut sink, &date, scope, &[0; 32]);
+        let end = sink.len();
+        sink.put(&sha256::PADDING[..1]);
+        let length = (end + 1 + size_of::<u64>()).next_multiple_of(64);
+        let bits = 8 * (64 + end as u64);
+        sink.replace(length - size_of_val(&bits), &bits.to_be_bytes());
+        let hash = end - 64;
+        let mut to_sign = ToSign {
+            text,
+            length,
+            hash,
+            date,
+            opened: key.inner.clone(),
+            opened_length: if hash < 64 { 0 } else { 64 },
+        };
+        to_sign.open(key);
+        to_sign
+    }
+
+    /// The hash of it behind the inner block of the key.
+    #[inline(always)]
+    fn hash(&mut self, key: &MacKey, date: &AmzDate, hash: &[u8; 32]) -> [u8; 32] {
+        if self.date != *date {
+            self.date = *date;
+            self.open(key);
+        }
+        let behind = self.text.get_mut(self.hash..).unwrap_or_default();
+        if let Some(place) = behind.first_chunk_mut() {
+            *place = canonical::hex(hash);
+        }
+        let mut state = *self.opened;
+        let blocks = self.text.get(self.opened_length..self.length);
+        sha256::compress(&mut state, blocks.unwrap_or_default().as_chunks().0);
+        sha256::to_bytes(&state)
+    }
+
+    /// Writes the date, and compresses the first block.
+    fn open(&mut self, key: &MacKey) {
+        const DATE: usize = canonical::ALGORITHM.len() + 1;
+        let behind = self.text.get_mut(DATE..).unwrap_or_default();
+        if let Some(place) = behind.first_chunk_mut() {
+            *place = *self.date.as_bytes();
+        }
+        *self.opened = *key.inner;
+        let opening = self.text.get(..self.opened_length).unwrap_or_default();
+        sha256::compress(&mut self.opened, opening.as_chunks().0);
     }
 }
 
@@ -326,5 +395,29 @@ impl fmt::Debug for KeyCache {
             .field("derivations", &self.derivations)
             .field("hits", &self.hits)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_string_to_sign_with_a_region_of_any_length() {
+        for length in 0..=64 {
+            let region = Region::parse(&[b'r'; 64][..length]);
+            let day = AmzDate::from(Timestamp(1_767_322_800)).day();
+            let scope = ScopeText::s3(day, &region.unwrap_or(Region::US_EAST_1));
+            let mut key = SigningKey::derive(b"secret", scope);
+            for (time, byte) in [(0, 1), (0, 2), (1, 2), (1, 1), (0, 3)] {
+                let date = AmzDate::from(Timestamp(1_767_322_800 + time));
+                let hash = [byte; 32];
+                let mac = key.mac().sign_text(|sink| {
+                    canonical::put_string_to_sign(sink, &date, key.scope(), &hash);
+                });
+                let signature = key.sign_request(&date, &hash);
+                assert_eq!(signature, canonical::hex(&mac), "{length}");
+            }
+        }
     }
 }

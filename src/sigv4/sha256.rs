@@ -3,9 +3,6 @@
 //!
 //! <https://doi.org/10.6028/NIST.FIPS.180-4>
 pub(crate) use sha2::block_api::compress256 as compress;
-use zeroize::Zeroizing;
-
-use crate::bytes::same;
 
 /// FIPS 180-4 section 5.3.3.
 pub(crate) const INITIAL_STATE: [u32; 8] = [
@@ -26,39 +23,6 @@ pub(crate) const PADDING: [u8; 72] = {
     padding[0] = 0x80;
     padding
 };
-
-/// A compression that need not be done again as long as it is the same. Zeroised when dropped.
-#[derive(Clone)]
-pub(crate) struct Remembered {
-    before: Zeroizing<[u32; 8]>,
-    block: [u8; 64],
-    after: Zeroizing<[u32; 8]>,
-}
-
-impl Remembered {
-    pub(crate) fn new() -> Remembered {
-        let (before, block) = ([0; 8], [0; 64]);
-        let mut after = Zeroizing::new(before);
-        compress(&mut after, &[block]);
-        Remembered {
-            before: Zeroizing::new(before),
-            block,
-            after,
-        }
-    }
-
-    /// The state that a block leads to from another.
-    #[inline(always)]
-    pub(crate) fn compress(&mut self, before: &[u32; 8], block: &[u8; 64]) -> [u32; 8] {
-        if *self.before != *before || !same(&self.block, block) {
-            *self.before = *before;
-            self.block = *block;
-            *self.after = *before;
-            compress(&mut self.after, &[*block]);
-        }
-        *self.after
-    }
-}
 
 /// The hash of a message of a block, which has led to `state`, and a hash.
 pub(crate) fn digest_behind_block(state: &[u32; 8], hash: &[u8; 32]) -> [u8; 32] {

@@ -1,10 +1,7 @@
 //! Where canonical text goes: into a hash, a count, a slice or a vector.
 use arrayvec::ArrayVec;
 
-use crate::{
-    bytes::copy,
-    sha256::{self, Remembered},
-};
+use crate::{bytes::copy, sha256};
 
 /// Takes text piece by piece.
 pub(crate) trait Sink {
@@ -12,12 +9,11 @@ pub(crate) trait Sink {
 }
 
 /// Hashes what it is given. Pieces are gathered first, since most are shorter than a block.
-pub(crate) struct Hashing<const N: usize = GATHERED> {
+pub(crate) struct Hashing {
     state: [u32; 8],
     /// Bytes that have led to that state.
     hashed: u64,
-    /// `N` is a multiple of 64.
-    gathered: [u8; N],
+    gathered: [u8; GATHERED],
     length: usize,
 }
 
@@ -30,14 +26,14 @@ impl Default for Hashing {
     }
 }
 
-impl<const N: usize> Hashing<N> {
+impl Hashing {
     /// Of a message whose first `hashed` bytes, a multiple of 64, have led to `state`.
     #[inline(always)]
-    pub(crate) fn behind(state: &[u32; 8], hashed: u64) -> Hashing<N> {
+    pub(crate) fn behind(state: &[u32; 8], hashed: u64) -> Hashing {
         Hashing {
             state: *state,
             hashed,
-            gathered: [0; N],
+            gathered: [0; GATHERED],
             length: 0,
         }
     }
@@ -50,21 +46,10 @@ impl<const N: usize> Hashing<N> {
         sha256::to_bytes(&state)
     }
 
-    /// As `finish`, of a message whose first block has often been the same before.
-    #[inline(always)]
-    pub(crate) fn finish_opened(&mut self, opening: &mut Remembered) -> [u8; 32] {
-        let (mut state, blocks) = self.pad();
-        if let Some((first, others)) = blocks.split_first() {
-            state = opening.compress(&state, first);
-            sha256::compress(&mut state, others);
-        }
-        sha256::to_bytes(&state)
-    }
-
     /// Pads what was put, and gives the blocks that are still to be compressed, and the state before.
     #[inline(always)]
     fn pad(&mut self) -> ([u32; 8], &[[u8; 64]]) {
-        if self.length + sha256::PADDING.len() > N {
+        if self.length + sha256::PADDING.len() > GATHERED {
             self.compress_whole();
         }
         let bits = 8 * (self.hashed + self.length as u64);
@@ -95,7 +80,7 @@ impl<const N: usize> Hashing<N> {
     /// Takes more than there is room for.
     #[cold]
     fn spill(&mut self, mut bytes: &[u8]) {
-        while let Some((now, later)) = bytes.split_at_checked(N - self.length) {
+        while let Some((now, later)) = bytes.split_at_checked(GATHERED - self.length) {
             self.try_put(now);
             bytes = later;
             self.compress_whole();
@@ -116,7 +101,7 @@ impl<const N: usize> Hashing<N> {
     }
 }
 
-impl<const N: usize> Sink for Hashing<N> {
+impl Sink for Hashing {
     #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         if !self.try_put(bytes) {
