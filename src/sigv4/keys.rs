@@ -175,7 +175,7 @@ impl SigningKey {
 #[derive(Clone)]
 struct ToSign {
     /// Of whole blocks, and zeros.
-    text: [u8; 256],
+    text: [u8; ToSign::ROOM],
     /// Bytes of those blocks.
     length: usize,
     /// Where the hash is.
@@ -189,9 +189,17 @@ struct ToSign {
     opened_length: usize,
 }
 
+// With any scope it has room, and what is behind it (FIPS 180-4 section 5.1.1): a byte and its length.
+const _: () = assert!(ToSign::DATE + 16 + 1 + ScopeText::LONGEST + 1 + 64 + 1 + 8 <= ToSign::ROOM);
+
 impl ToSign {
+    const ROOM: usize = 256;
+
+    /// Where the date is.
+    const DATE: usize = canonical::ALGORITHM.len() + 1;
+
     fn new(key: &MacKey, scope: Scope<'_>) -> ToSign {
-        let mut text = [0; 256];
+        let mut text = [0; ToSign::ROOM];
         let date = AmzDate::from(Timestamp(0));
         let mut sink = Filling::new(&mut text);
         canonical::put_string_to_sign(&mut sink, &date, scope, &[0; 32]);
@@ -232,8 +240,7 @@ impl ToSign {
 
     /// Writes the date, and compresses the first block.
     fn open(&mut self, key: &MacKey) {
-        const DATE: usize = canonical::ALGORITHM.len() + 1;
-        let behind = self.text.get_mut(DATE..).unwrap_or_default();
+        let behind = self.text.get_mut(ToSign::DATE..).unwrap_or_default();
         if let Some(place) = behind.first_chunk_mut() {
             *place = *self.date.as_bytes();
         }

@@ -95,12 +95,15 @@ pub(crate) struct Scope<'a> {
 /// The text of a scope of its own; there is room for the longest region.
 #[derive(Clone)]
 pub(crate) struct ScopeText {
-    text: ArrayVec<u8, { 8 + 1 + 64 + 1 + 8 + 1 + TERMINATOR.len() }>,
+    text: ArrayVec<u8, { ScopeText::LONGEST }>,
     day: Day,
     region: Region,
 }
 
 impl ScopeText {
+    /// Bytes of the longest one.
+    pub(crate) const LONGEST: usize = 8 + 1 + MAX_REGION + 1 + 8 + 1 + TERMINATOR.len();
+
     pub(crate) fn s3(day: Day, region: &Region) -> ScopeText {
         ScopeText::new(day, region, S3)
     }
