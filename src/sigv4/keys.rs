@@ -204,10 +204,7 @@ impl ToSign {
         let mut sink = Filling::new(&mut text);
         canonical::put_string_to_sign(&mut sink, &date, scope, &[0; 32]);
         let end = sink.len();
-        sink.put(&sha256::PADDING[..1]);
-        let length = (end + 1 + size_of::<u64>()).next_multiple_of(64);
-        let bits = 8 * (64 + end as u64);
-        sink.replace(length - size_of_val(&bits), &bits.to_be_bytes());
+        let length = sha256::pad(&mut text, end, 64).as_flattened().len();
         let hash = end - 64;
         let mut to_sign = ToSign {
             text,

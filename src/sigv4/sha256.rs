@@ -16,27 +16,33 @@ pub(crate) const INITIAL_STATE: [u32; 8] = [
     0x5be0_cd19,
 ];
 
-/// What is behind a message, section 5.1.1: a one, and zeros, as many as there may be before and in
-/// the place of the length.
-pub(crate) const PADDING: [u8; 72] = {
-    let mut padding = [0; 72];
-    padding[0] = 0x80;
-    padding
-};
+/// Zeros that `pad` may need behind a message.
+pub(crate) const PADDING: [u8; 72] = [0; 72];
+
+/// Pads a message of `length` bytes, with zeros behind it, of which `hashed` others have been hashed
+/// already: section 5.1.1. Gives its blocks.
+#[inline(always)]
+pub(crate) fn pad(room: &mut [u8], length: usize, hashed: u64) -> &[[u8; 64]] {
+    let bits = 8 * (hashed + length as u64);
+    if let Some(behind) = room.get_mut(length) {
+        *behind = 0x80;
+    }
+    let end = (length + 1 + size_of_val(&bits)).next_multiple_of(64);
+    let padded = room.get_mut(..end).unwrap_or_default();
+    if let Some(place) = padded.last_chunk_mut() {
+        *place = bits.to_be_bytes();
+    }
+    padded.as_chunks().0
+}
 
 /// The hash of a message of a block, which has led to `state`, and a hash.
 pub(crate) fn digest_behind_block(state: &[u32; 8], hash: &[u8; 32]) -> [u8; 32] {
     let mut block = [0; 64];
-    let (place, padding) = block.split_at_mut(hash.len());
-    place.copy_from_slice(hash);
-    if let Some(place) = padding.first_chunk_mut() {
-        *place = [0x80];
-    }
-    if let Some(place) = padding.last_chunk_mut() {
-        *place = (8 * (64 + 32_u64)).to_be_bytes();
+    if let Some(place) = block.first_chunk_mut() {
+        *place = *hash;
     }
     let mut state = *state;
-    compress(&mut state, &[block]);
+    compress(&mut state, pad(&mut block, hash.len(), 64));
     to_bytes(&state)
 }
 

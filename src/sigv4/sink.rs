@@ -41,29 +41,17 @@ impl Hashing {
     /// The hash of all that was put; nothing is to be put or asked afterwards.
     #[inline(always)]
     pub(crate) fn finish(&mut self) -> [u8; 32] {
-        let (mut state, blocks) = self.pad();
-        sha256::compress(&mut state, blocks);
-        sha256::to_bytes(&state)
-    }
-
-    /// Pads what was put, and gives the blocks that are still to be compressed, and the state before.
-    #[inline(always)]
-    fn pad(&mut self) -> ([u32; 8], &[[u8; 64]]) {
         if self.length + sha256::PADDING.len() > GATHERED {
             self.compress_whole();
         }
-        let bits = 8 * (self.hashed + self.length as u64);
         if let Some(behind) = self.gathered.get_mut(self.length..)
             && let Some(place) = behind.first_chunk_mut()
         {
             *place = sha256::PADDING;
         }
-        let end = (self.length + 1 + size_of_val(&bits)).next_multiple_of(64);
-        let padded = self.gathered.get_mut(..end).unwrap_or_default();
-        if let Some(place) = padded.last_chunk_mut() {
-            *place = bits.to_be_bytes();
-        }
-        (self.state, padded.as_chunks().0)
+        let blocks = sha256::pad(&mut self.gathered, self.length, self.hashed);
+        sha256::compress(&mut self.state, blocks);
+        sha256::to_bytes(&self.state)
     }
 
     #[inline(always)]
