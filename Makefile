@@ -28,6 +28,9 @@ IMAGE  ?= s3-resign
 
 PYTHON ?= /usr/bin/python3
 
+# The triple of this machine: with --target, flags are not for what cargo runs while it builds.
+host = $$(rustc -vV | sed -n 's/^host: //p')
+
 # The clients of the tests are kept by what they are made of: $(call hash,FILE ...).
 hash          = $(shell cat $(1) 2>/dev/null | sha256sum | cut -c1-12)
 REQUIREMENTS := t/clients/requirements.txt
@@ -96,7 +99,7 @@ define profiled
 profdata=$$(rustc --print target-libdir)/../bin/llvm-profdata
 [ -x "$$profdata" ] || rustup -q component add llvm-tools 2>/dev/null || true
 [ -x "$$profdata" ] || { $(call apt,llvm-19); profdata=llvm-profdata-19; }
-host=$$(rustc -vV | sed -n 's/^host: //p')
+host=$(host)
 key=$$( (rustc -vV; cat $(TARGET)/nginx.state; find src t/bench -type f -print0 | sort -z | xargs -0 cat Cargo.lock Cargo.toml build.rs) |
     sha256sum | cut -c1-12)
 profile=$(CURDIR)/$(TARGET)/pgo/$$key.profdata
@@ -311,7 +314,7 @@ fuzz-targets: toolchain
 	    flags="$$flags -Cllvm-args=-sanitizer-coverage-$$flag"
 	done
 	RUSTFLAGS="$$flags" CARGO_TARGET_DIR=$(TARGET)/fuzz cargo build -q --release --locked \
-	    --target $$(rustc -vV | sed -n 's/^host: //p') --manifest-path $(FUZZ_SOURCE)/Cargo.toml
+	    --target $(host) --manifest-path $(FUZZ_SOURCE)/Cargo.toml
 
 demo: build s3s-fs python-clients ## two S3 servers, nginx on :8080, a tour that kills one of them
 	$(call apt,curl)
@@ -395,7 +398,7 @@ nginx-tree: toolchain
 	if [ "$$state" != "$$(cat $(TARGET)/nginx.state 2>/dev/null)" ]; then
 	    for package in nginx-sys ngx $(MODULE); do
 	        cargo clean -q --release -p $$package 2>/dev/null || true
-	        cargo clean -q --release -p $$package --target $$(rustc -vV | sed -n 's/^host: //p') 2>/dev/null || true
+	        cargo clean -q --release -p $$package --target $(host) 2>/dev/null || true
 	        cargo clean -q -p $$package 2>/dev/null || true
 	    done
 	    rm -rf $(SO) $(TARGET)/pgo
