@@ -52,6 +52,8 @@ const FIELDS: &[(&str, &[&str])] = &[
         &["peer", "request_bufs", "conf", "state"],
     ),
     ("ngx_http_upstream_state_t", &["status"]),
+    ("ngx_http_core_srv_conf_t", &["server_names"]),
+    ("ngx_http_server_name_t", &["name"]),
     ("ngx_http_upstream_conf_t", &["upstream"]),
     (
         "ngx_http_upstream_srv_conf_t",

@@ -330,6 +330,9 @@ const UNSET: ngx_flag_t = -1;
 /// Seconds; what S3 allows.
 const DEFAULT_MAX_SKEW: i64 = 15 * 60;
 
+/// Where MinIO, Ceph's gateway and RustFS are administered, by the same keys and signatures.
+const DEFAULT_RESERVED: [&[u8]; 3] = [b"minio", b"admin", b"rustfs"];
+
 #[derive(Clone)]
 pub(crate) enum RegionRule {
     Any,
@@ -360,6 +363,8 @@ pub(crate) struct LocationConf {
     /// Seconds.
     pub(crate) max_skew: Option<i64>,
     pub(crate) errors: Option<ErrorStyle>,
+    /// First segments of paths that are never passed on.
+    pub(crate) reserved: Option<Vec<Box<[u8]>>>,
     pub(crate) clients: Option<Rc<ClientMap>>,
     pub(crate) origin: Option<Rc<OriginLine>>,
     /// `s3_status` is here.
@@ -384,6 +389,7 @@ impl Default for LocationConf {
             region: None,
             max_skew: None,
             errors: None,
+            reserved: None,
             clients: None,
             origin: None,
             status: false,
@@ -465,6 +471,7 @@ impl LocationConf {
         inherit(&mut self.region, &outer.region);
         inherit(&mut self.max_skew, &outer.max_skew);
         inherit(&mut self.errors, &outer.errors);
+        inherit(&mut self.reserved, &outer.reserved);
         inherit(&mut self.clients, &outer.clients);
         inherit(&mut self.origin, &outer.origin);
 
@@ -477,6 +484,12 @@ impl LocationConf {
             anonymous: self.anonymous == 1,
             signature_v2: self.signature_v2 == 1,
             verify_payload: self.verify_payload == 1,
+            reserved: (self.reserved.clone())
+                .unwrap_or_else(|| DEFAULT_RESERVED.map(Into::into).to_vec()),
+            endpoints: match self.is_resign() {
+                true => level.server_names().map(Into::into).collect(),
+                false => Vec::new(),
+            },
         };
         if self.is_resign() {
             self.check(level)

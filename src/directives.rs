@@ -12,9 +12,7 @@ use ngx::ffi::{
     NGX_HTTP_SRV_CONF_OFFSET, NGX_HTTP_UPS_CONF, ngx_command_t, ngx_conf_set_flag_slot, ngx_conf_t,
     ngx_http_set_complex_value_slot, ngx_str_t, ngx_uint_t,
 };
-use sigv4::{
-    Addressing, Allow, BucketPattern, Client, Credential, Framing, Grant, Region, SecretKey,
-};
+use sigv4::{Addressing, Client, Credential, Framing, Grant, GrantFault, Region, SecretKey};
 
 use crate::conf::{
     ClientMap, ErrorStyle, HealthCheck, Healthz, LocationConf, OriginLine, RegionRule, UpstreamConf,
@@ -52,7 +50,7 @@ const fn flag(name: &'static CStr, offset: usize) -> ngx_command_t {
     slot(name, NGX_CONF_FLAG, ngx_conf_set_flag_slot, offset)
 }
 
-pub(crate) static mut COMMANDS: [ngx_command_t; 16] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 17] = [
     flag(c"s3_resign", offset_of!(LocationConf, resign)),
     slot(c"s3_client", NGX_CONF_2MORE, set_client, 0),
     slot(c"s3_origin", NGX_CONF_1MORE, set_location_origin, 0),
@@ -78,6 +76,7 @@ pub(crate) static mut COMMANDS: [ngx_command_t; 16] = [
         offset_of!(LocationConf, verify_payload),
     ),
     flag(c"s3_debug_errors", offset_of!(LocationConf, debug_errors)),
+    slot(c"s3_reserved", NGX_CONF_1MORE, set_reserved, 0),
     slot(c"s3_errors", NGX_CONF_TAKE1, set_errors, 0),
     command(
         c"s3_status",
@@ -125,6 +124,7 @@ setters! {
     set_region: read_region;
     set_max_skew: read_max_skew;
     set_errors: read_errors;
+    set_reserved: read_reserved;
     set_status: read_status;
     set_health_check: read_health_check;
     set_healthz: read_healthz;
@@ -150,7 +150,7 @@ unsafe fn read_line<C>(
     })
 }
 
-/// `s3_client KEY secret_key=V [allow=read|write|all] [buckets=PATTERN,...]`
+/// `s3_client KEY secret_key=V [allow=CLASS|OPERATION,...] [buckets=BUCKET[/KEY],...]`
 fn read_client(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
     let words = cf.args();
     let access_key = cf.value("\"s3_client\" access key", words[1], 0)?;
@@ -163,35 +163,9 @@ fn read_client(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
     params.done()?;
 
     let secret = secret.ok_or_else(|| missing(&named, "secret_key"))?;
-    let allow = match allow {
-        None | Some(b"all") => Allow::All,
-        Some(b"read") => Allow::Read,
-        Some(b"write") => Allow::Write,
-        Some(other) => {
-            return Err(format!(
-                "{named}: \"allow={}\" is none of \"read\", \"write\" and \"all\"",
-                other.escape_ascii()
-            ));
-        }
-    };
-    let buckets = buckets
-        .map(|list| list.split(|c| *c == b','))
-        .into_iter()
-        .flatten()
-        .map(|pattern| {
-            BucketPattern::parse(pattern).ok_or_else(|| {
-                format!(
-                    "{named}: \"{}\" in \"buckets=\" is not a bucket pattern: write bucket names \
-                     with \"*\" for any run of characters, separated by commas",
-                    pattern.escape_ascii()
-                )
-            })
-        })
-        .collect::<Result<_, _>>()?;
-
     let client = Client {
         credential: Credential::new(&access_key, SecretKey::new(secret.to_vec())),
-        grant: Grant { allow, buckets },
+        grant: read_grant(&named, allow, buckets)?,
     };
     let clients = conf.clients.get_or_insert_default();
     let clients: &mut ClientMap = Rc::get_mut(clients).ok_or("clients are merged already")?;
@@ -202,6 +176,24 @@ fn read_client(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
             "{named} is duplicate: keep one line for each access key"
         ))
     }
+}
+
+/// `allow=` and `buckets=`
+fn read_grant(named: &str, allow: Option<&[u8]>, buckets: Option<&[u8]>) -> Result<Grant, String> {
+    Grant::parse(allow, buckets).map_err(|fault| match fault {
+        GrantFault::Allow(word) => format!(
+            "{named}: \"{}\" in \"allow=\" is neither a class nor an operation: write \"read\", \
+             \"write\", \"list\", \"delete\", \"all\", or names as \"GetObject\" or \"ListObject*\", \
+             separated by commas",
+            word.escape_ascii()
+        ),
+        GrantFault::Place(pattern) => format!(
+            "{named}: \"{}\" in \"buckets=\" is not a pattern: write \"BUCKET\" or \
+             \"BUCKET/PREFIX*\" with \"*\" for any run of characters, separated by commas",
+            pattern.escape_ascii()
+        ),
+        _ => format!("{named}: \"allow=\" or \"buckets=\" cannot be read"),
+    })
 }
 
 /// `s3_origin SERVER|default access_key=V secret_key=V ...` in an upstream
@@ -366,6 +358,25 @@ fn read_errors(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
         }
     };
     set_once(&mut conf.errors, style, "s3_errors")
+}
+
+/// `s3_reserved NAME ...|off`
+fn read_reserved(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
+    let words = 1..cf.args().len();
+    let names: Vec<Box<[u8]>> = words.map(|index| cf.word(index).into()).collect();
+    if names.len() == 1 && *names[0] == *b"off" {
+        return set_once(&mut conf.reserved, Vec::new(), "s3_reserved");
+    }
+    let is_plain = |c: &u8| c.is_ascii_alphanumeric() || b"-._".contains(c);
+    let is_name = |name: &[u8]| !name.is_empty() && name != b"off" && name.iter().all(is_plain);
+    match names.iter().find(|name| !is_name(name)) {
+        Some(other) => Err(format!(
+            "\"s3_reserved {}\" is not the first segment of a path: write names of letters, digits, \
+             dashes and dots, without slashes, or \"off\" alone",
+            other.escape_ascii()
+        )),
+        None => set_once(&mut conf.reserved, names, "s3_reserved"),
+    }
 }
 
 /// `s3_status`

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use ngx::ffi::{NGX_HTTP_VAR_NOCACHEABLE, ngx_http_request_t, ngx_int_t, ngx_variable_value_t};
-use sigv4::{Encoded, Form, Headers, ResourcePath};
+use sigv4::{Encoded, Form, Headers, Operation, ResourcePath, S3Request};
 
 use crate::ffi::conf::Conf;
 use crate::ffi::request::{Request, VariableValue};
@@ -75,7 +75,9 @@ fn text<'r>(request: Request<'r>, variable: Variable) -> Option<&'r [u8]> {
         Variable::Operation => {
             let mut headers = Headers::new();
             let view = access::view(request, &mut headers).ok()?;
-            Some(sigv4::operation(&view).name().as_bytes())
+            let asked = S3Request::of(&view);
+            let operation = asked.map_or(Operation::Unknown, |asked| asked.operation());
+            Some(operation.name().as_bytes())
         }
         Variable::AccessKey => not_empty(claim(request)?.1),
         Variable::Auth => claim(request)?.0.map(Form::name).map(str::as_bytes),
@@ -114,8 +116,7 @@ fn path_part<'r>(
     request: Request<'r>,
     part: impl Fn(&ResourcePath<'r>) -> Option<Encoded<'r>>,
 ) -> Option<&'r [u8]> {
-    let (path, _) = access::path_and_query(request);
-    let part = part(&ResourcePath::of(path)?)?;
+    let part = part(&ResourcePath::of(access::outgoing_path(request)?)?)?;
     let text = request.allocate(part.len())?;
     part.write(text);
     Some(text)

@@ -353,9 +353,9 @@ upstream('s3_origin default $TEST_NGINX_CRED_A host=s3.example.com addressing=vi
 
 === TEST 32: allow= of an unknown kind
 --- config
-    s3_client K secret_key=a allow=delete;
+    s3_client K secret_key=a allow=read,wirte;
 --- must_die
---- error_log eval: qr/\[emerg\].*"s3_client K".*"allow=delete".*"read"/
+--- error_log eval: qr/\[emerg\].*"s3_client K".*"wirte" in "allow=".*"ListObject\*"/
 
 === TEST 33: buckets= with an empty name
 --- config

@@ -13,10 +13,11 @@ use ngx::ffi::{
     ngx_cycle_t, ngx_http_add_variable, ngx_http_compile_complex_value,
     ngx_http_compile_complex_value_t, ngx_http_complex_value_t, ngx_http_conf_ctx_t,
     ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t, ngx_http_core_module,
-    ngx_http_get_variable_pt, ngx_http_handler_pt, ngx_http_module, ngx_http_module_t,
-    ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_LOG_PHASE,
-    ngx_http_upstream_conf_t, ngx_http_upstream_main_conf_t, ngx_http_upstream_module,
-    ngx_http_upstream_srv_conf_t, ngx_log_t, ngx_module_t, ngx_parse_time, ngx_str_t, ngx_uint_t,
+    ngx_http_core_srv_conf_t, ngx_http_get_variable_pt, ngx_http_handler_pt, ngx_http_module,
+    ngx_http_module_t, ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_LOG_PHASE,
+    ngx_http_server_name_t, ngx_http_upstream_conf_t, ngx_http_upstream_main_conf_t,
+    ngx_http_upstream_module, ngx_http_upstream_srv_conf_t, ngx_log_t, ngx_module_t,
+    ngx_parse_time, ngx_str_t, ngx_uint_t,
 };
 use zeroize::{Zeroize, Zeroizing};
 
@@ -544,6 +545,21 @@ impl Level {
     pub(crate) fn name(&self) -> &[u8] {
         // SAFETY: a name of the configuration.
         unsafe { bytes(self.core().name) }
+    }
+
+    /// The server's names, in lower case, but not those that stand for several.
+    pub(crate) fn server_names(&self) -> impl Iterator<Item = &[u8]> {
+        // SAFETY: inside `http {}` the context is the http module's; every server has the core's
+        // settings, and in them its names.
+        let names: &[ngx_http_server_name_t] = unsafe {
+            let context: *mut ngx_http_conf_ctx_t = (*self.0.as_ptr()).ctx.cast();
+            let core: *const ngx_http_core_srv_conf_t =
+                (*(*context).srv_conf.add(ngx_http_core_module.ctx_index)).cast();
+            array(&(*core).server_names)
+        };
+        // SAFETY: a name of the configuration.
+        let names = names.iter().map(|name| unsafe { bytes(name.name) });
+        names.filter(|name| !matches!(name, [] | [b'.' | b'~' | b'_', ..]) && !name.contains(&b'*'))
     }
 
     pub(crate) fn main_conf<'c>(&self) -> &'c MainConf {

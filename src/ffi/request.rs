@@ -37,6 +37,14 @@ pub(crate) struct Response<'a> {
     pub(crate) headers: &'a [(&'static CStr, &'a [u8])],
 }
 
+/// A rewritten target.
+pub(crate) struct OutgoingUri<'r> {
+    pub(crate) path: &'r [u8],
+    /// nginx percent-encodes the path as it writes it.
+    pub(crate) is_escaped: bool,
+    pub(crate) args: &'r [u8],
+}
+
 /// More headers than the core takes.
 #[derive(Debug)]
 pub(crate) struct TooManyHeaders;
@@ -106,6 +114,23 @@ impl<'r> Request<'r> {
         unsafe { (bytes(self.raw().uri), bytes(self.raw().args)) }
     }
 
+    /// What goes to the upstream where it is not the target that the client sent.
+    pub(crate) fn outgoing_uri(self) -> Option<OutgoingUri<'r>> {
+        // SAFETY: reads bits of a request in progress.
+        let (is_kept, is_escaped) = unsafe {
+            (
+                s3_shim_is_target_kept(self.as_ptr()) != 0,
+                s3_shim_is_path_escaped(self.as_ptr()) != 0,
+            )
+        };
+        let (path, args) = self.uri_and_args();
+        (!is_kept).then_some(OutgoingUri {
+            path,
+            is_escaped,
+            args,
+        })
+    }
+
     /// -1 where the client gave none.
     pub(crate) fn content_length(self) -> i64 {
         self.raw().headers_in.content_length_n
@@ -159,7 +184,8 @@ impl<'r> Request<'r> {
         )
     }
 
-    /// The headers as on the wire. Over HTTP/2 and HTTP/3 the host is in `:authority`, which newer
+    /// The headers as on the wire. A target in absolute form has the host that counts, whatever `Host`
+    /// says (RFC 9112 section 3.2.2): nginx chooses the server by it. Over HTTP/2 and HTTP/3 the host is in `:authority`, which newer
     /// versions of nginx leave out of the list; it stands for the host then (RFC 9113 section 8.3.1).
     pub(crate) fn headers(self, headers: &mut Headers<'r>) -> Result<(), TooManyHeaders> {
         let mut part: *const ngx_list_part_t = &raw const self.raw().headers_in.headers.part;
@@ -183,7 +209,13 @@ impl<'r> Request<'r> {
             part = unsafe { (*part).next };
         }
         let is_host = |header: &Header<'_>| header.name.eq_ignore_ascii_case(b"host");
-        match self.authority() {
+        let in_target = authority_of(self.request_line());
+        if let Some(value) = in_target
+            && let Some(host) = headers.iter_mut().find(|header| is_host(header))
+        {
+            host.value = value;
+        }
+        match in_target.or_else(|| self.authority()) {
             Some(value) if !headers.iter().any(is_host) => headers
                 .try_push(Header {
                     name: b"host",
@@ -480,6 +512,17 @@ impl<'r> Request<'r> {
         copy.copy_from_slice(data);
         Some(copy)
     }
+}
+
+/// The authority in a request line whose target is in absolute form.
+fn authority_of(request_line: &[u8]) -> Option<&[u8]> {
+    let target = request_line.split(|byte| *byte == b' ').nth(1)?;
+    if target.starts_with(b"/") {
+        return None;
+    }
+    let scheme = memchr::memmem::find(target, b"://")?;
+    let rest = target.get(scheme + 3..)?;
+    rest.split(|byte| matches!(byte, b'/' | b'?' | b'#')).next()
 }
 
 /// The body has been read, or its beginning, where it is not buffered.

@@ -29,6 +29,22 @@ s3_shim_is_internal(ngx_http_request_t *r)
 }
 
 
+/* Does the target that the client sent go to the upstream as it is? */
+ngx_uint_t
+s3_shim_is_target_kept(ngx_http_request_t *r)
+{
+    return r->valid_unparsed_uri;
+}
+
+
+/* Is a rewritten path escaped on its way to the upstream? */
+ngx_uint_t
+s3_shim_is_path_escaped(ngx_http_request_t *r)
+{
+    return r->quoted_uri || r->internal;
+}
+
+
 ngx_uint_t
 s3_shim_is_header_only(ngx_http_request_t *r)
 {

@@ -19,6 +19,8 @@ unsafe extern "C" {
     pub(super) fn s3_shim_expect_tested(r: *mut ngx_http_request_t);
     pub(super) fn s3_shim_no_keepalive(r: *mut ngx_http_request_t);
     pub(super) fn s3_shim_is_internal(r: *mut ngx_http_request_t) -> ngx_uint_t;
+    pub(super) fn s3_shim_is_target_kept(r: *mut ngx_http_request_t) -> ngx_uint_t;
+    pub(super) fn s3_shim_is_path_escaped(r: *mut ngx_http_request_t) -> ngx_uint_t;
     pub(super) fn s3_shim_is_header_only(r: *mut ngx_http_request_t) -> ngx_uint_t;
     pub(super) fn s3_shim_is_chunked(r: *mut ngx_http_request_t) -> ngx_uint_t;
     pub(super) fn s3_shim_no_error_page(r: *mut ngx_http_request_t);

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use ngx::ffi::{ngx_int_t, ngx_time};
-use sigv4::{Client, Clients, Form, Headers, Rejection, Timestamp, Verified};
+use sigv4::{Client, Clients, Form, Headers, Rejection, Target, Timestamp, Verified};
 
 use crate::ffi::request::Request;
 use crate::ffi::{DECLINED, ERROR, OK};
@@ -91,6 +91,7 @@ fn check_announced(request: Request<'_>, verified: &Verified<'_>) -> Result<(), 
 /// piece of code reads requests.
 pub(crate) fn claim<'r>(request: Request<'r>) -> Option<(Option<Form>, &'r [u8])> {
     struct Nobody;
+    static NOBODY: Nobody = Nobody;
     impl Clients for Nobody {
         fn find(&self, _access_key: &[u8]) -> Option<&Client> {
             None
@@ -104,13 +105,14 @@ pub(crate) fn claim<'r>(request: Request<'r>) -> Option<(Option<Form>, &'r [u8])
     let mut headers = Headers::new();
     let view = view(request, &mut headers).ok()?;
     let keys = &mut request.main_conf().keys.borrow_mut();
-    match sigv4::verify(&view, &Nobody, conf.rules(), keys, Timestamp(ngx_time())) {
+    match sigv4::verify(&view, &NOBODY, conf.rules(), keys, Timestamp(ngx_time())) {
         Ok(verified) => Some((Some(verified.form()), verified.access_key())),
         Err(refused) => Some((refused.form, refused.access_key)),
     }
 }
 
-/// The request as the client sent it: rewrites and redirects change neither method nor target here.
+/// The request as the client sent it, which rewrites and redirects do not change, and beside it the
+/// target that they have made of its own.
 pub(crate) fn view<'h, 'r>(
     request: Request<'r>,
     headers: &'h mut Headers<'r>,
@@ -130,11 +132,37 @@ pub(crate) fn view<'h, 'r>(
         path,
         query,
         host,
+        rewritten: rewritten(request)?,
         headers,
     })
 }
 
-pub(crate) fn path_and_query<'r>(request: Request<'r>) -> (&'r [u8], &'r [u8]) {
+/// The path that goes to the origin, in any spelling.
+pub(crate) fn outgoing_path<'r>(request: Request<'r>) -> Option<&'r [u8]> {
+    match rewritten(request).ok()? {
+        Some(target) => Some(target.path),
+        None => Some(path_and_query(request).0),
+    }
+}
+
+/// The target that a rewrite has made. nginx writes it so, but for the spelling.
+fn rewritten<'r>(request: Request<'r>) -> Result<Option<Target<'r>>, Rejection> {
+    let Some(uri) = request.outgoing_uri() else {
+        return Ok(None);
+    };
+    let path = match uri.is_escaped {
+        true => request
+            .copy(&sigv4::encode_path(uri.path))
+            .ok_or(Rejection::InternalError)?,
+        false => uri.path,
+    };
+    Ok(Some(Target {
+        path,
+        query: uri.args,
+    }))
+}
+
+fn path_and_query<'r>(request: Request<'r>) -> (&'r [u8], &'r [u8]) {
     let target = request.unparsed_uri();
     match memchr::memchr(b'?', target) {
         Some(at) => (&target[..at], &target[at + 1..]),

@@ -35,8 +35,15 @@ pub enum Rejection {
     WrongRegion {
         expected: Region,
     },
-    /// A `%` without two hexadecimal digits, or a path that does not begin with `/`.
+    /// A `%` without two hexadecimal digits, a raw `#`, or a path that does not begin with `/` or leaves
+    /// its bucket.
     InvalidUri,
+    /// A copy source that leaves its bucket.
+    InvalidSource,
+    /// A path that begins with a name which no bucket has here.
+    ReservedName,
+    /// A host with the name of a bucket in front, where buckets are in the path.
+    BucketInHost,
     MissingPayloadHash,
     /// A V2 request where `signature_v2` is off.
     SignatureV4Required,
@@ -59,7 +66,7 @@ pub enum Rejection {
     /// For the caller: a browser's form, whose signature is in its body. To be let in by
     /// [`verify_form`](crate::verify_form), or not at all.
     ProofInBody,
-    /// A browser's form for anything but a bucket.
+    /// A method that S3 lacks, or has not there: a browser's form is for a bucket.
     MethodNotAllowed,
     /// A browser's form that cannot be read, or that two readers could read differently.
     MalformedForm,
@@ -311,6 +318,21 @@ impl Rejection {
                 "Error parsing the query parameters.",
             ),
             Rejection::InvalidUri => ("InvalidURI", 400, "Couldn't parse the specified URI."),
+            Rejection::InvalidSource => (
+                "InvalidArgument",
+                400,
+                "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+            ),
+            Rejection::ReservedName => (
+                "AccessDenied",
+                403,
+                "The path is reserved, and not passed on.",
+            ),
+            Rejection::BucketInHost => (
+                "InvalidRequest",
+                400,
+                "The host seems to begin with the name of a bucket. Please use path-style addressing.",
+            ),
             Rejection::MissingPayloadHash => (
                 "InvalidRequest",
                 400,
@@ -501,6 +523,8 @@ pub enum Unsignable {
     BytesBehind,
     ContentLength,
     PathChanged,
+    /// It was rewritten into one that its client may not send.
+    NotAdmitted,
     Bucket,
 }
 
@@ -523,6 +547,9 @@ impl std::fmt::Display for Unsignable {
             Unsignable::PathChanged => {
                 "a path with empty, \".\" or \"..\" segments that was normalised after verification \
                  (proxy_pass with a URI part, or a rewrite)"
+            }
+            Unsignable::NotAdmitted => {
+                "a request that was changed into one that its client must not send"
             }
             Unsignable::Bucket => {
                 "a bucket name that cannot be a host name (addressing=virtual)"

@@ -4,9 +4,12 @@ use arrayvec::ArrayVec;
 use crate::{
     error::Rejection,
     keys::Credential,
-    operation::{ResourcePath, classify},
+    operation::{Class, Operation, OperationSet},
+    parameter::AmzHeader,
     query::Query,
-    request::{Field, Fields, Request},
+    request::{Header, is_amz},
+    resource::{SourceObject, has_parent_segment, is_bucket_byte},
+    s3_request::S3Request,
     uri::{self, Part},
 };
 
@@ -47,148 +50,378 @@ impl<'c> Claimant<'c> {
     }
 }
 
-/// The kinds of requests that a client may send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Allow {
-    /// GET, HEAD, and queries on an object (SelectObjectContent).
-    Read,
-    /// PUT, POST and DELETE, but no copying, which reads.
-    Write,
-    #[default]
-    All,
+/// What a client may do: which operations, and where.
+#[derive(Debug)]
+pub struct Grant {
+    operations: OperationSet,
+    /// It may do anything anywhere, but for operations that have to be named.
+    is_unconfined: bool,
+    /// Where; anywhere if empty.
+    places: Vec<Place>,
 }
 
-/// What a client may do.
-#[derive(Debug, Default)]
-pub struct Grant {
-    pub allow: Allow,
-    /// The buckets it may name; all where empty.
-    pub buckets: Vec<BucketPattern>,
+impl Default for Grant {
+    fn default() -> Grant {
+        Grant::new(&Allow::ALL, Vec::new())
+    }
+}
+
+/// What of a grant cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GrantFault<'a> {
+    /// This is neither a class nor the name of an operation.
+    Allow(&'a [u8]),
+    /// This is no pattern of a bucket, or of keys in one.
+    Place(&'a [u8]),
 }
 
 impl Grant {
-    pub(crate) fn permits(
-        &self,
-        request: &Request<'_, '_>,
-        query: &Query<'_, '_>,
-        fields: &Fields<'_>,
-    ) -> bool {
-        if self.allow == Allow::All && self.buckets.is_empty() {
-            return true;
+    /// Reads `allow=` and `buckets=`; an absent one is no limit.
+    ///
+    /// # Errors
+    /// With the first word that cannot be read.
+    pub fn parse<'a>(
+        allow: Option<&'a [u8]>,
+        buckets: Option<&'a [u8]>,
+    ) -> Result<Grant, GrantFault<'a>> {
+        let allow = allow.map_or(Ok(Allow::ALL), Allow::parse)?;
+        let places = buckets.map_or(Ok(Vec::new()), |list| {
+            let places = list.split(|byte| *byte == b',');
+            places
+                .map(|place| Place::parse(place).ok_or(GrantFault::Place(place)))
+                .collect()
+        })?;
+        Ok(Grant::new(&allow, places))
+    }
+
+    fn new(allow: &Allow, places: Vec<Place>) -> Grant {
+        let is_confined = !places.is_empty();
+        let mut operations = OperationSet::default();
+        let all = Operation::ALL.iter().copied().chain([Operation::Unknown]);
+        all.filter(|operation| allow.includes(*operation, is_confined))
+            .for_each(|operation| operations.insert(operation));
+        Grant {
+            operations,
+            is_unconfined: allow.all && !is_confined,
+            places,
         }
-        // Some servers take headers out of the query; what cannot be checked is refused.
-        if query.others().any(|(name, _)| is_source(name)) {
+    }
+
+    /// Whether a request may be made. `headers` are all that it has, and `query` may hold more.
+    pub(crate) fn permits<'h>(
+        &self,
+        request: &S3Request<'_>,
+        query: &Query<'_, '_>,
+        headers: impl Iterator<Item = Header<'h>>,
+    ) -> bool {
+        let operation = request.operation();
+        self.operations.contains(operation)
+            && (self.is_unconfined
+                || self.permits_headers(operation, query, headers)
+                    && self.permits_place(request, request.path.raw_key()))
+    }
+
+    /// Whether a form may store its file as `key`, which is percent-encoded.
+    pub(crate) fn permits_form(
+        &self,
+        request: &S3Request<'_>,
+        key: &[u8],
+        fields: &[Header<'_>],
+    ) -> bool {
+        let headers = fields.iter().map(|field| match field.name {
+            // A form's field has the header's meaning under another name.
+            name if name.eq_ignore_ascii_case(b"acl") => Header {
+                name: b"x-amz-acl",
+                value: field.value,
+            },
+            _ => *field,
+        });
+        self.operations.contains(request.operation())
+            && (self.is_unconfined
+                || self.permits_headers(request.operation(), &Query::NONE, headers)
+                    && self.permits_place(request, key))
+    }
+
+    /// Whether the client may see that there is a bucket with this name.
+    pub fn shows_bucket(&self, name: &[u8]) -> bool {
+        self.places.is_empty() || self.places.iter().any(|place| place.is_in_bucket(name))
+    }
+
+    pub(crate) fn is_confined_to_buckets(&self) -> bool {
+        !self.places.is_empty()
+    }
+
+    /// S3's own headers, wherever they stand. One that is not known could name another object, or give
+    /// it away.
+    fn permits_headers<'h>(
+        &self,
+        operation: Operation,
+        query: &Query<'_, '_>,
+        mut headers: impl Iterator<Item = Header<'h>>,
+    ) -> bool {
+        let in_query = query
+            .others()
+            .all(|(name, value)| self.permits_parameter(operation, name, value));
+        in_query
+            && headers.all(|header| match AmzHeader::named(header.name) {
+                Some(AmzHeader::Source) => self.permits_source(header.value),
+                Some(AmzHeader::CannedAcl) => self.permits_acl(operation, Some(header.value)),
+                Some(AmzHeader::AclGrant) => self.permits_acl(operation, None),
+                Some(AmzHeader::CustomerKey | AmzHeader::Other) => true,
+                None => !is_amz(header.name) && !names_source(header.name),
+            })
+    }
+
+    /// Some servers take headers out of the query.
+    fn permits_parameter(&self, operation: Operation, name: &[u8], value: Option<&[u8]>) -> bool {
+        let mut decoded = ArrayVec::<u8, 96>::new();
+        if uri::decoded(name, Part::Query)
+            .try_for_each(|byte| decoded.try_push(byte))
+            .is_err()
+        {
             return false;
         }
-        let copies = request
-            .headers
-            .iter()
-            .filter(|header| is_source(header.name));
-        let copy_permitted = copies
-            .clone()
-            .all(|header| self.permits_source(header.value));
-        let bucket = ResourcePath::of(request.path).map(|path| path.raw_bucket());
-        let copy = fields.value(Field::CopySource).is_some();
-        self.permits_method(request.method, classify(request, query, copy).name())
-            && copy_permitted
-            && (self.buckets.is_empty() || bucket.is_some_and(|raw| self.permits_bucket(raw)))
-    }
-
-    fn permits_method(&self, method: &[u8], operation: &str) -> bool {
-        let reads = matches!(method, b"GET" | b"HEAD") || operation == "SelectObjectContent";
-        match self.allow {
-            Allow::Read => reads,
-            Allow::Write => !reads && matches!(method, b"PUT" | b"POST" | b"DELETE"),
-            Allow::All => true,
+        match AmzHeader::named(&decoded) {
+            Some(AmzHeader::Source) => false,
+            Some(AmzHeader::CannedAcl) => self.permits_acl(operation, value),
+            Some(AmzHeader::AclGrant) => self.permits_acl(operation, None),
+            Some(AmzHeader::CustomerKey | AmzHeader::Other) => true,
+            None => !is_amz(&decoded) && !names_source(&decoded),
         }
     }
 
-    /// `x-amz-copy-source`: `[/]bucket/key[?versionId=...]`, percent-encoded.
-    fn permits_source(&self, source: &[u8]) -> bool {
-        let mut decoder = uri::decoded(source, Part::Path);
-        let mut ahead = decoder.clone();
-        if ahead.next() == Some(b'/') {
-            decoder = ahead;
-        }
-        let start = decoder.rest();
-        let length = loop {
-            let rest = decoder.rest();
-            match decoder.next() {
-                Some(b'/') => break start.len() - rest.len(),
-                Some(byte) if is_bucket_byte(byte) => {}
-                _ => return false,
-            }
+    /// An access control list with a new object or bucket is as good as one put later.
+    fn permits_acl(&self, operation: Operation, canned: Option<&[u8]>) -> bool {
+        // Those by which nobody gets in who would not be in without.
+        let is_private = matches!(
+            canned,
+            Some(b"private" | b"bucket-owner-read" | b"bucket-owner-full-control")
+        );
+        let needed = match operation {
+            Operation::CreateBucket => Operation::PutBucketAcl,
+            operation if operation == Operation::PutBucketAcl => operation,
+            _ => Operation::PutObjectAcl,
         };
-        let bucket = start.get(..length).unwrap_or_default();
-        self.allow == Allow::All
-            && !bucket.is_empty()
-            && !decoder.rest().is_empty()
-            && (self.buckets.is_empty() || self.permits_bucket(bucket))
+        is_private || self.places.is_empty() || self.operations.contains(needed)
     }
 
-    fn permits_bucket(&self, raw: &[u8]) -> bool {
+    fn permits_source(&self, source: &[u8]) -> bool {
+        SourceObject::parse(source).is_some_and(|source| {
+            self.permits_path(source.bucket, |place| place.has_key(source.key))
+        })
+    }
+
+    /// `key` is that of the request, or of its form, percent-encoded.
+    fn permits_place(&self, request: &S3Request<'_>, key: &[u8]) -> bool {
+        let operation = request.operation();
+        if self.places.is_empty() || operation == Operation::ListBuckets {
+            return true;
+        }
+        self.permits_path(request.path.raw_bucket(), |place| match operation {
+            Operation::Unknown => place.is_whole_bucket(),
+            // What clients ask before they ask anything.
+            Operation::HeadBucket
+            | Operation::GetBucketLocation
+            | Operation::GetBucketVersioning => true,
+            operation if operation.lists_keys() => {
+                place.has_all_keys(request.prefix.unwrap_or_default())
+            }
+            operation if operation.is_of_object() || operation == Operation::PostObject => {
+                place.has_key(key)
+            }
+            _ => place.is_whole_bucket(),
+        })
+    }
+
+    fn permits_path(&self, raw_bucket: &[u8], has: impl Fn(&Place) -> bool) -> bool {
+        if self.places.is_empty() {
+            return true;
+        }
         // Bucket names have at most 63 bytes, old ones 255.
         let mut name = ArrayVec::<u8, 255>::new();
-        uri::decoded(raw, Part::Path)
+        uri::decoded(raw_bucket, Part::Path)
             .try_for_each(|byte| name.try_push(byte))
             .is_ok()
             && !name.is_empty()
-            && self.buckets.iter().any(|pattern| pattern.matches(&name))
+            && name.iter().copied().all(is_bucket_byte)
+            && self
+                .places
+                .iter()
+                .any(|place| place.is_in_bucket(&name) && has(place))
     }
 }
 
-/// A header that names an object to read from or to move.
-pub(crate) fn is_source(name: &[u8]) -> bool {
-    let mut spelled = ArrayVec::<u8, 32>::new();
-    let fits = uri::decoded(name, Part::Query)
-        .map(|byte| {
-            if byte == b'_' {
-                b'-'
-            } else {
-                byte.to_ascii_lowercase()
-            }
-        })
-        .try_for_each(|byte| spelled.try_push(byte));
-    fits.is_ok()
-        && matches!(
-            spelled.as_slice(),
-            b"x-amz-copy-source" | b"x-amz-rename-source"
-        )
+/// `allow=`: classes, and operations by name.
+#[derive(Debug, Clone, Default)]
+struct Allow {
+    all: bool,
+    read: bool,
+    write: bool,
+    list: bool,
+    delete: bool,
+    /// Names, in which `*` stands for any run of characters.
+    names: Vec<Box<[u8]>>,
 }
 
-/// A bucket name, in which `*` stands for any run of bytes.
-#[derive(Debug)]
-pub struct BucketPattern(Box<[u8]>);
+impl Allow {
+    const ALL: Allow = Allow {
+        all: true,
+        read: false,
+        write: false,
+        list: false,
+        delete: false,
+        names: Vec::new(),
+    };
 
-impl BucketPattern {
-    /// `None` where it is empty or holds a byte that no bucket name has.
-    pub fn parse(pattern: &[u8]) -> Option<BucketPattern> {
-        let valid = pattern
-            .iter()
-            .all(|&byte| byte == b'*' || is_bucket_byte(byte));
-        (valid && !pattern.is_empty()).then(|| BucketPattern(pattern.into()))
-    }
-
-    /// Finds the pieces between the `*` from left to right, each as early as can be: no piece is
-    /// looked for twice.
-    fn matches(&self, name: &[u8]) -> bool {
-        let mut pieces = self.0.split(|&byte| byte == b'*');
-        let Some(mut rest) = pieces.next().and_then(|first| name.strip_prefix(first)) else {
-            return false;
-        };
-        let Some(last) = pieces.next_back() else {
-            return rest.is_empty();
-        };
-        for piece in pieces {
-            match memchr::memmem::find(rest, piece).and_then(|at| rest.get(at + piece.len()..)) {
-                Some(tail) => rest = tail,
-                None => return false,
+    fn parse(list: &[u8]) -> Result<Allow, GrantFault<'_>> {
+        let mut allow = Allow::default();
+        for word in list.split(|byte| *byte == b',') {
+            match word {
+                b"all" => allow.all = true,
+                b"read" => allow.read = true,
+                b"write" => allow.write = true,
+                b"list" => allow.list = true,
+                b"delete" => allow.delete = true,
+                name => {
+                    let is_named = |operation: &Operation| {
+                        operation
+                            .names()
+                            .any(|known| is_match(name, known.as_bytes()))
+                    };
+                    if !Operation::ALL.iter().any(is_named) {
+                        return Err(GrantFault::Allow(word));
+                    }
+                    allow.names.push(name.into());
+                }
             }
         }
-        rest.ends_with(last)
+        Ok(allow)
+    }
+
+    /// `is_confined`: to buckets.
+    fn includes(&self, operation: Operation, is_confined: bool) -> bool {
+        let class = operation.class();
+        // What can reach beyond a bucket has to be named in full.
+        let is_special = class == Class::Credentials || class == Class::Elsewhere && is_confined;
+        let is_named = operation.names().any(|known| {
+            let known = known.as_bytes();
+            let is_it = |name: &[u8]| match is_special {
+                true => name == known,
+                false => is_match(name, known),
+            };
+            operation != Operation::Unknown && self.names.iter().any(|name| is_it(name))
+        });
+        let in_class = match class {
+            Class::Read => self.read,
+            Class::List => self.read || self.list,
+            Class::Write => self.write,
+            Class::Delete => self.write || self.delete,
+            Class::Copy => self.read && self.write,
+            Class::Configure => self.write && !is_confined,
+            Class::Unconfigure => (self.write || self.delete) && !is_confined,
+            Class::Elsewhere => self.write,
+            Class::Credentials | Class::Other => false,
+        };
+        is_named || !is_special && (self.all || in_class)
     }
 }
 
-fn is_bucket_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')
+/// One pattern of `buckets=`: `BUCKET` or `BUCKET/KEY`, in which `*` stands for any run of bytes.
+#[derive(Debug)]
+struct Place {
+    bucket: Box<[u8]>,
+    /// `None`: all of the bucket.
+    key: Option<Box<[u8]>>,
+}
+
+impl Place {
+    fn parse(pattern: &[u8]) -> Option<Place> {
+        let slash = memchr::memchr(b'/', pattern);
+        let (bucket, key) = pattern.split_at(slash.unwrap_or(pattern.len()));
+        let key = key.get(1..);
+        let valid = bucket
+            .iter()
+            .all(|&byte| byte == b'*' || is_bucket_byte(byte));
+        (valid && !bucket.is_empty() && key != Some(b"")).then(|| Place {
+            bucket: bucket.into(),
+            key: key.map(Into::into),
+        })
+    }
+
+    fn is_in_bucket(&self, name: &[u8]) -> bool {
+        is_match(&self.bucket, name)
+    }
+
+    fn is_whole_bucket(&self) -> bool {
+        self.key.is_none()
+    }
+
+    /// Of a percent-encoded key.
+    fn has_key(&self, raw: &[u8]) -> bool {
+        let Some(pattern) = &self.key else {
+            return true;
+        };
+        // A server that resolves a key like a file's name would find another one.
+        !has_parent_segment(raw)
+            && decode_key(raw, Part::Path).is_some_and(|key| is_match(pattern, &key))
+    }
+
+    /// Whether all keys that begin with a percent-encoded prefix are here.
+    fn has_all_keys(&self, prefix: &[u8]) -> bool {
+        let Some(pattern) = &self.key else {
+            return true;
+        };
+        pattern.ends_with(b"*")
+            && !has_parent_segment(prefix)
+            && decode_key(prefix, Part::Query).is_some_and(|prefix| is_match(pattern, &prefix))
+    }
+}
+
+/// `None` if it is longer than any key.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>
+fn decode_key(raw: &[u8], part: Part) -> Option<ArrayVec<u8, 1024>> {
+    let mut key = ArrayVec::new();
+    uri::decoded(raw, part)
+        .try_for_each(|byte| key.try_push(byte))
+        .ok()?;
+    Some(key)
+}
+
+/// Whether a text is what a pattern says, in which `*` stands for any run of bytes. Finds the pieces
+/// between them from left to right, each as early as can be: no piece is looked for twice.
+fn is_match(pattern: &[u8], text: &[u8]) -> bool {
+    let mut pieces = pattern.split(|&byte| byte == b'*');
+    let Some(mut rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else {
+        return false;
+    };
+    let Some(last) = pieces.next_back() else {
+        return rest.is_empty();
+    };
+    for piece in pieces {
+        match memchr::memmem::find(rest, piece).and_then(|at| rest.get(at + piece.len()..)) {
+            Some(tail) => rest = tail,
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+/// A header that names an object to read from or to move, to a server of another kind than S3, or in a
+/// spelling that only some servers read.
+pub(crate) fn names_source(name: &[u8]) -> bool {
+    const ENDS: [&[u8]; 3] = [b"-copy-source", b"-rename-source", b"-move-source"];
+    let is_end = |end: &&[u8]| {
+        let start = name.len().checked_sub(end.len());
+        let tail = start
+            .and_then(|start| name.get(start..))
+            .unwrap_or_default();
+        let dashed = tail.iter().map(|byte| match byte {
+            b'_' => b'-',
+            byte => byte.to_ascii_lowercase(),
+        });
+        !tail.is_empty() && dashed.eq(end.iter().copied())
+    };
+    ENDS.iter().any(is_end)
 }

@@ -8,21 +8,26 @@
 //! once the signing keys are cached.
 #![forbid(unsafe_code)]
 
+mod admission;
 mod authorization;
 mod body;
 mod bytes;
 mod canonical;
 mod chunked;
 mod date;
+mod endpoint;
 mod error;
 mod form;
 mod grant;
 mod keys;
 mod operation;
+mod parameter;
 mod payload;
 mod presign;
 mod query;
 mod request;
+mod resource;
+mod s3_request;
 mod scope;
 mod sha256;
 mod sign;
@@ -43,13 +48,22 @@ pub use crate::{
     date::Timestamp,
     error::{Malformed, Rejection, Unsignable},
     form::{FormDecoder, FormStream, PendingForm, Tail, verify_form},
-    grant::{Allow, BucketPattern, Client, Clients, Grant},
+    grant::{Client, Clients, Grant, GrantFault},
     keys::{Credential, KeyCache, SecretKey},
-    operation::{Encoded, Operation, ResourcePath, operation},
+    operation::Operation,
     presign::{Presign, Unpresignable},
-    request::{Header, Headers, MAX_HEADERS, Request},
+    request::{Header, Headers, MAX_HEADERS, Request, Target},
+    resource::{Encoded, ResourcePath},
+    s3_request::S3Request,
     scope::Region,
     sign::{Addressing, Origin, SignedHead, sign, sign_own},
     verify::{Explanation, Form, Refused, Rules, Verified, explain, verify},
     wire::{HeadRoom, WireHead},
 };
+
+/// The canonical percent-encoding of a decoded path.
+pub fn encode_path(path: &[u8]) -> Vec<u8> {
+    let mut encoded = Vec::new();
+    uri::put_encoded(&mut encoded, path, uri::Part::Path);
+    encoded
+}

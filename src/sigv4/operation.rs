@@ -1,240 +1,432 @@
-//! Bucket, key and operation that a request names, with path-style addressing.
+//! The operations of S3: what each looks like on the wire, and which classes of a grant it is in.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
-use crate::{
-    query::{Parameters, Query},
-    request::{Field, Fields, Request},
-    sink::{Counting, Filling},
-    uri::{self, Part},
-};
+use crate::parameter::{ParameterSet, S3Parameter};
 
-/// The S3 operation that a request names, for logs and grants.
+/// What an address names, with what decides between operations of one method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Operation(&'static str);
+pub(crate) enum Level {
+    Service,
+    Bucket,
+    Object,
+    /// An object that is written from another one, named in a header.
+    Copy,
+    /// An object to which another one, named in a header, is moved.
+    Rename,
+    /// A bucket to which a browser's form is posted.
+    Form,
+    /// The path of Object Lambda's answers.
+    Response,
+}
+
+/// The methods of S3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Head,
+    Put,
+    Post,
+    Delete,
+    /// A browser's preflight, which is no operation.
+    Options,
+}
+
+impl Method {
+    pub(crate) fn parse(method: &[u8]) -> Option<Method> {
+        match method {
+            b"GET" => Some(Method::Get),
+            b"HEAD" => Some(Method::Head),
+            b"PUT" => Some(Method::Put),
+            b"POST" => Some(Method::Post),
+            b"DELETE" => Some(Method::Delete),
+            b"OPTIONS" => Some(Method::Options),
+            _ => None,
+        }
+    }
+}
+
+/// Which classes of a grant an operation is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// `read`.
+    Read,
+    /// `read` and `list`.
+    List,
+    /// `write`.
+    Write,
+    /// `write` and `delete`.
+    Delete,
+    /// `read` together with `write`.
+    Copy,
+    /// `write`, but for clients that are confined to buckets: it changes what others may do there, or
+    /// what becomes of the bucket.
+    Configure,
+    /// Likewise of `write` and `delete`.
+    Unconfigure,
+    /// `write`, but for clients that are confined to buckets only by its own name: its body may name
+    /// other buckets.
+    Elsewhere,
+    /// None: only by its own name, since it hands out credentials of the origin's.
+    Credentials,
+    /// None but `all`.
+    Other,
+}
+
+struct Row {
+    operation: Operation,
+    required: ParameterSet,
+    allowed: ParameterSet,
+}
+
+macro_rules! operations {
+    ($($level:ident $method:ident {
+        $($operation:ident $class:ident [$($required:ident)*] [$($optional:ident)*];)*
+    })*) => {
+        /// An operation of S3.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        #[non_exhaustive]
+        pub enum Operation {
+            $($($operation,)*)*
+            /// None that is known, or several at once.
+            Unknown,
+        }
+
+        impl Operation {
+            /// Each with its name but `Unknown`.
+            pub const ALL: &[Operation] = &[$($(Operation::$operation,)*)*];
+
+            /// AWS's name of it, `GetObject`.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $($(Operation::$operation => stringify!($operation),)*)*
+                    Operation::Unknown => "Unknown",
+                }
+            }
+
+            pub(crate) fn class(self) -> Class {
+                match self {
+                    $($(Operation::$operation => Class::$class,)*)*
+                    Operation::Unknown => Class::Other,
+                }
+            }
+
+            fn level(self) -> Option<Level> {
+                match self {
+                    $($(Operation::$operation => Some(Level::$level),)*)*
+                    Operation::Unknown => None,
+                }
+            }
+        }
+
+        fn rows(level: Level, method: Method) -> &'static [Row] {
+            match (level, method) {
+                $((Level::$level, Method::$method) => const {
+                    &[$(Row {
+                        operation: Operation::$operation,
+                        required: ParameterSet::of(&[$(S3Parameter::$required,)*]),
+                        allowed: ParameterSet::of(&[
+                            S3Parameter::XId,
+                            $(S3Parameter::$required,)*
+                            $(S3Parameter::$optional,)*
+                        ]),
+                    },)*]
+                },)*
+                _ => &[],
+            }
+        }
+    };
+}
+
+// Operation, class, parameters that it must have, and that it may have.
+operations! {
+    Service Get {
+        ListBuckets List [] [BucketRegion ContinuationToken MaxBuckets Prefix];
+        ListDirectoryBuckets List [MaxDirectoryBuckets] [ContinuationToken];
+    }
+    Response Post {
+        WriteGetObjectResponse Other [] [];
+    }
+    Form Post {
+        PostObject Write [] [];
+    }
+    Bucket Get {
+        ListObjects List [] [Delimiter EncodingType Marker MaxKeys Prefix];
+        ListObjectsV2 List [ListType] [ContinuationToken Delimiter EncodingType FetchOwner MaxKeys Metadata Prefix StartAfter];
+        ListObjectVersions List [Versions] [Delimiter EncodingType KeyMarker MaxKeys Metadata Prefix VersionIdMarker];
+        ListMultipartUploads List [Uploads] [Delimiter EncodingType KeyMarker MaxUploads Prefix UploadIdMarker];
+        GetBucketAbac Read [Abac] [];
+        GetBucketAccelerateConfiguration Read [Accelerate] [];
+        GetBucketAcl Read [Acl] [];
+        GetBucketAnalyticsConfiguration Read [Analytics Id] [];
+        ListBucketAnalyticsConfigurations Read [Analytics] [ContinuationToken];
+        GetBucketCors Read [Cors] [];
+        GetBucketEncryption Read [Encryption] [];
+        GetBucketIntelligentTieringConfiguration Read [IntelligentTiering Id] [];
+        ListBucketIntelligentTieringConfigurations Read [IntelligentTiering] [ContinuationToken];
+        GetBucketInventoryConfiguration Read [Inventory Id] [];
+        ListBucketInventoryConfigurations Read [Inventory] [ContinuationToken];
+        GetBucketLifecycleConfiguration Read [Lifecycle] [];
+        GetBucketLocation List [Location] [];
+        GetBucketLogging Read [Logging] [];
+        GetBucketMetadataConfiguration Read [MetadataConfiguration] [];
+        GetBucketMetadataTableConfiguration Read [MetadataTable] [];
+        GetBucketMetricsConfiguration Read [Metrics Id] [];
+        ListBucketMetricsConfigurations Read [Metrics] [ContinuationToken];
+        GetBucketNotificationConfiguration Read [Notification] [];
+        GetObjectLockConfiguration Read [ObjectLock] [];
+        GetBucketOwnershipControls Read [OwnershipControls] [];
+        GetBucketPolicy Read [Policy] [];
+        GetBucketPolicyStatus Read [PolicyStatus] [];
+        GetPublicAccessBlock Read [PublicAccessBlock] [];
+        GetBucketReplication Read [Replication] [];
+        GetBucketRequestPayment Read [RequestPayment] [];
+        CreateSession Credentials [Session] [];
+        GetBucketTagging Read [Tagging] [];
+        GetBucketVersioning Read [Versioning] [];
+        GetBucketWebsite Read [Website] [];
+    }
+    Bucket Head {
+        HeadBucket List [] [];
+    }
+    Bucket Put {
+        CreateBucket Write [] [];
+        PutBucketAbac Configure [Abac] [];
+        PutBucketAccelerateConfiguration Configure [Accelerate] [];
+        PutBucketAcl Configure [Acl] [];
+        PutBucketAnalyticsConfiguration Elsewhere [Analytics Id] [];
+        PutBucketCors Configure [Cors] [];
+        PutBucketEncryption Configure [Encryption] [];
+        PutBucketIntelligentTieringConfiguration Configure [IntelligentTiering Id] [];
+        PutBucketInventoryConfiguration Elsewhere [Inventory Id] [];
+        PutBucketLifecycleConfiguration Configure [Lifecycle] [];
+        PutBucketLogging Elsewhere [Logging] [];
+        UpdateBucketMetadataAnnotationTableConfiguration Configure [MetadataAnnotationTable] [];
+        UpdateBucketMetadataInventoryTableConfiguration Configure [MetadataInventoryTable] [];
+        UpdateBucketMetadataJournalTableConfiguration Configure [MetadataJournalTable] [];
+        PutBucketMetricsConfiguration Configure [Metrics Id] [];
+        PutBucketNotificationConfiguration Configure [Notification] [];
+        PutObjectLockConfiguration Configure [ObjectLock] [];
+        PutBucketOwnershipControls Configure [OwnershipControls] [];
+        PutBucketPolicy Configure [Policy] [];
+        PutPublicAccessBlock Configure [PublicAccessBlock] [];
+        PutBucketReplication Elsewhere [Replication] [];
+        PutBucketRequestPayment Configure [RequestPayment] [];
+        PutBucketTagging Configure [Tagging] [];
+        PutBucketVersioning Configure [Versioning] [];
+        PutBucketWebsite Configure [Website] [];
+    }
+    Bucket Post {
+        DeleteObjects Delete [Delete] [];
+        CreateBucketMetadataConfiguration Elsewhere [MetadataConfiguration] [];
+        CreateBucketMetadataTableConfiguration Elsewhere [MetadataTable] [];
+    }
+    Bucket Delete {
+        DeleteBucket Delete [] [];
+        DeleteBucketAnalyticsConfiguration Unconfigure [Analytics Id] [];
+        DeleteBucketCors Unconfigure [Cors] [];
+        DeleteBucketEncryption Unconfigure [Encryption] [];
+        DeleteBucketIntelligentTieringConfiguration Unconfigure [IntelligentTiering Id] [];
+        DeleteBucketInventoryConfiguration Unconfigure [Inventory Id] [];
+        DeleteBucketLifecycle Unconfigure [Lifecycle] [];
+        DeleteBucketMetadataConfiguration Unconfigure [MetadataConfiguration] [];
+        DeleteBucketMetadataTableConfiguration Unconfigure [MetadataTable] [];
+        DeleteBucketMetricsConfiguration Unconfigure [Metrics Id] [];
+        DeleteBucketOwnershipControls Unconfigure [OwnershipControls] [];
+        DeleteBucketPolicy Unconfigure [Policy] [];
+        DeletePublicAccessBlock Unconfigure [PublicAccessBlock] [];
+        DeleteBucketReplication Unconfigure [Replication] [];
+        DeleteBucketTagging Unconfigure [Tagging] [];
+        DeleteBucketWebsite Unconfigure [Website] [];
+    }
+    Object Get {
+        GetObject Read [] [PartNumber ResponseCacheControl ResponseContentDisposition ResponseContentEncoding ResponseContentLanguage ResponseContentType ResponseExpires VersionId];
+        GetObjectAcl Read [Acl] [VersionId];
+        GetObjectAnnotation Read [Annotation AnnotationName] [VersionId];
+        ListObjectAnnotations Read [Annotation] [AnnotationPrefix ContinuationToken MaxAnnotationResults VersionId];
+        GetObjectAttributes Read [Attributes] [VersionId];
+        GetObjectLegalHold Read [LegalHold] [VersionId];
+        GetObjectRetention Read [Retention] [VersionId];
+        GetObjectTagging Read [Tagging] [VersionId];
+        GetObjectTorrent Read [Torrent] [];
+        ListParts List [UploadId] [MaxParts PartNumberMarker];
+    }
+    Object Head {
+        HeadObject Read [] [PartNumber ResponseCacheControl ResponseContentDisposition ResponseContentEncoding ResponseContentLanguage ResponseContentType ResponseExpires VersionId];
+    }
+    Object Put {
+        PutObject Write [] [];
+        UploadPart Write [PartNumber UploadId] [];
+        PutObjectAcl Configure [Acl] [VersionId];
+        PutObjectAnnotation Write [Annotation AnnotationName] [VersionId];
+        UpdateObjectEncryption Write [Encryption] [VersionId];
+        PutObjectLegalHold Write [LegalHold] [VersionId];
+        PutObjectRetention Write [Retention] [VersionId];
+        PutObjectTagging Write [Tagging] [VersionId];
+    }
+    Copy Put {
+        CopyObject Copy [] [];
+        UploadPartCopy Copy [PartNumber UploadId] [];
+    }
+    Rename Put {
+        RenameObject Copy [RenameObject] [];
+    }
+    Object Post {
+        CompleteMultipartUpload Write [UploadId] [];
+        CreateMultipartUpload Write [Uploads] [];
+        RestoreObject Elsewhere [Restore] [VersionId];
+        SelectObjectContent Read [Select SelectType] [];
+    }
+    Object Delete {
+        AbortMultipartUpload Delete [UploadId] [];
+        DeleteObject Delete [] [VersionId];
+        DeleteObjectAnnotation Delete [Annotation AnnotationName] [VersionId];
+        DeleteObjectTagging Delete [Tagging] [VersionId];
+    }
+}
+
+/// Former names of operations.
+const ALIASES: [(&str, Operation); 4] = [
+    (
+        "GetBucketLifecycle",
+        Operation::GetBucketLifecycleConfiguration,
+    ),
+    (
+        "GetBucketNotification",
+        Operation::GetBucketNotificationConfiguration,
+    ),
+    (
+        "PutBucketLifecycle",
+        Operation::PutBucketLifecycleConfiguration,
+    ),
+    (
+        "PutBucketNotification",
+        Operation::PutBucketNotificationConfiguration,
+    ),
+];
 
 impl Operation {
-    const UNKNOWN: Operation = Operation("Unknown");
+    /// Of a request with these parameters; each operation has parameters that no other one of its
+    /// level and method takes.
+    pub(crate) fn of(level: Level, method: Method, parameters: ParameterSet) -> Operation {
+        let takes = |row: &&Row| {
+            row.required.is_subset_of(parameters) && parameters.is_subset_of(row.allowed)
+        };
+        let row = rows(level, method).iter().find(takes);
+        row.map_or(Operation::Unknown, |row| row.operation)
+    }
 
-    /// AWS's name of it, `GetObject`; `Unknown` where the request names none or several at once.
-    pub fn name(self) -> &'static str {
-        self.0
+    /// The names by which a grant may call it.
+    pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
+        let aliases = ALIASES
+            .iter()
+            .filter(move |(_, operation)| *operation == self);
+        std::iter::once(self.name()).chain(aliases.map(|(alias, _)| *alias))
+    }
+
+    /// Whether it is about one object.
+    pub(crate) fn is_of_object(self) -> bool {
+        matches!(
+            self.level(),
+            Some(Level::Object | Level::Copy | Level::Rename)
+        )
+    }
+
+    /// Whether it lists keys, of which all begin with the request's `prefix`.
+    pub(crate) fn lists_keys(self) -> bool {
+        matches!(
+            self,
+            Operation::ListObjects
+                | Operation::ListObjectsV2
+                | Operation::ListObjectVersions
+                | Operation::ListMultipartUploads
+        )
     }
 }
 
-/// Reads off a request which operation it names; whether it may be done is not asked.
-pub fn operation(request: &Request<'_, '_>) -> Operation {
-    let mut room = Parameters::new();
-    match (
-        Query::parse(request.query, &mut room),
-        Fields::scan(request.headers),
-    ) {
-        (Ok(query), Ok(fields)) => {
-            classify(request, &query, fields.value(Field::CopySource).is_some())
+/// A set of operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct OperationSet([u64; 4]);
+
+impl OperationSet {
+    pub(crate) fn insert(&mut self, operation: Operation) {
+        self.0[operation as usize / 64] |= 1 << (operation as usize % 64);
+    }
+
+    pub(crate) fn contains(&self, operation: Operation) -> bool {
+        self.0[operation as usize / 64] >> (operation as usize % 64) & 1 == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEVELS: [Level; 7] = [
+        Level::Service,
+        Level::Bucket,
+        Level::Object,
+        Level::Copy,
+        Level::Rename,
+        Level::Form,
+        Level::Response,
+    ];
+    const METHODS: [Method; 6] = [
+        Method::Get,
+        Method::Head,
+        Method::Put,
+        Method::Post,
+        Method::Delete,
+        Method::Options,
+    ];
+
+    /// Whatever the parameters: at most one operation of a level and method takes them.
+    #[test]
+    fn no_request_is_two_operations() {
+        let mut seen = 0;
+        for (level, method) in LEVELS
+            .iter()
+            .flat_map(|l| METHODS.iter().map(move |m| (*l, *m)))
+        {
+            let rows = rows(level, method);
+            seen += rows.len();
+            for (at, a) in rows.iter().enumerate() {
+                assert_eq!(Operation::of(level, method, a.required), a.operation);
+                for b in &rows[..at] {
+                    let both = a.required.union(b.required);
+                    let overlap = both.is_subset_of(a.allowed) && both.is_subset_of(b.allowed);
+                    assert!(!overlap, "{:?} and {:?}", a.operation, b.operation);
+                }
+            }
         }
-        _ => Operation::UNKNOWN,
+        assert_eq!(seen, Operation::ALL.len());
     }
-}
 
-/// Bucket and key of a raw path. Both are parts of it as sent; [`Encoded`] writes them in canonical
-/// form.
-#[derive(Debug, Clone, Copy)]
-pub struct ResourcePath<'a> {
-    bucket: &'a [u8],
-    key: &'a [u8],
-}
-
-impl<'a> ResourcePath<'a> {
-    /// `None` where the path does not begin with `/`.
-    pub fn of(path: &'a [u8]) -> Option<ResourcePath<'a>> {
-        let path = path.strip_prefix(b"/")?;
-        let mut decoder = uri::decoded(path, Part::Path);
-        loop {
-            let before = decoder.rest();
-            match decoder.next() {
-                None => {
-                    return Some(ResourcePath {
-                        bucket: path,
-                        key: b"",
+    /// Two sub-resources are no operation, whichever they are.
+    #[test]
+    fn parameters_that_exclude_each_other_are_no_operation() {
+        for (level, method) in LEVELS
+            .iter()
+            .flat_map(|l| METHODS.iter().map(move |m| (*l, *m)))
+        {
+            for row in rows(level, method) {
+                for (parameter, _) in S3Parameter::ALL {
+                    let mut parameters = row.required;
+                    if row.allowed.contains(*parameter) || !parameters.insert(*parameter) {
+                        continue;
+                    }
+                    let operation = Operation::of(level, method, parameters);
+                    // One that has the parameter as its own, and takes all the others too.
+                    let taken = rows(level, method).iter().any(|other| {
+                        other.operation == operation && other.required.contains(*parameter)
                     });
+                    assert!(
+                        operation == Operation::Unknown || taken,
+                        "{:?} with {parameter:?} is {operation:?}",
+                        row.operation
+                    );
                 }
-                Some(b'/') => {
-                    let bucket = path.get(..path.len() - before.len())?;
-                    let key = decoder.rest();
-                    return Some(ResourcePath { bucket, key });
-                }
-                Some(_) => {}
             }
         }
     }
-
-    /// The first segment; `None` where the service itself is meant.
-    pub fn bucket(&self) -> Option<Encoded<'a>> {
-        (!self.bucket.is_empty()).then_some(Encoded(self.bucket))
-    }
-
-    /// Everything behind the bucket's slash; `None` where the bucket itself is meant.
-    pub fn key(&self) -> Option<Encoded<'a>> {
-        (!self.key.is_empty()).then_some(Encoded(self.key))
-    }
-
-    pub(crate) fn raw_bucket(&self) -> &'a [u8] {
-        self.bucket
-    }
-
-    pub(crate) fn raw_key(&self) -> &'a [u8] {
-        self.key
-    }
 }
-
-/// Part of a path, to be written in canonical percent-encoding.
-#[derive(Debug, Clone, Copy)]
-pub struct Encoded<'a>(&'a [u8]);
-
-impl Encoded<'_> {
-    /// Bytes that `write` fills.
-    #[allow(clippy::len_without_is_empty, reason = "an empty part is None")]
-    pub fn len(&self) -> usize {
-        let mut count = Counting::default();
-        uri::put_canonical(&mut count, self.0, Part::Path);
-        count.0
-    }
-
-    /// Writes it to the beginning of `out`, as far as there is room.
-    pub fn write(&self, out: &mut [u8]) {
-        uri::put_canonical(&mut Filling::new(out), self.0, Part::Path);
-    }
-}
-
-pub(crate) fn classify(request: &Request<'_, '_>, query: &Query<'_, '_>, copy: bool) -> Operation {
-    let Some(path) = ResourcePath::of(request.path) else {
-        return Operation::UNKNOWN;
-    };
-    let (table, plain) = match (path.bucket.is_empty(), path.key.is_empty()) {
-        (true, true) if request.method == b"GET" => return Operation("ListBuckets"),
-        (true, _) => return Operation::UNKNOWN,
-        (false, true) => (BUCKET, BUCKET_PLAIN),
-        (false, false) => (OBJECT, OBJECT_PLAIN),
-    };
-    let mut named = query
-        .others()
-        .filter_map(|(name, _)| table.iter().find(|row| row.0 == name));
-    let operations = match (named.next(), named.next()) {
-        (None, _) => plain,
-        (Some(row), None) => &row.1,
-        (Some(_), Some(_)) => return Operation::UNKNOWN,
-    };
-    let has = |parameter| query.others().any(|other| other == parameter);
-    match (operations.of(request.method), copy) {
-        ("", _) => Operation::UNKNOWN,
-        ("ListObjects", _) if has((b"list-type", Some(b"2"))) => Operation("ListObjectsV2"),
-        ("PutObject", true) => Operation("CopyObject"),
-        ("UploadPart", true) => Operation("UploadPartCopy"),
-        (name, _) => Operation(name),
-    }
-}
-
-/// What each method does; empty where there is no such operation.
-struct Operations {
-    get: &'static str,
-    head: &'static str,
-    put: &'static str,
-    post: &'static str,
-    delete: &'static str,
-}
-
-impl Operations {
-    fn of(&self, method: &[u8]) -> &'static str {
-        match method {
-            b"GET" => self.get,
-            b"HEAD" => self.head,
-            b"PUT" => self.put,
-            b"POST" => self.post,
-            b"DELETE" => self.delete,
-            _ => "",
-        }
-    }
-}
-
-const BUCKET_PLAIN: &Operations = &Operations {
-    get: "ListObjects",
-    head: "HeadBucket",
-    put: "CreateBucket",
-    post: "PostObject",
-    delete: "DeleteBucket",
-};
-
-const OBJECT_PLAIN: &Operations = &Operations {
-    get: "GetObject",
-    head: "HeadObject",
-    put: "PutObject",
-    post: "",
-    delete: "DeleteObject",
-};
-
-type Row = (&'static [u8], Operations);
-
-const fn row(
-    subresource: &'static [u8],
-    get: &'static str,
-    put: &'static str,
-    post: &'static str,
-    delete: &'static str,
-) -> Row {
-    (
-        subresource,
-        Operations {
-            get,
-            head: "",
-            put,
-            post,
-            delete,
-        },
-    )
-}
-
-/// Sub-resource of a bucket: GET, PUT, POST, DELETE.
-#[rustfmt::skip]
-const BUCKET: &[Row] = &[
-    row(b"accelerate", "GetBucketAccelerateConfiguration", "PutBucketAccelerateConfiguration", "", ""),
-    row(b"acl", "GetBucketAcl", "PutBucketAcl", "", ""),
-    row(b"analytics", "GetBucketAnalyticsConfiguration", "PutBucketAnalyticsConfiguration", "", "DeleteBucketAnalyticsConfiguration"),
-    row(b"cors", "GetBucketCors", "PutBucketCors", "", "DeleteBucketCors"),
-    row(b"delete", "", "", "DeleteObjects", ""),
-    row(b"encryption", "GetBucketEncryption", "PutBucketEncryption", "", "DeleteBucketEncryption"),
-    row(b"intelligent-tiering", "GetBucketIntelligentTieringConfiguration", "PutBucketIntelligentTieringConfiguration", "", "DeleteBucketIntelligentTieringConfiguration"),
-    row(b"inventory", "GetBucketInventoryConfiguration", "PutBucketInventoryConfiguration", "", "DeleteBucketInventoryConfiguration"),
-    row(b"lifecycle", "GetBucketLifecycleConfiguration", "PutBucketLifecycleConfiguration", "", "DeleteBucketLifecycle"),
-    row(b"location", "GetBucketLocation", "", "", ""),
-    row(b"logging", "GetBucketLogging", "PutBucketLogging", "", ""),
-    row(b"metrics", "GetBucketMetricsConfiguration", "PutBucketMetricsConfiguration", "", "DeleteBucketMetricsConfiguration"),
-    row(b"notification", "GetBucketNotificationConfiguration", "PutBucketNotificationConfiguration", "", ""),
-    row(b"object-lock", "GetObjectLockConfiguration", "PutObjectLockConfiguration", "", ""),
-    row(b"ownershipControls", "GetBucketOwnershipControls", "PutBucketOwnershipControls", "", "DeleteBucketOwnershipControls"),
-    row(b"policy", "GetBucketPolicy", "PutBucketPolicy", "", "DeleteBucketPolicy"),
-    row(b"policyStatus", "GetBucketPolicyStatus", "", "", ""),
-    row(b"publicAccessBlock", "GetPublicAccessBlock", "PutPublicAccessBlock", "", "DeletePublicAccessBlock"),
-    row(b"replication", "GetBucketReplication", "PutBucketReplication", "", "DeleteBucketReplication"),
-    row(b"requestPayment", "GetBucketRequestPayment", "PutBucketRequestPayment", "", ""),
-    row(b"session", "CreateSession", "", "", ""),
-    row(b"tagging", "GetBucketTagging", "PutBucketTagging", "", "DeleteBucketTagging"),
-    row(b"uploads", "ListMultipartUploads", "", "", ""),
-    row(b"versioning", "GetBucketVersioning", "PutBucketVersioning", "", ""),
-    row(b"versions", "ListObjectVersions", "", "", ""),
-    row(b"website", "GetBucketWebsite", "PutBucketWebsite", "", "DeleteBucketWebsite"),
-];
-
-/// Sub-resource of an object: GET, PUT, POST, DELETE.
-#[rustfmt::skip]
-const OBJECT: &[Row] = &[
-    row(b"acl", "GetObjectAcl", "PutObjectAcl", "", ""),
-    row(b"attributes", "GetObjectAttributes", "", "", ""),
-    row(b"legal-hold", "GetObjectLegalHold", "PutObjectLegalHold", "", ""),
-    row(b"renameObject", "", "RenameObject", "", ""),
-    row(b"restore", "", "", "RestoreObject", ""),
-    row(b"retention", "GetObjectRetention", "PutObjectRetention", "", ""),
-    row(b"select", "", "", "SelectObjectContent", ""),
-    row(b"tagging", "GetObjectTagging", "PutObjectTagging", "", "DeleteObjectTagging"),
-    row(b"torrent", "GetObjectTorrent", "", "", ""),
-    row(b"uploadId", "ListParts", "UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload"),
-    row(b"uploads", "", "", "CreateMultipartUpload", ""),
-];

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use arrayvec::ArrayVec;
 
 use crate::{
+    error::Rejection,
     sink::Sink,
     uri::{self, Part},
 };
@@ -17,6 +18,15 @@ pub(crate) enum QueryFault {
     /// More than 128 parameters, or 64 KiB of them.
     TooMany,
     Escape,
+}
+
+impl From<QueryFault> for Rejection {
+    fn from(fault: QueryFault) -> Rejection {
+        match fault {
+            QueryFault::TooMany => Rejection::TooManyParameters,
+            QueryFault::Escape => Rejection::InvalidUri,
+        }
+    }
 }
 
 /// What a parameter is to a signature. Names are compared as decoded, those of V4 in any case, so

@@ -25,7 +25,28 @@ pub struct Request<'h, 'a> {
     pub query: &'a [u8],
     /// What the client signed as host where it is not the header's value (`s3_host`).
     pub host: Option<&'a [u8]>,
+    /// What goes to the origin where a rewrite has made it another target.
+    pub rewritten: Option<Target<'a>>,
     pub headers: &'h [Header<'a>],
+}
+
+/// A request target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// Raw bytes before `?`.
+    pub path: &'a [u8],
+    /// Raw bytes after `?`, empty without one.
+    pub query: &'a [u8],
+}
+
+impl<'a> Request<'_, 'a> {
+    /// What goes to the origin, bar the signature.
+    pub fn target(&self) -> Target<'a> {
+        self.rewritten.unwrap_or(Target {
+            path: self.path,
+            query: self.query,
+        })
+    }
 }
 
 /// A header that verification reads, which may occur once only.
@@ -41,11 +62,12 @@ pub(crate) enum Field {
     Date,
     DecodedLength,
     Host,
+    RenameSource,
     Trailer,
 }
 
 impl Field {
-    const COUNT: usize = 11;
+    const COUNT: usize = 12;
 
     /// The one that has a name, in any case.
     #[inline(always)]
@@ -60,6 +82,7 @@ impl Field {
             13 if is(name, b"x-amz-trailer") => Field::Trailer,
             14 if is(name, b"content-length") => Field::ContentLength,
             17 if is(name, b"x-amz-copy-source") => Field::CopySource,
+            19 if is(name, b"x-amz-rename-source") => Field::RenameSource,
             20 if is(name, b"x-amz-content-sha256") => Field::ContentSha256,
             28 if is(name, b"x-amz-decoded-content-length") => Field::DecodedLength,
             _ => return None,
@@ -120,6 +143,16 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn value(&self, field: Field) -> Option<&'a [u8]> {
         self.values[field as usize]
+    }
+
+    /// Whether it is a POST of a form, which may carry its signature in the body.
+    pub(crate) fn is_browser_form(&self, method: &[u8]) -> bool {
+        const TYPE: &[u8] = b"multipart/form-data";
+        let content_type = self.value(Field::ContentType).unwrap_or_default();
+        method == b"POST"
+            && content_type
+                .get(..TYPE.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(TYPE))
     }
 }
 

@@ -10,9 +10,9 @@ use crate::{
     error::Unsignable,
     form::{Post, Signer},
     keys::{Credential, KeyCache, SecretKey, SigningKey},
-    operation::ResourcePath,
     query::Value,
     request::{Header, MAX_HEADERS},
+    resource::ResourcePath,
     scope::{Region, Scope},
     sink::{Counting, Filling, Hashing, Sink},
     uri::{self, Encoding, Part},
@@ -57,6 +57,7 @@ pub fn sign<'a>(
     keys: &'a mut KeyCache,
     now: Timestamp,
 ) -> Result<SignedHead<'a>, Unsignable> {
+    head.check_admitted(verified)?;
     let unchanged = uri::same_path(verified.path, head.path);
     if !unchanged && !uri::is_plain_path(verified.path) {
         return Err(Unsignable::PathChanged);

@@ -3,20 +3,23 @@ use arrayvec::ArrayVec;
 use subtle::ConstantTimeEq;
 
 use crate::{
+    admission::Admission,
     authorization::{Authorization, Buffers, Presigned},
     body::{Body, EMPTY, HashCheck},
     bytes::same,
     canonical::{self, ALGORITHM},
     chunked::{Chain, Checksum, Decoder, Streaming},
     date::{AmzDate, Timestamp},
+    endpoint,
     error::{Malformed, Rejection},
     form::Post,
-    grant::{Claimant, Client, Clients},
+    grant::{Claimant, Client, Clients, Grant},
     keys::{Found, KeyCache},
-    operation::classify,
+    operation::Operation,
     payload::Payload,
-    query::{Parameters, Query, QueryFault, Role},
-    request::{Field, Fields, Request, is_token, must_be_signed},
+    query::{Parameters, Query, Role},
+    request::{Field, Fields, Header, Request, Target, must_be_signed},
+    s3_request::{Parts, S3Request},
     scope::{ClaimedScope, Region, ScopeText},
     sink::{Hashing, Sink},
     uri::{self, Part},
@@ -34,6 +37,10 @@ pub struct Rules {
     pub signature_v2: bool,
     /// Bodies are verified by the hash in their head.
     pub verify_payload: bool,
+    /// First segments of paths that are no buckets: such a request goes nowhere.
+    pub reserved: Vec<Box<[u8]>>,
+    /// Names of the server, in lower case: a host under one of them has a bucket in front.
+    pub endpoints: Vec<Box<[u8]>>,
 }
 
 /// How the request was signed: `$s3_auth`.
@@ -86,7 +93,13 @@ pub struct Refused<'r> {
 pub struct Verified<'r> {
     form: Form,
     access_key: &'r [u8],
+    method: &'r [u8],
     pub(crate) path: &'r [u8],
+    /// What goes out, as it was admitted.
+    target: Target<'r>,
+    operation: Operation,
+    /// `None` for a request of the proxy's own.
+    admission: Option<Admission<'r>>,
     /// Where the path is in its canonical form and the query holds nothing that is kept, the query.
     pub(crate) plain_query: Option<&'r [u8]>,
     /// The client's; `us-east-1` where its form has none.
@@ -130,13 +143,19 @@ impl<'r> Verified<'r> {
     pub(crate) fn of_form(
         access_key: &'r [u8],
         path: &'r [u8],
+        target: Target<'r>,
+        admission: Admission<'r>,
         region: Region,
         post: Box<Post<'r>>,
     ) -> Verified<'r> {
         Verified {
             form: Form::PostPolicy,
             access_key,
+            method: b"POST",
             path,
+            target,
+            operation: Operation::PostObject,
+            admission: Some(admission),
             plain_query: None,
             region,
             lifetime: None,
@@ -163,7 +182,11 @@ impl<'r> Verified<'r> {
         Verified {
             form: Form::V4Header,
             access_key: b"",
+            method: b"",
             path,
+            target: Target { path, query: b"" },
+            operation: Operation::Unknown,
+            admission: None,
             plain_query: None,
             region: Region::US_EAST_1,
             lifetime: None,
@@ -172,6 +195,57 @@ impl<'r> Verified<'r> {
             verify_payload: false,
             upload: None,
             post: None,
+        }
+    }
+
+    /// What the client asks for.
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// For a list of buckets: who must not see all of them.
+    pub fn sees_some_buckets(&self) -> Option<&'r Grant> {
+        let grant = self.admission.and_then(|admission| admission.grant)?;
+        (self.operation == Operation::ListBuckets && grant.is_confined_to_buckets())
+            .then_some(grant)
+    }
+
+    /// Whether a request line is that of the request that was admitted.
+    pub(crate) fn is_admitted(&self, method: &[u8], target: &[u8]) -> bool {
+        let Target { path, query } = self.target;
+        let same_target = match target.split_at_checked(path.len()) {
+            Some((start, [b'?', rest @ ..])) => start == path && rest == query,
+            Some((start, [])) => start == path && query.is_empty(),
+            _ => false,
+        };
+        // nginx makes a GET of a HEAD to fill its cache; the client gets what a HEAD gets.
+        same_target && (method == self.method || method == b"GET" && self.method == b"HEAD")
+    }
+
+    /// Decides once more on a request that goes out otherwise than it was admitted.
+    pub(crate) fn admit<'h>(
+        &self,
+        parts: Parts<'_, '_>,
+        headers: impl Iterator<Item = Header<'h>>,
+    ) -> Result<(), Rejection> {
+        let Some(admission) = self.admission else {
+            return Ok(());
+        };
+        let method = match (self.method, parts.method) {
+            (b"HEAD", b"GET") => b"HEAD",
+            (_, method) => method,
+        };
+        let is_form = self.form == Form::PostPolicy;
+        let request = S3Request::read(Parts {
+            method,
+            is_form,
+            ..parts
+        })?;
+        match is_form {
+            // The fields are those that were admitted.
+            true if uri::same_path(parts.path, self.target.path) => admission.check_name(&request),
+            true => Err(Rejection::AccessDenied),
+            false => admission.check(&request, parts.query, headers),
         }
     }
 
@@ -273,8 +347,8 @@ impl<'r> Verified<'r> {
 /// [`Rejection::ProofInBody`] it is for [`verify_form`](crate::verify_form) to decide.
 pub fn verify<'r>(
     request: &Request<'_, 'r>,
-    clients: &impl Clients,
-    rules: &Rules,
+    clients: &'r impl Clients,
+    rules: &'r Rules,
     keys: &mut KeyCache,
     now: Timestamp,
 ) -> Result<Verified<'r>, Refused<'r>> {
@@ -298,8 +372,8 @@ pub(crate) struct Claim<'r> {
 #[inline(always)]
 fn decide<'r>(
     request: &Request<'_, 'r>,
-    clients: &impl Clients,
-    rules: &Rules,
+    clients: &'r impl Clients,
+    rules: &'r Rules,
     keys: &mut KeyCache,
     now: Timestamp,
     claim: &mut Claim<'r>,
@@ -308,23 +382,32 @@ fn decide<'r>(
     let input = Input::read(request, &mut fields, &mut parameters)?;
     let form = input.form(rules)?;
     claim.form = Some(form);
+    input.check_host(rules)?;
+    let mut rewritten = Parameters::new();
+    let outgoing = input.outgoing(&mut rewritten)?;
+    let query = outgoing.as_ref().unwrap_or(&input.query);
+    let asked = input.asked(query, form)?;
     let proof = match form {
-        Form::V4Header | Form::V4Query => input.v4(form, clients, rules, keys, now, claim)?,
+        Form::V4Header | Form::V4Query => {
+            input.v4(form, &asked, clients, rules, keys, now, claim)?
+        }
         Form::V2Header | Form::V2Query => input.v2(form, clients, rules, now, claim)?,
         Form::PostPolicy => return Err(Rejection::ProofInBody),
         Form::Anonymous if rules.anonymous => input.anonymous()?,
         Form::Anonymous => return Err(Rejection::AccessDenied),
     };
-    if let Some(client) = proof.client
-        && !client.grant.permits(request, &input.query, input.fields)
-    {
-        return Err(Rejection::AccessDenied);
-    }
+    let admission = Admission::new(rules, proof.client.map(|client| &client.grant));
+    admission.check(&asked, query, request.headers.iter().copied())?;
+    let is_plain = input.canonical_path && input.query.is_plain() && outgoing.is_none();
     Ok(Verified {
         form,
         access_key: claim.access_key,
+        method: request.method,
         path: request.path,
-        plain_query: Some(request.query).filter(|_| input.canonical_path && input.query.is_plain()),
+        target: request.target(),
+        operation: asked.operation(),
+        admission: Some(admission),
+        plain_query: Some(request.query).filter(|_| is_plain),
         region: proof.region,
         lifetime: proof.lifetime,
         payload: proof.payload,
@@ -379,13 +462,15 @@ impl<'h, 'r> Input<'h, 'r> {
         fields.read(request.headers)?;
         let canonical_path =
             uri::is_canonical(request.path, Part::Path).ok_or(Rejection::InvalidUri)?;
-        if !request.path.starts_with(b"/") || !is_token(request.method) {
+        // nginx takes the rest of a target after a `#` for no part of it, and sends it all the same.
+        let has_fragment = |text| memchr::memchr(b'#', text).is_some();
+        if !request.path.starts_with(b"/")
+            || has_fragment(request.path)
+            || has_fragment(request.query)
+        {
             return Err(Rejection::InvalidUri);
         }
-        let query = Query::parse(request.query, parameters).map_err(|fault| match fault {
-            QueryFault::TooMany => Rejection::TooManyParameters,
-            QueryFault::Escape => Rejection::InvalidUri,
-        })?;
+        let query = Query::parse(request.query, parameters)?;
         Ok(Input {
             request,
             fields,
@@ -415,7 +500,9 @@ impl<'h, 'r> Input<'h, 'r> {
             [false, true, false, false] => Form::V4Query,
             [false, false, true, false] => Form::V2Header,
             [false, false, false, true] => Form::V2Query,
-            [false, false, false, false] if self.is_browser_form() => Form::PostPolicy,
+            [false, false, false, false] if self.fields.is_browser_form(self.request.method) => {
+                Form::PostPolicy
+            }
             [false, false, false, false] => Form::Anonymous,
             _ => return Err(Rejection::SeveralMechanisms),
         };
@@ -427,19 +514,44 @@ impl<'h, 'r> Input<'h, 'r> {
         }
     }
 
-    /// A POST of a form, which carries its signature in the body.
-    fn is_browser_form(&self) -> bool {
-        const TYPE: &[u8] = b"multipart/form-data";
-        let content_type = self.fields.value(Field::ContentType).unwrap_or_default();
-        self.request.method == b"POST"
-            && content_type
-                .get(..TYPE.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(TYPE))
+    /// Refuses what names its bucket in the host.
+    fn check_host(&self, rules: &Rules) -> Result<(), Rejection> {
+        let host = self.request.host.or(self.fields.value(Field::Host));
+        match endpoint::has_bucket(host.unwrap_or_default(), &rules.endpoints) {
+            true => Err(Rejection::BucketInHost),
+            false => Ok(()),
+        }
     }
 
+    /// The query that goes out where it is not the client's.
+    fn outgoing<'s>(&self, room: &'s mut Parameters) -> Result<Option<Query<'s, 'r>>, Rejection> {
+        let Some(Target { path, query }) = self.request.rewritten else {
+            return Ok(None);
+        };
+        uri::is_canonical(path, Part::Path).ok_or(Rejection::InvalidUri)?;
+        Ok(Some(Query::parse_others(query, room)?))
+    }
+
+    /// What is asked for, by the `query` that goes out.
+    fn asked(&self, query: &Query<'_, 'r>, form: Form) -> Result<S3Request<'r>, Rejection> {
+        S3Request::read(Parts {
+            method: self.request.method,
+            path: self.request.target().path,
+            query,
+            copy_source: self.fields.value(Field::CopySource),
+            rename_source: self.fields.value(Field::RenameSource),
+            is_form: form == Form::PostPolicy,
+        })
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "they are what a verdict depends on"
+    )]
     fn v4<'c>(
         &self,
         form: Form,
+        asked: &S3Request<'_>,
         clients: &'c impl Clients,
         rules: &Rules,
         keys: &mut KeyCache,
@@ -451,7 +563,7 @@ impl<'h, 'r> Input<'h, 'r> {
             Form::V4Query => self.v4_query(&mut buffers, claim)?,
             _ => self.v4_header(claim)?,
         };
-        self.check_scope(&v4, rules)?;
+        check_scope(&v4, asked, rules)?;
         v4.check_time(rules, now)?;
 
         let mut hash = Hashing::default();
@@ -547,26 +659,6 @@ impl<'h, 'r> Input<'h, 'r> {
             payload,
             payload_place,
         })
-    }
-
-    fn check_scope(&self, v4: &V4<'_, '_>, rules: &Rules) -> Result<(), Rejection> {
-        let scope = v4.authorization.scope;
-        if scope.day != v4.date.day() {
-            return Err(v4.malformed(Malformed::ScopeDate));
-        }
-        match check_region(rules, scope) {
-            Err(_) if self.is_us_east_1(scope) => Ok(()),
-            checked => checked,
-        }
-    }
-
-    /// Clients ask in us-east-1 where a bucket is, and which there are.
-    fn is_us_east_1(&self, scope: ClaimedScope<'_>) -> bool {
-        scope.region == b"us-east-1"
-            && matches!(
-                classify(self.request, &self.query, false).name(),
-                "ListBuckets" | "GetBucketLocation"
-            )
     }
 
     /// Puts what the client signed; `false` if a header that it signed is not there.
@@ -801,6 +893,23 @@ struct V2<'a> {
     /// One byte longer than a signature, so that a longer one does not match.
     signature: ArrayVec<u8, 29>,
     date: &'a [u8],
+}
+
+fn check_scope(v4: &V4<'_, '_>, asked: &S3Request<'_>, rules: &Rules) -> Result<(), Rejection> {
+    let scope = v4.authorization.scope;
+    if scope.day != v4.date.day() {
+        return Err(v4.malformed(Malformed::ScopeDate));
+    }
+    // Clients ask in us-east-1 where a bucket is, and which there are.
+    let is_us_east_1 = scope.region == b"us-east-1"
+        && matches!(
+            asked.operation(),
+            Operation::ListBuckets | Operation::GetBucketLocation
+        );
+    match check_region(rules, scope) {
+        Err(_) if is_us_east_1 => Ok(()),
+        checked => checked,
+    }
 }
 
 pub(crate) fn check_region(rules: &Rules, scope: ClaimedScope<'_>) -> Result<(), Rejection> {

@@ -7,6 +7,7 @@ use crate::{
     error::Unsignable,
     query::{Parameters, Query, QueryFault},
     request::{Header, LOW_LINE, MAX_HEADERS, is, is_amz, split_token},
+    s3_request::Parts,
     uri::{self, Part},
     verify::Verified,
 };
@@ -18,6 +19,8 @@ pub struct WireHead<'s, 'a> {
     pub(crate) path: &'a [u8],
     /// The path is in its canonical form as it is.
     pub(crate) canonical_path: bool,
+    /// It asks for the very thing that was admitted.
+    is_admitted: bool,
     /// Without a signature's parameters.
     pub(crate) query: Query<'s, 'a>,
     pub(crate) version: &'a [u8],
@@ -56,6 +59,8 @@ pub(crate) enum Fate {
     Keep,
     /// Kept, and signed.
     Sign,
+    /// Likewise; it names another object.
+    Source,
     /// It delimits the body.
     Length,
     /// Content-Encoding, of which `aws-chunked` may be a part.
@@ -110,6 +115,8 @@ impl Fate {
             14 if is(name, b"content-length") => Fate::Length,
             16 if is(name, b"content-encoding") => Fate::Encoding,
             17 if is(name, b"transfer-encoding") => Fate::Length,
+            17 if is(name, b"x-amz-copy-source") => Fate::Source,
+            19 if is(name, b"x-amz-rename-source") => Fate::Source,
             28 if is(name, b"x-amz-decoded-content-length") => Fate::Framing,
             28 if is(name, b"x-amz-sdk-checksum-algorithm") => Fate::ChecksumAlgorithm,
             11 if is(name, b"content-md5") => Fate::Sign,
@@ -140,25 +147,45 @@ const fn set(fates: &[Fate]) -> Fates {
 impl Body {
     /// Which headers go on the wire as they are.
     fn kept(self) -> Fates {
-        use Fate::{ChecksumAlgorithm, Encoding, Framing, Keep, Length, Sign};
+        use Fate::{ChecksumAlgorithm, Encoding, Framing, Keep, Length, Sign, Source};
         match self {
             Body::Untouched => {
-                const { set(&[Keep, Sign, Length, Encoding, Framing, ChecksumAlgorithm]) }
+                const {
+                    set(&[
+                        Keep,
+                        Sign,
+                        Source,
+                        Length,
+                        Encoding,
+                        Framing,
+                        ChecksumAlgorithm,
+                    ])
+                }
             }
-            Body::Reframed => const { set(&[Keep, Sign, Encoding, Framing, ChecksumAlgorithm]) },
+            Body::Reframed => {
+                const { set(&[Keep, Sign, Source, Encoding, Framing, ChecksumAlgorithm]) }
+            }
             Body::Decoded {
                 checksum_known: true,
-            } => const { set(&[Keep, Sign, ChecksumAlgorithm]) },
+            } => const { set(&[Keep, Sign, Source, ChecksumAlgorithm]) },
             // S3 refuses to hear of a checksum that it does not get.
             Body::Decoded {
                 checksum_known: false,
-            } => const { set(&[Keep, Sign]) },
+            } => const { set(&[Keep, Sign, Source]) },
         }
     }
 
     /// Which of them are signed.
     fn signed(self) -> Fates {
-        self.kept() & const { set(&[Fate::Sign, Fate::Framing, Fate::ChecksumAlgorithm]) }
+        self.kept()
+            & const {
+                set(&[
+                    Fate::Sign,
+                    Fate::Source,
+                    Fate::Framing,
+                    Fate::ChecksumAlgorithm,
+                ])
+            }
     }
 }
 
@@ -190,6 +217,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
             method,
             path: target,
             canonical_path: true,
+            is_admitted: verified.is_admitted(method, target),
             query: Query::NONE,
             version,
             block,
@@ -202,7 +230,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
             Some(path) => head.path = path,
             None => head.read_target(target, &mut room.parameters)?,
         }
-        head.read_lines(&mut room.lines)?;
+        head.read_lines(&mut room.lines, verified.sees_some_buckets().is_some())?;
         head.lines = &room.lines;
         Ok(head)
     }
@@ -238,7 +266,12 @@ impl<'s, 'a> WireHead<'s, 'a> {
         self.method.len() + factor * self.path.len() + self.query.max_len()
     }
 
-    fn read_lines(&mut self, lines: &mut ArrayVec<Line, MAX_HEADERS>) -> Result<(), Unsignable> {
+    /// `is_read`: the answer has to be read on its way, so it must not be encoded.
+    fn read_lines(
+        &mut self,
+        lines: &mut ArrayVec<Line, MAX_HEADERS>,
+        is_read: bool,
+    ) -> Result<(), Unsignable> {
         lines.clear();
         let mut rest = self.block;
         for _ in 0..=MAX_HEADERS {
@@ -247,14 +280,18 @@ impl<'s, 'a> WireHead<'s, 'a> {
                 return self.end_lines(rest);
             };
             let (value, behind) = split_line(value)?;
-            let fate = Fate::of(name, kinds);
+            let fate = match Fate::of(name, kinds) {
+                Fate::Keep if is_read && is(name, b"accept-encoding") => Fate::Drop,
+                fate => fate,
+            };
+            self.is_admitted &= fate != Fate::Source;
             let name_length = u16::try_from(name.len()).map_err(|_| Unsignable::Header)?;
             match fate {
                 _ if name.is_empty() => return Err(Unsignable::Header),
                 Fate::Length if kinds & LOW_LINE == 0 => {
                     self.read_framing(name, value.trim_ascii())?
                 }
-                Fate::Sign | Fate::Framing | Fate::ChecksumAlgorithm => {
+                Fate::Sign | Fate::Source | Fate::Framing | Fate::ChecksumAlgorithm => {
                     self.names_length += name.len() + 1;
                 }
                 Fate::Drop | Fate::Keep | Fate::Length | Fate::Encoding => {}
@@ -310,6 +347,32 @@ impl<'s, 'a> WireHead<'s, 'a> {
             true => Ok(()),
             false => Err(Unsignable::ContentLength),
         }
+    }
+
+    /// Decides once more on a head that asks for another thing than was admitted, or for an object that
+    /// is named in a header.
+    ///
+    /// # Errors
+    /// If it must not go out.
+    pub(crate) fn check_admitted(&self, verified: &Verified<'_>) -> Result<(), Unsignable> {
+        if self.is_admitted {
+            return Ok(());
+        }
+        let source = |name: &[u8]| {
+            let mut headers = self.to_sign(Body::Untouched);
+            headers.find(|header| header.name.eq_ignore_ascii_case(name))
+        };
+        let parts = Parts {
+            method: self.method,
+            path: self.path,
+            query: &self.query,
+            copy_source: source(b"x-amz-copy-source").map(|header| header.value),
+            rename_source: source(b"x-amz-rename-source").map(|header| header.value),
+            is_form: false,
+        };
+        verified
+            .admit(parts, self.to_sign(Body::Untouched))
+            .map_err(|_| Unsignable::NotAdmitted)
     }
 
     /// Content-Length on the wire.

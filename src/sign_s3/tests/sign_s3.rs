@@ -63,6 +63,7 @@ fn send(
         path: path.as_bytes(),
         query: query.as_bytes(),
         host: None,
+        rewritten: None,
         headers: &list,
     };
     let credential = Credential::new(KEY.as_bytes(), SecretKey::new(SECRET.into()));

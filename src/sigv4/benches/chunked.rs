@@ -72,7 +72,13 @@ fn measure(name: &str, upload: &Upload, buffer: usize, ideal: Duration) {
     let head = upload.head();
     let body = upload.body(&head);
     let raw = Raw::new(&head);
-    let verified = verdict(&raw, &Directory::new(&[(KEY, SECRET)]), &rules(), NOW).unwrap();
+    let verified = verdict(
+        &raw,
+        kept(Directory::new(&[(KEY, SECRET)])),
+        kept(rules()),
+        NOW,
+    )
+    .unwrap();
     let wire = head.replacen('\n', " HTTP/1.1\n", 1).replace('\n', "\r\n") + "\r\n";
     let mut room = HeadRoom::default();
     let wire = WireHead::parse(wire.as_bytes(), &verified, &mut room).unwrap();

@@ -7,8 +7,8 @@ use arrayvec::ArrayVec;
 use super::part::PartHead;
 use crate::{
     error::Rejection,
-    operation::ResourcePath,
     request::{Field, Fields, Request, is_amz, is_token},
+    resource::ResourcePath,
     uri::{self, Part},
 };
 
@@ -85,13 +85,14 @@ impl FormDecoder {
     /// If the head shows already that the form must not be let in: nothing in it is signed.
     pub fn new(request: &Request<'_, '_>) -> Result<FormDecoder, Rejection> {
         let fields = Fields::scan(request.headers)?;
-        let path = ResourcePath::of(request.path)
-            .filter(|_| uri::is_canonical(request.path, Part::Path).is_some())
+        let target = request.target();
+        let path = ResourcePath::of(target.path)
+            .filter(|_| uri::is_canonical(target.path, Part::Path).is_some())
             .ok_or(Rejection::InvalidUri)?;
         if path.bucket().is_none() || path.key().is_some() {
             return Err(Rejection::MethodNotAllowed);
         }
-        if !request.query.is_empty() {
+        if !request.query.is_empty() || !target.query.is_empty() {
             return Err(Rejection::UnsignedParameter);
         }
         if request.headers.iter().any(|header| is_amz(header.name)) {

@@ -2,7 +2,7 @@
 use std::borrow::Cow;
 
 use super::decoder::FormDecoder;
-use crate::{error::Rejection, grant};
+use crate::{error::Rejection, grant, request::Header};
 
 /// Bytes of all values once file names are put in.
 const MAX_EXPANDED: usize = 64 << 10;
@@ -78,7 +78,7 @@ impl<'r> FormFields<'r> {
                 return Err(Rejection::RepeatedField);
             }
             // To some servers fields are headers; a copy is no upload.
-            if grant::is_source(field.name) {
+            if grant::names_source(field.name) {
                 return Err(Rejection::InvalidField);
             }
             fields.push(field);
@@ -161,6 +161,17 @@ impl<'r> FormFields<'r> {
             Some(key) if key.len() > MAX_KEY => Err(Rejection::KeyTooLong),
             Some(_) => Ok(()),
         }
+    }
+
+    /// Those that are passed on, as headers would be.
+    pub(super) fn as_headers(&self) -> Vec<Header<'_>> {
+        let passed = self.0.iter().filter(|field| !field.is_of_signature());
+        passed
+            .map(|field| Header {
+                name: field.name,
+                value: &field.value,
+            })
+            .collect()
     }
 
     /// Those that are passed on as they are.

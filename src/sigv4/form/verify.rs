@@ -3,14 +3,16 @@ use super::{
     decoder::FormDecoder, fields::FormFields, policy::Policy, post::Post, stream::FormStream,
 };
 use crate::{
+    admission::Admission,
     canonical::{self, ALGORITHM},
     date::{AmzDate, Timestamp},
     error::{Malformed, Rejection},
-    grant::{Claimant, Client, Clients},
+    grant::{Claimant, Client, Clients, Grant},
     keys::{Found, KeyCache},
-    operation::ResourcePath,
     query::Query,
-    request::{Fields, Request},
+    request::{Request, Target},
+    resource::{ResourcePath, leaves_root},
+    s3_request::{Parts, S3Request},
     scope::{ClaimedScope, Region},
     uri::{self, Part},
     v2,
@@ -22,6 +24,8 @@ use crate::{
 pub struct PendingForm<'r> {
     access_key: &'r [u8],
     path: &'r [u8],
+    target: Target<'r>,
+    admission: Admission<'r>,
     region: Region,
     post: Box<Post<'r>>,
 }
@@ -77,7 +81,14 @@ impl<'r> PendingForm<'r> {
 
     fn let_in(mut self, stored_length: u64) -> Verified<'r> {
         self.post.stored_length = stored_length;
-        Verified::of_form(self.access_key, self.path, self.region, self.post)
+        Verified::of_form(
+            self.access_key,
+            self.path,
+            self.target,
+            self.admission,
+            self.region,
+            self.post,
+        )
     }
 }
 
@@ -91,8 +102,8 @@ pub fn verify_form<'r>(
     request: &Request<'_, 'r>,
     form: &FormDecoder,
     head: &'r [u8],
-    clients: &impl Clients,
-    rules: &Rules,
+    clients: &'r impl Clients,
+    rules: &'r Rules,
     keys: &mut KeyCache,
     now: Timestamp,
 ) -> Result<PendingForm<'r>, Refused<'r>> {
@@ -120,14 +131,14 @@ struct Input<'a, 'h, 'r> {
     request: &'a Request<'h, 'r>,
     form: &'a FormDecoder,
     head: &'r [u8],
-    rules: &'a Rules,
+    rules: &'r Rules,
     now: Timestamp,
 }
 
 impl<'r> Input<'_, '_, 'r> {
     fn decide(
         &self,
-        clients: &impl Clients,
+        clients: &'r impl Clients,
         keys: &mut KeyCache,
         claim: &mut Claim<'r>,
     ) -> Result<PendingForm<'r>, Rejection> {
@@ -150,14 +161,14 @@ impl<'r> Input<'_, '_, 'r> {
         fields.check_values(self.form.boundary())?;
         let bucket = self.bucket()?;
         let length = policy.check(&fields, &bucket)?;
-        let grant = &client.grant;
-        if !grant.permits(self.request, &Query::NONE, &Fields::default()) {
-            return Err(Rejection::AccessDenied);
-        }
+        let admission = Admission::new(self.rules, Some(&client.grant));
+        self.admit(&admission, &client.grant, &fields)?;
         let is_plain = |value: &&[u8]| value.iter().all(|byte| matches!(byte, b' '..=b'~'));
         Ok(PendingForm {
             access_key: claim.access_key,
             path: self.request.path,
+            target: self.request.target(),
+            admission,
             region,
             post: Box::new(Post {
                 bucket,
@@ -172,6 +183,33 @@ impl<'r> Input<'_, '_, 'r> {
                 stored_length: 0,
             }),
         })
+    }
+
+    /// Decides whether the client may store the file under that key.
+    fn admit(
+        &self,
+        admission: &Admission<'_>,
+        grant: &Grant,
+        fields: &FormFields<'_>,
+    ) -> Result<(), Rejection> {
+        let asked = S3Request::read(Parts {
+            method: self.request.method,
+            path: self.request.target().path,
+            query: &Query::NONE,
+            copy_source: None,
+            rename_source: None,
+            is_form: true,
+        })?;
+        admission.check_name(&asked)?;
+        let mut key = Vec::new();
+        uri::put_encoded(&mut key, fields.find("key").unwrap_or_default(), Part::Path);
+        if leaves_root(&key) {
+            return Err(Rejection::InvalidUri);
+        }
+        match grant.permits_form(&asked, &key, &fields.as_headers()) {
+            true => Ok(()),
+            false => Err(Rejection::AccessDenied),
+        }
     }
 
     /// Who signed the policy. The one place that decides how: whatever is there must then verify so.
@@ -258,7 +296,7 @@ impl<'r> Input<'_, '_, 'r> {
     }
 
     fn bucket(&self) -> Result<String, Rejection> {
-        let path = ResourcePath::of(self.request.path).ok_or(Rejection::InvalidUri)?;
+        let path = ResourcePath::of(self.request.target().path).ok_or(Rejection::InvalidUri)?;
         let bucket = uri::decoded(path.raw_bucket(), Part::Path).collect();
         String::from_utf8(bucket).map_err(|_| Rejection::InvalidUri)
     }

@@ -29,9 +29,9 @@ fuzz_target!(|input: &[u8]| {
     let upload = Upload::even(kinds[usize::from(choice % 3)], &payload, 64).with(algorithm);
     let head = upload.head();
     let raw = Raw::new(&head);
-    let clients = Directory::new(&[(KEY, SECRET)]);
+    let (clients, rules) = (Directory::new(&[(KEY, SECRET)]), rules());
     let verified =
-        verdict(&raw, &clients, &rules(), reference::NOW).expect("the head is signed right");
+        verdict(&raw, &clients, &rules, reference::NOW).expect("the head is signed right");
     let mut decoder = verified.body(None).expect("an upload");
 
     let mut handed_out = 0;

@@ -38,7 +38,12 @@ fn origin(framing: Framing) -> Origin {
 }
 
 fn verified<'r>(raw: &Raw<'r>) -> Result<Verified<'r>, Rejection> {
-    verdict(raw, &Directory::new(&[(KEY, SECRET)]), &rules(), NOW)
+    verdict(
+        raw,
+        kept(Directory::new(&[(KEY, SECRET)])),
+        kept(rules()),
+        NOW,
+    )
 }
 
 fn decoder(head: &str) -> Decoder {
@@ -605,8 +610,8 @@ fn at_origin<'r>(raw: &Raw<'r>) -> Verified<'r> {
     };
     verdict(
         raw,
-        &Directory::new(&[(ORIGIN_KEY, ORIGIN_SECRET)]),
-        &rules,
+        kept(Directory::new(&[(ORIGIN_KEY, ORIGIN_SECRET)])),
+        kept(rules),
         NOW,
     )
     .unwrap()

@@ -1,173 +1,105 @@
-//! What a client may do, and which operation, bucket and key a request names.
+//! Which operation, bucket and key a request names.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 
-use common::{
-    reference::{KEY, NOW, SECRET, Sample},
-    *,
-};
+use common::{operations::OPERATIONS, *};
 use sigv4::*;
 
-fn permitted(allow: Allow, buckets: &[&str], sample: &Sample) -> bool {
-    let patterns = buckets
-        .iter()
-        .map(|text| BucketPattern::parse(text.as_bytes()).unwrap());
-    let grant = || Grant {
-        allow,
-        buckets: patterns.clone().collect(),
-    };
-    let ask = |text: String| {
-        let clients = Directory::with_grant(KEY, SECRET, grant());
-        match verdict(&Raw::new(&text), &clients, &rules(), NOW) {
-            Ok(_) => true,
-            Err(Rejection::AccessDenied) => false,
-            Err(other) => panic!("{other}: {text}"),
-        }
-    };
-    let answer = ask(sample.clone().header_form());
-    assert_eq!(answer, ask(sample.clone().query_form()), "in both forms");
-    answer
-}
-
-#[test]
-fn allowed_methods() {
-    let copy = Sample::new("PUT", "/b/k").header("x-amz-copy-source", "b/k2");
-    for (sample, read, write) in [
-        (Sample::new("GET", "/b/k"), true, false),
-        (Sample::new("HEAD", "/b/k"), true, false),
-        (Sample::new("GET", "/"), true, false),
-        (
-            Sample::new("POST", "/b/k?select&select-type=2"),
-            true,
-            false,
-        ),
-        (Sample::new("POST", "/b/k?select&uploads"), false, true),
-        (Sample::new("POST", "/b?select"), false, true),
-        (Sample::new("PUT", "/b/k"), false, true),
-        (Sample::new("DELETE", "/b/k"), false, true),
-        (Sample::new("POST", "/b?delete"), false, true),
-        (Sample::new("PATCH", "/b/k"), false, false),
-        (copy, false, false),
-    ] {
-        assert_eq!(
-            permitted(Allow::Read, &[], &sample),
-            read,
-            "read: {sample:?}"
-        );
-        assert_eq!(
-            permitted(Allow::Write, &[], &sample),
-            write,
-            "write: {sample:?}"
-        );
-        assert!(permitted(Allow::All, &[], &sample), "{sample:?}");
+fn named(request: &str) -> String {
+    match S3Request::of(&Raw::new(request).request()) {
+        Ok(asked) => asked.operation().name().to_owned(),
+        Err(rejection) => rejection.code().to_owned(),
     }
 }
 
+/// As AWS's model has them, with every parameter that they may have, and however they are spelled.
 #[test]
-fn granted_buckets() {
-    let buckets = ["media", "logs-*"];
-    for (target, expected) in [
-        ("/media", true),
-        ("/media/", true),
-        ("/media/../secret/k", true),
-        ("/%6Dedia/k", true),
-        ("/logs-/k", true),
-        ("/logs-2026%2Fk", true),
-        ("/logs/k", false),
-        ("/medi", false),
-        ("/media2/k", false),
-        ("/Media/k", false),
-        ("/", false),
-        ("//media/k", false),
-        ("/%2Fmedia/k", false),
-        ("/secret/k", false),
-    ] {
-        let sample = Sample::new("GET", target);
-        assert_eq!(
-            permitted(Allow::All, &buckets, &sample),
-            expected,
-            "{target}"
-        );
-    }
-    let long = format!("/logs-{}/k", "x".repeat(251));
-    assert!(!permitted(Allow::All, &buckets, &Sample::new("GET", &long)));
-}
-
-#[test]
-fn sources_of_copies() {
-    for (source, expected) in [
-        ("media/k", true),
-        ("/media/k", true),
-        ("%2Fmedia%2Fk", true),
-        ("logs-1/k?versionId=1", true),
-        ("secret/k", false),
-        ("/secret/k", false),
-        ("%2Fsecret%2Fk", false),
-        ("//media/k", false),
-        ("media", false),
-        ("media/", false),
-        ("", false),
-        ("/", false),
-        ("arn:aws:s3:us-east-1:1:accesspoint/media/object/k", false),
-        ("media%00/k", false),
-        ("me%dia/k", false),
-    ] {
-        let copy = |name: &str| Sample::new("PUT", "/media/new").header(name, source);
-        let buckets = ["media", "logs-*"];
-        for name in ["x-amz-copy-source", "X-Amz-Copy_Source"] {
+fn every_operation() {
+    assert_eq!(OPERATIONS.len() + 1, Operation::ALL.len(), "and PostObject");
+    for sent in OPERATIONS {
+        let header = match sent.source {
+            "" => String::new(),
+            source => format!("\nx-amz-{source}-source: b/k"),
+        };
+        let ask = |query: &str| named(&format!("{} {}?{query}{header}", sent.method, sent.path));
+        assert_eq!(ask(sent.query), sent.name);
+        let x_id = format!("{}&x-id={}", sent.query, sent.name);
+        assert_eq!(ask(&x_id), sent.name);
+        let optional = sent.optional.split(' ').filter(|name| !name.is_empty());
+        let all = optional
+            .map(|name| format!("&{name}=x"))
+            .collect::<String>();
+        assert_eq!(ask(&format!("{}{all}", sent.query)), sent.name);
+        let encoded = |text: &str| {
+            text.bytes()
+                .map(|b| format!("%{b:02x}"))
+                .collect::<String>()
+        };
+        let spelled = sent
+            .query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                format!("&{}={}", encoded(name), encoded(value))
+            });
+        assert_eq!(ask(&spelled.collect::<String>()), sent.name);
+        // What is unknown, doubled, or not as it should be, makes another request of it.
+        for bad in [
+            "unheard",
+            "unheard=of",
+            "X-ID=",
+            "x-amz-copy-source=b/k",
+            "x_amz_acl=private",
+        ] {
             assert_eq!(
-                permitted(Allow::All, &buckets, &copy(name)),
-                expected,
-                "{name}: {source}"
+                ask(&format!("{}&{bad}", sent.query)),
+                "Unknown",
+                "{} {bad}",
+                sent.name
             );
+        }
+        for pair in sent.query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let others = sent.query.replace(pair, "");
+            let twice = format!("{others}&{pair}&{name}={value}");
+            assert_eq!(ask(&twice), "Unknown", "{}", sent.name);
+            let other_value = if value.is_empty() { "x" } else { "" };
+            let changed = ask(&format!("{others}&{name}={other_value}"));
             assert!(
-                !permitted(Allow::Write, &[], &copy(name)),
-                "{name}: {source}"
+                changed == "Unknown" || name == "max-directory-buckets",
+                "{changed}"
             );
         }
     }
-    for query in ["x-amz-copy-source=media/k", "X%2DAmz-Copy-Source=media/k"] {
-        let sample = Sample::new("PUT", &format!("/media/new?{query}"));
-        assert!(!permitted(Allow::All, &["*"], &sample), "{query}");
-        assert!(permitted(Allow::All, &[], &sample), "{query}");
+}
+
+/// Two sub-resources at once are not the one nor the other.
+#[test]
+fn sub_resources_exclude_each_other() {
+    for a in OPERATIONS {
+        for b in OPERATIONS
+            .iter()
+            .filter(|b| b.method == a.method && b.path == a.path)
+        {
+            let (one, other) = (flags(a.query), flags(b.query));
+            if one.is_empty() || other.is_empty() || one == other {
+                continue;
+            }
+            let request = format!("{} {}?{}&{}", a.method, a.path, a.query, b.query);
+            assert_eq!(named(&request), "Unknown", "{request}");
+        }
     }
 }
 
-#[test]
-fn patterns() {
-    for (pattern, name, expected) in [
-        ("*", "a", true),
-        ("a*", "a", true),
-        ("a*b", "ab", true),
-        ("a*b", "acb", true),
-        ("a*b", "abc", false),
-        ("ab*ba", "aba", false),
-        ("ab*ba", "abba", true),
-        ("*a*b*", "xaxbx", true),
-        ("*a*b*", "xbxax", false),
-        ("a**b", "ab", true),
-        ("*aab", "aaab", true),
-        ("*ab*ab", "xabab", true),
-        ("*ab*ab", "xab", false),
-    ] {
-        let sample = Sample::new("GET", &format!("/{name}"));
-        assert_eq!(
-            permitted(Allow::All, &[pattern], &sample),
-            expected,
-            "{pattern} {name}"
-        );
-    }
-    // Would take ages with a matcher that goes back.
-    let pattern = "a*".repeat(100);
-    let sample = Sample::new("GET", &format!("/{}b/k", "a".repeat(99)));
-    assert!(!permitted(Allow::All, &[&format!("{pattern}c")], &sample));
-    for invalid in ["", "a/b", "a b", "ü", "a\0"] {
-        assert!(
-            BucketPattern::parse(invalid.as_bytes()).is_none(),
-            "{invalid}"
-        );
-    }
+fn flags(query: &str) -> Vec<&str> {
+    let names = query
+        .split('&')
+        .map(|pair| pair.split('=').next().unwrap_or_default());
+    names
+        .filter(|name| !matches!(*name, "" | "id" | "annotationName" | "select-type"))
+        .collect()
 }
 
 #[test]
@@ -175,8 +107,56 @@ fn operations() {
     for (request, expected) in [
         ("GET /", "ListBuckets"),
         ("GET /?x-id=ListBuckets", "ListBuckets"),
-        ("PUT /", "Unknown"),
-        ("GET //k", "Unknown"),
+        ("GET /?x-id=ListDirectoryBuckets", "ListDirectoryBuckets"),
+        ("GET /?x-id=GetObject", "InvalidRequest"),
+        ("HEAD /", "Unknown"),
+        ("OPTIONS /", "Unknown"),
+        ("PUT /", "MethodNotAllowed"),
+        ("POST /", "MethodNotAllowed"),
+        ("DELETE /", "MethodNotAllowed"),
+        ("POST /?Action=ListUsers", "MethodNotAllowed"),
+        ("PATCH /create-user", "MethodNotAllowed"),
+        ("PATCH /b/k", "MethodNotAllowed"),
+        ("TRACE /b/k", "MethodNotAllowed"),
+        ("PROPFIND /b", "MethodNotAllowed"),
+        ("GET //k", "InvalidURI"),
+        ("GET /%2Fb/k", "InvalidURI"),
+        ("GET /b/../c", "InvalidURI"),
+        ("GET /../b", "InvalidURI"),
+        ("GET /b/a/../c", "GetObject"),
+        ("GET /b?%6Cocation", "GetBucketLocation"),
+        ("GET /b?location&%70olicy", "Unknown"),
+        ("PUT /b?%70olicy", "PutBucketPolicy"),
+        ("POST /b/k?%73elect&select-type=2", "SelectObjectContent"),
+        ("POST /b/k?select&select-type=1&%75ploadId=ID", "Unknown"),
+        ("POST /b/k?select&select-type=2&tagging", "Unknown"),
+        ("POST /b/k?select", "Unknown"),
+        ("GET /b/k?uploadId=", "Unknown"),
+        ("GET /b/k?acl=x", "Unknown"),
+        ("GET /b?list-type=1", "Unknown"),
+        ("GET /b?list-type=%32", "ListObjectsV2"),
+        ("GET /b?prefix=a&prefix=b", "Unknown"),
+        ("GET /b/k?x-amz-checksum-mode=ENABLED", "GetObject"),
+        (
+            "PUT /b/k?x-amz-acl=private&x-amz-sdk-checksum-algorithm=CRC32&x-id=PutObject",
+            "PutObject",
+        ),
+        ("PUT /photo?x-id=PutObject", "InvalidRequest"),
+        ("GET /photo?x-id=GetObject", "InvalidRequest"),
+        ("GET /b/k?x-id=HeadObject", "Unknown"),
+        (
+            "GET /b?lifecycle&x-id=GetBucketLifecycle",
+            "GetBucketLifecycleConfiguration",
+        ),
+        ("PUT /b\nx-amz-copy-source: b/k", "Unknown"),
+        ("PUT /b/k\nx-amz-rename-source: b/k", "Unknown"),
+        ("PUT /b/k?renameObject\nx-amz-copy-source: b/k", "Unknown"),
+        ("PUT /b/k?acl\nx-amz-copy-source: b/k", "Unknown"),
+        (
+            "PUT /b/k\nx-amz-copy-source: b/../../c/k",
+            "InvalidArgument",
+        ),
+        ("PUT /b/k\nx-amz-copy-source: /../c/k", "InvalidArgument"),
         ("GET /b", "ListObjects"),
         ("GET /b/", "ListObjects"),
         ("GET /b?list-type=2&prefix=acl", "ListObjectsV2"),
@@ -192,7 +172,16 @@ fn operations() {
         ("HEAD /b", "HeadBucket"),
         ("PUT /b", "CreateBucket"),
         ("DELETE /b", "DeleteBucket"),
-        ("POST /b", "PostObject"),
+        ("POST /b", "Unknown"),
+        (
+            "POST /b\ncontent-type: Multipart/form-data; boundary=x",
+            "PostObject",
+        ),
+        (
+            "POST /b\ncontent-type: multipart/form-data\nauthorization: AWS4-HMAC-SHA256 x",
+            "Unknown",
+        ),
+        ("POST /b/k\ncontent-type: multipart/form-data", "Unknown"),
         ("POST /b?delete", "DeleteObjects"),
         ("GET /b/k", "GetObject"),
         ("GET /b/k?partNumber=1&versionId=2", "GetObject"),
@@ -217,14 +206,10 @@ fn operations() {
         ("POST /b/k?restore", "RestoreObject"),
         ("POST /b/k", "Unknown"),
         ("OPTIONS /b/k", "Unknown"),
-        ("get /b/k", "Unknown"),
-        ("GET /b/k?%", "Unknown"),
+        ("get /b/k", "MethodNotAllowed"),
+        ("GET /b/k?%", "InvalidURI"),
     ] {
-        assert_eq!(
-            operation(&Raw::new(request).request()).name(),
-            expected,
-            "{request}"
-        );
+        assert_eq!(named(request), expected, "{request}");
     }
 }
 

@@ -18,7 +18,16 @@ const MAY_24: i64 = 1_369_353_600;
 
 fn v4(text: &str) -> Result<(), Rejection> {
     let people = Directory::new(&[(V4_KEY, V4_SECRET)]);
-    verdict(&Raw::new(text), &people, &rules(), MAY_24).map(|_| ())
+    let rules = endpoint(b"examplebucket.s3.amazonaws.com");
+    verdict(&Raw::new(text), &people, &rules, MAY_24).map(|_| ())
+}
+
+/// AWS's examples have their buckets in the host, which is a name of the server then.
+fn endpoint(host: &[u8]) -> Rules {
+    Rules {
+        endpoints: vec![host.into()],
+        ..rules()
+    }
 }
 
 fn v4_header(request_line: &str, headers: &str, signed: &str, hash: &str, signature: &str) {
@@ -149,11 +158,17 @@ fn v2(text: &str, now: i64) -> Result<(), Rejection> {
         "AKIAIOSFODNN7EXAMPLE",
         "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     )]);
+    let raw = Raw::new(text);
+    let host = raw
+        .headers
+        .iter()
+        .find(|header| header.name == b"Host")
+        .unwrap();
     let rules = Rules {
         signature_v2: true,
-        ..rules()
+        ..endpoint(host.value)
     };
-    verdict(&Raw::new(text), &people, &rules, now).map(|_| ())
+    verdict(&raw, &people, &rules, now).map(|_| ())
 }
 
 /// 2007-03-27T19:36:42Z

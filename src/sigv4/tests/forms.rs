@@ -429,14 +429,13 @@ fn stream(
     decoder.finish()?;
     let head = decoder.head().unwrap().to_vec();
     let verify = || {
-        let clients = Directory::new(&[(KEY, SECRET)]);
         let mut keys = KeyCache::new(8);
         verify_form(
             &raw.request(),
             &decoder,
             &head,
-            &clients,
-            &rules(),
+            kept(Directory::new(&[(KEY, SECRET)])),
+            kept(rules()),
             &mut keys,
             Timestamp(NOW),
         )

@@ -42,7 +42,7 @@ fn header_name() -> impl Strategy<Value = String> {
 fn sample() -> impl Strategy<Value = Sample> {
     (
         "(GET|HEAD|PUT|POST|DELETE)",
-        "/([a-z+.]|%[0-9a-fA-F]{2}|[ -~&&[^?% #]]|[à-ü]){0,12}",
+        "/(b([a-z+.]|%[0-9a-fA-F]{2}|[ -~&&[^?% #]]|[à-ü]){0,12})?",
         "([a-cA-C=&+]|%[0-9a-fA-F]{2}|[!-~&&[^%#]]|[à-ü]){0,24}",
         vec((header_name(), "[!-~]{1,3}( {0,2}[!-~]{1,3}){0,2}"), 0..6),
     )
@@ -80,10 +80,14 @@ proptest! {
     fn round_trip(sample in sample(), presigned: bool) {
         let text = if presigned { sample.clone().query_form() } else { sample.clone().header_form() };
         let clients = Directory::new(&[(KEY, SECRET)]);
-        let verified = match verdict(&Raw::new(&text), &clients, &rules(), NOW) {
+        let verified = match verdict(&Raw::new(&text), &clients, kept(rules()), NOW) {
             Ok(verified) => verified,
             // A name made up that is one of a signature.
             Err(Rejection::SeveralMechanisms) => return Ok(()),
+            Err(Rejection::MethodNotAllowed) if sample.path == "/" => return Ok(()),
+            Err(Rejection::InvalidUri) if decode(sample.path.as_bytes(), false).windows(2).any(|pair| pair == b"..") => {
+                return Ok(());
+            }
             Err(other) => return Err(TestCaseError::fail(format!("{other}: {text}"))),
         };
         let head = head_of(&text);
@@ -151,12 +155,11 @@ proptest! {
             .iter()
             .map(|(name, value)| Header { name, value })
             .collect();
-        let request = Request { method: &method, path: &path, query: &query, host: host.as_deref(), headers: &list };
-        let pattern = || vec![BucketPattern::parse(b"a*b").unwrap()];
-        let clients = Directory::with_grant(KEY, SECRET, Grant { allow: Allow::Read, buckets: pattern() });
+        let request = Request { method: &method, path: &path, query: &query, host: host.as_deref(), rewritten: None, headers: &list };
+        let clients = Directory::with_grant(KEY, SECRET, grant("read", "a*b"));
         let rules = Rules { max_skew: skew, region: Region::parse(b"x"), ..open() };
         let mut keys = KeyCache::new(0);
-        let _ = operation(&request);
+        let _ = S3Request::of(&request);
         let _ = explain(&request);
         if let Some(path) = ResourcePath::of(&path) {
             for part in [path.bucket(), path.key()].into_iter().flatten() {
@@ -185,7 +188,7 @@ proptest! {
         middle in prop_oneof![vec(any::<u8>(), 0..100), "([a-zA-Z-]{1,6}: [ -~\r\n]{0,9}\r\n){0,4}".prop_map(String::into_bytes)],
     ) {
         let text = "GET /b/k?acl\nHost: h\n";
-        let verified = verdict(&Raw::new(text), &Directory::new(&[]), &open(), NOW).unwrap();
+        let verified = verdict(&Raw::new(text), kept(Directory::new(&[])), kept(open()), NOW).unwrap();
         let head = [start.as_bytes(), &middle, b"\r\n\r\n"].concat();
         for head in [&head, &middle] {
             for addressing in [Addressing::Path, Addressing::Virtual] {

@@ -163,8 +163,8 @@ pub fn verdict<'r>(
         raw,
         decoder,
         head,
-        &Directory::new(&[(KEY, SECRET)]),
-        &rules(),
+        super::kept(Directory::new(&[(KEY, SECRET)])),
+        super::kept(rules()),
         now,
     )
 }
@@ -173,8 +173,8 @@ pub fn verdict_under<'r>(
     raw: &Raw<'r>,
     decoder: &FormDecoder,
     head: &'r [u8],
-    clients: &Directory,
-    rules: &Rules,
+    clients: &'r Directory,
+    rules: &'r Rules,
     now: i64,
 ) -> Result<Verified<'r>, Rejection> {
     let keys = &mut KeyCache::new(8);

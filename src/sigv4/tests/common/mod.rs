@@ -9,6 +9,7 @@
 )]
 
 pub mod form;
+pub mod operations;
 pub mod reference;
 pub mod upload;
 
@@ -47,8 +48,20 @@ impl Clients for Directory {
     }
 }
 
+/// `allow=` and `buckets=`; empty for none.
+pub fn grant(allow: &str, buckets: &str) -> Grant {
+    let part = |text: &str| (!text.is_empty()).then(|| text.as_bytes().to_vec());
+    let (allow, buckets) = (part(allow), part(buckets));
+    Grant::parse(allow.as_deref(), buckets.as_deref()).unwrap()
+}
+
 pub fn credential(key: &str, secret: &str) -> Credential {
     Credential::new(key.as_bytes(), SecretKey::new(secret.as_bytes().to_vec()))
+}
+
+/// What a verdict goes by, for as long as the verdict may be asked.
+pub fn kept<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
 }
 
 pub fn rules() -> Rules {
@@ -97,6 +110,7 @@ impl<'a> Raw<'a> {
             path: self.path.as_bytes(),
             query: self.query.as_bytes(),
             host: self.host,
+            rewritten: None,
             headers: &self.headers,
         }
     }
@@ -105,8 +119,8 @@ impl<'a> Raw<'a> {
 /// Verifies with a cache of its own.
 pub fn verdict<'r>(
     raw: &Raw<'r>,
-    clients: &Directory,
-    rules: &Rules,
+    clients: &'r Directory,
+    rules: &'r Rules,
     now: i64,
 ) -> Result<Verified<'r>, Rejection> {
     verify(

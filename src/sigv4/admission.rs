@@ -1,0 +1,51 @@
+//! Whether a request whose sender is known may go out: by the rules of its location and its client's
+//! grant. A request is asked for as the client sent it, and again where it goes out as another one.
+use crate::{
+    error::Rejection,
+    grant::Grant,
+    query::Query,
+    request::Header,
+    s3_request::S3Request,
+    uri::{self, Part},
+    verify::Rules,
+};
+
+/// Whose rules and grant a request is under.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Admission<'r> {
+    rules: &'r Rules,
+    /// `None` for a request without a client.
+    pub(crate) grant: Option<&'r Grant>,
+}
+
+impl<'r> Admission<'r> {
+    pub(crate) fn new(rules: &'r Rules, grant: Option<&'r Grant>) -> Admission<'r> {
+        Admission { rules, grant }
+    }
+
+    /// Decides on a request as it goes out. Of a form, the key is decided on by `Grant::permits_form`.
+    pub(crate) fn check<'h>(
+        &self,
+        request: &S3Request<'_>,
+        query: &Query<'_, '_>,
+        headers: impl Iterator<Item = Header<'h>>,
+    ) -> Result<(), Rejection> {
+        self.check_name(request)?;
+        match self.grant {
+            Some(grant) if !grant.permits(request, query, headers) => Err(Rejection::AccessDenied),
+            _ => Ok(()),
+        }
+    }
+
+    /// Names that stand for something else at origins, as their administration.
+    pub(crate) fn check_name(&self, request: &S3Request<'_>) -> Result<(), Rejection> {
+        let bucket = request.path.raw_bucket();
+        let mut reserved = self.rules.reserved.iter();
+        let is_reserved =
+            reserved.any(|name| uri::decoded(bucket, Part::Path).eq(name.iter().copied()));
+        match is_reserved {
+            true => Err(Rejection::ReservedName),
+            false => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! The names in a request: bucket and key in its path, and the object that it copies from.
+use crate::{
+    sink::{Counting, Filling},
+    uri::{self, Part},
+};
+
+/// Bucket and key of a raw path. Both are parts of it as sent; [`Encoded`] writes them in canonical
+/// form.
+#[derive(Debug, Clone, Copy)]
+pub struct ResourcePath<'a> {
+    bucket: &'a [u8],
+    key: &'a [u8],
+}
+
+impl<'a> ResourcePath<'a> {
+    /// `None` where the path does not begin with `/`.
+    pub fn of(path: &'a [u8]) -> Option<ResourcePath<'a>> {
+        let (bucket, key) = split_segment(path.strip_prefix(b"/")?);
+        let key = key.unwrap_or_default();
+        Some(ResourcePath { bucket, key })
+    }
+
+    /// The first segment; `None` where the service itself is meant.
+    pub fn bucket(&self) -> Option<Encoded<'a>> {
+        (!self.bucket.is_empty()).then_some(Encoded(self.bucket))
+    }
+
+    /// Everything after the bucket's slash; `None` where the bucket itself is meant.
+    pub fn key(&self) -> Option<Encoded<'a>> {
+        (!self.key.is_empty()).then_some(Encoded(self.key))
+    }
+
+    pub(crate) fn raw_bucket(&self) -> &'a [u8] {
+        self.bucket
+    }
+
+    pub(crate) fn raw_key(&self) -> &'a [u8] {
+        self.key
+    }
+
+    /// Whether the path stays in its bucket, also for a server that resolves it like a file's.
+    pub(crate) fn stays_in_bucket(&self) -> bool {
+        // Only a path of the service has no bucket.
+        if self.bucket.is_empty() {
+            return self.key.is_empty();
+        }
+        !is_relative(self.bucket) && !leaves_root(self.key)
+    }
+}
+
+/// Part of a path, to be written in canonical percent-encoding.
+#[derive(Debug, Clone, Copy)]
+pub struct Encoded<'a>(&'a [u8]);
+
+impl Encoded<'_> {
+    /// Bytes that `write` fills.
+    #[allow(clippy::len_without_is_empty, reason = "an empty part is None")]
+    pub fn len(&self) -> usize {
+        let mut count = Counting::default();
+        uri::put_canonical(&mut count, self.0, Part::Path);
+        count.0
+    }
+
+    /// Writes it to the beginning of `out`, as far as there is room.
+    pub fn write(&self, out: &mut [u8]) {
+        uri::put_canonical(&mut Filling::new(out), self.0, Part::Path);
+    }
+}
+
+/// An object named in `x-amz-copy-source` or `x-amz-rename-source`: `[/]bucket/key[?versionId=ID]`,
+/// percent-encoded. Its parts are as sent.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html#API_CopyObject_RequestSyntax>
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SourceObject<'a> {
+    pub(crate) bucket: &'a [u8],
+    pub(crate) key: &'a [u8],
+}
+
+impl<'a> SourceObject<'a> {
+    /// `None` where two servers could read it differently, or where it is an ARN.
+    pub(crate) fn parse(source: &'a [u8]) -> Option<SourceObject<'a>> {
+        if source
+            .iter()
+            .any(|&byte| byte == b'#' || byte.is_ascii_control())
+        {
+            return None;
+        }
+        let (path, version) = split_query(source);
+        if version.is_some_and(|version| {
+            !version.starts_with(b"versionId=") || version.iter().any(|byte| b"&?".contains(byte))
+        }) {
+            return None;
+        }
+        let (first, rest) = split_segment(path);
+        let (bucket, key) = match (first, rest) {
+            // With one slash in front; after two, URL parsers take the next segment for a host.
+            (b"", Some(rest)) => split_segment(rest),
+            named => named,
+        };
+        let key = key.filter(|key| !key.is_empty())?;
+        let is_name = uri::decoded(bucket, Part::Path).all(is_bucket_byte);
+        (is_name && !bucket.is_empty() && !is_relative(bucket))
+            .then_some(SourceObject { bucket, key })
+    }
+
+    /// Whether a source, readable or not, stays in the bucket that it names.
+    pub(crate) fn stays_in_bucket(source: &[u8]) -> bool {
+        let (mut rest, _) = split_query(source);
+        loop {
+            match split_segment(rest) {
+                (b"", Some(tail)) => rest = tail,
+                (bucket, key) => {
+                    return !is_relative(bucket) && !leaves_root(key.unwrap_or_default());
+                }
+            }
+        }
+    }
+}
+
+/// A byte that names of buckets have.
+pub(crate) fn is_bucket_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')
+}
+
+/// Whether there is a segment `..` in a raw key.
+pub(crate) fn has_parent_segment(key: &[u8]) -> bool {
+    let mut found = false;
+    visit_segments(key, |segment| found |= segment == Segment::Parent);
+    found
+}
+
+/// Whether there are at some point more `..` than segments before them. AWS's rule:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html> (relative path elements)
+pub(crate) fn leaves_root(key: &[u8]) -> bool {
+    let mut depth = 0_usize;
+    let mut leaves = false;
+    visit_segments(key, |segment| match segment {
+        Segment::Name => depth += 1,
+        Segment::Parent if depth == 0 => leaves = true,
+        Segment::Parent => depth -= 1,
+        Segment::Nothing => {}
+    });
+    leaves
+}
+
+/// Whether a raw segment is `.` or `..`.
+fn is_relative(segment: &[u8]) -> bool {
+    uri::decoded(segment, Part::Path).eq(*b".") || uri::decoded(segment, Part::Path).eq(*b"..")
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Segment {
+    Name,
+    /// `..`
+    Parent,
+    /// `.` or empty.
+    Nothing,
+}
+
+/// Shows the segments of a raw path. A backslash separates too, as it does on Windows.
+fn visit_segments(path: &[u8], mut visit: impl FnMut(Segment)) {
+    // Most keys have no two dots in a row, and nothing that is encoded.
+    if !path.windows(2).any(|pair| pair == b"..") && memchr::memchr(b'%', path).is_none() {
+        return visit(Segment::Name);
+    }
+    let (mut length, mut dots) = (0_usize, 0_usize);
+    let mut end = |length: usize, dots: usize| {
+        visit(match (length, dots) {
+            (0, _) | (1, 1) => Segment::Nothing,
+            (2, 2) => Segment::Parent,
+            _ => Segment::Name,
+        });
+    };
+    for byte in uri::decoded(path, Part::Path) {
+        if matches!(byte, b'/' | b'\\') {
+            end(length, dots);
+            (length, dots) = (0, 0);
+        } else {
+            length += 1;
+            dots += usize::from(byte == b'.');
+        }
+    }
+    end(length, dots);
+}
+
+/// Splits a raw path after its first segment; `None` where there is no slash.
+fn split_segment(path: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let mut decoder = uri::decoded(path, Part::Path);
+    loop {
+        let before = decoder.rest();
+        match decoder.next() {
+            None => return (path, None),
+            Some(b'/') => {
+                let segment = path.get(..path.len() - before.len());
+                return (segment.unwrap_or_default(), Some(decoder.rest()));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn split_query(source: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr(b'?', source) {
+        Some(at) => {
+            let (path, query) = source.split_at(at);
+            (path, query.get(1..))
+        }
+        None => (source, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// AWS's examples, and each way to spell a dot or a slash.
+    #[test]
+    fn relative_path_elements() {
+        for (key, leaves) in [
+            ("videos/2014/overview-final.wmv", false),
+            ("videos/2014/../../video1.wmv", false),
+            ("videos/../../video1.wmv", true),
+            ("videos/../../2014/overview-final.wmv", true),
+            ("..", true),
+            ("../k", true),
+            ("a/..", false),
+            ("a/../..", true),
+            ("a//../..", true),
+            ("a/./../..", true),
+            ("...", false),
+            ("..a/b", false),
+            (".", false),
+            ("%2e%2E/k", true),
+            ("%2e./k", true),
+            ("a%2f..%2f..", true),
+            ("a/%2e/..%2f../k", true),
+            ("..\\k", true),
+            ("..%5Ck", true),
+            ("a/b\\..\\..\\..", true),
+            ("%252e%252e/k", false),
+        ] {
+            assert_eq!(leaves_root(key.as_bytes()), leaves, "{key}");
+            let path = format!("/bucket/{key}");
+            let path = ResourcePath::of(path.as_bytes()).map(|path| path.stays_in_bucket());
+            assert_eq!(path, Some(!leaves), "{key}");
+            for source in [
+                format!("bucket/{key}"),
+                format!("/bucket/{key}?versionId=x"),
+            ] {
+                assert_eq!(
+                    SourceObject::stays_in_bucket(source.as_bytes()),
+                    !leaves,
+                    "{source}"
+                );
+            }
+        }
+        for path in [
+            "/..",
+            "/../b/k",
+            "/.",
+            "/./b/k",
+            "/%2e%2e/b",
+            "//b/k",
+            "/%2Fb/k",
+        ] {
+            let path = ResourcePath::of(path.as_bytes());
+            assert!(
+                !path.unwrap_or_else(|| unreachable!()).stays_in_bucket(),
+                "{path:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn sources() {
+        let parse = |source: &'static str| {
+            let source = SourceObject::parse(source.as_bytes())?;
+            Some((source.bucket, source.key))
+        };
+        let is = Some((b"mine".as_slice(), b"k".as_slice()));
+        for source in [
+            "mine/k",
+            "/mine/k",
+            "%2Fmine/k",
+            "mine%2fk",
+            "mine/k?versionId=a%26b",
+        ] {
+            assert_eq!(parse(source), is, "{source}");
+        }
+        assert_eq!(parse("%6dine/k").map(|(_, key)| key), Some(b"k".as_slice()));
+        for source in [
+            "",
+            "/",
+            "mine",
+            "mine/",
+            "/mine/",
+            "//mine/k",
+            "/%2Fmine/k",
+            "mine/k?x=y",
+            "mine/k?",
+            "mine/k?versionId=a&x",
+            "mine/k?versionId=a?b",
+            "mine/k#f",
+            "http://mine/k",
+            "../k",
+            "arn:aws:s3:us-east-1:123456789012:accesspoint/mine/object/k",
+            "mine\n/k",
+            "mi ne/k",
+        ] {
+            assert_eq!(parse(source), None, "{source}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What a request asks of S3, read once: grants, variables, rules of regions and caches all go by it.
+use crate::{
+    error::Rejection,
+    operation::{Level, Method, Operation},
+    parameter::{AmzHeader, Name, ParameterSet, S3Parameter, Value},
+    query::{Parameters, Query},
+    request::{Field, Fields, Request, Target},
+    resource::{Encoded, ResourcePath, SourceObject},
+    uri::{self, Part},
+};
+
+/// What a request asks of S3, with path-style addressing.
+#[derive(Debug, Clone, Copy)]
+pub struct S3Request<'a> {
+    operation: Operation,
+    pub(crate) path: ResourcePath<'a>,
+    /// The raw value of `prefix`.
+    pub(crate) prefix: Option<&'a [u8]>,
+}
+
+/// The parts of a request that say what it asks.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts<'p, 'a> {
+    pub(crate) method: &'p [u8],
+    pub(crate) path: &'a [u8],
+    pub(crate) query: &'p Query<'p, 'a>,
+    pub(crate) copy_source: Option<&'a [u8]>,
+    pub(crate) rename_source: Option<&'a [u8]>,
+    /// It is a browser's form, with its signature in it.
+    pub(crate) is_form: bool,
+}
+
+impl<'a> S3Request<'a> {
+    /// Reads a request as it goes to the origin, whoever sent it; whether it may be done is not asked.
+    ///
+    /// # Errors
+    /// If it is no request of S3.
+    pub fn of(request: &Request<'_, 'a>) -> Result<S3Request<'a>, Rejection> {
+        let Target { path, query } = request.target();
+        let mut room = Parameters::new();
+        let query = Query::parse(query, &mut room)?;
+        let fields = Fields::scan(request.headers)?;
+        let is_form = fields.is_browser_form(request.method)
+            && fields.value(Field::Authorization).is_none()
+            && query.is_plain();
+        S3Request::read(Parts {
+            method: request.method,
+            path,
+            query: &query,
+            copy_source: fields.value(Field::CopySource),
+            rename_source: fields.value(Field::RenameSource),
+            is_form,
+        })
+    }
+
+    pub(crate) fn read(parts: Parts<'_, 'a>) -> Result<S3Request<'a>, Rejection> {
+        let method = Method::parse(parts.method).ok_or(Rejection::MethodNotAllowed)?;
+        let path = ResourcePath::of(parts.path)
+            .filter(ResourcePath::stays_in_bucket)
+            .ok_or(Rejection::InvalidUri)?;
+        let sources = [parts.copy_source, parts.rename_source];
+        if !sources
+            .into_iter()
+            .flatten()
+            .all(SourceObject::stays_in_bucket)
+        {
+            return Err(Rejection::InvalidSource);
+        }
+        let level = match (path.raw_bucket(), path.raw_key()) {
+            (b"", _) => Level::Service,
+            (b"WriteGetObjectResponse", b"") => Level::Response,
+            (_, b"") if parts.is_form => Level::Form,
+            (_, b"") => Level::Bucket,
+            _ => match sources {
+                [None, None] => Level::Object,
+                [Some(_), _] => Level::Copy,
+                [None, Some(_)] => Level::Rename,
+            },
+        };
+        // What services take there, as account management, is not S3.
+        if level == Level::Service
+            && !matches!(method, Method::Get | Method::Head | Method::Options)
+        {
+            return Err(Rejection::MethodNotAllowed);
+        }
+        let mut request = S3Request {
+            operation: Operation::Unknown,
+            path,
+            prefix: None,
+        };
+        let mut parameters = ParameterSet::default();
+        // A source of neither a copy nor a move, or of both.
+        let mut is_known = match level {
+            Level::Copy => parts.rename_source.is_none(),
+            Level::Object | Level::Rename => true,
+            _ => sources == [None, None],
+        };
+        let mut x_id = None;
+        for (name, value) in parts.query.others() {
+            match Name::of(name) {
+                Name::Known(parameter) => {
+                    is_known &= parameters.insert(parameter);
+                    let value = value.unwrap_or_default();
+                    is_known &= match parameter.value() {
+                        Value::Absent => value.is_empty(),
+                        Value::Present => !value.is_empty(),
+                        Value::Two => uri::decoded(value, Part::Query).eq(*b"2"),
+                        Value::Any => true,
+                    };
+                    match parameter {
+                        S3Parameter::Prefix => request.prefix = Some(value),
+                        S3Parameter::XId => x_id = Some(value),
+                        _ => {}
+                    }
+                }
+                Name::Header(AmzHeader::Source) | Name::Unknown => is_known = false,
+                Name::Header(_) => {}
+            }
+        }
+        if is_known {
+            request.operation = Operation::of(level, method, parameters);
+        }
+        if let Some(value) = x_id {
+            request.check_x_id(value, level)?;
+        }
+        Ok(request)
+    }
+
+    /// Compares what the client's SDK calls the operation.
+    fn check_x_id(&mut self, value: &[u8], level: Level) -> Result<(), Rejection> {
+        let is = |name: &str| uri::decoded(value, Part::Query).eq(name.bytes());
+        if self.operation == Operation::ListBuckets && is("ListDirectoryBuckets") {
+            self.operation = Operation::ListDirectoryBuckets;
+        }
+        if self.operation.names().any(is) {
+            return Ok(());
+        }
+        self.operation = Operation::Unknown;
+        let named = Operation::ALL.iter().find(|operation| is(operation.name()));
+        match named {
+            Some(named) if named.is_of_object() && level != Level::Object => {
+                Err(Rejection::BucketInHost)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// `None` where the service itself is meant.
+    pub fn bucket(&self) -> Option<Encoded<'a>> {
+        self.path.bucket()
+    }
+
+    /// `None` where a bucket or the service is meant.
+    pub fn key(&self) -> Option<Encoded<'a>> {
+        self.path.key()
+    }
+}
