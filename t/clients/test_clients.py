@@ -85,11 +85,9 @@ def test_every_operation_on_odd_keys(site, client, tmp_path):
 
 
 def test_keys_no_file_system_holds_reach_it_well_signed(sites, tmp_path):
-    keys = [key for key in SEGMENTS if key != ".."]  # over that one s3s-fs drops the connection
-
     def scenario(s3):
         done = [("create bucket", "", attempt(s3.create_bucket, BUCKET))]
-        for key in keys:
+        for key in SEGMENTS:
             done += [(call.__name__, key, attempt(call, BUCKET, key)) for call in (s3.get, s3.head)]
         return done
 
@@ -152,7 +150,7 @@ def test_command_line(site, client, variant, tmp_path):
         assert {(name, what) for step, name, what in proxied if step == "file"} == {(key, body_of(key)) for key in keys}
 
 
-@pytest.mark.parametrize("key", ["a//b", "/lead", "a/../b", "../up"])
+@pytest.mark.parametrize("key", ["a//b", "/lead", "a/../b", "a/b/../../up"])
 def test_empty_and_dot_segments_from_the_aws_cli(sites, key, tmp_path):
     def scenario(s3):
         s3.create_bucket(BUCKET, sites["swift"].origin.credentials.region)
