@@ -7,6 +7,7 @@ pub(crate) mod body;
 pub(crate) mod conf;
 pub(crate) mod memory;
 pub(crate) mod output;
+pub(crate) mod persistence;
 pub(crate) mod probe;
 pub(crate) mod request;
 pub(crate) mod shim;

@@ -16,3 +16,5 @@ pub(crate) mod log;
 pub(crate) mod output;
 /// A peer was picked: sign for it.
 pub(crate) mod peer;
+/// The head of an answer is sent: may the connection be used again?
+pub(crate) mod persistence;

@@ -132,6 +132,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
             return ERROR;
         }
         cf.note_sign_time();
+        ffi::persistence::hook();
         ffi::request::hook_header_filter();
         ffi::body::hook();
         match cf.hook_upstreams().and_then(|()| status::declare(cf)) {

@@ -481,6 +481,8 @@ impl<'r> Request<'r> {
     pub(crate) fn answer_instead(self, status: ngx_int_t) -> ngx_int_t {
         // SAFETY: a header filter's request, whose answer's head has not been sent.
         unsafe {
+            // nginx closes the connection then.
+            s3_shim_no_keepalive(self.as_ptr());
             let module = ptr::from_ref(module()).cast_mut();
             ngx_http_filter_finalize_request(self.as_ptr(), module, status)
         }

@@ -119,6 +119,78 @@ s3_shim_is_reading_body(ngx_http_request_t *r)
 }
 
 
+/*
+ * Is a part of the announced body still to be read from the connection?
+ * Streams of HTTP/2 and HTTP/3 have an end of their own.
+ */
+ngx_uint_t
+s3_shim_has_unread_body(ngx_http_request_t *r)
+{
+    ngx_http_request_body_t  *rb;
+
+    if (r->http_version >= NGX_HTTP_VERSION_20
+        || (r->headers_in.content_length_n <= 0 && !r->headers_in.chunked))
+    {
+        return 0;
+    }
+
+    rb = r->request_body;
+
+    if (rb == NULL) {
+        return 1;
+    }
+
+    /* one without a handler keeps count of chunks that are discarded */
+
+    if (rb->post_handler == NULL) {
+        return r->headers_in.content_length_n != 0;
+    }
+
+    return rb->rest != 0 || r->reading_body;
+}
+
+
+ngx_uint_t
+s3_shim_is_discarding(ngx_http_request_t *r)
+{
+    return r->discard_body;
+}
+
+
+/*
+ * Does the client expect to be told to go on before it sends the body? nginx
+ * marks an expectation as dealt with whether it has said so or not, but it is
+ * the first thing that is sent.
+ */
+ngx_uint_t
+s3_shim_awaits_continue(ngx_http_request_t *r)
+{
+    return r->headers_in.expect && r->connection->sent == 0;
+}
+
+
+/*
+ * The connection is closed for writing as soon as the answer is sent, and
+ * lingers. Where nginx were left to discard the body, it would wait for all of
+ * it before that.
+ */
+void
+s3_shim_close_after_answer(ngx_http_request_t *r)
+{
+    if (r->discard_body) {
+        r->discard_body = 0;
+        r->count--;
+
+        if (r->read_event_handler == ngx_http_discarded_request_body_handler) {
+            r->read_event_handler = ngx_http_block_reading;
+        }
+    }
+
+    r->keepalive = 0;
+    r->lingering_close = 1;
+}
+
+
 /* Does the location forward bodies while it reads them? */
 ngx_uint_t
 s3_shim_streams_bodies(ngx_http_upstream_conf_t *conf)

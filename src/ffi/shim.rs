@@ -28,6 +28,10 @@ unsafe extern "C" {
     pub(super) fn s3_shim_is_unbuffered(r: *mut ngx_http_request_t) -> ngx_uint_t;
     pub(super) fn s3_shim_set_unbuffered(r: *mut ngx_http_request_t);
     pub(super) fn s3_shim_is_reading_body(r: *mut ngx_http_request_t) -> ngx_uint_t;
+    pub(super) fn s3_shim_has_unread_body(r: *mut ngx_http_request_t) -> ngx_uint_t;
+    pub(super) fn s3_shim_is_discarding(r: *mut ngx_http_request_t) -> ngx_uint_t;
+    pub(super) fn s3_shim_awaits_continue(r: *mut ngx_http_request_t) -> ngx_uint_t;
+    pub(super) fn s3_shim_close_after_answer(r: *mut ngx_http_request_t);
     pub(super) fn s3_shim_streams_bodies(conf: *mut ngx_http_upstream_conf_t) -> ngx_uint_t;
     pub(super) fn s3_shim_pause_reading(r: *mut ngx_http_request_t);
     pub(super) fn s3_shim_resume_unbuffered(

@@ -1,0 +1,25 @@
+//! Whether the client's connection persists after an answer (RFC 9112 section 9.3). The next request
+//! begins where the body of this one ends. Where nobody reads on to that end, or the client will not
+//! send the rest, nginx would take the next request for that rest; behind a balancer that shares its
+//! connections, another client's.
+
+use crate::ffi::request::Request;
+
+/// To be called before the head of the answer is sent, which tells the client.
+pub(crate) fn decide(request: Request<'_>) {
+    if !request.is_main() || !request.has_unread_body() {
+        return;
+    }
+    let is_withheld = request.awaits_continue();
+    // nginx closes such a connection in the end, but its answer says that it persists. What other
+    // locations have in mind for their bodies is not known here.
+    let is_abandoned = !request.is_discarding_body() && is_concerned(request);
+    if is_withheld || is_abandoned {
+        request.close_after_answer();
+    }
+}
+
+/// Whether the request is one that is verified, wherever it was led since.
+fn is_concerned(request: Request<'_>) -> bool {
+    request.location_conf().is_resign() || request.context().is_some()
+}
