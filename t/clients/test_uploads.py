@@ -24,6 +24,7 @@ FILES = {
     "large": os.urandom((3 << 20) + 7),
     "parts": os.urandom((12 << 20) + 1),  # for each client more than it sends in one piece
 }
+READER = Credentials("AKIDREADER", "readerSecret", CLIENT.region)
 BUFFERING = {"buffered": "", "unbuffered": "proxy_request_buffering off;"}
 
 HASH = "a SHA-256"
@@ -82,6 +83,7 @@ class Doors:
             "log_format uploads '$server_port $s3_operation $http_x_amz_content_sha256 $status';",
             f"access_log {self.log} uploads;",
             f"s3_client {CLIENT.access_key} secret_key={CLIENT.secret_key};",
+            f"s3_client {READER.access_key} secret_key={READER.secret_key} allow=read;",
             f"ssl_certificate {folder}/server.crt; ssl_certificate_key {folder}/server.key;",
         ]
         for number, (name, framing) in enumerate(self.framings.items()):
@@ -248,6 +250,22 @@ def test_nothing_but_a_verified_head_is_answered_100(buffering, scheme, origins,
         with pytest.raises(S3Error, match="SignatureDoesNotMatch"):
             put(Credentials(CLIENT.access_key, "another", CLIENT.region))
         assert "NOT sending request body" in caplog.text
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("buffering", BUFFERING)
+def test_a_rejected_upload_does_not_take_the_next_request_with_it(origins, doors, buffering, scheme, tmp_path):
+    """The body that is announced is withheld, and what comes next may not be taken for it."""
+    with Bucket(origins["s3s"]) as direct:
+        direct.put(BUCKET, "key", FILES["small"])
+        reader = doors.open(Boto3, "s3s", buffering, scheme, tmp_path, READER)
+        for name in ("small", "large"):
+            with pytest.raises(S3Error, match="AccessDenied"):
+                reader.put(BUCKET, "another", FILES[name])
+            assert reader.get(BUCKET, "key") == FILES["small"]
+            with pytest.raises(S3Error, match="AccessDenied"):
+                reader.put(BUCKET, "another", io.BytesIO(FILES[name]))
+            assert reader.list(BUCKET) == (["key"], [])
 
 
 @pytest.mark.parametrize("buffering", BUFFERING)
