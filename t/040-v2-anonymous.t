@@ -298,3 +298,12 @@ GET /bucket?prefix=a&delimiter=/&max-keys=2&marker=b
 --- more_headers eval: h2(path => '/bucket')
 --- passed: A
 --- response_body_like: line GET /bucket\?delimiter=%2F&marker=b&max-keys=2&prefix=a HTTP
+
+=== TEST 36: V2: a value whose signature is that of two parameters as well
+--- config
+$TEST_NGINX_V2
+--- request eval: ['GET /bucket/key?acl=x&versionId=1', 'GET /bucket/key?acl=x%26versionId=1', 'GET ' . q2(query => 'acl=x%26versionId=1'), 'GET ' . q2(query => 'response-content-disposition=a%26b')]
+--- more_headers eval: [(h2(query => 'acl=x&versionId=1')) x 2, '', '']
+--- error_code eval: [200, 400, 400, 200]
+--- response_body_like eval
+['verified yes', ('<Code>InvalidArgument</Code><Message>Signature Version 2 cannot tell') x 2, 'verified yes']

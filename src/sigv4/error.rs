@@ -16,6 +16,8 @@ pub enum Rejection {
     UnsignedHeaders,
     /// A V2 signature does not cover this query parameter.
     UnsignedParameter,
+    /// A V2 signature of this query parameter is that of two others as well.
+    AmbiguousParameter,
     /// Neither `x-amz-date` nor `Date`, or not readable.
     MissingDate,
     /// A presigned request after its end.
@@ -278,6 +280,11 @@ impl Rejection {
                 "AccessDenied",
                 403,
                 "There were query parameters present in the request which were not signed",
+            ),
+            Rejection::AmbiguousParameter => (
+                "InvalidArgument",
+                400,
+                "Signature Version 2 cannot tell this query parameter from two. Please use AWS4-HMAC-SHA256.",
             ),
             Rejection::MissingDate => (
                 "AccessDenied",

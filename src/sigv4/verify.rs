@@ -747,6 +747,9 @@ impl<'h, 'r> Input<'h, 'r> {
         {
             return Err(Rejection::UnsignedParameter);
         }
+        if v2::is_ambiguous(&self.query) {
+            return Err(Rejection::AmbiguousParameter);
+        }
         let claimant = Claimant::find(clients, &v2.access_key);
         let to_sign = v2::ToSign {
             method: self.request.method,
