@@ -41,6 +41,10 @@ impl fmt::Debug for SecretKey {
     }
 }
 
+/// The longest access key, in bytes:
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_Credentials.html>
+pub const MAX_ACCESS_KEY: usize = 128;
+
 /// An access key with its secret; each has an identity of its own in the process, by which signing
 /// keys are cached. A clone keeps the identity.
 #[derive(Debug, Clone)]
@@ -59,6 +63,15 @@ impl Credential {
             access_key: access_key.into(),
             secret,
         }
+    }
+
+    /// Whether a name can be an access key in each form of signing: in a header it stands before a
+    /// comma, and percent-encoded in a query it must fit the room for a credential.
+    pub fn is_access_key(name: &[u8]) -> bool {
+        (1..=MAX_ACCESS_KEY).contains(&name.len())
+            && name
+                .iter()
+                .all(|byte| byte.is_ascii_graphic() && *byte != b',')
     }
 
     pub fn access_key(&self) -> &[u8] {

@@ -49,7 +49,7 @@ pub use crate::{
     error::{Malformed, Rejection, Unsignable},
     form::{FormDecoder, FormStream, PendingForm, Tail, verify_form},
     grant::{Client, Clients, Grant, GrantFault},
-    keys::{Credential, KeyCache, SecretKey},
+    keys::{Credential, KeyCache, MAX_ACCESS_KEY, SecretKey},
     operation::Operation,
     presign::{Presign, Unpresignable},
     request::{Header, Headers, MAX_HEADERS, Request, Target},

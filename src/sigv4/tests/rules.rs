@@ -4,10 +4,13 @@
 
 mod common;
 
+use base64ct::{Base64, Encoding};
 use common::{
     reference::{EMPTY, KEY, NOW, SECRET, Sample},
     *,
 };
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
 use sigv4::*;
 
 fn clients() -> Directory {
@@ -773,4 +776,44 @@ fn signature_v2() {
         ask("GET /b/k\nHost: h\nAuthorization: AWS nocolon\n"),
         MALFORMED
     );
+}
+
+/// Each key that a client may be given is accepted in each form, whatever its bytes and its length.
+#[test]
+fn access_keys() {
+    let printable = (b'!'..=b'~').map(char::from).filter(|byte| *byte != ',');
+    let mut keys: Vec<String> = printable.map(|byte| format!("A{byte}{byte}")).collect();
+    keys.extend([MAX_ACCESS_KEY, 1].map(|length| "/".repeat(length)));
+    let longest_region = "r".repeat(64);
+    for key in &keys {
+        assert!(Credential::is_access_key(key.as_bytes()), "{key}");
+        let clients = Directory::new(&[(key, SECRET)]);
+        let sample = Sample {
+            key: key.clone(),
+            region: longest_region.clone(),
+            ..Sample::new("GET", "/b/k")
+        };
+        let mut mac = Hmac::<Sha1>::new_from_slice(SECRET.as_bytes()).unwrap();
+        mac.update(b"GET\n\n\nFri, 02 Jan 2026 03:04:05 GMT\n/b/k");
+        let signature = Base64::encode_string(&mac.finalize().into_bytes());
+        let v2_header = format!(
+            "GET /b/k\nHost: h\nDate: Fri, 02 Jan 2026 03:04:05 GMT\nAuthorization: AWS {key}:{signature}\n"
+        );
+        for (text, form) in [
+            (sample.clone().header_form(), Form::V4Header),
+            (sample.query_form(), Form::V4Query),
+            (v2_header, Form::V2Header),
+            (v2_query(key, 60), Form::V2Query),
+        ] {
+            let rules = v2_rules();
+            let answer = verdict(&Raw::new(&text), &clients, &rules, NOW);
+            assert_eq!(answer.map(|verified| verified.form()), Ok(form), "{text}");
+        }
+    }
+    let other = (0..=255).filter(|byte| !(b'!'..=b'~').contains(byte) || *byte == b',');
+    for key in other.map(|byte| [b'A', byte]) {
+        assert!(!Credential::is_access_key(&key), "{}", key.escape_ascii());
+    }
+    assert!(!Credential::is_access_key(b""));
+    assert!(!Credential::is_access_key(&[b'A'; MAX_ACCESS_KEY + 1]));
 }
