@@ -84,7 +84,7 @@ refuse_placeholder() { # NAME
     esac
 }
 
-# The next two set $value to what nginx.conf says for that key.
+# The next three set $value to what nginx.conf says for that key.
 access_key() { # NAME
     require "$1"
     # In a header it stands between a "=" and a "/", with commas behind.
@@ -96,10 +96,24 @@ access_key() { # NAME
 
 secret() { # NAME
     require "$1"
+    refuse_control
+    name_source "$1"
+}
+
+# It is sent in a header.
+token() { # NAME
+    require "$1"
+    refuse_control
+    case $value in
+        *[!!-~]*) die "$named has a character that no session token has: use ASCII without spaces" ;;
+    esac
+    name_source "$1"
+}
+
+refuse_control() {
     case $value in
         *[[:cntrl:]]*) die "$named has a line break or another control character: remove it" ;;
     esac
-    name_source "$1"
 }
 
 name_source() { # NAME
@@ -139,7 +153,7 @@ time_span() { # NAME DEFAULT
 }
 
 region() { # NAME
-    of_characters "$1" '' 'A-Za-z0-9-' 'a region: write letters, digits and dashes, as us-east-1'
+    of_characters "$1" '' 'A-Za-z0-9._-' 'a region: write letters, digits, dashes, dots and underscores, as us-east-1'
     [ ${#value} -le 64 ] || die "$1 is not a region: write at most 64 characters"
 }
 
@@ -226,7 +240,7 @@ add_origin() { # PREFIX
     parameters="$parameters secret_key=$value"
     read_variable "$1_SESSION_TOKEN"
     if [ -n "$named" ]; then
-        secret "$1_SESSION_TOKEN"
+        token "$1_SESSION_TOKEN"
         parameters="$parameters session_token=$value"
     fi
 

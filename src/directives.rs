@@ -1,5 +1,8 @@
 //! The directives: the table, and how each line is read. Defaults are in `conf`.
 
+mod host;
+mod value;
+
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::offset_of;
 use std::ptr;
@@ -64,7 +67,7 @@ pub(crate) static mut COMMANDS: [ngx_command_t; 17] = [
     slot(
         c"s3_host",
         NGX_CONF_TAKE1,
-        ngx_http_set_complex_value_slot,
+        set_host,
         offset_of!(LocationConf, host),
     ),
     slot(c"s3_region", NGX_CONF_TAKE1, set_region, 0),
@@ -130,6 +133,30 @@ setters! {
     set_healthz: read_healthz;
 }
 
+/// `s3_host VALUE`: checked here, kept by nginx's own setter.
+unsafe extern "C" fn set_host(
+    cf: *mut ngx_conf_t,
+    command: *mut ngx_command_t,
+    conf: *mut c_void,
+) -> *mut c_char {
+    guarded(ngx::core::NGX_CONF_ERROR as *mut c_char, || {
+        // SAFETY: nginx reads a directive of this module's, whose place in `conf` is the command's.
+        unsafe {
+            let Some(line) = Conf::from_ptr(cf) else {
+                return ngx::core::NGX_CONF_ERROR as *mut c_char;
+            };
+            let host = line.word(1);
+            if !host::may_be_host(host) {
+                return line.refuse(&format!(
+                    "\"s3_host {}\" is not a host: write NAME or NAME:PORT, without scheme and path",
+                    host.escape_ascii()
+                ));
+            }
+            ngx_http_set_complex_value_slot(cf, command, conf)
+        }
+    })
+}
+
 /// # Safety
 /// `cf` and `conf` are what nginx handed to a setter whose configuration is `C`.
 unsafe fn read_line<C>(
@@ -153,7 +180,7 @@ unsafe fn read_line<C>(
 /// `s3_client KEY secret_key=V [allow=CLASS|OPERATION,...] [buckets=BUCKET[/KEY],...]`
 fn read_client(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
     let words = cf.args();
-    let access_key = cf.value("\"s3_client\" access key", words[1], 0)?;
+    let access_key = value::read_access_key(cf, "\"s3_client\" access key", words[1], 0)?;
     let named = format!("\"s3_client {}\"", access_key.escape_ascii());
 
     let mut params = Params::new(cf, &named, &words[2..]);
@@ -250,9 +277,9 @@ fn read_origin(
     words: &[ngx_str_t],
 ) -> Result<OriginLine, String> {
     let mut params = Params::new(cf, named, words);
-    let access_key = params.value("access_key")?;
+    let access_key = params.access_key("access_key")?;
     let secret = params.value("secret_key")?;
-    let session_token = params.value("session_token")?;
+    let session_token = params.token("session_token")?;
     let region = params.text("region")?;
     let host = params.text("host")?;
     let addressing = params.text("addressing")?;
@@ -267,21 +294,16 @@ fn read_origin(
         session_token: session_token.map(|token| SecretKey::new(token.to_vec())),
         region: region
             .map(|name| {
-                parse_region(name).ok_or_else(|| {
-                    format!(
-                        "{named}: \"region={}\" is not a region: write a name of at most 64 \
-                         letters, digits and dashes",
-                        name.escape_ascii()
-                    )
-                })
+                parse_region(name)
+                    .ok_or_else(|| format!("{named}: \"region={}\" {NO_REGION}", name.escape_ascii()))
             })
             .transpose()?,
         host: host
             .map(|host| {
-                let is_plain = |c: &u8| c.is_ascii_alphanumeric() || b"-._:[]".contains(c);
-                if host.is_empty() || !host.iter().all(is_plain) {
+                if !host::is_host(host) {
                     return Err(format!(
-                        "{named}: \"host={}\" is not a host name: write NAME or NAME:PORT",
+                        "{named}: \"host={}\" is not a host: write NAME or NAME:PORT, without scheme \
+                         and path",
                         host.escape_ascii()
                     ));
                 }
@@ -318,8 +340,7 @@ fn read_region(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
         b"any" => RegionRule::Any,
         name => RegionRule::Only(parse_region(name).ok_or_else(|| {
             format!(
-                "\"s3_region {}\" is not a region: write a name of at most 64 letters, digits and \
-                 dashes, or \"any\"",
+                "\"s3_region {}\" {NO_REGION}, or \"any\"",
                 name.escape_ascii()
             )
         })?),
@@ -327,9 +348,15 @@ fn read_region(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
     set_once(&mut conf.region, rule, "s3_region")
 }
 
+const NO_REGION: &str =
+    "is not a region: write a name of at most 64 letters, digits, dashes, dots and underscores";
+
 fn parse_region(name: &[u8]) -> Option<Region> {
     Region::parse(name).filter(|_| !name.is_empty())
 }
+
+/// A day, in seconds: no clock is that wrong.
+const LONG_SKEW: i64 = 86_400;
 
 /// `s3_max_skew TIME`
 fn read_max_skew(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
@@ -342,6 +369,13 @@ fn read_max_skew(conf: &mut LocationConf, cf: Conf) -> Result<(), String> {
                 cf.word(1).escape_ascii()
             )
         })?;
+    if seconds > LONG_SKEW {
+        cf.warn(&format!(
+            "\"s3_max_skew {}\" lets whoever overhears a request send it again for that long: write at \
+             most \"1d\"",
+            cf.word(1).escape_ascii()
+        ));
+    }
     set_once(&mut conf.max_skew, seconds, "s3_max_skew")
 }
 
@@ -583,11 +617,27 @@ impl<'a> Params<'a> {
 
     /// A value that may be a secret.
     fn value(&mut self, name: &'static str) -> Result<Option<Value>, String> {
+        self.read(name, value::read)
+    }
+
+    fn access_key(&mut self, name: &'static str) -> Result<Option<Value>, String> {
+        self.read(name, value::read_access_key)
+    }
+
+    fn token(&mut self, name: &'static str) -> Result<Option<Value>, String> {
+        self.read(name, value::read_token)
+    }
+
+    fn read(
+        &mut self,
+        name: &'static str,
+        read: fn(Conf, &str, ngx_str_t, usize) -> Result<Value, String>,
+    ) -> Result<Option<Value>, String> {
         let Some(word) = self.take(name)? else {
             return Ok(None);
         };
         let named = format!("{} \"{name}=\"", self.named);
-        self.cf.value(&named, word, name.len() + 1).map(Some)
+        read(self.cf, &named, word, name.len() + 1).map(Some)
     }
 
     fn text<'w>(&mut self, name: &'static str) -> Result<Option<&'w [u8]>, String> {

@@ -218,7 +218,8 @@ my @refused = (
         . 'to all origins: choose one, or start an image for each'],
     [{ %two, SERVERB_BACKUP => 'on' }, 'SERVERB_BACKUP is on, as with all origins: leave one that is none'],
     [{ %two, SERVERB_BACKUP => 'maybe' }, 'SERVERB_BACKUP is neither on nor off: write one of the two'],
-    [{ %one, AWS_REGION => 'us_east_1' }, 'AWS_REGION is not a region: write letters, digits and dashes, as us-east-1'],
+    [{ %one, AWS_REGION => 'us/east-1' },
+        'AWS_REGION is not a region: write letters, digits, dashes, dots and underscores, as us-east-1'],
     [{ %one, S3_REGION => 'x' x 65 }, 'S3_REGION is not a region: write at most 64 characters'],
     [{ %one, S3_ERRORS => 'json' }, 'S3_ERRORS is none of these: s3 s3proxy'],
     [{ %one, S3_MAX_SKEW => 'long' }, 'S3_MAX_SKEW is not a time: write one as 15m or 30s'],
@@ -235,6 +236,8 @@ my @refused = (
     (map { [{ %one, ORIGIN_SECRET_KEY => $_ },
         'ORIGIN_SECRET_KEY has a line break or another control character: remove it'] } "a\n", "a\tb", "\r", "\x7f"),
     [{ %one, ORIGIN_SESSION_TOKEN => "a\nb" }, 'ORIGIN_SESSION_TOKEN has a line break or another control character: remove it'],
+    (map { [{ %one, ORIGIN_SESSION_TOKEN => $_ },
+        'ORIGIN_SESSION_TOKEN has a character that no session token has: use ASCII without spaces'] } 'a b', "a\x{c3}\x{bc}"),
 );
 for (@refused) {
     my ($env, $line) = @$_;
@@ -297,7 +300,7 @@ running('odd keys in a file', { %odd_one, CLIENT_SECRET_KEY_FILE => "$dir/secret
 
 my %says = (
     S3_ANONYMOUS => [yes => 's3_anonymous on;'], S3_SIGNATURE_V2 => [1 => 's3_signature_v2 on;'],
-    S3_ERRORS => [s3proxy => 's3_errors s3proxy;'], S3_REGION => ['eu-1' => 's3_region eu-1;'],
+    S3_ERRORS => [s3proxy => 's3_errors s3proxy;'], S3_REGION => ['eu_1.a' => 's3_region eu_1.a;'],
     S3_HOST => ['s3.mydomain.com:8443' => 's3_host s3.mydomain.com:8443;'], S3_MAX_SKEW => ['1h' => 's3_max_skew 1h;'],
     S3_VERIFY_PAYLOAD => [on => 's3_verify_payload on;'], S3_DEBUG_ERRORS => [true => 's3_debug_errors on;'],
     S3_HEALTH_CHECK => ['bucket=media interval=2s' => 's3_health_check bucket=media interval=2s;'],
@@ -305,12 +308,12 @@ my %says = (
     S3_STATUS_ALLOW => ['10.0.0.0/8, fd00::/8' => 'allow 10.0.0.0/8; allow fd00::/8; deny all;'],
     S3_SHUTDOWN_TIMEOUT => ['2h' => 'worker_shutdown_timeout 2h;'], S3_ACCESS_LOG => [off => 'access_log off;'],
     S3_LOG_LEVEL => [info => 'error_log stderr info;'], ORIGIN_SESSION_TOKEN => [t => 'session_token=env:ORIGIN_SESSION_TOKEN'],
-    ORIGIN_ADDRESSING => [virtual => 'addressing=virtual'], ORIGIN_FRAMING => [decode => 'framing=decode'],
+    ORIGIN_ADDRESSING => [virtual => 'addressing=virtual', ORIGIN_DOMAIN => 'localhost'], ORIGIN_FRAMING => [decode => 'framing=decode'],
 );
 my %usual = map { $_ => 1 } split /(?<=;) /, conf({%one}) =~ s/\s+/ /gr;
 for my $name (sort keys %says) {
-    my ($value, $line) = @{ $says{$name} };
-    ok(index(conf({ %one, $name => $value }) =~ s/\s+/ /gr, $line) >= 0, "$name=$value");
+    my ($value, $line, %more) = @{ $says{$name} };
+    ok(index(conf({ %one, %more, $name => $value }) =~ s/\s+/ /gr, $line) >= 0, "$name=$value");
     ok(!$usual{$line}, 'which is not the default');
 }
 like(conf({ %one, S3_HEALTH_CHECK => 'off' }), qr/return 200 '\{"status":"ok"\}'/, 'without checks /healthz is well');

@@ -2,15 +2,15 @@
 
 use std::ffi::{CStr, OsStr, c_char, c_void};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
 
 use ngx::core::{NGX_CONF_ERROR, Pool};
 use ngx::ffi::{
-    NGX_LOG_EMERG, ngx_array_push, ngx_array_t, ngx_command_t, ngx_conf_full_name, ngx_conf_t,
-    ngx_cycle_t, ngx_http_add_variable, ngx_http_compile_complex_value,
+    NGX_LOG_EMERG, NGX_LOG_WARN, ngx_array_push, ngx_array_t, ngx_command_t, ngx_conf_full_name,
+    ngx_conf_t, ngx_cycle_t, ngx_http_add_variable, ngx_http_compile_complex_value,
     ngx_http_compile_complex_value_t, ngx_http_complex_value_t, ngx_http_conf_ctx_t,
     ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t, ngx_http_core_module,
     ngx_http_core_srv_conf_t, ngx_http_get_variable_pt, ngx_http_handler_pt, ngx_http_module,
@@ -76,6 +76,11 @@ impl Conf {
     }
 
     /// The directive's arguments, its name first.
+    /// Logs what is likely to be a mistake.
+    pub(crate) fn warn(self, what: &str) {
+        ngx::ngx_conf_log_error!(NGX_LOG_WARN, self.0.as_ptr(), "{what}");
+    }
+
     pub(crate) fn args(&self) -> &[ngx_str_t] {
         // SAFETY: while a directive is read, nginx keeps its words there.
         unsafe {
@@ -110,57 +115,40 @@ impl Conf {
         u64::try_from(unsafe { ngx_parse_time(&mut word, 0) }).ok()
     }
 
-    /// Overwrites a secret in nginx's copy of the configuration.
-    fn wipe(self, arg: ngx_str_t) {
-        // SAFETY: words are nginx's own copies, writable until the configuration is gone.
-        unsafe { std::slice::from_raw_parts_mut(arg.data, arg.len).zeroize() }
-    }
-
-    /// A value: a literal, `env:NAME`, or `file:PATH` (its first line). `name` is the parameter's,
-    /// for errors; a literal is wiped from nginx's memory.
-    pub(crate) fn value(self, name: &str, arg: ngx_str_t, prefix: usize) -> Result<Value, String> {
-        // SAFETY: a word of the directive.
-        let text = &unsafe { bytes(arg) }[prefix..];
-        let value = if let Some(variable) = text.strip_prefix(b"env:") {
-            std::env::var_os(OsStr::from_bytes(variable))
-                .map(|v| Zeroizing::new(v.into_encoded_bytes()))
-                .ok_or_else(|| {
-                    format!(
-                        "{name}: the environment variable \"{0}\" is not set: \
-                         set \"{0}\" for nginx's master process, or write \"file:PATH\"",
-                        variable.escape_ascii()
-                    )
-                })?
-        } else if let Some(path) = text.strip_prefix(b"file:") {
-            self.first_line(path)
-                .map_err(|why| format!("{name}: {why}"))?
-        } else {
-            let literal = Zeroizing::new(text.to_vec());
-            self.wipe(ngx_str_t {
-                len: text.len(),
-                data: text.as_ptr().cast_mut(),
-            });
-            literal
-        };
-        if value.is_empty() {
-            return Err(format!(
-                "{name} is empty: give it a value, \"env:NAME\" or \"file:PATH\""
-            ));
+    /// Overwrites what follows the first `prefix` bytes of a word, a secret, in nginx's copy of the
+    /// configuration.
+    pub(crate) fn wipe(self, word: ngx_str_t, prefix: usize) {
+        if prefix >= word.len || word.data.is_null() {
+            return;
         }
-        Ok(value)
+        // SAFETY: words are nginx's own copies, writable until the configuration is gone.
+        unsafe {
+            std::slice::from_raw_parts_mut(word.data.add(prefix), word.len - prefix).zeroize();
+        }
     }
 
-    fn first_line(self, path: &[u8]) -> Result<Value, String> {
+    /// The first line of a file, without its end.
+    pub(crate) fn first_line(self, path: &[u8]) -> Result<Value, String> {
         let path = self.full_path(path);
         let shown = path.display();
         let file = File::open(&path).map_err(|e| {
             format!("cannot read \"{shown}\": {e}: make it readable for nginx's master process")
         })?;
-        let mut line = Zeroizing::new(Vec::with_capacity(MAX_SECRET as usize));
-        BufReader::new(file.take(MAX_SECRET))
-            .read_until(b'\n', &mut line)
+        // Room enough, or what was read so far would stay behind elsewhere.
+        let mut line = Zeroizing::new(Vec::with_capacity(MAX_SECRET as usize + 1));
+        file.take(MAX_SECRET + 1)
+            .read_to_end(&mut line)
             .map_err(|e| format!("cannot read \"{shown}\": {e}"))?;
-        while line.last().is_some_and(|c| matches!(c, b'\n' | b'\r')) {
+        let end = line.iter().position(|c| *c == b'\n');
+        let end = end.unwrap_or(line.len());
+        if end as u64 > MAX_SECRET {
+            return Err(format!(
+                "the first line of \"{shown}\" is longer than {MAX_SECRET} bytes: write the path of \
+                 a file that begins with the value"
+            ));
+        }
+        line.truncate(end);
+        while line.last() == Some(&b'\r') {
             line.pop();
         }
         Ok(line)

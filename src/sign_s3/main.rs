@@ -106,6 +106,11 @@ impl Command {
             .try_into()
             .map_err(|_| "expecting ENDPOINT KEY SECRET BUCKET OBJECT")?;
         let access_key = value_of("the access key", access_key)?;
+        if !Credential::is_access_key(&access_key) {
+            return Err(
+                "the access key is not ASCII without spaces and commas, or too long".into(),
+            );
+        }
         let secret = value_of("the secret key", secret)?;
         Ok(Some(Command {
             version,
@@ -175,10 +180,16 @@ fn value_of(what: &str, argument: OsString) -> Result<Zeroizing<Vec<u8>>, String
     } else {
         argument.into_vec()
     };
-    match value.is_empty() {
-        true => Err(format!("{what} is empty")),
-        false => Ok(Zeroizing::new(value)),
+    let value = Zeroizing::new(value);
+    if value.is_empty() {
+        return Err(format!("{what} is empty"));
     }
+    if value.iter().any(u8::is_ascii_control) {
+        return Err(format!(
+            "{what} has a line break or another control character"
+        ));
+    }
+    Ok(value)
 }
 
 /// Scheme with its slashes, and the host as HTTP clients send it: without the scheme's own port.

@@ -245,6 +245,14 @@ fn usage_errors_say_what_is_wrong() {
             ["http://h", "", SECRET, "bucket", "key"],
             "access key is empty",
         ),
+        (
+            ["http://h", "AKID,x", SECRET, "bucket", "key"],
+            "the access key is not",
+        ),
+        (
+            ["http://h", KEY, "secret\n", "bucket", "key"],
+            "the secret key has a line break",
+        ),
         (["http://h", KEY, SECRET, "a/b", "key"], "bucket"),
     ] {
         let output = run(&operands);
