@@ -54,7 +54,9 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("ngx_http_upstream_state_t", &["status"]),
     ("ngx_http_core_srv_conf_t", &["server_names"]),
     ("ngx_http_server_name_t", &["name"]),
-    ("ngx_http_upstream_conf_t", &["upstream"]),
+    ("ngx_http_upstream_conf_t", &["upstream", "connect_timeout"]),
+    ("ngx_http_upstream_main_conf_t", &["upstreams"]),
+    ("ngx_http_upstream_server_t", &["name"]),
     (
         "ngx_http_upstream_srv_conf_t",
         &["peer", "srv_conf", "servers", "flags", "host", "port"],
@@ -91,6 +93,15 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("ngx_buf_t", &["pos", "last", "start", "end"]),
     ("ngx_chain_t", &["buf", "next"]),
     ("ngx_http_core_loc_conf_t", &["name", "handler"]),
+    (
+        "ngx_http_conf_ctx_t",
+        &["main_conf", "srv_conf", "loc_conf"],
+    ),
+    ("ngx_module_t", &["ctx_index", "name", "ctx", "commands"]),
+    ("ngx_command_t", &["name", "set", "offset"]),
+    ("ngx_array_t", &["elts", "nelts", "size", "nalloc"]),
+    ("ngx_keyval_t", &["key"]),
+    ("ngx_http_complex_value_t", &["value"]),
     ("ngx_http_core_main_conf_t", &["phases", "variables"]),
 ];
 

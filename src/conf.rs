@@ -1,5 +1,7 @@
 //! The typed configuration: what the directives say, its defaults and how levels merge.
 
+mod pass;
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -11,7 +13,9 @@ use sigv4::{
 };
 
 use crate::checks::{Checks, MAX_PEERS};
+use crate::conf::pass::OwnLines;
 use crate::ffi::conf::{Level, Pass, Tls};
+use crate::ffi::proxy::ProxyPlaces;
 use crate::ffi::upstream::{Hooked, Upstream};
 use crate::ffi::workspace::Workspaces;
 use crate::status::Status;
@@ -25,6 +29,8 @@ pub(crate) struct MainConf {
     /// Sorted by upstream.
     pub(crate) upstreams: Vec<Hooked>,
     pub(crate) passes: Vec<crate::ffi::conf::PassHandler>,
+    /// None where `proxy_*` directives cannot be read.
+    pub(crate) proxy: Option<ProxyPlaces>,
     pub(crate) checks: Checks,
     /// `$s3_sign_time` is in use, or `s3_status`, which counts it.
     pub(crate) sign_time: Cell<bool>,
@@ -75,6 +81,7 @@ impl Default for MainConf {
             workspaces: Workspaces::default(),
             upstreams: Vec::new(),
             passes: Vec::new(),
+            proxy: None,
             checks: Checks::default(),
             sign_time: Cell::new(false),
             wants_status: Cell::new(false),
@@ -127,7 +134,7 @@ impl OriginLine {
             }
             None => without_default_port(server).into(),
         };
-        Ok(NamedOrigin {
+        let named = NamedOrigin {
             server: server.into(),
             id,
             origin: sigv4::Origin {
@@ -138,7 +145,16 @@ impl OriginLine {
                 addressing: self.addressing,
                 framing: self.framing,
             },
-        })
+        };
+        if self.addressing == Addressing::Virtual && !pass::takes_virtual_hosts(&named) {
+            return Err(format!(
+                "\"s3_origin\" of \"{}\": \"addressing=virtual\" puts buckets before the host, and \
+                 \"{}\" is an address: add \"host=NAME\", or write \"addressing=path\"",
+                server.escape_ascii(),
+                named.origin.host.escape_ascii()
+            ));
+        }
+        Ok(named)
     }
 }
 
@@ -352,7 +368,10 @@ pub(crate) enum Healthz {
 /// One location's settings. Flags are set by nginx's own setter and -1 until then; what is unset is
 /// inherited or defaulted by `merge`.
 pub(crate) struct LocationConf {
+    /// Stays -1 where no level says it.
     pub(crate) resign: ngx_flag_t,
+    /// `s3_resign off` is here, or in a location around this one.
+    off_in_location: bool,
     pub(crate) anonymous: ngx_flag_t,
     pub(crate) signature_v2: ngx_flag_t,
     pub(crate) verify_payload: ngx_flag_t,
@@ -381,6 +400,7 @@ impl Default for LocationConf {
     fn default() -> LocationConf {
         LocationConf {
             resign: UNSET,
+            off_in_location: false,
             anonymous: UNSET,
             signature_v2: UNSET,
             verify_payload: UNSET,
@@ -462,7 +482,14 @@ impl LocationConf {
             self.healthz = Some(healthz.resolve(level)?);
             self.resign = 0;
         }
-        inherit_flag(&mut self.resign, outer.resign);
+        let own = OwnLines::of(self);
+        self.off_in_location = match self.resign {
+            UNSET => outer.off_in_location,
+            resign => resign == 0 && level.is_location(),
+        };
+        if self.resign == UNSET {
+            self.resign = outer.resign;
+        }
         inherit_flag(&mut self.anonymous, outer.anonymous);
         inherit_flag(&mut self.signature_v2, outer.signature_v2);
         inherit_flag(&mut self.verify_payload, outer.verify_payload);
@@ -492,14 +519,20 @@ impl LocationConf {
             },
         };
         if self.is_resign() {
-            self.check(level)
+            self.check(&own, level)
         } else {
-            Ok(())
+            self.check_unsigned(&own, level)
         }
     }
 
+    /// Whether requests may go from here to an upstream with `s3_origin` lines as they are: someone
+    /// has said so.
+    pub(crate) fn lets_unsigned_out(&self) -> bool {
+        self.resign == 0
+    }
+
     /// `s3_resign on`: can every request that gets here be verified and signed?
-    fn check(&mut self, level: &Level) -> Result<(), String> {
+    fn check(&mut self, own: &OwnLines, level: &Level) -> Result<(), String> {
         let place = level.name().escape_ascii();
         let upstream = match level.pass() {
             Pass::None => return Ok(()),
@@ -526,7 +559,8 @@ impl LocationConf {
         }
         self.upstream = Some(upstream);
         self.streams_bodies = level.streams_bodies();
-        self.check_origin(level, &place.to_string(), upstream)
+        self.check_origin(level, &place.to_string(), upstream)?;
+        self.check_signed(own, level, upstream)
     }
 
     /// `s3_status` and `s3_healthz`: for people and their tools, which sign nothing.

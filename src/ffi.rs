@@ -9,6 +9,7 @@ pub(crate) mod memory;
 pub(crate) mod output;
 pub(crate) mod persistence;
 pub(crate) mod probe;
+pub(crate) mod proxy;
 pub(crate) mod request;
 pub(crate) mod shim;
 pub(crate) mod upstream;

@@ -82,6 +82,7 @@ unsafe extern "C" fn init_main_conf(cf: *mut ngx_conf_t, conf: *mut c_void) -> *
         let (cf, conf) = unsafe { (Conf::from_ptr(cf), conf.cast::<MainConf>().as_mut()) };
         if let (Some(cf), Some(conf)) = (cf, conf) {
             conf.passes = cf.learn_passes();
+            conf.proxy = cf.learn_proxy();
         }
         ptr::null_mut()
     })

@@ -15,6 +15,14 @@ my $nginx  = $ENV{TEST_NGINX_BINARY};
 my $module = (split ' ', $ENV{TEST_NGINX_LOAD_MODULES})[-1];
 my $dir    = tempdir(CLEANUP => 1);
 mkdir "$dir/logs";
+my $with = `$nginx -V 2>&1`;
+my $tls  = $with =~ /--with-http_ssl_module/;
+
+my ($version) = $with =~ m{/(\d+\.\d+\.\d+)};
+my $since = sub {
+    my ($here, $there) = map { sprintf '%03d%03d%03d', split /\./ } $version, $_[0];
+    return $here ge $there;
+};
 
 my %files = (
     line  => "secret\n",         crlf  => "secret\r\nmore\n", lf    => "sec\rret\n", nul => "sec\0ret\n",
@@ -41,6 +49,7 @@ my $up     = "upstream up { $server s3_origin default $key; }";
 my $pass   = 'proxy_pass http://up;';
 
 # Parts of a configuration: that of http {}, of server {}, and of location /.
+sub in_location { return (http => $up, server => $client, location => "s3_resign on; $_[0]") }
 sub with_origin { return (http => "upstream up { $server s3_origin default $_[0]; }", in_pass()) }
 sub in_pass { return (server => $client, location => "s3_resign on; $pass") }
 sub with_client { return (server => $_[0]) }
@@ -49,11 +58,141 @@ my $no_key   = 'has a character that no access key has: use ASCII without spaces
 my $no_host  = 'is not a host: write NAME or NAME:PORT, without scheme and path';
 my $no_name  = 'is not a region: write a name of at most 64 letters, digits, dashes, dots and underscores';
 my $control  = 'has a line break or another control character: remove it';
+my $unsigned = 'unverified and unsigned: add "s3_resign on;", or "s3_resign off;" if that is meant';
 my $variable = 'begins with "$", but variables are not expanded here: write "env:NAME", or "file:PATH" for a value that begins so';
+my $here     = '"s3_resign" in location "/":';
 
 # What it is about, what nginx says (undef: nothing, '?...': as a warning), and the configuration.
 my @rows = (
     ['all is well', undef, http => $up, in_pass()],
+
+    # ---- to an upstream of S3, and nobody says s3_resign
+    ['no s3_resign', qq("proxy_pass" in location "/" passes requests to upstream "up" $unsigned),
+        http => $up, location => $pass],
+    ['none in a nested location of one that answers itself',
+        qq("proxy_pass" in location "/in/" passes requests to upstream "up" $unsigned),
+        http => $up, location => "return 204; location /in/ { $pass }"],
+    ['none, and proxy_pass is inside if', qq("proxy_pass" in location "/" passes requests to upstream "up" $unsigned),
+        http => $up, location => "if (\$arg_x) { $pass }"],
+    ['none, and proxy_pass is inside limit_except',
+        qq("proxy_pass" in location "/" passes requests to upstream "up" $unsigned),
+        http => $up, location => "limit_except GET { $pass }"],
+    ['none in a named location', qq("proxy_pass" in location "\@s3" passes requests to upstream "up" $unsigned),
+        http => $up, server => "location \@s3 { $pass }", location => 'error_page 404 = @s3;'],
+    ['none in a location of subrequests', qq("proxy_pass" in location "/sub" passes requests to upstream "up" $unsigned),
+        http => $up, server => "location = /sub { internal; $pass }"],
+    ['none beside s3_status', qq("proxy_pass" in location "/x" passes requests to upstream "up" $unsigned),
+        http => $up, server => "location /x { $pass }", location => 's3_status;'],
+    (map { ["none, and ${_}_pass", qq("${_}_pass" in location "/" passes requests to upstream "up" $unsigned),
+        http => $up, location => "${_}_pass up;"] } qw(fastcgi uwsgi scgi grpc)),
+    ['s3_resign off here', undef, http => $up, location => "s3_resign off; $pass"],
+    ['s3_resign off here, inside if', undef, http => $up, location => "s3_resign off; if (\$arg_x) { $pass }"],
+    ['s3_resign off in a location around it', undef,
+        http => $up, location => "s3_resign off; location /in/ { $pass location /in/in/ { $pass } }"],
+    ['s3_resign off in a location under one that has it on', undef,
+        http => $up, server => $client, location => "s3_resign on; $pass location /in/ { s3_resign off; $pass }"],
+    ['s3_resign off of the server',
+        qq(?"s3_resign off" is inherited by location "/", which passes requests to upstream "up" unverified and )
+        . 'unsigned: write it there too if that is meant',
+        http => $up, server => 's3_resign off;', location => $pass],
+    ['s3_resign off of http',
+        qq(?"s3_resign off" is inherited by location "/", which passes requests to upstream "up" unverified and )
+        . 'unsigned: write it there too if that is meant',
+        http => "$up s3_resign off;", location => $pass],
+    ['an upstream without s3_origin', undef, http => "upstream other { $server }", location => 'proxy_pass http://other;'],
+    ['a host without s3_origin', undef, location => 'proxy_pass http://127.0.0.1:9000;'],
+    ['a host, with s3_origin of the server', undef,
+        server => "s3_origin $key;", location => 'proxy_pass http://127.0.0.1:9000;'],
+    ['s3_origin here, without s3_resign',
+        '"s3_origin" in location "/" has no effect without "s3_resign on": add that, or remove "s3_origin"',
+        location => "s3_origin $key; proxy_pass http://127.0.0.1:9000;"],
+    ['s3_client here, without s3_resign',
+        '"s3_client" in location "/" has no effect without "s3_resign on": add that, or remove "s3_client"',
+        location => "$client proxy_pass http://127.0.0.1:9000;"],
+    ['s3_client here for a nested location', undef,
+        http => $up, location => "$client location /in/ { s3_resign on; $pass }"],
+
+    # ---- s3_origin, of an upstream and of a location
+    ['both here', '"s3_origin" in location "/" has no effect: upstream "up" has lines of its own: remove one or the other',
+        in_location("s3_origin $key; $pass")],
+    ['the location of the server', undef, http => $up, server => "$client s3_origin $key;", location => "s3_resign on; $pass"],
+    ['virtual hosts of an address', '"s3_origin" of "127.0.0.1:9000": "addressing=virtual" puts buckets before the host, '
+        . 'and "127.0.0.1:9000" is an address: add "host=NAME", or write "addressing=path"',
+        with_origin("$key addressing=virtual")],
+    ['virtual hosts of an IPv6 address', '"s3_origin" of "127.0.0.1:9000": "addressing=virtual" puts buckets before the '
+        . 'host, and "[::1]" is an address: add "host=NAME", or write "addressing=path"',
+        with_origin("$key addressing=virtual host=[::1]")],
+    ['virtual hosts of a name', undef, with_origin("$key addressing=virtual host=s3.example.com")],
+
+    # ---- what is sent must be what was verified
+    ['a URI', qq($here "proxy_pass" has a URI, "/bucket/", which nginx puts in the place of what was signed: remove it, )
+        . 'and change paths with "rewrite ... break"', in_location('proxy_pass http://up/bucket/;')],
+    ['a query', qq($here "proxy_pass" has a URI, "?x=1", which nginx puts in the place of what was signed: remove it, )
+        . 'and change paths with "rewrite ... break"', in_location('proxy_pass http://up?x=1;')],
+    ['a slash', qq($here "proxy_pass" ends with "/", by which nginx sends a path that it has changed, not the one that )
+        . 'was signed: remove the slash', in_location('proxy_pass http://up/;')],
+    ['a slash behind a host', qq($here "proxy_pass" ends with "/", by which nginx sends a path that it has changed, not )
+        . 'the one that was signed: remove the slash', in_location("s3_origin $key; proxy_pass http://127.0.0.1:9000/;")],
+    ['a slash behind a socket', qq($here "proxy_pass" ends with "/", by which nginx sends a path that it has changed, not )
+        . 'the one that was signed: remove the slash', in_location("s3_origin $key host=a.example; proxy_pass http://unix:/x:/;")],
+    ['a URI, inherited by if', qq($here "proxy_pass" has a URI, "/x", which nginx puts in the place of what was signed: )
+        . 'remove it, and change paths with "rewrite ... break"', in_location('proxy_pass http://up/x; if ($arg_x) { set $y 1; }')],
+    ['a URI with s3_resign off', undef, http => $up, location => 's3_resign off; proxy_pass http://up/x/;'],
+    ['rewrite', undef, in_location("rewrite ^/x/(.*) /\$1 break; $pass")],
+    ['proxy_set_body', qq($here "proxy_set_body other" sends another body than the one that was signed: remove it),
+        in_location("$pass proxy_set_body other;")],
+    ['proxy_set_body of nothing', qq($here "proxy_set_body " sends another body than the one that was signed: remove it),
+        in_location("$pass proxy_set_body '';")],
+    ['proxy_set_body of the server', qq($here "proxy_set_body \$request_body" sends another body than the one that was )
+        . 'signed: remove it', in_location($pass), server => "$client proxy_set_body \$request_body;"],
+    ['proxy_set_body elsewhere', undef, in_location($pass),
+        server => "$client location /x { proxy_set_body x; proxy_pass http://127.0.0.1:9000; }"],
+    ['proxy_pass_request_body', qq($here "proxy_pass_request_body off" drops the body that was signed: remove it),
+        in_location("$pass proxy_pass_request_body off;")],
+    ['proxy_pass_request_headers', qq($here "proxy_pass_request_headers off" drops headers that were signed: remove it),
+        in_location("$pass proxy_pass_request_headers off;")],
+    ['both of them on', undef, in_location("$pass proxy_pass_request_headers on; proxy_pass_request_body on;")],
+    ['proxy_method', qq($here "proxy_method POST" sends another method than the one that was signed: remove it),
+        in_location("$pass proxy_method POST;")],
+    ['proxy_method of http', qq($here "proxy_method \$arg_x" sends another method than the one that was signed: remove it),
+        in_location($pass), http => "$up proxy_method \$arg_x;"],
+    (map { ["proxy_set_header $_", qq($here "proxy_set_header $_" says where the body ends, which nginx does itself: remove it),
+        in_location("$pass proxy_set_header X-A b; proxy_set_header $_ '';")] } qw(Content-Length transfer-encoding)),
+    ['proxy_set_header of others', undef, in_location("$pass proxy_set_header Host \$host; proxy_set_header Authorization '';"
+        . 'proxy_set_header x-amz-acl private; proxy_set_header Connection "";')],
+    ['proxy_store', qq($here "proxy_store" keeps objects as files, without what was signed beside their path: use )
+        . '"proxy_cache", or "proxy_store off"', in_location("$pass proxy_store on;")],
+    ['proxy_store with a path', qq($here "proxy_store" keeps objects as files, without what was signed beside their path: )
+        . 'use "proxy_cache", or "proxy_store off"', in_location("$pass proxy_store $dir\$uri;")],
+    ['proxy_store off', undef, in_location("$pass proxy_store off;")],
+    (map { ["proxy_http_version $_", undef, in_location("$pass proxy_http_version $_;")] } '1.0', '1.1'),
+    ($since->('1.29.4') && $with =~ /--with-http_v2_module/ ? ['proxy_http_version 2',
+        qq($here "proxy_http_version 2" cannot be signed: write "proxy_http_version 1.1"),
+        in_location("$pass proxy_http_version 2;")] : ()),
+    ($since->('1.31.5') ? (
+        ['client_body_early_read', qq($here "client_body_early_read" reads bodies before requests are verified: remove it )
+            . 'from this server', in_location($pass), server => "$client client_body_early_read \$arg_x;"],
+        ['client_body_early_read of another server', undef, in_location($pass),
+            http => "$up server { client_body_early_read 1; listen unix:$dir/other; }"]) : ()),
+
+    # ---- ports
+    ($tls ? (
+        ['https without a port', '"server localhost" in upstream "tls" has no port, so it has 80, and "proxy_pass '
+            . 'https://tls" in location "/" speaks TLS to it: write "server localhost:443", and the same in "s3_origin"',
+            in_location('proxy_pass https://tls;'), http => "upstream tls { server localhost; s3_origin default $key; }"],
+        ['https without a port, IPv6', '"server [::1]" in upstream "tls" has no port, so it has 80, and "proxy_pass '
+            . 'https://tls" in location "/" speaks TLS to it: write "server [::1]:443", and the same in "s3_origin"',
+            in_location('proxy_pass https://tls;'), http => "upstream tls { server [::1]; s3_origin default $key; }"],
+        ['https with a port', undef, in_location('proxy_pass https://tls;'),
+            http => "upstream tls { server localhost:443; server unix:/x; s3_origin default $key host=a.example; }"],
+        ['http to 443', '?"server localhost:443" in upstream "tls" has the port of HTTPS, and "proxy_pass http://tls" in '
+            . 'location "/" speaks no TLS to it: write "https://tls"',
+            in_location('proxy_pass http://tls;'), http => "upstream tls { server localhost:443; s3_origin default $key; }"],
+        (map { ["https to $_ without a port", undef, in_location("s3_origin $key; proxy_pass https://$_;")] } 'localhost', '127.0.0.1'),
+        ['http to port 443 of a host', '?"proxy_pass http://127.0.0.1:443" in location "/" speaks no TLS to the port of HTTPS: '
+            . 'write "https://127.0.0.1"', in_location("s3_origin $key; proxy_pass http://127.0.0.1:443;")]) : ()),
+    ['http without a port', undef, in_location('proxy_pass http://plain;'),
+        http => "upstream plain { server localhost; s3_origin default $key; }"],
 
     # ---- values
     (map { ["secret_key=$_", qq("s3_client AKID" "secret_key=" $variable), with_client("s3_client AKID secret_key=$_;")] }

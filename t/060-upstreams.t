@@ -291,7 +291,7 @@ $TEST_NGINX_U
 --- http_config eval: http('', '', 'backup')
 --- config
 $TEST_NGINX_U
-    location /off { proxy_pass http://u; }
+    location /off { s3_resign off; proxy_pass http://u; }
 --- request eval: ['GET /bucket/key', 'GET /off/key', 'GET /bucket/key']
 --- more_headers eval: [h4(), '', h4()]
 --- error_code eval: [200, 200, 200]

@@ -232,7 +232,7 @@ GET /bucket/key
 === TEST 20: s3_resign off beside it, to the same upstream
 --- http_config eval: http()
 --- config eval
-verified('proxy_ssl_session_reuse off;') . 'location /off { proxy_ssl_session_reuse off; proxy_pass https://u; proxy_ssl_name other.example.com; proxy_ssl_server_name on; }'
+verified('proxy_ssl_session_reuse off;') . 'location /off { s3_resign off; proxy_ssl_session_reuse off; proxy_pass https://u; proxy_ssl_name other.example.com; proxy_ssl_server_name on; }'
 --- request eval: ['GET /bucket/key', 'GET /off/key', 'GET /off/key', 'GET /bucket/key']
 --- more_headers eval: [h4(), '', '', h4()]
 --- error_code eval: [(200) x 4]

@@ -1,5 +1,5 @@
-# Where a module that signs what nginx proxies could go wrong: a body that nginx
-# replaces, kept-alive connections, internal redirects, subrequests, and lines
+# Where a module that signs what nginx proxies could go wrong: ways around the
+# verification, kept-alive connections, internal redirects, subrequests, and lines
 # hidden in lines. What cannot be signed is answered 500 and never sent.
 
 use FindBin;
@@ -20,35 +20,49 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: proxy_set_body
---- config eval: with('proxy_set_body "other";')
---- request
-PUT /bucket/key
-hello
---- more_headers eval: h4(method => 'PUT', body => 'hello')
---- error_code: 500
+=== TEST 1: a name that is known at run time only leads no unverified request to an upstream of the module
+--- config
+    location / { proxy_pass http://$arg_to; }
+    location /uri/ { proxy_pass http://$arg_to$uri; }
+    location /if/ { if ($arg_to) { proxy_pass http://$arg_to; } }
+--- request eval: [(map {"GET /$_?to=origin_a"} 't1/key', 'uri/t1', 'if/t1'), 'GET /_log/']
+--- error_code eval: [(500) x 3, 200]
+--- response_body_like eval: [('500') x 3, '^(?!.*t1)']
 --- error_log
-s3_resign: not forwarded
+not forwarded to upstream "origin_a", whose requests are signed, from a location without "s3_resign"
+--- no_error_log
+connect to $TEST_NGINX_A
 
-=== TEST 2: proxy_set_body, unsigned payload: the origin cannot notice
---- config eval: with('proxy_set_body "other";')
---- request eval: ['PUT ' . q4(path => '/t2/key', method => 'PUT') . "\nhello", 'GET /_log/t2']
---- error_code eval: [500, 200]
---- response_body_like eval: ['.', '^$']
-
-=== TEST 3: proxy_pass_request_body off
---- config eval: with('proxy_pass_request_body off;')
---- request eval: ["PUT /t3/key\nhello", 'GET /_log/t3']
---- more_headers eval: [h4(path => '/t3/key', method => 'PUT', body => 'hello'), '']
---- error_code eval: [500, 200]
---- response_body_like eval: ['.', '^$']
-
-=== TEST 4: proxy_pass_request_body off and no body at all is no matter
---- config eval: with('proxy_pass_request_body off;')
+=== TEST 2: but does where that is said
+--- config
+    location / { s3_resign off; proxy_pass http://$arg_to; }
 --- request
-GET /bucket/key
---- more_headers eval: h4()
---- passed: A
+GET /t2/key?to=origin_a
+--- response_headers
+X-Origin: A
+X-Verified: no: not signed
+
+=== TEST 3: nor does another directive that passes requests on
+--- config
+    location / { fastcgi_pass $arg_to; }
+    location /uwsgi/ { uwsgi_pass $arg_to; }
+    location /scgi/ { scgi_pass $arg_to; }
+--- request eval: [map {"GET /$_?to=origin_a"} 't3/key', 'uwsgi/t3', 'scgi/t3']
+--- error_code eval: [(500) x 3]
+--- response_body_like eval: [('500') x 3]
+--- no_error_log
+connect to 127.0.0.1
+
+=== TEST 4: nor does a subrequest
+--- config
+    $TEST_NGINX_CLIENT
+    set $to origin_b;
+    location / { s3_resign on; mirror /mirror; proxy_pass http://origin_a; }
+    location = /mirror { internal; proxy_pass http://$to$request_uri; }
+--- request eval: ['GET /t4/key', 'GET /_log/t4']
+--- more_headers eval: [h4(path => '/t4/key'), '']
+--- error_code eval: [200, 200]
+--- response_body_like eval: ['^origin A\nverified yes', "^A 200 verified [^\n]*\n\$"]
 
 === TEST 5: smuggling: on a kept connection each try is one request with its body
 --- http_config
@@ -184,7 +198,7 @@ hello
 --- config
     $TEST_NGINX_CLIENT
     location / { auth_request /auth; return 200 "let in"; root html; }
-    location = /auth { s3_resign on; proxy_pass http://origin_a; proxy_pass_request_body off; }
+    location = /auth { s3_resign on; proxy_pass http://origin_a; }
     location /page { auth_request /auth; root html; try_files /index.html =404; }
 --- request eval: ['GET /page', 'GET /_log/auth']
 --- error_code eval: [500, 200]
@@ -243,7 +257,7 @@ hello
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; mirror /mirror; proxy_pass http://origin_a; }
-    location = /mirror { internal; proxy_pass http://origin_b; }
+    location = /mirror { internal; s3_resign off; proxy_pass http://origin_b; }
 --- request eval: ['GET /t22/key', 'GET /_log/t22']
 --- error_code eval: [403, 200]
 --- response_body_like eval: ['AccessDenied', '^$']
@@ -394,7 +408,7 @@ raw('PUT /t36/key', h4(method => 'PUT', path => '/t36/key') . "Content-Length: 5
 === TEST 40: a path that nginx changes beyond recognition is not sent to another object
 --- config
     $TEST_NGINX_CLIENT
-    location /t40/ { s3_resign on; proxy_pass http://origin_a/out40/; }
+    location /t40/ { s3_resign on; rewrite ^/t40/(.*)$ /out40/$1 break; proxy_pass http://origin_a; }
 --- request eval
 ['GET /t40/a/b', 'GET /t40/a//b', 'GET /t40/a/../b', 'GET /t40/a/%2e%2e/b', 'GET /t40/a/./b', 'GET /t40/a%23b', 'GET /t40/a%20%C3%BCb', 'GET /_log/out40']
 --- more_headers eval

@@ -39,7 +39,7 @@ our %uploads = (
     early => [up(data => $large, unsigned => ['x-mock', 'A=early:503'])],
     once => [up(data => $large, unsigned => ['x-mock', 'A=503'])],
     busy => [map { up(kind => $_, data => $large, unsigned => ['x-mock', 'A=503']) } @kinds],
-    replaced => [map { up(path => "/$_/key") } 'set', 'none'],
+    kept => [map { my $path = $_; map { up(path => "/$path/key", kind => $_, data => $large) } @kinds } 'file', 'buffer'],
     cut => [map { my $kind = $_; map { my $n = $_; up(kind => $kind, edit_body => sub { substr $_[0], 0, $n }) }
         0 .. length((S3Sign::v4_upload(kind => $kind, data => 'hello'))[1]) - ($kind eq 'signed' ? 1 : 3) } @kinds],
     styled => [up(spoil => 0)],
@@ -322,15 +322,14 @@ my $upload = upload(data => 'hello', tamper => 1, unsigned => ['expect', '100-co
 --- raw_request_middle_delay: 0.05
 --- refused: 403 SignatureDoesNotMatch
 
-=== TEST 32: a body that proxy_set_body or proxy_pass_request_body puts in its place is not framed
+=== TEST 32: bodies that nginx keeps in files, or in one buffer
 --- config eval
-$ENV{TEST_NGINX_CLIENT} . 'location /set/ { s3_resign on; proxy_pass http://origin_a; proxy_set_body xyz; }
-location /none/ { s3_resign on; proxy_pass http://origin_a; proxy_pass_request_body off; }'
---- request eval: requests('replaced')
---- more_headers eval: headers('replaced')
---- error_code eval: [500, 500]
---- no_error_log
-connect to 127.0.0.1
+$ENV{TEST_NGINX_CLIENT} . 'location /file/ { s3_resign on; proxy_pass http://origin_a; client_body_in_file_only clean; }
+location /buffer/ { s3_resign on; proxy_pass http://origin_a; client_body_in_single_buffer on; client_body_buffer_size 512k; }'
+--- request eval: requests('kept')
+--- more_headers eval: headers('kept')
+--- error_code eval: [(200) x 6]
+--- response_body_like eval: [("verified yes.*data 300000 $hash") x 6]
 
 === TEST 33: a decoded body does not leave a location that does not sign
 --- config eval

@@ -366,15 +366,12 @@ my $location = sub { "location $_[0] { s3_resign on; proxy_pass http://origin_a;
 --- error_log
 its body was read before the request was verified
 
-=== TEST 37: proxy_set_body
---- config eval: with('proxy_set_body xyz;')
---- request
-PUT /bucket/key
-hello
---- more_headers eval: h4(method => 'PUT', body => 'hello')
---- error_code: 500
---- no_error_log
-connect to 127.0.0.1
+=== TEST 37: a body that nginx keeps in a file
+--- config eval: with('client_body_in_file_only clean;')
+--- request eval: ["PUT /bucket/key\nhello", "PUT /bucket/key\nhallo"]
+--- more_headers eval: [(h4(method => 'PUT', body => 'hello')) x 2]
+--- error_code eval: [200, 400]
+--- response_body_like eval: ['body 5 2cf24dba', '<Code>XAmzContentSHA256Mismatch<']
 
 === TEST 38: more than client_max_body_size is nginx's business
 --- config eval: with('client_max_body_size 10;')

@@ -492,7 +492,7 @@ qr/"health":\[\{"upstream":"u","status":"ok","addresses":\[(?=.*"server":"\Q$at_
 --- error_log eval: qr{\[emerg\].*"bucket=a/b" is not the name of a bucket}
 
 === TEST 39: refused: a bucket that cannot be a host's name
---- http_config eval: http('bucket=A_b') =~ s/(s3_origin $at_b [^;]*)/$1 addressing=virtual/r
+--- http_config eval: http('bucket=A_b') =~ s/(s3_origin $at_b [^;]*)/$1 addressing=virtual host=a.example/r
 --- config eval: $on
 --- must_die
 --- error_log eval: qr{\[emerg\].*"s3_health_check" in upstream "u" cannot be signed for "\Q$at_b\E".*"bucket="}

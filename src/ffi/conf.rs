@@ -1,8 +1,9 @@
 //! Configuration time: arguments, values, errors, and the places where the module hooks in.
 
-use std::ffi::{CStr, OsStr, c_char, c_void};
+use std::ffi::{CStr, CString, OsStr, c_char, c_void};
 use std::fs::File;
 use std::io::Read;
+use std::mem::offset_of;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
@@ -21,6 +22,7 @@ use ngx::ffi::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
+use super::proxy::{ProxyPlaces, ProxySettings};
 use super::shim::{
     Ssl, s3_layout_fits, s3_shim_default_ssl_name, s3_shim_streams_bodies, s3_shim_tls_settings,
 };
@@ -75,12 +77,12 @@ impl Conf {
         NGX_CONF_ERROR as *mut c_char
     }
 
-    /// The directive's arguments, its name first.
     /// Logs what is likely to be a mistake.
     pub(crate) fn warn(self, what: &str) {
         ngx::ngx_conf_log_error!(NGX_LOG_WARN, self.0.as_ptr(), "{what}");
     }
 
+    /// The directive's arguments, its name first.
     pub(crate) fn args(&self) -> &[ngx_str_t] {
         // SAFETY: while a directive is read, nginx keeps its words there.
         unsafe {
@@ -311,31 +313,67 @@ impl Conf {
     pub(crate) fn learn_passes(self) -> Vec<PassHandler> {
         PASS_DIRECTIVES
             .iter()
-            .filter_map(|(module, directive)| {
-                let (handler, speaks_tls) = self.handler_set_by(module, directive)?;
-                Some(PassHandler {
-                    handler,
-                    directive,
-                    speaks_tls,
-                })
-            })
+            .filter_map(|(module, directive)| self.handler_set_by(module, directive))
             .collect()
+    }
+
+    /// See `ProxyPlaces`.
+    pub(crate) fn learn_proxy(self) -> Option<ProxyPlaces> {
+        ProxyPlaces::learn(self)
     }
 
     fn handler_set_by(
         self,
-        module: &CStr,
+        module: &'static CStr,
         directive: &'static CStr,
-    ) -> Option<(Handler, SpeaksTls)> {
+    ) -> Option<PassHandler> {
+        // SAFETY: a module of nginx's, and settings of its own, which it has just made.
+        unsafe {
+            let found = &*self.module_named(module)?;
+            let tls_flag = tls_flag(found);
+            let read_flag =
+                |own: *mut c_void| tls_flag.map(|at| own.byte_add(at).cast::<ngx_uint_t>().read());
+            // A URL with a variable registers no upstream.
+            let tried = self.try_pass(found, directive, c"http://$host")?;
+            let flag_before = read_flag(self.new_location(found)?);
+            let speaks_tls = match (tls_flag, flag_before, read_flag(tried.own)) {
+                (None, ..) => SpeaksTls::Never,
+                (Some(at), Some(0), Some(1)) => SpeaksTls::Flag(at),
+                (Some(_), ..) => SpeaksTls::Unknown,
+            };
+            Some(PassHandler {
+                handler: tried.handler,
+                directive,
+                module,
+                speaks_tls,
+            })
+        }
+    }
+
+    /// Settings of a module for a location that nobody sees.
+    fn new_location(self, module: &ngx_module_t) -> Option<*mut c_void> {
+        // SAFETY: configuration time, and a module of HTTP's.
+        let own = unsafe {
+            let hooks = &*module.ctx.cast::<ngx_http_module_t>();
+            hooks.create_loc_conf?(self.0.as_ptr())
+        };
+        (!own.is_null()).then_some(own)
+    }
+
+    /// Tries a directive that passes requests on, in a location that nobody sees. None where it is
+    /// refused.
+    pub(super) fn try_pass(
+        self,
+        module: &ngx_module_t,
+        directive: &'static CStr,
+        argument: &CStr,
+    ) -> Option<Tried> {
         let cf = self.0.as_ptr();
         // SAFETY: configuration time. The setter sees a context of its own, in which only the
         // locations of the core and of its module are replaced by new ones, and arguments of its
-        // own; both are put back. A URL with a variable registers no upstream.
+        // own; both are put back, and an upstream that it registers is struck off the list again.
         unsafe {
-            let module = &*self.module_named(module)?;
             let command = command_named(module, directive)?;
-            let hooks = &*module.ctx.cast::<ngx_http_module_t>();
-
             let original_context = (*cf).ctx.cast::<ngx_http_conf_ctx_t>();
             let original_args = (*cf).args;
 
@@ -346,10 +384,12 @@ impl Conf {
             }
             let pool = Pool::from_ngx_pool((*cf).pool);
             let core = pool.calloc_type::<ngx_http_core_loc_conf_t>();
-            let own = hooks.create_loc_conf?(cf);
-            if core.is_null() || own.is_null() {
+            let text = pool.calloc(argument.to_bytes_with_nul().len()).cast::<u8>();
+            if core.is_null() || text.is_null() {
                 return None;
             }
+            text.copy_from_nonoverlapping(argument.as_ptr().cast(), argument.count_bytes());
+            let own = self.new_location(module)?;
             locations[ngx_http_core_module.ctx_index] = core.cast();
             locations[module.ctx_index] = own;
             let mut context = ngx_http_conf_ctx_t {
@@ -357,36 +397,37 @@ impl Conf {
                 srv_conf: (*original_context).srv_conf,
                 loc_conf: locations.as_mut_ptr(),
             };
-            let mut words = [str_of(directive), str_of(c"http://$host")];
+            let url = ngx_str_t {
+                len: argument.count_bytes(),
+                data: text,
+            };
+            let mut words = [str_of(directive), url];
             let mut args: ngx_array_t = std::mem::zeroed();
             args.elts = words.as_mut_ptr().cast();
             args.nelts = words.len();
             args.size = size_of::<ngx_str_t>();
             args.nalloc = words.len();
 
-            let tls_flag = tls_flag(module);
-            let read_flag = || tls_flag.map(|at| own.byte_add(at).cast::<ngx_uint_t>().read());
-            let flag_before = read_flag();
+            let upstreams: *mut ngx_http_upstream_main_conf_t =
+                self.main_conf_of(&raw const ngx_http_upstream_module);
+            let registered = (*upstreams).upstreams.nelts;
             (*cf).ctx = (&raw mut context).cast();
             (*cf).args = &mut args;
             let failed = !(*command).set?(cf, command, own).is_null();
             (*cf).ctx = original_context.cast();
             (*cf).args = original_args;
+            (*upstreams).upstreams.nelts = registered;
 
-            let speaks_tls = match (tls_flag, flag_before, read_flag()) {
-                (None, ..) => SpeaksTls::Never,
-                (Some(at), Some(0), Some(1)) => SpeaksTls::Flag(at),
-                (Some(_), ..) => SpeaksTls::Unknown,
-            };
-            if failed {
-                None
-            } else {
-                Some(((*core).handler?, speaks_tls))
-            }
+            let handler = (*core).handler.filter(|_| !failed)?;
+            Some(Tried {
+                handler,
+                own,
+                argument: text,
+            })
         }
     }
 
-    fn module_named(self, name: &CStr) -> Option<*const ngx_module_t> {
+    pub(super) fn module_named(self, name: &CStr) -> Option<*const ngx_module_t> {
         // SAFETY: the cycle's modules end with null; each has a name.
         unsafe {
             let mut modules = (*(*self.0.as_ptr()).cycle).modules;
@@ -465,10 +506,21 @@ const PASS_DIRECTIVES: &[(&CStr, &CStr)] = &[
 pub(crate) type Handler =
     unsafe extern "C" fn(*mut ngx::ffi::ngx_http_request_t) -> ngx::ffi::ngx_int_t;
 
+/// What a directive has done that was tried in a location of no server.
+pub(super) struct Tried {
+    handler: Handler,
+    /// The settings of its module.
+    pub(super) own: *mut c_void,
+    /// Its argument.
+    pub(super) argument: *const u8,
+}
+
 /// The content handler that a directive sets.
 pub(crate) struct PassHandler {
     handler: Handler,
     directive: &'static CStr,
+    /// Whose directive it is.
+    module: &'static CStr,
     speaks_tls: SpeaksTls,
 }
 
@@ -550,6 +602,11 @@ impl Level {
         names.filter(|name| !matches!(name, [] | [b'.' | b'~' | b'_', ..]) && !name.contains(&b'*'))
     }
 
+    /// And no server, which has no name here.
+    pub(crate) fn is_location(&self) -> bool {
+        !self.name().is_empty()
+    }
+
     pub(crate) fn main_conf<'c>(&self) -> &'c MainConf {
         self.0.main_conf()
     }
@@ -609,6 +666,59 @@ impl Level {
         conf.is_some_and(|conf| unsafe { s3_shim_streams_bodies(conf) != 0 })
     }
 
+    /// What `proxy_*` directives say here. None where that cannot be read.
+    pub(crate) fn proxy_settings(&self) -> Option<ProxySettings<'_>> {
+        let places = self.main_conf().proxy.as_ref()?;
+        // SAFETY: the location's proxy configuration, merged.
+        self.0.proxy_conf().map(|conf| unsafe { places.read(conf) })
+    }
+
+    /// Logs what is likely to be a mistake.
+    pub(crate) fn warn(&self, what: &str) {
+        self.0.warn(what);
+    }
+
+    /// The directive that passes requests on, and where they go; None where none does, or that is
+    /// open until run time.
+    pub(crate) fn passes_to(&self) -> Option<(&'static str, Upstream)> {
+        let known = self.pass_handler()?;
+        let module = self.0.module_named(known.module)?;
+        // SAFETY: the module's settings of this location, merged, in which the upstream's are the
+        // first where one of them is in the place that the bindings say.
+        let upstream = unsafe {
+            let prefix = known.directive.to_bytes().strip_suffix(b"pass")?;
+            let timeout = CString::new([prefix, b"connect_timeout"].concat()).ok()?;
+            let timeout = command_named(&*module, &timeout)?;
+            if (*timeout).offset != offset_of!(ngx_http_upstream_conf_t, connect_timeout) {
+                return None;
+            }
+            let conf: *const ngx_http_upstream_conf_t = self.0.location_conf_of(module);
+            Upstream::from_ptr((*conf).upstream)
+        };
+        Some((known.directive.to_str().ok()?, upstream?))
+    }
+
+    /// Whether bodies may be read before a location is chosen (`client_body_early_read`, from nginx
+    /// 1.31.5 on).
+    pub(crate) fn reads_bodies_early(&self) -> bool {
+        let cf = self.0.0.as_ptr();
+        // SAFETY: the core's settings of the server that is being merged: a pointer is in the place
+        // that the directive's setter is told.
+        unsafe {
+            let module = &raw const ngx_http_core_module;
+            let Some(command) = command_named(&*module, c"client_body_early_read") else {
+                return false;
+            };
+            let context: *mut ngx_http_conf_ctx_t = (*cf).ctx.cast();
+            let core = *(*context).srv_conf.add((*module).ctx_index);
+            !core
+                .byte_add((*command).offset)
+                .cast::<*const c_void>()
+                .read()
+                .is_null()
+        }
+    }
+
     pub(crate) fn pass(&self) -> Pass {
         let Some(known) = self.pass_handler() else {
             return Pass::None;
@@ -625,7 +735,7 @@ impl Level {
     }
 }
 
-fn command_named(module: &ngx_module_t, name: &CStr) -> Option<*mut ngx_command_t> {
+pub(super) fn command_named(module: &ngx_module_t, name: &CStr) -> Option<*mut ngx_command_t> {
     let mut command = module.commands;
     // SAFETY: a module's table of commands ends with one of no name.
     unsafe {
@@ -640,8 +750,8 @@ fn command_named(module: &ngx_module_t, name: &CStr) -> Option<*mut ngx_command_
 }
 
 /// # Safety
-/// The array's elements are `T`.
-unsafe fn array<T>(array: &ngx_array_t) -> &[T] {
+/// The array's elements are `T`, and live for `'a`.
+pub(super) unsafe fn array<'a, T>(array: &ngx_array_t) -> &'a [T] {
     if array.nelts == 0 {
         return &[];
     }

@@ -199,6 +199,26 @@ s3_shim_streams_bodies(ngx_http_upstream_conf_t *conf)
 }
 
 
+/* proxy_store */
+ngx_uint_t
+s3_shim_stores(ngx_http_upstream_conf_t *conf)
+{
+    return conf->store > 0;
+}
+
+
+/* Does a server get its port from the name servers (SRV)? */
+ngx_uint_t
+s3_shim_has_service(const ngx_http_upstream_server_t *server)
+{
+#if (NGX_HTTP_UPSTREAM_ZONE && nginx_version >= 1027003)
+    return server->service.len != 0;
+#else
+    return 0;
+#endif
+}
+
+
 /*
  * Nothing more of the body is read until it is asked for, however long that
  * takes.

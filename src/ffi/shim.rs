@@ -5,9 +5,9 @@ use std::ffi::{c_char, c_void};
 use ngx::ffi::{
     ngx_buf_t, ngx_chain_t, ngx_conf_t, ngx_connection_t, ngx_cycle_t, ngx_event_handler_pt,
     ngx_event_t, ngx_http_complex_value_t, ngx_http_request_t, ngx_http_upstream_conf_t,
-    ngx_http_upstream_rr_peers_t, ngx_http_upstream_srv_conf_t, ngx_int_t, ngx_log_t, ngx_msec_t,
-    ngx_output_chain_filter_pt, ngx_pool_t, ngx_str_t, ngx_uint_t, ngx_variable_value_t, sockaddr,
-    socklen_t, u_char,
+    ngx_http_upstream_rr_peers_t, ngx_http_upstream_server_t, ngx_http_upstream_srv_conf_t,
+    ngx_int_t, ngx_log_t, ngx_msec_t, ngx_output_chain_filter_pt, ngx_pool_t, ngx_str_t,
+    ngx_uint_t, ngx_variable_value_t, sockaddr, socklen_t, u_char,
 };
 
 /// An `ngx_ssl_t`, which only C looks into.
@@ -33,6 +33,8 @@ unsafe extern "C" {
     pub(super) fn s3_shim_awaits_continue(r: *mut ngx_http_request_t) -> ngx_uint_t;
     pub(super) fn s3_shim_close_after_answer(r: *mut ngx_http_request_t);
     pub(super) fn s3_shim_streams_bodies(conf: *mut ngx_http_upstream_conf_t) -> ngx_uint_t;
+    pub(super) fn s3_shim_stores(conf: *mut ngx_http_upstream_conf_t) -> ngx_uint_t;
+    pub(super) fn s3_shim_has_service(server: *const ngx_http_upstream_server_t) -> ngx_uint_t;
     pub(super) fn s3_shim_pause_reading(r: *mut ngx_http_request_t);
     pub(super) fn s3_shim_resume_unbuffered(
         r: *mut ngx_http_request_t,

@@ -14,6 +14,7 @@ use ngx::ffi::{
     ngx_http_upstream_srv_conf_t, ngx_int_t, ngx_palloc, ngx_peer_connection_t, ngx_uint_t,
 };
 
+use super::conf::array;
 use super::output::{self, Outgoing};
 use super::request::Request;
 use super::shim::*;
@@ -53,6 +54,10 @@ impl Upstream {
         self.conf_ptr().map(|mut conf| unsafe { conf.as_mut() })
     }
 
+    pub(crate) fn has_origin_lines(self) -> bool {
+        self.conf().is_some_and(|conf| !conf.lines.is_empty())
+    }
+
     fn conf_ptr(self) -> Option<NonNull<UpstreamConf>> {
         // SAFETY: an upstream of the live configuration (`from_ptr`); `srv_conf` is null for an
         // implicit one, else it has this module's conf.
@@ -67,17 +72,27 @@ impl Upstream {
 
     /// The texts of its `server` lines.
     pub(crate) fn servers<'c>(self) -> Vec<&'c [u8]> {
+        // SAFETY: a server's text is the configuration's.
+        let name = |server: &ngx_http_upstream_server_t| unsafe { bytes(server.name) };
+        self.server_lines().iter().map(name).collect()
+    }
+
+    /// The texts of those whose port is not left to the name servers (`service=`).
+    pub(crate) fn servers_by_port<'c>(self) -> Vec<&'c [u8]> {
+        // SAFETY: a server of the configuration, and its text.
+        let name = |server: &ngx_http_upstream_server_t| unsafe {
+            (s3_shim_has_service(server) == 0).then(|| bytes(server.name))
+        };
+        self.server_lines().iter().filter_map(name).collect()
+    }
+
+    fn server_lines<'c>(self) -> &'c [ngx_http_upstream_server_t] {
         // SAFETY: `servers` is null or an array of servers of the configuration.
         unsafe {
-            let Some(servers) = self.0.as_ref().servers.as_ref() else {
-                return Vec::new();
-            };
-            if servers.nelts == 0 {
-                return Vec::new();
+            match self.0.as_ref().servers.as_ref() {
+                Some(servers) => array(servers),
+                None => &[],
             }
-            let elements = servers.elts.cast::<ngx_http_upstream_server_t>();
-            let elements = std::slice::from_raw_parts(elements, servers.nelts);
-            elements.iter().map(|s| bytes(s.name)).collect()
         }
     }
 
@@ -410,7 +425,7 @@ unsafe extern "C" fn init_peer(
         if unsafe { original_init(r, us) } != OK {
             return ERROR;
         }
-        match peer::starts(request) {
+        match peer::starts(request, upstream) {
             peer::Start::NotOurs => OK,
             peer::Start::Refuse => ERROR,
             // SAFETY: `peer.init` has just set the peer up.

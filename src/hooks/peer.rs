@@ -11,7 +11,7 @@ use crate::conf::NamedOrigin;
 use crate::context::Context;
 use crate::ffi::output::Outgoing;
 use crate::ffi::request::Request;
-use crate::ffi::upstream::{HeadSlot, Pick};
+use crate::ffi::upstream::{HeadSlot, Pick, Upstream};
 use crate::ffi::{now, worker};
 use crate::hooks::body::Upload;
 use crate::hooks::form;
@@ -27,9 +27,19 @@ pub(crate) enum Start {
 }
 
 /// An upstream request begins.
-pub(crate) fn starts(request: Request<'_>) -> Start {
+pub(crate) fn starts(request: Request<'_>, upstream: Upstream) -> Start {
     let main = request.main();
     if !request.location_conf().is_resign() {
+        // A name that is known at run time only leads here, too.
+        if upstream.has_origin_lines() && !request.location_conf().lets_unsigned_out() {
+            log_error!(
+                request.log(),
+                "not forwarded to upstream \"{}\", whose requests are signed, from a location \
+                 without \"s3_resign\"",
+                upstream.name().escape_ascii()
+            );
+            return Start::Refuse;
+        }
         // nginx would announce the length that it had with its framing.
         let is_decoded = |context: &Context<'_>| {
             let upload = context.upload.borrow();

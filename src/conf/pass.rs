@@ -1,0 +1,204 @@
+//! What a location may say that passes requests on: that it verifies and signs them, or that it does
+//! not, and nothing that goes against the signature.
+
+use crate::conf::{LocationConf, NamedOrigin, UNSET, without_port};
+use crate::ffi::conf::Level;
+use crate::ffi::proxy::ProxySettings;
+use crate::ffi::upstream::Upstream;
+
+/// Which lines with credentials a location has of its own.
+pub(super) struct OwnLines {
+    client: bool,
+    origin: bool,
+}
+
+impl OwnLines {
+    /// To be asked before the location inherits any.
+    pub(super) fn of(conf: &LocationConf) -> OwnLines {
+        OwnLines {
+            client: conf.clients.is_some(),
+            origin: conf.origin.is_some(),
+        }
+    }
+
+    fn first(&self) -> Option<&'static str> {
+        match (self.client, self.origin) {
+            (true, _) => Some("s3_client"),
+            (false, true) => Some("s3_origin"),
+            (false, false) => None,
+        }
+    }
+}
+
+impl LocationConf {
+    /// Without `s3_resign on`: requests that go to an upstream of S3 go there unverified, which must
+    /// be meant.
+    pub(super) fn check_unsigned(&self, own: &OwnLines, level: &Level) -> Result<(), String> {
+        let Some((directive, upstream)) = level.passes_to() else {
+            return Ok(());
+        };
+        let place = level.name().escape_ascii();
+        let name = upstream.name().escape_ascii();
+        if upstream.has_origin_lines() {
+            if self.resign == UNSET {
+                return Err(format!(
+                    "\"{directive}\" in location \"{place}\" passes requests to upstream \"{name}\" \
+                     unverified and unsigned: add \"s3_resign on;\", or \"s3_resign off;\" if that is \
+                     meant"
+                ));
+            }
+            if !self.off_in_location {
+                level.warn(&format!(
+                    "\"s3_resign off\" is inherited by location \"{place}\", which passes requests to \
+                     upstream \"{name}\" unverified and unsigned: write it there too if that is meant"
+                ));
+            }
+        }
+        match own.first() {
+            Some(line) if self.resign == UNSET => Err(format!(
+                "\"{line}\" in location \"{place}\" has no effect without \"s3_resign on\": add that, or \
+                 remove \"{line}\""
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// `s3_resign on`: what goes to the origin must be what was verified.
+    pub(super) fn check_signed(
+        &self,
+        own: &OwnLines,
+        level: &Level,
+        upstream: Upstream,
+    ) -> Result<(), String> {
+        let place = level.name().escape_ascii().to_string();
+        if own.origin && upstream.has_origin_lines() {
+            return Err(format!(
+                "\"s3_origin\" in location \"{place}\" has no effect: upstream \"{}\" has lines of its \
+                 own: remove one or the other",
+                upstream.name().escape_ascii()
+            ));
+        }
+        let settings = level.proxy_settings().ok_or_else(|| {
+            format!(
+                "\"s3_resign\" in location \"{place}\": this nginx does not tell what \"proxy_pass\" and \
+                 the other \"proxy_\" directives say: build the module for it"
+            )
+        })?;
+        if let Some(fault) = fault(&settings) {
+            return Err(format!("\"s3_resign\" in location \"{place}\": {fault}"));
+        }
+        if level.reads_bodies_early() {
+            return Err(format!(
+                "\"s3_resign\" in location \"{place}\": \"client_body_early_read\" reads bodies before \
+                 requests are verified: remove it from this server"
+            ));
+        }
+        check_ports(level, upstream, &place)
+    }
+}
+
+/// What makes nginx send another request than the one that was verified.
+fn fault(settings: &ProxySettings<'_>) -> Option<String> {
+    let uri = settings.uri.escape_ascii();
+    let sets = |names: &[&str]| {
+        let mut set = settings.headers.iter();
+        set.find(|name| {
+            names
+                .iter()
+                .any(|n| name.eq_ignore_ascii_case(n.as_bytes()))
+        })
+    };
+    if settings.uri == b"/" {
+        return Some(
+            "\"proxy_pass\" ends with \"/\", by which nginx sends a path that it has changed, not the \
+             one that was signed: remove the slash"
+                .into(),
+        );
+    }
+    if !settings.uri.is_empty() {
+        return Some(format!(
+            "\"proxy_pass\" has a URI, \"{uri}\", which nginx puts in the place of what was signed: \
+             remove it, and change paths with \"rewrite ... break\""
+        ));
+    }
+    if let Some(body) = settings.body {
+        return Some(format!(
+            "\"proxy_set_body {}\" sends another body than the one that was signed: remove it",
+            body.escape_ascii()
+        ));
+    }
+    if !settings.passes_body {
+        return Some(
+            "\"proxy_pass_request_body off\" drops the body that was signed: remove it".into(),
+        );
+    }
+    if !settings.passes_headers {
+        return Some(
+            "\"proxy_pass_request_headers off\" drops headers that were signed: remove it".into(),
+        );
+    }
+    if let Some(method) = settings.method {
+        return Some(format!(
+            "\"proxy_method {}\" sends another method than the one that was signed: remove it",
+            method.escape_ascii()
+        ));
+    }
+    if let Some(name) = sets(&["Content-Length", "Transfer-Encoding"]) {
+        return Some(format!(
+            "\"proxy_set_header {}\" says where the body ends, which nginx does itself: remove it",
+            name.escape_ascii()
+        ));
+    }
+    if !settings.speaks_http1 {
+        return Some(
+            "\"proxy_http_version 2\" cannot be signed: write \"proxy_http_version 1.1\"".into(),
+        );
+    }
+    if settings.stores {
+        return Some(
+            "\"proxy_store\" keeps objects as files, without what was signed beside their path: use \
+             \"proxy_cache\", or \"proxy_store off\""
+                .into(),
+        );
+    }
+    None
+}
+
+/// A `server` without a port has port 80, whatever the scheme of `proxy_pass`.
+fn check_ports(level: &Level, upstream: Upstream, place: &str) -> Result<(), String> {
+    let name = upstream.name().escape_ascii();
+    let by_tls = level.tls()?.is_some();
+    if upstream.conf().is_none() {
+        if !by_tls && upstream.port() == 443 {
+            level.warn(&format!(
+                "\"proxy_pass http://{name}:443\" in location \"{place}\" speaks no TLS to the port of \
+                 HTTPS: write \"https://{name}\""
+            ));
+        }
+        return Ok(());
+    }
+    for server in upstream.servers_by_port() {
+        let shown = server.escape_ascii();
+        if by_tls && !server.starts_with(b"unix:") && without_port(server) == server {
+            return Err(format!(
+                "\"server {shown}\" in upstream \"{name}\" has no port, so it has 80, and \"proxy_pass \
+                 https://{name}\" in location \"{place}\" speaks TLS to it: write \"server \
+                 {shown}:443\", and the same in \"s3_origin\""
+            ));
+        }
+        if !by_tls && server.ends_with(b":443") {
+            level.warn(&format!(
+                "\"server {shown}\" in upstream \"{name}\" has the port of HTTPS, and \"proxy_pass \
+                 http://{name}\" in location \"{place}\" speaks no TLS to it: write \"https://{name}\""
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether buckets' names can stand before the origin's host.
+pub(super) fn takes_virtual_hosts(origin: &NamedOrigin) -> bool {
+    let host = origin.host_name();
+    let host = std::str::from_utf8(host).unwrap_or_default();
+    !host.starts_with('[') && host.parse::<std::net::Ipv4Addr>().is_err()
+}
