@@ -7,7 +7,7 @@ use crate::{
     operation::{Class, Operation, OperationSet},
     parameter::AmzHeader,
     query::Query,
-    request::{Header, is_amz},
+    request::{Header, steers_server},
     resource::{SourceObject, has_parent_segment, is_bucket_byte},
     s3_request::S3Request,
     uri::{self, Part},
@@ -169,7 +169,7 @@ impl Grant {
                 Some(AmzHeader::CannedAcl) => self.permits_acl(operation, Some(header.value)),
                 Some(AmzHeader::AclGrant) => self.permits_acl(operation, None),
                 Some(AmzHeader::CustomerKey | AmzHeader::Other) => true,
-                None => !is_amz(header.name) && !names_source(header.name),
+                None => !steers_server(header.name) && !names_source(header.name),
             })
     }
 
@@ -187,7 +187,7 @@ impl Grant {
             Some(AmzHeader::CannedAcl) => self.permits_acl(operation, value),
             Some(AmzHeader::AclGrant) => self.permits_acl(operation, None),
             Some(AmzHeader::CustomerKey | AmzHeader::Other) => true,
-            None => !is_amz(&decoded) && !names_source(&decoded),
+            None => !steers_server(&decoded) && !names_source(&decoded),
         }
     }
 

@@ -232,12 +232,13 @@ impl AmzHeader {
             name.get(..AmzHeader::PREFIX.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(AmzHeader::PREFIX))
         })?;
-        // Metadata is of any name.
-        if name
-            .get(..5)
-            .is_some_and(|start| start.eq_ignore_ascii_case(b"meta-"))
+        // Metadata is of any name, but by this one MinIO and RustFS unpack an archive into the bucket, whose
+        // keys are in the body.
+        if let Some((start, rest)) = name.split_at_checked(5)
+            && start.eq_ignore_ascii_case(b"meta-")
         {
-            return Some(AmzHeader::Other);
+            let unpacks = rest.eq_ignore_ascii_case(b"snowball-auto-extract");
+            return (!unpacks).then_some(AmzHeader::Other);
         }
         lower.try_extend_from_slice(name).ok()?;
         lower.make_ascii_lowercase();

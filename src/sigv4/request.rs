@@ -156,8 +156,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Whether a V4 signature must cover a header with that name, which may be that of a field: S3's
-/// own, bar the one whose value is signed anyway.
+/// Whether a V4 signature must cover a header with that name, which may be that of a field: what
+/// steers an S3 server, bar the one whose value is signed anyway.
 #[inline(always)]
 pub(crate) fn must_be_signed(name: &[u8], field: Option<Field>) -> bool {
     match field {
@@ -171,8 +171,47 @@ pub(crate) fn must_be_signed(name: &[u8], field: Option<Field>) -> bool {
             | Field::Host,
         ) => false,
         Some(_) => true,
-        None => is_amz(name),
+        None => steers_server(name),
     }
+}
+
+/// Whether a header makes another request of the one it is in: S3's own, or one that an S3 server of
+/// another maker has besides.
+#[inline(always)]
+pub(crate) fn steers_server(name: &[u8]) -> bool {
+    matches!(name, [b'x' | b'X' | b'r' | b'R', ..]) && (is_amz(name) || is_makers_own(name))
+}
+
+/// Headers of MinIO, RustFS, versitygw, Ceph and Dell ECS (`x-minio-force-delete` removes all below a
+/// prefix), and those that name an object to copy from or to move, as Swift, Google, Alibaba and
+/// others have them.
+fn is_makers_own(name: &[u8]) -> bool {
+    const STARTS: [&[u8]; 6] = [
+        b"x-minio-",
+        b"x-rustfs-",
+        b"x-vgw-",
+        b"x-rgw-",
+        b"rgwx-",
+        b"x-emc-",
+    ];
+    const ENDS: [&[u8]; 4] = [
+        b"-copy-source",
+        b"-rename-source",
+        b"-move-source",
+        b"-copy-from",
+    ];
+    let is = |part: Option<&[u8]>, text: &[u8]| {
+        let dashed = |byte: &u8| match byte {
+            b'_' => b'-',
+            byte => byte.to_ascii_lowercase(),
+        };
+        part.is_some_and(|part| part.iter().map(dashed).eq(text.iter().copied()))
+    };
+    let end = |length| name.len().checked_sub(length).and_then(|at| name.get(at..));
+    STARTS
+        .iter()
+        .any(|start| is(name.get(..start.len()), start))
+        || ENDS.iter().any(|text| is(end(text.len()), text))
 }
 
 /// Whether a header is S3's own. One in which `_` stands for `-` counts too, since servers behind

@@ -9,7 +9,7 @@ use sha1::Sha1;
 use crate::{
     canonical,
     query::Query,
-    request::{Field, Fields, Header, MAX_HEADERS, is_amz},
+    request::{Field, Fields, Header, MAX_HEADERS, steers_server},
     sink::Sink,
     uri::{self, Part},
 };
@@ -62,12 +62,13 @@ impl ToSign<'_, '_> {
         self.put_resource(sink);
     }
 
-    /// CanonicalizedAmzHeaders: `name:value,value` and a line feed for each name, sorted.
+    /// CanonicalizedAmzHeaders: `name:value,value` and a line feed for each name, sorted. With other
+    /// makers' headers, which no V2 signature covers, so that a request that has one is rejected.
     fn put_amz_headers(&self, sink: &mut impl Sink) {
         let amz = self
             .headers
             .iter()
-            .filter(|header| is_amz(header.name))
+            .filter(|header| steers_server(header.name))
             .take(MAX_HEADERS);
         let mut sorted = ArrayVec::<&Header<'_>, MAX_HEADERS>::new();
         for header in amz {

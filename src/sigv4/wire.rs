@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 use crate::{
     error::Unsignable,
     query::{Parameters, Query, QueryFault},
-    request::{Header, LOW_LINE, MAX_HEADERS, is, is_amz, split_token},
+    request::{Header, LOW_LINE, MAX_HEADERS, is, split_token, steers_server},
     s3_request::Parts,
     uri::{self, Part},
     verify::Verified,
@@ -89,7 +89,7 @@ impl Fate {
     /// Of a header, by its name and the kinds of the bytes in it.
     fn of(name: &[u8], kinds: u8) -> Fate {
         if kinds & LOW_LINE != 0 {
-            // As in `is_amz`, `_` counts as `-`.
+            // As in `steers_server`, `_` counts as `-`.
             let mut dashed = ArrayVec::<u8, { Fate::LONGEST }>::new();
             dashed.extend(name.iter().take(Fate::LONGEST).map(|&byte| match byte {
                 b'_' => b'-',
@@ -121,7 +121,7 @@ impl Fate {
             28 if is(name, b"x-amz-sdk-checksum-algorithm") => Fate::ChecksumAlgorithm,
             11 if is(name, b"content-md5") => Fate::Sign,
             12 if is(name, b"content-type") => Fate::Sign,
-            _ if is_amz(name) => Fate::Sign,
+            _ if steers_server(name) => Fate::Sign,
             _ => Fate::Keep,
         }
     }

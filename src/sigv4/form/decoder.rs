@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 use super::part::PartHead;
 use crate::{
     error::Rejection,
-    request::{Field, Fields, Request, is_amz, is_token},
+    request::{Field, Fields, Request, is_token, steers_server},
     resource::ResourcePath,
     uri::{self, Part},
 };
@@ -95,7 +95,7 @@ impl FormDecoder {
         if !request.query.is_empty() || !target.query.is_empty() {
             return Err(Rejection::UnsignedParameter);
         }
-        if request.headers.iter().any(|header| is_amz(header.name)) {
+        if (request.headers.iter()).any(|header| steers_server(header.name)) {
             return Err(Rejection::UnsignedHeaders);
         }
         // It would be that of the form as the client wrote it.

@@ -403,6 +403,14 @@ fn unknown_headers() {
         ("x-amz-fwd-status", true),
         ("x-amz-unheard-of", false),
         ("x_amz_storage_class", false),
+        ("x-amz-meta-snowball-auto-extract", false),
+        ("X-Amz-Meta-Snowball-Auto-Extract", false),
+        ("x-amz-meta-snowball", true),
+        ("x-minio-force-delete", false),
+        ("X-Rustfs-Force-Delete", false),
+        ("x-vgw-owner", false),
+        ("x-copy-from", false),
+        ("x-minio", true),
         ("x-amz-move-source", false),
     ] {
         let sample = Sample::new("PUT", "/b/k").header(name, "x");

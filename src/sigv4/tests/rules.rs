@@ -313,12 +313,35 @@ fn headers() {
         "x-amz-",
         "x_amz_acl",
         "X-Amz-Security-Token",
+        "x-minio-force-delete",
+        "X-Minio-Replication-Server-Side-Encryption-Iv",
+        "X_MINIO_EXTRACT",
+        "x-rustfs-force-delete",
+        "x-vgw-owner",
+        "x-rgw-object-type",
+        "Rgwx-Copy-If-Newer",
+        "x-emc-namespace",
+        "x-copy-from",
+        "x-oss-copy-source",
+        "x_goog_copy_source",
     ] {
         expect(&get().unsigned(name, "/other/key").header_form(), DENIED);
         expect(&get().unsigned(name, "/other/key").query_form(), DENIED);
         expect(&get().header(name, "/other/key").header_form(), "v4-header");
     }
-    for name in ["x-amzn-trace-id", "content-type", "range", "x-amz"] {
+    for name in [
+        "x-amzn-trace-id",
+        "content-type",
+        "range",
+        "x-amz",
+        "x",
+        "x-minio",
+        "x-forwarded-for",
+        "x-goog-iap-jwt-assertion",
+        "x-request-id",
+        "referer",
+        "copy-source",
+    ] {
         expect(&get().unsigned(name, "1").header_form(), "v4-header");
     }
     let mut hash = get();

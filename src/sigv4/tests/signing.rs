@@ -86,6 +86,7 @@ fn header_form_is_signed_afresh() {
         .header("x-amz-meta-b", "two  words")
         .header("X-Amz-Meta-A", "1")
         .header("x-amz-meta-b", "again")
+        .header("X-Minio-Source-Mtime", "2")
         .unsigned("Range", "bytes=0-1")
         .header("x-amz-security-token", "clients")
         .header_form();
@@ -97,30 +98,31 @@ fn header_form_is_signed_afresh() {
     );
     let lines: Vec<_> = lines.collect();
     assert_eq!(
-        lines[..7],
+        lines[..8],
         [
             "Host: s3.origin.example:9000",
             "Content-Type: text/plain",
             "x-amz-meta-b: two  words",
             "X-Amz-Meta-A: 1",
             "x-amz-meta-b: again",
+            "X-Minio-Source-Mtime: 2",
             "Range: bytes=0-1",
             "Connection: close",
         ]
     );
-    assert_eq!(lines[7], format!("X-Amz-Content-Sha256: {EMPTY}"));
-    assert_eq!(lines[8], "X-Amz-Date: 20260102T030505Z");
+    assert_eq!(lines[8], format!("X-Amz-Content-Sha256: {EMPTY}"));
+    assert_eq!(lines[9], "X-Amz-Date: 20260102T030505Z");
     assert!(
-        lines[9].starts_with(
+        lines[10].starts_with(
             "Authorization: AWS4-HMAC-SHA256 \
              Credential=AKIDORIGIN/20260102/eu-west-1/s3/aws4_request, \
              SignedHeaders=content-type;host;x-amz-content-sha256;x-amz-date;x-amz-meta-a;\
-             x-amz-meta-b, Signature="
+             x-amz-meta-b;x-minio-source-mtime, Signature="
         ),
         "{}",
-        lines[9]
+        lines[10]
     );
-    assert_eq!(lines[10..], ["", ""]);
+    assert_eq!(lines[11..], ["", ""]);
     assert_eq!(origin_says(&sent, NOW + 60), Ok(()));
 }
 
