@@ -21,6 +21,19 @@ OPERATOR        := github.com/prometheus-operator/prometheus-operator@v0.85.0
 OPERATOR_SUM    := h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=
 SERVICEMONITOR  := $(CACHE)/servicemonitor-$(lastword $(subst @, ,$(OPERATOR))).yaml
 
+# Origins of the tests, and the client of one's administrators, from Go's modules: each with its checksum, the Go
+# that it needs, and its folder in the module. MinIO's repository is archived: this is its last state.
+MINIO_VERSION     := v0.0.0-20260212201848-7aac2a2c5b7c
+MC_VERSION        := v0.0.0-20250313080218-cf909e1063a9
+VERSITYGW_VERSION := v1.8.0
+GO_PROGRAMS := \
+    github.com/minio/minio@$(MINIO_VERSION) h1:/qdoYujxF5MBLDMVLeiYJ/7fBa1HikX39Dvzb9Ji8pA= 1.24.0 . \
+    github.com/minio/mc@$(MC_VERSION) h1:6RyInOHKL6jz8zxcAar/h6rg/aJCxDP/uFuSNvYSuMI= 1.23.0 . \
+    github.com/versity/versitygw@$(VERSITYGW_VERSION) h1:au+wI+aybno/STsQiSm35Uu6Q6iK5MWReQxgO6SEMFc= 1.25.0 ./cmd/versitygw
+MINIO     := $(CACHE)/minio-$(MINIO_VERSION)/minio
+MC        := $(CACHE)/mc-$(MC_VERSION)/mc
+VERSITYGW := $(CACHE)/versitygw-$(VERSITYGW_VERSION)/versitygw
+
 # The container image: by which engine, on which nginx, under which name.
 ENGINE ?= $(firstword $(foreach name,docker podman buildah,$(shell command -v $(name))))
 BASE   ?= debian
@@ -47,11 +60,11 @@ SHELL       := /bin/bash
 .ONESHELL:
 .SILENT:
 .PHONY: help build install deb image test test-full check bench fuzz demo clean \
-        toolchain nginx-tree s3s-fs swift ceph python-clients js-client rust-client servicemonitor \
+        toolchain nginx-tree s3s-fs go-servers swift ceph python-clients js-client rust-client servicemonitor \
         fuzz-targets fuzz-test cargo-test prove-test prove-vendored deb-test image-test client-test
 .DEFAULT_GOAL := help
 
-export CACHE VENV S3S_FS NODE_MODULES RUST_CLIENT SERVICEMONITOR
+export CACHE VENV S3S_FS MINIO MC VERSITYGW NODE_MODULES RUST_CLIENT SERVICEMONITOR
 unexport NGINX  # to nginx itself this variable is a list of sockets
 export CARGO_TARGET_DIR := $(CURDIR)/$(TARGET)
 
@@ -263,7 +276,7 @@ if [ -z "$(VENDORED)" ]; then
 fi
 endef
 
-client-test: build s3s-fs swift ceph python-clients js-client rust-client servicemonitor
+client-test: build s3s-fs go-servers swift ceph python-clients js-client rust-client servicemonitor
 	$(call apt,chromium curl openssl restic)
 	. $(TARGET)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
@@ -272,7 +285,7 @@ client-test: build s3s-fs swift ceph python-clients js-client rust-client servic
 	    . target/vendored/nginx.env
 	    export YOUNGER_NGINX_BINARY="$$NGINX" YOUNGER_NGINX_S3_MODULE="$(CURDIR)/target/vendored/$(MODULE).so"
 	fi
-	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients
+	"$(VENV)/bin/python" -m pytest -q -rs -p no:cacheprovider t/clients
 
 # What is measured is what package and image have.
 deb image bench: PGO ?= $(if $(VENDORED),,1)
@@ -455,6 +468,35 @@ s3s-fs: toolchain
 	        --root "$(CACHE)/s3s-fs-$(S3S_FS)" --target-dir "$(CACHE)/build"
 	    rm -rf "$(CACHE)/build"
 	fi
+
+# A program is left out where Go is too old for it and cannot fetch itself a younger one; its tests are skipped.
+go-servers:
+	PATH="$$PATH:/usr/local/go/bin"
+	new=$$(mktemp -d)
+	trap 'rm -rf "$$new"' EXIT
+	export GOPATH=$$new GOCACHE=$$new/cache GOFLAGS=-modcacherw CGO_ENABLED=0
+	while read -r module sum needed part; do
+	    name=$${module%@*} name=$${name##*/}
+	    program="$(CACHE)/$$name-$${module#*@}/$$name"
+	    [ ! -x "$$program" ] || continue
+	    command -v go >/dev/null || { $(call apt,golang-go ca-certificates); }
+	    command -v go >/dev/null || { echo "there is no Go: tests with $$name are skipped" >&2; continue; }
+	    export GOTOOLCHAIN=local
+	    version=$$(go env GOVERSION)
+	    if [ "$$(printf '%s\n' "go$$needed" "$$version" | sort -V | head -n1)" != "go$$needed" ]; then
+	        export GOTOOLCHAIN=go$$needed
+	        [[ "$$(go version 2>&1)" == *" go$$needed "* ]] ||
+	            { echo "$$version is too old for $$name, which needs $$needed: its tests are skipped" >&2; continue; }
+	    fi
+	    echo "building $$name $${module#*@} (once, some minutes)"
+	    download=$$(go mod download -json $$module) || true
+	    grep -qF "\"Sum\": \"$$sum\"" <<<"$$download" ||
+	        { echo "go-servers: $$module is not what it was: $$download" >&2; exit 1; }
+	    folder=$$(sed -nE 's/^\t"Dir": "(.*)".*/\1/p' <<<"$$download")
+	    (cd "$$folder" && nice go build -trimpath -ldflags='-s -w' -o "$$new/$$name" $$part) 2>"$$new/log" ||
+	        { tail -n 20 "$$new/log" >&2; exit 1; }
+	    install -D "$$new/$$name" "$$program"
+	done < <(printf '%s %s %s %s\n' $(GO_PROGRAMS))
 
 servicemonitor:
 	if [ ! -e "$(SERVICEMONITOR)" ]; then

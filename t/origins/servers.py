@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from dataclasses import dataclass, field
 
 import boto3
@@ -205,6 +206,56 @@ class Ceph(Cluster):
         known = self.credentials
         return [sys.executable, str(HERE / "ceph_server.py"), str(self.folder / "ceph"), str(self.port),
                 known.access_key, known.secret_key, str(free_port())]
+
+    def admin(self, *arguments):
+        """What `radosgw-admin` says."""
+        environment = {**os.environ, "CEPH_CONF": str(self.folder / "ceph" / "ceph.conf")}
+        return subprocess.run(["radosgw-admin", *arguments], env=environment, check=True, capture_output=True).stdout
+
+
+class Built(Origin):
+    """A server that the Makefile has built with Go, at the path that is in the environment by `name`."""
+
+    name = ""
+
+    @classmethod
+    def binary(cls):
+        """Empty where there was no Go that could build it."""
+        path = os.environ.get(cls.name, "")
+        return path if os.access(path, os.X_OK) else ""
+
+
+class Minio(Built):
+    """MinIO, whose access key is the one that may do anything."""
+
+    name = "MINIO"
+
+    def command(self):
+        known = self.credentials
+        settings = {
+            "HOME": self.folder, "MINIO_ROOT_USER": known.access_key, "MINIO_ROOT_PASSWORD": known.secret_key,
+            "MINIO_REGION": known.region, "MINIO_BROWSER": "off", "MINIO_UPDATE": "off",
+            "MINIO_PROMETHEUS_AUTH_TYPE": "public",
+        }
+        return ["/usr/bin/env", *(f"{name}={value}" for name, value in settings.items()),
+                self.binary(), "server", "--quiet", "--address", self.address, str(self.folder / "data")]
+
+    def ready(self):
+        with urllib.request.urlopen(f"{self.url}/minio/health/cluster", timeout=1) as answer:
+            return answer.status == 200
+
+
+class Versitygw(Built):
+    """Versity's gateway to a folder, whose access key is the one that may do anything."""
+
+    name = "VERSITYGW"
+
+    def command(self):
+        known = self.credentials
+        for name in ("data", "iam"):
+            (self.folder / name).mkdir(exist_ok=True)
+        return [self.binary(), "--access", known.access_key, "--secret", known.secret_key, "--region", known.region,
+                "--port", self.address, "--iam-dir", str(self.folder / "iam"), "--quiet", "posix", str(self.folder / "data")]
 
 
 class Nginx(Server):
