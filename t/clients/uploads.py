@@ -35,11 +35,11 @@ def crc32_text(state):
 class Signer:
     """Signs with one key, for one host, as of now."""
 
-    def __init__(self, url, credentials):
+    def __init__(self, url, credentials, service="s3"):
         self.host = urlsplit(url).netloc
         self.access_key = credentials.access_key
         self.stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        parts = (self.stamp[:8], credentials.region, "s3", "aws4_request")
+        parts = (self.stamp[:8], credentials.region, service, "aws4_request")
         self.scope = "/".join(parts)
         self.key = b"AWS4" + credentials.secret_key.encode()
         for part in parts:
