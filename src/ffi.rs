@@ -3,6 +3,7 @@
 //! A view is made from a pointer that nginx hands to a callback and lives as long as what it points
 //! to: `'r` is the life of a request (its pool, its header buffers), `'c` that of a configuration.
 
+pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod conf;
 pub(crate) mod memory;

@@ -111,6 +111,7 @@ unsafe extern "C" fn merge_loc_conf(
                 return Ok(());
             }
             cf.default_ssl_name()?;
+            cf.obey_no_answer();
             conf.note_transport(&level)
         });
         match merged {
@@ -134,7 +135,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         }
         cf.note_sign_time();
         ffi::persistence::hook();
-        ffi::request::hook_header_filter();
+        ffi::answer::hook_header_filter();
         ffi::body::hook();
         match cf.hook_upstreams().and_then(|()| status::declare(cf)) {
             Ok(()) => OK,

@@ -36,63 +36,86 @@ pub(crate) fn answer<'r>(
     send: impl FnOnce(Request<'r>, &Response<'_>) -> ngx_int_t,
 ) -> ngx_int_t {
     let conf = request.location_conf();
-    let request_id = request.variable(c"request_id").unwrap_or_default();
-    let headers = [(c"x-amz-request-id", request_id)];
-    match conf.error_style() {
-        ErrorStyle::S3proxy => send(
-            request,
-            &Response {
-                status: rejection.status_s3proxy(),
-                content_type: c"application/json",
-                body: json(rejection).as_bytes(),
-                headers: &headers,
-            },
-        ),
-        ErrorStyle::S3 => {
-            let explained = match view {
-                Some(view) if conf.is_debug_errors() && rejection.is_mismatch() => {
-                    sigv4::explain(view)
-                }
-                _ => None,
-            };
-            let body = xml(
-                rejection,
-                request.unparsed_uri(),
-                request_id,
-                explained.as_ref(),
-            );
-            send(
-                request,
-                &Response {
-                    status: rejection.status(),
-                    content_type: c"application/xml",
-                    body: body.as_bytes(),
-                    headers: &headers,
-                },
-            )
-        }
-    }
+    let explained = match view {
+        Some(view) if conf.is_debug_errors() && rejection.is_mismatch() => sigv4::explain(view),
+        _ => None,
+    };
+    let error = Error {
+        status: match conf.error_style() {
+            ErrorStyle::S3 => rejection.status(),
+            ErrorStyle::S3proxy => rejection.status_s3proxy(),
+        },
+        code: rejection.code(),
+        message: &rejection.message(),
+        explained: explained.as_ref(),
+    };
+    error.answer(request, send)
 }
 
-/// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#RESTErrorResponses>
-fn xml(
-    rejection: &Rejection,
-    target: &[u8],
-    request_id: &[u8],
-    explained: Option<&sigv4::Explanation>,
-) -> String {
-    let resource = target.split(|c| *c == b'?').next().unwrap_or_default();
-    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
-    element(&mut xml, "Code", rejection.code().as_bytes());
-    element(&mut xml, "Message", rejection.message().as_bytes());
-    if let Some(explained) = explained {
-        element(&mut xml, "StringToSign", &explained.string_to_sign);
-        element(&mut xml, "CanonicalRequest", &explained.canonical_request);
+/// An error of ours.
+pub(crate) struct Error<'a> {
+    pub(crate) status: u16,
+    pub(crate) code: &'static str,
+    pub(crate) message: &'a str,
+    pub(crate) explained: Option<&'a sigv4::Explanation>,
+}
+
+impl Error<'_> {
+    /// Answers by `send`, in the style of the location.
+    pub(crate) fn answer<'r>(
+        &self,
+        request: Request<'r>,
+        send: impl FnOnce(Request<'r>, &Response<'_>) -> ngx_int_t,
+    ) -> ngx_int_t {
+        let request_id = request.variable(c"request_id").unwrap_or_default();
+        let (content_type, body) = match request.location_conf().error_style() {
+            ErrorStyle::S3proxy => (c"application/json", self.json()),
+            ErrorStyle::S3 => (
+                c"application/xml",
+                self.xml(request.unparsed_uri(), request_id),
+            ),
+        };
+        send(
+            request,
+            &Response {
+                status: self.status,
+                content_type,
+                body: body.as_bytes(),
+                headers: &[(c"x-amz-request-id", request_id)],
+            },
+        )
     }
-    element(&mut xml, "Resource", resource);
-    element(&mut xml, "RequestId", request_id);
-    xml.push_str("</Error>");
-    xml
+
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#RESTErrorResponses>
+    fn xml(&self, target: &[u8], request_id: &[u8]) -> String {
+        let resource = target.split(|c| *c == b'?').next().unwrap_or_default();
+        let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
+        element(&mut xml, "Code", self.code.as_bytes());
+        element(&mut xml, "Message", self.message.as_bytes());
+        if let Some(explained) = self.explained {
+            element(&mut xml, "StringToSign", &explained.string_to_sign);
+            element(&mut xml, "CanonicalRequest", &explained.canonical_request);
+        }
+        element(&mut xml, "Resource", resource);
+        element(&mut xml, "RequestId", request_id);
+        xml.push_str("</Error>");
+        xml
+    }
+
+    fn json(&self) -> String {
+        let mut json = String::from("{\"error\": \"");
+        for c in self.message.chars() {
+            match c {
+                '"' | '\\' => json.extend(['\\', c]),
+                c if c.is_control() => {
+                    let _ = write!(json, "\\u{:04x}", u32::from(c));
+                }
+                c => json.push(c),
+            }
+        }
+        json.push_str("\"}");
+        json
+    }
 }
 
 fn element(xml: &mut String, name: &str, text: &[u8]) {
@@ -114,19 +137,4 @@ fn element(xml: &mut String, name: &str, text: &[u8]) {
     xml.push_str("</");
     xml.push_str(name);
     xml.push('>');
-}
-
-fn json(rejection: &Rejection) -> String {
-    let mut json = String::from("{\"error\": \"");
-    for c in rejection.message().chars() {
-        match c {
-            '"' | '\\' => json.extend(['\\', c]),
-            c if c.is_control() => {
-                let _ = write!(json, "\\u{:04x}", u32::from(c));
-            }
-            c => json.push(c),
-        }
-    }
-    json.push_str("\"}");
-    json
 }

@@ -24,7 +24,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::proxy::{ProxyPlaces, ProxySettings};
 use super::shim::{
-    Ssl, s3_layout_fits, s3_shim_default_ssl_name, s3_shim_streams_bodies, s3_shim_tls_settings,
+    Ssl, s3_layout_fits, s3_shim_default_ssl_name, s3_shim_obey_no_answer, s3_shim_streams_bodies,
+    s3_shim_tls_settings,
 };
 use super::upstream::Upstream;
 use super::{OK, bytes, str_of};
@@ -464,6 +465,15 @@ impl Conf {
             s3_shim_default_ssl_name(upstream_conf, value);
         }
         Ok(())
+    }
+
+    /// Nothing in an answer of this location's origins is an order to nginx. The location has these
+    /// settings to itself, and takes none from outside any more: nginx's own modules are merged first.
+    pub(crate) fn obey_no_answer(self) {
+        if let Some(conf) = self.proxy_conf() {
+            // SAFETY: the location's proxy configuration, merged.
+            unsafe { s3_shim_obey_no_answer(conf) };
+        }
     }
 
     /// The `proxy_*` settings of the location being merged; nginx merges its own modules first.

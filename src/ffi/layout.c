@@ -51,6 +51,8 @@ static const s3_place_t  s3_places[] = {
     S3_PLACE("ngx_http_proxy_module", "proxy_buffering", ngx_http_upstream_conf_t, buffering),
     S3_PLACE("ngx_http_proxy_module", "proxy_request_buffering",
              ngx_http_upstream_conf_t, request_buffering),
+    S3_PLACE("ngx_http_proxy_module", "proxy_ignore_headers",
+             ngx_http_upstream_conf_t, ignore_headers),
     S3_PLACE("ngx_http_proxy_module", "proxy_bind", ngx_http_upstream_conf_t, local),
     S3_PLACE("ngx_http_proxy_module", "proxy_store_access",
              ngx_http_upstream_conf_t, store_access),

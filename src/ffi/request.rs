@@ -6,12 +6,11 @@ use std::ptr::{self, NonNull};
 
 use ngx::ffi::{
     NGX_HTTP_GET, NGX_HTTP_HEAD, ngx_chain_t, ngx_http_complex_value, ngx_http_complex_value_t,
-    ngx_http_core_run_phases, ngx_http_discard_request_body, ngx_http_filter_finalize_request,
-    ngx_http_finalize_request, ngx_http_get_variable, ngx_http_output_filter,
-    ngx_http_output_header_filter_pt, ngx_http_read_client_request_body,
-    ngx_http_read_unbuffered_request_body, ngx_http_request_t, ngx_http_send_header,
-    ngx_http_top_header_filter, ngx_int_t, ngx_list_part_t, ngx_list_push, ngx_log_t, ngx_pnalloc,
-    ngx_pool_cleanup_add, ngx_str_t, ngx_table_elt_t, ngx_uint_t, ngx_variable_value_t,
+    ngx_http_core_run_phases, ngx_http_discard_request_body, ngx_http_finalize_request,
+    ngx_http_get_variable, ngx_http_output_filter, ngx_http_read_client_request_body,
+    ngx_http_read_unbuffered_request_body, ngx_http_request_t, ngx_http_send_header, ngx_int_t,
+    ngx_list_part_t, ngx_list_push, ngx_log_t, ngx_pnalloc, ngx_pool_cleanup_add, ngx_str_t,
+    ngx_table_elt_t, ngx_uint_t, ngx_variable_value_t,
 };
 use sigv4::{Header, Headers};
 
@@ -63,7 +62,7 @@ impl<'r> Request<'r> {
         self.ptr.as_ptr()
     }
 
-    fn raw(&self) -> &ngx_http_request_t {
+    pub(super) fn raw(&self) -> &ngx_http_request_t {
         // SAFETY: the request is in progress (`from_ptr`), and the reference ends with this call's
         // caller, before nginx runs again.
         unsafe { self.ptr.as_ref() }
@@ -401,6 +400,16 @@ impl<'r> Request<'r> {
     }
 
     fn send(self, response: &Response<'_>) -> ngx_int_t {
+        self.send_by(response, ngx_http_send_header, ngx_http_output_filter)
+    }
+
+    /// Sends an answer, of which nothing has been sent, by these two of nginx's.
+    pub(super) fn send_by(
+        self,
+        response: &Response<'_>,
+        send_head: unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t,
+        send_body: unsafe extern "C" fn(*mut ngx_http_request_t, *mut ngx_chain_t) -> ngx_int_t,
+    ) -> ngx_int_t {
         let r = self.as_ptr();
         let Some(body) = self.copy(response.body) else {
             return ERROR;
@@ -418,15 +427,15 @@ impl<'r> Request<'r> {
             out.content_type_len = response.content_type.count_bytes();
             out.content_length_n = body.len() as i64;
 
-            let status = ngx_http_send_header(r);
+            let status = send_head(r);
             if status == ERROR || status > OK || s3_shim_is_header_only(r) != 0 {
                 return status;
             }
-            let buf = s3_shim_body_buf((*r).pool, body.as_mut_ptr(), body.len());
+            let buf = s3_shim_body_buf(r, body.as_mut_ptr(), body.len());
             if buf.is_null() {
                 return ERROR;
             }
-            ngx_http_output_filter(
+            send_body(
                 r,
                 &mut ngx_chain_t {
                     buf,
@@ -441,54 +450,7 @@ impl<'r> Request<'r> {
         u16::try_from(self.raw().headers_out.status).unwrap_or_default()
     }
 
-    /// The answer's `Location`, which nginx may or may not have set apart.
-    pub(crate) fn location(self) -> Option<&'r [u8]> {
-        // SAFETY: an element of the answer's headers, whose value is in the request's pool.
-        self.location_header()
-            .map(|header| unsafe { bytes(header.value) })
-    }
-
-    /// Puts another `Location` in its place; keeps the old one where memory is out.
-    pub(crate) fn set_location(self, value: &[u8]) {
-        if let (Some(header), Some(value)) = (self.location_header(), self.copy(value)) {
-            header.value = ngx_str_t {
-                len: value.len(),
-                data: value.as_mut_ptr(),
-            };
-        }
-    }
-
-    fn location_header(self) -> Option<&'r mut ngx_table_elt_t> {
-        let mut part: *mut ngx_list_part_t =
-            // SAFETY: the list is the request's own.
-            unsafe { &raw mut (*self.as_ptr()).headers_out.headers.part };
-        while !part.is_null() {
-            // SAFETY: nginx's list: each part has `nelts` elements, the last part's next is null.
-            unsafe {
-                for i in 0..(*part).nelts {
-                    let header = &mut *(*part).elts.cast::<ngx_table_elt_t>().add(i);
-                    if header.hash != 0 && bytes(header.key).eq_ignore_ascii_case(b"location") {
-                        return Some(header);
-                    }
-                }
-                part = (*part).next;
-            }
-        }
-        None
-    }
-
-    /// From a header filter: answers with nginx's page for `status` instead.
-    pub(crate) fn answer_instead(self, status: ngx_int_t) -> ngx_int_t {
-        // SAFETY: a header filter's request, whose answer's head has not been sent.
-        unsafe {
-            // nginx closes the connection then.
-            s3_shim_no_keepalive(self.as_ptr());
-            let module = ptr::from_ref(module()).cast_mut();
-            ngx_http_filter_finalize_request(self.as_ptr(), module, status)
-        }
-    }
-
-    fn add_header(self, name: &'static CStr, value: &[u8]) -> Option<()> {
+    pub(super) fn add_header(self, name: &'static CStr, value: &[u8]) -> Option<()> {
         let value = self.copy(value)?;
         // SAFETY: the list is the request's; a pushed element is ours to fill in.
         unsafe {
@@ -570,28 +532,6 @@ unsafe fn run_phases(r: *mut ngx_http_request_t) {
         (*r).write_event_handler = Some(ngx_http_core_run_phases);
         ngx_http_core_run_phases(r);
     }
-}
-
-/// Set at each configuration load, before workers run.
-static mut ORIGINAL_HEADER_FILTER: ngx_http_output_header_filter_pt = None;
-
-/// Puts ours in front of the header filters. To be called once a configuration load, by which time
-/// nginx has started a new chain.
-pub(crate) fn hook_header_filter() {
-    // SAFETY: configuration time: nothing else runs.
-    unsafe {
-        ORIGINAL_HEADER_FILTER = ngx_http_top_header_filter;
-        ngx_http_top_header_filter = Some(header_filter);
-    }
-}
-
-unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
-    let ours = guarded(Some(ERROR), || {
-        // SAFETY: nginx's request, whose answer is ready to be sent.
-        unsafe { Request::from_ptr(r) }.and_then(hooks::answer::answer)
-    });
-    // SAFETY: what nginx would have called.
-    ours.unwrap_or_else(|| unsafe { ORIGINAL_HEADER_FILTER.map_or(OK, |filter| filter(r)) })
 }
 
 type Handler = unsafe extern "C" fn(*mut c_void);

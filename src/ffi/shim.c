@@ -398,19 +398,20 @@ s3_shim_variable_value(ngx_variable_value_t *v, ngx_str_t *value)
 
 /* The whole body of an answer in memory. */
 ngx_buf_t *
-s3_shim_body_buf(ngx_pool_t *pool, u_char *data, size_t len)
+s3_shim_body_buf(ngx_http_request_t *r, u_char *data, size_t len)
 {
     ngx_buf_t  *b;
 
-    b = ngx_calloc_buf(pool);
+    b = ngx_calloc_buf(r->pool);
     if (b == NULL) {
         return NULL;
     }
 
     b->pos = data;
     b->last = data + len;
-    b->memory = 1;
-    b->last_buf = 1;
+    b->memory = len > 0;
+    b->sync = len == 0 && r != r->main;
+    b->last_buf = r == r->main;
     b->last_in_chain = 1;
 
     return b;
@@ -488,6 +489,101 @@ s3_shim_default_ssl_name(ngx_http_upstream_conf_t *conf,
     }
 
 #endif
+}
+
+
+/*
+ * What an origin says is the client's answer, and nothing that nginx obeys:
+ * no redirect to another location, no expiry, rate, buffering or charset of
+ * its choice, and no hints that are sent before the answer is looked at.
+ */
+void
+s3_shim_obey_no_answer(ngx_http_upstream_conf_t *conf)
+{
+    conf->ignore_headers |= NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT
+                            |NGX_HTTP_UPSTREAM_IGN_XA_EXPIRES
+                            |NGX_HTTP_UPSTREAM_IGN_XA_LIMIT_RATE
+                            |NGX_HTTP_UPSTREAM_IGN_XA_BUFFERING
+                            |NGX_HTTP_UPSTREAM_IGN_XA_CHARSET;
+
+#if (nginx_version >= 1029000)
+    conf->pass_early_hints = 0;
+#endif
+}
+
+
+/*
+ * Does the answer that is being sent come from an upstream, or from a cache of
+ * its answers? nginx lets go of an upstream before it answers in its stead.
+ */
+ngx_uint_t
+s3_shim_is_from_upstream(ngx_http_request_t *r)
+{
+    if (r->upstream == NULL) {
+        return 0;
+    }
+
+#if (NGX_HTTP_CACHE)
+
+    if (r->cached) {
+        return 1;
+    }
+
+#endif
+
+    return r->upstream->cleanup != NULL;
+}
+
+
+/*
+ * The upstream's answer is dropped for another one, with that status. Nothing
+ * of it is left: no switch to another protocol, and no HTTP/0.9, for which
+ * nginx takes what has no status line.
+ */
+void
+s3_shim_drop_answer(ngx_http_request_t *r)
+{
+    u_char  *version;
+
+    ngx_http_clean_header(r);
+
+    r->upstream->upgrade = 0;
+
+    version = r->http_protocol.data;
+
+    if (r->http_version == NGX_HTTP_VERSION_9
+        && r->http_protocol.len == sizeof("HTTP/1.1") - 1)
+    {
+        r->http_version = (version[5] - '0') * 1000 + version[7] - '0';
+    }
+}
+
+
+/* A header of the answer is not sent. */
+void
+s3_shim_remove_header(ngx_http_request_t *r, ngx_table_elt_t *h)
+{
+    h->hash = 0;
+
+    if (r->headers_out.location == h) {
+        r->headers_out.location = NULL;
+    }
+
+    if (r->headers_out.etag == h) {
+        r->headers_out.etag = NULL;
+    }
+
+    if (r->headers_out.content_encoding == h) {
+        r->headers_out.content_encoding = NULL;
+    }
+
+    if (r->headers_out.refresh == h) {
+        r->headers_out.refresh = NULL;
+    }
+
+    if (r->headers_out.www_authenticate == h) {
+        r->headers_out.www_authenticate = NULL;
+    }
 }
 
 

@@ -7,7 +7,7 @@ use ngx::ffi::{
     ngx_event_t, ngx_http_complex_value_t, ngx_http_request_t, ngx_http_upstream_conf_t,
     ngx_http_upstream_rr_peers_t, ngx_http_upstream_server_t, ngx_http_upstream_srv_conf_t,
     ngx_int_t, ngx_log_t, ngx_msec_t, ngx_output_chain_filter_pt, ngx_pool_t, ngx_str_t,
-    ngx_uint_t, ngx_variable_value_t, sockaddr, socklen_t, u_char,
+    ngx_table_elt_t, ngx_uint_t, ngx_variable_value_t, sockaddr, socklen_t, u_char,
 };
 
 /// An `ngx_ssl_t`, which only C looks into.
@@ -69,7 +69,7 @@ unsafe extern "C" {
         value: *mut ngx_str_t,
     ) -> ngx_uint_t;
     pub(super) fn s3_shim_body_buf(
-        pool: *mut ngx_pool_t,
+        r: *mut ngx_http_request_t,
         data: *mut u_char,
         len: usize,
     ) -> *mut ngx_buf_t;
@@ -121,6 +121,10 @@ unsafe extern "C" {
         conf: *mut ngx_http_upstream_conf_t,
         name: *mut ngx_http_complex_value_t,
     );
+    pub(super) fn s3_shim_obey_no_answer(conf: *mut ngx_http_upstream_conf_t);
+    pub(super) fn s3_shim_is_from_upstream(r: *mut ngx_http_request_t) -> ngx_uint_t;
+    pub(super) fn s3_shim_drop_answer(r: *mut ngx_http_request_t);
+    pub(super) fn s3_shim_remove_header(r: *mut ngx_http_request_t, h: *mut ngx_table_elt_t);
 }
 
 mod layout {

@@ -1,23 +1,15 @@
-//! The header filter: an answer must not send the client to the origin itself, where its credentials
-//! are unknown, nor tell the origin's name. And what nginx says of a body that was refused is said as
-//! S3 says it.
+//! The header filter: what an origin answers must neither lead the client to the origin, where its
+//! credentials are unknown, nor steer this server or one in front of it. And what nginx says of a body
+//! that was rejected is said as S3 says it.
 
 use ngx::ffi::ngx_int_t;
+use sigv4::{AnswerHead, Verdict, WhyRefused};
 
-use crate::conf::without_port;
+use crate::conf::NamedOrigin;
+use crate::ffi::answer::AnswerHeader;
 use crate::ffi::request::Request;
 use crate::log::log_error;
 use crate::reject;
-
-/// What becomes of an answer's `Location`.
-enum Location<'a> {
-    Keep,
-    /// A redirect to the origin's own domain: the wrong region or endpoint, for the administrator to
-    /// mend; the client could not follow it.
-    Refuse(&'a [u8]),
-    /// The name of something new, at the client's own endpoint.
-    Rewrite(Vec<u8>),
-}
 
 /// None: pass it on.
 pub(crate) fn answer(request: Request<'_>) -> Option<ngx_int_t> {
@@ -32,39 +24,115 @@ pub(crate) fn answer(request: Request<'_>) -> Option<ngx_int_t> {
             Request::substitute,
         ));
     }
-    let conf = request.location_conf();
-    if !conf.is_resign() {
+    if !request.location_conf().is_resign() || !request.is_from_upstream() {
         return None;
     }
-    if !matches!(request.status(), 200 | 201 | 204 | 301..=308) {
+    let locations = sift(request);
+    let head = AnswerHead {
+        status: request.status(),
+        location: locations.first.map(AnswerHeader::value),
+        has_more_locations: locations.has_more,
+    };
+    if head
+        .location
+        .is_some_and(|location| is_form_redirect(request, location))
+    {
         return None;
     }
-    let target = request.location()?;
-    if is_form_redirect(request, target) {
-        return None;
-    }
-    // Not only the origin picked: an answer from the cache has none.
-    for origin in conf.origins() {
-        match judge(request.status(), target, origin.host_name()) {
-            Location::Keep => continue,
-            Location::Rewrite(path) => {
-                request.set_location(&path);
-                return None;
+    match sigv4::judge(&head, hosts(request)) {
+        Verdict::Pass => None,
+        Verdict::RemoveLocation => {
+            for header in request
+                .answer_headers()
+                .filter(|header| header.is(c"location"))
+            {
+                header.remove();
             }
-            Location::Refuse(host) => {
-                log_error!(
-                    request.log(),
-                    "the origin \"{}\" answered {} with a redirect to \"{}\": \
-                     set \"region=\" and \"host=\" of its \"s3_origin\" to what the bucket wants",
-                    origin.server.escape_ascii(),
-                    request.status(),
-                    host.escape_ascii()
-                );
-                return Some(request.answer_instead(502));
+            None
+        }
+        Verdict::Relocate(path) => {
+            if let Some(location) = locations.first {
+                location.set_value(&path);
             }
+            None
+        }
+        Verdict::Refuse(why) => {
+            let context = request.main().context();
+            let origin = context.and_then(|context| context.origin.get());
+            let remedy = match why {
+                WhyRefused::ToOrigin | WhyRefused::NoLocation => {
+                    ": set \"region=\" and \"host=\" of its \"s3_origin\" to what the bucket wants"
+                }
+                _ => "",
+            };
+            log_error!(
+                request.log(),
+                "the origin \"{}\" answered {} {why}{}{}{remedy}",
+                origin
+                    .map_or(&b"?"[..], |origin| &origin.server)
+                    .escape_ascii(),
+                head.status,
+                if head.location.is_some() { " to " } else { "" },
+                head.location.unwrap_or_default().escape_ascii()
+            );
+            let error = reject::Error {
+                status: 502,
+                code: "InternalError",
+                message: "The answer of the origin cannot be passed on.",
+                explained: None,
+            };
+            Some(error.answer(request, Request::replace_answer))
         }
     }
-    None
+}
+
+#[derive(Default)]
+struct Locations<'r> {
+    first: Option<AnswerHeader<'r>>,
+    has_more: bool,
+}
+
+/// Removes the headers that are orders to an nginx, this one or one in front of it, and those that lead
+/// to an origin in another way than `Location`, which none of S3's answers has.
+fn sift(request: Request<'_>) -> Locations<'_> {
+    let mut locations = Locations::default();
+    for header in request.answer_headers() {
+        let name = header.name();
+        // Nearly all are told by their first letter and length.
+        match name.first().map(u8::to_ascii_lowercase) {
+            Some(b'x') => {
+                if let Some((start, _)) = name.split_at_checked(b"x-accel-".len())
+                    && start.eq_ignore_ascii_case(b"x-accel-")
+                {
+                    header.remove();
+                }
+            }
+            Some(b'l') if header.is(c"location") => {
+                locations.has_more |= locations.first.is_some();
+                locations.first.get_or_insert(header);
+            }
+            Some(b'a' | b'c' | b'l' | b'r')
+                if [c"alt-svc", c"content-location", c"link", c"refresh"]
+                    .iter()
+                    .any(|leading| header.is(leading))
+                    && sigv4::mentions_origin(header.value(), hosts(request)) =>
+            {
+                header.remove();
+            }
+            _ => {}
+        }
+    }
+    locations
+}
+
+/// The hosts of all origins of the location, and what their `server` lines call them: not only of the
+/// origin picked, since an answer from the cache has none.
+fn hosts<'r>(request: Request<'r>) -> impl Iterator<Item = &'r [u8]> + Clone {
+    request
+        .location_conf()
+        .origins()
+        .iter()
+        .flat_map(|origin: &NamedOrigin| [&*origin.origin.host, &*origin.server])
 }
 
 /// Whether it is where the client's own form wants to go, wherever that is. S3 adds a query.
@@ -76,56 +144,6 @@ fn is_form_redirect(request: Request<'_>, target: &[u8]) -> bool {
     let wanted = verified
         .as_ref()
         .and_then(|verified| verified.form_redirect());
-    wanted.is_some_and(|url| target.starts_with(url))
-}
-
-fn judge<'a>(status: u16, target: &'a [u8], origin_host: &[u8]) -> Location<'a> {
-    let Some((host, path)) = host_and_path(target) else {
-        return Location::Keep;
-    };
-    if !same_domain(host, origin_host) {
-        return Location::Keep;
-    }
-    if matches!(status, 301..=303 | 307 | 308) {
-        return Location::Refuse(host);
-    }
-    let bucket = host
-        .strip_suffix(origin_host)
-        .and_then(|rest| rest.strip_suffix(b"."))
-        .unwrap_or_default();
-    let path = path.strip_prefix(b"/").unwrap_or(path);
-    let separator: &[u8] = if bucket.is_empty() { b"" } else { b"/" };
-    Location::Rewrite([b"/", bucket, separator, path].concat())
-}
-
-/// Of an absolute URL; None for a path.
-fn host_and_path(url: &[u8]) -> Option<(&[u8], &[u8])> {
-    let rest = url
-        .strip_prefix(b"http://")
-        .or_else(|| url.strip_prefix(b"https://"))
-        .or_else(|| url.strip_prefix(b"//"))?;
-    let end = rest
-        .iter()
-        .position(|c| matches!(c, b'/' | b'?' | b'#'))
-        .unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    Some((without_port(authority), path))
-}
-
-/// Addresses are compared whole, names by their last two labels: a region's endpoint and another's
-/// have those in common.
-fn same_domain(a: &[u8], b: &[u8]) -> bool {
-    fn domain(host: &[u8]) -> &[u8] {
-        let is_address = host.starts_with(b"[") || host.last().is_some_and(u8::is_ascii_digit);
-        let mut dots = host
-            .iter()
-            .rposition(|c| *c == b'.')
-            .into_iter()
-            .flat_map(|last| host[..last].iter().rposition(|c| *c == b'.'));
-        match dots.next() {
-            Some(dot) if !is_address => &host[dot + 1..],
-            _ => host,
-        }
-    }
-    domain(a).eq_ignore_ascii_case(domain(b))
+    let added = wanted.and_then(|url| target.strip_prefix(url));
+    added.is_some_and(|added| matches!(added.first(), None | Some(b'?' | b'&' | b'#')))
 }

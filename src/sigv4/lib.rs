@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod answer;
 mod authorization;
 mod body;
 mod bytes;
@@ -40,6 +41,7 @@ mod verify;
 mod wire;
 
 pub use crate::{
+    answer::{AnswerHead, Verdict, WhyRefused, judge, mentions_origin},
     body::{Body, HashCheck},
     chunked::{
         Checksum, ChecksumAlgorithm, Decoder, Encoder, Frame, Framing, MAX_CHUNK, Misframed,

@@ -12,10 +12,12 @@ package MockOrigin;
 #   delay:SECS   answer late
 #   bye          answer, then close although keep-alive was agreed
 #   cache        allow caching
-#   stale        allow caching, of what has expired already
+#   stale        allow caching, of what has expired already, to an nginx that obeys
 #   redirect:URL answer 307
 #   moved:NNN:URL answer with that status and Location
 #   NNN:CODE     answer with that status and an S3 error of that code
+#   raw:HEX      answer with these bytes, then close; raw:HEX.HEX in pieces, a moment apart, and
+#                HEX*N repeats the last byte of a piece to make them N
 #   flood        answer 200 in the head, and then without an end
 #   noise        answer with something else than HTTP, without an end
 #
@@ -32,7 +34,7 @@ use Digest::SHA qw(sha256_hex);
 use IO::Select;
 use IO::Socket::INET;
 use S3Sign;
-use Time::HiRes qw(time);
+use Time::HiRes qw(sleep time);
 
 # start(log_address, { name, listen => [address, ...], key, secret, region, token }, ...)
 sub start {
@@ -139,6 +141,7 @@ sub advance {
             $connection->{due} = time + $argument;
             return;
         }
+        return verbatim($connection, $argument) if $action eq 'raw';
         return endless($connection, $action) if $action =~ /^(?:flood|noise)$/;
         my %moved = (redirect => 307, moved => substr $argument // '', 0, 3);
         answer($connection, $action =~ /^\d{3}$/ ? $action : $moved{$action} // 200);
@@ -238,6 +241,24 @@ sub answer {
     my $bye = $request->{action} eq 'bye';
     delete $connection->{request};
     finish($connection) if $close || $bye;
+}
+
+sub verbatim {
+    my ($connection, $pieces) = @_;
+
+    my $socket = $connection->{socket};
+    $connection->{request}{verified} =
+        S3Sign::verify($connection->{request}, $connection->{origin})->{verified};
+    record($connection, 'raw');
+    $socket->blocking(1);
+    for my $piece (split /\./, $pieces) {
+        my ($hex, $times) = split /\*/, $piece;
+        my $bytes = pack 'H*', $hex;
+        $bytes .= substr($bytes, -1) x ($times - 1) if $times;
+        syswrite $socket, $bytes;
+        sleep 0.03 if $piece ne $pieces;
+    }
+    finish($connection);
 }
 
 # Sends more than anyone wants to read, until the other side has had enough.

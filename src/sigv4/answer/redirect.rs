@@ -1,0 +1,265 @@
+//! The `Location` of an answer: no client is sent to the origin itself, where its credentials are
+//! unknown, and none is told the origin's name.
+use super::host::{Host, Reference, domain};
+use crate::uri::{self, Part};
+
+/// What the head of an answer says of where to go on.
+#[derive(Debug, Clone, Copy)]
+pub struct AnswerHead<'a> {
+    pub status: u16,
+    pub location: Option<&'a [u8]>,
+    /// There is another `Location`.
+    pub has_more_locations: bool,
+}
+
+/// What becomes of an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Pass,
+    /// It goes without its `Location`.
+    RemoveLocation,
+    /// It goes with this `Location`: what is new, at the client's own endpoint.
+    Relocate(Vec<u8>),
+    Refuse(WhyRefused),
+}
+
+/// Why an answer is none that the client could use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhyRefused {
+    /// The head of no answer, or of one that is still to come.
+    NoAnswer,
+    /// A switch to another protocol: nothing of what follows would be verified or signed.
+    OtherProtocol,
+    /// A redirect to the origin's own domain: the wrong region or endpoint.
+    ToOrigin,
+    /// A redirect without a `Location`, as S3 answers for a bucket of another region.
+    NoLocation,
+    /// A redirect with two of them, or with one that two readers could read differently.
+    UnclearLocation,
+}
+
+impl std::fmt::Display for WhyRefused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            WhyRefused::NoAnswer => "without a status of an answer",
+            WhyRefused::OtherProtocol => "with a switch to another protocol",
+            WhyRefused::ToOrigin => "with a redirect to its own domain",
+            WhyRefused::NoLocation => "with a redirect without a \"Location\"",
+            WhyRefused::UnclearLocation => "with a redirect that is not clear",
+        })
+    }
+}
+
+/// Decides on an answer by its head; `hosts` are all hosts, with their ports, that the origins are known by.
+pub fn judge<'h>(head: &AnswerHead<'_>, hosts: impl Iterator<Item = &'h [u8]> + Clone) -> Verdict {
+    match head.status {
+        101 => return Verdict::Refuse(WhyRefused::OtherProtocol),
+        ..200 => return Verdict::Refuse(WhyRefused::NoAnswer),
+        _ => {}
+    }
+    // Of these, a client follows the first five; the others are obsolete, or a choice.
+    let is_redirect = matches!(head.status, 301 | 302 | 303 | 307 | 308 | 300 | 305 | 306);
+    let Some(location) = head.location else {
+        return match head.status {
+            301..=303 | 307 | 308 => Verdict::Refuse(WhyRefused::NoLocation),
+            _ => Verdict::Pass,
+        };
+    };
+    let unclear = match is_redirect {
+        true => Verdict::Refuse(WhyRefused::UnclearLocation),
+        false => Verdict::RemoveLocation,
+    };
+    if head.has_more_locations {
+        return unclear;
+    }
+    let (host, path) = match Reference::parse(location) {
+        Reference::Path => return Verdict::Pass,
+        Reference::Unreadable => return unclear,
+        Reference::Elsewhere(host, path) => (host, path),
+    };
+    let mut origins = hosts.filter_map(Host::of_origin);
+    let mut near = origins.clone().filter(|origin| host.is_near(origin));
+    match near.next() {
+        None => Verdict::Pass,
+        Some(_) if is_redirect => Verdict::Refuse(WhyRefused::ToOrigin),
+        Some(_) if head.status >= 300 => Verdict::RemoveLocation,
+        Some(_) => {
+            let bucket = origins.find_map(|origin| host.bucket_at(&origin));
+            relocate(bucket.unwrap_or_default(), &path)
+        }
+    }
+}
+
+/// The path of an object at the client's endpoint.
+fn relocate(bucket: &[u8], path: &[u8]) -> Verdict {
+    let path = path.strip_prefix(b"/").unwrap_or(path);
+    let separator: &[u8] = if bucket.is_empty() { b"" } else { b"/" };
+    let location = [b"/", bucket, separator, path].concat();
+    match Reference::parse(&location) {
+        Reference::Path => Verdict::Relocate(location),
+        // With an empty first segment it would name a host.
+        Reference::Elsewhere(..) | Reference::Unreadable => Verdict::RemoveLocation,
+    }
+}
+
+/// Whether a value that may hold a URL anywhere (`Refresh`, `Link`, ...) has the domain of an origin in it.
+pub fn mentions_origin<'h>(value: &[u8], hosts: impl Iterator<Item = &'h [u8]>) -> bool {
+    let text: Vec<u8> = uri::decoded(value, Part::Path)
+        .filter(|byte| !matches!(byte, b'\t' | b'\r' | b'\n'))
+        .map(|byte| byte.to_ascii_lowercase())
+        .collect();
+    hosts.filter_map(Host::of_origin).any(|host| match host {
+        Host::Address(address) => {
+            memchr::memmem::find(&text, address.to_string().as_bytes()).is_some()
+        }
+        Host::Name(name) => memchr::memmem::find(&text, domain(&name)).is_some(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Verdict::{Pass, Refuse, RemoveLocation};
+
+    const HOSTS: [&[u8]; 2] = [b"s3.us-west-2.example.com:9000", b"10.0.0.5:9000"];
+    const TO_ORIGIN: Verdict = Refuse(WhyRefused::ToOrigin);
+    const UNCLEAR: Verdict = Refuse(WhyRefused::UnclearLocation);
+
+    fn at(status: u16, location: Option<&[u8]>) -> Verdict {
+        let head = AnswerHead {
+            status,
+            location,
+            has_more_locations: false,
+        };
+        judge(&head, HOSTS.into_iter())
+    }
+
+    const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
+
+    #[test]
+    fn statuses() {
+        for status in (0..200).filter(|status| *status != 101) {
+            assert_eq!(at(status, None), Refuse(WhyRefused::NoAnswer), "{status}");
+        }
+        assert_eq!(at(101, None), Refuse(WhyRefused::OtherProtocol));
+        assert_eq!(at(101, Some(b"/")), Refuse(WhyRefused::OtherProtocol));
+        for status in 200..1000 {
+            let expected = match REDIRECTS.contains(&status) {
+                true => Refuse(WhyRefused::NoLocation),
+                false => Pass,
+            };
+            assert_eq!(at(status, None), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn locations_of_redirects() {
+        for (location, expected) in [
+            ("", Pass),
+            ("/other/key", Pass),
+            ("other?a", Pass),
+            ("https://www.example.org/page", Pass),
+            ("//www.example.org/page", Pass),
+            (
+                "https://www.example.org/?from=s3.us-west-2.example.com",
+                Pass,
+            ),
+            ("https://example.com.example.org/", Pass),
+            ("http://10.0.0.6:9000/", Pass),
+            ("http://s3.us-west-2.example.com/b/k", TO_ORIGIN),
+            ("http://s3.us-west-2.example.com:9000/b/k", TO_ORIGIN),
+            ("http://b.s3.us-west-2.example.com/k", TO_ORIGIN),
+            ("https://s3.eu-west-1.example.com/b/k", TO_ORIGIN),
+            ("HTTP://S3.US-WEST-2.EXAMPLE.COM/b/k", TO_ORIGIN),
+            ("http://user:pass@s3.us-west-2.example.com/b/k", TO_ORIGIN),
+            ("http://s3.us-west-2.example.com./b/k", TO_ORIGIN),
+            (" \thttp://s3.us-west-2.example.com/b/k", TO_ORIGIN),
+            ("http:\\\\s3.us-west-2.example.com\\b", TO_ORIGIN),
+            ("\\\\s3.us-west-2.example.com\\b", TO_ORIGIN),
+            ("/\\s3.us-west-2.example.com/b", TO_ORIGIN),
+            ("//s3.us-west-2.example.com/b", TO_ORIGIN),
+            ("http:s3.us-west-2.example.com/b", TO_ORIGIN),
+            ("http://10.0.0.5/b", TO_ORIGIN),
+            ("http://[::ffff:10.0.0.5]/b", TO_ORIGIN),
+            ("http://10.0.5/b", UNCLEAR),
+            ("http://\u{ff53}3.us-west-2.example.com/", UNCLEAR),
+        ] {
+            for status in REDIRECTS.into_iter().chain([300, 305, 306]) {
+                let verdict = at(status, Some(location.as_bytes()));
+                assert_eq!(verdict, expected, "{status} {location:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn locations_of_what_is_new() {
+        let relocate = |to: &str| Verdict::Relocate(to.into());
+        for (location, expected) in [
+            ("/b", Pass),
+            ("https://www.example.org/b/k", Pass),
+            (
+                "http://s3.us-west-2.example.com:9000/b/k?a",
+                relocate("/b/k?a"),
+            ),
+            ("http://s3.us-west-2.example.com/b//k", relocate("/b//k")),
+            ("HTTP://B.S3.us-west-2.example.com/k", relocate("/b/k")),
+            ("http://b.s3.us-west-2.example.com", relocate("/b/")),
+            ("http://b.c.s3.us-west-2.example.com/k", relocate("/b.c/k")),
+            ("http://s3.eu-west-1.example.com/b/k", relocate("/b/k")),
+            ("http://10.0.0.5:9000/b/k", relocate("/b/k")),
+            ("http://10.0.0.5:9000//www.example.org/", RemoveLocation),
+            ("http://10.0.0.5:9000/\\www.example.org/", RemoveLocation),
+            ("http://10.0.0.5:9000\\\\www.example.org/", RemoveLocation),
+            ("http://10.0.5:9000/b", RemoveLocation),
+        ] {
+            for status in [200, 201, 202, 204] {
+                let verdict = at(status, Some(location.as_bytes()));
+                assert_eq!(verdict, expected, "{status} {location:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn locations_of_errors() {
+        for status in [304, 400, 404, 500, 503] {
+            assert_eq!(at(status, Some(b"/b")), Pass, "{status}");
+            assert_eq!(
+                at(status, Some(b"http://10.0.0.5/")),
+                RemoveLocation,
+                "{status}"
+            );
+            assert_eq!(
+                at(status, Some(b"http://10.5/")),
+                RemoveLocation,
+                "{status}"
+            );
+        }
+    }
+
+    #[test]
+    fn two_locations() {
+        for (status, expected) in [(200, RemoveLocation), (307, UNCLEAR), (404, RemoveLocation)] {
+            let head = AnswerHead {
+                status,
+                location: Some(b"/"),
+                has_more_locations: true,
+            };
+            assert_eq!(judge(&head, HOSTS.into_iter()), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn values_with_urls() {
+        for (value, expected) in [
+            ("0; url=https://www.example.org/", false),
+            ("5", false),
+            ("0; url=HTTP://S3.eu-west-1.EXAMPLE.com/", true),
+            ("</b>; rel=next, <http://10.0.0.5:9000/b>; rel=x", true),
+            ("0;url='http://s3.us%2dwest-2.exa\tmple.com'", true),
+        ] {
+            let found = mentions_origin(value.as_bytes(), HOSTS.into_iter());
+            assert_eq!(found, expected, "{value}");
+        }
+    }
+}
