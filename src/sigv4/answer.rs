@@ -1,6 +1,14 @@
 //! What an origin's answer may tell a client: nothing that leads past the proxy, and nothing that is
 //! between the proxy and the origin alone.
+mod buckets;
+mod error;
 mod host;
 mod redirect;
+mod traces;
+mod xml;
 
-pub use redirect::{AnswerHead, Verdict, WhyRefused, judge, mentions_origin};
+pub use buckets::BucketList;
+pub use error::{Beginning, ErrorBody, MAX_ERROR, Outcome, XML_DECLARATION};
+pub use redirect::{AnswerHead, Verdict, WhyRejected, judge, mentions_origin};
+pub use traces::Traces;
+pub use xml::{Unreadable, put_element};

@@ -82,6 +82,10 @@ impl Credential {
         self.secret.expose()
     }
 
+    pub(crate) fn secret_key(&self) -> &SecretKey {
+        &self.secret
+    }
+
     /// Stands in for an access key that nobody has, so that such a request costs what any other
     /// costs. No request is let in by it.
     pub(crate) fn nobody() -> &'static Credential {

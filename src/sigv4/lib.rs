@@ -41,7 +41,10 @@ mod verify;
 mod wire;
 
 pub use crate::{
-    answer::{AnswerHead, Verdict, WhyRefused, judge, mentions_origin},
+    answer::{
+        AnswerHead, Beginning, BucketList, ErrorBody, MAX_ERROR, Outcome, Traces, Unreadable,
+        Verdict, WhyRejected, XML_DECLARATION, judge, mentions_origin, put_element,
+    },
     body::{Body, HashCheck},
     chunked::{
         Checksum, ChecksumAlgorithm, Decoder, Encoder, Frame, Framing, MAX_CHUNK, Misframed,

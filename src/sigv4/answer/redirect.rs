@@ -20,13 +20,13 @@ pub enum Verdict {
     RemoveLocation,
     /// It goes with this `Location`: what is new, at the client's own endpoint.
     Relocate(Vec<u8>),
-    Refuse(WhyRefused),
+    Reject(WhyRejected),
 }
 
 /// Why an answer is none that the client could use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum WhyRefused {
+pub enum WhyRejected {
     /// The head of no answer, or of one that is still to come.
     NoAnswer,
     /// A switch to another protocol: nothing of what follows would be verified or signed.
@@ -39,14 +39,14 @@ pub enum WhyRefused {
     UnclearLocation,
 }
 
-impl std::fmt::Display for WhyRefused {
+impl std::fmt::Display for WhyRejected {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            WhyRefused::NoAnswer => "without a status of an answer",
-            WhyRefused::OtherProtocol => "with a switch to another protocol",
-            WhyRefused::ToOrigin => "with a redirect to its own domain",
-            WhyRefused::NoLocation => "with a redirect without a \"Location\"",
-            WhyRefused::UnclearLocation => "with a redirect that is not clear",
+            WhyRejected::NoAnswer => "without a status of an answer",
+            WhyRejected::OtherProtocol => "with a switch to another protocol",
+            WhyRejected::ToOrigin => "with a redirect to its own domain",
+            WhyRejected::NoLocation => "with a redirect without a \"Location\"",
+            WhyRejected::UnclearLocation => "with a redirect that is not clear",
         })
     }
 }
@@ -54,20 +54,20 @@ impl std::fmt::Display for WhyRefused {
 /// Decides on an answer by its head; `hosts` are all hosts, with their ports, that the origins are known by.
 pub fn judge<'h>(head: &AnswerHead<'_>, hosts: impl Iterator<Item = &'h [u8]> + Clone) -> Verdict {
     match head.status {
-        101 => return Verdict::Refuse(WhyRefused::OtherProtocol),
-        ..200 => return Verdict::Refuse(WhyRefused::NoAnswer),
+        101 => return Verdict::Reject(WhyRejected::OtherProtocol),
+        ..200 => return Verdict::Reject(WhyRejected::NoAnswer),
         _ => {}
     }
     // Of these, a client follows the first five; the others are obsolete, or a choice.
     let is_redirect = matches!(head.status, 301 | 302 | 303 | 307 | 308 | 300 | 305 | 306);
     let Some(location) = head.location else {
         return match head.status {
-            301..=303 | 307 | 308 => Verdict::Refuse(WhyRefused::NoLocation),
+            301..=303 | 307 | 308 => Verdict::Reject(WhyRejected::NoLocation),
             _ => Verdict::Pass,
         };
     };
     let unclear = match is_redirect {
-        true => Verdict::Refuse(WhyRefused::UnclearLocation),
+        true => Verdict::Reject(WhyRejected::UnclearLocation),
         false => Verdict::RemoveLocation,
     };
     if head.has_more_locations {
@@ -82,7 +82,7 @@ pub fn judge<'h>(head: &AnswerHead<'_>, hosts: impl Iterator<Item = &'h [u8]> + 
     let mut near = origins.clone().filter(|origin| host.is_near(origin));
     match near.next() {
         None => Verdict::Pass,
-        Some(_) if is_redirect => Verdict::Refuse(WhyRefused::ToOrigin),
+        Some(_) if is_redirect => Verdict::Reject(WhyRejected::ToOrigin),
         Some(_) if head.status >= 300 => Verdict::RemoveLocation,
         Some(_) => {
             let bucket = origins.find_map(|origin| host.bucket_at(&origin));
@@ -120,11 +120,11 @@ pub fn mentions_origin<'h>(value: &[u8], hosts: impl Iterator<Item = &'h [u8]>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Verdict::{Pass, Refuse, RemoveLocation};
+    use Verdict::{Pass, Reject, RemoveLocation};
 
     const HOSTS: [&[u8]; 2] = [b"s3.us-west-2.example.com:9000", b"10.0.0.5:9000"];
-    const TO_ORIGIN: Verdict = Refuse(WhyRefused::ToOrigin);
-    const UNCLEAR: Verdict = Refuse(WhyRefused::UnclearLocation);
+    const TO_ORIGIN: Verdict = Reject(WhyRejected::ToOrigin);
+    const UNCLEAR: Verdict = Reject(WhyRejected::UnclearLocation);
 
     fn at(status: u16, location: Option<&[u8]>) -> Verdict {
         let head = AnswerHead {
@@ -140,13 +140,13 @@ mod tests {
     #[test]
     fn statuses() {
         for status in (0..200).filter(|status| *status != 101) {
-            assert_eq!(at(status, None), Refuse(WhyRefused::NoAnswer), "{status}");
+            assert_eq!(at(status, None), Reject(WhyRejected::NoAnswer), "{status}");
         }
-        assert_eq!(at(101, None), Refuse(WhyRefused::OtherProtocol));
-        assert_eq!(at(101, Some(b"/")), Refuse(WhyRefused::OtherProtocol));
+        assert_eq!(at(101, None), Reject(WhyRejected::OtherProtocol));
+        assert_eq!(at(101, Some(b"/")), Reject(WhyRejected::OtherProtocol));
         for status in 200..1000 {
             let expected = match REDIRECTS.contains(&status) {
-                true => Refuse(WhyRefused::NoLocation),
+                true => Reject(WhyRejected::NoLocation),
                 false => Pass,
             };
             assert_eq!(at(status, None), expected, "{status}");

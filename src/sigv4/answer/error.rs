@@ -1,0 +1,463 @@
+//! The body of an origin's error: what of it is the client's business.
+//!
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
+use super::{
+    traces::Traces,
+    xml::{self, Reader, Token, Unreadable},
+};
+
+/// The longest body of an error that is looked at, in bytes.
+pub const MAX_ERROR: usize = 64 << 10;
+
+/// The elements of an `<Error>` that speak of the client's request and its objects. Others speak of the
+/// request that the proxy made of it (`AWSAccessKeyId`, `StringToSign`, `CanonicalRequest`,
+/// `SignatureProvided`, `Token-0`, ...) or of the origin (`Endpoint`, `HostId`, ...), or are not known.
+const KEPT: &[&str] = &[
+    "AccessTier",
+    "ActualObjectSize",
+    "ArgumentName",
+    "ArgumentValue",
+    "Bucket",
+    "BucketName",
+    "CalculatedDigest",
+    "ClientComputedContentSHA256",
+    "Code",
+    "Condition",
+    "CopySource",
+    "ETag",
+    "ExpectedDigest",
+    "Expires",
+    "Header",
+    "Key",
+    "LocationConstraint",
+    "MaxMessageLengthBytes",
+    "MaxSizeAllowed",
+    "Message",
+    "Method",
+    "MinSizeAllowed",
+    "MissingHeaderName",
+    "ObjectSize",
+    "PartNumber",
+    "ProposedSize",
+    "QueryParameterName",
+    "QueryParameterValue",
+    "RangeRequested",
+    "Region",
+    "RequestId",
+    "Resource",
+    "ResourceType",
+    "S3ComputedContentSHA256",
+    "ServerTime",
+    "Size",
+    "StorageClass",
+    "TagKey",
+    "TagValue",
+    "UploadId",
+    "VersionId",
+    "X-Amz-Expires",
+];
+
+/// What becomes of the body of an error.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ErrorBody {
+    /// It is no error of S3's, and says nothing of an origin.
+    Keep,
+    /// S3's error, written again.
+    Rewrite(String),
+    /// It cannot be understood, and could say anything.
+    Replace,
+}
+
+impl ErrorBody {
+    /// Decides on a whole body, which is at most [`MAX_ERROR`] bytes long.
+    pub fn of(body: &[u8], traces: &Traces<'_>) -> ErrorBody {
+        if let Ok(elements) = read(body) {
+            return rewrite(&elements, traces);
+        }
+        // A reader that is less strict than ours could see S3's error in it.
+        let is_like_error = [
+            &b"<Error"[..],
+            b":Error",
+            b"AWSAccessKeyId",
+            b"StringToSign",
+            b"CanonicalRequest",
+            b"SignatureProvided",
+        ]
+        .iter()
+        .any(|mark| memchr::memmem::find(body, mark).is_some());
+        match is_like_error || body.contains(&0) || traces.are_in(body) {
+            true => ErrorBody::Replace,
+            false => ErrorBody::Keep,
+        }
+    }
+}
+
+/// The kept elements of an `<Error>`, with their texts.
+fn read(body: &[u8]) -> Result<Vec<(&'static str, String)>, Unreadable> {
+    let mut reader = Reader::default();
+    let mut elements = Vec::new();
+    let mut current: Option<(&'static str, String)> = None;
+    reader.read(body, |token, depth| {
+        match (depth, token) {
+            (1, Token::Open { name, .. }) if name != "Error" => return Err(Unreadable),
+            (1, Token::Text(text)) if !xml::is_blank(text) => return Err(Unreadable),
+            (2, Token::Open { name, .. }) => {
+                let kept = KEPT.iter().find(|kept| **kept == name);
+                current = kept.map(|kept| (*kept, String::new()));
+            }
+            // What has children is not what is known by that name.
+            (3, Token::Open { .. }) => current = None,
+            (2, Token::Text(text)) => {
+                if let Some((_, kept)) = &mut current {
+                    kept.push_str(&xml::decoded(text)?);
+                }
+            }
+            (2, Token::Close { .. }) => elements.extend(current.take()),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    reader.finish()?;
+    Ok(elements)
+}
+
+fn rewrite(elements: &[(&'static str, String)], traces: &Traces<'_>) -> ErrorBody {
+    let code = elements.iter().find(|(name, _)| *name == "Code");
+    if code.is_none_or(|(_, code)| code.is_empty() || traces.are_in(code.as_bytes())) {
+        return ErrorBody::Replace;
+    }
+    let mut xml = String::from("<Error>");
+    for (name, text) in elements {
+        if !traces.are_in(text.as_bytes()) && !names_account(text) {
+            xml::put_element(&mut xml, name, text);
+        } else if *name == "Message" {
+            xml::put_element(&mut xml, name, "(It names the origin, and is left out.)");
+        }
+    }
+    xml.push_str("</Error>");
+    ErrorBody::Rewrite(xml)
+}
+
+/// Whether the text names who the origin takes the proxy for, as AWS's messages of a denied access do:
+/// `User: arn:aws:iam::123456789012:user/proxy is not authorized to perform: ...`
+fn names_account(text: &str) -> bool {
+    let services = [":iam:", ":sts:"];
+    text.split("arn:")
+        .skip(1)
+        .any(|arn| services.iter().any(|service| arn.contains(service)))
+}
+
+/// The declaration that stands before an error.
+pub const XML_DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+
+/// How an answer of success begins: S3 says 200 before it knows the outcome of some operations, and what
+/// follows may be an error.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// From the `<` that may be the root's.
+    held: Vec<u8>,
+    /// Bytes before that.
+    before: usize,
+    /// A declaration has been read.
+    is_declared: bool,
+}
+
+/// What an answer's beginning tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning {
+    /// Nothing yet.
+    Open,
+    /// It is an error, or could be read as one.
+    Error,
+    /// It is what it says.
+    Success,
+}
+
+/// S3 sends a blank now and then while it works; what is longer is no answer of S3's.
+const MAX_BEFORE: usize = 16 << 10;
+const MAX_START: usize = 512;
+
+impl Outcome {
+    /// Takes a piece. While the beginning is open, `out` gets what can be sent: all bytes but those that
+    /// are held. Once it is not, it gets nothing, and what is [`held`](Outcome::held) and the rest of the
+    /// piece, of which the length is returned, are the caller's.
+    pub fn take(&mut self, piece: &[u8], out: &mut Vec<u8>) -> (Beginning, usize) {
+        for (at, &byte) in piece.iter().enumerate() {
+            let rest = piece.len() - at;
+            if self.held.is_empty() {
+                match byte {
+                    b' ' | b'\t' | b'\r' | b'\n' if self.before < MAX_BEFORE => {
+                        self.before += 1;
+                        out.push(byte);
+                        continue;
+                    }
+                    b'<' => {}
+                    _ => return (Beginning::Success, rest),
+                }
+            }
+            self.held.push(byte);
+            let Some((name, rest_of_tag)) = split_name(&self.held) else {
+                if self.held.len() >= MAX_START {
+                    return (Beginning::Error, rest - 1);
+                }
+                continue;
+            };
+            match (name, rest_of_tag) {
+                // To be read to its end, and to be followed by the root.
+                (b"?xml", [.., b'?', b'>']) if !self.is_declared => {
+                    self.is_declared = true;
+                    self.before += self.held.len();
+                    out.append(&mut self.held);
+                }
+                (b"?xml", _) if !self.is_declared && self.held.len() < MAX_START => {}
+                ([b'?' | b'!', ..], _) => return (Beginning::Error, rest - 1),
+                (name, _) => {
+                    let local = name.rsplit(|byte| *byte == b':').next();
+                    let beginning = match local {
+                        Some(b"Error") => Beginning::Error,
+                        _ => Beginning::Success,
+                    };
+                    return (beginning, rest - 1);
+                }
+            }
+        }
+        (Beginning::Open, 0)
+    }
+
+    /// What has been taken and not been sent.
+    pub fn held(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.held)
+    }
+}
+
+/// The name after a `<`, and what follows it; `None` until the name has ended.
+fn split_name(tag: &[u8]) -> Option<(&[u8], &[u8])> {
+    let inner = tag.get(1..)?;
+    let end = inner
+        .iter()
+        .position(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'/' | b'>'))?;
+    inner.split_at_checked(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Addressing, Credential, Framing, Origin, SecretKey};
+
+    fn rewritten(body: &[u8]) -> ErrorBody {
+        let origin = Origin {
+            credential: Credential::new(b"AKIDORIGIN", SecretKey::new(b"oRiGiN/sEcReT+".into())),
+            session_token: None,
+            region: None,
+            host: b"s3.origin.example".as_slice().into(),
+            addressing: Addressing::Path,
+            framing: Framing::default(),
+        };
+        let mut traces = Traces::default();
+        traces.add(&origin, b"10.0.0.5:9000");
+        ErrorBody::of(body, &traces)
+    }
+
+    /// S3's error with that in it.
+    fn error(elements: &str) -> String {
+        format!("<Error>{elements}</Error>")
+    }
+
+    #[test]
+    fn what_is_the_clients_is_kept() {
+        for name in KEPT.iter().filter(|name| **name != "Code") {
+            let body = error(&format!(
+                "<Code>C</Code><{name}>a &lt;b&gt; &amp; c</{name}>"
+            ));
+            assert_eq!(
+                rewritten(body.as_bytes()),
+                ErrorBody::Rewrite(body.clone()),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_the_origins_is_not() {
+        for name in [
+            "AWSAccessKeyId",
+            "StringToSign",
+            "StringToSignBytes",
+            "CanonicalRequest",
+            "CanonicalRequestBytes",
+            "SignatureProvided",
+            "SignatureCalculated",
+            "Token-0",
+            "Endpoint",
+            "HostId",
+            "Server",
+            "RequestTime",
+            "Details",
+            "message",
+        ] {
+            let body = error(&format!("<Code>C</Code><{name}>a</{name}><Key>k</Key>"));
+            let expected = error("<Code>C</Code><Key>k</Key>");
+            assert_eq!(
+                rewritten(body.as_bytes()),
+                ErrorBody::Rewrite(expected),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn texts_that_name_the_origin() {
+        for text in [
+            "no key AKIDORIGIN",
+            "no key &#65;KIDORIGIN",
+            "secret oRiGiN/sEcReT+",
+            "http://b.s3.origin.example/k",
+            "dial tcp 10.0.0.5:9000: refused",
+            "User: arn:aws:iam::123456789012:user/proxy is not authorized to perform: s3:GetObject",
+            "User: arn:aws-cn:sts::1:assumed-role/a/b is not authorized",
+        ] {
+            let body = error(&format!(
+                "<Code>C</Code><Message>{text}</Message><Resource>{text}</Resource><Key>k</Key>"
+            ));
+            let expected = error(
+                "<Code>C</Code><Message>(It names the origin, and is left out.)</Message><Key>k</Key>",
+            );
+            assert_eq!(
+                rewritten(body.as_bytes()),
+                ErrorBody::Rewrite(expected),
+                "{text}"
+            );
+            let body = error(&format!("<Code>{text}</Code>"));
+            if !text.contains("arn:") {
+                assert_eq!(rewritten(body.as_bytes()), ErrorBody::Replace, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn spellings() {
+        let expected = error("<Code>NoSuchKey</Code><Message></Message><Key>k</Key>");
+        for body in [
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchKey</Code><Message/><Key>k</Key></Error>",
+            "<?xml version='1.0' encoding='UTF-8'?><Error xmlns='http://s3.amazonaws.com/doc/2006-03-01/'>\
+             <Code>NoSuchKey</Code>\n  <Message></Message><Details>a<b>c</b></Details><Key>k</Key></Error>\n",
+            "<Error><Code>NoSuchKey</Code><Message/><Resource><a>b</a></Resource><Key a='b'>k</Key></Error>",
+        ] {
+            assert_eq!(
+                rewritten(body.as_bytes()),
+                ErrorBody::Rewrite(expected.clone()),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn other_bodies() {
+        for (body, expected) in [
+            ("", ErrorBody::Keep),
+            (
+                "<html><body>504 Gateway Time-out</body></html>",
+                ErrorBody::Keep,
+            ),
+            ("{\"error\": \"no such key\"}", ErrorBody::Keep),
+            ("<html>at s3.origin.example</html>", ErrorBody::Replace),
+            ("{\"key\": \"AKIDORIGIN\"}", ErrorBody::Replace),
+            ("<Error>", ErrorBody::Replace),
+            ("<Error/>", ErrorBody::Replace),
+            ("<Error><Code/></Error>", ErrorBody::Replace),
+            ("<Error><Message>m</Message></Error>", ErrorBody::Replace),
+            ("<Error>text<Code>C</Code></Error>", ErrorBody::Replace),
+            (
+                "<Error><Code>C</Code><!-- c --></Error>",
+                ErrorBody::Replace,
+            ),
+            (
+                "<Error><Code>C</Code><a><![CDATA[c]]></a></Error>",
+                ErrorBody::Replace,
+            ),
+            (
+                "<!DOCTYPE Error><Error><Code>C</Code></Error>",
+                ErrorBody::Replace,
+            ),
+            (
+                "<ErrorResponse><Error><Code>C</Code></Error></ErrorResponse>",
+                ErrorBody::Replace,
+            ),
+            ("<s:Error><Code>C</Code></s:Error>", ErrorBody::Replace),
+            ("<X><StringToSign>a</StringToSign></X>", ErrorBody::Replace),
+            ("<\0E\0r\0r\0o\0r\0>", ErrorBody::Replace),
+        ] {
+            assert_eq!(rewritten(body.as_bytes()), expected, "{body}");
+        }
+        assert_eq!(
+            rewritten(b"<Error><Code>\xff</Code></Error>"),
+            ErrorBody::Replace
+        );
+    }
+
+    /// What the beginning tells, what is sent before that, what is held, and what is left.
+    fn beginning(body: &str) -> (Beginning, String, String, String) {
+        let mut outcome = Outcome::default();
+        let mut out = Vec::new();
+        let (beginning, left) = outcome.take(body.as_bytes(), &mut out);
+        let left = body.get(body.len() - left..).unwrap_or_default();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (beginning, text(&out), text(&outcome.held()), left.into())
+    }
+
+    #[test]
+    fn beginnings() {
+        use Beginning::{Error, Open, Success};
+        for (body, expected, sent, held) in [
+            ("", Open, "", ""),
+            (" \n", Open, " \n", ""),
+            (
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n  ",
+                Open,
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n  ",
+                "",
+            ),
+            ("<?xml version=\"1.0\"", Open, "", "<?xml version=\"1.0\""),
+            ("<", Open, "", "<"),
+            ("<Error", Open, "", "<Error"),
+            ("<Error>", Error, "", "<Error>"),
+            (
+                "<?xml version=\"1.0\"?>\n <Error><Code>",
+                Error,
+                "<?xml version=\"1.0\"?>\n ",
+                "<Error>",
+            ),
+            ("<Error xmlns=\"", Error, "", "<Error "),
+            ("<Error/>", Error, "", "<Error/"),
+            ("<a:Error>", Error, "", "<a:Error>"),
+            ("<!-- --><Error>", Error, "", "<!-- "),
+            (
+                "<?xml version=\"1.0\"?><?xml version=\"1.0\"?>",
+                Error,
+                "<?xml version=\"1.0\"?>",
+                "<?xml ",
+            ),
+            ("<?b ?>", Error, "", "<?b "),
+            ("<Errors>", Success, "", "<Errors>"),
+            (
+                "<CopyObjectResult xmlns='a'>",
+                Success,
+                "",
+                "<CopyObjectResult ",
+            ),
+            ("\0\0\0a<Error>", Success, "", ""),
+            ("text<Error>", Success, "", ""),
+        ] {
+            let (beginning, out, kept, left) = beginning(body);
+            assert_eq!((beginning, &*out, &*kept), (expected, sent, held), "{body}");
+            assert_eq!(format!("{out}{kept}{left}"), body);
+        }
+        let blank = " ".repeat(MAX_BEFORE);
+        assert_eq!(beginning(&blank).0, Open);
+        assert_eq!(beginning(&format!("{blank} ")).0, Success);
+        let long = format!("<{}", "a".repeat(MAX_START));
+        assert_eq!(beginning(&long).0, Error);
+    }
+}

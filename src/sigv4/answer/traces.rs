@@ -1,0 +1,164 @@
+//! What no client is to read of an origin: its keys, its secrets, and its name.
+use memchr::memmem;
+
+use super::host::Host;
+use crate::{
+    keys::SecretKey,
+    sign::Origin,
+    uri::{self, Part},
+};
+
+/// The traces of some origins in a text.
+#[derive(Debug, Default)]
+pub struct Traces<'a> {
+    /// As they are, in any case of letters.
+    keys: Vec<&'a [u8]>,
+    secrets: Vec<&'a SecretKey>,
+    hosts: Vec<Host>,
+}
+
+impl<'a> Traces<'a> {
+    /// Adds those of one origin; `server` is what it is called besides, with its port.
+    pub fn add(&mut self, origin: &'a Origin, server: &[u8]) {
+        self.keys.push(origin.credential.access_key());
+        self.secrets.push(origin.credential.secret_key());
+        self.secrets.extend(&origin.session_token);
+        let hosts = [&*origin.host, server];
+        self.hosts
+            .extend(hosts.into_iter().filter_map(Host::of_origin));
+    }
+
+    /// Whether one is in the text, percent-encoded or not.
+    pub fn are_in(&self, text: &[u8]) -> bool {
+        let found = |text: &[u8]| {
+            let keys = self.keys.iter().copied();
+            let secrets = self.secrets.iter().map(|secret| secret.expose());
+            let mut exact = keys.chain(secrets).filter(|exact| !exact.is_empty());
+            exact.any(|exact| memmem::find(text, exact).is_some())
+                || self.hosts.iter().any(|host| is_host_in(host, text))
+        };
+        if found(text) {
+            return true;
+        }
+        let decoded: Vec<u8> = uri::decoded(text, Part::Path).collect();
+        decoded != text && found(&decoded)
+    }
+}
+
+/// Whether the host stands there, by itself or below a bucket's name. A name of one label is also a word,
+/// and counts in a URL or with a port only.
+fn is_host_in(host: &Host, text: &[u8]) -> bool {
+    let text = text.to_ascii_lowercase();
+    let name = match host {
+        Host::Address(address) => address.to_string().into_bytes(),
+        Host::Name(name) => name.clone(),
+    };
+    let is_word = !name.iter().any(|byte| matches!(byte, b'.' | b':'));
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    memmem::find_iter(&text, &name).any(|at| {
+        let before = text.get(..at).unwrap_or_default();
+        let after = text.get(at + name.len()..).unwrap_or_default();
+        let is_whole = !before.last().is_some_and(is_part) && !after.first().is_some_and(is_part);
+        let is_url = before.ends_with(b"//") || before.ends_with(b"@");
+        let has_port = matches!(after, [b':', digit, ..] if digit.is_ascii_digit());
+        is_whole && (!is_word || is_url || has_port)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Addressing, Credential, Framing};
+
+    fn origin(host: &str) -> Origin {
+        Origin {
+            credential: Credential::new(b"AKIDORIGIN", SecretKey::new(b"oRiGiN/sEcReT+".into())),
+            session_token: Some(SecretKey::new(b"ToKeN/of+it==".into())),
+            region: None,
+            host: host.as_bytes().into(),
+            addressing: Addressing::Path,
+            framing: Framing::default(),
+        }
+    }
+
+    #[test]
+    fn traces() {
+        for (host, server, text, expected) in [
+            ("s3.example.com", "a:9000", "", false),
+            (
+                "s3.example.com",
+                "a:9000",
+                "The specified key does not exist.",
+                false,
+            ),
+            (
+                "s3.example.com",
+                "a:9000",
+                "no such key AKIDORIGIN here",
+                true,
+            ),
+            ("s3.example.com", "a:9000", "xAKIDORIGINx", true),
+            ("s3.example.com", "a:9000", "oRiGiN/sEcReT+", true),
+            ("s3.example.com", "a:9000", "oRiGiN%2FsEcReT%2b", true),
+            ("s3.example.com", "a:9000", "Token=ToKeN/of+it==", true),
+            ("s3.example.com", "a:9000", "at s3.example.com", true),
+            (
+                "s3.example.com",
+                "a:9000",
+                "at https://b.S3.Example.COM.",
+                true,
+            ),
+            ("s3.example.com:9000", "a:9000", "s3.example.com", true),
+            ("s3.example.com", "a:9000", "s3%2Eexample.com", true),
+            ("s3.example.com", "a:9000", "s3.example.community", false),
+            ("s3.example.com", "a:9000", "not-s3.example.com", false),
+            ("s3.example.com", "a:9000", "s3_example_com", false),
+            ("s3.example.com", "minio:9000", "/bucket/minio", false),
+            ("s3.example.com", "minio:9000", "/bucket/minio.tar", false),
+            (
+                "s3.example.com",
+                "minio:9000",
+                "dial tcp minio:9000: refused",
+                true,
+            ),
+            ("s3.example.com", "minio:9000", "http://minio/bucket", true),
+            ("s3.example.com", "minio", "http://me@minio/", true),
+            ("s3.example.com", "minio", "http://minion/", false),
+            (
+                "s3.example.com",
+                "10.0.0.5:9000",
+                "dial 10.0.0.5:9000",
+                true,
+            ),
+            (
+                "s3.example.com",
+                "10.0.0.5:9000",
+                "version 110.0.0.5",
+                false,
+            ),
+            (
+                "s3.example.com",
+                "10.0.0.5:9000",
+                "version 10.0.0.50",
+                false,
+            ),
+            ("s3.example.com", "[::1]:9000", "dial [::1]:9000", true),
+            (
+                "s3.example.com",
+                "unix:/tmp/s3.sock",
+                "at s3.example.com",
+                true,
+            ),
+        ] {
+            let origin = origin(host);
+            let mut traces = Traces::default();
+            traces.add(&origin, server.as_bytes());
+            assert_eq!(
+                traces.are_in(text.as_bytes()),
+                expected,
+                "{host} {server} {text:?}"
+            );
+        }
+        assert!(!Traces::default().are_in(b"anything"));
+    }
+}

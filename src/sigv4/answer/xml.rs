@@ -1,0 +1,514 @@
+//! Reads XML as it arrives: the part of XML 1.0 that S3's documents are written in, on which no two
+//! readers differ. Whatever else XML has (comments, CDATA, DOCTYPE, processing instructions, prefixes of
+//! names, encodings but UTF-8) is unreadable here, as is what is not well-formed.
+//!
+//! <https://www.w3.org/TR/xml/>
+
+/// The longest tag or text between tags, in bytes.
+pub(super) const MAX_TOKEN: usize = 8 << 10;
+/// How deep elements may stand in each other.
+const MAX_DEPTH: usize = 16;
+/// The longest name of an element.
+const MAX_NAME: usize = 128;
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// The document is not one that all readers read alike, or not the one that is expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unreadable;
+
+/// A part of a document, with its bytes as they came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Token<'a> {
+    /// `<?xml ...?>`
+    Declaration(&'a str),
+    /// A tag that opens an element.
+    Open { name: &'a str, raw: &'a str },
+    /// A tag that closes one; `raw` is empty where `<name/>` has opened it.
+    Close { name: &'a str, raw: &'a str },
+    /// All that is between two tags, if anything is.
+    Text(&'a str),
+}
+
+/// Puts a document's tokens together, whatever pieces it comes in.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    held: Vec<u8>,
+    place: Place,
+    /// The names of the open elements, the root first.
+    open: Vec<Box<str>>,
+    /// Something has been read.
+    has_begun: bool,
+    /// The root has been closed.
+    has_ended: bool,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Text,
+    Tag,
+    /// In an attribute's value, with its quote.
+    Value(u8),
+}
+
+impl Reader {
+    /// Hands each token that is complete to `take`, with the number of elements that are open: 0 outside
+    /// the root. The element of a tag counts.
+    pub(super) fn read(
+        &mut self,
+        piece: &[u8],
+        mut take: impl FnMut(Token<'_>, usize) -> Result<(), Unreadable>,
+    ) -> Result<(), Unreadable> {
+        for &byte in piece {
+            let ends = match (self.place, byte) {
+                (Place::Text, b'<') => {
+                    self.end_text(&mut take)?;
+                    self.place = Place::Tag;
+                    false
+                }
+                (Place::Tag | Place::Value(_), b'<') => return Err(Unreadable),
+                // Seen here already, since a quote in a comment quotes nothing.
+                (Place::Tag, b'!') if self.held.len() == 1 => return Err(Unreadable),
+                (Place::Tag, quote @ (b'"' | b'\'')) => {
+                    self.place = Place::Value(quote);
+                    false
+                }
+                (Place::Value(quote), byte) if byte == quote => {
+                    self.place = Place::Tag;
+                    false
+                }
+                (Place::Tag, b'>') => true,
+                _ => false,
+            };
+            if self.held.len() >= MAX_TOKEN {
+                return Err(Unreadable);
+            }
+            self.held.push(byte);
+            if ends {
+                self.end_tag(&mut take)?;
+                self.place = Place::Text;
+            }
+        }
+        Ok(())
+    }
+
+    /// To be called at the end: is the document whole?
+    pub(super) fn finish(&mut self) -> Result<(), Unreadable> {
+        if self.place != Place::Text {
+            return Err(Unreadable);
+        }
+        self.end_text(&mut |_, _| Ok(()))?;
+        match self.has_ended {
+            true => Ok(()),
+            false => Err(Unreadable),
+        }
+    }
+
+    fn end_text(
+        &mut self,
+        take: &mut impl FnMut(Token<'_>, usize) -> Result<(), Unreadable>,
+    ) -> Result<(), Unreadable> {
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        let held = std::mem::take(&mut self.held);
+        let text = checked(&held)?;
+        let is_outside = self.open.is_empty();
+        let is_first = !self.has_begun;
+        self.has_begun |= !is_outside || !text.is_empty();
+        match is_outside {
+            true => {
+                let text = match text.strip_prefix(BYTE_ORDER_MARK) {
+                    Some(rest) if is_first => {
+                        // A declaration may still follow the mark.
+                        self.has_begun = !rest.is_empty();
+                        rest
+                    }
+                    _ => text,
+                };
+                if !is_blank(text) {
+                    return Err(Unreadable);
+                }
+                if !text.is_empty() {
+                    take(Token::Text(text), 0)?;
+                }
+            }
+            false => {
+                decoded(text)?;
+                take(Token::Text(text), self.open.len())?;
+            }
+        }
+        self.reuse(held);
+        Ok(())
+    }
+
+    fn end_tag(
+        &mut self,
+        take: &mut impl FnMut(Token<'_>, usize) -> Result<(), Unreadable>,
+    ) -> Result<(), Unreadable> {
+        let held = std::mem::take(&mut self.held);
+        let raw = checked(&held)?;
+        let inner = raw
+            .strip_prefix('<')
+            .and_then(|tag| tag.strip_suffix('>'))
+            .ok_or(Unreadable)?;
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        if let Some(inner) = inner.strip_prefix('?') {
+            let inner = inner.strip_suffix('?').ok_or(Unreadable)?;
+            if !is_first || !is_declaration(inner) {
+                return Err(Unreadable);
+            }
+            take(Token::Declaration(raw), 0)?;
+        } else if let Some(name) = inner.strip_prefix('/') {
+            let name = name.trim_end_matches(is_space);
+            if self.open.last().is_none_or(|open| **open != *name) {
+                return Err(Unreadable);
+            }
+            take(Token::Close { name, raw }, self.open.len())?;
+            self.close();
+        } else {
+            let (inner, is_empty) = match inner.strip_suffix('/') {
+                Some(inner) => (inner, true),
+                None => (inner, false),
+            };
+            let name = tag_name(inner).ok_or(Unreadable)?;
+            if self.has_ended || self.open.len() >= MAX_DEPTH {
+                return Err(Unreadable);
+            }
+            self.open.push(name.into());
+            take(Token::Open { name, raw }, self.open.len())?;
+            if is_empty {
+                take(Token::Close { name, raw: "" }, self.open.len())?;
+                self.close();
+            }
+        }
+        self.reuse(held);
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        self.open.pop();
+        self.has_ended = self.open.is_empty();
+    }
+
+    fn reuse(&mut self, mut held: Vec<u8>) {
+        held.clear();
+        self.held = held;
+    }
+}
+
+/// The name in a tag that opens an element, and nothing but attributes after it.
+fn tag_name(inner: &str) -> Option<&str> {
+    let end = inner.find(is_space).unwrap_or(inner.len());
+    let (name, attributes) = inner.split_at_checked(end)?;
+    (is_name(name) && each_attribute(attributes, |_, _| true)).then_some(name)
+}
+
+/// `xml version="1.0" encoding="UTF-8" standalone="yes"`, the last two of which may be missing.
+fn is_declaration(inner: &str) -> bool {
+    let mut names = [("version", false), ("encoding", true), ("standalone", true)].into_iter();
+    let mut has_version = false;
+    let holds = |name: &str, value: &str| {
+        let is_next = names.any(|(known, _)| known == name);
+        has_version |= name == "version";
+        is_next
+            && match name {
+                "version" => value == "1.0",
+                "encoding" => value.eq_ignore_ascii_case("utf-8"),
+                _ => matches!(value, "yes" | "no"),
+            }
+    };
+    inner
+        .strip_prefix("xml")
+        .is_some_and(|attributes| each_attribute(attributes, holds))
+        && has_version
+}
+
+/// Whether text is ` name="value"` any number of times, and `holds` of each.
+fn each_attribute(mut text: &str, mut holds: impl FnMut(&str, &str) -> bool) -> bool {
+    loop {
+        let rest = text.trim_start_matches(is_space);
+        if rest.is_empty() {
+            return true;
+        }
+        if rest.len() == text.len() {
+            return false;
+        }
+        let Some((name, rest)) = rest.split_once('=') else {
+            return false;
+        };
+        let name = name.trim_end_matches(is_space);
+        let rest = rest.trim_start_matches(is_space);
+        let value = match rest.chars().next() {
+            Some(quote @ ('"' | '\'')) => rest.get(1..).and_then(|rest| rest.split_once(quote)),
+            _ => None,
+        };
+        let Some((value, rest)) = value else {
+            return false;
+        };
+        let is_named = match name.split_once(':') {
+            Some((prefix, name)) => is_name(prefix) && is_name(name),
+            None => is_name(name),
+        };
+        if !is_named || decoded(value).is_err() || !holds(name, value) {
+            return false;
+        }
+        text = rest;
+    }
+}
+
+/// A name without a prefix, of the letters that S3 uses.
+fn is_name(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    name.len() <= MAX_NAME
+        && name.bytes().all(is_part)
+        && name
+            .bytes()
+            .next()
+            .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+}
+
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n')
+}
+
+pub(super) fn is_blank(text: &str) -> bool {
+    text.chars().all(is_space)
+}
+
+/// The text, if it is one and each of its characters may stand in a document.
+fn checked(text: &[u8]) -> Result<&str, Unreadable> {
+    let text = str::from_utf8(text).map_err(|_| Unreadable)?;
+    match text.chars().all(is_character) {
+        true => Ok(text),
+        false => Err(Unreadable),
+    }
+}
+
+/// Whether XML 1.0 has that character, in whatever spelling.
+fn is_character(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
+}
+
+/// Text between tags, with its references resolved.
+pub(super) fn decoded(text: &str) -> Result<String, Unreadable> {
+    if text.contains("]]>") {
+        return Err(Unreadable);
+    }
+    let mut pieces = text.split('&');
+    let mut decoded: String = pieces.next().unwrap_or_default().into();
+    for piece in pieces {
+        let (name, rest) = piece.split_once(';').ok_or(Unreadable)?;
+        decoded.push(character(name).ok_or(Unreadable)?);
+        decoded.push_str(rest);
+    }
+    Ok(decoded)
+}
+
+/// The character that `&name;` stands for.
+fn character(name: &str) -> Option<char> {
+    let code = match name {
+        "lt" => return Some('<'),
+        "gt" => return Some('>'),
+        "amp" => return Some('&'),
+        "quot" => return Some('"'),
+        "apos" => return Some('\''),
+        _ => name.strip_prefix('#')?,
+    };
+    let (digits, radix) = match code.strip_prefix('x') {
+        Some(digits) => (digits, 16),
+        None => (code, 10),
+    };
+    // The parser of numbers takes a sign.
+    if !digits.chars().all(|c| c.is_digit(radix)) {
+        return None;
+    }
+    let code = u32::from_str_radix(digits, radix).ok()?;
+    char::from_u32(code).filter(|c| is_character(*c))
+}
+
+/// Writes `<name>text</name>`, whatever is in the text.
+pub fn put_element(xml: &mut String, name: &str, text: &str) {
+    xml.push('<');
+    xml.push_str(name);
+    xml.push('>');
+    for c in text.chars() {
+        match c {
+            '<' => xml.push_str("&lt;"),
+            '>' => xml.push_str("&gt;"),
+            '&' => xml.push_str("&amp;"),
+            '"' => xml.push_str("&quot;"),
+            // A reader would make a line feed of it.
+            '\r' => xml.push_str("&#13;"),
+            // Not a character of XML 1.0, or none that a log should have to show.
+            c if !is_character(c) || c.is_control() && !is_space(c) => xml.push('\u{fffd}'),
+            c => xml.push(c),
+        }
+    }
+    xml.push_str("</");
+    xml.push_str(name);
+    xml.push('>');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tokens of a document, a line for each.
+    fn tokens(document: &[u8]) -> Result<String, Unreadable> {
+        let mut reader = Reader::default();
+        let mut lines = String::new();
+        reader.read(document, |token, depth| {
+            lines += &match token {
+                Token::Declaration(raw) => format!("{depth} declaration {raw}\n"),
+                Token::Open { name, .. } => format!("{depth} open {name}\n"),
+                Token::Close { name, .. } => format!("{depth} close {name}\n"),
+                Token::Text(text) => format!("{depth} text {text:?}\n"),
+            };
+            Ok(())
+        })?;
+        reader.finish()?;
+        Ok(lines)
+    }
+
+    #[test]
+    fn documents() {
+        let text = "<?xml version='1.0' encoding=\"utf-8\" ?>\n<a b = '>' x:c=\"'\" ><b-1/>t&amp;<_ ></_\n></a>\n";
+        let expected = "0 declaration <?xml version='1.0' encoding=\"utf-8\" ?>\n0 text \"\\n\"\n1 open a\n\
+                        2 open b-1\n2 close b-1\n1 text \"t&amp;\"\n2 open _\n2 close _\n1 close a\n";
+        assert_eq!(tokens(text.as_bytes()), Ok(expected.into()));
+    }
+
+    #[test]
+    fn readable() {
+        for text in [
+            "<a/>",
+            "\n<a/>",
+            "\u{feff}<a/>",
+            "\u{feff}<?xml version=\"1.0\"?><a/>",
+            "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?><a/>",
+            "<?xml version=\"1.0\" standalone='no'?><a/>",
+            "<a>&lt;&gt;&amp;&quot;&apos;&#65;&#x1F600;&#x0A;</a>",
+            "<a xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\" xsi:type='b'>\u{e9}\u{10ffff}</a>",
+            "<a b=\"/\"/>",
+        ] {
+            assert!(tokens(text.as_bytes()).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn unreadable() {
+        for text in [
+            "",
+            " ",
+            "a",
+            "<",
+            "<a>",
+            "<a",
+            "<a/",
+            "</a>",
+            "<a></b>",
+            "<a></a></a>",
+            "<a/><a/>",
+            "<a/>b",
+            "b<a/>",
+            "<a/>&amp;",
+            "<a><b></a></b>",
+            "<a b/>",
+            "<a b=c/>",
+            "<a b='c'd='e'/>",
+            "<a b='c' d/>",
+            "<a 'b'/>",
+            "<a b='<'/>",
+            "<a b='&c;'/>",
+            "<a b:c:d='e'/>",
+            "<a/ >",
+            "< a/>",
+            "<a//>",
+            "<x:a/>",
+            "<1/>",
+            "<a\u{e9}/>",
+            "<\u{e9}/>",
+            "</a/>",
+            "<a></a b='c'>",
+            "<!-- a --><a/>",
+            "<a><!-- b --></a>",
+            "<a><!-- ' --></a>",
+            "<a><![CDATA[b]]></a>",
+            "<!DOCTYPE a><a/>",
+            "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
+            "<?b?><a/>",
+            "<a/><?b?>",
+            "<a><?xml version=\"1.0\"?></a>",
+            " <?xml version=\"1.0\"?><a/>",
+            "<?xml version=\"1.0\"?><?xml version=\"1.0\"?><a/>",
+            "\u{feff}\u{feff}<a/>",
+            "<a>\u{feff}</a>\u{feff}",
+            "<?xml?><a/>",
+            "<?xml version=\"1.1\"?><a/>",
+            "<?xml encoding=\"UTF-8\"?><a/>",
+            "<?xml encoding=\"UTF-8\" version=\"1.0\"?><a/>",
+            "<?xml version=\"1.0\" version=\"1.0\"?><a/>",
+            "<?xml version=\"1.0\" encoding=\"UTF-16\"?><a/>",
+            "<?xml version=\"1.0\" encoding=\"UTF-7\"?><a/>",
+            "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><a/>",
+            "<?XML version=\"1.0\"?><a/>",
+            "<?xmlversion=\"1.0\"?><a/>",
+            "<a>&b;</a>",
+            "<a>&</a>",
+            "<a>&amp</a>",
+            "<a>&#0;</a>",
+            "<a>&#11;</a>",
+            "<a>&#xFFFE;</a>",
+            "<a>&#xD800;</a>",
+            "<a>&#x110000;</a>",
+            "<a>&#-1;</a>",
+            "<a>&#+65;</a>",
+            "<a>&#;</a>",
+            "<a>&#X41;</a>",
+            "<a>]]></a>",
+            "<a>\u{0}</a>",
+            "<a>\u{1b}</a>",
+            "<a>\u{ffff}</a>",
+            "<a b='\u{1}'/>",
+        ] {
+            assert_eq!(tokens(text.as_bytes()), Err(Unreadable), "{text}");
+        }
+        for text in [
+            &b"<a>\xff</a>"[..],
+            b"<a>\xc3</a>",
+            b"\xff\xfe<\0a\0/\0>\0",
+            b"<a>\xed\xa0\x80</a>",
+        ] {
+            assert_eq!(tokens(text), Err(Unreadable), "{}", text.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn limits() {
+        for (length, fits) in [(MAX_TOKEN, true), (MAX_TOKEN + 1, false)] {
+            let text = format!("<a>{}</a>", "b".repeat(length));
+            assert_eq!(tokens(text.as_bytes()).is_ok(), fits);
+            let tag = format!("<a b='{}'/>", "b".repeat(length - "<a b=''/>".len()));
+            assert_eq!(tokens(tag.as_bytes()).is_ok(), fits);
+        }
+        for (depth, fits) in [(MAX_DEPTH, true), (MAX_DEPTH + 1, false)] {
+            let text = "<a>".repeat(depth) + &"</a>".repeat(depth);
+            assert_eq!(tokens(text.as_bytes()).is_ok(), fits);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let text = "a<b>&\"'\r\n\t\u{e9}\u{1f600}";
+        let mut xml = String::new();
+        put_element(&mut xml, "a", text);
+        let inner = xml
+            .strip_prefix("<a>")
+            .and_then(|xml| xml.strip_suffix("</a>"));
+        assert_eq!(inner.map(decoded), Some(Ok(text.into())));
+        xml.clear();
+        put_element(&mut xml, "a", "\0\u{1b}\u{7f}\u{ffff}");
+        assert!(tokens(xml.as_bytes()).is_ok(), "{xml}");
+    }
+}
