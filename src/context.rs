@@ -5,7 +5,9 @@ use std::cell::{Cell, RefCell};
 use sigv4::{Form, Rejection, Verified};
 
 use crate::conf::{LocationConf, NamedOrigin};
+use crate::ffi::answer_body::Rewritings;
 use crate::ffi::output::Output;
+use crate::hooks::answer_body::Rewriter;
 use crate::hooks::body::Upload;
 use crate::hooks::form::Posted;
 
@@ -23,6 +25,8 @@ pub(crate) struct Context<'r> {
     pub(crate) posted: RefCell<Option<Box<Posted<'r>>>>,
     /// The body was refused; to be answered. In a box, since few are.
     pub(crate) rejected: Cell<Option<Box<Rejection>>>,
+    /// The answers whose bodies are written again, of the request and its subrequests.
+    pub(crate) rewritings: Rewritings<Rewriter>,
     /// The access key that the request named, verified or not; empty where it named none.
     pub(crate) access_key: Cell<&'r [u8]>,
     pub(crate) form: Cell<Option<Form>>,

@@ -4,6 +4,7 @@
 //! to: `'r` is the life of a request (its pool, its header buffers), `'c` that of a configuration.
 
 pub(crate) mod answer;
+pub(crate) mod answer_body;
 pub(crate) mod body;
 pub(crate) mod conf;
 pub(crate) mod memory;

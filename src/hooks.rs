@@ -4,6 +4,8 @@
 pub(crate) mod access;
 /// An answer is sent: nothing in it may lead past this server.
 pub(crate) mod answer;
+/// The body of an answer, where it cannot go on as it is.
+pub(crate) mod answer_body;
 /// A piece of the client's body has arrived: its framing is taken off.
 pub(crate) mod body;
 /// A browser's form: its body is read and verified before the request is let in.

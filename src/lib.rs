@@ -135,7 +135,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         }
         cf.note_sign_time();
         ffi::persistence::hook();
-        ffi::answer::hook_header_filter();
+        ffi::answer::hook_filters::<hooks::answer_body::Rewriter>();
         ffi::body::hook();
         match cf.hook_upstreams().and_then(|()| status::declare(cf)) {
             Ok(()) => OK,

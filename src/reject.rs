@@ -1,9 +1,10 @@
 //! A refusal's answer: S3's XML, or the JSON of s3proxy.
 
+use std::ffi::CStr;
 use std::fmt::Write;
 
 use ngx::ffi::ngx_int_t;
-use sigv4::{Clients, Rejection};
+use sigv4::{Clients, Rejection, XML_DECLARATION, put_element};
 
 use crate::conf::ErrorStyle;
 use crate::context::Context;
@@ -68,13 +69,7 @@ impl Error<'_> {
         send: impl FnOnce(Request<'r>, &Response<'_>) -> ngx_int_t,
     ) -> ngx_int_t {
         let request_id = request.variable(c"request_id").unwrap_or_default();
-        let (content_type, body) = match request.location_conf().error_style() {
-            ErrorStyle::S3proxy => (c"application/json", self.json()),
-            ErrorStyle::S3 => (
-                c"application/xml",
-                self.xml(request.unparsed_uri(), request_id),
-            ),
-        };
+        let (content_type, body) = self.document(request);
         send(
             request,
             &Response {
@@ -86,18 +81,34 @@ impl Error<'_> {
         )
     }
 
-    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#RESTErrorResponses>
-    fn xml(&self, target: &[u8], request_id: &[u8]) -> String {
-        let resource = target.split(|c| *c == b'?').next().unwrap_or_default();
-        let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
-        element(&mut xml, "Code", self.code.as_bytes());
-        element(&mut xml, "Message", self.message.as_bytes());
-        if let Some(explained) = self.explained {
-            element(&mut xml, "StringToSign", &explained.string_to_sign);
-            element(&mut xml, "CanonicalRequest", &explained.canonical_request);
+    /// The body, in the style of the location, and its type.
+    pub(crate) fn document(&self, request: Request<'_>) -> (&'static CStr, String) {
+        match request.location_conf().error_style() {
+            ErrorStyle::S3proxy => (c"application/json", self.json()),
+            ErrorStyle::S3 => (
+                c"application/xml",
+                XML_DECLARATION.to_owned() + &self.element(request),
+            ),
         }
-        element(&mut xml, "Resource", resource);
-        element(&mut xml, "RequestId", request_id);
+    }
+
+    /// S3's error without the declaration.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#RESTErrorResponses>
+    pub(crate) fn element(&self, request: Request<'_>) -> String {
+        let resource = request.unparsed_uri().split(|c| *c == b'?').next();
+        let request_id = request.variable(c"request_id").unwrap_or_default();
+        let mut xml = String::from("<Error>");
+        let mut put =
+            |name, text: &[u8]| put_element(&mut xml, name, &String::from_utf8_lossy(text));
+        put("Code", self.code.as_bytes());
+        put("Message", self.message.as_bytes());
+        if let Some(explained) = self.explained {
+            put("StringToSign", &explained.string_to_sign);
+            put("CanonicalRequest", &explained.canonical_request);
+        }
+        put("Resource", resource.unwrap_or_default());
+        put("RequestId", request_id);
         xml.push_str("</Error>");
         xml
     }
@@ -116,25 +127,4 @@ impl Error<'_> {
         json.push_str("\"}");
         json
     }
-}
-
-fn element(xml: &mut String, name: &str, text: &[u8]) {
-    xml.push('<');
-    xml.push_str(name);
-    xml.push('>');
-    for c in String::from_utf8_lossy(text).chars() {
-        match c {
-            '<' => xml.push_str("&lt;"),
-            '>' => xml.push_str("&gt;"),
-            '&' => xml.push_str("&amp;"),
-            '"' => xml.push_str("&quot;"),
-            '\n' | '\t' => xml.push(c),
-            // Not a character of XML 1.0, in whatever spelling.
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => xml.push('\u{fffd}'),
-            c => xml.push(c),
-        }
-    }
-    xml.push_str("</");
-    xml.push_str(name);
-    xml.push('>');
 }

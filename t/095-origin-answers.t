@@ -6,22 +6,6 @@ BEGIN { push @INC, "$FindBin::Bin/lib" }
 use S3Test;
 use Test::Nginx::Socket 'no_plan';
 
-# Has origin A answer with these very bytes: a status line, headers, and a body. Newlines
-# are those of the wire.
-sub says {
-    my ($head, @body) = @_;
-    $head =~ s/\n*\z/\n\n/;
-    $head =~ s/\n/\r\n/g;
-    my ($first, @rest) = ($head . (shift @body // ''), @body);
-    return 'X-Mock: A=raw:' . join('.', map { unpack 'H*', $_ } $first, @rest) . "\n";
-}
-
-# An answer with a body of that length in the head.
-sub whole {
-    my ($head, $body) = @_;
-    return says("$head\nContent-Length: " . length $body, $body);
-}
-
 our @accel = map {"X-Accel-$_"}
     'Redirect: /t3/other', 'Expires: 100', 'Limit-Rate: 1', 'Buffering: no', 'Charset: koi8-r', 'Else: 1';
 our $accel = join "\n", @accel;

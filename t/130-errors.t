@@ -216,11 +216,11 @@ GET /bucket/key
 --- error_code: 403
 --- error_log eval: qr/\[info\].*s3_resign.*SignatureDoesNotMatch/
 
-=== TEST 24: an origin's error comes through as it is
+=== TEST 24: an origin's error comes through
 --- request
 GET /bucket/key
---- more_headers eval: h4() . "X-Mock: A=404\n"
+--- more_headers eval: h4() . "X-Mock: A=404:NoSuchKey\n"
 --- error_code: 404
 --- response_headers
 x-amz-request-id: origin-A
---- response_body_like: verified yes
+--- response_body_like: <Error><Code>NoSuchKey</Code></Error>

@@ -5,11 +5,12 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use ngx::ffi::{
-    ngx_chain_t, ngx_http_output_body_filter_pt, ngx_http_output_header_filter_pt,
-    ngx_http_request_t, ngx_http_top_body_filter, ngx_http_top_header_filter, ngx_int_t,
-    ngx_list_part_t, ngx_str_t, ngx_table_elt_t,
+    NGX_HTTP_HEAD, NGX_HTTP_POST, NGX_HTTP_PUT, ngx_chain_t, ngx_http_output_body_filter_pt,
+    ngx_http_output_header_filter_pt, ngx_http_request_t, ngx_http_top_body_filter,
+    ngx_http_top_header_filter, ngx_int_t, ngx_list_part_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
 };
 
+use super::answer_body::{self, Rewriter};
 use super::request::{Request, Response};
 use super::shim::*;
 use super::{ERROR, OK, bytes, guarded};
@@ -19,14 +20,15 @@ use crate::hooks;
 static mut NEXT_HEADER_FILTER: ngx_http_output_header_filter_pt = None;
 static mut NEXT_BODY_FILTER: ngx_http_output_body_filter_pt = None;
 
-/// Puts ours in front of the header filters. To be called once a configuration load, by which time
+/// Puts ours in front of the filters of answers, heads and bodies. To be called once a configuration load, by which time
 /// nginx has started a new chain.
-pub(crate) fn hook_header_filter() {
+pub(crate) fn hook_filters<R: Rewriter>() {
     // SAFETY: configuration time: nothing else runs.
     unsafe {
         NEXT_HEADER_FILTER = ngx_http_top_header_filter;
         NEXT_BODY_FILTER = ngx_http_top_body_filter;
         ngx_http_top_header_filter = Some(header_filter);
+        ngx_http_top_body_filter = Some(answer_body::filter::<R>);
     }
 }
 
@@ -41,14 +43,17 @@ unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
 
 /// # Safety
 /// A request whose answer is ready to be sent.
-unsafe extern "C" fn send_head(r: *mut ngx_http_request_t) -> ngx_int_t {
+pub(super) unsafe extern "C" fn send_head(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: by this function's contract.
     unsafe { NEXT_HEADER_FILTER.map_or(OK, |filter| filter(r)) }
 }
 
 /// # Safety
 /// A request whose answer's head has been sent, and a chain of its buffers.
-unsafe extern "C" fn send_body(r: *mut ngx_http_request_t, chain: *mut ngx_chain_t) -> ngx_int_t {
+pub(super) unsafe extern "C" fn send_body(
+    r: *mut ngx_http_request_t,
+    chain: *mut ngx_chain_t,
+) -> ngx_int_t {
     // SAFETY: by this function's contract.
     unsafe { NEXT_BODY_FILTER.map_or(OK, |filter| filter(r, chain)) }
 }
@@ -67,6 +72,40 @@ impl<'r> Request<'r> {
             // SAFETY: the list is the request's own.
             part: unsafe { &raw mut (*self.as_ptr()).headers_out.headers.part },
             index: 0,
+        }
+    }
+
+    /// Whether the answer is a head, and what it says of a body is of one that nobody gets.
+    pub(crate) fn is_head_only(self) -> bool {
+        // SAFETY: reads a bit of a request in progress.
+        let is_head_only = unsafe { s3_shim_is_header_only(self.as_ptr()) != 0 };
+        is_head_only || self.raw().method & NGX_HTTP_HEAD as ngx_uint_t != 0
+    }
+
+    /// Whether a body follows the head of the answer.
+    pub(crate) fn has_answer_body(self) -> bool {
+        let out = &self.raw().headers_out;
+        !self.is_head_only() && out.content_length_n != 0 && !matches!(out.status, 204 | 304)
+    }
+
+    /// Whether it changes something where it comes from: `PUT` or `POST`.
+    pub(crate) fn is_put_or_post(self) -> bool {
+        self.raw().method & (NGX_HTTP_PUT | NGX_HTTP_POST) as ngx_uint_t != 0
+    }
+
+    /// Takes the length of the body out of the answer's head.
+    pub(crate) fn forget_answer_length(self) {
+        // SAFETY: a request whose answer's head has not been sent.
+        unsafe { s3_shim_length_unknown(self.as_ptr()) };
+    }
+
+    /// The body of the answer is not the one that its head is of.
+    pub(super) fn change_answer_body(self, length: usize, content_type: &'static CStr) {
+        let (data, len) = (content_type.as_ptr(), content_type.count_bytes());
+        // SAFETY: a request whose answer's head has not been sent; nginx only reads the text.
+        unsafe {
+            s3_shim_body_changes(self.as_ptr(), length as libc::off_t);
+            s3_shim_content_type(self.as_ptr(), data.cast::<u8>().cast_mut(), len);
         }
     }
 

@@ -305,6 +305,14 @@ impl<'r> Request<'r> {
         None
     }
 
+    /// `context`, where the request has it at hand: as it has once `context` has been asked for.
+    pub(crate) fn context_at_hand(self) -> Option<&'r Context<'r>> {
+        // SAFETY: the slot is this module's: null or set by `create_context` or `workspace`.
+        let slot = unsafe { *self.raw().ctx.add(module().ctx_index) };
+        // SAFETY: as above; the workspace is the request's as long as its pool lives.
+        unsafe { slot.cast::<Workspace<'r>>().as_ref() }.map(|workspace| &workspace.context)
+    }
+
     pub(crate) fn context_or_create(self) -> Option<&'r Context<'r>> {
         self.context().or_else(|| self.create_context())
     }

@@ -559,6 +559,139 @@ s3_shim_drop_answer(ngx_http_request_t *r)
 }
 
 
+/* How long the body of the answer is shows at its end. */
+void
+s3_shim_length_unknown(ngx_http_request_t *r)
+{
+    ngx_http_clear_content_length(r);
+    r->headers_out.content_length_n = -1;
+}
+
+
+/* The answer is sent with another body than the one that its head is of. */
+void
+s3_shim_body_changes(ngx_http_request_t *r, off_t length)
+{
+    ngx_http_clear_content_length(r);
+    ngx_http_clear_accept_ranges(r);
+    ngx_http_clear_last_modified(r);
+    ngx_http_clear_etag(r);
+
+    r->headers_out.content_length_n = length;
+    r->expect_trailers = 0;
+}
+
+
+void
+s3_shim_content_type(ngx_http_request_t *r, u_char *type, size_t len)
+{
+    r->headers_out.content_type.data = type;
+    r->headers_out.content_type.len = len;
+    r->headers_out.content_type_len = len;
+    r->headers_out.content_type_lowcase = NULL;
+    r->headers_out.override_charset = NULL;
+    ngx_str_null(&r->headers_out.charset);
+}
+
+
+/* Is the body of an answer at its end with that buffer? */
+ngx_uint_t
+s3_shim_ends_answer(ngx_http_request_t *r, ngx_buf_t *b)
+{
+    return (r == r->main) ? b->last_buf : b->last_in_chain;
+}
+
+
+ngx_uint_t
+s3_shim_buf_flushes(ngx_buf_t *b)
+{
+    return b->flush;
+}
+
+
+/*
+ * Reads what is next in a buffer that is not in memory: how many bytes, 0 at
+ * its end, or NGX_ERROR.
+ */
+ssize_t
+s3_shim_buf_read(ngx_buf_t *b, u_char *data, size_t size)
+{
+    ssize_t  n;
+
+    if (!b->in_file || b->file_pos >= b->file_last) {
+        return 0;
+    }
+
+    size = (size_t) ngx_min((off_t) size, b->file_last - b->file_pos);
+
+    n = ngx_read_file(b->file, data, size, b->file_pos);
+
+    if (n <= 0) {
+        return NGX_ERROR;
+    }
+
+    b->file_pos += n;
+
+    return n;
+}
+
+
+off_t
+s3_shim_buf_length(ngx_buf_t *b)
+{
+    return ngx_buf_size(b);
+}
+
+
+/* Does a buffer say something without a byte in it? */
+ngx_uint_t
+s3_shim_buf_is_special(ngx_buf_t *b)
+{
+    return b->last_buf || b->flush || b->sync;
+}
+
+
+/* All that is in a buffer has been taken. */
+void
+s3_shim_buf_taken(ngx_buf_t *b)
+{
+    b->pos = b->last;
+    b->file_pos = b->file_last;
+}
+
+
+/*
+ * A buffer for bytes in memory, to be sent in place of `like`; NULL: ahead of
+ * others.
+ */
+ngx_buf_t *
+s3_shim_buf_for(ngx_pool_t *pool, ngx_buf_t *like, u_char *data, size_t len)
+{
+    ngx_buf_t  *b;
+
+    b = ngx_calloc_buf(pool);
+    if (b == NULL) {
+        return NULL;
+    }
+
+    b->pos = data;
+    b->last = data + len;
+    b->memory = len > 0;
+
+    if (like) {
+        b->last_buf = like->last_buf;
+        b->last_in_chain = like->last_in_chain;
+        b->flush = like->flush;
+        b->sync = like->sync && len == 0;
+
+    } else {
+        b->flush = 1;
+    }
+
+    return b;
+}
+
+
 /* A header of the answer is not sent. */
 void
 s3_shim_remove_header(ngx_http_request_t *r, ngx_table_elt_t *h)

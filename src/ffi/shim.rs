@@ -124,6 +124,25 @@ unsafe extern "C" {
     pub(super) fn s3_shim_obey_no_answer(conf: *mut ngx_http_upstream_conf_t);
     pub(super) fn s3_shim_is_from_upstream(r: *mut ngx_http_request_t) -> ngx_uint_t;
     pub(super) fn s3_shim_drop_answer(r: *mut ngx_http_request_t);
+    pub(super) fn s3_shim_length_unknown(r: *mut ngx_http_request_t);
+    pub(super) fn s3_shim_body_changes(r: *mut ngx_http_request_t, length: libc::off_t);
+    pub(super) fn s3_shim_content_type(
+        r: *mut ngx_http_request_t,
+        content_type: *mut u_char,
+        len: usize,
+    );
+    pub(super) fn s3_shim_ends_answer(r: *mut ngx_http_request_t, b: *mut ngx_buf_t) -> ngx_uint_t;
+    pub(super) fn s3_shim_buf_flushes(b: *mut ngx_buf_t) -> ngx_uint_t;
+    pub(super) fn s3_shim_buf_read(b: *mut ngx_buf_t, data: *mut u_char, size: usize) -> isize;
+    pub(super) fn s3_shim_buf_length(b: *mut ngx_buf_t) -> libc::off_t;
+    pub(super) fn s3_shim_buf_is_special(b: *mut ngx_buf_t) -> ngx_uint_t;
+    pub(super) fn s3_shim_buf_taken(b: *mut ngx_buf_t);
+    pub(super) fn s3_shim_buf_for(
+        pool: *mut ngx_pool_t,
+        like: *mut ngx_buf_t,
+        data: *mut u_char,
+        len: usize,
+    ) -> *mut ngx_buf_t;
     pub(super) fn s3_shim_remove_header(r: *mut ngx_http_request_t, h: *mut ngx_table_elt_t);
 }
 

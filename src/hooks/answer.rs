@@ -3,11 +3,13 @@
 //! that was rejected is said as S3 says it.
 
 use ngx::ffi::ngx_int_t;
-use sigv4::{AnswerHead, Verdict, WhyRefused};
+use sigv4::{AnswerHead, Verdict, WhyRejected};
 
 use crate::conf::NamedOrigin;
+use crate::ffi::ERROR;
 use crate::ffi::answer::AnswerHeader;
 use crate::ffi::request::Request;
+use crate::hooks::answer_body::{self, BAD_ANSWER, Rewriter, traces};
 use crate::log::log_error;
 use crate::reject;
 
@@ -35,53 +37,130 @@ pub(crate) fn answer(request: Request<'_>) -> Option<ngx_int_t> {
     };
     if head
         .location
-        .is_some_and(|location| is_form_redirect(request, location))
+        .is_none_or(|location| !is_form_redirect(request, location))
     {
-        return None;
-    }
-    match sigv4::judge(&head, hosts(request)) {
-        Verdict::Pass => None,
-        Verdict::RemoveLocation => {
-            for header in request
-                .answer_headers()
-                .filter(|header| header.is(c"location"))
-            {
-                header.remove();
-            }
-            None
-        }
-        Verdict::Relocate(path) => {
-            if let Some(location) = locations.first {
-                location.set_value(&path);
-            }
-            None
-        }
-        Verdict::Refuse(why) => {
-            let context = request.main().context();
-            let origin = context.and_then(|context| context.origin.get());
-            let remedy = match why {
-                WhyRefused::ToOrigin | WhyRefused::NoLocation => {
-                    ": set \"region=\" and \"host=\" of its \"s3_origin\" to what the bucket wants"
+        match sigv4::judge(&head, hosts(request)) {
+            Verdict::Pass => {}
+            Verdict::RemoveLocation => remove(request, |header| header.is(c"location")),
+            Verdict::Relocate(path) => {
+                if let Some(location) = locations.first {
+                    location.set_value(&path);
                 }
-                _ => "",
-            };
-            log_error!(
-                request.log(),
-                "the origin \"{}\" answered {} {why}{}{}{remedy}",
-                origin
-                    .map_or(&b"?"[..], |origin| &origin.server)
-                    .escape_ascii(),
-                head.status,
-                if head.location.is_some() { " to " } else { "" },
-                head.location.unwrap_or_default().escape_ascii()
-            );
-            let error = reject::Error {
-                status: 502,
-                code: "InternalError",
-                message: "The answer of the origin cannot be passed on.",
-                explained: None,
-            };
-            Some(error.answer(request, Request::replace_answer))
+            }
+            Verdict::Reject(why) => return Some(reject_answer(request, &head, why)),
+        }
+    }
+    judge_body(request, &head)
+}
+
+/// Answers 502 instead.
+fn reject_answer(request: Request<'_>, head: &AnswerHead<'_>, why: WhyRejected) -> ngx_int_t {
+    let context = request.main().context();
+    let origin = context.and_then(|context| context.origin.get());
+    let remedy = match why {
+        WhyRejected::ToOrigin | WhyRejected::NoLocation => {
+            ": set \"region=\" and \"host=\" of its \"s3_origin\" to what the bucket wants"
+        }
+        _ => "",
+    };
+    log_error!(
+        request.log(),
+        "the origin \"{}\" answered {} {why}{}{}{remedy}",
+        origin
+            .map_or(&b"?"[..], |origin| &origin.server)
+            .escape_ascii(),
+        head.status,
+        if head.location.is_some() { " to " } else { "" },
+        head.location.unwrap_or_default().escape_ascii()
+    );
+    BAD_ANSWER.answer(request, Request::replace_answer)
+}
+
+/// Holds back the head of an answer whose body cannot go on as it is. That of an object always can.
+fn judge_body(request: Request<'_>, head: &AnswerHead<'_>) -> Option<ngx_int_t> {
+    let rewriter = match head.status {
+        304 => return None,
+        300.. => {
+            let traces = traces(request);
+            remove(request, |header| {
+                header.is(c"x-amz-id-2") || !header.is(c"location") && traces.are_in(header.value())
+            });
+            if request.is_head_only() {
+                // It would be that of the origin's body.
+                request.forget_answer_length();
+            }
+            if !request.has_answer_body() {
+                return None;
+            }
+            match is_encoded(request) {
+                true => Rewriter::EncodedError,
+                false => Rewriter::error(),
+            }
+        }
+        status if sees_some_buckets(request) => {
+            if request.is_head_only() {
+                request.forget_answer_length();
+                return None;
+            }
+            if status != 200 || is_encoded(request) {
+                let what = "a list of buckets that is encoded, or a part";
+                return Some(answer_body::bad_gateway(request, what));
+            }
+            Rewriter::buckets()
+        }
+        // What is encoded is nothing that S3 sends, and none of its errors.
+        200 if request.is_put_or_post() && request.has_answer_body() && !is_encoded(request) => {
+            Rewriter::outcome()
+        }
+        _ => return None,
+    };
+    if !matches!(rewriter, Rewriter::Outcome { .. }) {
+        remove(request, is_of_body);
+    }
+    let context = request.context_or_create();
+    Some(context.map_or(ERROR, |context| context.rewritings.hold(request, rewriter)))
+}
+
+/// Whether the client asked for the list of buckets, and must not see all of them.
+fn sees_some_buckets(request: Request<'_>) -> bool {
+    let Some(context) = request.main().context() else {
+        return false;
+    };
+    let verified = context.verified.borrow();
+    verified
+        .as_ref()
+        .is_some_and(|verified| verified.sees_some_buckets().is_some())
+}
+
+fn is_encoded(request: Request<'_>) -> bool {
+    request.answer_headers().any(|header| {
+        header.is(c"content-encoding")
+            && !matches!(header.value(), b"" | b"identity" | b"aws-chunked")
+    })
+}
+
+/// Whether a header tells of a body what would not hold of another.
+fn is_of_body(header: &AnswerHeader<'_>) -> bool {
+    let names = [
+        c"content-digest",
+        c"content-encoding",
+        c"content-md5",
+        c"digest",
+        c"repr-digest",
+        c"trailer",
+    ];
+    let start = b"x-amz-checksum-";
+    names.iter().any(|name| header.is(name))
+        || header
+            .name()
+            .get(..start.len())
+            .is_some_and(|name| name.eq_ignore_ascii_case(start))
+}
+
+fn remove<'r>(request: Request<'r>, mut is_removed: impl FnMut(&AnswerHeader<'r>) -> bool) {
+    for header in request.answer_headers() {
+        if is_removed(&header) {
+            header.remove();
         }
     }
 }

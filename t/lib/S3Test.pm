@@ -94,6 +94,8 @@ sub import {
     *{"${caller}::qh"}  = \&S3Sign::v4_target_headers;
     *{"${caller}::raw"} = \&raw;
     *{"${caller}::upload"} = \&upload;
+    *{"${caller}::says"}  = \&says;
+    *{"${caller}::whole"} = \&whole;
     *{"${caller}::s3_error"} = \&s3_error;
     *{"${caller}::prepare"}  = \&prepare;
     *{"${caller}::reader"}   = sub { %Reader };
@@ -117,6 +119,23 @@ sub upload {
     my %o = (path => '/bucket/key', @_);
     my ($headers, $body) = S3Sign::v4_upload(%o);
     return raw("PUT $o{path}", $headers, $body);
+}
+
+# The header that has origin A answer with these very bytes: a status line, headers, and a
+# body, which may be in pieces. A piece that is [byte, times] is that byte so often.
+sub says {
+    my ($head, @body) = @_;
+    $head =~ s/\n*\z/\n\n/;
+    $head =~ s/\n/\r\n/g;
+    return 'X-Mock: A=raw:' . join('.', map {
+        ref $_ ? unpack('H*', $_->[0]) . "*$_->[1]" : unpack 'H*', $_
+    } $head . (@body && !ref $body[0] ? shift @body : ''), @body) . "\n";
+}
+
+# The same with the length of the body in the head.
+sub whole {
+    my ($head, $body) = @_;
+    return says("$head\nContent-Length: " . length $body, $body);
 }
 
 # The body of a refusal, as a pattern.
