@@ -13,6 +13,7 @@ mod answer;
 mod authorization;
 mod body;
 mod bytes;
+mod cache;
 mod canonical;
 mod chunked;
 mod date;
@@ -46,6 +47,7 @@ pub use crate::{
         Verdict, WhyRejected, XML_DECLARATION, judge, mentions_origin, put_element,
     },
     body::{Body, HashCheck},
+    cache::cache_key,
     chunked::{
         Checksum, ChecksumAlgorithm, Decoder, Encoder, Frame, Framing, MAX_CHUNK, Misframed,
         Streaming, StreamingKind,

@@ -247,6 +247,11 @@ impl<'s, 'a> Query<'s, 'a> {
         self.roles & (Role::V2AccessKey.bit() | Role::V2Signature.bit()) != 0
     }
 
+    /// Whether any parameter of a signature is there.
+    pub(crate) fn has_signature_parameter(&self) -> bool {
+        self.roles & !Role::Other.bit() != 0
+    }
+
     /// Whether it holds nothing but a signature's parameters, each in its canonical form.
     pub(crate) fn is_plain(&self) -> bool {
         self.canonical && self.roles & Role::Other.bit() == 0

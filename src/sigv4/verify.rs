@@ -7,6 +7,7 @@ use crate::{
     authorization::{Authorization, Buffers, Presigned},
     body::{Body, EMPTY, HashCheck},
     bytes::same,
+    cache::cache_key,
     canonical::{self, ALGORITHM},
     chunked::{Chain, Checksum, Decoder, Streaming},
     date::{AmzDate, Timestamp},
@@ -210,6 +211,15 @@ impl<'r> Verified<'r> {
             .then_some(grant)
     }
 
+    /// The key under which a cache may keep the answer for other clients, as [`cache_key`] says; `None` also
+    /// where `request` has become another one since it was admitted.
+    pub fn cache_key(&self, request: &Request<'_, '_>, origin: &[u8]) -> Option<Vec<u8>> {
+        let is_admitted = request.method == self.method && request.target() == self.target;
+        is_admitted
+            .then(|| cache_key(request, self.form, origin))
+            .flatten()
+    }
+
     /// Whether a request line is that of the request that was admitted.
     pub(crate) fn is_admitted(&self, method: &[u8], target: &[u8]) -> bool {
         let Target { path, query } = self.target;
@@ -222,6 +232,14 @@ impl<'r> Verified<'r> {
         same_target && (method == self.method || method == b"GET" && self.method == b"HEAD")
     }
 
+    /// What is asked by a method that goes out: nginx makes a GET of a HEAD to fill its cache.
+    pub(crate) fn asked_method<'m>(&self, sent: &'m [u8]) -> &'m [u8] {
+        match (self.method, sent) {
+            (b"HEAD", b"GET") => b"HEAD",
+            _ => sent,
+        }
+    }
+
     /// Decides once more on a request that goes out otherwise than it was admitted.
     pub(crate) fn admit<'h>(
         &self,
@@ -231,10 +249,7 @@ impl<'r> Verified<'r> {
         let Some(admission) = self.admission else {
             return Ok(());
         };
-        let method = match (self.method, parts.method) {
-            (b"HEAD", b"GET") => b"HEAD",
-            (_, method) => method,
-        };
+        let method = self.asked_method(parts.method);
         let is_form = self.form == Form::PostPolicy;
         let request = S3Request::read(Parts {
             method,

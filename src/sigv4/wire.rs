@@ -402,6 +402,18 @@ impl<'s, 'a> WireHead<'s, 'a> {
             .map(|line| self.header(line).value)
     }
 
+    /// All headers, in their order on the wire.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = Header<'a>> {
+        let mut rest = self.block;
+        std::iter::from_fn(move || {
+            let (line, behind) = split_line(rest).ok()?;
+            rest = behind;
+            let (name, value) = line.split_at_checked(memchr::memchr(b':', line)?)?;
+            let value = value.get(1..)?.trim_ascii();
+            Some(Header { name, value })
+        })
+    }
+
     fn header(&self, line: &Line) -> Header<'a> {
         let text = self.text(line.start, line.end);
         let (name, value) = text.split_at_checked(line.name.into()).unwrap_or_default();

@@ -1,0 +1,223 @@
+//! Which answers a cache may keep for other clients, and under which key.
+//!
+//! One is kept only where the origin gives the same to whoever makes the same request: an object, of which
+//! nothing in the request decides but what the key holds. Whatever is not known to change nothing keeps an
+//! answer out of the cache. Conditions and ranges do not, since nginx applies them to the whole object.
+use crate::{
+    operation::Operation,
+    parameter::{Name, S3Parameter},
+    query::{Parameters, Query},
+    request::{Header, Request, Target, is_amz},
+    s3_request::{Parts, S3Request},
+    sink::Sink,
+    uri::{self, Part},
+    verify::{Form, Verified},
+    wire::WireHead,
+};
+
+/// The key of the answer to a request; `None` where no answer may be kept. `origin` tells apart those that
+/// have objects of their own.
+///
+/// The key is `signed` or `unsigned`, the origin, the path with the parameters that count, and the headers
+/// that do, separated by spaces. All of it is percent-encoded, so no request has the key of another one.
+pub fn cache_key(request: &Request<'_, '_>, form: Form, origin: &[u8]) -> Option<Vec<u8>> {
+    let asked = S3Request::of(request).ok()?;
+    let Target { path, query } = request.target();
+    let mut room = Parameters::new();
+    let query = Query::parse(query, &mut room).ok()?;
+    let headers = request.headers.iter().copied();
+    key_of(&asked, path, &query, headers, form, origin)
+}
+
+impl WireHead<'_, '_> {
+    /// As [`cache_key`], of what goes out for a verified request. It is another one where a configuration
+    /// adds something that counts, and then the answer is none for the client's key.
+    pub fn cache_key(&self, verified: &Verified<'_>, origin: &[u8]) -> Option<Vec<u8>> {
+        let asked = S3Request::read(Parts {
+            method: verified.asked_method(self.method),
+            path: self.path,
+            query: &self.query,
+            copy_source: None,
+            rename_source: None,
+            is_form: false,
+        });
+        let form = verified.form();
+        key_of(
+            &asked.ok()?,
+            self.path,
+            &self.query,
+            self.headers(),
+            form,
+            origin,
+        )
+    }
+}
+
+fn key_of<'h>(
+    asked: &S3Request<'_>,
+    path: &[u8],
+    query: &Query<'_, '_>,
+    headers: impl Iterator<Item = Header<'h>>,
+    form: Form,
+    origin: &[u8],
+) -> Option<Vec<u8>> {
+    // nginx gets the object for both.
+    if !matches!(
+        asked.operation(),
+        Operation::GetObject | Operation::HeadObject
+    ) {
+        return None;
+    }
+    let is_signed = form != Form::Anonymous;
+    let headers = CountingHeaders::read(headers, is_signed)?;
+    // A signature is taken out before the origin sees the request, what is left of one is not.
+    if !is_signed && query.has_signature_parameter() {
+        return None;
+    }
+
+    let mut key = Vec::new();
+    key.put(if is_signed { b"signed " } else { b"unsigned " });
+    uri::put_encoded(&mut key, origin, Part::Query);
+    key.put(b" ");
+    uri::put_canonical(&mut key, path, Part::Path);
+    let mut separator: &[u8] = b"?";
+    for (name, value) in query.others() {
+        if !counts(name)? {
+            continue;
+        }
+        key.put(separator);
+        uri::put_canonical(&mut key, name, Part::Query);
+        key.put(b"=");
+        uri::put_canonical(&mut key, value.unwrap_or_default(), Part::Query);
+        separator = b"&";
+    }
+    headers.put(&mut key);
+    Some(key)
+}
+
+/// Whether an answer depends on a parameter of this raw name; `None` where it may not be kept.
+fn counts(name: &[u8]) -> Option<bool> {
+    let is = |header: &[u8]| {
+        uri::decoded(name, Part::Query)
+            .map(|byte| byte.to_ascii_lowercase())
+            .eq(header.iter().copied())
+    };
+    match Name::of(name) {
+        Name::Known(S3Parameter::XId) => Some(false),
+        Name::Known(
+            S3Parameter::ResponseCacheControl
+            | S3Parameter::ResponseContentDisposition
+            | S3Parameter::ResponseContentEncoding
+            | S3Parameter::ResponseContentLanguage
+            | S3Parameter::ResponseContentType
+            | S3Parameter::ResponseExpires
+            | S3Parameter::VersionId,
+        ) => Some(true),
+        // Some servers take headers out of the query, others do not.
+        Name::Header(_) if is(CHECKSUM_MODE) => Some(true),
+        Name::Header(_) if is(USER_AGENT) => Some(false),
+        // A part of an object among them, which nginx would take for the whole.
+        _ => None,
+    }
+}
+
+/// The headers on which the answer with an object depends.
+#[derive(Default)]
+struct CountingHeaders<'a> {
+    checksum_mode: Option<&'a [u8]>,
+    /// S3 answers a page of another origin with headers for it.
+    origin: Option<&'a [u8]>,
+}
+
+const CHECKSUM_MODE: &[u8] = b"x-amz-checksum-mode";
+const USER_AGENT: &[u8] = b"x-amz-user-agent";
+/// They say who asks and when, and go no further than to here.
+const OF_SIGNATURE: [&[u8]; 3] = [
+    b"x-amz-content-sha256",
+    b"x-amz-date",
+    b"x-amz-security-token",
+];
+
+/// How headers begin by which a server of another storage service, or one that takes the method or the
+/// target out of a header, may be asked for something else.
+const FOREIGN: &[&[u8]] = &[
+    b"x-auth-key",
+    b"x-auth-token",
+    b"x-auth-user",
+    b"x-bz-",
+    b"x-ceph-",
+    b"x-cos-",
+    b"x-emc-",
+    b"x-goog-",
+    b"x-http-method",
+    b"x-ibm-",
+    b"x-method-override",
+    b"x-minio-",
+    b"x-object-",
+    b"x-obs-",
+    b"x-original-url",
+    b"x-oss-",
+    b"x-rewrite-url",
+    b"x-rgw-",
+    b"x-rustfs-",
+    b"x-seaweedfs-",
+    b"x-storage-",
+    b"x-tos-",
+];
+
+impl<'a> CountingHeaders<'a> {
+    /// `None` where an answer may not be kept.
+    fn read(
+        headers: impl Iterator<Item = Header<'a>>,
+        is_signed: bool,
+    ) -> Option<CountingHeaders<'a>> {
+        let mut found = CountingHeaders::default();
+        for header in headers {
+            let is = |name: &[u8]| header.name.eq_ignore_ascii_case(name);
+            let place = if is(CHECKSUM_MODE) {
+                &mut found.checksum_mode
+            } else if is(b"origin") {
+                &mut found.origin
+            } else if is(USER_AGENT) || is_signed && OF_SIGNATURE.into_iter().any(is) {
+                continue;
+            } else if is_amz(header.name)
+                || is_foreign(header.name)
+                // It goes out as it came.
+                || !is_signed && is(b"authorization")
+            {
+                return None;
+            } else {
+                continue;
+            };
+            if place.replace(header.value).is_some() {
+                return None;
+            }
+        }
+        Some(found)
+    }
+
+    fn put(&self, key: &mut Vec<u8>) {
+        let headers = [
+            (b" x-amz-checksum-mode=".as_slice(), self.checksum_mode),
+            (b" origin=", self.origin),
+        ];
+        for (label, value) in headers {
+            if let Some(value) = value {
+                key.put(label);
+                uri::put_encoded(key, value, Part::Query);
+            }
+        }
+    }
+}
+
+fn is_foreign(name: &[u8]) -> bool {
+    // Servers behind a CGI-like interface read `_` as `-`.
+    let matches = |(byte, wanted): (&u8, &u8)| match byte {
+        b'_' => *wanted == b'-',
+        byte => byte.to_ascii_lowercase() == *wanted,
+    };
+    FOREIGN.iter().any(|start| {
+        name.get(..start.len())
+            .is_some_and(|name| name.iter().zip(start.iter()).all(matches))
+    })
+}
