@@ -14,6 +14,7 @@ use sigv4::{
 
 use crate::checks::{Checks, MAX_PEERS};
 use crate::conf::pass::OwnLines;
+use crate::ffi::cache::Cache;
 use crate::ffi::conf::{Level, Pass, Tls};
 use crate::ffi::proxy::ProxyPlaces;
 use crate::ffi::upstream::{Hooked, Upstream};
@@ -393,6 +394,9 @@ pub(crate) struct LocationConf {
     /// Where `proxy_pass` leads.
     upstream: Option<Upstream>,
     streams_bodies: bool,
+    cache: Option<Cache>,
+    /// Tells apart, in the keys of a cache, locations whose origins have objects of their own.
+    cache_origin: Box<[u8]>,
     rules: Rules,
 }
 
@@ -417,6 +421,8 @@ impl Default for LocationConf {
             implicit_origin: None,
             upstream: None,
             streams_bodies: false,
+            cache: None,
+            cache_origin: Box::default(),
             rules: Rules::default(),
         }
     }
@@ -452,6 +458,19 @@ impl LocationConf {
     /// `proxy_request_buffering off`.
     pub(crate) fn streams_bodies(&self) -> bool {
         self.streams_bodies
+    }
+
+    /// `proxy_cache`.
+    pub(crate) fn cache(&self) -> Option<&Cache> {
+        self.cache.as_ref()
+    }
+
+    pub(crate) fn set_cache(&mut self, cache: Option<Cache>) {
+        self.cache = cache;
+    }
+
+    pub(crate) fn cache_origin(&self) -> &[u8] {
+        &self.cache_origin
     }
 
     /// All that requests may go to from here.
@@ -560,6 +579,13 @@ impl LocationConf {
         self.upstream = Some(upstream);
         self.streams_bodies = level.streams_bodies();
         self.check_origin(level, &place.to_string(), upstream)?;
+        self.cache_origin = match &self.implicit_origin {
+            // The same host may be asked with other credentials elsewhere.
+            Some(named) => [&*named.server, b"~", named.origin.fingerprint().as_bytes()]
+                .concat()
+                .into(),
+            None => upstream.name().into(),
+        };
         self.check_signed(own, level, upstream)
     }
 

@@ -34,6 +34,8 @@ pub(crate) struct Context<'r> {
     pub(crate) error: Cell<Option<&'static str>>,
     /// The origin picked last.
     pub(crate) origin: Cell<Option<&'r NamedOrigin>>,
+    /// The module's part of the key of its answer, where nginx looks for that in its cache.
+    pub(crate) cache_key: Cell<Option<&'r [u8]>>,
     /// Nanoseconds spent on verifying and signing, where `$s3_sign_time` is in use.
     pub(crate) sign_time: Cell<u64>,
 }

@@ -6,6 +6,7 @@
 pub(crate) mod answer;
 pub(crate) mod answer_body;
 pub(crate) mod body;
+pub(crate) mod cache;
 pub(crate) mod conf;
 pub(crate) mod memory;
 pub(crate) mod output;

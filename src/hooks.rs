@@ -8,6 +8,8 @@ pub(crate) mod answer;
 pub(crate) mod answer_body;
 /// A piece of the client's body has arrived: its framing is taken off.
 pub(crate) mod body;
+/// nginx is about to look for an answer in its cache, or to store one.
+pub(crate) mod cache;
 /// A browser's form: its body is read and verified before the request is let in.
 pub(crate) mod form;
 /// A balancer in front asks whether there is an origin to use.

@@ -63,7 +63,10 @@ unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     guarded(ERROR, || {
         // SAFETY: nginx's configuration, for this call.
         let cf = unsafe { Conf::from_ptr(cf) }.filter(|cf| cf.layout_fits());
-        let registered = cf.and_then(variables::register);
+        let registered = cf.and_then(|cf| {
+            variables::register(cf)?;
+            cf.add_cache_variable()
+        });
         if registered.is_some() { OK } else { ERROR }
     })
 }
@@ -112,6 +115,7 @@ unsafe extern "C" fn merge_loc_conf(
             }
             cf.default_ssl_name()?;
             cf.obey_no_answer();
+            conf.set_cache(cf.take_cache()?);
             conf.note_transport(&level)
         });
         match merged {

@@ -8,7 +8,7 @@ use sigv4::{Encoded, Form, Headers, Operation, ResourcePath, S3Request};
 use crate::ffi::conf::Conf;
 use crate::ffi::request::{Request, VariableValue};
 use crate::ffi::{ERROR, OK, guarded};
-use crate::hooks::access;
+use crate::hooks::{access, cache};
 
 #[derive(Clone, Copy)]
 #[repr(usize)]
@@ -22,12 +22,14 @@ enum Variable {
     Origin,
     OriginHost,
     SignTime,
+    Cacheable,
+    CacheKey,
 }
 
 pub(crate) const SIGN_TIME: &CStr = c"s3_sign_time";
 
 /// None is cached by nginx: each changes in the course of a request, or is cheap to tell.
-const VARIABLES: [(&CStr, Variable); 9] = [
+const VARIABLES: [(&CStr, Variable); 11] = [
     (c"s3_access_key", Variable::AccessKey),
     (c"s3_auth", Variable::Auth),
     (c"s3_bucket", Variable::Bucket),
@@ -37,6 +39,8 @@ const VARIABLES: [(&CStr, Variable); 9] = [
     (c"s3_origin", Variable::Origin),
     (c"s3_origin_host", Variable::OriginHost),
     (SIGN_TIME, Variable::SignTime),
+    (c"s3_cacheable", Variable::Cacheable),
+    (c"s3_cache_key", Variable::CacheKey),
 ];
 
 pub(crate) fn register(cf: Conf) -> Option<()> {
@@ -92,6 +96,18 @@ fn text<'r>(request: Request<'r>, variable: Variable) -> Option<&'r [u8]> {
             let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
             Some(request.copy(text.as_bytes())?)
         }
+        Variable::Cacheable => Some(match cache_key(request) {
+            Some(_) => b"1",
+            None => b"0",
+        }),
+        Variable::CacheKey => {
+            let key = cache_key(request).or_else(|| {
+                // What is not cacheable has a key that no other request has.
+                let id = request.variable(c"request_id")?;
+                Some([b"uncacheable ", id].concat())
+            });
+            Some(request.copy(&key?)?)
+        }
     }
 }
 
@@ -100,6 +116,10 @@ fn form_key(request: Request<'_>) -> Option<Vec<u8>> {
     let context = request.context()?;
     let verified = context.verified.borrow();
     verified.as_ref()?.form_key()
+}
+
+fn cache_key(request: Request<'_>) -> Option<Vec<u8>> {
+    cache::claimed_key(request, claim(request)?.0?)
 }
 
 /// What the access phase has found out, or will.

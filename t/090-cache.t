@@ -14,15 +14,10 @@ $ENV{TEST_NGINX_CACHED} = <<"END";
         proxy_cache_key \$s3_bucket/\$s3_key;
         add_header X-Cache \$upstream_cache_status always;
     }
-    # fills the cache with what has expired already: here nginx obeys an X-Accel-Expires
-    location /stale/ {
-        rewrite ^/stale/(.*)\$ /\$1 break;
-        proxy_pass http://$ENV{TEST_NGINX_A};
-        proxy_cache c;
-        proxy_cache_key \$1;
-    }
 END
-our $stale = "X-Mock: A=stale\n";
+# What is kept for a second only, and a request during which it expires.
+our $brief = "X-Mock: A=brief\n";
+our @later = ('GET /later', h4(path => '/later') . "X-Mock: A=delay:2.1\n");
 $ENV{TEST_NGINX_ZONE} = "proxy_cache_path cache keys_zone=c:1m levels=1;";
 
 prepare();
@@ -101,10 +96,10 @@ $TEST_NGINX_CACHED
 --- config
     proxy_cache_use_stale error timeout http_503;
 $TEST_NGINX_CACHED
---- request eval: ['GET /stale/t7/key', 'GET /t7/key', 'GET /t7/key']
---- more_headers eval: [$stale, h4(path => '/t7/key') . "X-Mock: A=close,B=close\n", '']
---- error_code eval: [200, 200, 403]
---- response_headers eval: ['', 'X-Cache: STALE', '']
+--- request eval: ['GET /t7/key', $later[0], 'GET /t7/key', 'GET /t7/key']
+--- more_headers eval: [h4(path => '/t7/key') . $brief, $later[1], h4(path => '/t7/key') . "X-Mock: A=close,B=close\n", '']
+--- error_code eval: [200, 200, 200, 403]
+--- response_headers eval: ['X-Cache: MISS', '', 'X-Cache: STALE', '']
 
 === TEST 8: revalidation is signed with its condition
 --- http_config
@@ -112,10 +107,10 @@ $TEST_NGINX_CACHED
 --- config
     proxy_cache_revalidate on;
 $TEST_NGINX_CACHED
---- request eval: ['GET /stale/t8/key', 'GET /t8/key']
---- more_headers eval: [$stale, h4(path => '/t8/key')]
---- error_code eval: [200, 200]
---- response_body_like eval: ['^origin A', 'verified yes.*header If-None-Match: ']
+--- request eval: ['GET /t8/key', $later[0], 'GET /t8/key']
+--- more_headers eval: [h4(path => '/t8/key') . $brief, $later[1], h4(path => '/t8/key')]
+--- error_code eval: [200, 200, 200]
+--- response_body_like eval: ['^origin A', '^origin A', 'verified yes.*header If-None-Match: ']
 
 === TEST 9: proxy_cache_lock: one of two requests waits
 --- http_config
@@ -150,13 +145,13 @@ GET /t10/key
     proxy_cache_use_stale updating;
     proxy_cache_background_update on;
 $TEST_NGINX_CACHED
---- request eval: ['GET /stale/t11/key', 'GET /t11/key', 'GET /_log/t11']
---- more_headers eval: [$stale, h4(path => '/t11/key'), '']
+--- request eval: ['GET /t11/key', $later[0], 'GET /t11/key', 'GET /_log/t11']
+--- more_headers eval: [h4(path => '/t11/key') . $brief, $later[1], h4(path => '/t11/key'), '']
 --- wait: 0.1
---- error_code eval: [200, 200, 200]
---- response_headers eval: ['', 'X-Cache: STALE', '']
+--- error_code eval: [200, 200, 200, 200]
+--- response_headers eval: ['X-Cache: MISS', '', 'X-Cache: STALE', '']
 --- response_body_like eval
-['^origin A', '^origin A', "^A 200 unverified [^\n]*\nA 200 verified body=0 GET /t11/key [^\n]*\n\$"]
+['^origin A', '^origin A', '^origin A', "^(A 200 verified body=0 GET /t11/key [^\n]*\n){2}\$"]
 
 === TEST 12: an unsigned request starts no background update
 --- http_config
@@ -165,8 +160,8 @@ $TEST_NGINX_CACHED
     proxy_cache_use_stale updating;
     proxy_cache_background_update on;
 $TEST_NGINX_CACHED
---- request eval: ['GET /stale/t12/key', 'GET /t12/key', 'GET /_log/t12']
---- more_headers eval: [$stale, '', '']
+--- request eval: ['GET /t12/key', $later[0], 'GET /t12/key', 'GET /_log/t12']
+--- more_headers eval: [h4(path => '/t12/key') . $brief, $later[1], '', '']
 --- wait: 0.1
---- error_code eval: [200, 403, 200]
---- response_body_like eval: ['^origin A', 'AccessDenied', "^A 200 unverified [^\n]*\n\$"]
+--- error_code eval: [200, 200, 403, 200]
+--- response_body_like eval: ['^origin A', '^origin A', 'AccessDenied', "^A 200 verified [^\n]*\n\$"]

@@ -179,18 +179,17 @@ my $n = 0;
     $TEST_NGINX_CACHE
 --- config
     $TEST_NGINX_CLIENT
-    location /stale/ { rewrite ^/stale/(.*)$ /$1 break; proxy_pass http://$TEST_NGINX_A; proxy_cache c; proxy_cache_key $1; }
     location / {
         s3_resign on; proxy_pass http://origin_a; proxy_cache c; proxy_cache_key $s3_bucket/$s3_key;
         proxy_cache_use_stale updating; proxy_cache_background_update on;
     }
     location /t12/slices { s3_resign on; proxy_pass http://origin_a; slice 100; proxy_set_header Range $slice_range; }
---- request eval: ['GET /stale/t12/key', 'GET /t12/key', 'GET /t12/slices', 'GET /_log/t12/key']
+--- request eval: ['GET /t12/key', 'GET /later', 'GET /t12/key', 'GET /t12/slices', 'GET /_log/t12/key']
 --- more_headers eval
-["X-Mock: A=stale\n", h4(path => '/t12/key') . whole('HTTP/1.1 404 X', $telling), h4(path => '/t12/slices') . whole('HTTP/1.1 404 X', $telling), '']
+[h4(path => '/t12/key') . "X-Mock: A=brief\n", h4(path => '/later') . "X-Mock: A=delay:2.1\n", h4(path => '/t12/key') . whole('HTTP/1.1 404 X', $telling), h4(path => '/t12/slices') . whole('HTTP/1.1 404 X', $telling), '']
 --- wait: 0.1
---- error_code eval: [200, 200, 404, 200]
---- response_body_like eval: ['^origin A', '^origin A', "^\Q$told\E\$", "^A 200 [^\n]*\nA raw [^\n]*\n\$"]
+--- error_code eval: [200, 200, 200, 404, 200]
+--- response_body_like eval: ['^origin A', '^origin A', '^origin A', "^\Q$told\E\$", "^A 200 [^\n]*\nA raw [^\n]*\n\$"]
 
 === TEST 13: the log says what has been replaced, and what the origin's error was
 --- log_level: info

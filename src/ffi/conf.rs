@@ -449,9 +449,19 @@ impl Conf {
         let upstream_conf = self
             .proxy_conf()
             .ok_or("nginx was built without the proxy module")?;
-        let mut source = str_of(c"$s3_origin_host");
-        // SAFETY: merge time; the compiled value is in the configuration's pool, and the location's
-        // proxy configuration is this configuration's own.
+        let value = self.compile(c"$s3_origin_host")?;
+        // SAFETY: merge time; the location's proxy configuration is this configuration's own.
+        unsafe { s3_shim_default_ssl_name(upstream_conf, value) };
+        Ok(())
+    }
+
+    /// A text with variables, in the configuration's pool.
+    pub(super) fn compile(
+        self,
+        text: &'static CStr,
+    ) -> Result<*mut ngx_http_complex_value_t, String> {
+        let mut source = str_of(text);
+        // SAFETY: configuration time; nginx only reads the text.
         unsafe {
             let pool = Pool::from_ngx_pool((*self.0.as_ptr()).pool);
             let value = pool.calloc_type::<ngx_http_complex_value_t>();
@@ -462,9 +472,8 @@ impl Conf {
             if value.is_null() || ngx_http_compile_complex_value(&mut compile) != OK {
                 return Err("\"s3_resign\": out of memory".into());
             }
-            s3_shim_default_ssl_name(upstream_conf, value);
+            Ok(value)
         }
-        Ok(())
     }
 
     /// Nothing in an answer of this location's origins is an order to nginx. The location has these
@@ -477,7 +486,7 @@ impl Conf {
     }
 
     /// The `proxy_*` settings of the location being merged; nginx merges its own modules first.
-    fn proxy_conf(self) -> Option<*mut ngx_http_upstream_conf_t> {
+    pub(super) fn proxy_conf(self) -> Option<*mut ngx_http_upstream_conf_t> {
         let proxy = self.module_named(c"ngx_http_proxy_module")?;
         // SAFETY: the upstream's settings are the first member of the proxy module's.
         let conf = unsafe { self.location_conf_of::<ngx_http_upstream_conf_t>(proxy) };

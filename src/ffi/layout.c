@@ -53,6 +53,10 @@ static const s3_place_t  s3_places[] = {
              ngx_http_upstream_conf_t, request_buffering),
     S3_PLACE("ngx_http_proxy_module", "proxy_ignore_headers",
              ngx_http_upstream_conf_t, ignore_headers),
+#if (NGX_HTTP_CACHE)
+    S3_PLACE("ngx_http_proxy_module", "proxy_cache_convert_head",
+             ngx_http_upstream_conf_t, cache_convert_head),
+#endif
     S3_PLACE("ngx_http_proxy_module", "proxy_bind", ngx_http_upstream_conf_t, local),
     S3_PLACE("ngx_http_proxy_module", "proxy_store_access",
              ngx_http_upstream_conf_t, store_access),

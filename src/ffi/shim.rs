@@ -1,13 +1,14 @@
-//! The C side: bit fields and macros (see `shim.c`), and a look at the running nginx (`layout.c`).
+//! The C side: bit fields and macros (see `shim.c`), the cache (`cache.c`), and a look at the running nginx (`layout.c`).
 
 use std::ffi::{c_char, c_void};
 
 use ngx::ffi::{
     ngx_buf_t, ngx_chain_t, ngx_conf_t, ngx_connection_t, ngx_cycle_t, ngx_event_handler_pt,
-    ngx_event_t, ngx_http_complex_value_t, ngx_http_request_t, ngx_http_upstream_conf_t,
-    ngx_http_upstream_rr_peers_t, ngx_http_upstream_server_t, ngx_http_upstream_srv_conf_t,
-    ngx_int_t, ngx_log_t, ngx_msec_t, ngx_output_chain_filter_pt, ngx_pool_t, ngx_str_t,
-    ngx_table_elt_t, ngx_uint_t, ngx_variable_value_t, sockaddr, socklen_t, u_char,
+    ngx_event_t, ngx_http_complex_value_t, ngx_http_handler_pt, ngx_http_request_t,
+    ngx_http_upstream_conf_t, ngx_http_upstream_rr_peers_t, ngx_http_upstream_server_t,
+    ngx_http_upstream_srv_conf_t, ngx_int_t, ngx_log_t, ngx_msec_t, ngx_output_chain_filter_pt,
+    ngx_pool_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t, ngx_variable_value_t, sockaddr, socklen_t,
+    u_char,
 };
 
 /// An `ngx_ssl_t`, which only C looks into.
@@ -117,6 +118,29 @@ unsafe extern "C" {
         c: *mut ngx_connection_t,
         name: *mut ngx_str_t,
     ) -> *const c_char;
+    pub(super) fn s3_cache_take_zone(
+        conf: *mut ngx_http_upstream_conf_t,
+        asked: *mut ngx_http_complex_value_t,
+        name: *mut ngx_str_t,
+        value: *mut *mut ngx_http_complex_value_t,
+        converts_head: *mut ngx_uint_t,
+    ) -> ngx_uint_t;
+    pub(super) fn s3_cache_wrap_create_key(
+        r: *mut ngx_http_request_t,
+        create_key: ngx_http_handler_pt,
+    ) -> ngx_uint_t;
+    pub(super) fn s3_cache_is_passed_by(r: *mut ngx_http_request_t) -> ngx_uint_t;
+    pub(super) fn s3_cache_create_key(
+        r: *mut ngx_http_request_t,
+        own: *mut u_char,
+        len: usize,
+    ) -> ngx_int_t;
+    pub(super) fn s3_cache_is_storing(
+        r: *mut ngx_http_request_t,
+        key: *mut ngx_str_t,
+        range: *mut ngx_str_t,
+    ) -> ngx_uint_t;
+    pub(super) fn s3_cache_do_not_store(r: *mut ngx_http_request_t);
     pub(super) fn s3_shim_default_ssl_name(
         conf: *mut ngx_http_upstream_conf_t,
         name: *mut ngx_http_complex_value_t,

@@ -10,6 +10,7 @@ use crate::ffi::ERROR;
 use crate::ffi::answer::AnswerHeader;
 use crate::ffi::request::Request;
 use crate::hooks::answer_body::{self, BAD_ANSWER, Rewriter, traces};
+use crate::hooks::cache;
 use crate::log::log_error;
 use crate::reject;
 
@@ -29,6 +30,7 @@ pub(crate) fn answer(request: Request<'_>) -> Option<ngx_int_t> {
     if !request.location_conf().is_resign() || !request.is_from_upstream() {
         return None;
     }
+    cache::discard_partial(request);
     let locations = sift(request);
     let head = AnswerHead {
         status: request.status(),

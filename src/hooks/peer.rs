@@ -14,8 +14,8 @@ use crate::ffi::request::Request;
 use crate::ffi::upstream::{HeadSlot, Pick, Upstream};
 use crate::ffi::{now, worker};
 use crate::hooks::body::Upload;
-use crate::hooks::form;
 use crate::hooks::output::Framer;
+use crate::hooks::{cache, form};
 use crate::log::log_error;
 use crate::status::counters::Try;
 
@@ -86,7 +86,7 @@ pub(crate) fn starts(request: Request<'_>, upstream: Upstream) -> Start {
 
 /// Was it here that the request was let in? An internal redirect may have come from a location with
 /// other clients, and `satisfy any` may have left our access phase out.
-fn is_let_in(main: Request<'_>, context: &Context<'_>) -> bool {
+pub(crate) fn is_let_in(main: Request<'_>, context: &Context<'_>) -> bool {
     let location = context.location.get();
     context.verified.borrow().is_some()
         && location.is_some_and(|location| ptr::eq(location, main.location_conf()))
@@ -152,6 +152,7 @@ pub(crate) fn picked<'r>(
     {
         verified.set_checksum(*checksum);
     }
+    cache::discard_unless_keyed(request, context, head, verified);
     let mut keys = main.keys.borrow_mut();
     let now = Timestamp(ngx_time());
     let mut signed = sigv4::sign(verified, head, &origin.origin, &mut keys, now);

@@ -12,7 +12,8 @@ package MockOrigin;
 #   delay:SECS   answer late
 #   bye          answer, then close although keep-alive was agreed
 #   cache        allow caching
-#   stale        allow caching, of what has expired already, to an nginx that obeys
+#   range        answer with the part that Range names, of a body of 3,000 bytes
+#   brief        allow caching, for a second
 #   redirect:URL answer 307
 #   moved:NNN:URL answer with that status and Location
 #   NNN:CODE     answer with that status and an S3 error of that code
@@ -223,7 +224,15 @@ sub answer {
             'X-Line: ' . substr($request->{line}, 0, 500), "x-amz-request-id: origin-$origin->{name}",
             'ETag: "' . substr(sha256_hex($request->{target}), 0, 16) . '"';
         push @headers, 'Cache-Control: max-age=60' if $request->{action} eq 'cache';
-        push @headers, 'X-Accel-Expires: @1'       if $request->{action} eq 'stale';
+        if ($action eq 'range') {
+            $body = join '', map { sprintf "%09d\n", $_ } 0 .. 299;
+            my ($range) = @{ $request->{headers}{range} || [''] };
+            if (my ($from, $to) = $range =~ /^bytes=(\d+)-(\d+)$/) {
+                ($status, $body) = (206, substr $body, $from, $to - $from + 1);
+                push @headers, sprintf 'Content-Range: bytes %d-%d/3000', $from, $from + length($body) - 1;
+            }
+        }
+        push @headers, 'Cache-Control: max-age=1'  if $request->{action} eq 'brief';
         push @headers, "Location: $1" if $request->{action} =~ /^(?:redirect|moved:\d{3}):(.*)/;
         record($connection, $status) if $request->{action} !~ /^early/;
     }

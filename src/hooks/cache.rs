@@ -1,0 +1,104 @@
+//! Which answers may come from nginx's cache and go there, whatever `proxy_cache` and its directives say.
+
+use std::ptr;
+
+use sigv4::{Form, Headers, Verified, WireHead};
+
+use crate::context::Context;
+use crate::ffi::request::Request;
+use crate::hooks::{access, peer};
+use crate::log::log_info;
+
+/// The key of the answer to a verified request. None where nginx must not look for one nor store one: it then
+/// passes the request on as if it had no cache.
+pub(crate) fn key(request: Request<'_>) -> Option<Vec<u8>> {
+    let main = request.main();
+    let context = main
+        .context()
+        .filter(|context| peer::is_let_in(main, context))?;
+    if !is_as_the_client_asked(request) {
+        return None;
+    }
+    key_of(main, |view, origin| {
+        let verified = context.verified.borrow();
+        verified.as_ref()?.cache_key(view, origin)
+    })
+}
+
+/// The key of a request if it is signed as it seems to be.
+pub(crate) fn claimed_key(main: Request<'_>, form: Form) -> Option<Vec<u8>> {
+    key_of(main, |view, origin| sigv4::cache_key(view, form, origin))
+}
+
+fn key_of(
+    main: Request<'_>,
+    key: impl FnOnce(&sigv4::Request<'_, '_>, &[u8]) -> Option<Vec<u8>>,
+) -> Option<Vec<u8>> {
+    // An origin may heed a body, which is in no key.
+    if main.body_length() != Some(0) {
+        return None;
+    }
+    let conf = main.location_conf();
+    let mut headers = Headers::new();
+    let view = access::view(main, &mut headers).ok()?;
+    // The answer to a HEAD that stays one has no body.
+    if view.method == b"HEAD" && conf.cache().is_some_and(|cache| !cache.converts_head) {
+        return None;
+    }
+    key(&view, conf.cache_origin())
+}
+
+/// Whether it goes out as the client's own request does: background updates of the cache and slices do.
+fn is_as_the_client_asked(request: Request<'_>) -> bool {
+    let main = request.main();
+    request.is_main()
+        || ptr::eq(request.location_conf(), main.location_conf())
+            && request.uri_and_args() == main.uri_and_args()
+            && request.outgoing_uri().is_some() == main.outgoing_uri().is_some()
+}
+
+/// A request goes out: keeps the answer out of the cache where directives such as `proxy_set_header` have made
+/// it another one than its key says.
+pub(crate) fn discard_unless_keyed(
+    request: Request<'_>,
+    context: &Context<'_>,
+    head: &WireHead<'_, '_>,
+    verified: &Verified<'_>,
+) {
+    let Some([_, key @ ..]) = context.cache_key.get() else {
+        return;
+    };
+    let sent = head.cache_key(verified, request.location_conf().cache_origin());
+    if sent.as_deref() != Some(key) {
+        log_info!(
+            request.log(),
+            "the answer is not cached: what is sent for \"{}\" is another request",
+            key.escape_ascii()
+        );
+        request.discard_answer();
+    }
+}
+
+/// Keeps out of the cache what is no whole answer, such as an origin gives where `proxy_set_header` passes a
+/// range or a condition on. A part may go there under a key that names it, as those of `slice` do.
+pub(crate) fn discard_partial(request: Request<'_>) {
+    if request.location_conf().cache().is_none()
+        || !matches!(request.status(), 206 | 304 | 412 | 416)
+    {
+        return;
+    }
+    if let Some(answer) = request.answer_to_store() {
+        let is_named = request.status() == 206 && names(answer.added_key, answer.content_range);
+        if !is_named {
+            request.discard_answer();
+        }
+    }
+}
+
+/// Whether a key has the beginning of that range as `Range` would.
+fn names(key: &[u8], content_range: &[u8]) -> bool {
+    let start = content_range
+        .strip_prefix(b"bytes ")
+        .and_then(|range| range.split_inclusive(|byte| *byte == b'-').next());
+    start.is_some_and(|start| memchr::memmem::find(key, &[b"bytes=", start].concat()).is_some())
+}
