@@ -369,15 +369,34 @@ fi
 endef
 
 toolchain:
-	command -v cargo >/dev/null || { $(call apt,cargo-web rustc-web rustfmt-web); }
-	version=$$(rustc --version | cut -d' ' -f2)
-	if [ "$$(printf '%s\n' $(RUST) "$$version" | sort -V | head -n1)" != $(RUST) ]; then
-	    echo "rustc $$version is too old, $(RUST) is needed: apt-get install cargo-web rustc-web, or rustup" >&2
+	$(call apt,ca-certificates gcc libc6-dev)
+	is_enough() { [ "$$(printf '%s\n' $(RUST) "$$1" | sort -V | head -n 1)" = $(RUST) ]; }
+	if ! command -v cargo >/dev/null && command -v apt-get >/dev/null; then
+	    ( $(sudo); as_root apt-get update -qq )
+	    candidate() { apt-cache policy $$1 | sed -nE 's/^  Candidate: ([0-9].*)/\1/p'; }
+	    if is_enough "$$(candidate cargo)"; then
+	        $(call apt,cargo rustc rustfmt)
+	    elif is_enough "$$(candidate cargo-web)"; then
+	        $(call apt,cargo-web rustc-web rustfmt-web)
+	    elif [ -n "$$(candidate rustup)" ]; then
+	        $(call apt,rustup)
+	    fi
+	fi
+	if command -v rustup >/dev/null && ! rustc --version >/dev/null 2>&1; then
+	    echo "rustup has no toolchain yet: installing Rust $(RUST)"
+	    rustup -q toolchain install --profile minimal -c rustfmt -c clippy $(RUST) && rustup -q default $(RUST) || true
+	fi
+	version=$$(rustc --version 2>/dev/null | cut -d' ' -f2 || true)
+	if ! is_enough "$$version"; then
+	    echo "$${version:+rustc $$version is too old: }Rust $(RUST) is needed, from https://rustup.rs or as Debian's cargo-web" \
+	        "and rustc-web, on the PATH" >&2
 	    exit 1
 	fi
 
 # Writes $(TARGET)/nginx.env: what cargo builds against and which binary the tests run.
 nginx-tree: toolchain
+# A cargo on the PATH is taken as it is. Else Debian's cargo where it is new enough, or cargo-web, which Debian's
+# stable releases have for their browsers, or its rustup. A bare Debian has no CAs for cargo to fetch with.
 	$(call apt,gcc libc6-dev make libclang-dev)
 	mkdir -p $(TARGET)
 	if [ -n "$(VENDORED)" ]; then
