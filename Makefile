@@ -234,7 +234,7 @@ cargo-test: toolchain
 	cargo test --locked --workspace --exclude $(MODULE)
 
 prove-test: build
-	$(call apt,perl openssl curl ca-certificates prometheus $(if $(VENDORED)$(NGINX_BUILD),,libnginx-mod-http-lua))
+	$(call apt,perl openssl curl ca-certificates util-linux mount prometheus $(if $(VENDORED)$(NGINX_BUILD),,libnginx-mod-http-lua))
 	. $(TARGET)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	$(mismatched)
@@ -245,7 +245,7 @@ prove-vendored:
 	$(MAKE) --no-print-directory prove-test VENDORED=1
 
 deb-test: deb
-	$(call apt,perl util-linux iproute2)
+	$(call apt,perl util-linux mount iproute2)
 	prove -It/lib t/deb/
 
 # It is skipped where it cannot have what it needs. Debian's engine would replace another one.
@@ -277,7 +277,7 @@ fi
 endef
 
 client-test: build s3s-fs go-servers swift ceph python-clients js-client rust-client servicemonitor
-	$(call apt,chromium curl openssl restic)
+	$(call apt,chromium curl haproxy openssl restic)
 	. $(TARGET)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	if [ -z "$(NGINX_BUILD)" ]; then
