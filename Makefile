@@ -542,7 +542,7 @@ python-clients:
 	    touch "$(VENV)/complete"
 	fi
 
-# node and npm are among the Python packages.
+# node and npm are among the Python packages. They trust a list of CAs of their own: here also this machine's.
 js-client: python-clients
 	if [ ! -d "$(NODE_MODULES)" ]; then
 	    echo "installing the AWS SDK for JavaScript in $(NODE_MODULES)"
@@ -559,6 +559,7 @@ rust-client: toolchain
 	if [ ! -x "$(RUST_CLIENT)" ]; then
 	    echo "building a client with the AWS SDK for Rust (once, one or two minutes)"
 	    cargo build -q --locked --ignore-rust-version --manifest-path t/clients/rust/Cargo.toml \
+	    export NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS-/etc/ssl/certs/ca-certificates.crt}"
 	        --target-dir "$(CACHE)/build-rust"
 	    install -D "$(CACHE)/build-rust/debug/client" "$(RUST_CLIENT)"
 	    rm -rf "$(CACHE)/build-rust"
