@@ -206,10 +206,11 @@ check: toolchain nginx-tree ## formatting and lints
 	. $(TARGET)/nginx.env
 	cargo fmt --all --check
 	cargo fmt --manifest-path $(FUZZ_SOURCE)/Cargo.toml --check
+	if dpkg-query -Wf '$${Status}' cargo-web 2>/dev/null | grep -q 'ok installed'; then $(call apt,rust-web-clippy); fi
 	if cargo clippy --version >/dev/null 2>&1; then
 	    cargo clippy --locked --workspace --all-targets $$FEATURES -- -D warnings
 	else
-	    echo "check: this cargo has no clippy (rustup's has): compiler warnings only"
+	    echo "check: this cargo has no clippy: compiler warnings only"
 	    RUSTFLAGS="-D warnings" cargo check --locked --workspace --all-targets $$FEATURES
 	fi
 
