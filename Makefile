@@ -59,7 +59,7 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: help build install deb image test test-full check bench fuzz demo clean \
+.PHONY: help build install deb image test test-full test-roots check bench fuzz demo clean \
         toolchain nginx-tree s3s-fs go-servers swift ceph python-clients js-client rust-client servicemonitor \
         fuzz-targets fuzz-test cargo-test prove-test prove-vendored deb-test image-test client-test
 .DEFAULT_GOAL := help
@@ -70,7 +70,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/$(TARGET)
 
 help: ## this list
 	echo "make TARGET [NAME=VALUE ...]"
-	sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 12
+	sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 13
 	sed -nE 's/^#>//p' Makefile
 
 #>
@@ -230,6 +230,12 @@ test-full: build s3s-fs python-clients ## what takes minutes: 1,000 reloads; upl
 	RELOAD_SECONDS=30 RELOADS=1000 "$(VENV)/bin/python" -m pytest -q -p no:cacheprovider \
 	    t/clients/test_resilience.py -k reloads
 
+test-roots: ## the first two commands of README.md in a bare Debian 12 and a bare 13, as root: an hour for each
+	$(call apt,debootstrap git mount util-linux)
+	for suite in bookworm trixie; do
+	    t/roots/run $$suite
+	done
+
 # The module itself has no unit tests: nginx's symbols are there only inside nginx.
 cargo-test: toolchain
 	cargo test --locked --workspace --exclude $(MODULE)
@@ -372,6 +378,8 @@ elif [ -n "$$missing" ]; then
 fi
 endef
 
+# A cargo on the PATH is taken as it is. Else Debian's cargo where it is new enough, or cargo-web, which Debian's
+# stable releases have for their browsers, or its rustup. A bare Debian has no CAs for cargo to fetch with.
 toolchain:
 	$(call apt,ca-certificates gcc libc6-dev)
 	is_enough() { [ "$$(printf '%s\n' $(RUST) "$$1" | sort -V | head -n 1)" = $(RUST) ]; }
@@ -399,8 +407,6 @@ toolchain:
 
 # Writes $(TARGET)/nginx.env: what cargo builds against and which binary the tests run.
 nginx-tree: toolchain
-# A cargo on the PATH is taken as it is. Else Debian's cargo where it is new enough, or cargo-web, which Debian's
-# stable releases have for their browsers, or its rustup. A bare Debian has no CAs for cargo to fetch with.
 	$(call apt,gcc libc6-dev make libclang-dev)
 	mkdir -p $(TARGET)
 	if [ -n "$(VENDORED)" ]; then
@@ -553,6 +559,7 @@ js-client: python-clients
 	    new=$$(mktemp -d "$(CACHE)/node.XXXXXX")
 	    trap 'rm -rf "$$new"' EXIT
 	    cp t/clients/js/package.json t/clients/js/package-lock.json "$$new"
+	    export NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS-/etc/ssl/certs/ca-certificates.crt}"
 	    PATH="$(VENV)/bin:$$PATH" npm ci --silent --no-audit --no-fund --ignore-scripts --prefix "$$new"
 	    mv -T "$$new" "$(dir $(NODE_MODULES))"
 	fi
@@ -563,7 +570,6 @@ rust-client: toolchain
 	if [ ! -x "$(RUST_CLIENT)" ]; then
 	    echo "building a client with the AWS SDK for Rust (once, one or two minutes)"
 	    cargo build -q --locked --ignore-rust-version --manifest-path t/clients/rust/Cargo.toml \
-	    export NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS-/etc/ssl/certs/ca-certificates.crt}"
 	        --target-dir "$(CACHE)/build-rust"
 	    install -D "$(CACHE)/build-rust/debug/client" "$(RUST_CLIENT)"
 	    rm -rf "$(CACHE)/build-rust"
