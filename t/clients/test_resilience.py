@@ -14,6 +14,7 @@ import io
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import threading
@@ -422,7 +423,8 @@ listen status
 """)
 
     def command(self):
-        return ["/usr/sbin/haproxy", "-db", "-f", str(self.folder / "haproxy.cfg")]
+        haproxy = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin") or "haproxy"
+        return [haproxy, "-db", "-f", str(self.folder / "haproxy.cfg")]
 
     def states(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.status_port}/;csv") as answer:
