@@ -177,7 +177,7 @@ sub reload {
 
     wait_until(sub { logged('start worker process \d') });
     my ($pid) = slurp('logs/nginx.pid') =~ /(\d+)/;
-    my ($workers) = slurp("conf/nginx.conf") =~ m{worker_processes (\d+)};
+    my ($workers) = slurp("conf/nginx.conf") =~ m{worker_processes +(\d+)};
     for (1 .. $times // 1) {
         my $refused = logged('\[emerg\]');
         my $exited  = logged('worker process \d+ exited');
@@ -258,7 +258,8 @@ sub prepare {
     # The real runner listens on all addresses, ours on loopback.
     $ENV{TEST_NGINX_LISTEN} = Test::Nginx::Socket->can('evaluate') ? "127.0.0.1:$port" : $port;
 
-    # Blocks are evaluated in this package; let them see the file's own names.
+    # Filters are evaluated in this package, and init sections in the next one if the real runner runs: let them
+    # see the file's own names.
     no strict 'refs';
     for my $name (grep {/^[a-z]\w*$/} keys %main::) {
         next if defined &{"Test::Base::Filter::$name"};
@@ -284,6 +285,7 @@ my $Upstreams = <<'END';
         server $TEST_NGINX_A;
         s3_origin $TEST_NGINX_A $TEST_NGINX_CRED_A;
     }
+    main::no_shuffle();    # blocks look at what those before them have done
     upstream origin_b {
         server $TEST_NGINX_B;
         s3_origin $TEST_NGINX_B $TEST_NGINX_CRED_B;
