@@ -275,14 +275,12 @@ GET /bucket/key
 [alert]
 
 === TEST 24: the upgrade of a connection is not passed on unsigned
---- config eval: with('proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;')
+--- config eval: with('proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; keepalive_timeout 0;')
 --- request
 GET /bucket/key
 --- more_headers eval: h4() . "Upgrade: websocket\nConnection: Upgrade\n"
 --- error_code_like: ^(200|500)$
 --- response_body_like: verified yes|500
---- timeout: 1
---- abort
 
 === TEST 25: a client that is gone before the origin answers
 --- config eval: with('')

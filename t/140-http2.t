@@ -25,7 +25,8 @@ our $form = [S3Sign::v4_form(path => '/bucket', file => $large)];
 our @uploads = map { [S3Sign::v4_upload(kind => $_, data => $large)] } qw(signed signed-trailer unsigned);
 
 # For those an "other" server listens with http2: nginx takes the two kinds of
-# listen for one address together.
+# listen for one address together. Its keepalive_requests is how many are sent: nginx
+# closes the connection after the last answer.
 #
 # A connection of several requests, as frames (RFC 9113): each is a method, a
 # path, header lines, a body, and whether its length is left out.
@@ -161,7 +162,7 @@ GET /bucket/key
 === TEST 11: a refused body is not in the way of the connection's next requests
 --- http_config
     log_format line '$server_protocol $request_method $uri $status';
-    server { listen $TEST_NGINX_LISTEN http2; server_name other; return 404; }
+    server { listen $TEST_NGINX_LISTEN http2; server_name other; keepalive_requests 3; return 404; }
 --- config
     $TEST_NGINX_CLIENT
     access_log logs/access.log line;
@@ -170,8 +171,6 @@ GET /bucket/key
 frames(['PUT', '/t11/1', h4(path => '/t11/1', method => 'PUT', tamper => 1), 'x' x 40_000],
        ['PUT', '/t11/2', h4(path => '/t11/2', method => 'PUT', body => 'hello'), 'hello'],
        ['GET', '/t11/3', h4(path => '/t11/3'), ''])
---- timeout: 0.3
---- abort
 --- ignore_response
 --- access_log
 HTTP/2.0 PUT /t11/1 403
@@ -181,7 +180,7 @@ HTTP/2.0 GET /t11/3 200
 === TEST 12: the same, unbuffered
 --- http_config
     log_format line '$server_protocol $request_method $uri $status';
-    server { listen $TEST_NGINX_LISTEN http2; server_name other; return 404; }
+    server { listen $TEST_NGINX_LISTEN http2; server_name other; keepalive_requests 3; return 404; }
 --- config
     access_log logs/access.log line;
 $TEST_NGINX_UNBUFFERED
@@ -189,8 +188,6 @@ $TEST_NGINX_UNBUFFERED
 frames(['PUT', '/t12/1', h4(path => '/t12/1', method => 'PUT', tamper => 1), 'x' x 40_000],
        ['PUT', '/t12/2', h4(path => '/t12/2', method => 'PUT', body => 'hello'), 'hello'],
        ['GET', '/t12/3', h4(path => '/t12/3'), ''])
---- timeout: 0.3
---- abort
 --- ignore_response
 --- access_log
 HTTP/2.0 PUT /t12/1 403
@@ -231,7 +228,7 @@ $TEST_NGINX_UNBUFFERED
 === TEST 17: one that is refused late is not in the way of the connection's next requests
 --- http_config
     log_format line '$server_protocol $request_method $uri $status $s3_error';
-    server { listen $TEST_NGINX_LISTEN http2; server_name other; return 404; }
+    server { listen $TEST_NGINX_LISTEN http2; server_name other; keepalive_requests 2; return 404; }
 --- config
     access_log logs/access.log line;
 $TEST_NGINX_UNBUFFERED
@@ -240,8 +237,6 @@ my @bad = S3Sign::v4_upload(path => '/t17/1', data => 'x' x 50_000, size => 8192
 my @good = S3Sign::v4_upload(path => '/t17/2', data => 'hello');
 frames(['PUT', '/t17/1', $bad[0] =~ s/^Content-Length.*\n//mr, $bad[1]],
        ['PUT', '/t17/2', $good[0] =~ s/^Content-Length.*\n//mr, $good[1]])
---- timeout: 0.3
---- abort
 --- ignore_response
 --- access_log
 HTTP/2.0 PUT /t17/1 403 SignatureDoesNotMatch
@@ -250,15 +245,13 @@ HTTP/2.0 PUT /t17/2 200 -
 === TEST 18: s3_verify_payload: the hash of a body, whether its length is announced or not
 --- http_config
     log_format line '$server_protocol $request_method $uri $status $s3_error';
-    server { listen $TEST_NGINX_LISTEN http2; server_name other; return 404; }
+    server { listen $TEST_NGINX_LISTEN http2; server_name other; keepalive_requests 4; return 404; }
 --- config
     $TEST_NGINX_CLIENT
     s3_verify_payload on;
     access_log logs/access.log line;
     location / { s3_resign on; proxy_pass http://origin_a; }
 --- raw_request eval: hashed('/t18')
---- timeout: 0.3
---- abort
 --- ignore_response
 --- access_log eval: hashed_log('/t18')
 
@@ -270,14 +263,12 @@ GET /_log/t18
 === TEST 20: the same, unbuffered
 --- http_config
     log_format line '$server_protocol $request_method $uri $status $s3_error';
-    server { listen $TEST_NGINX_LISTEN http2; server_name other; return 404; }
+    server { listen $TEST_NGINX_LISTEN http2; server_name other; keepalive_requests 4; return 404; }
 --- config
     s3_verify_payload on;
     access_log logs/access.log line;
 $TEST_NGINX_UNBUFFERED
 --- raw_request eval: hashed('/t20')
---- timeout: 0.3
---- abort
 --- ignore_response
 --- access_log eval: hashed_log('/t20')
 
@@ -311,7 +302,7 @@ temporary file
 === TEST 24: one that is refused is not in the way of the connection's next requests
 --- http_config
     log_format line '$server_protocol $request_method $uri $status $s3_error';
-    server { listen $TEST_NGINX_LISTEN http2; server_name other; return 404; }
+    server { listen $TEST_NGINX_LISTEN http2; server_name other; keepalive_requests 3; return 404; }
 --- config
     $TEST_NGINX_CLIENT
     access_log logs/access.log line;
@@ -319,8 +310,6 @@ temporary file
 --- raw_request eval
 my ($bad, $good) = map { [map { s/^Content-Length.*\n//mr } S3Sign::v4_form(path => '/t24', file => 'x' x 50_000, @$_)] } [tamper => 1], [];
 frames(['POST', '/t24', @$bad], ['POST', '/t24', @$good], ['GET', '/t24/3', h4(path => '/t24/3'), ''])
---- timeout: 0.5
---- abort
 --- ignore_response
 --- access_log
 HTTP/2.0 POST /t24 403 SignatureDoesNotMatch
@@ -330,7 +319,7 @@ HTTP/2.0 GET /t24/3 200 -
 === TEST 25: unbuffered: forms of which the next frames come late, one of them without a length, and bad ones among them
 --- http_config
     log_format line '$server_protocol $request_method $uri $status $s3_error';
-    server { listen $TEST_NGINX_LISTEN http2; server_name other; return 404; }
+    server { listen $TEST_NGINX_LISTEN http2; server_name other; keepalive_requests 8; return 404; }
 --- config
     access_log logs/access.log line;
     client_body_buffer_size 1k;
@@ -341,8 +330,6 @@ my @forms = map { [map { s/^Content-Length.*\n//mr } S3Sign::v4_form(path => '/t
 my $frames = frames((map { ['POST', '/t25', @{ $forms[$_] }, $_ == 2] } 0 .. $#forms), ['GET', '/t25/8', h4(path => '/t25/8'), '']);
 [unpack '(a7000)*', $frames]
 --- raw_request_middle_delay: 0.01
---- timeout: 0.5
---- abort
 --- ignore_response
 --- access_log
 HTTP/2.0 POST /t25 200 -
@@ -362,7 +349,7 @@ GET /_log/t25
 === TEST 27: unbuffered: the origin has the beginning of a form while the client holds back the rest
 --- http_config
     log_format line '$server_protocol $request_method $uri $status $s3_error';
-    server { listen $TEST_NGINX_LISTEN http2; server_name other; return 404; }
+    server { listen $TEST_NGINX_LISTEN http2; server_name other; keepalive_requests 1; return 404; }
 --- config
     access_log logs/access.log line;
     client_body_timeout 60s;
@@ -370,8 +357,6 @@ $TEST_NGINX_UNBUFFERED
 --- raw_request eval
 my ($headers, $body) = map { s/^Content-Length.*\n//mr } S3Sign::v4_form(path => '/t27', file => 'x' x 50_000, headers => ['x-mock', 'A=partial:10000']);
 substr frames(['POST', '/t27', $headers, $body]), 0, 20_000
---- timeout: 0.3
---- abort
 --- ignore_response
 --- access_log
 HTTP/2.0 POST /t27 502 -
@@ -384,7 +369,7 @@ GET /_log/t27
 === TEST 29: unbuffered: a form that is cut off, and one that is longer than announced
 --- http_config
     log_format line '$server_protocol $request_method $uri $status $s3_error';
-    server { listen $TEST_NGINX_LISTEN http2; server_name other; return 404; }
+    server { listen $TEST_NGINX_LISTEN http2; server_name other; keepalive_requests 3; return 404; }
 --- config
     access_log logs/access.log line;
 $TEST_NGINX_UNBUFFERED
@@ -392,8 +377,6 @@ $TEST_NGINX_UNBUFFERED
 my ($headers, $body) = S3Sign::v4_form(path => '/t29', file => 'x' x 50_000);
 my $of = sub { $headers =~ s/^Content-Length: \K.*/length($body) + $_[0]/mre };
 frames(['POST', '/t29', $of->(-1), $body, 1], ['POST', '/t29', $of->(1), $body, 1], ['POST', '/t29', $of->(0), $body, 1])
---- timeout: 0.3
---- abort
 --- ignore_response
 --- access_log
 HTTP/2.0 POST /t29 400 -
