@@ -4,7 +4,7 @@
 
 use FindBin;
 BEGIN { push @INC, "$FindBin::Bin/lib" }
-use S3Test;
+use S3Test ':running';
 use Test::Nginx::Socket 'no_plan';
 
 sub with {
@@ -141,11 +141,10 @@ connect to 127.0.0.1
 
 === TEST 17: a client that leaves in the middle, unbuffered
 --- config eval: with($unbuffered)
---- raw_request eval
-[raw('PUT /t17/key', h4(path => '/t17/key', method => 'PUT', body => 'hello' x 1000) . "Content-Length: 5000\n"), 'hello']
---- timeout: 0.1
---- abort
---- ignore_response
+--- init: leave('/t17', raw('PUT /t17/key', h4(path => '/t17/key', method => 'PUT', body => 'hello' x 1000) . "Content-Length: 5000\n", 'hello'))
+--- request
+GET /_log/t17
+--- response_body_like: ^A incomplete unverified body=5 [^\n]*\n$
 
 === TEST 18: GET with a body
 --- request

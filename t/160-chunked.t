@@ -4,7 +4,7 @@
 
 use FindBin;
 BEGIN { push @INC, "$FindBin::Bin/lib" }
-use S3Test;
+use S3Test ':running';
 use Test::Nginx::Socket 'no_plan';
 
 our $large = join '', map { chr(33 + $_ * 7919 % 90) } 1 .. 300_000;
@@ -294,17 +294,22 @@ GET /_log/t25
 --- more_headers eval: headers('early')
 --- error_code_like: ^50[23]$
 
-=== TEST 28: a client that leaves in the middle, buffered and not
+=== TEST 28: a client that leaves in the middle, unbuffered: the origin has no more than a part
 --- config eval: with($unbuffered)
---- raw_request eval: my $upload = upload(path => '/t28/key', data => $large); [substr $upload, 0, 200_000]
---- timeout: 0.1
---- abort
---- ignore_response
-
-=== TEST 29: the origin has no more of that than a part
+--- init: leave('/t28', substr upload(path => '/t28/key', data => $large), 0, 200_000)
 --- request
 GET /_log/t28
 --- response_body_like: ^A incomplete unverified [^\n]*\n$
+
+=== TEST 29: and buffered: it has nothing
+--- config eval: with('')
+--- raw_request eval: substr upload(path => '/t29/key', data => $large), 0, 200_000
+--- shutdown
+--- ignore_response
+--- error_log
+client prematurely closed connection
+--- no_error_log
+connect to 127.0.0.1
 
 === TEST 30: Expect: 100-continue is answered once the head is verified
 --- config eval: with($unbuffered)

@@ -3,7 +3,7 @@
 
 use FindBin;
 BEGIN { push @INC, "$FindBin::Bin/lib" }
-use S3Test;
+use S3Test ':running';
 use Test::Nginx::Socket 'no_plan';
 
 our $large = join '', map { chr(33 + $_ * 7919 % 90) } 1 .. 300_000;
@@ -333,17 +333,22 @@ Content-Type: application/json
 --- error_log
 refused XAmzContentSHA256Mismatch
 
-=== TEST 33: a client that leaves in the middle
+=== TEST 33: a client that leaves in the middle: the origin has no more than a part
 --- config eval: with($unbuffered)
---- raw_request eval: [raw('PUT /gone/key', h4(path => '/gone/key', method => 'PUT', body => $large) . "Content-Length: 300000\n") . substr $large, 0, 200_000]
---- timeout: 0.1
---- abort
---- ignore_response
-
-=== TEST 34: the origin has no more of that than a part
+--- init: leave('/gone', raw('PUT /gone/key', h4(path => '/gone/key', method => 'PUT', body => $large) . "Content-Length: 300000\n") . substr $large, 0, 200_000)
 --- request
 GET /_log/gone
 --- response_body_like: ^A incomplete unverified [^\n]*\n$
+
+=== TEST 34: and buffered: it has nothing
+--- config eval: with('')
+--- raw_request eval: raw('PUT /gone/buffered', h4(path => '/gone/buffered', method => 'PUT', body => $large) . "Content-Length: 300000\n") . substr $large, 0, 200_000
+--- shutdown
+--- ignore_response
+--- error_log
+client prematurely closed connection
+--- no_error_log
+connect to 127.0.0.1
 
 === TEST 35: once verified, another location may send it, one that signs and one that does not
 --- config eval

@@ -26,7 +26,8 @@ package MockOrigin;
 # do not say otherwise, until GET /_mood/A=none.
 #
 # One more port answers GET /PATH with the log of all requests for that path or
-# below it, one line each, in order of arrival.
+# below it, one line each, in order of arrival, once none is being received; and
+# GET /_open/PATH at once with those that are, or that have no answer yet.
 
 use strict;
 use warnings;
@@ -80,9 +81,9 @@ sub serve {
                 $Select->add($client);
                 $Connections{$client} = {
                     socket => $client, origin => $listener->{origin},
-                    in => '', id => $listener->{origin}{name} eq 'log' ? 0 : ++$Serial,
-                    count => 0,
+                    in => '', count => 0,
                 };
+                $Connections{$client}{id} = is_log($Connections{$client}) ? 0 : ++$Serial;
                 next;
             }
             receive($Connections{$socket} // next);
@@ -90,7 +91,7 @@ sub serve {
         for my $connection (@due) {
             next if !$connection->{due} || $connection->{due} > time;
             delete $connection->{due};
-            answer($connection, 200);
+            answer($connection, 200) if !is_log($connection);
             advance($connection) if $connection->{socket};
         }
     }
@@ -144,9 +145,27 @@ sub advance {
         }
         return verbatim($connection, $argument) if $action eq 'raw';
         return endless($connection, $action) if $action =~ /^(?:flood|noise)$/;
+        if (is_log($connection) && is_early($connection)) {
+            $connection->{due} = time + 0.002;
+            return;
+        }
         my %moved = (redirect => 307, moved => substr $argument // '', 0, 3);
         answer($connection, $action =~ /^\d{3}$/ ? $action : $moved{$action} // 200);
     }
+}
+
+sub is_log { $_[0]{origin}{name} eq 'log' }
+
+# Whether the log may lack something that has been sent already. What is cut off is logged once the connection
+# is closed; a request that is left open holds nobody up for long.
+sub is_early {
+    my $connection = shift;
+    my $request = $connection->{request};
+    return if $request->{target} =~ m{^/_};
+    my $first = !$request->{since};
+    $request->{since} ||= time;
+    return $first || time < $request->{since} + 3
+        && grep { !is_log($_) && !$_->{due} && ($_->{request} || length $_->{in}) } values %Connections;
 }
 
 sub head {
@@ -208,11 +227,12 @@ sub answer {
     my ($action, $argument) = split /:/, $request->{action}, 2;
 
     my ($body, @headers) = ('');
-    if ($origin->{name} eq 'log') {
-        my ($prefix) = $request->{target} =~ m{\A([^?]*?)/?\z};
-        $prefix .= '/';
+    if (is_log($connection)) {
         $Mood{$1} = $2 if $request->{target} =~ m{/_mood/(\w+)=(\S*)};
-        $body = join '', map {"$_->[1]\n"} grep { index("$_->[0]/", $prefix) == 0 } @Log;
+        my ($open, $prefix) = $request->{target} =~ m{\A(/_open)?([^?]*?)/?\z};
+        $prefix .= '/';
+        my @open = map { [$_->{request}{target}, $_->{request}{line}] } grep { $_->{request} && !is_log($_) } values %Connections;
+        $body = join '', map {"$_->[1]\n"} grep { index("$_->[0]/", $prefix) == 0 } $open ? @open : @Log;
     }
     else {
         my $got = S3Sign::verify($request, $origin);
@@ -305,7 +325,7 @@ sub describe {
 sub record {
     my ($connection, $outcome) = @_;
     my $request = $connection->{request} // { line => $connection->{in} };
-    return if $connection->{origin}{name} eq 'log';
+    return if is_log($connection);
 
     my ($path) = ($request->{target} // '') =~ m{\A([^?]*)};
     my $verified = ($request->{verified} // 'no') eq 'yes' ? 'verified' : 'unverified';

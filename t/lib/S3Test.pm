@@ -13,6 +13,7 @@ use warnings;
 use File::Basename qw(basename);
 use File::Spec;
 use HTTP::Tiny;
+use IO::Socket::INET;
 use MockOrigin;
 use POSIX ();
 use S3Sign;
@@ -68,6 +69,7 @@ for my $name (keys %env) {
 }
 delete $ENV{TEST_NGINX_SERVER_PORT};
 $ENV{TEST_NGINX_BINARY} ||= 'nginx';
+$ENV{TEST_NGINX_TIMEOUT} ||= 10;    # seconds without a byte, on a machine that is busy
 
 %S3Sign::Default = (%S3Sign::Default, %Client);
 
@@ -100,7 +102,7 @@ sub import {
     *{"${caller}::prepare"}  = \&prepare;
     *{"${caller}::reader"}   = sub { %Reader };
     return if !$running;
-    *{"${caller}::$_"} = \&$_ for qw(slurp logged wait_until reload mood received ask);
+    *{"${caller}::$_"} = \&$_ for qw(slurp logged wait_until reload mood received open_at_origins leave ask);
 }
 
 # A whole request as one string, for what the request section cannot say.
@@ -163,11 +165,11 @@ sub logged {
 
 sub wait_until {
     my ($holds, $what) = @_;
-    for (1 .. 500) {
+    for (1 .. 1000) {
         return if $holds->();
         sleep 0.01;
     }
-    die 'not within 5 s: ' . ($what // 'what nginx was waited for') . "\n";
+    die 'not within 10 s: ' . ($what // 'what nginx was waited for') . "\n";
 }
 
 # Edits the configuration, reloads it and waits until the old workers are gone, or
@@ -201,7 +203,20 @@ sub mood { at_log("/_mood/$_[0]") }
 # What the origins have received for that path, a line each.
 sub received { split /\n/, at_log($_[0]) }
 
-sub at_log { HTTP::Tiny->new(timeout => 5)->get("http://$log$_[0]")->{content} }
+# What they are receiving, or have yet to answer.
+sub open_at_origins { split /\n/, at_log("/_open$_[0]") }
+
+# A client that sends the beginning of a request, and leaves when an origin has some of it.
+sub leave {
+    my ($path, $beginning) = @_;
+    my $client = IO::Socket::INET->new("127.0.0.1:$port") or die "connect: $!";
+    print $client $beginning;
+    $client->flush;
+    wait_until(sub { open_at_origins($path) }, "$path at an origin");
+    close $client;
+}
+
+sub at_log { HTTP::Tiny->new(timeout => 20)->get("http://$log$_[0]")->{content} }
 
 # Asks nginx, signed by the client: the answer as HTTP::Tiny gives it.
 sub ask {
@@ -209,7 +224,7 @@ sub ask {
     my %headers = map { split /: /, $_, 2 } split /\n/, S3Sign::v4_headers(%o);
     delete $headers{host};    # HTTP::Tiny adds its own
     my %content = defined $o{body} ? (content => $o{body}) : ();
-    return HTTP::Tiny->new(timeout => 5)->request($o{method}, "http://127.0.0.1:$port$o{path}",
+    return HTTP::Tiny->new(timeout => 20)->request($o{method}, "http://127.0.0.1:$port$o{path}",
         { headers => \%headers, %content });
 }
 
@@ -261,13 +276,16 @@ sub prepare {
     # Filters are evaluated in this package, and init sections in the next one if the real runner runs: let them
     # see the file's own names.
     no strict 'refs';
-    for my $name (grep {/^[a-z]\w*$/} keys %main::) {
-        next if defined &{"Test::Base::Filter::$name"};
-        *{"Test::Base::Filter::$name"} = $main::{$name};
+    for my $package ('Test::Base::Filter', 'Test::Nginx::Util') {
+        for my $name (grep {/^[a-z]\w*$/} keys %main::) {
+            next if defined &{"${package}::$name"} || exists ${"${package}::"}{$name};
+            *{"${package}::$name"} = $main::{$name};
+        }
     }
     $MockPid = MockOrigin::start($log, \%A, \%B, \%C);
 
     main::no_root_location();
+    main::no_shuffle();    # blocks look at what those before them have done
     main::no_long_string();
     main::add_block_preprocessor(\&defaults) if !$o{origins_only};
     main::add_cleanup_handler(
@@ -285,7 +303,6 @@ my $Upstreams = <<'END';
         server $TEST_NGINX_A;
         s3_origin $TEST_NGINX_A $TEST_NGINX_CRED_A;
     }
-    main::no_shuffle();    # blocks look at what those before them have done
     upstream origin_b {
         server $TEST_NGINX_B;
         s3_origin $TEST_NGINX_B $TEST_NGINX_CRED_B;
