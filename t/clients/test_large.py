@@ -85,6 +85,7 @@ def has_arrived(path, size):
 
 def test_memory_does_not_grow_with_the_upload(nginx, bucket):
     url = f"http://127.0.0.1:{nginx.port}"
+    upload(url, CHUNK)  # so that the worker has started, and has what it needs for any upload
     [idle] = nginx.memory("VmHWM")
     peaks = []
     for size in (SMALL, LARGE):

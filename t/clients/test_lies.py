@@ -233,7 +233,7 @@ def url(request, nginx):
 
 def is_empty(bucket):
     """Nothing is in the bucket, nor does anything stay of what the origin has begun to write."""
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 20
     while any(bucket.iterdir()) or any(bucket.parent.glob(".tmp*")):
         if time.monotonic() > deadline:
             return False
