@@ -105,7 +105,9 @@ mount -t proc proc $dir/root/proc
 mount --rbind /dev $dir/root/dev
 mount -t tmpfs none $dir/root/run
 mkdir $dir/root/run/lock
-rm -f $dir/root/usr/sbin/policy-rc.d $dir/root/etc/nginx/conf.d/*
+rm -f $dir/root/etc/nginx/conf.d/*
+printf '#!/bin/sh\n' >$dir/root/usr/sbin/policy-rc.d  # allows all; without it and an init system Debian 13 allows nothing
+chmod 755 $dir/root/usr/sbin/policy-rc.d
 chroot $dir/root nginx -v 2>/dev/null
 ip link set lo up
 END
