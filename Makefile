@@ -263,6 +263,7 @@ image-test: python-clients
 	if [ "$$(id -u)" = 0 ]; then
 	    (   $(call apt,docker-compose debootstrap iptables)
 	        command -v dockerd >/dev/null || { $(call apt,docker.io); }
+	        [ -e /usr/bin/docker ] || { $(call apt,docker-cli); }  # Debian 12 has it in docker.io
 	    ) || true
 	fi
 	"$(VENV)/bin/python" -m pytest -q -rs -p no:cacheprovider t/image
