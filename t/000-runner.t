@@ -322,12 +322,17 @@ END
 --- config
     location / { return 200; }
 --- init
-    Time::HiRes::sleep(0.1);
-    my $master = `cat $ENV{TEST_NGINX_SERVROOT}/logs/nginx.pid`;
-    chomp $master;
-    my ($worker) = split ' ', `cat /proc/$master/task/$master/children`;
+    chomp(my $master = `cat $ENV{TEST_NGINX_SERVROOT}/logs/nginx.pid`);
+    my $worker;
+    until ($worker) {
+        Time::HiRes::sleep(0.01);
+        ($worker) = split ' ', `cat /proc/$master/task/$master/children`;
+    }
     kill SEGV => $worker;
-    Time::HiRes::sleep(0.2);
+    for (1 .. 1000) {
+        last if `cat $ENV{TEST_NGINX_SERVROOT}/logs/error.log` =~ /exited on signal/;
+        Time::HiRes::sleep(0.01);
+    }
 --- request
 GET /
 END

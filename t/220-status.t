@@ -89,7 +89,8 @@ is_deeply(refused('strangers'), { AKIDNOBODY => '2 InvalidAccessKeyId' }, 'refus
 
 my $gone = IO::Socket::INET->new("127.0.0.1:$port") or die "connect: $!";
 print $gone raw('GET /bucket/key', h4(host => "127.0.0.1:$port") . "X-Mock: A=delay:1\n");
-sleep 0.1;
+$gone->flush;
+wait_until(sub { HTTP::Tiny->new->get("http://$ENV{TEST_NGINX_LOG}/_open/bucket/key")->{content} });
 close $gone;
 wait_until(sub { origin('A')->{given_up} });
 is(origin('A')->{given_up}, 1, 'a client that went away');
@@ -376,7 +377,7 @@ sub wait_until {
 # A request is counted in its log phase, when the client has its answer already.
 sub settle {
     my $holds = shift;
-    for (1 .. 300) {
+    for (1 .. 1000) {
         return if $holds->();
         sleep 0.01;
     }

@@ -566,7 +566,7 @@ sub running {
     my ($name, $env, $test, %o) = @_;
     unlink "$dir/run/nginx.pid";
     my $pid = launch($env, 'stdout', 'stderr');
-    for (1 .. 500) {
+    for (1 .. 2000) {
         last if -s "$dir/run/nginx.pid";
         sleep 0.01;
     }
@@ -618,7 +618,7 @@ sub ends {
 
 sub http {
     my ($path, %o) = @_;
-    return HTTP::Tiny->new(timeout => 5, %o)->get("http://127.0.0.1:$port$path");
+    return HTTP::Tiny->new(timeout => 20, %o)->get("http://127.0.0.1:$port$path");
 }
 
 sub signed {
@@ -627,7 +627,7 @@ sub signed {
     $options{content} = $request{body} if defined $request{body};
     my %headers = map { split /: /, $_, 2 } split /\n/, S3Sign::v4_headers(%request);
     delete $headers{host};    # HTTP::Tiny adds its own
-    return HTTP::Tiny->new(timeout => 5)
+    return HTTP::Tiny->new(timeout => 20)
         ->request($request{method}, "http://127.0.0.1:$port$request{path}", { headers => \%headers, %options });
 }
 

@@ -120,7 +120,7 @@ for my $command (@commands) {
 }
 
 my $mock = MockOrigin::start('127.0.0.1:' . ($port + 4), \%origin);
-my $http = HTTP::Tiny->new(timeout => 5);
+my $http = HTTP::Tiny->new(timeout => 20);
 running('minimal.conf', sub {
     for my $command (@presign) {
         my $here = $command =~ s/localhost:8080/127.0.0.1:$port/r;
@@ -196,7 +196,7 @@ sub running {
             '-g', "daemon off; pid $dir/nginx.pid; error_log $dir/error.log;" }
         POSIX::_exit(127);
     }
-    for (1 .. 500) { last if -s "$dir/nginx.pid"; sleep 0.01 }
+    for (1 .. 2000) { last if -s "$dir/nginx.pid"; sleep 0.01 }
     $test->();
     kill QUIT => $server;
     waitpid $server, 0;

@@ -144,7 +144,7 @@ sub works {
 
 # Reloading takes a moment.
 sub is_loaded {
-    for (1 .. 100) {
+    for (1 .. 400) {
         return 1 if slurp("/proc/$master/maps") =~ /\Q$so\E/;
         sleep 0.05;
     }
@@ -158,7 +158,7 @@ sub ask {
     # Workers of the configuration before may still accept.
     my $answer;
     for (1 .. 40) {
-        $answer = HTTP::Tiny->new(timeout => 5)->get("http://$o{host}$o{path}", {headers => \%headers});
+        $answer = HTTP::Tiny->new(timeout => 20)->get("http://$o{host}$o{path}", {headers => \%headers});
         last if $answer->{status} != 599;
         sleep 0.05;
     }

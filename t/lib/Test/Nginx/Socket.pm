@@ -40,8 +40,8 @@ my $NoRootLocation    = 0;
 my $ConfigPreamble    = '';
 my (@Preprocessors, @Cleanups, @TestCleanups, @EnvToNginx);
 
-my $START_LIMIT = 10;       # seconds that nginx may take to start, or to die
-my $STOP_LIMIT  = 5;        # seconds that it may take to stop gracefully
+my $START_LIMIT = 20;       # seconds that nginx may take to start, or to die
+my $STOP_LIMIT  = 10;       # seconds that it may take to stop gracefully
 my $TICK        = 0.004;    # seconds between two looks
 
 my ($NginxPid, $TcpServerPid, $Spec, $Blocks, $LastConfig);
