@@ -4,6 +4,7 @@ ceph_server.py FOLDER PORT ACCESS_KEY SECRET_KEY MONITOR_PORT
 """
 
 import ctypes
+import glob
 import os
 import signal
 import subprocess
@@ -35,6 +36,7 @@ paxos_propose_interval = 0.02
 paxos_min_wait = 0.01
 mon_allow_pool_size_one = true
 osd_objectstore = memstore
+{classes}
 memstore_device_bytes = 4294967296
 osd_pool_default_size = 1
 osd_pool_default_pg_num = 1
@@ -72,7 +74,9 @@ def main():
     fsid = str(uuid.uuid4())
     os.environ["CEPH_CONF"] = f"{folder}/ceph.conf"
     with open(os.environ["CEPH_CONF"], "w") as out:
-        out.write(CONF.format(folder=folder, fsid=fsid, port=port, monitor_port=monitor_port))
+        # Debian 13's looks below the working directory.
+        classes = "".join(f"osd_class_dir = {path}" for path in glob.glob("/usr/lib/*/rados-classes"))
+        out.write(CONF.format(folder=folder, fsid=fsid, port=port, monitor_port=monitor_port, classes=classes))
     keyring = f"{folder}/keyring"
     for who, may in CAPABILITIES.items():
         caps = [word for service, cap in may.items() for word in ("--cap", service, cap)]
