@@ -296,7 +296,7 @@ client-test: build s3s-fs go-servers swift ceph python-clients js-client rust-cl
 	    . target/vendored/nginx.env
 	    export YOUNGER_NGINX_BINARY="$$NGINX" YOUNGER_NGINX_S3_MODULE="$(CURDIR)/target/vendored/$(MODULE).so"
 	fi
-	"$(VENV)/bin/python" -m pytest -q -rs -p no:cacheprovider t/clients
+	"$(VENV)/bin/python" -m pytest -q -rs -n 2 --dist loadfile -p no:cacheprovider t/clients
 
 # What is measured is what package and image have.
 deb image bench: PGO ?= $(if $(VENDORED),,1)

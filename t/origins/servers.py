@@ -23,14 +23,17 @@ ROOT = HERE.parents[1]
 PR_SET_PDEATHSIG = 1
 
 
+# Below the range from which the kernel takes the ports of outgoing connections, and above those of t/*.t. Of the
+# processes that pytest-xdist runs each has every so many-th.
+PORTS = range(23000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]), 32000,
+              int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)))
 _ports_given = set()
 
 
 def free_port():
-    """Below the range from which the kernel takes the ports of outgoing connections, above those of t/*.t, and
-    one that nobody has been given: it may be long until it is listened on."""
+    """One that nobody has been given: it may be long until it is listened on."""
     while True:
-        port = random.randrange(23000, 32000)
+        port = random.choice(PORTS)
         if port in _ports_given:
             continue
         with socket.socket() as probe:
