@@ -169,15 +169,27 @@ pub(crate) fn put_lower(sink: &mut impl Sink, name: &[u8]) {
     }
 }
 
-/// Puts a value without the space around it, runs of spaces inside as one.
+/// Puts a value without the space around it, runs of spaces inside as one. Any other control byte is
+/// part of the value: it goes out too, so the signature has to cover it.
 fn put_folded(sink: &mut impl Sink, value: &[u8]) {
-    let mut rest = value.trim_ascii();
+    let mut rest = trim(value);
     while let Some(space) = memchr::memchr(b' ', rest) {
-        let (word, tail) = rest.split_at(space + 1);
+        let (word, mut tail) = rest.split_at(space + 1);
         sink.put(word);
-        rest = tail.trim_ascii_start();
+        while let [b' ', behind @ ..] = tail {
+            tail = behind;
+        }
+        rest = tail;
     }
     sink.put(rest);
+}
+
+/// A header's value without the spaces and tabs around it (RFC 9110 section 5.5), which are no part of it.
+pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// Puts the string to sign for the hash of a canonical request.

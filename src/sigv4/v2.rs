@@ -82,7 +82,7 @@ impl ToSign<'_, '_> {
                     canonical::put_lower(sink, header.name);
                 }
                 sink.put(if at == 0 { b":" } else { b"," });
-                sink.put(header.value.trim_ascii());
+                sink.put(canonical::trim(header.value));
             }
             sink.put(b"\n");
         }

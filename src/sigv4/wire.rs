@@ -4,6 +4,7 @@
 use arrayvec::ArrayVec;
 
 use crate::{
+    canonical,
     error::Unsignable,
     query::{Parameters, Query, QueryFault},
     request::{Header, LOW_LINE, MAX_HEADERS, is, split_token, steers_server},
@@ -416,10 +417,11 @@ impl<'s, 'a> WireHead<'s, 'a> {
 
     fn header(&self, line: &Line) -> Header<'a> {
         let text = self.text(line.start, line.end);
+        let text = text.strip_suffix(b"\r\n").unwrap_or(text);
         let (name, value) = text.split_at_checked(line.name.into()).unwrap_or_default();
         Header {
             name,
-            value: value.get(1..).unwrap_or_default().trim_ascii(),
+            value: canonical::trim(value.get(1..).unwrap_or_default()),
         }
     }
 

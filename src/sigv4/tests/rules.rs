@@ -274,6 +274,10 @@ fn headers() {
     expect(&text, "v4-header");
     expect(&text.replace("one   two", "one two"), "v4-header");
     expect(&text.replace("one   two", "onetwo"), MISMATCH);
+    // What goes out as it is must not be read as a space.
+    for other in ["one \ttwo", "one \u{b}two", "one \u{c} two"] {
+        expect(&text.replace("one   two", other), MISMATCH);
+    }
     expect(&text.replace("THREE", "three"), MISMATCH);
     expect(
         &text.replace(
