@@ -166,8 +166,10 @@ impl Grant {
         in_query
             && headers.all(|header| match AmzHeader::named(header.name) {
                 Some(AmzHeader::Source) => self.permits_source(header.value),
-                Some(AmzHeader::CannedAcl) => self.permits_acl(operation, Some(header.value)),
-                Some(AmzHeader::AclGrant) => self.permits_acl(operation, None),
+                Some(AmzHeader::CannedAcl) => {
+                    is_private(header.value.iter().copied()) || self.permits_acl(operation)
+                }
+                Some(AmzHeader::AclGrant) => self.permits_acl(operation),
                 Some(AmzHeader::CustomerKey | AmzHeader::Other) => true,
                 None => !steers_server(header.name) && !names_source(header.name),
             })
@@ -184,26 +186,24 @@ impl Grant {
         }
         match AmzHeader::named(&decoded) {
             Some(AmzHeader::Source) => false,
-            Some(AmzHeader::CannedAcl) => self.permits_acl(operation, value),
-            Some(AmzHeader::AclGrant) => self.permits_acl(operation, None),
+            Some(AmzHeader::CannedAcl) => {
+                is_private(uri::decoded(value.unwrap_or_default(), Part::Query))
+                    || self.permits_acl(operation)
+            }
+            Some(AmzHeader::AclGrant) => self.permits_acl(operation),
             Some(AmzHeader::CustomerKey | AmzHeader::Other) => true,
             None => !steers_server(&decoded) && !names_source(&decoded),
         }
     }
 
     /// An access control list with a new object or bucket is as good as one put later.
-    fn permits_acl(&self, operation: Operation, canned: Option<&[u8]>) -> bool {
-        // Those by which nobody gets in who would not be in without.
-        let is_private = matches!(
-            canned,
-            Some(b"private" | b"bucket-owner-read" | b"bucket-owner-full-control")
-        );
+    fn permits_acl(&self, operation: Operation) -> bool {
         let needed = match operation {
             Operation::CreateBucket => Operation::PutBucketAcl,
             operation if operation == Operation::PutBucketAcl => operation,
             _ => Operation::PutObjectAcl,
         };
-        is_private || self.places.is_empty() || self.operations.contains(needed)
+        self.places.is_empty() || self.operations.contains(needed)
     }
 
     fn permits_source(&self, source: &[u8]) -> bool {
@@ -406,6 +406,18 @@ fn is_match(pattern: &[u8], text: &[u8]) -> bool {
         }
     }
     rest.ends_with(last)
+}
+
+/// Whether a canned access control list is one by which nobody gets in who would not be in without.
+fn is_private(canned: impl Iterator<Item = u8> + Clone) -> bool {
+    let names: [&[u8]; 3] = [
+        b"private",
+        b"bucket-owner-read",
+        b"bucket-owner-full-control",
+    ];
+    names
+        .iter()
+        .any(|name| canned.clone().eq(name.iter().copied()))
 }
 
 /// A header that names an object to read from or to move, to a server of another kind than S3, or in a

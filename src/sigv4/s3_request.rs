@@ -68,7 +68,7 @@ impl<'a> S3Request<'a> {
         }
         let level = match (path.raw_bucket(), path.raw_key()) {
             (b"", _) => Level::Service,
-            (b"WriteGetObjectResponse", b"") => Level::Response,
+            (bucket, b"") if is_response(bucket) => Level::Response,
             (_, b"") if parts.is_form => Level::Form,
             (_, b"") => Level::Bucket,
             _ => match sources {
@@ -158,4 +158,10 @@ impl<'a> S3Request<'a> {
     pub fn key(&self) -> Option<Encoded<'a>> {
         self.path.key()
     }
+}
+
+/// Whether a raw name is the path of Object Lambda's answers.
+fn is_response(name: &[u8]) -> bool {
+    const NAME: &[u8] = b"WriteGetObjectResponse";
+    name.len() >= NAME.len() && uri::decoded(name, Part::Path).eq(NAME.iter().copied())
 }

@@ -163,6 +163,12 @@ fn spellings_do_not_change_what_is_asked() {
         ("read", "POST", "/b/k?select&select-type=2&tagging", false),
         ("CreateBucket", "PUT", "/b?%70olicy", false),
         ("PutBucketPolicy", "PUT", "/b?%70olicy", true),
+        (
+            "WriteGetObjectResponse",
+            "POST",
+            "/%57riteGetObjectResponse",
+            true,
+        ),
         ("list", "GET", "/b/k?uploadId=", false),
         ("UploadPart", "PUT", "/b/k?uploadId=&partNumber=1", false),
         ("read", "GET", "/b/k?unheard-of", false),
@@ -365,11 +371,10 @@ fn access_control_lists() {
         ("x-amz-grant-full-control", "id=\"x\"", false),
     ] {
         let header = Sample::new("PUT", "/b/k").header(name, value);
-        let query = Sample::new(
-            "PUT",
-            &format!("/b/k?{name}={}", reference::encode(value.as_bytes(), false)),
-        );
-        for sample in [header, query] {
+        let in_query = |value: String| Sample::new("PUT", &format!("/b/k?{name}={value}"));
+        let query = in_query(reference::encode(value.as_bytes(), false));
+        let spelled = in_query(value.bytes().map(|byte| format!("%{byte:02x}")).collect());
+        for sample in [header, query, spelled] {
             assert_eq!(
                 permitted("write", "b", &sample),
                 is_private,
