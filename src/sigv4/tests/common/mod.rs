@@ -8,8 +8,12 @@
     clippy::panic
 )]
 
+pub mod allowance;
+pub mod asking;
 pub mod form;
+pub mod model;
 pub mod operations;
+pub mod reading;
 pub mod reference;
 pub mod upload;
 
