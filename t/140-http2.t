@@ -387,3 +387,14 @@ HTTP/2.0 POST /t29 200 -
 --- request
 GET /_log/t29
 --- response_body_like: ^(?:A incomplete unverified [^\n]*\n){0,2}A 200 verified [^\n]*\n(?:A incomplete unverified [^\n]*\n){0,2}$
+
+=== TEST 31: answers that are written again, and one that is no answer
+--- http2
+--- request eval: [map { "GET /t31/$_" } 1 .. 3]
+--- more_headers eval
+my $error = '<Error><Code>C</Code><AWSAccessKeyId>AKIDORIGINA</AWSAccessKeyId></Error>';
+[map { h4(path => "/t31/$$_[0]") . $$_[1] } [1, whole('HTTP/1.1 403 X', $error)], [2, says('HTTP/1.1 403 X', ['a', 70000])],
+    [3, says("HTTP/1.1 x\nLocation: http://$ENV{TEST_NGINX_A}/")]]
+--- error_code eval: [403, 403, 502]
+--- response_body_like eval
+['^<\?xml [^>]+>\n<Error><Code>C</Code></Error>$', (s3_error('InternalError')) x 2]
