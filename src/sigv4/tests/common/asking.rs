@@ -136,13 +136,12 @@ const SIGNED: [(&str, &str); 8] = [
 ];
 
 /// Not S3's, some by one byte.
-const UNSIGNED: [(&str, &str); 6] = [
+const UNSIGNED: [(&str, &str); 5] = [
     ("User-Agent", "x"),
     ("Accept", "*/*"),
     ("x-amy-acl", "public-read"),
-    ("x-amy-copy-source", "media/k"),
+    ("x-amy-copy-sourced", "media/k"),
     ("xxamz-meta-a", "b"),
-    ("x-goog-copy-source", "media/k"),
 ];
 
 const SOURCES: [&str; 8] = [
