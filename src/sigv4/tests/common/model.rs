@@ -185,8 +185,8 @@ impl Essence {
             let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
             let is_open = OPEN_IN_V2.iter().any(|open| open.as_bytes() == name);
             // Of the new signature, which may name other headers.
-            ![b"X-Amz-Signature".as_slice(), b"X-Amz-SignedHeaders"].contains(&name)
-                && !(asking.is_v2() && is_open)
+            let is_new = [b"X-Amz-Signature".as_slice(), b"X-Amz-SignedHeaders"].contains(&name);
+            !(is_new || asking.is_v2() && is_open)
         };
         let query = head.query.split(|byte| *byte == b'&').filter(is_covered);
         let signed = ["content-type", "range"];
