@@ -52,7 +52,7 @@ NODE_MODULES := $(CACHE)/node-$(call hash,t/clients/js/package-lock.json)/node_m
 RUST_CLIENT  := $(CACHE)/rust-$(call hash,$(addprefix t/clients/rust/,Cargo.toml Cargo.lock src/main.rs))/client
 
 FUZZ_SOURCE := src/sigv4/fuzz
-FUZZ        := request upload form
+FUZZ        := request upload form model
 fuzzer       = $(TARGET)/fuzz/*/release/$(1) -artifact_prefix=$(TARGET)/fuzz/ -max_len=4096
 
 SHELL       := /bin/bash
@@ -89,6 +89,7 @@ help: ## this list
 #>  BUILD_FLAGS=...    image: more of the engine's options, as --network=host
 #>  CACHE=DIR          configured trees, test servers and clients; default ~/.cache/s3-resign
 #>  TIME=SECONDS       fuzz: for each of its targets; default 60
+#>  CASES=N            fuzz: at random for each property of requests; default 1000000, five minutes on two cores
 #>  PORT=N, KEEP=1     demo: another port than 8080; leave it up until Ctrl-C
 
 build: toolchain nginx-tree ## the module for the nginx found here, in target/, and the presigner sign_s3
@@ -318,6 +319,7 @@ fuzz: fuzz-targets ## hostile requests, uploads and forms, guided by the code th
 	    mkdir -p "$(CACHE)/fuzz/$$name"
 	    $(call fuzzer,$$name) -max_total_time=$(or $(TIME),60) "$(CACHE)/fuzz/$$name" $(FUZZ_SOURCE)/seeds/$$name
 	done
+	PROPTEST_CASES=$(or $(CASES),1000000) cargo test --locked --profile fuzz -p sigv4 --test model
 
 # A few seconds of that, the same ones each time.
 fuzz-test: fuzz-targets

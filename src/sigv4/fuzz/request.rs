@@ -1,67 +1,102 @@
 //! Requests of any bytes, and the heads that nginx may make of them. A wrong signature is put right, so
-//! that what is behind it is reached too. What is signed for an origin, the origin must let in.
+//! that what is behind it is reached too. What is signed for an origin, the origin must accept, must read
+//! as it was read here, and must be within the client's grant.
 #![no_main]
 
 #[path = "../tests/common/mod.rs"]
 mod common;
 
 use common::{
-    Directory, credential,
+    Directory,
+    allowance::Allowance,
+    credential,
+    reading::{Head, find, read, split_once},
     reference::{KEY, NOW, SECRET, sign},
     rules,
 };
 use libfuzzer_sys::fuzz_target;
 use sigv4::*;
 
-// A request line and headers, a line each; behind an empty line the headers that nginx adds.
+/// No buckets.
+const RESERVED: [&[u8]; 2] = [b"minio", b"admin"];
+
+// A request line and headers, a line each; after an empty line the headers that nginx adds; after another
+// one what the client is allowed, where, and a target for a rewrite, a line each.
 fuzz_target!(|text: &[u8]| {
-    let (request, added) = split_once(text, b"\n\n").unwrap_or((text, b""));
-    let clients = Directory::new(&[(KEY, SECRET)]);
+    let (request, rest) = split_once(text, b"\n\n").unwrap_or((text, b""));
+    let (added, settings) = split_once(rest, b"\n\n").unwrap_or((rest, b""));
+    let Ok(settings) = std::str::from_utf8(settings) else {
+        return;
+    };
+    let mut settings = settings.split('\n');
+    let mut list = || -> Vec<String> {
+        let words = settings.next().unwrap_or_default().split(',');
+        words
+            .filter(|word| !word.is_empty())
+            .map(Into::into)
+            .collect()
+    };
+    let allowance = Allowance {
+        allow: list(),
+        buckets: list(),
+    };
+    let rewritten = settings.next().map(str::as_bytes);
+    let Some(grant) = allowance.parse() else {
+        return;
+    };
     let mut request = request.to_vec();
-    if let Some(signed) = with_right_signature(&request, &clients) {
+    if let Some(signed) = with_right_signature(&request, &Directory::new(&[(KEY, SECRET)])) {
         request = signed;
     }
-    let Some(parsed) = Parsed::new(&request) else {
+    let Some(mut parsed) = Head::parse(&request) else {
         return;
     };
     let open = Rules {
         anonymous: true,
         signature_v2: true,
         verify_payload: true,
+        reserved: RESERVED.map(Into::into).into(),
         ..rules()
     };
+    let clients = Directory::with_grant(KEY, SECRET, grant);
     let mut keys = KeyCache::new(2);
     let now = Timestamp(NOW);
-    let Ok(mut verified) = verify(&parsed.request(), &clients, &open, &mut keys, now) else {
+    let came = parsed.clone();
+    let target = rewritten.map(|target| {
+        let (path, query) = split_once(target, b"?").unwrap_or((target, b""));
+        Target { path, query }
+    });
+    let asked = Request {
+        rewritten: target,
+        ..came.request()
+    };
+    if let Some(Target { path, query }) = target {
+        (parsed.path, parsed.query) = (path, query);
+    }
+    let Ok(mut verified) = verify(&asked, &clients, &open, &mut keys, now) else {
         return;
     };
+    assert_eq!(
+        S3Request::of(&asked).map(|asked| asked.operation()),
+        Ok(verified.operation())
+    );
     let _ = (
         verified.body(None),
         verified.body(Some(0)),
         verified.check_no_body(),
     );
 
-    let mut head = [
-        request
-            .split(|&byte| byte == b'\n')
-            .next()
-            .unwrap_or_default(),
-        b" HTTP/1.1\r\n",
-    ]
-    .concat();
-    for line in parsed
-        .headers
-        .iter()
-        .map(|header| [header.name, b":", header.value].concat())
-    {
-        head.extend_from_slice(&line);
-        head.extend_from_slice(b"\r\n");
-    }
-    head.extend_from_slice(added);
-    head.extend_from_slice(b"\r\n");
+    let head = parsed.wire(&String::from_utf8_lossy(added));
     for addressing in [Addressing::Path, Addressing::Virtual] {
         for framing in [Framing::Keep, Framing::Decode] {
-            sign_for(addressing, framing, &mut verified, &head, &mut keys);
+            sign_for(
+                addressing,
+                framing,
+                &mut verified,
+                &head,
+                &mut keys,
+                &allowance,
+            );
         }
     }
 });
@@ -72,6 +107,7 @@ fn sign_for(
     verified: &mut Verified<'_>,
     head: &[u8],
     keys: &mut KeyCache,
+    allowance: &Allowance,
 ) {
     let origin = Origin {
         credential: credential("AKIDORIGIN", "origin/secret"),
@@ -91,6 +127,9 @@ fn sign_for(
     let mut out = vec![0; signed.max_len()];
     let (length, _) = signed.write_with_encoder(&mut out);
     assert!(length > 0, "{verified:?} has a longer head than was said");
+    if addressing == Addressing::Path {
+        check_asked(&out[..length], verified, allowance);
+    }
     if verified.form() == Form::Anonymous {
         return;
     }
@@ -104,71 +143,54 @@ fn sign_for(
     if sent.len() + 4 != length - sent.iter().filter(|byte| **byte == b'\n').count() {
         return;
     }
-    let parsed = Parsed::new(&sent).expect("has a request line");
+    let parsed = Head::parse(&sent).expect("has a request line");
     let origins = Directory::new(&[("AKIDORIGIN", "origin/secret")]);
     // It knows its buckets by their hosts.
-    let hosts = parsed
-        .headers
-        .iter()
-        .filter(|header| header.name.eq_ignore_ascii_case(b"host"));
-    let without_port = |host: &Header<'_>| {
-        host.value
-            .split(|byte| *byte == b':')
-            .next()
-            .map(Into::into)
+    let host = parsed.header("host").unwrap_or_default();
+    let bucket = host.strip_suffix(b".s3.origin.example:9000");
+    let path = bucket.map(|bucket| [b"/", bucket, parsed.path].concat());
+    let asked = Request {
+        rewritten: path.as_deref().map(|path| Target {
+            path,
+            query: parsed.query,
+        }),
+        ..parsed.request()
     };
     let rules = Rules {
-        endpoints: hosts.filter_map(without_port).collect(),
+        endpoints: vec![host.strip_suffix(b":9000").unwrap_or(host).into()],
         ..rules()
     };
-    let answer = verify(&parsed.request(), &origins, &rules, keys, Timestamp(NOW));
+    let answer = verify(&asked, &origins, &rules, keys, Timestamp(NOW));
     assert!(answer.is_ok(), "{answer:?}:\n{}", sent.escape_ascii());
 }
 
-struct Parsed<'a> {
-    method: &'a [u8],
-    path: &'a [u8],
-    query: &'a [u8],
-    headers: Vec<Header<'a>>,
-}
-
-impl<'a> Parsed<'a> {
-    fn new(text: &'a [u8]) -> Option<Parsed<'a>> {
-        let mut lines = text.split(|&byte| byte == b'\n');
-        let line = lines.next()?;
-        let line = line.strip_suffix(b" HTTP/1.1").unwrap_or(line);
-        let (method, target) = split_once(line, b" ")?;
-        let (path, query) = split_once(target, b"?").unwrap_or((target, b""));
-        let headers = lines
-            .map_while(|line| split_once(line, b":"))
-            .map(|(name, value)| Header {
-                name,
-                value: value.trim_ascii(),
-            })
-            .collect();
-        Some(Parsed {
-            method,
-            path,
-            query,
-            headers,
+/// The origin reads what was read here, and it is where the client may be.
+fn check_asked(sent: &[u8], verified: &Verified<'_>, allowance: &Allowance) {
+    let head = Head::parse(sent).expect("has a request line");
+    let mut asked = read(&head, None);
+    assert!(!RESERVED.contains(&asked.bucket.as_slice()), "{asked:?}");
+    // The head may have been changed, and so be another operation than was asked for.
+    let model = S3Request::of(&head.request()).expect("is a request of S3");
+    let written = |part: Option<Encoded<'_>>| {
+        part.map_or(Vec::new(), |part| {
+            let mut out = vec![0; part.len()];
+            part.write(&mut out);
+            common::reference::decode(&out, false)
         })
-    }
-
-    fn request(&self) -> Request<'_, 'a> {
-        Request {
-            method: self.method,
-            path: self.path,
-            query: self.query,
-            host: None,
-            rewritten: None,
-            headers: &self.headers,
-        }
-    }
+    };
+    assert_eq!(written(model.bucket()), asked.bucket, "{asked:?}");
+    assert_eq!(written(model.key()), asked.key, "{asked:?}");
+    asked.operation = model.operation().name();
+    let is_signed = verified.form() != Form::Anonymous;
+    assert!(
+        !is_signed || allowance.permits_place(&asked),
+        "{allowance:?} {asked:?}"
+    );
 }
 
 /// The request with the signature that its string to sign should have.
 fn with_right_signature(text: &[u8], clients: &Directory) -> Option<Vec<u8>> {
-    let parsed = Parsed::new(text)?;
+    let parsed = Head::parse(text)?;
     let rules = rules();
     let refused = verify(
         &parsed.request(),
@@ -193,14 +215,4 @@ fn with_right_signature(text: &[u8], clients: &Directory) -> Option<Vec<u8>> {
         .position(|byte| b"&, \n".contains(byte))
         .map_or(text.len(), |length| at + length);
     Some([&text[..at], signature.as_bytes(), &text[end..]].concat())
-}
-
-fn split_once<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let at = find(text, separator)?;
-    Some((&text[..at], &text[at + separator.len()..]))
-}
-
-fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    text.windows(wanted.len())
-        .position(|window| window == wanted)
 }

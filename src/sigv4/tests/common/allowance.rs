@@ -62,7 +62,14 @@ impl Allowance {
     }
 
     pub fn grant(&self) -> Grant {
-        super::grant(&self.allow.join(","), &self.buckets.join(","))
+        self.parse().unwrap()
+    }
+
+    /// `None` where a word cannot be read.
+    pub fn parse(&self) -> Option<Grant> {
+        let list = |words: &[String]| (!words.is_empty()).then(|| words.join(",").into_bytes());
+        let (allow, buckets) = (list(&self.allow), list(&self.buckets));
+        Grant::parse(allow.as_deref(), buckets.as_deref()).ok()
     }
 
     pub fn permits(&self, asked: &Asked) -> bool {
@@ -134,7 +141,7 @@ impl Allowance {
             })
     }
 
-    fn permits_place(&self, asked: &Asked) -> bool {
+    pub fn permits_place(&self, asked: &Asked) -> bool {
         if self.buckets.is_empty() || asked.operation == "ListBuckets" {
             return true;
         }
