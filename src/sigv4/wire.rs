@@ -359,16 +359,21 @@ impl<'s, 'a> WireHead<'s, 'a> {
         if self.is_admitted {
             return Ok(());
         }
+        // Of two, each origin could take another one.
         let source = |name: &[u8]| {
-            let mut headers = self.to_sign(Body::Untouched);
-            headers.find(|header| header.name.eq_ignore_ascii_case(name))
+            let headers = self.to_sign(Body::Untouched);
+            let mut found = headers.filter(|header| header.name.eq_ignore_ascii_case(name));
+            match (found.next(), found.next()) {
+                (source, None) => Ok(source.map(|header| header.value)),
+                _ => Err(Unsignable::NotAdmitted),
+            }
         };
         let parts = Parts {
             method: self.method,
             path: self.path,
             query: &self.query,
-            copy_source: source(b"x-amz-copy-source").map(|header| header.value),
-            rename_source: source(b"x-amz-rename-source").map(|header| header.value),
+            copy_source: source(b"x-amz-copy-source")?,
+            rename_source: source(b"x-amz-rename-source")?,
             is_form: false,
         };
         verified

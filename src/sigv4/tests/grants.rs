@@ -556,6 +556,10 @@ fn heads_that_changed() {
         refused
     );
     assert_eq!(signs("", ("PUT", "/mine/k"), "PUT /mine/k", source), Ok(()));
+    assert_eq!(
+        signs("", ("PUT", "/mine/k"), "PUT /mine/k", &source.repeat(2)),
+        refused
+    );
     // nginx fills its cache by a GET; what the client gets is a HEAD's.
     let head = ("HEAD", "/mine/k");
     assert_eq!(signs("mine", head, "GET /mine/k", ""), Ok(()));
