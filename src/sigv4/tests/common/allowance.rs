@@ -127,7 +127,7 @@ impl Allowance {
             names.any(|other| other.eq_ignore_ascii_case(name.as_bytes()))
         };
         let source = |(bucket, key)| self.has_place(bucket, |pattern| has_key(pattern, key));
-        !asked.has_foreign_source
+        !asked.has_foreign_header
             && asked.headers().all(|(name, value)| match name.as_str() {
                 "x-amz-copy-source" | "x-amz-rename-source" => {
                     !in_query(&name)
@@ -136,7 +136,7 @@ impl Allowance {
                 }
                 "x-amz-acl" => value == b"private" || gives_access,
                 "x-amz-grant-read" => gives_access,
-                "x-amz-unheard-of" => false,
+                "x-amz-unheard-of" | "x-amz-meta-snowball-auto-extract" => false,
                 _ => true,
             })
     }

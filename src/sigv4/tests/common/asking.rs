@@ -2,6 +2,7 @@
 //! a fuzzer. Where the dice end, each roll is a 0, which makes a request plain.
 use super::{
     operations::{OPERATIONS, Sent},
+    reading::is_of_maker,
     reference::{SIGNED_BY_V2, Sample},
 };
 
@@ -124,7 +125,7 @@ pub const OPEN_IN_V2: &[&str] = &[
     "x-id",
 ];
 
-const SIGNED: [(&str, &str); 8] = [
+const SIGNED: [(&str, &str); 11] = [
     ("x-amz-meta-a", "b  c"),
     ("x-amz-storage-class", "STANDARD"),
     ("content-type", "text/plain"),
@@ -132,16 +133,20 @@ const SIGNED: [(&str, &str); 8] = [
     ("x-amz-acl", "public-read"),
     ("x-amz-grant-read", "id=1"),
     ("x-amz-unheard-of", "1"),
+    ("x-amz-meta-snowball-auto-extract", "true"),
+    ("x-goog-copy-source", "media/k"),
+    ("x-minio-force-delete", "true"),
     ("range", "bytes=0-1"),
 ];
 
-/// Not S3's, some by one byte.
-const UNSIGNED: [(&str, &str); 5] = [
+/// No server's, some by one byte.
+const UNSIGNED: [(&str, &str); 6] = [
     ("User-Agent", "x"),
     ("Accept", "*/*"),
     ("x-amy-acl", "public-read"),
-    ("x-amy-copy-sourced", "media/k"),
     ("xxamz-meta-a", "b"),
+    ("y-goog-copy-source", "media/k"),
+    ("w-minio-force-delete", "true"),
 ];
 
 const SOURCES: [&str; 8] = [
@@ -231,6 +236,7 @@ impl Asking {
                 let (name, value) = dice.pick(headers);
                 if name.starts_with("x-amz-meta") || !found.contains(&name) {
                     found.push(name);
+                    fits_v2 &= !is_of_maker(name.as_bytes());
                     let name = spell_name(dice, name);
                     sample = match headers == SIGNED {
                         true => sample.header(&name, value),
@@ -295,7 +301,7 @@ impl Asking {
     /// The header that names another object, as a line.
     pub fn source_line(&self) -> String {
         let is_it = |(name, _): &&(String, String)| name.to_lowercase().ends_with("e-source");
-        let header = self.sample.headers.iter().rfind(is_it);
+        let header = self.sample.headers.iter().filter(is_it).last();
         header.map_or(String::new(), |(name, value)| {
             format!("{name}: {value}\r\n")
         })

