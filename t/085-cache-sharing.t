@@ -281,7 +281,7 @@ GET /_log/none
 my %to = (one => 'proxy_pass http://origin_a;', again => 'proxy_pass http://origin_a;', two => 'proxy_pass http://origin_b;',
     host  => "proxy_pass http://$ENV{TEST_NGINX_A}; s3_origin $ENV{TEST_NGINX_CRED_A};",
     other => "proxy_pass http://$ENV{TEST_NGINX_A}; s3_origin $ENV{TEST_NGINX_CRED_B};");
-$clients . join "\n", map {"location /$_/ { s3_resign on; rewrite ^/$_(/.*) \$1 break; $to{$_} proxy_cache c; proxy_cache_valid any 1h; $told }"} sort keys %to;
+$clients . CORE::join "\n", map {"location /$_/ { s3_resign on; rewrite ^/$_(/.*) \$1 break; $to{$_} proxy_cache c; proxy_cache_valid any 1h; $told }"} sort keys %to;
 --- init
 is(fates(map { ["GET /$_/b/k"] } qw(one two host other again one two host other)),
     'MISS MISS MISS MISS HIT HIT HIT HIT HIT', 'each has an entry, by what goes out');
@@ -304,7 +304,7 @@ GET /_log/none
 --- config eval
 my %adds = (key => 'x-amz-server-side-encryption-customer-key $http_x_key', payer => 'x-amz-request-payer requester', mode => 'x-amz-checksum-mode ENABLED',
     harmless => 'X-Real-IP $remote_addr', extract => 'X-Minio-Extract $http_x_key');
-$clients . join "\n", map {"location /$_/ { s3_resign on; proxy_pass http://origin_a; proxy_set_header $adds{$_}; proxy_cache c; proxy_cache_valid any 1h; $told }"} sort keys %adds;
+$clients . CORE::join "\n", map {"location /$_/ { s3_resign on; proxy_pass http://origin_a; proxy_set_header $adds{$_}; proxy_cache c; proxy_cache_valid any 1h; $told }"} sort keys %adds;
 --- init
 my @key = (unsigned => ['X-Key' => 'secret']);
 is(fates(['GET /key/a', @key], ['GET /key/a'], ['GET /key/a', @key]), 'MISS MISS HIT', 'a key from a client: only the answer without it is kept');

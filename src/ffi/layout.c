@@ -53,13 +53,13 @@ static const s3_place_t  s3_places[] = {
              ngx_http_upstream_conf_t, request_buffering),
     S3_PLACE("ngx_http_proxy_module", "proxy_ignore_headers",
              ngx_http_upstream_conf_t, ignore_headers),
+    S3_PLACE("ngx_http_proxy_module", "proxy_bind", ngx_http_upstream_conf_t, local),
+    S3_PLACE("ngx_http_proxy_module", "proxy_store_access",
+             ngx_http_upstream_conf_t, store_access),
 #if (NGX_HTTP_CACHE)
     S3_PLACE("ngx_http_proxy_module", "proxy_cache_convert_head",
              ngx_http_upstream_conf_t, cache_convert_head),
 #endif
-    S3_PLACE("ngx_http_proxy_module", "proxy_bind", ngx_http_upstream_conf_t, local),
-    S3_PLACE("ngx_http_proxy_module", "proxy_store_access",
-             ngx_http_upstream_conf_t, store_access),
 #if (NGX_HTTP_SSL)
     S3_PLACE("ngx_http_proxy_module", "proxy_ssl_name", ngx_http_upstream_conf_t, ssl_name),
     S3_PLACE("ngx_http_proxy_module", "proxy_ssl_verify", ngx_http_upstream_conf_t, ssl_verify),
