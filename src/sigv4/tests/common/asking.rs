@@ -301,7 +301,7 @@ impl Asking {
     /// The header that names another object, as a line.
     pub fn source_line(&self) -> String {
         let is_it = |(name, _): &&(String, String)| name.to_lowercase().ends_with("e-source");
-        let header = self.sample.headers.iter().filter(is_it).last();
+        let header = self.sample.headers.iter().rfind(is_it);
         header.map_or(String::new(), |(name, value)| {
             format!("{name}: {value}\r\n")
         })
