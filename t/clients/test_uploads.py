@@ -272,6 +272,8 @@ def test_a_rejected_upload_does_not_take_the_next_request_with_it(origins, doors
 @pytest.mark.parametrize("door", ["ceph, keep", "ceph, plain"])
 def test_ceph_refuses_what_is_not_decoded(origins, doors, door, buffering, tmp_path):
     origin = origins["ceph"]
+    if origin.version >= 18:
+        pytest.skip("this Ceph takes such uploads")
     with Bucket(origin) as direct:
         known = CLIENT if door == "ceph, keep" else origin.credentials
         through = doors.open(Boto3, door, buffering, "https", tmp_path, known)

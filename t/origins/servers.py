@@ -207,7 +207,13 @@ class Swift(Cluster):
 
 
 class Ceph(Cluster):
-    """Ceph's RGW, which takes signed chunks but no trailer, and no upload without Content-Length."""
+    """Ceph's RGW. Version 16 takes signed chunks but no trailer, and no upload without Content-Length."""
+
+    @property
+    def version(self):
+        """16 in Debian 12, 18 in Debian 13."""
+        said = subprocess.run(["radosgw", "--version"], check=True, capture_output=True, text=True).stdout
+        return int(re.search(r"ceph version (\d+)", said)[1])
 
     def command(self):
         missing = [name for name in ("radosgw", "ceph-mon", "ceph-osd", "ceph") if not shutil.which(name)]
