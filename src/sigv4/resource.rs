@@ -161,8 +161,14 @@ enum Segment {
 /// Shows the segments of a raw path. A backslash separates too, as it does on Windows.
 fn visit_segments(path: &[u8], mut visit: impl FnMut(Segment)) {
     // Most keys have no two dots in a row, and nothing that is encoded.
-    if !path.windows(2).any(|pair| pair == b"..") && memchr::memchr(b'%', path).is_none() {
-        return visit(Segment::Name);
+    let mut rest = path;
+    loop {
+        match memchr::memchr2(b'.', b'%', rest).and_then(|at| rest.get(at..)) {
+            None => return visit(Segment::Name),
+            Some([b'.', next, ..]) if *next == b'.' => break,
+            Some([b'.', behind @ ..]) => rest = behind,
+            Some(_) => break,
+        }
     }
     let (mut length, mut dots) = (0_usize, 0_usize);
     let mut end = |length: usize, dots: usize| {
@@ -186,6 +192,13 @@ fn visit_segments(path: &[u8], mut visit: impl FnMut(Segment)) {
 
 /// Splits a raw path after its first segment; `None` where there is no slash.
 fn split_segment(path: &[u8]) -> (&[u8], Option<&[u8]>) {
+    // As it is in most paths: nothing is encoded up to there.
+    let plain = memchr::memchr2(b'/', b'%', path).and_then(|at| path.split_at_checked(at));
+    match plain {
+        None => return (path, None),
+        Some((segment, [b'/', rest @ ..])) => return (segment, Some(rest)),
+        Some(_) => {}
+    }
     let mut decoder = uri::decoded(path, Part::Path);
     loop {
         let before = decoder.rest();

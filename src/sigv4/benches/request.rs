@@ -27,6 +27,7 @@ fn main() {
             (|at| sample(at).header_form()) as fn(usize) -> String,
         ),
         ("presigned", |at| sample(at).query_form()),
+        ("listing", listing),
         ("v2", v2),
     ] {
         // `cargo bench -p sigv4 -- header` measures that alone.
@@ -49,6 +50,16 @@ fn sample(at: usize) -> Sample {
         )
         .unsigned("Accept", "*/*")
         .unsigned("Accept-Encoding", "identity")
+}
+
+/// A listing as an SDK asks for it.
+fn listing(at: usize) -> String {
+    let query = format!(
+        "delimiter=%2F&encoding-type=url&list-type=2&max-keys=1000&prefix=path%2Fto-{at}%2F"
+    );
+    Sample::new("GET", &format!("/bucket?{query}"))
+        .unsigned("Accept-Encoding", "identity")
+        .header_form()
 }
 
 fn v2(at: usize) -> String {
