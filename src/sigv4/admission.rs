@@ -42,10 +42,17 @@ impl<'r> Admission<'r> {
         let bucket = request.path.raw_bucket();
         let mut reserved = self.rules.reserved.iter();
         let is_reserved =
-            reserved.any(|name| uri::decoded(bucket, Part::Path).eq(name.iter().copied()));
+            reserved.any(|name| bucket.len() >= name.len() && is_decoded(bucket, name));
         match is_reserved {
             true => Err(Rejection::ReservedName),
             false => Ok(()),
         }
     }
+}
+
+/// Whether a raw segment is a name once it is decoded.
+fn is_decoded(raw: &[u8], name: &[u8]) -> bool {
+    // Most differ in the first byte.
+    let may_be = matches!(raw, [first, ..] if *first == b'%' || name.first() == Some(first));
+    may_be && uri::decoded(raw, Part::Path).eq(name.iter().copied())
 }

@@ -252,6 +252,11 @@ impl<'s, 'a> Query<'s, 'a> {
         self.roles & !Role::Other.bit() != 0
     }
 
+    /// Whether each of its parameters is in its canonical form as it is.
+    pub(crate) fn is_canonical(&self) -> bool {
+        self.canonical
+    }
+
     /// Whether it holds nothing but a signature's parameters, each in its canonical form.
     pub(crate) fn is_plain(&self) -> bool {
         self.canonical && self.roles & Role::Other.bit() == 0

@@ -179,7 +179,11 @@ pub(crate) fn must_be_signed(name: &[u8], field: Option<Field>) -> bool {
 /// another maker has besides.
 #[inline(always)]
 pub(crate) fn steers_server(name: &[u8]) -> bool {
-    matches!(name, [b'x' | b'X' | b'r' | b'R', ..]) && (is_amz(name) || is_makers_own(name))
+    // Nearly no other names begin so, and these are met in every request.
+    matches!(
+        name,
+        [b'x' | b'X', b'-' | b'_', ..] | [b'r' | b'R', b'g' | b'G', ..]
+    ) && (is_amz(name) || is_makers_own(name))
 }
 
 /// Headers of MinIO, RustFS, versitygw, Ceph and Dell ECS (`x-minio-force-delete` removes all below a

@@ -146,7 +146,9 @@ pub(crate) fn leaves_root(key: &[u8]) -> bool {
 
 /// Whether a raw segment is `.` or `..`.
 fn is_relative(segment: &[u8]) -> bool {
-    uri::decoded(segment, Part::Path).eq(*b".") || uri::decoded(segment, Part::Path).eq(*b"..")
+    matches!(segment, [b'.' | b'%', ..])
+        && (uri::decoded(segment, Part::Path).eq(*b".")
+            || uri::decoded(segment, Part::Path).eq(*b".."))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

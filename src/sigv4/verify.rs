@@ -477,15 +477,17 @@ impl<'h, 'r> Input<'h, 'r> {
         fields.read(request.headers)?;
         let canonical_path =
             uri::is_canonical(request.path, Part::Path).ok_or(Rejection::InvalidUri)?;
-        // nginx takes the rest of a target after a `#` for no part of it, and sends it all the same.
-        let has_fragment = |text| memchr::memchr(b'#', text).is_some();
+        let query = Query::parse(request.query, parameters)?;
+        // nginx takes the rest of a target after a `#` for no part of it, and sends it all the same. What is
+        // canonical has none.
+        let has_fragment =
+            |text: &[u8], canonical: bool| !canonical && memchr::memchr(b'#', text).is_some();
         if !request.path.starts_with(b"/")
-            || has_fragment(request.path)
-            || has_fragment(request.query)
+            || has_fragment(request.path, canonical_path)
+            || has_fragment(request.query, query.is_canonical())
         {
             return Err(Rejection::InvalidUri);
         }
-        let query = Query::parse(request.query, parameters)?;
         Ok(Input {
             request,
             fields,
