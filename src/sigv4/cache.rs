@@ -7,7 +7,7 @@ use crate::{
     operation::Operation,
     parameter::{Name, S3Parameter},
     query::{Parameters, Query},
-    request::{Header, Request, Target, is_amz},
+    request::{Header, Request, Target, steers_server},
     s3_request::{Parts, S3Request},
     sink::Sink,
     uri::{self, Part},
@@ -138,8 +138,9 @@ const OF_SIGNATURE: [&[u8]; 3] = [
     b"x-amz-security-token",
 ];
 
-/// How headers begin by which a server of another storage service, or one that takes the method or the
-/// target out of a header, may be asked for something else.
+/// How headers begin by which the server of another storage service, or one that takes the method or the
+/// target out of a header, may be asked for something else. They need not be signed, unlike those that steer
+/// a server of S3.
 const FOREIGN: &[&[u8]] = &[
     b"x-auth-key",
     b"x-auth-token",
@@ -147,19 +148,15 @@ const FOREIGN: &[&[u8]] = &[
     b"x-bz-",
     b"x-ceph-",
     b"x-cos-",
-    b"x-emc-",
     b"x-goog-",
     b"x-http-method",
     b"x-ibm-",
     b"x-method-override",
-    b"x-minio-",
     b"x-object-",
     b"x-obs-",
     b"x-original-url",
     b"x-oss-",
     b"x-rewrite-url",
-    b"x-rgw-",
-    b"x-rustfs-",
     b"x-seaweedfs-",
     b"x-storage-",
     b"x-tos-",
@@ -180,7 +177,7 @@ impl<'a> CountingHeaders<'a> {
                 &mut found.origin
             } else if is(USER_AGENT) || is_signed && OF_SIGNATURE.into_iter().any(is) {
                 continue;
-            } else if is_amz(header.name)
+            } else if steers_server(header.name)
                 || is_foreign(header.name)
                 // It goes out as it came.
                 || !is_signed && is(b"authorization")
