@@ -58,9 +58,9 @@ sub get {
     my %headers = map { split /: /, $_, 2 } split /\n/, $headers;
     delete @headers{ grep { lc eq 'host' } keys %headers };
     my %content = defined $o{body} ? (content => $o{body}) : ();
-    state $http = HTTP::Tiny->new(timeout => 5, max_redirect => 0);
-    return $http->request($method, "http://$host$target",
-        { headers => \%headers, %content });
+    # nginx closes the connection after some answers that it makes of cached ones
+    state $http = HTTP::Tiny->new(timeout => 5, max_redirect => 0, keep_alive => 0);
+    return $http->request($method, "http://$host$target", { headers => \%headers, %content });
 }
 
 # What became of a request: the status where it is not 200, or what the cache did, "-" for nothing.
