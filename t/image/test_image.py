@@ -237,6 +237,8 @@ class Composed:
     def __enter__(self):
         shutil.copytree(ROOT / "docker", self.folder / "docker", ignore=shutil.ignore_patterns(".env"))
         shutil.copy(ROOT / "Makefile", self.folder)
+        (self.folder / "nginx").mkdir()
+        shutil.copy(ROOT / "nginx/build.mk", self.folder / "nginx")
         self.engine.run(*MAKE_KEYS.split(), cwd=self.folder)
         keys = dict(line.split("=", 1) for line in (self.folder / "docker/.env").read_text().splitlines())
         self.client = Credentials(keys["CLIENT_ACCESS_KEY"], keys["CLIENT_SECRET_KEY"])

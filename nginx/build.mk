@@ -1,0 +1,203 @@
+# The module for an nginx, and the packages of it: what `make build`, `install` and `deb` do.
+
+.PHONY: toolchain nginx-tree
+
+# The triple of this machine: with --target, flags are not for what cargo runs while it builds.
+host = $$(rustc -vV | sed -n 's/^host: //p')
+
+build:
+	. $(TARGET)/nginx.env
+	cargo=(cargo) built=$(TARGET)/release
+	$(if $(PGO),$(profiled))
+	messages=$$("$${cargo[@]}" build --release --locked -p $(MODULE) $$FEATURES --message-format=json-render-diagnostics)
+	if [ -n "$(VENDORED)" ]; then
+	    out=$$(sed -nE '/"build-script-executed"/s/.*nginx-sys@.*"out_dir":"([^"]+)".*/\1/p' <<<"$$messages")
+	    source=$$(sed -nE 's/^"([^"]+)".*/\1/p' "$$out/objs/last-build-info")
+	    echo "NGINX=$$out/objs/nginx; export NGINX_SOURCE_DIR='$$source' NGINX_BUILD_DIR='$$out/objs'" >>$(TARGET)/nginx.env
+	fi
+	CARGO_TARGET_DIR=target cargo build --release --locked -p sign_s3
+	cp $$built/lib$(MODULE).so $(SO).new
+	mv $(SO).new $(SO)
+	echo "built $(SO)"
+
+# Has $$cargo optimize by a profile of what the bench runs, which is made anew when anything has changed.
+define profiled
+[ -z "$(VENDORED)" ] || { echo "build: there is no PGO=1 with VENDORED=1: leave out one of them" >&2; exit 1; }
+profdata=$$(rustc --print target-libdir)/../bin/llvm-profdata
+[ -x "$$profdata" ] || rustup -q component add llvm-tools 2>/dev/null || true
+[ -x "$$profdata" ] || { $(call apt,llvm-19); profdata=llvm-profdata-19; }
+host=$(host)
+key=$$( (rustc -vV; cat $(TARGET)/nginx.state; find src t/bench -type f -print0 | sort -z | xargs -0 cat Cargo.lock Cargo.toml build.rs) |
+    sha256sum | cut -c1-12)
+profile=$(CURDIR)/$(TARGET)/pgo/$$key.profdata
+built=$(TARGET)/$$host/release
+profiling() { RUSTFLAGS="$${RUSTFLAGS-} $$1" cargo "$${@:2}" --target $$host; }
+if [ ! -e "$$profile" ]; then
+    echo "making a profile of the module in use"
+    $(bench-tools)
+    rm -rf $(TARGET)/pgo
+    mkdir -p $(TARGET)/pgo
+    profiling -Cprofile-generate build -q --release --locked -p $(MODULE)
+    raw=$$(mktemp -d)
+    trap 'rm -rf "$$raw"' EXIT
+    chmod 1777 "$$raw"  # workers write there, which may be nobody's
+    TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$$built/lib$(MODULE).so" \
+        LLVM_PROFILE_FILE="$$raw/%m.profraw" ROUNDS=1 DURATION=0.5 MIN_RATE=0 MAX_CPU=1000 MIN_UPLOAD=0 \
+        t/bench/run >$(TARGET)/pgo/bench.log 2>&1 || {
+            tail -n 5 $(TARGET)/pgo/bench.log >&2
+            echo "build: PGO=1 has to run a bench with $$NGINX: say NGINX=PATH, or leave out PGO=1" >&2
+            exit 1
+        }
+    "$$profdata" merge -o "$$profile" "$$raw"
+fi
+cargo=(profiling "-Cprofile-use=$$profile")
+endef
+
+install:
+	. $(TARGET)/nginx.env
+	$(sudo)
+	flags=$$("$$NGINX" -V 2>&1)
+	folder=$$(sed -nE 's/.*--modules-path=([^ ]+).*/\1/p' <<<"$$flags")
+	folder=$${folder:-$$(sed -nE 's/.*--prefix=([^ ]+).*/\1\/modules/p' <<<"$$flags")}
+	[ -n "$$folder" ] || { echo "install: $$NGINX -V names no folder: copy $(SO) by hand" >&2; exit 1; }
+	as_root install -D -m 644 $(SO) "$(DESTDIR)$$folder/$(MODULE).so"
+	echo "load_module $$folder/$(MODULE).so;"
+
+deb:
+	$(call apt,dpkg-dev binutils gzip)
+	. $(TARGET)/nginx.env
+	owner=$$(dpkg-query -S "$$(realpath "$$NGINX")" 2>/dev/null | cut -d: -f1)
+	abi=$$(dpkg-query -Wf '$${Provides}' $${owner:-none} 2>/dev/null | grep -oE 'nginx-abi-[^, ]+') ||
+	    { echo "deb: $$NGINX is no nginx of Debian's, so no package can depend on it: make install" >&2; exit 1; }
+	root=$(TARGET)/deb doc=$(TARGET)/deb/usr/share/doc/$(PACKAGE)
+	rm -rf "$$root"
+	mkdir -p "$$root/DEBIAN" "$$doc/examples"
+	install -D -m 644 $(SO) "$$root/usr/lib/nginx/modules/$(MODULE).so"
+	strip --strip-unneeded "$$root/usr/lib/nginx/modules/$(MODULE).so"
+	install -D -m 644 -t "$$root/usr/share/nginx/modules-available" nginx/debian/mod-http-s3-resign.conf
+	install -m 644 -t "$$doc" README.md
+	install -m 644 LICENSE "$$doc/copyright"
+	gzip -9nc CHANGELOG.md >"$$doc/changelog.gz"
+	install -m 644 -t "$$doc/examples" nginx/examples/*.conf
+	install -m 755 -t "$$root/DEBIAN" nginx/debian/postinst nginx/debian/prerm nginx/debian/postrm
+	install -m 644 -t "$$root/DEBIAN" nginx/debian/triggers
+	version=$$(sed -nE 's/^version = "(.*)"/\1/p' Cargo.toml)+nginx$$("$$NGINX" -v 2>&1 | sed 's,.*/,,; s, .*,,')
+	libraries=$$(cd nginx; dpkg-shlibdeps -O "$(CURDIR)/$$root/usr/lib/nginx/modules/$(MODULE).so" | sed 's/^shlibs:Depends=//')
+	architecture=$$(dpkg --print-architecture)
+	sed -e '1,/^$$/d' -e "s/@VERSION@/$$version/; s/@ARCHITECTURE@/$$architecture/" \
+	    -e "s/@SIZE@/$$(du -sk "$$root/usr" | cut -f1)/; s/@DEPENDS@/$$abi, $$libraries/" \
+	    nginx/debian/control >"$$root/DEBIAN/control"
+	(cd "$$root"; find usr -type f -print0 | sort -z | xargs -0 md5sum >DEBIAN/md5sums)
+	rm -f target/$(PACKAGE)_*.deb
+	dpkg-deb --root-owner-group -b "$$root" "target/$(PACKAGE)_$${version}_$$architecture.deb" >/dev/null
+	echo "built target/$(PACKAGE)_$${version}_$$architecture.deb"
+
+define bench-tools
+$(call apt,perl gcc libc6-dev util-linux)
+cargo build -q --release --locked -p sigv4 --example sha256
+export SHA256="$(CURDIR)/$(TARGET)/release/examples/sha256"
+endef
+
+# A cargo on the PATH is taken as it is. Else Debian's cargo where it is new enough, or cargo-web, which Debian's
+# stable releases have for their browsers, or its rustup. A bare Debian has no CAs for cargo to fetch with.
+toolchain:
+	$(call apt,ca-certificates gcc libc6-dev)
+	is_enough() { [ "$$(printf '%s\n' $(RUST) "$$1" | sort -V | head -n 1)" = $(RUST) ]; }
+	if ! command -v cargo >/dev/null && command -v apt-get >/dev/null; then
+	    ( $(sudo); as_root apt-get update -qq )
+	    candidate() { apt-cache policy $$1 | sed -nE 's/^  Candidate: ([0-9].*)/\1/p'; }
+	    if is_enough "$$(candidate cargo)"; then
+	        $(call apt,cargo rustc rustfmt)
+	    elif is_enough "$$(candidate cargo-web)"; then
+	        $(call apt,cargo-web rustc-web rustfmt-web)
+	    elif [ -n "$$(candidate rustup)" ]; then
+	        $(call apt,rustup)
+	    fi
+	fi
+	if command -v rustup >/dev/null && ! rustc --version >/dev/null 2>&1; then
+	    echo "rustup has no toolchain yet: installing Rust $(RUST)"
+	    rustup -q toolchain install --profile minimal -c rustfmt -c clippy $(RUST) && rustup -q default $(RUST) || true
+	fi
+	version=$$(rustc --version 2>/dev/null | cut -d' ' -f2 || true)
+	if ! is_enough "$$version"; then
+	    echo "$${version:+rustc $$version is too old: }Rust $(RUST) is needed, from https://rustup.rs or as Debian's cargo-web" \
+	        "and rustc-web, on the PATH" >&2
+	    exit 1
+	fi
+
+# Writes $(TARGET)/nginx.env: what cargo builds against and which binary the tests run.
+nginx-tree: toolchain
+	$(call apt,gcc libc6-dev make libclang-dev)
+	mkdir -p $(TARGET)
+	if [ -n "$(VENDORED)" ]; then
+	    $(call apt,perl libpcre2-dev libssl-dev zlib1g-dev)
+	    env='FEATURES="--features vendored"; unset NGINX_SOURCE_DIR NGINX_BUILD_DIR'
+	    state=vendored
+	else
+	    if [ "$(NGINX_SOURCE)" = /usr/share/nginx/src ] && [ -z "$(NGINX_BUILD)" ]; then
+	        $(call apt,nginx nginx-dev)
+	    fi
+	    source=$$(realpath "$(NGINX_SOURCE)")
+	    header=$$source/src/core/nginx.h
+	    [ -f "$$header" ] || { echo "NGINX_SOURCE=$(NGINX_SOURCE) has no src/core/nginx.h" >&2; exit 1; }
+	    version=$$(cc -E -P -include "$$header" - <<<NGINX_VER | tr -d '" ')  # nginx/1.28.0, openresty/1.31.1.1
+	    nginx=$(NGINX)
+	    is_of_it() { [[ "$$("$$nginx" -v 2>&1) " == "nginx version: $$version "* ]]; }
+	    if [ -n "$(NGINX_BUILD)" ]; then
+	        build=$$(realpath "$(NGINX_BUILD)")
+	        [ -f "$$build/ngx_auto_config.h" ] ||
+	            { echo "NGINX_BUILD=$(NGINX_BUILD) has no ngx_auto_config.h: leave it out, and it is made" >&2; exit 1; }
+	        [ ! -x "$$build/nginx" ] || nginx=$$build/nginx
+	    else
+	        $(configure)
+	    fi
+	    is_of_it || echo "note: this is for $$version, and $$nginx is not: to test and install, say NGINX=PATH" >&2
+	    env="FEATURES=; export NGINX_SOURCE_DIR='$$source' NGINX_BUILD_DIR='$$build'; NGINX='$$nginx'"
+	    state=$$(cat "$$build/Makefile" "$$build/ngx_auto_config.h" "$$build/ngx_auto_headers.h" "$$header" | sha256sum)
+	fi
+	# Cargo looks at the times of two files; another nginx under the same path must not leave old bindings behind.
+	state="$$state $$env"
+	if [ "$$state" != "$$(cat $(TARGET)/nginx.state 2>/dev/null)" ]; then
+	    for package in nginx-sys ngx $(MODULE); do
+	        cargo clean -q --release -p $$package 2>/dev/null || true
+	        cargo clean -q --release -p $$package --target $(host) 2>/dev/null || true
+	        cargo clean -q -p $$package 2>/dev/null || true
+	    done
+	    rm -rf $(SO) $(TARGET)/pgo
+	fi
+	echo "$$state" >$(TARGET)/nginx.state
+	echo "$$env" >$(TARGET)/nginx.env
+
+# Configures a copy of $$source in the cache (seconds, compiles nothing); sets $$source and $$build to it.
+define configure
+flags=(--with-compat --with-http_ssl_module --with-http_v2_module --with-threads)
+if [ -f "$$source/conf_flags" ]; then
+    . "$$source/conf_flags"
+    flags=("$${NGX_CONF_FLAGS[@]}")
+elif is_of_it; then
+    eval "flags=($$("$$nginx" -V 2>&1 | sed -n 's/^configure arguments: //p'))"
+    for i in "$${!flags[@]}"; do
+        case $${flags[i]} in --add-*|*=dynamic|--with-mail*|--with-stream*) unset "flags[i]";; esac
+    done
+    flags+=(--with-compat)
+fi
+key=$$( (cd "$$source"; find . -path ./objs -prune -o -type f -print0 | sort -z | xargs -0 sha256sum; printf '%s\n' "$${flags[@]}") |
+    sha256sum | cut -c1-12)
+tree=$(CACHE)/$${version/\//-}-$$key
+if [ ! -d "$$tree" ]; then
+    echo "configuring $$version in $$tree"
+    mkdir -p "$(CACHE)"
+    new=$$(mktemp -d "$$tree.XXXXXX")
+    cp -RL "$$source/." "$$new"
+    rm -rf "$$new/objs"
+    script=./configure
+    [ -f "$$new/configure" ] || script=auto/configure  # in a checkout of its repository
+    if ! (cd "$$new" && bash $$script --builddir=objs "$${flags[@]}") >"$$new/configure.log" 2>&1; then
+        tail -n 5 "$$new/configure.log" >&2
+        rm -rf "$$new"
+        exit 1
+    fi
+    mv -T "$$new" "$$tree" 2>/dev/null || rm -rf "$$new"
+fi
+source=$$tree build=$$tree/objs
+endef

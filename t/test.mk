@@ -1,0 +1,269 @@
+# The tests, the bench, the demo, and the servers and clients that they need.
+
+S3S_FS := 0.14.1
+
+# The Prometheus Operator's Go module, for the schema of its ServiceMonitor.
+OPERATOR        := github.com/prometheus-operator/prometheus-operator@v0.85.0
+OPERATOR_SUM    := h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=
+SERVICEMONITOR  := $(CACHE)/servicemonitor-$(lastword $(subst @, ,$(OPERATOR))).yaml
+
+# Origins of the tests, and the client of one's administrators, from Go's modules: each with its checksum, the Go
+# that it needs, and its folder in the module. MinIO's repository is archived: this is its last state.
+MINIO_VERSION     := v0.0.0-20260212201848-7aac2a2c5b7c
+MC_VERSION        := v0.0.0-20250313080218-cf909e1063a9
+VERSITYGW_VERSION := v1.8.0
+GO_PROGRAMS := \
+    github.com/minio/minio@$(MINIO_VERSION) h1:/qdoYujxF5MBLDMVLeiYJ/7fBa1HikX39Dvzb9Ji8pA= 1.24.0 . \
+    github.com/minio/mc@$(MC_VERSION) h1:6RyInOHKL6jz8zxcAar/h6rg/aJCxDP/uFuSNvYSuMI= 1.23.0 . \
+    github.com/versity/versitygw@$(VERSITYGW_VERSION) h1:au+wI+aybno/STsQiSm35Uu6Q6iK5MWReQxgO6SEMFc= 1.25.0 ./cmd/versitygw
+MINIO     := $(CACHE)/minio-$(MINIO_VERSION)/minio
+MC        := $(CACHE)/mc-$(MC_VERSION)/mc
+VERSITYGW := $(CACHE)/versitygw-$(VERSITYGW_VERSION)/versitygw
+
+PYTHON ?= /usr/bin/python3
+
+# The clients of the tests are kept by what they are made of: $(call hash,FILE ...).
+hash          = $(shell cat $(1) 2>/dev/null | sha256sum | cut -c1-12)
+REQUIREMENTS := t/clients/requirements.txt
+VENV         := $(CACHE)/python-$(call hash,$(REQUIREMENTS))
+NODE_MODULES := $(CACHE)/node-$(call hash,t/clients/js/package-lock.json)/node_modules
+RUST_CLIENT  := $(CACHE)/rust-$(call hash,$(addprefix t/clients/rust/,Cargo.toml Cargo.lock src/main.rs))/client
+
+FUZZ_SOURCE := src/sigv4/fuzz
+FUZZ        := request upload form model
+fuzzer       = $(TARGET)/fuzz/*/release/$(1) -artifact_prefix=$(TARGET)/fuzz/ -max_len=4096
+
+.PHONY: s3s-fs go-servers swift ceph python-clients js-client rust-client servicemonitor \
+        fuzz-targets fuzz-test cargo-test prove-test prove-vendored deb-test image-test client-test
+
+export VENV S3S_FS MINIO MC VERSITYGW NODE_MODULES RUST_CLIENT SERVICEMONITOR
+
+check:
+	. $(TARGET)/nginx.env
+	cargo fmt --all --check
+	cargo fmt --manifest-path $(FUZZ_SOURCE)/Cargo.toml --check
+	if dpkg-query -Wf '$${Status}' cargo-web 2>/dev/null | grep -q 'ok installed'; then $(call apt,rust-web-clippy); fi
+	if cargo clippy --version >/dev/null 2>&1; then
+	    cargo clippy --locked --workspace --all-targets $$FEATURES -- -D warnings
+	else
+	    echo "check: this cargo has no clippy: compiler warnings only"
+	    RUSTFLAGS="-D warnings" cargo check --locked --workspace --all-targets $$FEATURES
+	fi
+
+test:
+	failed=
+	for suite in cargo-test fuzz-test prove-test $(if $(VENDORED),,prove-vendored) $(if $(VENDORED)$(NGINX_BUILD),,deb-test image-test) client-test; do
+	    echo "== $$suite"
+	    $(MAKE) --no-print-directory $$suite || failed="$$failed $$suite"
+	done
+	[ -z "$$failed" ] || { echo "make test: FAILED:$$failed"; exit 1; }
+	echo "make test: all passed"
+
+test-full:
+	. $(TARGET)/nginx.env
+	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)" UPLOAD_BYTES=$$((5 << 30))
+	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients/test_large.py
+	RELOAD_SECONDS=30 RELOADS=1000 "$(VENV)/bin/python" -m pytest -q -p no:cacheprovider \
+	    t/clients/test_resilience.py -k reloads
+
+test-roots:
+	$(call apt,debootstrap git mount util-linux)
+	for suite in bookworm trixie; do
+	    t/roots/run $$suite
+	done
+
+# The module itself has no unit tests: nginx's symbols are there only inside nginx.
+cargo-test: toolchain
+	cargo test --locked --workspace --exclude $(MODULE)
+
+prove-test: build
+	$(call apt,perl openssl curl ca-certificates util-linux mount prometheus $(if $(VENDORED)$(NGINX_BUILD),,libnginx-mod-http-lua))
+	. $(TARGET)/nginx.env
+	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
+	$(mismatched)
+	prove -j4 -It/lib $(SLOW) $(filter-out $(SLOW),$(sort $(wildcard t/*.t)))
+
+# Those that take longest start first. They wait more than they compute, so four at a time are not too many for two cores.
+SLOW := $(addprefix t/,240-entrypoint.t 200-health.t 190-forms.t)
+
+# The same with the nginx that crates.io has, which is some years younger than Debian's.
+prove-vendored:
+	$(MAKE) --no-print-directory prove-test VENDORED=1
+
+deb-test: deb
+	$(call apt,perl util-linux mount iproute2)
+	prove -It/lib t/deb/
+
+# It is skipped where it cannot have what it needs. Debian's engine would replace another one.
+image-test: python-clients
+	if [ "$$(id -u)" = 0 ]; then
+	    (   $(call apt,docker-compose debootstrap iptables)
+	        command -v dockerd >/dev/null || { $(call apt,docker.io); }
+	        [ -e /usr/bin/docker ] || { $(call apt,docker-cli); }  # Debian 12 has it in docker.io
+	    ) || true
+	fi
+	"$(VENV)/bin/python" -m pytest -q -rs -p no:cacheprovider t/image
+
+# The module for headers that a patch has changed as OpenResty's do: it must refuse this nginx. Cargo
+# looks at the times of nginx's files, so the copy of them is made only when they are others.
+define mismatched
+if [ -z "$(VENDORED)" ]; then
+    tree=$(TARGET)/mismatched/nginx
+    if ! cmp -s $(TARGET)/nginx.state $$tree/state; then
+        rm -rf $$tree
+        mkdir -p $$tree
+        cp -a "$$NGINX_SOURCE_DIR/src" $$tree/src
+        cp -a "$$NGINX_BUILD_DIR" $$tree/objs
+        sed -i '/^    ngx_http_upstream_headers_in_t  *headers_in;/i void *inserted[3];' $$tree/src/http/ngx_http_upstream.h
+        cp $(TARGET)/nginx.state $$tree/state
+    fi
+    NGINX_SOURCE_DIR="$(CURDIR)/$$tree" NGINX_BUILD_DIR="$(CURDIR)/$$tree/objs" CARGO_TARGET_DIR=$(TARGET)/mismatched \
+        cargo build -q --locked -p $(MODULE)
+    export TEST_NGINX_S3_MISMATCHED="$(CURDIR)/$(TARGET)/mismatched/debug/lib$(MODULE).so"
+fi
+endef
+
+client-test: build s3s-fs go-servers swift ceph python-clients js-client rust-client servicemonitor
+	$(call apt,chromium curl haproxy openssl restic)
+	. $(TARGET)/nginx.env
+	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
+	if [ -z "$(NGINX_BUILD)" ]; then
+	    $(MAKE) --no-print-directory build VENDORED=1
+	    . target/vendored/nginx.env
+	    export YOUNGER_NGINX_BINARY="$$NGINX" YOUNGER_NGINX_S3_MODULE="$(CURDIR)/target/vendored/$(MODULE).so"
+	fi
+	"$(VENV)/bin/python" -m pytest -q -rs -n 2 --dist loadfile -p no:cacheprovider t/clients
+
+bench:
+	$(bench-tools)
+	. $(TARGET)/nginx.env
+	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
+	t/bench/run
+
+fuzz:
+	for name in $(FUZZ); do
+	    mkdir -p "$(CACHE)/fuzz/$$name"
+	    $(call fuzzer,$$name) -max_total_time=$(or $(TIME),60) "$(CACHE)/fuzz/$$name" $(FUZZ_SOURCE)/seeds/$$name
+	done
+	PROPTEST_CASES=$(or $(CASES),1000000) cargo test --locked --profile fuzz -p sigv4 --test model
+
+# A few seconds of that, the same ones each time.
+fuzz-test: fuzz-targets
+	for name in $(FUZZ); do
+	    found=$$(mktemp -d)
+	    $(call fuzzer,$$name) -runs=20000 -seed=1 "$$found" $(FUZZ_SOURCE)/seeds/$$name 2>$(TARGET)/fuzz/$$name.log ||
+	        { tail -n 40 $(TARGET)/fuzz/$$name.log >&2; exit 1; }
+	    rm -rf "$$found"
+	    tail -n 1 $(TARGET)/fuzz/$$name.log
+	done
+
+# What `cargo fuzz` does, which needs an unstable compiler. With --target the flags are for these crates
+# only, and not for what cargo runs while it builds.
+fuzz-targets: toolchain
+	$(call apt,g++)
+	flags="--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module"
+	for flag in level=4 inline-8bit-counters pc-table trace-compares; do
+	    flags="$$flags -Cllvm-args=-sanitizer-coverage-$$flag"
+	done
+	RUSTFLAGS="$$flags" CARGO_TARGET_DIR=$(TARGET)/fuzz cargo build -q --release --locked \
+	    --target $(host) --manifest-path $(FUZZ_SOURCE)/Cargo.toml
+
+demo:
+	$(call apt,curl)
+	. $(TARGET)/nginx.env
+	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
+	export PORT="$(PORT)" KEEP="$(KEEP)"
+	exec "$(VENV)/bin/python" t/demo/tour.py
+
+# The servers that the client tests and the demo proxy to.
+swift:
+	$(call apt,python3-swift)
+
+ceph:
+	$(call apt,radosgw ceph-mon ceph-osd ceph-common)
+
+s3s-fs: toolchain
+	$(call apt,gcc libc6-dev)
+	if [ ! -x "$(CACHE)/s3s-fs-$(S3S_FS)/bin/s3s-fs" ]; then
+	    echo "building s3s-fs $(S3S_FS) (once, some minutes)"
+	    cargo install -q s3s-fs --version $(S3S_FS) --features binary --locked \
+	        --root "$(CACHE)/s3s-fs-$(S3S_FS)" --target-dir "$(CACHE)/build"
+	    rm -rf "$(CACHE)/build"
+	fi
+
+# A program is left out where Go is too old for it and cannot fetch itself a younger one; its tests are skipped.
+go-servers:
+	PATH="$$PATH:/usr/local/go/bin"
+	new=$$(mktemp -d)
+	trap 'rm -rf "$$new"' EXIT
+	export GOPATH=$$new GOCACHE=$$new/cache GOFLAGS=-modcacherw CGO_ENABLED=0
+	while read -r module sum needed part; do
+	    name=$${module%@*} name=$${name##*/}
+	    program="$(CACHE)/$$name-$${module#*@}/$$name"
+	    [ ! -x "$$program" ] || continue
+	    command -v go >/dev/null || { $(call apt,golang-go ca-certificates); }
+	    command -v go >/dev/null || { echo "there is no Go: tests with $$name are skipped" >&2; continue; }
+	    export GOTOOLCHAIN=local
+	    version=$$(go env GOVERSION)
+	    if [ "$$(printf '%s\n' "go$$needed" "$$version" | sort -V | head -n1)" != "go$$needed" ]; then
+	        export GOTOOLCHAIN=go$$needed
+	        [[ "$$(go version 2>&1)" == *" go$$needed "* ]] ||
+	            { echo "$$version is too old for $$name, which needs $$needed: its tests are skipped" >&2; continue; }
+	    fi
+	    echo "building $$name $${module#*@} (once, some minutes)"
+	    download=$$(go mod download -json $$module) || true
+	    grep -qF "\"Sum\": \"$$sum\"" <<<"$$download" ||
+	        { echo "go-servers: $$module is not what it was: $$download" >&2; exit 1; }
+	    folder=$$(sed -nE 's/^\t"Dir": "(.*)".*/\1/p' <<<"$$download")
+	    (cd "$$folder" && nice go build -trimpath -ldflags='-s -w' -o "$$new/$$name" $$part) 2>"$$new/log" ||
+	        { tail -n 20 "$$new/log" >&2; exit 1; }
+	    install -D "$$new/$$name" "$$program"
+	done < <(printf '%s %s %s %s\n' $(GO_PROGRAMS))
+
+servicemonitor:
+	if [ ! -e "$(SERVICEMONITOR)" ]; then
+	    PATH="$$PATH:/usr/local/go/bin"
+	    command -v go >/dev/null || { $(call apt,golang-go); }
+	    mkdir -p "$(CACHE)"
+	    new=$$(mktemp -d)
+	    trap 'rm -rf "$$new"' EXIT
+	    module=$$(GOPATH=$$new GOFLAGS=-modcacherw go mod download -json $(OPERATOR))
+	    grep -qF '"Sum": "$(OPERATOR_SUM)"' <<<"$$module" ||
+	        { echo "servicemonitor: $(OPERATOR) is not what it was: $$module" >&2; exit 1; }
+	    folder=$$(sed -nE 's/.*"Dir": "(.*)".*/\1/p' <<<"$$module")
+	    cp "$$folder/example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml" "$$new/crd"
+	    mv "$$new/crd" "$(SERVICEMONITOR)"
+	fi
+
+python-clients:
+	$(call apt,python3 python3-venv)
+	if [ ! -e "$(VENV)/complete" ]; then
+	    echo "installing the Python clients in $(VENV)"
+	    rm -rf "$(VENV)"
+	    $(PYTHON) -m venv "$(VENV)"
+	    "$(VENV)/bin/pip" install -q --disable-pip-version-check -r $(REQUIREMENTS)
+	    touch "$(VENV)/complete"
+	fi
+
+# node and npm are among the Python packages. They trust a list of CAs of their own: here also this machine's.
+js-client: python-clients
+	if [ ! -d "$(NODE_MODULES)" ]; then
+	    echo "installing the AWS SDK for JavaScript in $(NODE_MODULES)"
+	    new=$$(mktemp -d "$(CACHE)/node.XXXXXX")
+	    trap 'rm -rf "$$new"' EXIT
+	    cp t/clients/js/package.json t/clients/js/package-lock.json "$$new"
+	    export NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS-/etc/ssl/certs/ca-certificates.crt}"
+	    PATH="$(VENV)/bin:$$PATH" npm ci --silent --no-audit --no-fund --ignore-scripts --prefix "$$new"
+	    mv -T "$$new" "$(dir $(NODE_MODULES))"
+	fi
+
+# The SDK's packages ask for Rust 1.91. Those that Cargo.lock pins compile with the one that the module needs.
+rust-client: toolchain
+	$(call apt,gcc libc6-dev)
+	if [ ! -x "$(RUST_CLIENT)" ]; then
+	    echo "building a client with the AWS SDK for Rust (once, one or two minutes)"
+	    cargo build -q --locked --ignore-rust-version --manifest-path t/clients/rust/Cargo.toml \
+	        --target-dir "$(CACHE)/build-rust"
+	    install -D "$(CACHE)/build-rust/debug/client" "$(RUST_CLIENT)"
+	    rm -rf "$(CACHE)/build-rust"
+	fi
