@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use sigv4::{Form, Rejection, Verified};
+use sigv4::{AuthType, Rejection, Verified};
 
 use crate::conf::{LocationConf, NamedOrigin};
 use crate::ffi::answer_body::Rewritings;
@@ -29,7 +29,7 @@ pub(crate) struct Context<'r> {
     pub(crate) rewritings: Rewritings<Rewriter>,
     /// The access key that the request named, verified or not; empty where it named none.
     pub(crate) access_key: Cell<&'r [u8]>,
-    pub(crate) form: Cell<Option<Form>>,
+    pub(crate) form: Cell<Option<AuthType>>,
     /// The S3 error code of a refusal.
     pub(crate) error: Cell<Option<&'static str>>,
     /// The origin picked last.

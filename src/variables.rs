@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use ngx::ffi::{NGX_HTTP_VAR_NOCACHEABLE, ngx_http_request_t, ngx_int_t, ngx_variable_value_t};
-use sigv4::{Encoded, Form, Headers, Operation, ResourcePath, S3Request};
+use sigv4::{AuthType, Encoded, Headers, Operation, ResourcePath, S3Request};
 
 use crate::ffi::conf::Conf;
 use crate::ffi::request::{Request, VariableValue};
@@ -84,7 +84,7 @@ fn text<'r>(request: Request<'r>, variable: Variable) -> Option<&'r [u8]> {
             Some(operation.name().as_bytes())
         }
         Variable::AccessKey => not_empty(claim(request)?.1),
-        Variable::Auth => claim(request)?.0.map(Form::name).map(str::as_bytes),
+        Variable::Auth => claim(request)?.0.map(AuthType::name).map(str::as_bytes),
         Variable::Error => request.context()?.error.get().map(str::as_bytes),
         Variable::Origin => request.context()?.origin.get().map(|o| &*o.server),
         Variable::OriginHost => request.context()?.origin.get().map(|o| o.host_name()),
@@ -123,7 +123,7 @@ fn cache_key(request: Request<'_>) -> Option<Vec<u8>> {
 }
 
 /// What the access phase has found out, or will.
-fn claim<'r>(request: Request<'r>) -> Option<(Option<Form>, &'r [u8])> {
+fn claim<'r>(request: Request<'r>) -> Option<(Option<AuthType>, &'r [u8])> {
     match request.context() {
         Some(context) => Some((context.form.get(), context.access_key.get())),
         None => access::claim(request),

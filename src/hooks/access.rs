@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use ngx::ffi::{ngx_int_t, ngx_time};
-use sigv4::{Client, Clients, Form, Headers, Rejection, Target, Timestamp, Verified};
+use sigv4::{AuthType, Client, Clients, Headers, Rejection, Target, Timestamp, Verified};
 
 use crate::ffi::request::Request;
 use crate::ffi::{DECLINED, ERROR, OK};
@@ -50,7 +50,7 @@ pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
 
     match verified {
         Ok(verified) => {
-            let form = verified.form();
+            let form = verified.auth_type();
             context.form.set(Some(form));
             context.access_key.set(verified.access_key());
             if let Err(rejection) = check_announced(request, &verified) {
@@ -60,14 +60,14 @@ pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
             *context.verified.borrow_mut() = Some(verified);
             context.location.set(Some(conf));
             // An unsigned request has shown nothing that `satisfy any` could count.
-            if form == Form::Anonymous {
+            if form == AuthType::Anonymous {
                 DECLINED
             } else {
                 OK
             }
         }
         Err(refused) => {
-            context.form.set(refused.form);
+            context.form.set(refused.auth_type);
             context.access_key.set(refused.access_key);
             reject::note(request, context, &refused.rejection);
             reject::answer(request, Some(&view), &refused.rejection, Request::respond)
@@ -89,7 +89,7 @@ fn check_announced(request: Request<'_>, verified: &Verified<'_>) -> Result<(), 
 /// How the request says that it is signed, and the access key that it names, before it is verified:
 /// `limit_req` asks ahead of the access phase. It is verified against no clients at all, so that one
 /// piece of code reads requests.
-pub(crate) fn claim<'r>(request: Request<'r>) -> Option<(Option<Form>, &'r [u8])> {
+pub(crate) fn claim<'r>(request: Request<'r>) -> Option<(Option<AuthType>, &'r [u8])> {
     struct Nobody;
     static NOBODY: Nobody = Nobody;
     impl Clients for Nobody {
@@ -106,8 +106,8 @@ pub(crate) fn claim<'r>(request: Request<'r>) -> Option<(Option<Form>, &'r [u8])
     let view = view(request, &mut headers).ok()?;
     let keys = &mut request.main_conf().keys.borrow_mut();
     match sigv4::verify(&view, &NOBODY, conf.rules(), keys, Timestamp(ngx_time())) {
-        Ok(verified) => Some((Some(verified.form()), verified.access_key())),
-        Err(refused) => Some((refused.form, refused.access_key)),
+        Ok(verified) => Some((Some(verified.auth_type()), verified.access_key())),
+        Err(refused) => Some((refused.auth_type, refused.access_key)),
     }
 }
 

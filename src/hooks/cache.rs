@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use sigv4::{Form, Headers, Verified, WireHead};
+use sigv4::{AuthType, Headers, Verified, WireHead};
 
 use crate::context::Context;
 use crate::ffi::request::Request;
@@ -26,7 +26,7 @@ pub(crate) fn key(request: Request<'_>) -> Option<Vec<u8>> {
 }
 
 /// The key of a request if it is signed as it seems to be.
-pub(crate) fn claimed_key(main: Request<'_>, form: Form) -> Option<Vec<u8>> {
+pub(crate) fn claimed_key(main: Request<'_>, form: AuthType) -> Option<Vec<u8>> {
     key_of(main, |view, origin| sigv4::cache_key(view, form, origin))
 }
 

@@ -5,7 +5,7 @@
 
 use ngx::ffi::ngx_time;
 use sigv4::{
-    Form, FormDecoder, FormStream, Headers, PendingForm, Refused, Rejection, Tail, Timestamp,
+    AuthType, FormDecoder, FormStream, Headers, PendingForm, Refused, Rejection, Tail, Timestamp,
     Verified,
 };
 
@@ -36,7 +36,7 @@ pub(crate) fn verify<'r>(
     let refused = |rejection, access_key| Refused {
         rejection,
         access_key,
-        form: Some(Form::PostPolicy),
+        auth_type: Some(AuthType::PostPolicy),
     };
     let mut posted = context.posted.borrow_mut();
     let Some(posted) = posted.as_deref() else {
@@ -123,7 +123,7 @@ pub(crate) fn take<'r>(
         let mut headers = Headers::new();
         let view = access::view(request, &mut headers)?;
         let pending = verify_fields(request, &view, &posted.decoder, head).map_err(|refused| {
-            context.form.set(refused.form);
+            context.form.set(refused.auth_type);
             context.access_key.set(refused.access_key);
             refused.rejection
         })?;

@@ -11,7 +11,7 @@ use crate::{
     s3_request::{Parts, S3Request},
     sink::Sink,
     uri::{self, Part},
-    verify::{Form, Verified},
+    verify::{AuthType, Verified},
     wire::WireHead,
 };
 
@@ -20,13 +20,13 @@ use crate::{
 ///
 /// The key is `signed` or `unsigned`, the origin, the path with the parameters that count, and the headers
 /// that do, separated by spaces. All of it is percent-encoded, so no request has the key of another one.
-pub fn cache_key(request: &Request<'_, '_>, form: Form, origin: &[u8]) -> Option<Vec<u8>> {
+pub fn cache_key(request: &Request<'_, '_>, auth_type: AuthType, origin: &[u8]) -> Option<Vec<u8>> {
     let asked = S3Request::of(request).ok()?;
     let Target { path, query } = request.target();
     let mut room = Parameters::new();
     let query = Query::parse(query, &mut room).ok()?;
     let headers = request.headers.iter().copied();
-    key_of(&asked, path, &query, headers, form, origin)
+    key_of(&asked, path, &query, headers, auth_type, origin)
 }
 
 impl WireHead<'_, '_> {
@@ -41,13 +41,13 @@ impl WireHead<'_, '_> {
             rename_source: None,
             is_form: false,
         });
-        let form = verified.form();
+        let auth_type = verified.auth_type();
         key_of(
             &asked.ok()?,
             self.path,
             &self.query,
             self.headers(),
-            form,
+            auth_type,
             origin,
         )
     }
@@ -58,7 +58,7 @@ fn key_of<'h>(
     path: &[u8],
     query: &Query<'_, '_>,
     headers: impl Iterator<Item = Header<'h>>,
-    form: Form,
+    auth_type: AuthType,
     origin: &[u8],
 ) -> Option<Vec<u8>> {
     // nginx gets the object for both.
@@ -68,7 +68,7 @@ fn key_of<'h>(
     ) {
         return None;
     }
-    let is_signed = form != Form::Anonymous;
+    let is_signed = auth_type != AuthType::Anonymous;
     let headers = CountingHeaders::read(headers, is_signed)?;
     // A signature is taken out before the origin sees the request, what is left of one is not.
     if !is_signed && query.has_signature_parameter() {

@@ -16,7 +16,7 @@ use crate::{
     scope::{Region, Scope},
     sink::{Counting, Filling, Hashing, Sink},
     uri::{self, Encoding, Part},
-    verify::{Form, PayloadPlace, Verified},
+    verify::{AuthType, PayloadPlace, Verified},
     wire::{Body, HeadRoom, WireHead},
 };
 
@@ -113,7 +113,7 @@ pub fn sign<'a>(
         max_len: 0,
     };
     signed.address()?;
-    if verified.form() != Form::Anonymous {
+    if verified.auth_type() != AuthType::Anonymous {
         let key = keys.signing_key(&origin.credential, date.day(), region);
         match verified.post() {
             Some(post) => signed.write_form(post, key),
@@ -516,7 +516,10 @@ impl SignedHead<'_> {
     /// The headers that are written anew, besides Host and those that tell of the body.
     fn added(&self) -> AddedHeaders<'_> {
         let mut added = AddedHeaders::new();
-        if matches!(self.verified.form(), Form::Anonymous | Form::PostPolicy) {
+        if matches!(
+            self.verified.auth_type(),
+            AuthType::Anonymous | AuthType::PostPolicy
+        ) {
             return added;
         }
         let presigned = self.is_presigned();

@@ -46,7 +46,7 @@ pub struct Rules {
 
 /// How the request was signed: `$s3_auth`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum AuthType {
     V4Header,
     V4Query,
     V2Header,
@@ -56,24 +56,24 @@ pub enum Form {
     PostPolicy,
 }
 
-impl Form {
-    pub const ALL: [Form; 6] = [
-        Form::V4Header,
-        Form::V4Query,
-        Form::V2Header,
-        Form::V2Query,
-        Form::Anonymous,
-        Form::PostPolicy,
+impl AuthType {
+    pub const ALL: [AuthType; 6] = [
+        AuthType::V4Header,
+        AuthType::V4Query,
+        AuthType::V2Header,
+        AuthType::V2Query,
+        AuthType::Anonymous,
+        AuthType::PostPolicy,
     ];
 
     pub fn name(self) -> &'static str {
         match self {
-            Form::V4Header => "v4-header",
-            Form::V4Query => "v4-query",
-            Form::V2Header => "v2-header",
-            Form::V2Query => "v2-query",
-            Form::Anonymous => "anonymous",
-            Form::PostPolicy => "post-policy",
+            AuthType::V4Header => "v4-header",
+            AuthType::V4Query => "v4-query",
+            AuthType::V2Header => "v2-header",
+            AuthType::V2Query => "v2-query",
+            AuthType::Anonymous => "anonymous",
+            AuthType::PostPolicy => "post-policy",
         }
     }
 }
@@ -85,14 +85,14 @@ pub struct Refused<'r> {
     /// The access key that the request named, unverified; empty where it named none. One from a
     /// query is percent-encoded, as it stands there.
     pub access_key: &'r [u8],
-    pub form: Option<Form>,
+    pub auth_type: Option<AuthType>,
 }
 
 /// A verified request; only [`verify`] and [`verify_form`](crate::verify_form) make one and only it
 /// can be signed, bar a request of the proxy's own ([`crate::sign_own`]).
 #[derive(Debug)]
 pub struct Verified<'r> {
-    form: Form,
+    auth_type: AuthType,
     access_key: &'r [u8],
     method: &'r [u8],
     pub(crate) path: &'r [u8],
@@ -150,7 +150,7 @@ impl<'r> Verified<'r> {
         post: Box<Post<'r>>,
     ) -> Verified<'r> {
         Verified {
-            form: Form::PostPolicy,
+            auth_type: AuthType::PostPolicy,
             access_key,
             method: b"POST",
             path,
@@ -168,8 +168,8 @@ impl<'r> Verified<'r> {
         }
     }
 
-    pub fn form(&self) -> Form {
-        self.form
+    pub fn auth_type(&self) -> AuthType {
+        self.auth_type
     }
 
     /// The client's; one from a query is percent-encoded, as it stands there. Empty for an
@@ -181,7 +181,7 @@ impl<'r> Verified<'r> {
     /// A request of the proxy's own, without a body, to be signed in the header.
     pub(crate) fn own(path: &'r [u8]) -> Verified<'r> {
         Verified {
-            form: Form::V4Header,
+            auth_type: AuthType::V4Header,
             access_key: b"",
             method: b"",
             path,
@@ -216,7 +216,7 @@ impl<'r> Verified<'r> {
     pub fn cache_key(&self, request: &Request<'_, '_>, origin: &[u8]) -> Option<Vec<u8>> {
         let is_admitted = request.method == self.method && request.target() == self.target;
         is_admitted
-            .then(|| cache_key(request, self.form, origin))
+            .then(|| cache_key(request, self.auth_type, origin))
             .flatten()
     }
 
@@ -250,7 +250,7 @@ impl<'r> Verified<'r> {
             return Ok(());
         };
         let method = self.asked_method(parts.method);
-        let is_form = self.form == Form::PostPolicy;
+        let is_form = self.auth_type == AuthType::PostPolicy;
         let request = S3Request::read(Parts {
             method,
             is_form,
@@ -369,19 +369,19 @@ pub fn verify<'r>(
 ) -> Result<Verified<'r>, Refused<'r>> {
     let mut claim = Claim {
         access_key: b"",
-        form: None,
+        auth_type: None,
     };
     decide(request, clients, rules, keys, now, &mut claim).map_err(|rejection| Refused {
         rejection,
         access_key: claim.access_key,
-        form: claim.form,
+        auth_type: claim.auth_type,
     })
 }
 
 /// Who a request says it is from, noted as soon as it is read.
 pub(crate) struct Claim<'r> {
     pub(crate) access_key: &'r [u8],
-    pub(crate) form: Option<Form>,
+    pub(crate) auth_type: Option<AuthType>,
 }
 
 #[inline(always)]
@@ -395,27 +395,29 @@ fn decide<'r>(
 ) -> Result<Verified<'r>, Rejection> {
     let (mut fields, mut parameters) = (Fields::default(), Parameters::new());
     let input = Input::read(request, &mut fields, &mut parameters)?;
-    let form = input.form(rules)?;
-    claim.form = Some(form);
+    let auth_type = input.auth_type(rules)?;
+    claim.auth_type = Some(auth_type);
     input.check_host(rules)?;
     let mut rewritten = Parameters::new();
     let outgoing = input.outgoing(&mut rewritten)?;
     let query = outgoing.as_ref().unwrap_or(&input.query);
-    let asked = input.asked(query, form)?;
-    let proof = match form {
-        Form::V4Header | Form::V4Query => {
-            input.v4(form, &asked, clients, rules, keys, now, claim)?
+    let asked = input.asked(query, auth_type)?;
+    let proof = match auth_type {
+        AuthType::V4Header | AuthType::V4Query => {
+            input.v4(auth_type, &asked, clients, rules, keys, now, claim)?
         }
-        Form::V2Header | Form::V2Query => input.v2(form, clients, rules, now, claim)?,
-        Form::PostPolicy => return Err(Rejection::ProofInBody),
-        Form::Anonymous if rules.anonymous => input.anonymous()?,
-        Form::Anonymous => return Err(Rejection::AccessDenied),
+        AuthType::V2Header | AuthType::V2Query => {
+            input.v2(auth_type, clients, rules, now, claim)?
+        }
+        AuthType::PostPolicy => return Err(Rejection::ProofInBody),
+        AuthType::Anonymous if rules.anonymous => input.anonymous()?,
+        AuthType::Anonymous => return Err(Rejection::AccessDenied),
     };
     let admission = Admission::new(rules, proof.client.map(|client| &client.grant));
     admission.check(&asked, query, request.headers.iter().copied())?;
     let is_plain = input.canonical_path && input.query.is_plain() && outgoing.is_none();
     Ok(Verified {
-        form,
+        auth_type,
         access_key: claim.access_key,
         method: request.method,
         path: request.path,
@@ -498,7 +500,7 @@ impl<'h, 'r> Input<'h, 'r> {
 
     /// The one place that decides how a request is signed; whatever is there must then verify in
     /// that form.
-    fn form(&self, rules: &Rules) -> Result<Form, Rejection> {
+    fn auth_type(&self, rules: &Rules) -> Result<AuthType, Rejection> {
         let authorization = self.fields.value(Field::Authorization).unwrap_or_default();
         let v4_header = authorization.starts_with(ALGORITHM);
         let v2_header = authorization.starts_with(b"AWS ");
@@ -512,22 +514,22 @@ impl<'h, 'r> Input<'h, 'r> {
             v2_header,
             self.query.has_v2(),
         ];
-        let form = match signed {
-            [true, false, false, false] => Form::V4Header,
-            [false, true, false, false] => Form::V4Query,
-            [false, false, true, false] => Form::V2Header,
-            [false, false, false, true] => Form::V2Query,
+        let auth_type = match signed {
+            [true, false, false, false] => AuthType::V4Header,
+            [false, true, false, false] => AuthType::V4Query,
+            [false, false, true, false] => AuthType::V2Header,
+            [false, false, false, true] => AuthType::V2Query,
             [false, false, false, false] if self.fields.is_browser_form(self.request.method) => {
-                Form::PostPolicy
+                AuthType::PostPolicy
             }
-            [false, false, false, false] => Form::Anonymous,
+            [false, false, false, false] => AuthType::Anonymous,
             _ => return Err(Rejection::SeveralMechanisms),
         };
-        match form {
-            Form::V2Header | Form::V2Query if !rules.signature_v2 => {
+        match auth_type {
+            AuthType::V2Header | AuthType::V2Query if !rules.signature_v2 => {
                 Err(Rejection::SignatureV4Required)
             }
-            form => Ok(form),
+            auth_type => Ok(auth_type),
         }
     }
 
@@ -550,14 +552,18 @@ impl<'h, 'r> Input<'h, 'r> {
     }
 
     /// What is asked for, by the `query` that goes out.
-    fn asked(&self, query: &Query<'_, 'r>, form: Form) -> Result<S3Request<'r>, Rejection> {
+    fn asked(
+        &self,
+        query: &Query<'_, 'r>,
+        auth_type: AuthType,
+    ) -> Result<S3Request<'r>, Rejection> {
         S3Request::read(Parts {
             method: self.request.method,
             path: self.request.target().path,
             query,
             copy_source: self.fields.value(Field::CopySource),
             rename_source: self.fields.value(Field::RenameSource),
-            is_form: form == Form::PostPolicy,
+            is_form: auth_type == AuthType::PostPolicy,
         })
     }
 
@@ -567,7 +573,7 @@ impl<'h, 'r> Input<'h, 'r> {
     )]
     fn v4<'c>(
         &self,
-        form: Form,
+        auth_type: AuthType,
         asked: &S3Request<'_>,
         clients: &'c impl Clients,
         rules: &Rules,
@@ -576,8 +582,8 @@ impl<'h, 'r> Input<'h, 'r> {
         claim: &mut Claim<'r>,
     ) -> Result<Proof<'c, 'r>, Rejection> {
         let mut buffers = Buffers::default();
-        let v4 = match form {
-            Form::V4Query => self.v4_query(&mut buffers, claim)?,
+        let v4 = match auth_type {
+            AuthType::V4Query => self.v4_query(&mut buffers, claim)?,
             _ => self.v4_header(claim)?,
         };
         check_scope(&v4, asked, rules)?;
@@ -746,14 +752,14 @@ impl<'h, 'r> Input<'h, 'r> {
 
     fn v2<'c>(
         &self,
-        form: Form,
+        auth_type: AuthType,
         clients: &'c impl Clients,
         rules: &Rules,
         now: Timestamp,
         claim: &mut Claim<'r>,
     ) -> Result<Proof<'c, 'r>, Rejection> {
-        let v2 = match form {
-            Form::V2Query => self.v2_query(now, claim)?,
+        let v2 = match auth_type {
+            AuthType::V2Query => self.v2_query(now, claim)?,
             _ => self.v2_header(rules, now, claim)?,
         };
         let (payload, payload_place) = self.unsigned_payload()?;
@@ -963,11 +969,11 @@ pub fn explain(request: &Request<'_, '_>) -> Option<Explanation> {
     let mut buffers = Buffers::default();
     let mut claim = Claim {
         access_key: b"",
-        form: None,
+        auth_type: None,
     };
-    let v4 = match input.form(&Rules::default()).ok()? {
-        Form::V4Header => input.v4_header(&mut claim).ok()?,
-        Form::V4Query => input.v4_query(&mut buffers, &mut claim).ok()?,
+    let v4 = match input.auth_type(&Rules::default()).ok()? {
+        AuthType::V4Header => input.v4_header(&mut claim).ok()?,
+        AuthType::V4Query => input.v4_query(&mut buffers, &mut claim).ok()?,
         _ => return None,
     };
     let mut canonical_request = Vec::new();

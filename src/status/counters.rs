@@ -6,7 +6,7 @@
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use sigv4::{Form, Rejection};
+use sigv4::{AuthType, Rejection};
 
 use crate::ffi::zone::{Text, shared_record};
 
@@ -30,7 +30,7 @@ fn increment(counter: &AtomicU64) {
 
 /// Of the requests that are not refused: one for each form, and one for those that nginx answered
 /// ahead of the access phase.
-pub(crate) const FORMS: usize = Form::ALL.len() + 1;
+pub(crate) const FORMS: usize = AuthType::ALL.len() + 1;
 pub(crate) const CODES: usize = Rejection::CODES.len();
 /// By the first digit of a status; 0 is none.
 pub(crate) const CLASSES: usize = 6;
@@ -42,7 +42,7 @@ pub(crate) const TIME_BUCKETS: usize = TIME_BOUNDS.len() + 1;
 
 /// What the indexes of all these counters stand for.
 pub(crate) fn meaning() -> impl Hash {
-    let forms = Form::ALL.map(Form::name);
+    let forms = AuthType::ALL.map(AuthType::name);
     let periods = [RECENT_SECONDS, RECENT_ORIGIN_SECONDS];
     (forms, Rejection::CODES, CLASS_NAMES, TIME_BOUNDS, periods)
 }
@@ -93,7 +93,7 @@ impl Totals {
 pub(crate) enum Outcome {
     /// By the S3 error code.
     Refused(&'static str),
-    LetIn(Form),
+    LetIn(AuthType),
     /// nginx answered it ahead of the access phase.
     Unverified,
 }
@@ -117,7 +117,7 @@ impl TotalsLane {
                 self.refusals.count(now / RECENT_SECONDS);
             }
             Outcome::LetIn(form) => {
-                let known = Form::ALL.iter().position(|known| *known == form);
+                let known = AuthType::ALL.iter().position(|known| *known == form);
                 increment(&self.forms[known.unwrap_or(FORMS - 1)]);
             }
             Outcome::Unverified => increment(&self.forms[FORMS - 1]),

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use sigv4::{Form, Rejection};
+use sigv4::{AuthType, Rejection};
 
 use super::counters::{
     self, CLASSES, CODES, FORMS, Lanes, RECENT, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, Recent,
@@ -96,7 +96,7 @@ impl Snapshot {
         let recent = |of: fn(&TotalsLane) -> &Recent| {
             Recent::sum(lanes.iter().map(of), now / RECENT_SECONDS)
         };
-        let form = |index: usize| Form::ALL.get(index).map_or("none", |form| form.name());
+        let form = |index: usize| AuthType::ALL.get(index).map_or("none", |form| form.name());
         Snapshot {
             version: env!("CARGO_PKG_VERSION"),
             nginx_version,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use sigv4::{
-    Client, Clients, Credential, Form, Grant, Header, KeyCache, Rejection, Request, Rules,
+    AuthType, Client, Clients, Credential, Grant, Header, KeyCache, Rejection, Request, Rules,
     SecretKey, Timestamp, verify,
 };
 
@@ -47,7 +47,7 @@ fn send(
     host: &str,
     headers: &[(&str, &str)],
     later: i64,
-) -> Result<Form, Rejection> {
+) -> Result<AuthType, Rejection> {
     let (_, target) = url.split_once(host).expect("the host");
     let (path, query) = target.split_once('?').unwrap();
     let mut list = vec![Header {
@@ -88,7 +88,7 @@ fn send(
         &mut KeyCache::new(1),
         Timestamp(now),
     )
-    .map(|verified| verified.form())
+    .map(|verified| verified.auth_type())
     .map_err(|refused| refused.rejection)
 }
 
@@ -109,7 +109,7 @@ fn v4_with_an_empty_region() {
     assert!(url.contains("%2F%2Fs3%2Faws4_request"), "{url}");
     assert_eq!(
         send(&url, "GET", "localhost:8080", &[], 0),
-        Ok(Form::V4Query)
+        Ok(AuthType::V4Query)
     );
     assert_eq!(
         send(&url, "GET", "localhost:8080", &[], 3_700),
@@ -148,7 +148,7 @@ fn v4_with_everything() {
     let headers = [("content-type", "text/plain"), ("X-Amz-Meta-A", "1 2")];
     assert_eq!(
         send(&url, "PUT", "s3.example.com", &headers, 0),
-        Ok(Form::V4Query)
+        Ok(AuthType::V4Query)
     );
     assert_eq!(
         send(&url, "PUT", "s3.example.com", &[("x-amz-meta-a", "1 2")], 0),
@@ -177,7 +177,7 @@ fn v2() {
     let acl = [("x-amz-acl", "private")];
     assert_eq!(
         send(&url, "PUT", "localhost:8080", &acl, 0),
-        Ok(Form::V2Query)
+        Ok(AuthType::V2Query)
     );
     assert_eq!(
         send(&url, "PUT", "localhost:8080", &acl, 3_700),

@@ -16,7 +16,7 @@ use crate::{
     scope::{ClaimedScope, Region},
     uri::{self, Part},
     v2,
-    verify::{Claim, Form, Refused, Rules, Verified, check_region, is_same},
+    verify::{AuthType, Claim, Refused, Rules, Verified, check_region, is_same},
 };
 
 /// A form whose fields are verified; how long its file is shows only at its end.
@@ -109,7 +109,7 @@ pub fn verify_form<'r>(
 ) -> Result<PendingForm<'r>, Refused<'r>> {
     let mut claim = Claim {
         access_key: b"",
-        form: Some(Form::PostPolicy),
+        auth_type: Some(AuthType::PostPolicy),
     };
     let input = Input {
         request,
@@ -123,7 +123,7 @@ pub fn verify_form<'r>(
         .map_err(|rejection| Refused {
             rejection,
             access_key: claim.access_key,
-            form: claim.form,
+            auth_type: claim.auth_type,
         })
 }
 

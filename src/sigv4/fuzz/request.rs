@@ -130,7 +130,7 @@ fn sign_for(
     if addressing == Addressing::Path {
         check_asked(&out[..length], verified, allowance);
     }
-    if verified.form() == Form::Anonymous {
+    if verified.auth_type() == AuthType::Anonymous {
         return;
     }
     let sent = out[..length]
@@ -181,7 +181,7 @@ fn check_asked(sent: &[u8], verified: &Verified<'_>, allowance: &Allowance) {
     assert_eq!(written(model.bucket()), asked.bucket, "{asked:?}");
     assert_eq!(written(model.key()), asked.key, "{asked:?}");
     asked.operation = model.operation().name();
-    let is_signed = verified.form() != Form::Anonymous;
+    let is_signed = verified.auth_type() != AuthType::Anonymous;
     assert!(
         !is_signed || allowance.permits_place(&asked),
         "{allowance:?} {asked:?}"

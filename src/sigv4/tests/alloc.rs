@@ -121,7 +121,7 @@ fn none_on_the_hot_path() {
         for (raw, head) in raws.iter().zip(&heads) {
             let request = raw.request();
             let verified = verify(&request, &clients, &rules, keys, Timestamp(NOW)).unwrap();
-            forms[verified.form() as usize] += 1;
+            forms[verified.auth_type() as usize] += 1;
             let _ = S3Request::of(&request).map(|asked| asked.operation().name());
             // Every try on another origin.
             for origin in &origins {

@@ -12,7 +12,7 @@ use proptest::{collection::vec, prelude::*, sample::subsequence};
 use sigv4::*;
 
 /// The key of a request written as in `Raw`, also where it is a rewritten one.
-fn key(text: &str, form: Form) -> Option<String> {
+fn key(text: &str, form: AuthType) -> Option<String> {
     let raw = Raw::new(text);
     let request = raw.request();
     let rewritten = Request {
@@ -27,7 +27,7 @@ fn key(text: &str, form: Form) -> Option<String> {
 }
 
 fn signed(text: &str) -> Option<String> {
-    key(text, Form::V4Header)
+    key(text, AuthType::V4Header)
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn every_operation_with_every_parameter() {
             let query = [sent.query, added].join("&");
             let query = query.trim_matches('&');
             let text = format!("{} {}?{query}\nHost: h\n{source}", sent.method, sent.path);
-            (signed(&text), key(&text, Form::Anonymous), text)
+            (signed(&text), key(&text, AuthType::Anonymous), text)
         };
         let (by_client, by_anyone, text) = ask("");
         assert_eq!(by_client.is_some(), is_object, "{text}");
@@ -110,7 +110,7 @@ fn keys() {
     }
     let key = cache_key(
         &Raw::new("GET /b/k").request(),
-        Form::Anonymous,
+        AuthType::Anonymous,
         b"h:1 /#\n",
     );
     assert_eq!(key.unwrap(), b"unsigned h%3A1%20%2F%23%0A /b/k");
@@ -137,7 +137,7 @@ fn what_changes_an_answer_and_is_in_no_key() {
         for method in ["GET", "HEAD"] {
             let text = format!("{method} /b/k\n{added}");
             assert_eq!(signed(&text), None, "{text}");
-            assert_eq!(key(&text, Form::Anonymous), None, "{text}");
+            assert_eq!(key(&text, AuthType::Anonymous), None, "{text}");
         }
         // In the query, where some servers read them.
         let (name, value) = added.lines().next().unwrap().split_once(": ").unwrap();
@@ -158,7 +158,7 @@ fn what_changes_an_answer_and_is_in_no_key() {
     ] {
         let text = format!("GET /b/k{added}");
         assert!(signed(&text).is_some(), "{text}");
-        assert_eq!(key(&text, Form::Anonymous), None, "{text}");
+        assert_eq!(key(&text, AuthType::Anonymous), None, "{text}");
     }
 }
 
@@ -246,7 +246,7 @@ fn what_goes_out_has_the_same_key() {
 /// One of few requests, in one of many spellings, so that keys meet.
 #[derive(Debug, Clone)]
 struct Asked {
-    form: Form,
+    form: AuthType,
     origin: &'static str,
     text: String,
 }
@@ -254,7 +254,7 @@ struct Asked {
 fn asked() -> impl Strategy<Value = Asked> {
     let spelled = |texts: &'static [&'static str]| proptest::sample::select(texts);
     (
-        proptest::sample::select(&[Form::V4Header, Form::V4Query, Form::Anonymous][..]),
+        proptest::sample::select(&[AuthType::V4Header, AuthType::V4Query, AuthType::Anonymous][..]),
         spelled(&["o", "o /b", "o%20"]),
         spelled(&["GET", "HEAD"]),
         spelled(&[
@@ -347,7 +347,7 @@ fn meaning(asked: &Asked) -> Meaning {
         .filter(|(name, _)| name == "origin" || name == "x-amz-checksum-mode")
         .collect();
     headers.sort();
-    let is_signed = asked.form != Form::Anonymous;
+    let is_signed = asked.form != AuthType::Anonymous;
     (
         is_signed,
         asked.origin,
@@ -377,7 +377,7 @@ proptest! {
         let path = [b"/", path.as_slice()].concat();
         let headers = [Header { name: name.as_bytes(), value: &value }, Header { name: b"origin", value: &value }];
         let request = Request { method: b"GET", path: &path, query: query.as_bytes(), host: None, rewritten: None, headers: &headers };
-        if let Some(key) = cache_key(&request, Form::V4Query, &origin) {
+        if let Some(key) = cache_key(&request, AuthType::V4Query, &origin) {
             prop_assert!(key.iter().all(|byte| (b' '..=b'~').contains(byte)));
             prop_assert_eq!(key.iter().filter(|byte| **byte == b' ').count(), 3);
             prop_assert_eq!(S3Request::of(&request).unwrap().operation(), Operation::GetObject);

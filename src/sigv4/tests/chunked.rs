@@ -450,7 +450,7 @@ fn bytes_held_back() {
 fn heads() {
     let upload = |kind| Upload::new(kind, b"x", &[1]);
     let ask = |head: &str| match verified(&Raw::new(head)) {
-        Ok(verified) => verified.form().name().to_owned(),
+        Ok(verified) => verified.auth_type().name().to_owned(),
         Err(rejection) => named(&rejection),
     };
     let head = |kind: StreamingKind, headers: &[(&str, &str)]| {

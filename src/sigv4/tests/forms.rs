@@ -33,7 +33,7 @@ fn answer_to(head: &str, body: &[u8]) -> String {
         .map(|pieces| {
             let outcome = decode(&raw, body, &pieces).and_then(|(decoder, _)| {
                 let head = decoder.head().unwrap().to_vec();
-                verdict(&raw, &decoder, &head, NOW).map(|verified| verified.form().name())
+                verdict(&raw, &decoder, &head, NOW).map(|verified| verified.auth_type().name())
             });
             match outcome {
                 Ok(form) => form.into(),

@@ -17,11 +17,11 @@ fn clients() -> Directory {
     Directory::new(&[(KEY, SECRET)])
 }
 
-fn ask_under(text: &str, rules: &Rules) -> Result<Form, Rejection> {
-    verdict(&Raw::new(text), &clients(), rules, NOW).map(|verified| verified.form())
+fn ask_under(text: &str, rules: &Rules) -> Result<AuthType, Rejection> {
+    verdict(&Raw::new(text), &clients(), rules, NOW).map(|verified| verified.auth_type())
 }
 
-fn ask(text: &str) -> Result<Form, Rejection> {
+fn ask(text: &str) -> Result<AuthType, Rejection> {
     ask_under(text, &rules())
 }
 
@@ -33,7 +33,7 @@ fn in_region(name: &str) -> Rules {
 }
 
 /// The outcome as `code status`, or the form.
-fn outcome(answer: Result<Form, Rejection>) -> String {
+fn outcome(answer: Result<AuthType, Rejection>) -> String {
     match answer {
         Ok(form) => form.name().into(),
         Err(rejection) => format!("{} {}", rejection.code(), rejection.status()),
@@ -149,7 +149,10 @@ fn which_form() {
         anonymous: true,
         ..rules()
     };
-    assert_eq!(ask_under("GET /b/k\nHost: h\n", &open), Ok(Form::Anonymous));
+    assert_eq!(
+        ask_under("GET /b/k\nHost: h\n", &open),
+        Ok(AuthType::Anonymous)
+    );
     let wrong = header.replace("key", "yek");
     assert_eq!(
         ask_under(&wrong, &open),
@@ -619,14 +622,14 @@ fn wrong_signatures() {
         let refused = answer.unwrap_err();
         (
             refused.access_key.to_vec(),
-            refused.form,
+            refused.auth_type,
             keys.derivations(),
         )
     };
     let wrong = refused(&text.replace("key", "yek"));
-    assert_eq!(wrong, (KEY.into(), Some(Form::V4Header), 1));
+    assert_eq!(wrong, (KEY.into(), Some(AuthType::V4Header), 1));
     let unknown = refused(&text.replace(KEY, "nobody"));
-    assert_eq!(unknown, ("nobody".into(), Some(Form::V4Header), 1));
+    assert_eq!(unknown, ("nobody".into(), Some(AuthType::V4Header), 1));
 }
 
 #[test]
@@ -827,14 +830,18 @@ fn access_keys() {
             "GET /b/k\nHost: h\nDate: Fri, 02 Jan 2026 03:04:05 GMT\nAuthorization: AWS {key}:{signature}\n"
         );
         for (text, form) in [
-            (sample.clone().header_form(), Form::V4Header),
-            (sample.query_form(), Form::V4Query),
-            (v2_header, Form::V2Header),
-            (v2_query(key, 60), Form::V2Query),
+            (sample.clone().header_form(), AuthType::V4Header),
+            (sample.query_form(), AuthType::V4Query),
+            (v2_header, AuthType::V2Header),
+            (v2_query(key, 60), AuthType::V2Query),
         ] {
             let rules = v2_rules();
             let answer = verdict(&Raw::new(&text), &clients, &rules, NOW);
-            assert_eq!(answer.map(|verified| verified.form()), Ok(form), "{text}");
+            assert_eq!(
+                answer.map(|verified| verified.auth_type()),
+                Ok(form),
+                "{text}"
+            );
         }
     }
     let other = (0..=255).filter(|byte| !(b'!'..=b'~').contains(byte) || *byte == b',');
