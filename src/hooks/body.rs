@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use ngx::ffi::ngx_int_t;
-use sigv4::{Body, Checksum, Rejection, Tail};
+use sigv4::{BodyVerifier, Checksum, Rejection, Tail};
 
 use crate::context::Context;
 use crate::ffi::request::Request;
@@ -13,7 +13,7 @@ use crate::reject;
 
 /// A body that is verified, as far as it has arrived.
 pub(crate) struct Upload {
-    body: Body,
+    body: BodyVerifier,
     /// nginx has handed over all of it.
     ended: bool,
 }

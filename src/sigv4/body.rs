@@ -20,14 +20,14 @@ pub(crate) const EMPTY: &[u8; 64] =
     clippy::large_enum_variant,
     reason = "made in place, once for a request"
 )]
-pub enum Body {
+pub enum BodyVerifier {
     /// In `aws-chunked` framing.
     Framed(Decoder),
     /// As it is, with its hash in the head.
     Hashed(HashCheck),
 }
 
-impl Body {
+impl BodyVerifier {
     /// Takes the next bytes of the body, however it is cut. What may be handed out is in the
     /// returned part of `buf`; everything outside of it is spent.
     ///
@@ -35,8 +35,8 @@ impl Body {
     /// With the [`Rejection`] to answer; the bytes are then worthless.
     pub fn take(&mut self, buf: &mut [u8]) -> Result<Range<usize>, Rejection> {
         match self {
-            Body::Framed(decoder) => decoder.decode(buf),
-            Body::Hashed(check) => Ok(check.take(buf)),
+            BodyVerifier::Framed(decoder) => decoder.decode(buf),
+            BodyVerifier::Hashed(check) => Ok(check.take(buf)),
         }
     }
 
@@ -46,37 +46,37 @@ impl Body {
     /// With the [`Rejection`] to answer.
     pub fn finish(&mut self) -> Result<Option<u8>, Rejection> {
         match self {
-            Body::Framed(decoder) => decoder.finish(),
-            Body::Hashed(check) => check.finish(),
+            BodyVerifier::Framed(decoder) => decoder.finish(),
+            BodyVerifier::Hashed(check) => check.finish(),
         }
     }
 
     /// Whether the body has arrived whole and was verified.
     pub fn is_complete(&self) -> bool {
         match self {
-            Body::Framed(decoder) => decoder.is_complete(),
-            Body::Hashed(check) => check.complete,
+            BodyVerifier::Framed(decoder) => decoder.is_complete(),
+            BodyVerifier::Hashed(check) => check.complete,
         }
     }
 
     /// Whether what is handed out is another body than the one that arrives.
     pub fn is_framed(&self) -> bool {
-        matches!(self, Body::Framed(_))
+        matches!(self, BodyVerifier::Framed(_))
     }
 
     /// See [`Decoder::checksum`].
     pub fn checksum(&self) -> Option<&Checksum> {
         match self {
-            Body::Framed(decoder) => decoder.checksum(),
-            Body::Hashed(_) => None,
+            BodyVerifier::Framed(decoder) => decoder.checksum(),
+            BodyVerifier::Hashed(_) => None,
         }
     }
 
     /// See [`Decoder::chunk_hash`].
     pub fn chunk_hash(&mut self, offset: u64, length: u64) -> Option<[u8; 32]> {
         match self {
-            Body::Framed(decoder) => decoder.chunk_hash(offset, length),
-            Body::Hashed(_) => None,
+            BodyVerifier::Framed(decoder) => decoder.chunk_hash(offset, length),
+            BodyVerifier::Hashed(_) => None,
         }
     }
 }

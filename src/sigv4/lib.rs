@@ -46,7 +46,7 @@ pub use crate::{
         AnswerHead, Beginning, BucketList, ErrorBody, MAX_ERROR, Outcome, Traces, Unreadable,
         Verdict, WhyRejected, XML_DECLARATION, judge, mentions_origin, put_element,
     },
-    body::{Body, HashCheck},
+    body::{BodyVerifier, HashCheck},
     cache::cache_key,
     chunked::{
         Checksum, ChecksumAlgorithm, Decoder, Encoder, Frame, Framing, MAX_CHUNK, Misframed,

@@ -5,7 +5,7 @@ use subtle::ConstantTimeEq;
 use crate::{
     admission::Admission,
     authorization::{Authorization, Buffers, Presigned},
-    body::{Body, EMPTY, HashCheck},
+    body::{BodyVerifier, EMPTY, HashCheck},
     bytes::same,
     cache::cache_key,
     canonical::{self, ALGORITHM},
@@ -289,18 +289,18 @@ impl<'r> Verified<'r> {
     }
 
     /// What the body must go through before it goes anywhere else; `None` if it may go as it is.
-    pub fn body(&self, length: Option<u64>) -> Option<Body> {
+    pub fn body(&self, length: Option<u64>) -> Option<BodyVerifier> {
         if !self.is_body_verified(length) {
             return None;
         }
         match &self.upload {
             Some(upload) => {
                 let decoder = Decoder::new(upload.streaming, upload.chain.clone());
-                Some(Body::Framed(decoder))
+                Some(BodyVerifier::Framed(decoder))
             }
             None => {
                 let hash = self.expected_hash()?;
-                Some(Body::Hashed(HashCheck::new(*hash, length)))
+                Some(BodyVerifier::Hashed(HashCheck::new(*hash, length)))
             }
         }
     }

@@ -170,7 +170,7 @@ pub fn checksum(algorithm: ChecksumAlgorithm, data: &[u8]) -> String {
 /// Of a request whose body is in `aws-chunked` framing.
 pub fn decoder(verified: &Verified<'_>) -> Option<Decoder> {
     match verified.body(None) {
-        Some(Body::Framed(decoder)) => Some(decoder),
+        Some(BodyVerifier::Framed(decoder)) => Some(decoder),
         _ => None,
     }
 }
