@@ -9,7 +9,8 @@ use std::rc::Rc;
 use foldhash::fast::RandomState;
 use ngx::ffi::{ngx_flag_t, ngx_http_complex_value_t};
 use sigv4::{
-    Addressing, Client, Clients, Credential, Framing, KeyCache, Region, Rules, SecretKey, Timestamp,
+    Addressing, Client, Clients, Credential, Framing, KeyCache, Region, SecretKey, Timestamp,
+    VerifyRules,
 };
 
 use crate::checks::{Checks, MAX_PEERS};
@@ -397,7 +398,7 @@ pub(crate) struct LocationConf {
     cache: Option<Cache>,
     /// Tells apart, in the keys of a cache, locations whose origins have objects of their own.
     cache_origin: Box<[u8]>,
-    rules: Rules,
+    rules: VerifyRules,
 }
 
 impl Default for LocationConf {
@@ -423,7 +424,7 @@ impl Default for LocationConf {
             streams_bodies: false,
             cache: None,
             cache_origin: Box::default(),
-            rules: Rules::default(),
+            rules: VerifyRules::default(),
         }
     }
 }
@@ -451,7 +452,7 @@ impl LocationConf {
         self.host
     }
 
-    pub(crate) fn rules(&self) -> &Rules {
+    pub(crate) fn rules(&self) -> &VerifyRules {
         &self.rules
     }
 
@@ -521,7 +522,7 @@ impl LocationConf {
         inherit(&mut self.clients, &outer.clients);
         inherit(&mut self.origin, &outer.origin);
 
-        self.rules = Rules {
+        self.rules = VerifyRules {
             max_skew: self.max_skew.unwrap_or(DEFAULT_MAX_SKEW),
             region: match &self.region {
                 Some(RegionRule::Only(region)) => Some(*region),

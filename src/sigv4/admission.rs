@@ -7,19 +7,19 @@ use crate::{
     request::Header,
     s3_request::S3Request,
     uri::{self, Part},
-    verify::Rules,
+    verify::VerifyRules,
 };
 
 /// Whose rules and grant a request is under.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Admission<'r> {
-    rules: &'r Rules,
+    rules: &'r VerifyRules,
     /// `None` for a request without a client.
     pub(crate) grant: Option<&'r Grant>,
 }
 
 impl<'r> Admission<'r> {
-    pub(crate) fn new(rules: &'r Rules, grant: Option<&'r Grant>) -> Admission<'r> {
+    pub(crate) fn new(rules: &'r VerifyRules, grant: Option<&'r Grant>) -> Admission<'r> {
         Admission { rules, grant }
     }
 

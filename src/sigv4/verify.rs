@@ -29,7 +29,7 @@ use crate::{
 
 /// The location's settings.
 #[derive(Debug, Clone, Default)]
-pub struct Rules {
+pub struct VerifyRules {
     /// Seconds a request's date may differ from now.
     pub max_skew: i64,
     /// The one region that clients must sign for.
@@ -363,7 +363,7 @@ impl<'r> Verified<'r> {
 pub fn verify<'r>(
     request: &Request<'_, 'r>,
     clients: &'r impl Clients,
-    rules: &'r Rules,
+    rules: &'r VerifyRules,
     keys: &mut KeyCache,
     now: Timestamp,
 ) -> Result<Verified<'r>, Refused<'r>> {
@@ -388,7 +388,7 @@ pub(crate) struct Claim<'r> {
 fn decide<'r>(
     request: &Request<'_, 'r>,
     clients: &'r impl Clients,
-    rules: &'r Rules,
+    rules: &'r VerifyRules,
     keys: &mut KeyCache,
     now: Timestamp,
     claim: &mut Claim<'r>,
@@ -500,7 +500,7 @@ impl<'h, 'r> Input<'h, 'r> {
 
     /// The one place that decides how a request is signed; whatever is there must then verify in
     /// that form.
-    fn auth_type(&self, rules: &Rules) -> Result<AuthType, Rejection> {
+    fn auth_type(&self, rules: &VerifyRules) -> Result<AuthType, Rejection> {
         let authorization = self.fields.value(Field::Authorization).unwrap_or_default();
         let v4_header = authorization.starts_with(ALGORITHM);
         let v2_header = authorization.starts_with(b"AWS ");
@@ -534,7 +534,7 @@ impl<'h, 'r> Input<'h, 'r> {
     }
 
     /// Refuses what names its bucket in the host.
-    fn check_host(&self, rules: &Rules) -> Result<(), Rejection> {
+    fn check_host(&self, rules: &VerifyRules) -> Result<(), Rejection> {
         let host = self.request.host.or(self.fields.value(Field::Host));
         match endpoint::has_bucket(host.unwrap_or_default(), &rules.endpoints) {
             true => Err(Rejection::BucketInHost),
@@ -576,7 +576,7 @@ impl<'h, 'r> Input<'h, 'r> {
         auth_type: AuthType,
         asked: &S3Request<'_>,
         clients: &'c impl Clients,
-        rules: &Rules,
+        rules: &VerifyRules,
         keys: &mut KeyCache,
         now: Timestamp,
         claim: &mut Claim<'r>,
@@ -754,7 +754,7 @@ impl<'h, 'r> Input<'h, 'r> {
         &self,
         auth_type: AuthType,
         clients: &'c impl Clients,
-        rules: &Rules,
+        rules: &VerifyRules,
         now: Timestamp,
         claim: &mut Claim<'r>,
     ) -> Result<Proof<'c, 'r>, Rejection> {
@@ -796,7 +796,7 @@ impl<'h, 'r> Input<'h, 'r> {
 
     fn v2_header(
         &self,
-        rules: &Rules,
+        rules: &VerifyRules,
         now: Timestamp,
         claim: &mut Claim<'r>,
     ) -> Result<V2<'r>, Rejection> {
@@ -898,7 +898,7 @@ impl V4<'_, '_> {
         }
     }
 
-    fn check_time(&self, rules: &Rules, now: Timestamp) -> Result<(), Rejection> {
+    fn check_time(&self, rules: &VerifyRules, now: Timestamp) -> Result<(), Rejection> {
         let date = self.date.timestamp();
         let Some(expires) = self.expires else {
             return check_skew(date, rules, now);
@@ -921,7 +921,11 @@ struct V2<'a> {
     date: &'a [u8],
 }
 
-fn check_scope(v4: &V4<'_, '_>, asked: &S3Request<'_>, rules: &Rules) -> Result<(), Rejection> {
+fn check_scope(
+    v4: &V4<'_, '_>,
+    asked: &S3Request<'_>,
+    rules: &VerifyRules,
+) -> Result<(), Rejection> {
     let scope = v4.authorization.scope;
     if scope.day != v4.date.day() {
         return Err(v4.malformed(Malformed::ScopeDate));
@@ -938,7 +942,7 @@ fn check_scope(v4: &V4<'_, '_>, asked: &S3Request<'_>, rules: &Rules) -> Result<
     }
 }
 
-pub(crate) fn check_region(rules: &Rules, scope: ClaimedScope<'_>) -> Result<(), Rejection> {
+pub(crate) fn check_region(rules: &VerifyRules, scope: ClaimedScope<'_>) -> Result<(), Rejection> {
     match &rules.region {
         Some(expected) if expected.as_bytes() != scope.region => Err(Rejection::WrongRegion {
             expected: *expected,
@@ -947,7 +951,7 @@ pub(crate) fn check_region(rules: &Rules, scope: ClaimedScope<'_>) -> Result<(),
     }
 }
 
-fn check_skew(date: Timestamp, rules: &Rules, now: Timestamp) -> Result<(), Rejection> {
+fn check_skew(date: Timestamp, rules: &VerifyRules, now: Timestamp) -> Result<(), Rejection> {
     if date.distance(now) > u64::try_from(rules.max_skew).unwrap_or(0) {
         return Err(Rejection::RequestTimeTooSkewed);
     }
@@ -971,7 +975,7 @@ pub fn explain(request: &Request<'_, '_>) -> Option<Explanation> {
         access_key: b"",
         auth_type: None,
     };
-    let v4 = match input.auth_type(&Rules::default()).ok()? {
+    let v4 = match input.auth_type(&VerifyRules::default()).ok()? {
         AuthType::V4Header => input.v4_header(&mut claim).ok()?,
         AuthType::V4Query => input.v4_query(&mut buffers, &mut claim).ok()?,
         _ => return None,

@@ -7,8 +7,8 @@ use std::{
 };
 
 use sigv4::{
-    AuthType, Client, Clients, Credential, Grant, Header, KeyCache, Rejection, Request, Rules,
-    SecretKey, Timestamp, verify,
+    AuthType, Client, Clients, Credential, Grant, Header, KeyCache, Rejection, Request, SecretKey,
+    Timestamp, VerifyRules, verify,
 };
 
 const KEY: &str = "AKIDCLIENT";
@@ -71,10 +71,10 @@ fn send(
         credential,
         grant: Grant::default(),
     });
-    let rules = Rules {
+    let rules = VerifyRules {
         max_skew: 900,
         signature_v2: true,
-        ..Rules::default()
+        ..VerifyRules::default()
     };
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -84,7 +84,7 @@ fn v2(at: usize) -> String {
 
 fn measure(name: &str, texts: &[String]) {
     let clients = Directory::new(&[(KEY, SECRET)]);
-    let rules = Rules {
+    let rules = VerifyRules {
         signature_v2: true,
         ..rules()
     };

@@ -16,7 +16,7 @@ use crate::{
     scope::{ClaimedScope, Region},
     uri::{self, Part},
     v2,
-    verify::{AuthType, Claim, Refused, Rules, Verified, check_region, is_same},
+    verify::{AuthType, Claim, Refused, Verified, VerifyRules, check_region, is_same},
 };
 
 /// A form whose fields are verified; how long its file is shows only at its end.
@@ -103,7 +103,7 @@ pub fn verify_form<'r>(
     form: &FormDecoder,
     head: &'r [u8],
     clients: &'r impl Clients,
-    rules: &'r Rules,
+    rules: &'r VerifyRules,
     keys: &mut KeyCache,
     now: Timestamp,
 ) -> Result<PendingForm<'r>, Refused<'r>> {
@@ -131,7 +131,7 @@ struct Input<'a, 'h, 'r> {
     request: &'a Request<'h, 'r>,
     form: &'a FormDecoder,
     head: &'r [u8],
-    rules: &'r Rules,
+    rules: &'r VerifyRules,
     now: Timestamp,
 }
 

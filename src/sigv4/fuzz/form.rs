@@ -53,7 +53,7 @@ fuzz_target!(|input: &[u8]| {
     };
     let head = head.to_vec();
     let clients = Directory::new(&[(KEY, SECRET)]);
-    let rules = Rules {
+    let rules = VerifyRules {
         signature_v2: true,
         ..rules()
     };

@@ -51,7 +51,7 @@ fuzz_target!(|text: &[u8]| {
     let Some(mut parsed) = Head::parse(&request) else {
         return;
     };
-    let open = Rules {
+    let open = VerifyRules {
         anonymous: true,
         signature_v2: true,
         verify_payload: true,
@@ -156,7 +156,7 @@ fn sign_for(
         }),
         ..parsed.request()
     };
-    let rules = Rules {
+    let rules = VerifyRules {
         endpoints: vec![host.strip_suffix(b":9000").unwrap_or(host).into()],
         ..rules()
     };

@@ -92,7 +92,7 @@ fn texts() -> Vec<String> {
 fn none_on_the_hot_path() {
     let texts = texts();
     let clients = Directory::with_grant(KEY, SECRET, grant("", "b*t,a/b*"));
-    let rules = Rules {
+    let rules = VerifyRules {
         anonymous: true,
         signature_v2: true,
         ..rules()

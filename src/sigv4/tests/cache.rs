@@ -191,7 +191,7 @@ fn a_request_that_changed_after_it_was_admitted() {
 fn what_goes_out_has_the_same_key() {
     let (clients, rules) = (
         Directory::new(&[(KEY, SECRET)]),
-        Rules {
+        VerifyRules {
             anonymous: true,
             ..rules()
         },

@@ -604,7 +604,7 @@ fn resign(head: &str, framing: Framing, checksum: Option<Checksum>) -> Sent {
 
 /// The origin knows its own key and region only.
 fn at_origin<'r>(raw: &Raw<'r>) -> Verified<'r> {
-    let rules = Rules {
+    let rules = VerifyRules {
         region: Region::parse(b"eu-west-1"),
         ..rules()
     };

@@ -23,8 +23,8 @@ fn v4(text: &str) -> Result<(), Rejection> {
 }
 
 /// AWS's examples have their buckets in the host, which is a name of the server then.
-fn endpoint(host: &[u8]) -> Rules {
-    Rules {
+fn endpoint(host: &[u8]) -> VerifyRules {
+    VerifyRules {
         endpoints: vec![host.into()],
         ..rules()
     }
@@ -164,7 +164,7 @@ fn v2(text: &str, now: i64) -> Result<(), Rejection> {
         .iter()
         .find(|header| header.name == b"Host")
         .unwrap();
-    let rules = Rules {
+    let rules = VerifyRules {
         signature_v2: true,
         ..endpoint(host.value)
     };

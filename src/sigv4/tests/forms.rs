@@ -133,7 +133,7 @@ fn published_answer(
     let (decoder, _) = decode(&raw, &body, &[])?;
     let head = decoder.head().unwrap().to_vec();
     let clients = Directory::new(&[(published::KEY, secret)]);
-    let rules = Rules {
+    let rules = VerifyRules {
         signature_v2: true,
         ..rules()
     };
@@ -189,7 +189,7 @@ fn the_published_example_of_v2() {
 #[test]
 fn nobody_but_verify_form_lets_a_form_in() {
     let text = Form::new("key").head();
-    let open = Rules {
+    let open = VerifyRules {
         anonymous: true,
         ..rules()
     };
@@ -351,7 +351,7 @@ fn origin_reads(wire: &str, body: &[u8]) -> (Vec<u8>, u64) {
     let (decoder, _) = decode(&raw, body, &[]).unwrap();
     let head = decoder.head().unwrap().to_vec();
     let clients = Directory::new(&[(ORIGIN_KEY, ORIGIN_SECRET)]);
-    let rules = Rules {
+    let rules = VerifyRules {
         region: Region::parse(b"eu-west-1"),
         ..rules()
     };

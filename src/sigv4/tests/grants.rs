@@ -518,7 +518,7 @@ fn heads_that_changed() {
         let text = Sample::new(method, target).header_form();
         let raw = Raw::new(&text);
         let clients = Directory::with_grant(KEY, SECRET, grant("", buckets));
-        let rules = Rules {
+        let rules = VerifyRules {
             reserved: vec![b"admin".as_slice().into()],
             ..rules()
         };
@@ -570,7 +570,7 @@ fn heads_that_changed() {
 #[test]
 fn addresses() {
     let ask = |method: &str, target: &str, host: &str| {
-        let rules = Rules {
+        let rules = VerifyRules {
             reserved: [b"minio".as_slice(), b"admin"].map(Into::into).to_vec(),
             endpoints: vec![b"storage.test".as_slice().into()],
             ..rules()

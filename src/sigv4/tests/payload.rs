@@ -18,7 +18,7 @@ fn request<T>(payload: &str, verify_payload: bool, look: impl FnOnce(Verified<'_
     let mut sample = Sample::new("PUT", "/bucket/key");
     sample.payload = payload.into();
     let text = sample.header_form();
-    let rules = Rules {
+    let rules = VerifyRules {
         verify_payload,
         ..rules()
     };
@@ -157,7 +157,7 @@ fn presigned() {
         &format!("/b/k?X-Amz-Content-Sha256={}", hash(b"hello")),
     );
     let text = sample.query_form();
-    let rules = Rules {
+    let rules = VerifyRules {
         verify_payload: true,
         ..rules()
     };

@@ -21,8 +21,8 @@ fn origin(addressing: Addressing) -> Origin {
     }
 }
 
-fn open() -> Rules {
-    Rules {
+fn open() -> VerifyRules {
+    VerifyRules {
         anonymous: true,
         signature_v2: true,
         ..rules()
@@ -157,7 +157,7 @@ proptest! {
             .collect();
         let request = Request { method: &method, path: &path, query: &query, host: host.as_deref(), rewritten: None, headers: &list };
         let clients = Directory::with_grant(KEY, SECRET, grant("read", "a*b"));
-        let rules = Rules { max_skew: skew, region: Region::parse(b"x"), ..open() };
+        let rules = VerifyRules { max_skew: skew, region: Region::parse(b"x"), ..open() };
         let mut keys = KeyCache::new(0);
         let _ = S3Request::of(&request);
         let _ = explain(&request);

@@ -17,7 +17,7 @@ fn clients() -> Directory {
     Directory::new(&[(KEY, SECRET)])
 }
 
-fn ask_under(text: &str, rules: &Rules) -> Result<AuthType, Rejection> {
+fn ask_under(text: &str, rules: &VerifyRules) -> Result<AuthType, Rejection> {
     verdict(&Raw::new(text), &clients(), rules, NOW).map(|verified| verified.auth_type())
 }
 
@@ -25,8 +25,8 @@ fn ask(text: &str) -> Result<AuthType, Rejection> {
     ask_under(text, &rules())
 }
 
-fn in_region(name: &str) -> Rules {
-    Rules {
+fn in_region(name: &str) -> VerifyRules {
+    VerifyRules {
         region: Region::parse(name.as_bytes()),
         ..rules()
     }
@@ -90,7 +90,7 @@ fn which_form() {
         "AWS4-HMAC-SHA256 Credential=a/20260102/us-east-1/s3/aws4_request",
     ] {
         let text = format!("GET /b/k\nHost: h\nAuthorization: {broken}\n");
-        let rules = Rules {
+        let rules = VerifyRules {
             anonymous: true,
             ..rules()
         };
@@ -145,7 +145,7 @@ fn which_form() {
     expect(form, "NotImplemented 501");
     // Nothing.
     expect("GET /b/k\nHost: h\n", DENIED);
-    let open = Rules {
+    let open = VerifyRules {
         anonymous: true,
         ..rules()
     };
@@ -433,7 +433,7 @@ fn payload() {
             "NotImplemented 501",
         );
         let text = format!("PUT /bucket/key\nHost: h\nx-amz-content-sha256: {streaming}\n");
-        let open = Rules {
+        let open = VerifyRules {
             anonymous: true,
             ..rules()
         };
@@ -702,8 +702,8 @@ fn explanation() {
     assert!(!format!("{refused:?} {:?}", clients().0[KEY.as_bytes()]).contains(SECRET));
 }
 
-fn v2_rules() -> Rules {
-    Rules {
+fn v2_rules() -> VerifyRules {
+    VerifyRules {
         signature_v2: true,
         ..rules()
     }

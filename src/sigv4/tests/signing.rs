@@ -37,7 +37,7 @@ fn clients() -> &'static Directory {
 /// Verifies a request as the client's, signs `head` for the origin, and gives what is sent.
 fn resign_head(text: &str, head: &str, origin: &Origin, now: i64) -> Result<String, Unsignable> {
     let raw = Raw::new(text);
-    let rules = Rules {
+    let rules = VerifyRules {
         anonymous: true,
         signature_v2: true,
         ..rules()
@@ -61,7 +61,7 @@ fn origin_says(head: &str, now: i64) -> Result<(), Rejection> {
     let text = head.replace("\r\n", "\n");
     let raw = Raw::new(&text);
     let hosts = raw.headers.iter().filter(|header| header.name == b"Host");
-    let rules = Rules {
+    let rules = VerifyRules {
         region: Region::parse(b"eu-west-1"),
         // It knows its buckets by their hosts.
         endpoints: hosts

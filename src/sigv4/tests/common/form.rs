@@ -174,7 +174,7 @@ pub fn verdict_under<'r>(
     decoder: &FormDecoder,
     head: &'r [u8],
     clients: &'r Directory,
-    rules: &'r Rules,
+    rules: &'r VerifyRules,
     now: i64,
 ) -> Result<Verified<'r>, Rejection> {
     let keys = &mut KeyCache::new(8);

@@ -68,10 +68,10 @@ pub fn kept<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }
 
-pub fn rules() -> Rules {
-    Rules {
+pub fn rules() -> VerifyRules {
+    VerifyRules {
         max_skew: 900,
-        ..Rules::default()
+        ..VerifyRules::default()
     }
 }
 
@@ -124,7 +124,7 @@ impl<'a> Raw<'a> {
 pub fn verdict<'r>(
     raw: &Raw<'r>,
     clients: &'r Directory,
-    rules: &'r Rules,
+    rules: &'r VerifyRules,
     now: i64,
 ) -> Result<Verified<'r>, Rejection> {
     verify(

@@ -28,8 +28,8 @@ fn origin(addressing: Addressing) -> Origin {
     }
 }
 
-fn open() -> Rules {
-    Rules {
+fn open() -> VerifyRules {
+    VerifyRules {
         signature_v2: true,
         ..rules()
     }
