@@ -5,7 +5,7 @@
 
 use ngx::ffi::ngx_time;
 use sigv4::{
-    AuthType, FormDecoder, FormStream, Headers, PendingForm, Refused, Rejection, Tail, Timestamp,
+    AuthType, FormDecoder, FormStream, Headers, PendingForm, Rejected, Rejection, Tail, Timestamp,
     Verified,
 };
 
@@ -32,8 +32,8 @@ pub(crate) fn verify<'r>(
     request: Request<'r>,
     context: &Context<'r>,
     view: &sigv4::Request<'_, 'r>,
-) -> Option<Result<Verified<'r>, Refused<'r>>> {
-    let refused = |rejection, access_key| Refused {
+) -> Option<Result<Verified<'r>, Rejected<'r>>> {
+    let refused = |rejection, access_key| Rejected {
         rejection,
         access_key,
         auth_type: Some(AuthType::PostPolicy),
@@ -149,7 +149,7 @@ fn verify_fields<'r>(
     view: &sigv4::Request<'_, 'r>,
     decoder: &FormDecoder,
     head: &'r [u8],
-) -> Result<PendingForm<'r>, Refused<'r>> {
+) -> Result<PendingForm<'r>, Rejected<'r>> {
     let conf = request.location_conf();
     let keys = &mut request.main_conf().keys.borrow_mut();
     let now = Timestamp(ngx_time());

@@ -64,7 +64,7 @@ pub use crate::{
     s3_request::S3Request,
     scope::Region,
     sign::{Addressing, Origin, SignedHead, sign, sign_own},
-    verify::{AuthType, Explanation, Refused, Verified, VerifyRules, explain, verify},
+    verify::{AuthType, Explanation, Rejected, Verified, VerifyRules, explain, verify},
     wire::{HeadRoom, WireHead},
 };
 

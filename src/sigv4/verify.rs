@@ -80,7 +80,7 @@ impl AuthType {
 
 /// A refused request: the reason, and who it claimed to be.
 #[derive(Debug)]
-pub struct Refused<'r> {
+pub struct Rejected<'r> {
     pub rejection: Rejection,
     /// The access key that the request named, unverified; empty where it named none. One from a
     /// query is percent-encoded, as it stands there.
@@ -366,12 +366,12 @@ pub fn verify<'r>(
     rules: &'r VerifyRules,
     keys: &mut KeyCache,
     now: Timestamp,
-) -> Result<Verified<'r>, Refused<'r>> {
+) -> Result<Verified<'r>, Rejected<'r>> {
     let mut claim = Claim {
         access_key: b"",
         auth_type: None,
     };
-    decide(request, clients, rules, keys, now, &mut claim).map_err(|rejection| Refused {
+    decide(request, clients, rules, keys, now, &mut claim).map_err(|rejection| Rejected {
         rejection,
         access_key: claim.access_key,
         auth_type: claim.auth_type,

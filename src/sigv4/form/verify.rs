@@ -16,7 +16,7 @@ use crate::{
     scope::{ClaimedScope, Region},
     uri::{self, Part},
     v2,
-    verify::{AuthType, Claim, Refused, Verified, VerifyRules, check_region, is_same},
+    verify::{AuthType, Claim, Rejected, Verified, VerifyRules, check_region, is_same},
 };
 
 /// A form whose fields are verified; how long its file is shows only at its end.
@@ -106,7 +106,7 @@ pub fn verify_form<'r>(
     rules: &'r VerifyRules,
     keys: &mut KeyCache,
     now: Timestamp,
-) -> Result<PendingForm<'r>, Refused<'r>> {
+) -> Result<PendingForm<'r>, Rejected<'r>> {
     let mut claim = Claim {
         access_key: b"",
         auth_type: Some(AuthType::PostPolicy),
@@ -120,7 +120,7 @@ pub fn verify_form<'r>(
     };
     input
         .decide(clients, keys, &mut claim)
-        .map_err(|rejection| Refused {
+        .map_err(|rejection| Rejected {
             rejection,
             access_key: claim.access_key,
             auth_type: claim.auth_type,
