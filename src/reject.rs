@@ -32,7 +32,7 @@ pub(crate) fn note(request: Request<'_>, context: &Context<'_>, rejection: &Reje
 /// Answers by `send`; `view` is what the client sent, where it could be read at all.
 pub(crate) fn answer<'r>(
     request: Request<'r>,
-    view: Option<&sigv4::Request<'_, '_>>,
+    view: Option<&sigv4::ClientRequest<'_, '_>>,
     rejection: &Rejection,
     send: impl FnOnce(Request<'r>, &Response<'_>) -> ngx_int_t,
 ) -> ngx_int_t {

@@ -116,7 +116,7 @@ pub(crate) fn claim<'r>(request: Request<'r>) -> Option<(Option<AuthType>, &'r [
 pub(crate) fn view<'h, 'r>(
     request: Request<'r>,
     headers: &'h mut Headers<'r>,
-) -> Result<sigv4::Request<'h, 'r>, Rejection> {
+) -> Result<sigv4::ClientRequest<'h, 'r>, Rejection> {
     request
         .headers(headers)
         .map_err(|_| Rejection::TooManyHeaders)?;
@@ -127,7 +127,7 @@ pub(crate) fn view<'h, 'r>(
         Some(value) => Some(request.evaluate(value).ok_or(Rejection::InternalError)?),
         None => None,
     };
-    Ok(sigv4::Request {
+    Ok(sigv4::ClientRequest {
         method,
         path,
         query,

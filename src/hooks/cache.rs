@@ -32,7 +32,7 @@ pub(crate) fn claimed_key(main: Request<'_>, form: AuthType) -> Option<Vec<u8>> 
 
 fn key_of(
     main: Request<'_>,
-    key: impl FnOnce(&sigv4::Request<'_, '_>, &[u8]) -> Option<Vec<u8>>,
+    key: impl FnOnce(&sigv4::ClientRequest<'_, '_>, &[u8]) -> Option<Vec<u8>>,
 ) -> Option<Vec<u8>> {
     // An origin may heed a body, which is in no key.
     if main.body_length() != Some(0) {

@@ -31,7 +31,7 @@ pub(crate) struct Posted<'r> {
 pub(crate) fn verify<'r>(
     request: Request<'r>,
     context: &Context<'r>,
-    view: &sigv4::Request<'_, 'r>,
+    view: &sigv4::ClientRequest<'_, 'r>,
 ) -> Option<Result<Verified<'r>, Rejected<'r>>> {
     let refused = |rejection, access_key| Rejected {
         rejection,
@@ -146,7 +146,7 @@ pub(crate) fn take<'r>(
 
 fn verify_fields<'r>(
     request: Request<'r>,
-    view: &sigv4::Request<'_, 'r>,
+    view: &sigv4::ClientRequest<'_, 'r>,
     decoder: &FormDecoder,
     head: &'r [u8],
 ) -> Result<PendingForm<'r>, Rejected<'r>> {

@@ -7,7 +7,7 @@ use crate::{
     operation::Operation,
     parameter::{Name, S3Parameter},
     query::{Parameters, Query},
-    request::{Header, Request, Target, steers_server},
+    request::{ClientRequest, Header, Target, steers_server},
     s3_request::{Parts, S3Request},
     sink::Sink,
     uri::{self, Part},
@@ -20,7 +20,11 @@ use crate::{
 ///
 /// The key is `signed` or `unsigned`, the origin, the path with the parameters that count, and the headers
 /// that do, separated by spaces. All of it is percent-encoded, so no request has the key of another one.
-pub fn cache_key(request: &Request<'_, '_>, auth_type: AuthType, origin: &[u8]) -> Option<Vec<u8>> {
+pub fn cache_key(
+    request: &ClientRequest<'_, '_>,
+    auth_type: AuthType,
+    origin: &[u8],
+) -> Option<Vec<u8>> {
     let asked = S3Request::of(request).ok()?;
     let Target { path, query } = request.target();
     let mut room = Parameters::new();

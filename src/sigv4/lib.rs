@@ -59,7 +59,7 @@ pub use crate::{
     keys::{Credential, KeyCache, MAX_ACCESS_KEY, SecretKey},
     operation::Operation,
     presign::{Presign, Unpresignable},
-    request::{Header, Headers, MAX_HEADERS, Request, Target},
+    request::{ClientRequest, Header, Headers, MAX_HEADERS, Target},
     resource::{Encoded, ResourcePath},
     s3_request::S3Request,
     scope::Region,

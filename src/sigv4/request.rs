@@ -17,7 +17,7 @@ pub type Headers<'a> = ArrayVec<Header<'a>, MAX_HEADERS>;
 
 /// The client's request, borrowed; what is made of it outlives the array of headers.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'h, 'a> {
+pub struct ClientRequest<'h, 'a> {
     pub method: &'a [u8],
     /// Raw bytes of the request target before `?`.
     pub path: &'a [u8],
@@ -39,7 +39,7 @@ pub struct Target<'a> {
     pub query: &'a [u8],
 }
 
-impl<'a> Request<'_, 'a> {
+impl<'a> ClientRequest<'_, 'a> {
     /// What goes to the origin, bar the signature.
     pub fn target(&self) -> Target<'a> {
         self.rewritten.unwrap_or(Target {

@@ -4,7 +4,7 @@ use crate::{
     operation::{Level, Method, Operation},
     parameter::{AmzHeader, Name, ParameterSet, S3Parameter, Value},
     query::{Parameters, Query},
-    request::{Field, Fields, Request, Target},
+    request::{ClientRequest, Field, Fields, Target},
     resource::{Encoded, ResourcePath, SourceObject},
     uri::{self, Part},
 };
@@ -35,7 +35,7 @@ impl<'a> S3Request<'a> {
     ///
     /// # Errors
     /// If it is no request of S3.
-    pub fn of(request: &Request<'_, 'a>) -> Result<S3Request<'a>, Rejection> {
+    pub fn of(request: &ClientRequest<'_, 'a>) -> Result<S3Request<'a>, Rejection> {
         let Target { path, query } = request.target();
         let mut room = Parameters::new();
         let query = Query::parse(query, &mut room)?;

@@ -19,7 +19,7 @@ use crate::{
     operation::Operation,
     payload::Payload,
     query::{Parameters, Query, Role},
-    request::{Field, Fields, Header, Request, Target, must_be_signed},
+    request::{ClientRequest, Field, Fields, Header, Target, must_be_signed},
     s3_request::{Parts, S3Request},
     scope::{ClaimedScope, Region, ScopeText},
     sink::{Hashing, Sink},
@@ -213,7 +213,7 @@ impl<'r> Verified<'r> {
 
     /// The key under which a cache may keep the answer for other clients, as [`cache_key`] says; `None` also
     /// where `request` has become another one since it was admitted.
-    pub fn cache_key(&self, request: &Request<'_, '_>, origin: &[u8]) -> Option<Vec<u8>> {
+    pub fn cache_key(&self, request: &ClientRequest<'_, '_>, origin: &[u8]) -> Option<Vec<u8>> {
         let is_admitted = request.method == self.method && request.target() == self.target;
         is_admitted
             .then(|| cache_key(request, self.auth_type, origin))
@@ -361,7 +361,7 @@ impl<'r> Verified<'r> {
 /// With the [`Rejection`] to answer; the origin must not hear of such a request. With
 /// [`Rejection::ProofInBody`] it is for [`verify_form`](crate::verify_form) to decide.
 pub fn verify<'r>(
-    request: &Request<'_, 'r>,
+    request: &ClientRequest<'_, 'r>,
     clients: &'r impl Clients,
     rules: &'r VerifyRules,
     keys: &mut KeyCache,
@@ -386,7 +386,7 @@ pub(crate) struct Claim<'r> {
 
 #[inline(always)]
 fn decide<'r>(
-    request: &Request<'_, 'r>,
+    request: &ClientRequest<'_, 'r>,
     clients: &'r impl Clients,
     rules: &'r VerifyRules,
     keys: &mut KeyCache,
@@ -461,7 +461,7 @@ struct Proof<'c, 'r> {
 
 /// A request with its well-known parts found.
 struct Input<'h, 'r> {
-    request: &'h Request<'h, 'r>,
+    request: &'h ClientRequest<'h, 'r>,
     fields: &'h Fields<'r>,
     query: Query<'h, 'r>,
     /// The path is in its canonical form as it is.
@@ -472,7 +472,7 @@ impl<'h, 'r> Input<'h, 'r> {
     // Else it would be copied to its caller.
     #[inline(always)]
     fn read(
-        request: &'h Request<'h, 'r>,
+        request: &'h ClientRequest<'h, 'r>,
         fields: &'h mut Fields<'r>,
         parameters: &'h mut Parameters,
     ) -> Result<Input<'h, 'r>, Rejection> {
@@ -967,7 +967,7 @@ pub struct Explanation {
 
 /// Computes again what a V4 request's signature was checked against, only where it is asked for;
 /// `None` for other forms and for requests that could not be read.
-pub fn explain(request: &Request<'_, '_>) -> Option<Explanation> {
+pub fn explain(request: &ClientRequest<'_, '_>) -> Option<Explanation> {
     let (mut fields, mut parameters) = (Fields::default(), Parameters::new());
     let input = Input::read(request, &mut fields, &mut parameters).ok()?;
     let mut buffers = Buffers::default();

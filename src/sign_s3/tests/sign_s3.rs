@@ -7,8 +7,8 @@ use std::{
 };
 
 use sigv4::{
-    AuthType, Client, Clients, Credential, Grant, Header, KeyCache, Rejection, Request, SecretKey,
-    Timestamp, VerifyRules, verify,
+    AuthType, Client, ClientRequest, Clients, Credential, Grant, Header, KeyCache, Rejection,
+    SecretKey, Timestamp, VerifyRules, verify,
 };
 
 const KEY: &str = "AKIDCLIENT";
@@ -58,7 +58,7 @@ fn send(
         name: name.as_bytes(),
         value: value.as_bytes(),
     }));
-    let request = Request {
+    let request = ClientRequest {
         method: method.as_bytes(),
         path: path.as_bytes(),
         query: query.as_bytes(),

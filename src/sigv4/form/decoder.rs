@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 use super::part::PartHead;
 use crate::{
     error::Rejection,
-    request::{Field, Fields, Request, is_token, steers_server},
+    request::{ClientRequest, Field, Fields, is_token, steers_server},
     resource::ResourcePath,
     uri::{self, Part},
 };
@@ -83,7 +83,7 @@ impl FormDecoder {
     ///
     /// # Errors
     /// If the head shows already that the form must not be let in: nothing in it is signed.
-    pub fn new(request: &Request<'_, '_>) -> Result<FormDecoder, Rejection> {
+    pub fn new(request: &ClientRequest<'_, '_>) -> Result<FormDecoder, Rejection> {
         let fields = Fields::scan(request.headers)?;
         let target = request.target();
         let path = ResourcePath::of(target.path)

@@ -10,7 +10,7 @@ use crate::{
     grant::{Claimant, Client, Clients, Grant},
     keys::{Found, KeyCache},
     query::Query,
-    request::{Request, Target},
+    request::{ClientRequest, Target},
     resource::{ResourcePath, leaves_root},
     s3_request::{Parts, S3Request},
     scope::{ClaimedScope, Region},
@@ -99,7 +99,7 @@ impl<'r> PendingForm<'r> {
 /// # Errors
 /// With the [`Rejection`] to answer; the origin must not hear of such a request.
 pub fn verify_form<'r>(
-    request: &Request<'_, 'r>,
+    request: &ClientRequest<'_, 'r>,
     form: &FormDecoder,
     head: &'r [u8],
     clients: &'r impl Clients,
@@ -128,7 +128,7 @@ pub fn verify_form<'r>(
 }
 
 struct Input<'a, 'h, 'r> {
-    request: &'a Request<'h, 'r>,
+    request: &'a ClientRequest<'h, 'r>,
     form: &'a FormDecoder,
     head: &'r [u8],
     rules: &'r VerifyRules,

@@ -66,7 +66,7 @@ fuzz_target!(|text: &[u8]| {
         let (path, query) = split_once(target, b"?").unwrap_or((target, b""));
         Target { path, query }
     });
-    let asked = Request {
+    let asked = ClientRequest {
         rewritten: target,
         ..came.request()
     };
@@ -149,7 +149,7 @@ fn sign_for(
     let host = parsed.header("host").unwrap_or_default();
     let bucket = host.strip_suffix(b".s3.origin.example:9000");
     let path = bucket.map(|bucket| [b"/", bucket, parsed.path].concat());
-    let asked = Request {
+    let asked = ClientRequest {
         rewritten: path.as_deref().map(|path| Target {
             path,
             query: parsed.query,

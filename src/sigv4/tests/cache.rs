@@ -15,7 +15,7 @@ use sigv4::*;
 fn key(text: &str, form: AuthType) -> Option<String> {
     let raw = Raw::new(text);
     let request = raw.request();
-    let rewritten = Request {
+    let rewritten = ClientRequest {
         path: b"/other",
         query: b"acl",
         rewritten: Some(request.target()),
@@ -169,9 +169,9 @@ fn a_request_that_changed_after_it_was_admitted() {
     let raw = Raw::new(&text);
     let verified = verdict(&raw, &clients, &rules, NOW).unwrap();
     let request = raw.request();
-    let key = |request: &Request<'_, '_>| verified.cache_key(request, b"o");
+    let key = |request: &ClientRequest<'_, '_>| verified.cache_key(request, b"o");
     assert_eq!(key(&request).unwrap(), b"signed o /b/k?versionId=1");
-    let target = |path: &'static [u8], query: &'static [u8]| Request {
+    let target = |path: &'static [u8], query: &'static [u8]| ClientRequest {
         rewritten: Some(Target { path, query }),
         ..request
     };
@@ -179,7 +179,7 @@ fn a_request_that_changed_after_it_was_admitted() {
     assert_eq!(key(&target(b"/c/k", b"versionId=1")), None);
     assert_eq!(key(&target(b"/b/k", b"versionId=2")), None);
     assert_eq!(
-        key(&Request {
+        key(&ClientRequest {
             method: b"HEAD",
             ..request
         }),
@@ -376,7 +376,7 @@ proptest! {
     fn any_bytes(path in vec(any::<u8>(), 0..30), query in "[a-zA-Z%&=+;?-]{0,20}", name in "[ -~]{0,12}", value in vec(any::<u8>(), 0..8), origin in vec(any::<u8>(), 0..8)) {
         let path = [b"/", path.as_slice()].concat();
         let headers = [Header { name: name.as_bytes(), value: &value }, Header { name: b"origin", value: &value }];
-        let request = Request { method: b"GET", path: &path, query: query.as_bytes(), host: None, rewritten: None, headers: &headers };
+        let request = ClientRequest { method: b"GET", path: &path, query: query.as_bytes(), host: None, rewritten: None, headers: &headers };
         if let Some(key) = cache_key(&request, AuthType::V4Query, &origin) {
             prop_assert!(key.iter().all(|byte| (b' '..=b'~').contains(byte)));
             prop_assert_eq!(key.iter().filter(|byte| **byte == b' ').count(), 3);

@@ -476,7 +476,7 @@ fn rewritten_requests() {
             path: path.as_bytes(),
             query: query.as_bytes(),
         });
-        let request = Request {
+        let request = ClientRequest {
             rewritten,
             ..raw.request()
         };

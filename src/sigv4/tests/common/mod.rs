@@ -108,8 +108,8 @@ impl<'a> Raw<'a> {
         }
     }
 
-    pub fn request(&self) -> Request<'_, 'a> {
-        Request {
+    pub fn request(&self) -> ClientRequest<'_, 'a> {
+        ClientRequest {
             method: self.method.as_bytes(),
             path: self.path.as_bytes(),
             query: self.query.as_bytes(),

@@ -243,7 +243,7 @@ pub fn stays_within_its_grant(bytes: &[u8]) -> (bool, bool) {
         }
     }
     let is_rewritten = way == 2 || way == 3;
-    let request = Request {
+    let request = ClientRequest {
         rewritten: is_rewritten.then_some(Target {
             path: head.path,
             query: head.query,
@@ -307,7 +307,7 @@ pub fn stays_within_its_grant(bytes: &[u8]) -> (bool, bool) {
         if is.method != out.method {
             continue;
         }
-        let again = Request {
+        let again = ClientRequest {
             rewritten: endpoint(addressing).map(|_| Target {
                 path: &path,
                 query: out.query,

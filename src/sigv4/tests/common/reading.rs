@@ -2,7 +2,7 @@
 //! table of operations. The core must have read the same.
 use std::collections::BTreeSet;
 
-use sigv4::{Header, Request};
+use sigv4::{ClientRequest, Header};
 
 use super::{
     operations::{Class, OPERATIONS, Sent},
@@ -44,8 +44,8 @@ impl<'a> Head<'a> {
         })
     }
 
-    pub fn request(&self) -> Request<'_, 'a> {
-        Request {
+    pub fn request(&self) -> ClientRequest<'_, 'a> {
+        ClientRequest {
             method: self.method,
             path: self.path,
             query: self.query,
