@@ -18,9 +18,18 @@ pub struct Region {
 }
 
 impl Region {
+    /// Ends a message about a text that is not a region.
+    pub const RULE: &str =
+        "write a name of at most 64 letters, digits, dashes, dots and underscores";
+
     /// `None` if it is no region name.
     pub fn parse(name: &[u8]) -> Option<Region> {
         Region::is_name(name).then(|| Region::of(name))
+    }
+
+    /// Parses the name that a configuration gives. `None` if it is no region name, or empty.
+    pub fn parse_name(name: &[u8]) -> Option<Region> {
+        Region::parse(name).filter(|_| !name.is_empty())
     }
 
     /// Of a valid name.
@@ -224,5 +233,29 @@ fn misses_end(credential: &[u8]) -> Malformed {
         Malformed::Terminator
     } else {
         Malformed::Service
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_regions() {
+        let longest = [b'x'; MAX_REGION];
+        for name in [&b"us-east-1"[..], b"eu_1.A", b"-", b".", &longest] {
+            assert_eq!(Region::parse_name(name), Region::parse(name));
+            assert_eq!(
+                Region::parse(name).map(|region| region.as_bytes().to_vec()),
+                Some(name.to_vec())
+            );
+        }
+        let long = [b'x'; MAX_REGION + 1];
+        for name in [&b"us/east"[..], b"us east", b"a\0", b"\xff", b"a,b", &long] {
+            assert_eq!(Region::parse(name), None);
+            assert_eq!(Region::parse_name(name), None);
+        }
+        assert!(Region::parse(b"").is_some() && Region::parse_name(b"").is_none());
+        assert!(Region::RULE.contains(&MAX_REGION.to_string()));
     }
 }
