@@ -3,14 +3,19 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    os::unix::ffi::{OsStrExt, OsStringExt},
+    mem,
+    os::unix::ffi::OsStrExt,
+    path::Path,
     process::ExitCode,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use lexopt::{Arg, Parser, ValueExt};
+use secrets::{Kind, Outside, Value};
 use sigv4::{Credential, Header, Presign, Region, SecretKey, Timestamp};
-use zeroize::Zeroizing;
+
+/// For a key that someone types, or that a pipe brings.
+const WAIT: Duration = Duration::from_secs(60);
 
 const HELP: &str = "\
 Prints a presigned S3 URL.
@@ -105,23 +110,19 @@ impl Command {
         let [endpoint, access_key, secret, bucket, key]: [OsString; 5] = operands
             .try_into()
             .map_err(|_| "expecting ENDPOINT KEY SECRET BUCKET OBJECT")?;
-        let access_key = value_of("the access key", access_key)?;
-        if !Credential::is_access_key(&access_key) {
-            return Err(
-                "the access key is not ASCII without spaces and commas, or too long".into(),
-            );
-        }
-        let secret = value_of("the secret key", secret)?;
+        let access_key = read_key("the access key", &access_key, Kind::AccessKey)?;
+        let mut secret = read_key("the secret key", &secret, Kind::SecretKey)?;
         Ok(Some(Command {
             version,
-            region: Region::parse(region.as_bytes()).ok_or("the region is not a region name")?,
+            region: Region::parse(region.as_bytes())
+                .ok_or_else(|| format!("--region is not a region: {}", Region::RULE))?,
             method,
             expires,
             headers,
             endpoint: endpoint
                 .into_string()
                 .map_err(|_| "the endpoint is not text")?,
-            credential: Credential::new(&access_key, SecretKey::new(secret.to_vec())),
+            credential: Credential::new(&access_key, SecretKey::new(mem::take(&mut *secret))),
             bucket,
             key,
         }))
@@ -162,34 +163,19 @@ fn now() -> Result<Timestamp, String> {
         .ok_or_else(|| "the clock is before 1970".into())
 }
 
-/// A literal, `env:NAME` or `file:PATH`.
-fn value_of(what: &str, argument: OsString) -> Result<Zeroizing<Vec<u8>>, String> {
-    let text = argument.as_bytes();
-    let value = if let Some(name) = text.strip_prefix(b"env:") {
-        let name = OsStr::from_bytes(name);
-        std::env::var_os(name)
-            .map(OsString::into_vec)
-            .ok_or_else(|| format!("{what}: the environment has no {}", name.display()))?
-    } else if let Some(path) = text.strip_prefix(b"file:") {
-        let path = OsStr::from_bytes(path);
-        let text = std::fs::read(path)
-            .map(Zeroizing::new)
-            .map_err(|error| format!("{what}: {}: {error}", path.display()))?;
-        let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
-        line.strip_suffix(b"\r").unwrap_or(line).to_vec()
-    } else {
-        argument.into_vec()
+/// Reads a literal, `env:NAME` or `file:PATH`.
+fn read_key(named: &str, argument: &OsStr, kind: Kind) -> Result<Value, String> {
+    let outside = Outside {
+        variable: &|name| std::env::var_os(name),
+        folder: Path::new(""),
+        wait: WAIT,
+        process: "sign_s3",
     };
-    let value = Zeroizing::new(value);
-    if value.is_empty() {
-        return Err(format!("{what} is empty"));
+    let secret = secrets::read(named, argument.as_bytes(), kind, &outside)?;
+    if let Some(doubt) = secret.doubt() {
+        eprintln!("sign_s3: {doubt}");
     }
-    if value.iter().any(u8::is_ascii_control) {
-        return Err(format!(
-            "{what} has a line break or another control character"
-        ));
-    }
-    Ok(value)
+    Ok(secret.into_value())
 }
 
 /// Scheme with its slashes, and the host as HTTP clients send it: without the scheme's own port.

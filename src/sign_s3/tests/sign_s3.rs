@@ -247,11 +247,17 @@ fn usage_errors_say_what_is_wrong() {
         ),
         (
             ["http://h", "AKID,x", SECRET, "bucket", "key"],
-            "the access key is not",
+            "the access key has a character that no access key has",
         ),
         (
             ["http://h", KEY, "secret\n", "bucket", "key"],
-            "the secret key has a line break",
+            "the secret key: the value has a line break",
+        ),
+        (["http://h", KEY, "$SECRET", "bucket", "key"], "env:NAME"),
+        (["http://h", KEY, "file:", "bucket", "key"], "cannot read"),
+        (
+            ["http://h", KEY, "file:/dev/zero", "bucket", "key"],
+            "65536",
         ),
         (["http://h", KEY, SECRET, "a/b", "key"], "bucket"),
     ] {
@@ -260,6 +266,33 @@ fn usage_errors_say_what_is_wrong() {
         assert_eq!(output.status.code(), Some(2), "{operands:?}");
         assert!(stderr.contains(says), "{operands:?}: {stderr}");
     }
+}
+
+#[test]
+fn keys_of_files_and_pipes() {
+    let endpoint = "http://localhost:8080";
+    let by_pipe = Command::new("sh")
+        .args([
+            "-c",
+            r#"printf '%s\r\nmore' "$1" | "$0" "$2" "$3" file:/dev/stdin b k"#,
+        ])
+        .args([env!("CARGO_BIN_EXE_sign_s3"), SECRET, endpoint, KEY])
+        .output()
+        .unwrap();
+    assert!(by_pipe.status.success(), "{by_pipe:?}");
+    let url = String::from_utf8(by_pipe.stdout).unwrap();
+    assert_eq!(
+        send(url.trim_end(), "GET", "localhost:8080", &[], 0),
+        Ok(Form::V4Query)
+    );
+
+    let doubtful = run(&[endpoint, KEY, " secret", "b", "k"]);
+    assert!(doubtful.status.success());
+    assert_eq!(
+        String::from_utf8(doubtful.stderr).unwrap(),
+        "sign_s3: the secret key: the value begins or ends with a space: remove it, unless it belongs \
+         to the key\n"
+    );
 }
 
 #[test]
