@@ -5,9 +5,9 @@
 //! callbacks.
 
 mod checks;
+mod commands;
 mod conf;
 mod context;
-mod directives;
 mod ffi;
 mod hooks;
 mod log;
@@ -46,7 +46,7 @@ ngx::ngx_modules!(ngx_http_s3_resign_module);
 #[allow(non_upper_case_globals)]
 pub static mut ngx_http_s3_resign_module: ngx_module_t = ngx_module_t {
     ctx: (&raw const CONTEXT).cast_mut().cast(),
-    commands: (&raw mut directives::COMMANDS).cast(),
+    commands: (&raw mut commands::COMMANDS).cast(),
     type_: NGX_HTTP_MODULE as usize,
     init_module: Some(init_module),
     init_process: Some(init_process),

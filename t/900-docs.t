@@ -220,7 +220,7 @@ sub signed {
 my ($on_image) = $readme =~ /^## The image$(.*?)^## /ms;
 my %of_image = map { $_ => 1 } grep { !/^(?:SERVER|S3_RESIGN_|NAME_)/ } $on_image =~ /`((?:[A-Z0-9]+_)+[A-Z0-9]+|PORT)\b/g;
 same('variables of the image', [keys %of_image], [grep { !/^SERVER/ } slurp('docker/.env.example') =~ /^#?(\w+)=/mg]);
-same('directives', [$readme =~ /^### (s3_\w+)$/mg], [slurp('src/directives.rs') =~ /c"(s3_\w+)"/g]);
+same('directives', [$readme =~ /^### (s3_\w+)$/mg], [slurp('src/commands.rs') =~ /c"(s3_\w+)"/g]);
 same('variables', [$readme =~ /^\| `\$(s3_\w+)` /mg], [slurp('src/variables.rs') =~ /c"(s3_\w+)"/g]);
 for my $directive ($readme =~ /^### (s3_\w+)$/mg) {
     my ($text) = $readme =~ /^### $directive\n(.*?)^##/ms;

@@ -1,6 +1,8 @@
 //! The directives: the table, and how each line is read. Defaults are in `conf`.
 
+#[path = "directives/host.rs"]
 mod host;
+#[path = "directives/value.rs"]
 mod value;
 
 use std::ffi::{CStr, c_char, c_void};
