@@ -71,7 +71,8 @@ impl Checks {
             .iter()
             .map(|checked| checked.upstream.name().into());
         let states = [0, 1, 2].map(|number| State::from_number(number).name());
-        let zone = Zone::declare(cf, c"s3_resign_health", keys, states)?;
+        let zone = Zone::declare(c"s3_resign_health", cf.heir(), keys, states)?;
+        cf.note_start(&zone);
         Ok(Checks {
             zone: Some(zone),
             upstreams,

@@ -8,6 +8,7 @@ pub(crate) mod answer_body;
 pub(crate) mod body;
 pub(crate) mod cache;
 pub(crate) mod conf;
+pub(crate) mod inheritance;
 pub(crate) mod memory;
 pub(crate) mod output;
 pub(crate) mod persistence;

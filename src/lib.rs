@@ -164,7 +164,7 @@ unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     guarded(ERROR, || {
         // SAFETY: nginx's new cycle.
         let main = unsafe {
-            ffi::memory::close_unused(cycle);
+            ffi::memory::close_unused(ffi::inheritance::heir(cycle));
             ffi::conf::main_conf(cycle)
         };
         let Some(main) = main else { return OK };

@@ -42,12 +42,15 @@ pub(crate) fn declare(cf: Conf) -> Result<(), String> {
         .iter()
         .map(|name| [&*name.upstream, b"\0", &name.server].concat().into());
     let totals = iter::once(Box::default());
+    let heir = cf.heir();
     let status = Status {
-        totals: Zone::declare(cf, c"s3_resign_totals", totals, counters::meaning())?,
-        origins: Zone::declare(cf, c"s3_resign_origins", keys, counters::meaning())?,
+        totals: Zone::declare(c"s3_resign_totals", heir, totals, counters::meaning())?,
+        origins: Zone::declare(c"s3_resign_origins", heir, keys, counters::meaning())?,
         names,
         keys: Cell::default(),
     };
+    cf.note_start(&status.totals);
+    cf.note_start(&status.origins);
     main.status
         .set(status)
         .map_err(|_| "the configuration is whole already".into())

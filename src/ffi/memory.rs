@@ -11,9 +11,6 @@ use std::os::fd::{AsRawFd, FromRawFd};
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use ngx::ffi::{ngx_cycle_t, ngx_inherited, ngx_test_config};
-
-use super::conf::Conf;
 use super::zone::Shared;
 
 /// A file of memory.
@@ -36,22 +33,29 @@ static FILES: Mutex<Files> = Mutex::new(Files {
     inherited: None,
 });
 
+/// Lets a process take what an old binary has left to it. What the first call says holds for all.
+#[derive(Clone, Copy)]
+pub(crate) struct Heir(());
+
+impl Heir {
+    /// # Safety
+    /// What the process was started with is nobody else's, and it has made no file of memory itself
+    /// until it says that it is an heir, or is none, for the first time.
+    pub(crate) unsafe fn new() -> Heir {
+        Heir(())
+    }
+}
+
 impl Files {
     fn lock() -> MutexGuard<'static, Files> {
         FILES.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// # Safety
-    /// `cycle` is about to be loaded, or has just been.
-    unsafe fn inherited(&mut self, cycle: *mut ngx_cycle_t) -> &mut Vec<File> {
-        // SAFETY: by this function's contract the last cycle is there, if only nginx's first one,
-        // which has no configuration; this process has no file of its own while that is so.
-        self.inherited.get_or_insert_with(|| unsafe {
-            let is_first = (*(*cycle).old_cycle).conf_ctx.is_null();
-            if is_first && ngx_inherited != 0 && ngx_test_config == 0 {
-                return File::inherited();
-            }
-            Vec::new()
+    fn inherited(&mut self, heir: Option<Heir>) -> &mut Vec<File> {
+        self.inherited.get_or_insert_with(|| match heir {
+            // SAFETY: by the contract of `Heir::new`.
+            Some(_) => unsafe { File::inherited() },
+            None => Vec::new(),
         })
     }
 }
@@ -60,8 +64,8 @@ impl File {
     /// The one of that name, which begins with "s3_resign_": that of the last configuration, or the old
     /// binary's if it `fits`, or a new one. At configuration time.
     pub(super) fn open(
-        cf: Conf,
         name: &CStr,
+        heir: Option<Heir>,
         fits: impl Fn(&File) -> bool,
     ) -> io::Result<Arc<File>> {
         let text = name.to_string_lossy();
@@ -71,8 +75,7 @@ impl File {
         if let Some(file) = in_use.find(|file| file.name == text) {
             return Ok(file);
         }
-        // SAFETY: configuration time.
-        let inherited = unsafe { files.inherited((*cf.as_ptr()).cycle) };
+        let inherited = files.inherited(heir);
         let found = inherited.iter().position(|file| file.name == text);
         let found = found.map(|index| inherited.swap_remove(index));
         let file = match found.filter(fits) {
@@ -162,12 +165,8 @@ impl File {
 }
 
 /// A configuration is in use: closes what the old binary has left and it does not have.
-///
-/// # Safety
-/// `cycle` has just been loaded.
-pub(crate) unsafe fn close_unused(cycle: *mut ngx_cycle_t) {
-    // SAFETY: by this function's contract.
-    unsafe { Files::lock().inherited(cycle).clear() }
+pub(crate) fn close_unused(heir: Option<Heir>) {
+    Files::lock().inherited(heir).clear();
 }
 
 /// Keeps the memory from all programs that this process starts.

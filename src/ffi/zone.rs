@@ -4,7 +4,7 @@
 //! workers go on changing it, so that nothing is lost. A compromised worker, or another version of this
 //! module, may have left anything there: what is read is never trusted for more than its value.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::ffi::CStr;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,9 +14,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, Ordering::Rela
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::conf::Conf;
-use super::memory::{File, Mapping};
-use crate::log::log_notice;
+use super::memory::{File, Heir, Mapping};
 
 /// What may lie in shared memory.
 ///
@@ -149,6 +147,7 @@ pub(crate) struct Zone<T: Shared> {
     memory: Memory<T>,
     /// Which entry is that of each key, once the configuration is in use.
     places: OnceCell<Box<[usize]>>,
+    begins_again: Option<&'static CStr>,
 }
 
 type Memory<T> = Mapping<Header, Entry<T>>;
@@ -201,28 +200,30 @@ impl<T: Shared> Zone<T> {
     /// Declares a zone, at configuration time. `name` is for one type of record alone, and begins with
     /// "s3_resign_"; `meaning` is what the type does not say: what numbers in it stand for.
     pub(crate) fn declare(
-        cf: Conf,
         name: &'static CStr,
+        heir: Option<Heir>,
         keys: impl Iterator<Item = Box<[u8]>>,
         meaning: impl Hash,
     ) -> Result<Zone<T>, String> {
         let keys = keys.map(|key| hash(&key).max(1)).collect();
-        Zone::open(cf, name, keys, layout::<T>(meaning))
+        Zone::open(name, heir, keys, layout::<T>(meaning))
             .map_err(|why| format!("the shared memory \"{}\": {why}", name.to_string_lossy()))
     }
 
-    fn open(cf: Conf, name: &'static CStr, keys: Vec<u64>, layout: u64) -> io::Result<Zone<T>> {
-        let file = File::open(cf, name, |file| {
+    fn open(
+        name: &'static CStr,
+        heir: Option<Heir>,
+        keys: Vec<u64>,
+        layout: u64,
+    ) -> io::Result<Zone<T>> {
+        let begins_again = Cell::new(None);
+        let file = File::open(name, heir, |file| {
             let fits = Memory::<T>::of(file).is_ok_and(|memory| {
                 let header = memory.head();
                 header.magic.load(Relaxed) == MAGIC && header.layout.load(Relaxed) == layout
             });
             if !fits {
-                let name = name.to_string_lossy();
-                log_notice!(
-                    cf.log(),
-                    "\"{name}\" begins anew: another version of this module has left it"
-                );
+                begins_again.set(Some(name));
             }
             fits
         })?;
@@ -237,7 +238,13 @@ impl<T: Shared> Zone<T> {
             _file: file,
             memory,
             places: OnceCell::new(),
+            begins_again: begins_again.get(),
         })
+    }
+
+    /// The zone's name, where another version of the module has left a memory that is not used.
+    pub(crate) fn begins_again(&self) -> Option<&'static CStr> {
+        self.begins_again
     }
 
     /// The record of the key at `index` of those declared; None before the configuration is in use.

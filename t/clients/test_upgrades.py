@@ -272,7 +272,7 @@ class Heir(Nginx):
         return [sys.executable, "-c", LAUNCHER, ",".join([self.how, *map(str, self.files), binary]), *arguments]
 
     def notices(self):
-        return [name for name in sorted(NAMES) if f'"{name}" begins anew: another version' in self.log.read_text()]
+        return [name for name in sorted(NAMES) if f'"{name}" begins again: another version' in self.log.read_text()]
 
 
 @pytest.fixture(scope="module")
