@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use health::{Answer, State, first_check, next_check};
+use shm::{Shared, Zone};
 use sigv4::Timestamp;
 
 use crate::conf::{HealthCheck, MainConf, NamedOrigin, UpstreamConf};
@@ -21,7 +22,6 @@ use crate::ffi::conf::Conf;
 use crate::ffi::probe::{Call, Outcome};
 use crate::ffi::upstream::{Peer, Upstream};
 use crate::ffi::worker::{Now, Worker, random};
-use crate::ffi::zone::{Shared, Zone};
 use crate::log::{log_error, log_notice, log_warn};
 pub(crate) use record::OriginHealth;
 use record::{Record, Slot, key};

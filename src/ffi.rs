@@ -9,7 +9,6 @@ pub(crate) mod body;
 pub(crate) mod cache;
 pub(crate) mod conf;
 pub(crate) mod inheritance;
-pub(crate) mod memory;
 pub(crate) mod output;
 pub(crate) mod persistence;
 pub(crate) mod probe;
@@ -19,7 +18,6 @@ pub(crate) mod shim;
 pub(crate) mod upstream;
 pub(crate) mod worker;
 pub(crate) mod workspace;
-pub(crate) mod zone;
 
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -164,7 +164,7 @@ unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     guarded(ERROR, || {
         // SAFETY: nginx's new cycle.
         let main = unsafe {
-            ffi::memory::close_unused(ffi::inheritance::heir(cycle));
+            shm::close_unused(ffi::inheritance::heir(cycle));
             ffi::conf::main_conf(cycle)
         };
         let Some(main) = main else { return OK };
@@ -179,7 +179,7 @@ unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
 /// A worker starts, or another process of nginx's.
 unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     guarded(ERROR, || {
-        ffi::memory::close_on_exec();
+        shm::close_on_exec();
         // SAFETY: the cycle of a process that starts.
         let started = unsafe { ffi::worker::start(cycle) };
         if started.is_some() { OK } else { ERROR }

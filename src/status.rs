@@ -11,12 +11,12 @@ use std::cell::Cell;
 use std::iter;
 
 use ngx::ffi::ngx_int_t;
+use shm::Zone;
 
 use crate::checks::UpstreamHealth;
 use crate::conf::OriginName;
 use crate::ffi::conf::Conf;
 use crate::ffi::request::{Request, Response};
-use crate::ffi::zone::Zone;
 use crate::ffi::{BAD_REQUEST, INTERNAL_SERVER_ERROR, nginx_version, now};
 use counters::{Origin, Totals, Try, lane};
 use snapshot::Snapshot;

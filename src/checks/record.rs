@@ -5,10 +5,10 @@ use std::hash::{DefaultHasher, Hasher};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use health::{Health, State};
+use shm::{Shared, Text, shared_record};
 
 use super::MAX_PEERS;
 use crate::ffi::worker::Now;
-use crate::ffi::zone::{Shared, Text, shared_record};
 
 /// The changes of state that are kept for each address.
 const HISTORY: usize = 8;

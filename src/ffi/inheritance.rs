@@ -2,9 +2,9 @@
 
 use ngx::ffi::{ngx_cycle_t, ngx_inherited, ngx_test_config};
 
+use shm::{Heir, Shared, Zone};
+
 use super::conf::Conf;
-use super::memory::Heir;
-use super::zone::{Shared, Zone};
 use crate::log::log_notice;
 
 impl Conf {

@@ -6,9 +6,8 @@
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use shm::{Text, shared_record};
 use sigv4::{AuthType, Rejection};
-
-use crate::ffi::zone::{Text, shared_record};
 
 const LANES: usize = 8;
 

@@ -11,11 +11,11 @@ use std::os::fd::{AsRawFd, FromRawFd};
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::zone::Shared;
+use crate::zone::Shared;
 
 /// A file of memory.
 #[derive(Debug)]
-pub(super) struct File {
+pub(crate) struct File {
     name: String,
     file: fs::File,
 }
@@ -34,14 +34,14 @@ static FILES: Mutex<Files> = Mutex::new(Files {
 });
 
 /// Lets a process take what an old binary has left to it. What the first call says holds for all.
-#[derive(Clone, Copy)]
-pub(crate) struct Heir(());
+#[derive(Debug, Clone, Copy)]
+pub struct Heir(());
 
 impl Heir {
     /// # Safety
     /// What the process was started with is nobody else's, and it has made no file of memory itself
     /// until it says that it is an heir, or is none, for the first time.
-    pub(crate) unsafe fn new() -> Heir {
+    pub unsafe fn new() -> Heir {
         Heir(())
     }
 }
@@ -63,7 +63,7 @@ impl Files {
 impl File {
     /// The one of that name, which begins with "s3_resign_": that of the last configuration, or the old
     /// binary's if it `fits`, or a new one. At configuration time.
-    pub(super) fn open(
+    pub(crate) fn open(
         name: &CStr,
         heir: Option<Heir>,
         fits: impl Fn(&File) -> bool,
@@ -155,7 +155,7 @@ impl File {
     }
 
     /// Lets it have at least that size. Only what is written to takes memory.
-    pub(super) fn grow(&self, size: usize) -> io::Result<()> {
+    pub(crate) fn grow(&self, size: usize) -> io::Result<()> {
         let size = size as u64;
         if self.file.metadata()?.len() < size {
             self.file.set_len(size)?;
@@ -165,12 +165,12 @@ impl File {
 }
 
 /// A configuration is in use: closes what the old binary has left and it does not have.
-pub(crate) fn close_unused(heir: Option<Heir>) {
+pub fn close_unused(heir: Option<Heir>) {
     Files::lock().inherited(heir).clear();
 }
 
 /// Keeps the memory from all programs that this process starts.
-pub(crate) fn close_on_exec() {
+pub fn close_on_exec() {
     for file in Files::lock().in_use.iter().filter_map(Weak::upgrade) {
         // SAFETY: an open file.
         unsafe { libc::fcntl(file.file.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) };
@@ -186,7 +186,7 @@ fn checked(result: c_int) -> io::Result<c_int> {
 
 /// A file as it was when it was mapped: a head, and after it as many entries as it has room for.
 #[derive(Debug)]
-pub(super) struct Mapping<H, E> {
+pub(crate) struct Mapping<H, E> {
     start: NonNull<u8>,
     size: usize,
     entries: usize,
@@ -197,11 +197,11 @@ impl<H: Shared, E: Shared> Mapping<H, E> {
     const HEAD_SIZE: usize = size_of::<H>().next_multiple_of(align_of::<E>());
 
     /// How large a file with so many entries is.
-    pub(super) fn size_for(entries: usize) -> usize {
+    pub(crate) fn size_for(entries: usize) -> usize {
         Mapping::<H, E>::HEAD_SIZE + size_of::<E>() * entries
     }
 
-    pub(super) fn of(file: &File) -> io::Result<Mapping<H, E>> {
+    pub(crate) fn of(file: &File) -> io::Result<Mapping<H, E>> {
         let size = file.file.metadata()?.len();
         let size = usize::try_from(size).map_err(Error::other)?;
         let room = size.checked_sub(Mapping::<H, E>::HEAD_SIZE);
@@ -225,13 +225,13 @@ impl<H: Shared, E: Shared> Mapping<H, E> {
         })
     }
 
-    pub(super) fn head(&self) -> &H {
+    pub(crate) fn head(&self) -> &H {
         // SAFETY: mapped as long as this lives, with room for it, at the start of a page; any bytes
         // are a value of it, and it changes as atomics do.
         unsafe { self.start.cast().as_ref() }
     }
 
-    pub(super) fn entries(&self) -> &[E] {
+    pub(crate) fn entries(&self) -> &[E] {
         // SAFETY: as of the head, behind which there is room for so many.
         unsafe {
             let first = self.start.add(Mapping::<H, E>::HEAD_SIZE).cast();

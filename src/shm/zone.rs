@@ -14,14 +14,14 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, Ordering::Rela
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::memory::{File, Heir, Mapping};
+use crate::file::{File, Heir, Mapping};
 
 /// What may lie in shared memory.
 ///
 /// # Safety
 /// Any bytes are a value of it, it holds no pointer, and it changes through shared references only: it
 /// is made of atomics.
-pub(crate) unsafe trait Shared: Sync + 'static {
+pub unsafe trait Shared: Sync + 'static {
     /// Makes it what it was at first.
     fn clear(&self);
 
@@ -59,6 +59,7 @@ unsafe impl<T: Shared, const N: usize> Shared for [T; N] {
 }
 
 /// Defines a record of shared fields.
+#[macro_export]
 macro_rules! shared_record {
     (
         $(#[$about:meta])*
@@ -67,41 +68,40 @@ macro_rules! shared_record {
         }
     ) => {
         $(#[$about])*
+        #[derive(Debug)]
         #[repr(C)]
         $visible struct $name {
             $($(#[$field_about])* $field_visible $field: $type,)*
         }
 
         // SAFETY: as its fields, each of which is `Shared`, or `clear` would not compile.
-        unsafe impl $crate::ffi::zone::Shared for $name {
+        unsafe impl $crate::Shared for $name {
             fn clear(&self) {
-                $($crate::ffi::zone::Shared::clear(&self.$field);)*
+                $($crate::Shared::clear(&self.$field);)*
             }
 
             fn describe(layout: &mut impl ::std::hash::Hasher) {
                 $(
                     ::std::hash::Hash::hash(stringify!($field), layout);
-                    <$type as $crate::ffi::zone::Shared>::describe(layout);
+                    <$type as $crate::Shared>::describe(layout);
                 )*
             }
         }
     };
 }
-pub(crate) use shared_record;
-
 shared_record! {
     /// A short text, cut where it is longer. Two that write at once need a lock between them, and who
     /// reads meanwhile may see a mixture of both.
-    pub(crate) struct Text {
+    pub struct Text {
         length: AtomicU8,
         bytes: [AtomicU8; Text::MAX],
     }
 }
 
 impl Text {
-    pub(crate) const MAX: usize = 95;
+    pub const MAX: usize = 95;
 
-    pub(crate) fn set(&self, text: &[u8]) {
+    pub fn set(&self, text: &[u8]) {
         let text = Text::cut(text);
         for (to, from) in self.bytes.iter().zip(text) {
             to.store(*from, Relaxed);
@@ -109,7 +109,7 @@ impl Text {
         self.length.store(text.len() as u8, Relaxed);
     }
 
-    pub(crate) fn read(&self) -> Vec<u8> {
+    pub fn read(&self) -> Vec<u8> {
         let length = usize::from(self.length.load(Relaxed));
         self.bytes
             .iter()
@@ -119,12 +119,12 @@ impl Text {
     }
 
     /// With escapes for what is not printable ASCII.
-    pub(crate) fn readable(&self) -> String {
+    pub fn readable(&self) -> String {
         self.read().escape_ascii().to_string()
     }
 
     /// Whether it is that text, or would be after `set`.
-    pub(crate) fn is(&self, text: &[u8]) -> bool {
+    pub fn is(&self, text: &[u8]) -> bool {
         let text = Text::cut(text);
         usize::from(self.length.load(Relaxed)) == text.len()
             && self
@@ -140,7 +140,8 @@ impl Text {
 }
 
 /// A zone with one record for each of its keys.
-pub(crate) struct Zone<T: Shared> {
+#[derive(Debug)]
+pub struct Zone<T: Shared> {
     keys: Vec<u64>,
     /// Open for the next configuration, and the next binary.
     _file: Arc<File>,
@@ -168,6 +169,7 @@ shared_record! {
 const MAGIC: u64 = u64::from_be_bytes(*b"s3resign");
 
 /// A record in a zone's memory. The first that is nobody's ends the list.
+#[derive(Debug)]
 #[repr(C, align(64))]
 struct Entry<T> {
     /// 0 is nobody's.
@@ -199,7 +201,7 @@ const SPARE: usize = 4;
 impl<T: Shared> Zone<T> {
     /// Declares a zone, at configuration time. `name` is for one type of record alone, and begins with
     /// "s3_resign_"; `meaning` is what the type does not say: what numbers in it stand for.
-    pub(crate) fn declare(
+    pub fn declare(
         name: &'static CStr,
         heir: Option<Heir>,
         keys: impl Iterator<Item = Box<[u8]>>,
@@ -243,23 +245,23 @@ impl<T: Shared> Zone<T> {
     }
 
     /// The zone's name, where another version of the module has left a memory that is not used.
-    pub(crate) fn begins_again(&self) -> Option<&'static CStr> {
+    pub fn begins_again(&self) -> Option<&'static CStr> {
         self.begins_again
     }
 
     /// The record of the key at `index` of those declared; None before the configuration is in use.
-    pub(crate) fn record(&self, index: usize) -> Option<&T> {
+    pub fn record(&self, index: usize) -> Option<&T> {
         let place = *self.places.get()?.get(index)?;
         Some(&self.memory.entries().get(place)?.record)
     }
 
     /// All records, in the order of their keys.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
         (0..self.keys.len()).filter_map(|index| self.record(index))
     }
 
     /// Runs `body` while no other process runs one; or no other than one that was stopped in it.
-    pub(crate) fn locked<R>(&self, body: impl FnOnce() -> R) -> R {
+    pub fn locked<R>(&self, body: impl FnOnce() -> R) -> R {
         struct Unlock<'a>(&'a AtomicU32);
         impl Drop for Unlock<'_> {
             fn drop(&mut self) {
@@ -284,7 +286,7 @@ impl<T: Shared> Zone<T> {
 
     /// In nginx's master: this configuration is in use from now on. `returned` is shown the records of
     /// keys that were there before, but not in the last configuration.
-    pub(crate) fn adopt(&self, returned: impl Fn(&T)) {
+    pub fn adopt(&self, returned: impl Fn(&T)) {
         self.locked(|| {
             let header = self.memory.head();
             let (present, former) = (header.present.load(Relaxed), header.former.load(Relaxed));
