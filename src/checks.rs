@@ -67,11 +67,9 @@ impl Checks {
         if upstreams.is_empty() {
             return Ok(Checks::default());
         }
-        let keys = upstreams
-            .iter()
-            .map(|checked| checked.upstream.name().into());
+        let keys = upstreams.iter().map(|checked| checked.upstream.name());
         let states = [0, 1, 2].map(|number| State::from_number(number).name());
-        let zone = Zone::declare(c"s3_resign_health", cf.heir(), keys, states)?;
+        let zone = Zone::open("health", keys, states, cf.heir()).map_err(|why| why.to_string())?;
         cf.note_start(&zone);
         Ok(Checks {
             zone: Some(zone),

@@ -11,7 +11,7 @@ use std::cell::Cell;
 use std::iter;
 
 use ngx::ffi::ngx_int_t;
-use shm::Zone;
+use shm::{OpenError, Zone};
 
 use crate::checks::UpstreamHealth;
 use crate::conf::OriginName;
@@ -40,12 +40,13 @@ pub(crate) fn declare(cf: Conf) -> Result<(), String> {
     let names = main.origins.names();
     let keys = names
         .iter()
-        .map(|name| [&*name.upstream, b"\0", &name.server].concat().into());
-    let totals = iter::once(Box::default());
+        .map(|name| [&*name.upstream, b"\0", &name.server].concat());
+    let totals = iter::once("");
     let heir = cf.heir();
+    let failed = |why: OpenError| why.to_string();
     let status = Status {
-        totals: Zone::declare(c"s3_resign_totals", heir, totals, counters::meaning())?,
-        origins: Zone::declare(c"s3_resign_origins", heir, keys, counters::meaning())?,
+        totals: Zone::open("totals", totals, counters::meaning(), heir).map_err(failed)?,
+        origins: Zone::open("origins", keys, counters::meaning(), heir).map_err(failed)?,
         names,
         keys: Cell::default(),
     };

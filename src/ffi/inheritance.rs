@@ -18,11 +18,11 @@ impl Conf {
 
     /// Tells the log where an old binary's memory is not used.
     pub(crate) fn note_start<T: Shared>(self, zone: &Zone<T>) {
-        if let Some(name) = zone.begins_again() {
+        if zone.begins_again() {
             log_notice!(
                 self.log(),
                 "\"{}\" begins again: another version of this module has left it",
-                name.to_string_lossy()
+                zone.name()
             );
         }
     }
@@ -39,6 +39,6 @@ pub(crate) unsafe fn heir(cycle: *mut ngx_cycle_t) -> Option<Heir> {
     // SAFETY: nginx's own variables, of this process.
     let may_inherit = unsafe { ngx_inherited != 0 && ngx_test_config == 0 };
     // SAFETY: nginx takes only the listening sockets of what it was started with, and the module
-    // makes no file before the first configuration that asks here.
+    // opens no zone before it asks here.
     (is_first && may_inherit).then(|| unsafe { Heir::new() })
 }

@@ -1,31 +1,31 @@
-//! Memory that processes share: files without a path, which whoever has them open can map.
+//! Files of memory: they have no path, and whoever has one open can map it.
 //!
-//! A new binary of nginx's inherits them open from the old one, as it does the listening sockets, and
-//! knows them by what the kernel calls them. Both have the same memory then.
+//! A new binary inherits them open from the old one, as nginx's does the listening sockets, and knows
+//! them by what the kernel calls them. Both have the same memory then.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CString, c_int};
 use std::fs;
 use std::io::{self, Error};
-use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, FromRawFd};
-use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::zone::Shared;
+/// What the names of all files begin with.
+const PREFIX: &str = "s3_resign_";
 
 /// A file of memory.
 #[derive(Debug)]
 pub(crate) struct File {
     name: String,
+    /// What lies in it. Known here, since who can write to the memory may have changed it there.
+    layout: u64,
     file: fs::File,
 }
 
-/// Those that this process has.
+/// The files that this process has.
 struct Files {
-    /// For the configurations.
     in_use: Vec<Weak<File>>,
-    /// What the old binary has left and nobody has asked for; None until it is looked for.
-    inherited: Option<Vec<File>>,
+    /// What the old binary has left and nobody has asked for; `None` until it is looked for.
+    inherited: Option<Vec<InheritedFile>>,
 }
 
 static FILES: Mutex<Files> = Mutex::new(Files {
@@ -33,14 +33,20 @@ static FILES: Mutex<Files> = Mutex::new(Files {
     inherited: None,
 });
 
+/// What the old binary has left, with the name that its zone had.
+struct InheritedFile {
+    name: String,
+    file: fs::File,
+}
+
 /// Lets a process take what an old binary has left to it. What the first call says holds for all.
 #[derive(Debug, Clone, Copy)]
 pub struct Heir(());
 
 impl Heir {
     /// # Safety
-    /// What the process was started with is nobody else's, and it has made no file of memory itself
-    /// until it says that it is an heir, or is none, for the first time.
+    /// Nothing else owns the files of memory that the process was started with, and this package has
+    /// not been used in it before the first call that is given an heir.
     pub unsafe fn new() -> Heir {
         Heir(())
     }
@@ -51,105 +57,118 @@ impl Files {
         FILES.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn inherited(&mut self, heir: Option<Heir>) -> &mut Vec<File> {
+    fn inherited(&mut self, heir: Option<Heir>) -> &mut Vec<InheritedFile> {
         self.inherited.get_or_insert_with(|| match heir {
             // SAFETY: by the contract of `Heir::new`.
-            Some(_) => unsafe { File::inherited() },
+            Some(Heir(())) => unsafe { InheritedFile::all() },
             None => Vec::new(),
         })
     }
 }
 
+/// A file that has been found or made.
+pub(crate) struct Opened {
+    pub(crate) file: Arc<File>,
+    /// The old binary has left another one, which did not fit.
+    pub(crate) replaces: bool,
+}
+
 impl File {
-    /// The one of that name, which begins with "s3_resign_": that of the last configuration, or the old
-    /// binary's if it `fits`, or a new one. At configuration time.
+    /// The file of a name: the last configuration's, or the old binary's if it `fits`, or a new one.
+    /// Fails where the name is in use for another layout.
     pub(crate) fn open(
-        name: &CStr,
+        name: &str,
+        layout: u64,
         heir: Option<Heir>,
-        fits: impl Fn(&File) -> bool,
-    ) -> io::Result<Arc<File>> {
-        let text = name.to_string_lossy();
+        fits: impl FnOnce(&File) -> bool,
+    ) -> io::Result<Opened> {
         let mut files = Files::lock();
         files.in_use.retain(|file| file.strong_count() > 0);
         let mut in_use = files.in_use.iter().filter_map(Weak::upgrade);
-        if let Some(file) = in_use.find(|file| file.name == text) {
-            return Ok(file);
+        if let Some(file) = in_use.find(|file| file.name == name) {
+            if file.layout != layout {
+                return Err(Error::other("it is in use for something else"));
+            }
+            return Ok(Opened {
+                file,
+                replaces: false,
+            });
         }
         let inherited = files.inherited(heir);
-        let found = inherited.iter().position(|file| file.name == text);
-        let found = found.map(|index| inherited.swap_remove(index));
-        let file = match found.filter(fits) {
-            Some(file) => file,
-            None => File::create(name)?,
+        let found = inherited.iter().position(|file| file.name == name);
+        let found = found.map(|index| inherited.swap_remove(index).with_layout(layout));
+        let is_left = found.is_some();
+        let found = found.filter(fits);
+        let replaces = is_left && found.is_none();
+        let file = match found {
+            Some(file) => Arc::new(file),
+            None => Arc::new(File::create(name, layout)?),
         };
-        let file = Arc::new(file);
         files.in_use.push(Arc::downgrade(&file));
+        Ok(Opened { file, replaces })
+    }
+
+    /// Makes a file that is open also for the programs that this process starts: its new binary is one.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn create(name: &str, layout: u64) -> io::Result<File> {
+        let kernel_name = CString::new(format!("{PREFIX}{name}"))?;
+        // SAFETY: the name ends with a NUL.
+        let fd = unsafe { libc::memfd_create(kernel_name.as_ptr(), libc::MFD_ALLOW_SEALING) };
+        let file = File::from_new(fd, name, layout)?;
+        // SAFETY: an open file.
+        checked(unsafe { libc::fcntl(file.fd(), libc::F_ADD_SEALS, libc::F_SEAL_SHRINK) })?;
         Ok(file)
     }
 
-    /// It is open for the programs that this process starts: its new binary is one.
-    fn create(name: &CStr) -> io::Result<File> {
-        let new = |fd| File {
-            name: name.to_string_lossy().into(),
-            // SAFETY: just opened.
-            file: unsafe { fs::File::from_raw_fd(fd) },
-        };
-        // SAFETY: names end with a NUL.
-        #[cfg(target_os = "linux")]
-        unsafe {
-            let flags = libc::MFD_ALLOW_SEALING;
-            let created = new(checked(libc::memfd_create(name.as_ptr(), flags))?);
-            let fd = created.file.as_raw_fd();
-            checked(libc::fcntl(fd, libc::F_ADD_SEALS, libc::F_SEAL_SHRINK))?;
-            Ok(created)
-        }
-        // SAFETY: names end with a NUL.
-        #[cfg(not(target_os = "linux"))]
-        unsafe {
-            let path = format!("/{}{}\0", name.to_string_lossy(), std::process::id());
-            let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL;
-            let created = new(checked(libc::shm_open(path.as_ptr().cast(), flags, 0o600))?);
-            checked(libc::shm_unlink(path.as_ptr().cast()))?;
-            Ok(created)
-        }
-    }
-
-    /// Those that this process was started with.
-    ///
-    /// # Safety
-    /// It has opened none itself.
-    #[cfg(target_os = "linux")]
-    unsafe fn inherited() -> Vec<File> {
-        let Ok(open) = fs::read_dir("/proc/self/fd") else {
-            return Vec::new();
-        };
-        let inherited = |entry: fs::DirEntry| {
-            let fd = entry.file_name().to_str()?.parse().ok()?;
-            let target = fs::read_link(entry.path()).ok()?;
-            let name = target.to_str()?.strip_prefix("/memfd:")?;
-            let name = name.strip_suffix(" (deleted)")?;
-            name.starts_with("s3_resign_").then(|| File {
-                name: name.into(),
-                // SAFETY: open, by this function's contract nobody's, and listed once.
-                file: unsafe { fs::File::from_raw_fd(fd) },
-            })
-        };
-        open.flatten().filter_map(inherited).collect()
-    }
-
     #[cfg(not(target_os = "linux"))]
-    unsafe fn inherited() -> Vec<File> {
-        Vec::new()
+    pub(crate) fn create(name: &str, layout: u64) -> io::Result<File> {
+        let path = CString::new(format!("/{PREFIX}{name}{}", std::process::id()))?;
+        let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL;
+        // SAFETY: the path ends with a NUL.
+        let fd = unsafe { libc::shm_open(path.as_ptr(), flags, 0o600) };
+        let file = File::from_new(fd, name, layout)?;
+        // SAFETY: the path ends with a NUL.
+        checked(unsafe { libc::shm_unlink(path.as_ptr()) })?;
+        Ok(file)
     }
 
-    /// Whether it can only grow: who has mapped it would not survive the reading of what is cut off.
-    fn only_grows(&self) -> bool {
+    /// The file that a system call has just made.
+    fn from_new(fd: c_int, name: &str, layout: u64) -> io::Result<File> {
+        let fd = checked(fd)?;
+        Ok(File {
+            name: name.into(),
+            layout,
+            // SAFETY: just opened, and nobody else's.
+            file: unsafe { fs::File::from_raw_fd(fd) },
+        })
+    }
+
+    /// A file that another program could have left.
+    #[cfg(all(test, target_os = "linux"))]
+    pub(crate) fn unsealed(name: &str) -> io::Result<File> {
+        let kernel_name = CString::new(name)?;
+        // SAFETY: the name ends with a NUL.
+        let fd = unsafe { libc::memfd_create(kernel_name.as_ptr(), 0) };
+        File::from_new(fd, name, 0)
+    }
+
+    pub(crate) fn fd(&self) -> c_int {
+        self.file.as_raw_fd()
+    }
+
+    pub(crate) fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    /// Whether it can only grow: a process that has mapped it would not survive reading what is cut off.
+    pub(crate) fn only_grows(&self) -> bool {
         #[cfg(target_os = "linux")]
-        // SAFETY: an open file.
-        unsafe {
-            let seals = libc::fcntl(self.file.as_raw_fd(), libc::F_GET_SEALS);
+        {
+            // SAFETY: an open file.
+            let seals = unsafe { libc::fcntl(self.fd(), libc::F_GET_SEALS) };
             seals != -1 && seals & libc::F_SEAL_SHRINK != 0
         }
+        // No other process has it: it has no name any more, and nothing is inherited.
         #[cfg(not(target_os = "linux"))]
         true
     }
@@ -157,23 +176,69 @@ impl File {
     /// Lets it have at least that size. Only what is written to takes memory.
     pub(crate) fn grow(&self, size: usize) -> io::Result<()> {
         let size = size as u64;
-        if self.file.metadata()?.len() < size {
-            self.file.set_len(size)?;
+        // Held so that no other thread has made it larger meanwhile, and this call would shrink it.
+        let _files = Files::lock();
+        if self.size()? >= size {
+            return Ok(());
         }
-        Ok(())
+        match self.file.set_len(size) {
+            // Another process has made it larger meanwhile.
+            Err(_) if self.size()? >= size => Ok(()),
+            result => result,
+        }
     }
 }
 
-/// A configuration is in use: closes what the old binary has left and it does not have.
+impl InheritedFile {
+    /// The files that this process was started with.
+    ///
+    /// # Safety
+    /// Nothing in this process owns any of them, and this package has opened none.
+    #[cfg(target_os = "linux")]
+    unsafe fn all() -> Vec<InheritedFile> {
+        let Ok(open) = fs::read_dir("/proc/self/fd") else {
+            return Vec::new();
+        };
+        let named = |entry: fs::DirEntry| {
+            let fd: c_int = entry.file_name().to_str()?.parse().ok()?;
+            let target = fs::read_link(entry.path()).ok()?;
+            let name = target.to_str()?.strip_prefix("/memfd:")?;
+            let name = name.strip_suffix(" (deleted)")?;
+            Some((fd, name.strip_prefix(PREFIX)?.to_owned()))
+        };
+        let own = |(fd, name)| InheritedFile {
+            name,
+            // SAFETY: open and listed once, and nobody's by this function's contract.
+            file: unsafe { fs::File::from_raw_fd(fd) },
+        };
+        open.flatten().filter_map(named).map(own).collect()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    unsafe fn all() -> Vec<InheritedFile> {
+        Vec::new()
+    }
+
+    fn with_layout(self, layout: u64) -> File {
+        File {
+            name: self.name,
+            layout,
+            file: self.file,
+        }
+    }
+}
+
+/// Closes what the old binary has left and no zone has taken. To be called once a configuration is in
+/// use.
 pub fn close_unused(heir: Option<Heir>) {
     Files::lock().inherited(heir).clear();
 }
 
-/// Keeps the memory from all programs that this process starts.
+/// Keeps the memory from all programs that this process starts from now on.
 pub fn close_on_exec() {
     for file in Files::lock().in_use.iter().filter_map(Weak::upgrade) {
         // SAFETY: an open file.
-        unsafe { libc::fcntl(file.file.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) };
+        unsafe { libc::fcntl(file.fd(), libc::F_SETFD, libc::FD_CLOEXEC) };
     }
 }
 
@@ -184,65 +249,57 @@ fn checked(result: c_int) -> io::Result<c_int> {
     }
 }
 
-/// A file as it was when it was mapped: a head, and after it as many entries as it has room for.
-#[derive(Debug)]
-pub(crate) struct Mapping<H, E> {
-    start: NonNull<u8>,
-    size: usize,
-    entries: usize,
-    _values: PhantomData<(H, E)>,
-}
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
 
-impl<H: Shared, E: Shared> Mapping<H, E> {
-    const HEAD_SIZE: usize = size_of::<H>().next_multiple_of(align_of::<E>());
-
-    /// How large a file with so many entries is.
-    pub(crate) fn size_for(entries: usize) -> usize {
-        Mapping::<H, E>::HEAD_SIZE + size_of::<E>() * entries
+    fn open(name: &str, layout: u64) -> io::Result<Opened> {
+        File::open(name, layout, None, |_| true)
     }
 
-    pub(crate) fn of(file: &File) -> io::Result<Mapping<H, E>> {
-        let size = file.file.metadata()?.len();
-        let size = usize::try_from(size).map_err(Error::other)?;
-        let room = size.checked_sub(Mapping::<H, E>::HEAD_SIZE);
-        let Some(room) = room.filter(|_| file.only_grows()) else {
-            return Err(Error::other("it is not what the module makes"));
-        };
-        // SAFETY: a new mapping, at an address that the kernel picks.
-        let start = unsafe {
-            let access = libc::PROT_READ | libc::PROT_WRITE;
-            let fd = file.file.as_raw_fd();
-            libc::mmap(ptr::null_mut(), size, access, libc::MAP_SHARED, fd, 0)
-        };
-        if start == libc::MAP_FAILED {
-            return Err(Error::last_os_error());
+    #[test]
+    #[cfg_attr(miri, ignore = "it has no files of memory")]
+    fn a_name_has_one_file_as_long_as_it_is_in_use() {
+        let first = open("one", 1).unwrap();
+        let second = open("one", 1).unwrap();
+        assert!(Arc::ptr_eq(&first.file, &second.file));
+        assert!(!Arc::ptr_eq(&first.file, &open("other", 1).unwrap().file));
+        first.file.grow(10).unwrap();
+        drop((first, second));
+        let again = open("one", 1).unwrap();
+        assert_eq!(again.file.size().unwrap(), 0);
+        assert!(!again.replaces);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "it has no files of memory")]
+    fn a_name_has_one_layout() {
+        let first = open("layout", 1).unwrap();
+        let error = open("layout", 2).map(|_| ()).unwrap_err();
+        assert_eq!(error.to_string(), "it is in use for something else");
+        drop(first);
+        assert!(open("layout", 2).is_ok());
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "it has no files of memory")]
+    fn it_only_grows() {
+        let file = File::create("grows", 0).unwrap();
+        assert!(file.only_grows());
+        for (grown, size) in [(100, 100), (50, 100), (0, 100), (101, 101)] {
+            file.grow(grown).unwrap();
+            assert_eq!(file.size().unwrap(), size);
         }
-        Ok(Mapping {
-            start: NonNull::new(start.cast()).ok_or_else(Error::last_os_error)?,
-            size,
-            entries: room / size_of::<E>(),
-            _values: PhantomData,
-        })
+        assert!(file.grow(usize::MAX).is_err());
+        #[cfg(target_os = "linux")]
+        assert!(file.file.set_len(1).is_err());
     }
 
-    pub(crate) fn head(&self) -> &H {
-        // SAFETY: mapped as long as this lives, with room for it, at the start of a page; any bytes
-        // are a value of it, and it changes as atomics do.
-        unsafe { self.start.cast().as_ref() }
-    }
-
-    pub(crate) fn entries(&self) -> &[E] {
-        // SAFETY: as of the head, behind which there is room for so many.
-        unsafe {
-            let first = self.start.add(Mapping::<H, E>::HEAD_SIZE).cast();
-            NonNull::slice_from_raw_parts(first, self.entries).as_ref()
-        }
-    }
-}
-
-impl<H, E> Drop for Mapping<H, E> {
-    fn drop(&mut self) {
-        // SAFETY: mapped by `of`; no reference outlives this.
-        unsafe { libc::munmap(self.start.as_ptr().cast(), self.size) };
+    #[test]
+    #[cfg_attr(miri, ignore = "it has no files of memory")]
+    fn what_is_no_name() {
+        assert!(open("a\0b", 0).is_err());
+        assert!(open(&"a".repeat(1000), 0).is_err());
     }
 }

@@ -1,7 +1,20 @@
-//! Records in memory that processes share, and that outlive them.
+//! Records in memory that processes share, and that outlive them: a reload, the death of a worker, and
+//! the end of nginx's binary, whose successor goes on with them.
+//!
+//! What lies there is made of atomics ([`Shared`]), so whatever another process writes meanwhile, safe
+//! code reads some value. Nothing here knows nginx.
+#![warn(clippy::multiple_unsafe_ops_per_block)]
 
 mod file;
+mod lock;
+mod mapping;
+mod record;
+mod text;
 mod zone;
 
-pub use file::{Heir, close_on_exec, close_unused};
-pub use zone::{Shared, Text, Zone};
+pub use crate::{
+    file::{Heir, close_on_exec, close_unused},
+    record::Shared,
+    text::Text,
+    zone::{OpenError, Zone},
+};

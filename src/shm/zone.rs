@@ -4,151 +4,43 @@
 //! workers go on changing it, so that nothing is lost. A compromised worker, or another version of this
 //! module, may have left anything there: what is read is never trusted for more than its value.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::collections::HashMap;
-use std::ffi::CStr;
+use std::error::Error;
+use std::fmt::{self, Display, Formatter};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, Ordering::Relaxed};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::file::{File, Heir, Mapping};
-
-/// What may lie in shared memory.
-///
-/// # Safety
-/// Any bytes are a value of it, it holds no pointer, and it changes through shared references only: it
-/// is made of atomics.
-pub unsafe trait Shared: Sync + 'static {
-    /// Makes it what it was at first.
-    fn clear(&self);
-
-    /// Tells values of which the bytes mean another thing apart.
-    fn describe(layout: &mut impl Hasher);
-}
-
-macro_rules! shared_atomics {
-    ($($atomic:ty),*) => {$(
-        // SAFETY: an atomic.
-        unsafe impl Shared for $atomic {
-            fn clear(&self) {
-                self.store(0, Relaxed);
-            }
-
-            fn describe(layout: &mut impl Hasher) {
-                stringify!($atomic).hash(layout);
-            }
-        }
-    )*};
-}
-
-shared_atomics!(AtomicU8, AtomicU32, AtomicU64);
-
-// SAFETY: as its elements.
-unsafe impl<T: Shared, const N: usize> Shared for [T; N] {
-    fn clear(&self) {
-        self.iter().for_each(T::clear);
-    }
-
-    fn describe(layout: &mut impl Hasher) {
-        N.hash(layout);
-        T::describe(layout);
-    }
-}
-
-/// Defines a record of shared fields.
-#[macro_export]
-macro_rules! shared_record {
-    (
-        $(#[$about:meta])*
-        $visible:vis struct $name:ident {
-            $($(#[$field_about:meta])* $field_visible:vis $field:ident: $type:ty,)*
-        }
-    ) => {
-        $(#[$about])*
-        #[derive(Debug)]
-        #[repr(C)]
-        $visible struct $name {
-            $($(#[$field_about])* $field_visible $field: $type,)*
-        }
-
-        // SAFETY: as its fields, each of which is `Shared`, or `clear` would not compile.
-        unsafe impl $crate::Shared for $name {
-            fn clear(&self) {
-                $($crate::Shared::clear(&self.$field);)*
-            }
-
-            fn describe(layout: &mut impl ::std::hash::Hasher) {
-                $(
-                    ::std::hash::Hash::hash(stringify!($field), layout);
-                    <$type as $crate::Shared>::describe(layout);
-                )*
-            }
-        }
-    };
-}
-shared_record! {
-    /// A short text, cut where it is longer. Two that write at once need a lock between them, and who
-    /// reads meanwhile may see a mixture of both.
-    pub struct Text {
-        length: AtomicU8,
-        bytes: [AtomicU8; Text::MAX],
-    }
-}
-
-impl Text {
-    pub const MAX: usize = 95;
-
-    pub fn set(&self, text: &[u8]) {
-        let text = Text::cut(text);
-        for (to, from) in self.bytes.iter().zip(text) {
-            to.store(*from, Relaxed);
-        }
-        self.length.store(text.len() as u8, Relaxed);
-    }
-
-    pub fn read(&self) -> Vec<u8> {
-        let length = usize::from(self.length.load(Relaxed));
-        self.bytes
-            .iter()
-            .take(length)
-            .map(|byte| byte.load(Relaxed))
-            .collect()
-    }
-
-    /// With escapes for what is not printable ASCII.
-    pub fn readable(&self) -> String {
-        self.read().escape_ascii().to_string()
-    }
-
-    /// Whether it is that text, or would be after `set`.
-    pub fn is(&self, text: &[u8]) -> bool {
-        let text = Text::cut(text);
-        usize::from(self.length.load(Relaxed)) == text.len()
-            && self
-                .bytes
-                .iter()
-                .zip(text)
-                .all(|(a, b)| a.load(Relaxed) == *b)
-    }
-
-    fn cut(text: &[u8]) -> &[u8] {
-        &text[..text.len().min(Text::MAX)]
-    }
-}
+use crate::file::{File, Heir};
+use crate::lock::Lock;
+use crate::mapping::Mapping;
+use crate::{Shared, shared_record};
 
 /// A zone with one record for each of its keys.
+///
+/// A record lives as long as its zone:
+///
+/// ```compile_fail,E0505
+/// # use std::sync::atomic::AtomicU64;
+/// fn read(zone: shm::Zone<AtomicU64>) -> u64 {
+///     let record = zone.record(0).unwrap();
+///     drop(zone);
+///     record.load(std::sync::atomic::Ordering::Relaxed)
+/// }
+/// # fn main() {}
+/// ```
 #[derive(Debug)]
 pub struct Zone<T: Shared> {
+    name: &'static str,
     keys: Vec<u64>,
     /// Open for the next configuration, and the next binary.
     _file: Arc<File>,
     memory: Memory<T>,
     /// Which entry is that of each key, once the configuration is in use.
     places: OnceCell<Box<[usize]>>,
-    begins_again: Option<&'static CStr>,
+    begins_again: bool,
 }
 
 type Memory<T> = Mapping<Header, Entry<T>>;
@@ -158,7 +50,7 @@ shared_record! {
     struct Header {
         magic: AtomicU64,
         layout: AtomicU64,
-        lock: AtomicU32,
+        lock: Lock,
         /// The number of the configuration in use, and of the one before, of which nginx may still have
         /// workers.
         present: AtomicU64,
@@ -168,11 +60,11 @@ shared_record! {
 
 const MAGIC: u64 = u64::from_be_bytes(*b"s3resign");
 
-/// A record in a zone's memory. The first that is nobody's ends the list.
+/// A record in a zone's memory. The first free one ends the list.
 #[derive(Debug)]
 #[repr(C, align(64))]
 struct Entry<T> {
-    /// 0 is nobody's.
+    /// 0 marks a free entry.
     key: AtomicU64,
     /// The last configuration that had the key.
     generation: AtomicU64,
@@ -193,63 +85,84 @@ unsafe impl<T: Shared> Shared for Entry<T> {
     }
 }
 
-/// How long to wait for a lock. It is held for microseconds: whoever has it for longer was killed.
-const PATIENCE: Duration = Duration::from_millis(100);
 /// How many times as many entries as there are keys are made before disused ones go to others.
 const SPARE: usize = 4;
 
+/// Why a zone could not be opened.
+#[derive(Debug)]
+pub struct OpenError {
+    name: &'static str,
+    cause: io::Error,
+}
+
+impl Display for OpenError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let OpenError { name, cause } = self;
+        write!(f, "the shared memory \"s3_resign_{name}\": {cause}")
+    }
+}
+
+impl Error for OpenError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
 impl<T: Shared> Zone<T> {
-    /// Declares a zone, at configuration time. `name` is for one type of record alone, and begins with
-    /// "s3_resign_"; `meaning` is what the type does not say: what numbers in it stand for.
-    pub fn declare(
-        name: &'static CStr,
-        heir: Option<Heir>,
-        keys: impl Iterator<Item = Box<[u8]>>,
+    /// Opens the zone of a configuration that is being read. `name` is for one type of record alone;
+    /// `meaning` is what the type does not say: what numbers in it stand for.
+    pub fn open<K: AsRef<[u8]>>(
+        name: &'static str,
+        keys: impl IntoIterator<Item = K>,
         meaning: impl Hash,
-    ) -> Result<Zone<T>, String> {
-        let keys = keys.map(|key| hash(&key).max(1)).collect();
-        Zone::open(name, heir, keys, layout::<T>(meaning))
-            .map_err(|why| format!("the shared memory \"{}\": {why}", name.to_string_lossy()))
+        heir: Option<Heir>,
+    ) -> Result<Zone<T>, OpenError> {
+        let keys = keys.into_iter().map(|key| hash(key.as_ref()).max(1));
+        Zone::of_keys(name, keys.collect(), layout::<T>(meaning), heir)
+            .map_err(|cause| OpenError { name, cause })
     }
 
-    fn open(
-        name: &'static CStr,
-        heir: Option<Heir>,
+    fn of_keys(
+        name: &'static str,
         keys: Vec<u64>,
         layout: u64,
+        heir: Option<Heir>,
     ) -> io::Result<Zone<T>> {
-        let begins_again = Cell::new(None);
-        let file = File::open(name, heir, |file| {
-            let fits = Memory::<T>::of(file).is_ok_and(|memory| {
+        let opened = File::open(name, layout, heir, |file| {
+            Memory::<T>::of(file).is_ok_and(|memory| {
                 let header = memory.head();
                 header.magic.load(Relaxed) == MAGIC && header.layout.load(Relaxed) == layout
-            });
-            if !fits {
-                begins_again.set(Some(name));
-            }
-            fits
+            })
         })?;
-        file.grow(Memory::<T>::size_for(0))?;
-        let used = used::<T>(Memory::of(&file)?.entries()).count();
-        file.grow(Memory::<T>::size_for(used + keys.len()))?;
+        let file = opened.file;
+        grow::<T>(&file, 0)?;
+        let in_use = used::<T>(Memory::of(&file)?.entries()).count();
+        grow::<T>(&file, in_use.saturating_add(keys.len()))?;
         let memory = Memory::of(&file)?;
         memory.head().magic.store(MAGIC, Relaxed);
         memory.head().layout.store(layout, Relaxed);
         Ok(Zone {
+            name,
             keys,
             _file: file,
             memory,
             places: OnceCell::new(),
-            begins_again: begins_again.get(),
+            begins_again: opened.replaces,
         })
     }
 
-    /// The zone's name, where another version of the module has left a memory that is not used.
-    pub fn begins_again(&self) -> Option<&'static CStr> {
+    /// As the kernel calls it.
+    pub fn name(&self) -> String {
+        format!("s3_resign_{}", self.name)
+    }
+
+    /// Whether another version of the module has left a memory of that name, which is not used.
+    pub fn begins_again(&self) -> bool {
         self.begins_again
     }
 
-    /// The record of the key at `index` of those declared; None before the configuration is in use.
+    /// The record of the key at `index` of those that the zone was opened with; `None` before the
+    /// configuration is in use.
     pub fn record(&self, index: usize) -> Option<&T> {
         let place = *self.places.get()?.get(index)?;
         Some(&self.memory.entries().get(place)?.record)
@@ -260,28 +173,9 @@ impl<T: Shared> Zone<T> {
         (0..self.keys.len()).filter_map(|index| self.record(index))
     }
 
-    /// Runs `body` while no other process runs one; or no other than one that was stopped in it.
+    /// Runs `body` while no other process runs one, or only one that was stopped in it.
     pub fn locked<R>(&self, body: impl FnOnce() -> R) -> R {
-        struct Unlock<'a>(&'a AtomicU32);
-        impl Drop for Unlock<'_> {
-            fn drop(&mut self) {
-                self.0.store(0, Ordering::Release);
-            }
-        }
-
-        let lock = &self.memory.head().lock;
-        let is_taken = || {
-            lock.compare_exchange(0, 1, Ordering::Acquire, Relaxed)
-                .is_err()
-        };
-        if is_taken() {
-            let began = Instant::now();
-            while is_taken() && began.elapsed() < PATIENCE {
-                thread::yield_now();
-            }
-        }
-        let _unlock = Unlock(lock);
-        body()
+        self.memory.head().lock.locked(body)
     }
 
     /// In nginx's master: this configuration is in use from now on. `returned` is shown the records of
@@ -318,7 +212,7 @@ impl<T: Shared> Zone<T> {
         let is_disused = |entry: &Entry<T>| entry.generation.load(Relaxed) < former;
         let mut disused = (0..used).filter(|place| entries.get(*place).is_some_and(is_disused));
         let mut place = |key: u64| {
-            let is_short = used >= SPARE * self.keys.len();
+            let is_short = used >= self.keys.len().saturating_mul(SPARE);
             let place = is_short.then(|| disused.next()).flatten();
             let place = place.unwrap_or_else(|| {
                 used += 1;
@@ -338,19 +232,24 @@ impl<T: Shared> Zone<T> {
     }
 }
 
+fn grow<T: Shared>(file: &File, entries: usize) -> io::Result<()> {
+    let size = Memory::<T>::size_for(entries).ok_or(io::ErrorKind::OutOfMemory)?;
+    file.grow(size)
+}
+
 /// The number of the configuration after that one.
 fn next(generation: u64) -> u64 {
     generation.saturating_add(1)
 }
 
-/// The entries that are somebody's.
+/// The entries up to the first free one.
 fn used<T: Shared>(entries: &[Entry<T>]) -> impl Iterator<Item = &Entry<T>> {
     entries
         .iter()
         .take_while(|entry| entry.key.load(Relaxed) != 0)
 }
 
-/// Tells versions of this module apart whose bytes mean another thing; the hash itself included, by
+/// Hashes the layout, so that incompatible versions do not share memory; the hash itself included, by
 /// which keys are found.
 fn layout<T: Shared>(meaning: impl Hash) -> u64 {
     let mut layout = DefaultHasher::new();
@@ -365,3 +264,6 @@ fn hash(key: &[u8]) -> u64 {
     hasher.write(key);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;
