@@ -5,15 +5,13 @@
 //! worker checks an upstream, as long as it renews its lease; it marks peers as down in the upstream's
 //! own shared memory, where all workers look when they pick one.
 
-mod record;
-
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::process;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use health::{Answer, State, first_check, next_check};
+use health::{Answer, MAX_PEERS, OriginHealth, Record, Slot, State, first_check, key, next_check};
 use shm::{Shared, Zone};
 use sigv4::Timestamp;
 
@@ -23,11 +21,7 @@ use crate::ffi::probe::{Call, Outcome};
 use crate::ffi::upstream::{Peer, Upstream};
 use crate::ffi::worker::{Now, Worker, random};
 use crate::log::{log_error, log_notice, log_warn};
-pub(crate) use record::OriginHealth;
-use record::{Record, Slot, key};
 
-/// The most addresses of an upstream that are checked.
-pub(crate) const MAX_PEERS: usize = 64;
 /// Milliseconds between two looks at what there is to do, at the most.
 const TICK: u64 = 500;
 /// Milliseconds without a look after which another worker goes on.
@@ -350,7 +344,12 @@ impl Checker {
             return;
         };
         let now = Now::read();
-        slot.note_check(passed, &reason, now.ticks.saturating_sub(began.ticks), now);
+        slot.note_check(
+            passed,
+            &reason,
+            now.ticks.saturating_sub(began.ticks),
+            now.seconds,
+        );
         let next = next_check(began.ticks, checked.check.interval, now.ticks);
         slot.next_check.store(next, Relaxed);
 
@@ -358,7 +357,7 @@ impl Checker {
         let after = before.after(passed, &checked.check.rules);
         slot.set_health(after);
         if after.state != before.state {
-            slot.note_change(after.state, &reason, now);
+            slot.note_change(after.state, &reason, now.seconds);
             self.changed(checked, record, slot, &reason);
         }
     }
@@ -377,7 +376,7 @@ impl Checker {
             let key = slot.key.load(Relaxed);
             checked
                 .upstream
-                .forgive(|server, address| self::key(server, address) == key);
+                .forgive(|server, address| health::key(server, address) == key);
             log_notice!(
                 log,
                 "origin \"{server}\" ({address}) of upstream \"{upstream}\" is up"

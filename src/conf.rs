@@ -7,13 +7,14 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use foldhash::fast::RandomState;
+use health::MAX_PEERS;
 use ngx::ffi::{ngx_flag_t, ngx_http_complex_value_t};
 use sigv4::{
     Addressing, Client, Clients, Credential, Framing, KeyCache, Region, SecretKey, Timestamp,
     VerifyRules,
 };
 
-use crate::checks::{Checks, MAX_PEERS};
+use crate::checks::Checks;
 use crate::conf::pass::OwnLines;
 use crate::ffi::cache::Cache;
 use crate::ffi::conf::{Level, Pass, Tls};

@@ -6,10 +6,12 @@
 
 mod answer;
 mod expected;
+mod record;
 mod state;
 
 pub use crate::{
     answer::{Answer, MAX_ANSWER, Verdict},
     expected::Expected,
+    record::{Change, MAX_PEERS, OriginHealth, Record, Slot, key},
     state::{Health, Rules, State, first_check, next_check},
 };

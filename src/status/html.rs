@@ -3,10 +3,11 @@
 
 use std::fmt::Write;
 
+use health::OriginHealth;
+
 use super::counters::{CLASS_NAMES, RECENT, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, TIME_BOUNDS};
 use super::format::{Bytes, Count, Duration, Html, Rate, ShortCount, Utc};
 use super::snapshot::{Origin, RefusedKey, Snapshot, State};
-use crate::checks::OriginHealth;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use health::OriginHealth;
+
 use super::counters::{CLASS_NAMES, CLASSES, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, TIME_BOUNDS};
 use super::snapshot::{Origin, RefusedKey, Snapshot};
-use crate::checks::OriginHealth;
 
 pub(crate) fn write(snapshot: &Snapshot) -> String {
     let mut json = Json(String::from("{"));

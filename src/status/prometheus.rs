@@ -2,9 +2,11 @@
 
 use std::fmt::{Display, Write};
 
+use health::OriginHealth;
+
 use super::counters::{CLASS_NAMES, CLASSES, TIME_BOUNDS};
 use super::snapshot::{Origin, Snapshot, State};
-use crate::checks::{OriginHealth, UpstreamHealth};
+use crate::checks::UpstreamHealth;
 
 const PREFIX: &str = "s3_resign_";
 

@@ -2,13 +2,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use health::OriginHealth;
 use sigv4::{AuthType, Rejection};
 
 use super::counters::{
     self, CLASSES, CODES, FORMS, Lanes, RECENT, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, Recent,
     RefusedKeys, TIME_BUCKETS, Totals, TotalsLane, sum,
 };
-use crate::checks::{OriginHealth, UpstreamHealth};
+use crate::checks::UpstreamHealth;
 use crate::conf::OriginName;
 
 pub(crate) struct Snapshot {

@@ -4,41 +4,41 @@
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use health::{Health, State};
 use shm::{Shared, Text, shared_record};
 
-use super::MAX_PEERS;
-use crate::ffi::worker::Now;
+use crate::{Health, State};
 
+/// The most addresses of an upstream that are checked.
+pub const MAX_PEERS: usize = 64;
 /// The changes of state that are kept for each address.
 const HISTORY: usize = 8;
 
 shared_record! {
     /// An upstream in shared memory.
-    pub(super) struct Record {
+    pub struct Record {
         /// Of the last configuration that was loaded: its workers check, where there are any.
-        pub(super) generation: AtomicU32,
+        pub generation: AtomicU32,
         /// Who checks (see `Checked::me`), and until when unless it says so again.
-        pub(super) worker: AtomicU64,
-        pub(super) lease_end: AtomicU64,
-        pub(super) all_down: AtomicU8,
-        pub(super) slots: [Slot; MAX_PEERS],
+        pub worker: AtomicU64,
+        pub lease_end: AtomicU64,
+        pub all_down: AtomicU8,
+        pub slots: [Slot; MAX_PEERS],
     }
 }
 
 shared_record! {
     /// An address of an upstream.
-    pub(super) struct Slot {
+    pub struct Slot {
         /// Of server and address; 0 is nobody's.
-        pub(super) key: AtomicU64,
-        pub(super) server: Text,
-        pub(super) address: Text,
+        pub key: AtomicU64,
+        pub server: Text,
+        pub address: Text,
         state: AtomicU8,
         against: AtomicU32,
         /// Seconds since 1970, as all times but `next_check`.
         since: AtomicU64,
-        /// In milliseconds of `Now`; 0 is not known yet.
-        pub(super) next_check: AtomicU64,
+        /// In milliseconds; 0 is not known yet.
+        pub next_check: AtomicU64,
         checked_at: AtomicU64,
         took: AtomicU32,
         reason: Text,
@@ -59,17 +59,17 @@ shared_record! {
 }
 
 impl Record {
-    pub(super) fn slot(&self, key: u64) -> Option<&Slot> {
+    pub fn slot(&self, key: u64) -> Option<&Slot> {
         self.slots.iter().find(|slot| slot.key.load(Relaxed) == key)
     }
 
-    pub(super) fn is_down(&self, server: &[u8], address: &[u8]) -> bool {
+    pub fn is_down(&self, server: &[u8], address: &[u8]) -> bool {
         self.slot(key(server, address))
             .is_some_and(|slot| slot.health().state == State::Down)
     }
 
     /// The slot of an address, a new one where it has none; None where all are taken.
-    pub(super) fn slot_or_new(&self, key: u64, server: &[u8], address: &[u8]) -> Option<&Slot> {
+    pub fn slot_or_new(&self, key: u64, server: &[u8], address: &[u8]) -> Option<&Slot> {
         if let Some(slot) = self.slot(key) {
             return Some(slot);
         }
@@ -83,33 +83,33 @@ impl Record {
 }
 
 impl Slot {
-    pub(super) fn health(&self) -> Health {
+    pub fn health(&self) -> Health {
         Health {
             state: State::from_number(self.state.load(Relaxed)),
             against: self.against.load(Relaxed),
         }
     }
 
-    pub(super) fn set_health(&self, health: Health) {
+    pub fn set_health(&self, health: Health) {
         self.against.store(health.against, Relaxed);
         self.state.store(health.state as u8, Relaxed);
     }
 
     /// A check has ended, after `took` milliseconds; `reason` says why it failed, if it did.
-    pub(super) fn note_check(&self, passed: bool, reason: &str, took: u64, now: Now) {
+    pub fn note_check(&self, passed: bool, reason: &str, took: u64, seconds: u64) {
         let took = u32::try_from(took).unwrap_or(u32::MAX);
         self.took.store(took, Relaxed);
-        self.checked_at.store(now.seconds, Relaxed);
+        self.checked_at.store(seconds, Relaxed);
         self.reason.set(reason.as_bytes());
         let count = if passed { &self.passed } else { &self.failed };
         count.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn note_change(&self, state: State, reason: &str, now: Now) {
-        self.since.store(now.seconds, Relaxed);
+    pub fn note_change(&self, state: State, reason: &str, seconds: u64) {
+        self.since.store(seconds, Relaxed);
         let number = self.changes.load(Relaxed);
         let change = &self.history[number as usize % HISTORY];
-        change.at.store(now.seconds, Relaxed);
+        change.at.store(seconds, Relaxed);
         change.state.store(state as u8, Relaxed);
         change.reason.set(reason.as_bytes());
         self.changes.store(number + 1, Relaxed);
@@ -117,7 +117,7 @@ impl Slot {
 }
 
 /// The same in every process: a reload and a new binary go by it.
-pub(super) fn key(server: &[u8], address: &[u8]) -> u64 {
+pub fn key(server: &[u8], address: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(server);
     hasher.write(b"\0");
@@ -125,32 +125,34 @@ pub(super) fn key(server: &[u8], address: &[u8]) -> u64 {
     hasher.finish().max(1)
 }
 
+#[derive(Debug)]
 /// What is known of one address of an origin. Times are in seconds since 1970; 0 stands for never.
-pub(crate) struct OriginHealth {
+pub struct OriginHealth {
     /// The text of its `server` line.
-    pub(crate) server: String,
-    pub(crate) address: String,
-    pub(crate) state: State,
-    pub(crate) since: u64,
-    pub(crate) checked_at: u64,
+    pub server: String,
+    pub address: String,
+    pub state: State,
+    pub since: u64,
+    pub checked_at: u64,
     /// Milliseconds that the last check took.
-    pub(crate) took: u32,
+    pub took: u32,
     /// Why the last check failed; empty where it did not.
-    pub(crate) reason: String,
-    pub(crate) passed: u64,
-    pub(crate) failed: u64,
+    pub reason: String,
+    pub passed: u64,
+    pub failed: u64,
     /// The last changes, the latest first.
-    pub(crate) history: Vec<Change>,
+    pub history: Vec<Change>,
 }
 
-pub(crate) struct Change {
-    pub(crate) at: u64,
-    pub(crate) state: State,
-    pub(crate) reason: String,
+#[derive(Debug)]
+pub struct Change {
+    pub at: u64,
+    pub state: State,
+    pub reason: String,
 }
 
 impl OriginHealth {
-    pub(super) fn of(slot: &Slot) -> OriginHealth {
+    pub fn of(slot: &Slot) -> OriginHealth {
         let changes = slot.changes.load(Relaxed);
         let latest_first = (changes.saturating_sub(HISTORY as u64)..changes).rev();
         OriginHealth {
