@@ -12,6 +12,7 @@ use super::request::Request;
 use super::shim::*;
 use super::{INTERNAL_SERVER_ERROR, OK, guarded};
 use crate::hooks::body::{self, Plain};
+use crate::log::log_error;
 
 /// Set at each configuration load, before workers run.
 static mut ORIGINAL: ngx_http_request_body_filter_pt = None;
@@ -40,11 +41,18 @@ unsafe extern "C" fn filter(r: *mut ngx_http_request_t, input: *mut ngx_chain_t)
         // SAFETY: the request's pool.
         let mut plain = unsafe { Chain::new((*r).pool) };
         let verify = |piece: &mut [u8], ends| body::take(request, context, piece, ends);
-        // SAFETY: nginx's chain of buffers in memory that nothing else holds a reference to.
+        // SAFETY: nginx's chain, whose buffers nothing else holds a reference to.
         let taken = unsafe { take(verify, input, &mut plain) };
         match taken {
             Ok(()) => next(plain.head),
             Err(Failure::Memory) => INTERNAL_SERVER_ERROR,
+            Err(Failure::ReadOnly) => {
+                log_error!(
+                    request.log(),
+                    "another module hands over a body that may not be written to: not verified"
+                );
+                INTERNAL_SERVER_ERROR
+            }
             Err(Failure::Rejected(rejection)) => {
                 // SAFETY: sets a bit of a request in progress.
                 unsafe { s3_shim_no_error_page(r) };
@@ -59,13 +67,15 @@ static PADDING: [u8; 16 << 10] = [b' '; 16 << 10];
 
 enum Failure {
     Memory,
+    /// Framing is taken off where the bytes lie, and these belong to somebody else.
+    ReadOnly,
     Rejected(sigv4::Rejection),
 }
 
 /// Narrows each buffer to the data in it, and links those that have any, or are the last, to `plain`.
 ///
 /// # Safety
-/// `link` is a chain of nginx's of buffers in memory that may be written to.
+/// `link` is a chain of nginx's; nothing else holds a reference to what its buffers say may be written to.
 unsafe fn take(
     verify: impl Fn(&mut [u8], bool) -> Result<Plain, sigv4::Rejection>,
     mut link: *mut ngx_chain_t,
@@ -85,6 +95,7 @@ unsafe fn take(
             };
             let piece = match length {
                 0 => &mut [][..],
+                _ if s3_shim_buf_is_writable(buf) == 0 => return Err(Failure::ReadOnly),
                 _ => std::slice::from_raw_parts_mut((*buf).pos, length),
             };
             let Plain { data, tail } = verify(piece, ends).map_err(Failure::Rejected)?;
@@ -162,14 +173,14 @@ impl Chain {
         let mut padding = tail.padding;
         while padding > 0 {
             let length = usize::try_from(padding).map_or(PADDING.len(), |p| p.min(PADDING.len()));
-            // nginx only reads it.
+            // A buffer of `push_behind` is only read.
             last = self.push_behind(last, PADDING.as_ptr().cast_mut(), length)?;
             padding -= length as u64;
         }
         Ok(())
     }
 
-    /// A buffer for bytes that outlive the request, now the last of the body instead of `buf`.
+    /// A read-only buffer for bytes that outlive the request, now the last of the body instead of `buf`.
     fn push_behind(
         &mut self,
         buf: *mut ngx_buf_t,

@@ -293,7 +293,18 @@ s3_shim_buf_forget_memory(ngx_buf_t *b)
 }
 
 
-/* A buffer for bytes that are elsewhere; what `before` ends, it ends instead. */
+/* May what is in the buffer be written to? */
+ngx_uint_t
+s3_shim_buf_is_writable(ngx_buf_t *b)
+{
+    return b->temporary;
+}
+
+
+/*
+ * A buffer for bytes that are elsewhere, which nobody may write to; what
+ * `before` ends, it ends instead.
+ */
 ngx_buf_t *
 s3_shim_buf_behind(ngx_pool_t *pool, ngx_buf_t *before, u_char *data,
     size_t len)
@@ -309,7 +320,7 @@ s3_shim_buf_behind(ngx_pool_t *pool, ngx_buf_t *before, u_char *data,
     b->pos = data;
     b->last = data + len;
     b->end = data + len;
-    b->temporary = 1;
+    b->memory = 1;
     b->last_buf = before->last_buf;
     b->flush = before->flush;
 
@@ -327,7 +338,10 @@ s3_shim_buf_flush(ngx_buf_t *b)
 }
 
 
-/* Makes a buffer stand for bytes to be sent without delay. */
+/*
+ * Makes a buffer stand for bytes to be sent without delay, which nobody may
+ * write to.
+ */
 void
 s3_shim_buf_point(ngx_buf_t *b, u_char *data, size_t len, ngx_uint_t last)
 {
@@ -337,7 +351,7 @@ s3_shim_buf_point(ngx_buf_t *b, u_char *data, size_t len, ngx_uint_t last)
     b->pos = data;
     b->last = data + len;
     b->end = data + len;
-    b->temporary = 1;
+    b->memory = 1;
     b->flush = 1;
     b->last_buf = last;
 }

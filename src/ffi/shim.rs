@@ -43,6 +43,7 @@ unsafe extern "C" {
     ) -> ngx_int_t;
     pub(super) fn s3_shim_buf_is_last(b: *mut ngx_buf_t) -> ngx_uint_t;
     pub(super) fn s3_shim_buf_in_memory(b: *mut ngx_buf_t) -> ngx_uint_t;
+    pub(super) fn s3_shim_buf_is_writable(b: *mut ngx_buf_t) -> ngx_uint_t;
     pub(super) fn s3_shim_buf_forget_memory(b: *mut ngx_buf_t);
     pub(super) fn s3_shim_buf_behind(
         pool: *mut ngx_pool_t,
