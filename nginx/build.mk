@@ -76,6 +76,7 @@ deb:
 	strip --strip-unneeded "$$root/usr/lib/nginx/modules/$(MODULE).so"
 	install -D -m 644 -t "$$root/usr/share/nginx/modules-available" nginx/debian/mod-http-s3-resign.conf
 	install -m 644 -t "$$doc" README.md
+	install -D -m 644 -t "$$doc/nginx" nginx/README.md
 	install -m 644 LICENSE "$$doc/copyright"
 	gzip -9nc CHANGELOG.md >"$$doc/changelog.gz"
 	install -m 644 -t "$$doc/examples" nginx/examples/*.conf

@@ -16,7 +16,7 @@ our @operations = map {
 } grep {/^ *Sent \{ name:/} split /\n/, text('src/sigv4/tests/common/operations.rs');
 
 # The caches of the documentation: what stands in `http` and in the location.
-our @readme = cache_of(grep {/proxy_cache_path/} text('README.md') =~ /^```nginx\n(.*?)^```$/msg);
+our @readme = cache_of(grep {/proxy_cache_path/} text('nginx/README.md') =~ /^```nginx\n(.*?)^```$/msg);
 our @example = cache_of(text('nginx/examples/cache.conf'));
 
 our $clients = 's3_client MAY secret_key=s allow=all,CreateSession; s3_client MAYTOO secret_key=s allow=all,CreateSession;'
@@ -173,7 +173,7 @@ run_tests();
 
 __DATA__
 
-=== TEST 1: every operation, with the cache of README.md
+=== TEST 1: every operation, with the cache of nginx/README.md
 --- http_config eval: $readme[0]
 --- config eval: "$clients location / { s3_resign on; proxy_pass http://origin_a; $readme[1] $told }"
 --- init

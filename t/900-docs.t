@@ -1,5 +1,5 @@
-# The documentation is true: nginx takes every configuration in README.md and in
-# nginx/, the commands of README.md work, and its lists are those of the source.
+# The documentation is true: nginx takes every configuration in it and in nginx/, its
+# commands work, its links lead somewhere, and its lists are those of the source.
 
 use strict;
 use warnings;
@@ -20,7 +20,8 @@ my $nginx  = $ENV{TEST_NGINX_BINARY} // 'nginx';
 my $module = (split ' ', $ENV{TEST_NGINX_LOAD_MODULES})[-1];
 my $port   = $ENV{TEST_NGINX_PORT};
 my $dir    = tempdir(CLEANUP => 1);
-my $readme = slurp('README.md');
+my @docs = qw(README.md nginx/README.md docker/README.md src/README.md t/README.md);
+my %doc  = map { $_ => slurp($_) } @docs;
 
 my %origin = (
     name => 'A', key => 'AKIDORIGIN', region => 'us-east-1',
@@ -39,12 +40,14 @@ my @examples = glob 'nginx/examples/*.conf';
 cmp_ok(scalar @examples, '>=', 7, 'there are examples');
 for my $file (@examples) {
     accepted($file, slurp($file));
-    like($readme, qr{\Q($file)\E}, "README.md names $file");
+    ok((grep { $_->[1] eq $file } map { links($_) } @docs), "a README.md links to $file");
 }
 
-my @blocks = fenced('nginx');
-cmp_ok(scalar @blocks, '>=', 2, 'README.md has configurations');
-accepted("README.md, configuration $_", $blocks[$_ - 1]) for 1 .. @blocks;
+for my $doc (qw(README.md nginx/README.md)) {
+    my @blocks = fenced('nginx', $doc);
+    cmp_ok(scalar @blocks, '>=', 1, "$doc has configurations");
+    accepted("$doc, configuration $_", $blocks[$_ - 1]) for 1 .. @blocks;
+}
 
 # The template as the entrypoint fills it in.
 {
@@ -107,9 +110,9 @@ sub refused {
 # ------------------------------------------------------------------- commands
 
 my $makefile = slurp('Makefile');
-my @commands = map { grep {length} split /\n/ } fenced('sh');
+my @commands = map { grep {length} split /\n/ } map { fenced('sh', $_) } @docs;
 my @presign  = grep {m{^target/release/sign_s3 }} @commands;
-cmp_ok(scalar @presign, '>=', 5, 'README.md shows sign_s3');
+cmp_ok(scalar @presign, '>=', 5, 'nginx/README.md shows sign_s3');
 for my $command (@commands) {
     next if grep { $_ eq $command } @presign;
     # `make test` and `make demo` are run where changes are accepted; here they must exist
@@ -217,13 +220,14 @@ sub signed {
 
 # ---------------------------------------------------------------------- lists
 
-my ($on_image) = $readme =~ /^## The image$(.*?)^## /ms;
+my ($on_image) = $doc{'docker/README.md'} =~ /^# The image$(.*?)^## Coming from/ms;
 my %of_image = map { $_ => 1 } grep { !/^(?:SERVER|S3_RESIGN_|NAME_)/ } $on_image =~ /`((?:[A-Z0-9]+_)+[A-Z0-9]+|PORT)\b/g;
 same('variables of the image', [keys %of_image], [grep { !/^SERVER/ } slurp('docker/.env.example') =~ /^#?(\w+)=/mg]);
-same('directives', [$readme =~ /^### (s3_\w+)$/mg], [slurp('src/commands.rs') =~ /c"(s3_\w+)"/g]);
-same('variables', [$readme =~ /^\| `\$(s3_\w+)` /mg], [slurp('src/variables.rs') =~ /c"(s3_\w+)"/g]);
-for my $directive ($readme =~ /^### (s3_\w+)$/mg) {
-    my ($text) = $readme =~ /^### $directive\n(.*?)^##/ms;
+my $reference = $doc{'nginx/README.md'};
+same('directives', [$reference =~ /^### (s3_\w+)$/mg], [slurp('src/commands.rs') =~ /c"(s3_\w+)"/g]);
+same('variables', [$reference =~ /^\| `\$(s3_\w+)` /mg], [slurp('src/variables.rs') =~ /c"(s3_\w+)"/g]);
+for my $directive ($reference =~ /^### (s3_\w+)$/mg) {
+    my ($text) = $reference =~ /^### $directive\n(.*?)^##/ms;
     like($text, qr/\*\*Syntax:\*\* `$directive[ ;].*\*\*Default:\*\* \S.*\*\*Context:\*\* `/s,
         "$directive: syntax, default and context");
 }
@@ -233,17 +237,44 @@ my %codes = map { $_ => 1 } slurp('src/sigv4/error.rs') =~ /\(\s*"([A-Z]\w+)",\s
 my ($table) = slurp('src/sigv4/error.rs') =~ /const CODES[^=]*=(.*?);/s;
 is_deeply([sort $table =~ /"(\w+)"/g], [sort keys %codes], 'the table of codes');
 delete $codes{InternalError};
-my ($rules) = $readme =~ /^### What is let in\n(.*?)^### What goes out/ms;
+my ($rules) = $reference =~ /^### What is let in\n(.*?)^### What goes out/ms;
 my %named = map { $_ => 1 } $rules =~ /\d{3} `([A-Z]\w+)`/g;
-is_deeply([sort keys %named], [sort keys %codes], 'README.md tells all codes of refusals');
-like($readme, qr/\b$1 headers/, 'the most headers')
+is_deeply([sort keys %named], [sort keys %codes], 'nginx/README.md tells all codes of refusals');
+like($reference, qr/\b$1 headers/, 'the most headers')
     if slurp('src/sigv4/request.rs') =~ /MAX_HEADERS: usize = (\d+)/ or fail('MAX_HEADERS');
-like($readme, qr/\b$1 parameters/, 'the most parameters')
+like($reference, qr/\b$1 parameters/, 'the most parameters')
     if slurp('src/sigv4/query.rs') =~ /MAX_PARAMETERS: usize = (\d+)/ or fail('MAX_PARAMETERS');
 
-my %anchors = map { ('#' . lc s/[^\w -]//gr =~ tr/ /-/r => 1) } $readme =~ /^##+ (.*)/mg;
-for my $link ($readme =~ /\]\(([^):]+)\)/g, $readme =~ /(?:src|srcset)="([^"]+)"/g) {
-    ok($anchors{$link} || -e $link, "README.md links to $link");
+# ---------------------------------------------------------------------- links
+
+my %anchors = map { $_ => anchors($_) } @docs;
+for my $doc (@docs) {
+    for (links($doc)) {
+        my ($link, $file, $anchor) = @$_;
+        ok(-e $file, "$doc links to $link");
+        ok($anchors{$file}{$anchor}, "$doc links to $link: the heading") if defined $anchor;
+    }
+}
+
+# [what the document says, the file from here, the heading in it]
+sub links {
+    my $doc = shift;
+    my ($folder) = $doc =~ m{^(.*/)};
+    return map {
+        my ($path, $anchor) = /^([^#]*)(?:#(.*))?$/;
+        my $file = $path eq '' ? $doc : ($folder // '') . $path;
+        1 while $file =~ s{[^/.]+/\.\./}{};
+        [$_, $file, $anchor];
+    } $doc{$doc} =~ /\]\(([^):]+)\)/g, $doc{$doc} =~ /(?:src|srcset)="([^"]+)"/g;
+}
+
+# What GitHub makes of its headings.
+sub anchors {
+    my $doc = shift;
+    my @headings = map { lc s/[^\w -]//gr =~ tr/ /-/r } $doc{$doc} =~ /^#+ (.*)/mg;
+    my %anchors = map { $_ => 1 } @headings;
+    is(scalar keys %anchors, scalar @headings, "no two headings of $doc are the same");
+    return \%anchors;
 }
 
 sub same {
@@ -256,8 +287,8 @@ sub same {
 # ---------------------------------------------------------------------- files
 
 sub fenced {
-    my $language = shift;
-    return $readme =~ /^```$language\n(.*?)^```$/msg;
+    my ($language, $doc) = @_;
+    return $doc{$doc} =~ /^```$language\n(.*?)^```$/msg;
 }
 
 done_testing();

@@ -1,7 +1,7 @@
 """Origins answer administrators on the port and by the signature that S3 has: clients never reach that.
 
 nginx has the key that each server is usually set up with, which may do anything, and the client a key for S3.
-README.md tells how to make a key that may do less: that is tried as well.
+nginx/README.md tells how to make a key that may do less: that is tried as well.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from tap import Tap
 READER = Credentials("AKIDREADER", "readerSecret", CLIENT.region)
 ROOT = Credentials("AKIDROOT", "rootSecret123", "us-east-1")
 CONFINED = Credentials("AKIDPROXY", "proxySecret123", "us-east-1")
-README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
+README = pathlib.Path(__file__).resolve().parents[2] / "nginx" / "README.md"
 
 NO_METHOD = (405, "MethodNotAllowed")
 RESERVED = (403, "AccessDenied")
@@ -241,7 +241,7 @@ def test_what_s3_does_not_have_stays_closed(site, call):
 # ---- a key that may do less
 
 def section():
-    """README.md's, as (language, text) of each block."""
+    """nginx/README.md's, as (language, text) of each block."""
     text = README.read_text().partition("### The origin's key\n")[2].partition("\n#")[0]
     return re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL)
 

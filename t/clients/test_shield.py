@@ -30,7 +30,7 @@ OWNER = Credentials("AKIDOWNER", "ownerSecret", CLIENT.region)
 UPLOADER = Credentials("AKIDUPLOADER", "uploaderSecret", CLIENT.region)
 ORIGIN = Credentials("AKIDORIGIN", "originSecret", "eu-west-1")
 
-README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
+README = pathlib.Path(__file__).resolve().parents[2] / "nginx" / "README.md"
 
 SECRET = b"what is in the other bucket"
 FORGED = b"what an attacker wrote"

@@ -1,4 +1,4 @@
-//! A grant as it is configured, and whether it permits a request: by the words of README, with a
+//! A grant as it is configured, and whether it permits a request: by the words of nginx/README.md, with a
 //! matcher that tries every way.
 use sigv4::Grant;
 
