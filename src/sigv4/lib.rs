@@ -33,6 +33,7 @@ mod s3_request;
 mod scope;
 mod sha256;
 mod sign;
+mod signature;
 mod sink;
 #[cfg(test)]
 mod suite;

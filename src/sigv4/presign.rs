@@ -9,7 +9,7 @@ use crate::{
     request::{Fields, Header, MAX_HEADERS, is_amz, is_token},
     scope::{Region, ScopeText},
     sink::{Hashing, Sink},
-    uri::{self, Part},
+    uri::{self, Encoding, Part},
     v2,
 };
 
@@ -111,7 +111,8 @@ impl Presign<'_> {
         );
         let hash = hash.finish();
         let signature = key.sign_request(&date, &hash);
-        put_parameter(&mut query, "&X-Amz-Signature", &signature);
+        query.put(b"&X-Amz-Signature=");
+        signature.put(&mut query);
         Ok([path, query].join(b"?".as_slice()))
     }
 
@@ -140,7 +141,8 @@ impl Presign<'_> {
         let mut query = Vec::new();
         put_parameter(&mut query, "AWSAccessKeyId", credential.access_key());
         put_parameter(&mut query, "&Expires", expires.as_bytes());
-        put_parameter(&mut query, "&Signature", &signature);
+        query.put(b"&Signature=");
+        signature.put(&mut Encoding(&mut query));
         Ok([path, query].join(b"?".as_slice()))
     }
 

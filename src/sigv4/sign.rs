@@ -14,6 +14,7 @@ use crate::{
     request::{Header, MAX_HEADERS},
     resource::ResourcePath,
     scope::{Region, Scope},
+    signature::SignatureV4,
     sink::{Counting, Filling, Hashing, Sink},
     uri::{self, Encoding, Part},
     verify::{AuthType, PayloadPlace, Verified},
@@ -215,9 +216,6 @@ type SignedHeaders<'a> = ArrayVec<SignedHeader<'a>, { MAX_HEADERS + 5 }>;
 
 type AddedHeaders<'a> = ArrayVec<(Added, &'a [u8]), 3>;
 
-/// In the place of a signature until it is known.
-const UNSIGNED: &[u8; 64] = &[b'0'; 64];
-
 impl SignedHead<'_> {
     /// Bytes that `write` needs at the most.
     pub fn max_len(&self) -> usize {
@@ -275,7 +273,7 @@ impl SignedHead<'_> {
         (length, encoder)
     }
 
-    fn put_signed(&mut self, out: &mut [u8]) -> (usize, Option<[u8; 64]>) {
+    fn put_signed(&mut self, out: &mut [u8]) -> (usize, Option<SignatureV4>) {
         // The key changes as it signs, while the rest is read.
         let mut key = self.key.take();
         let written = self.put(key.as_deref_mut(), out);
@@ -284,7 +282,7 @@ impl SignedHead<'_> {
     }
 
     /// Writes the head; tells its length and the signature in it.
-    fn put(&self, key: Option<&mut SigningKey>, out: &mut [u8]) -> (usize, Option<[u8; 64]>) {
+    fn put(&self, key: Option<&mut SigningKey>, out: &mut [u8]) -> (usize, Option<SignatureV4>) {
         if out.len() < self.max_len {
             return (0, None);
         }
@@ -312,7 +310,7 @@ impl SignedHead<'_> {
             key.sign_request(&self.date, &hash)
         });
         if let Some(signature) = &signature {
-            sink.replace(places.signature, signature);
+            signature.replace_placeholder(&mut sink, places.signature);
         }
         sink.put(b"\r\n");
         sink.put(&self.form_head);
@@ -427,7 +425,7 @@ impl SignedHead<'_> {
         if self.is_presigned() {
             sink.put(b"&X-Amz-Signature=");
             places.signature = sink.len();
-            sink.put(UNSIGNED);
+            SignatureV4::PLACEHOLDER.put(sink);
         }
         sink.put(b" ");
         sink.put(self.head.version);
@@ -509,7 +507,7 @@ impl SignedHead<'_> {
         places.names.end = sink.len();
         sink.put(b", Signature=");
         places.signature = sink.len();
-        sink.put(UNSIGNED);
+        SignatureV4::PLACEHOLDER.put(sink);
         sink.put(b"\r\n");
     }
 

@@ -240,7 +240,8 @@ impl Case {
         let mut to_sign = Vec::new();
         let hash = Sha256::digest(&request).into();
         canonical::put_string_to_sign(&mut to_sign, &date, key.scope(), &hash);
-        let signature = key.sign_request(&date, &hash);
+        let mut signature = Vec::new();
+        key.sign_request(&date, &hash).put(&mut signature);
 
         for (file, ours) in [
             ("canonical-request", request.as_slice()),

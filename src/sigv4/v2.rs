@@ -10,6 +10,7 @@ use crate::{
     canonical,
     query::Query,
     request::{Field, Fields, Header, MAX_HEADERS, steers_server},
+    signature::{Signature, SignatureV2},
     sink::Sink,
     uri::{self, Part},
 };
@@ -25,24 +26,28 @@ pub(crate) struct ToSign<'h, 'a> {
     pub(crate) date: &'a [u8],
 }
 
-/// The signature: 28 base64 digits.
-pub(crate) fn signature(secret: &[u8], to_sign: &ToSign<'_, '_>, fields: &Fields<'_>) -> [u8; 28] {
+/// The signature of a request.
+pub(crate) fn signature(
+    secret: &[u8],
+    to_sign: &ToSign<'_, '_>,
+    fields: &Fields<'_>,
+) -> SignatureV2 {
     let mut mac = Authenticating(keyed(secret));
     to_sign.put(&mut mac, fields);
     finish(mac.0)
 }
 
 /// The signature over a browser form's policy, which is signed as it stands there.
-pub(crate) fn policy_signature(secret: &[u8], policy: &[u8]) -> [u8; 28] {
+pub(crate) fn policy_signature(secret: &[u8], policy: &[u8]) -> SignatureV2 {
     finish(keyed(secret).chain_update(policy))
 }
 
-fn finish(mac: Hmac<Sha1>) -> [u8; 28] {
+fn finish(mac: Hmac<Sha1>) -> SignatureV2 {
     let digest: [u8; 20] = mac.finalize().into_bytes().into();
     let mut text = [0; 28];
     // 20 bytes are 28 digits, always.
     let _ = Base64::encode(&digest, &mut text);
-    text
+    Signature::new(text)
 }
 
 impl ToSign<'_, '_> {

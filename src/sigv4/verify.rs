@@ -1,6 +1,5 @@
 //! Whether a request is let in.
 use arrayvec::ArrayVec;
-use subtle::ConstantTimeEq;
 
 use crate::{
     admission::Admission,
@@ -435,20 +434,6 @@ fn decide<'r>(
     })
 }
 
-/// Compares in a time that tells nothing of where a difference is. Eight bytes at once: `subtle`
-/// takes a slice byte by byte.
-pub(crate) fn is_same<const N: usize>(computed: &[u8; N], given: &[u8]) -> bool {
-    let Ok(given) = <&[u8; N]>::try_from(given) else {
-        return false;
-    };
-    let ((computed, computed_rest), (given, given_rest)) =
-        (computed.as_chunks(), given.as_chunks());
-    let difference = computed.iter().zip(given).fold(0, |all, (a, b)| {
-        all | (u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b))
-    });
-    (difference.ct_eq(&0) & computed_rest.ct_eq(given_rest)).into()
-}
-
 /// What a signature that matched has shown.
 struct Proof<'c, 'r> {
     client: Option<&'c Client>,
@@ -599,7 +584,7 @@ impl<'h, 'r> Input<'h, 'r> {
         let mut found = keys.untrusted_key(credential, scope);
         let key = found.key();
         let signature = key.sign_request(&v4.date, &hash);
-        let matches = is_same(&signature, v4.authorization.signature) && complete;
+        let matches = signature.matches(v4.authorization.signature) && complete;
         let client = claimant.admit(matches)?;
         let upload = match v4.payload {
             Payload::Streaming(kind) => Some(Box::new(Upload {
@@ -782,7 +767,7 @@ impl<'h, 'r> Input<'h, 'r> {
             date: v2.date,
         };
         let signature = v2::signature(claimant.credential().secret(), &to_sign, self.fields);
-        let matches = is_same(&signature, &v2.signature);
+        let matches = signature.matches(&v2.signature);
         let client = claimant.admit(matches)?;
         Ok(Proof {
             client: Some(client),

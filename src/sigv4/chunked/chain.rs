@@ -2,7 +2,8 @@
 use sha2::{Digest, Sha256};
 
 use crate::{
-    body::EMPTY, canonical::hex, chunked::Checksum, date::AmzDate, keys::SigningKey, sink::Sink,
+    body::EMPTY, canonical::hex, chunked::Checksum, date::AmzDate, keys::SigningKey,
+    signature::SignatureV4, sink::Sink,
 };
 
 /// Makes the signatures of one body's chunks, in their order.
@@ -11,12 +12,12 @@ pub(crate) struct Chain {
     /// Zeroised when dropped.
     key: SigningKey,
     date: AmzDate,
-    previous: [u8; 64],
+    previous: SignatureV4,
 }
 
 impl Chain {
     /// A chain that begins with the signature of the request's head.
-    pub(crate) fn new(key: SigningKey, date: AmzDate, seed: [u8; 64]) -> Chain {
+    pub(crate) fn new(key: SigningKey, date: AmzDate, seed: SignatureV4) -> Chain {
         Chain {
             key,
             date,
@@ -25,12 +26,12 @@ impl Chain {
     }
 
     /// The signature of the next chunk.
-    pub(crate) fn sign_chunk(&mut self, hash: &[u8; 32]) -> &[u8; 64] {
+    pub(crate) fn sign_chunk(&mut self, hash: &[u8; 32]) -> &SignatureV4 {
         self.sign(b"AWS4-HMAC-SHA256-PAYLOAD", &[EMPTY, &hex(hash)])
     }
 
     /// The signature of the trailer, which follows that of the last chunk.
-    pub(crate) fn sign_trailer(&mut self, checksum: &Checksum) -> &[u8; 64] {
+    pub(crate) fn sign_trailer(&mut self, checksum: &Checksum) -> &SignatureV4 {
         let mut hash = Sha256::new();
         for part in [checksum.algorithm().header(), b":", checksum.value(), b"\n"] {
             hash.update(part);
@@ -39,16 +40,18 @@ impl Chain {
         self.sign(b"AWS4-HMAC-SHA256-TRAILER", &[&hash])
     }
 
-    fn sign(&mut self, algorithm: &[u8], hashes: &[&[u8]]) -> &[u8; 64] {
-        self.previous = hex(&self.key.mac().sign_text(|sink| {
+    fn sign(&mut self, algorithm: &[u8], hashes: &[&[u8]]) -> &SignatureV4 {
+        self.previous = SignatureV4::of_mac(&self.key.mac().sign_text(|sink| {
             sink.put(algorithm);
             sink.put(b"\n");
             sink.put(self.date.as_bytes());
             sink.put(b"\n");
             sink.put(self.key.scope().as_bytes());
-            for line in std::iter::once(&self.previous.as_slice()).chain(hashes) {
+            sink.put(b"\n");
+            self.previous.put(sink);
+            for hash in hashes {
                 sink.put(b"\n");
-                sink.put(line);
+                sink.put(hash);
             }
         }));
         &self.previous

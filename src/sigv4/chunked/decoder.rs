@@ -3,7 +3,6 @@ use std::{collections::VecDeque, ops::Range};
 
 use arrayvec::ArrayVec;
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
 use crate::{
     chunked::{Chain, Checksum, ChecksumAlgorithm, MAX_CHUNK, Streaming, checksum::Summing},
@@ -210,7 +209,7 @@ impl Decoder {
             return Ok(());
         };
         let hash: [u8; 32] = self.hash.finalize_reset().into();
-        if !bool::from(chain.sign_chunk(&hash).ct_eq(signature)) {
+        if !chain.sign_chunk(&hash).matches(signature) {
             return Err(Rejection::SignatureDoesNotMatch);
         }
         if length > 0 && self.hashes.len() < MAX_HASHES {
@@ -317,14 +316,14 @@ impl Decoder {
     }
 
     fn read_trailer_signature(&mut self, line: &[u8], claim: Claim) -> Result<State, Rejection> {
-        let signature: [u8; 64] = line
+        let signature = line
             .strip_prefix(b"x-amz-trailer-signature:")
             .and_then(|value| value.strip_suffix(b"\r\n"))
             .map(<[u8]>::trim_ascii)
-            .and_then(|value| value.try_into().ok())
+            .filter(|value| value.len() == 64)
             .ok_or(Rejection::MalformedTrailer)?;
         let matches = match &mut self.chain {
-            Some(chain) => bool::from(chain.sign_trailer(&claim).ct_eq(&signature)),
+            Some(chain) => chain.sign_trailer(&claim).matches(signature),
             None => false,
         };
         if !matches {

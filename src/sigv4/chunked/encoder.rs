@@ -183,7 +183,7 @@ impl Encoder {
             frame.put(b"\r\n");
             if let Some(chain) = &mut self.chain {
                 frame.put(b"x-amz-trailer-signature:");
-                frame.put(chain.sign_trailer(checksum));
+                chain.sign_trailer(checksum).put(&mut frame);
                 frame.put(b"\r\n");
             }
         }
@@ -207,7 +207,7 @@ impl Encoder {
                 None => return Err(Misframed),
             };
             frame.put(b";chunk-signature=");
-            frame.put(chain.sign_chunk(hash));
+            chain.sign_chunk(hash).put(&mut frame);
         }
         frame.put(b"\r\n");
         Ok(frame)

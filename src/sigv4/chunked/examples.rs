@@ -5,6 +5,7 @@ use crate::{
     date::AmzDate,
     keys::SigningKey,
     scope::{Region, ScopeText},
+    signature::Signature,
 };
 
 struct Example {
@@ -72,7 +73,7 @@ fn chain(seed: &[u8; 64]) -> Chain {
     let date = AmzDate::parse(b"20130524T000000Z").unwrap();
     let scope = ScopeText::s3(date.day(), &Region::US_EAST_1);
     let key = SigningKey::derive(b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", scope);
-    Chain::new(key, date, *seed)
+    Chain::new(key, date, Signature::new(*seed))
 }
 
 #[test]

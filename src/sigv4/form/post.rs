@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use super::fields::Field;
 use crate::{
-    canonical::{self, ALGORITHM},
+    canonical::ALGORITHM,
     date::{AmzDate, Timestamp},
     keys::{Credential, SecretKey, SigningKey},
+    signature::SignatureV4,
     sink::Sink,
     uri::{self, Part},
 };
@@ -83,7 +84,8 @@ impl Post<'_> {
             fields.push((b"x-amz-security-token", token.expose()));
         }
         let policy = self.policy(&fields);
-        let signature = canonical::hex(&signer.key.mac().sign(&policy));
+        let mut signature = Vec::new();
+        SignatureV4::of_mac(&signer.key.mac().sign(&policy)).put(&mut signature);
         fields.push((b"policy", &policy));
         fields.push((b"x-amz-signature", &signature));
 

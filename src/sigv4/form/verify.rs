@@ -4,7 +4,7 @@ use super::{
 };
 use crate::{
     admission::Admission,
-    canonical::{self, ALGORITHM},
+    canonical::ALGORITHM,
     date::{AmzDate, Timestamp},
     error::{Malformed, Rejection},
     grant::{Claimant, Client, Clients, Grant},
@@ -14,9 +14,10 @@ use crate::{
     resource::{ResourcePath, leaves_root},
     s3_request::{Parts, S3Request},
     scope::{ClaimedScope, Region},
+    signature::SignatureV4,
     uri::{self, Part},
     v2,
-    verify::{AuthType, Claim, Rejected, Verified, VerifyRules, check_region, is_same},
+    verify::{AuthType, Claim, Rejected, Verified, VerifyRules, check_region},
 };
 
 /// A form whose fields are verified; how long its file is shows only at its end.
@@ -269,8 +270,8 @@ impl<'r> Input<'_, '_, 'r> {
         let claimant = Claimant::find(clients, access_key);
         let credential = claimant.credential();
         let mut found = keys.untrusted_key(credential, scope);
-        let computed = canonical::hex(&found.key().mac().sign(policy));
-        let matches = is_same(&computed, signature);
+        let computed = SignatureV4::of_mac(&found.key().mac().sign(policy));
+        let matches = computed.matches(signature);
         let client = claimant.admit(matches)?;
         if let Found::Derived(key) = found {
             keys.keep(credential, key);
@@ -291,7 +292,7 @@ impl<'r> Input<'_, '_, 'r> {
         claim.access_key = access_key;
         let claimant = Claimant::find(clients, access_key);
         let computed = v2::policy_signature(claimant.credential().secret(), policy);
-        let matches = is_same(&computed, signature);
+        let matches = computed.matches(signature);
         Ok((claimant.admit(matches)?, Region::US_EAST_1))
     }
 
