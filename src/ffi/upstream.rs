@@ -608,19 +608,19 @@ impl<'a> HeadSlot<'a> {
     }
 
     /// Puts a new head in the place of nginx's: of at most `max_len` bytes, and as many as `write`
-    /// says that it has filled in. None where there are none.
+    /// says that it has filled in. `None` if the head could not be written.
     pub(crate) fn replace(
         &mut self,
         max_len: usize,
-        write: impl FnOnce(&mut [u8]) -> usize,
+        write: impl FnOnce(&mut [u8]) -> Option<usize>,
     ) -> Option<()> {
         // SAFETY: as in `head_slot`; the new buffer lives as long as the request's pool.
         unsafe {
             let r = self.wrapped.request;
             let (buf, memory) = self.wrapped.head_memory(max_len)?;
             s3_shim_head_buf(buf, self.wrapped.plain, memory, max_len);
-            let len = write(std::slice::from_raw_parts_mut(memory, max_len));
-            if len == 0 || len > max_len {
+            let len = write(std::slice::from_raw_parts_mut(memory, max_len))?;
+            if len > max_len {
                 return None;
             }
             (*buf).last = (*buf).start.add(len);

@@ -186,9 +186,9 @@ fn replace_and_frame(
 ) -> Option<()> {
     let mut encoder = None;
     slot.replace(signed.max_len(), |out| {
-        let (length, framing) = signed.write_with_encoder(out);
+        let (length, framing) = signed.write_with_encoder(out)?;
         encoder = framing;
-        length
+        Some(length)
     })?;
     let Some(streaming) = streaming else {
         return Some(());

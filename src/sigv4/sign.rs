@@ -142,7 +142,7 @@ pub fn sign_own(
     let verified = Verified::own(head.path);
     let mut signed = sign(&verified, &head, origin, keys, now)?;
     let mut out = vec![0; signed.max_len()];
-    let length = signed.write(&mut out);
+    let length = signed.write(&mut out).ok_or(Unsignable::TooLong)?;
     out.truncate(length);
     Ok(out)
 }
@@ -249,31 +249,33 @@ impl SignedHead<'_> {
         self.body_length
     }
 
-    /// Writes the head to the beginning of `out`, which has `max_len` bytes, and tells its length;
-    /// 0 where `out` is too short, and where the body behind it must not be the client's as it is
-    /// but a decoded one.
-    pub fn write(&mut self, out: &mut [u8]) -> usize {
+    /// Writes the head to the beginning of `out`, which has `max_len` bytes, and returns its length.
+    /// `None` if `out` is too short, or if the body after it must be a decoded one and not the
+    /// client's as it is.
+    #[must_use = "without a head nothing may be sent"]
+    pub fn write(&mut self, out: &mut [u8]) -> Option<usize> {
         match self.body {
-            Body::Untouched => self.put_signed(out).0,
-            Body::Reframed | Body::Decoded { .. } => 0,
+            Body::Untouched => self.put_signed(out).map(|(length, _)| length),
+            Body::Reframed | Body::Decoded { .. } => None,
         }
     }
 
-    /// As [`SignedHead::write`], for any body: where an encoder is given, what follows the head is
+    /// As [`SignedHead::write`], for any body: where an encoder is returned, what follows the head is
     /// the decoded body framed by it, else the body as it is, decoded where it came in
-    /// `aws-chunked` framing. Behind the head of a browser's form is all of it that goes ahead of
-    /// what was stored.
-    pub fn write_with_encoder(&mut self, out: &mut [u8]) -> (usize, Option<Encoder>) {
-        let (length, signature) = self.put_signed(out);
+    /// `aws-chunked` framing. The head of a browser's form is followed by all of the form that
+    /// precedes what was stored.
+    #[must_use = "without a head nothing may be sent"]
+    pub fn write_with_encoder(&mut self, out: &mut [u8]) -> Option<(usize, Option<Encoder>)> {
+        let (length, signature) = self.put_signed(out)?;
         let encoder = self.shape.zip(signature).map(|(shape, signature)| {
             let key = self.key.as_deref().filter(|_| shape.is_signed());
             let chain = |key: &SigningKey| Chain::new(key.clone(), self.date, signature);
             Encoder::new(shape, key.map(chain))
         });
-        (length, encoder)
+        Some((length, encoder))
     }
 
-    fn put_signed(&mut self, out: &mut [u8]) -> (usize, Option<SignatureV4>) {
+    fn put_signed(&mut self, out: &mut [u8]) -> Option<(usize, Option<SignatureV4>)> {
         // The key changes as it signs, while the rest is read.
         let mut key = self.key.take();
         let written = self.put(key.as_deref_mut(), out);
@@ -281,10 +283,14 @@ impl SignedHead<'_> {
         written
     }
 
-    /// Writes the head; tells its length and the signature in it.
-    fn put(&self, key: Option<&mut SigningKey>, out: &mut [u8]) -> (usize, Option<SignatureV4>) {
+    /// Writes the head; returns its length and the signature in it. `None` if `out` is too short.
+    fn put(
+        &self,
+        key: Option<&mut SigningKey>,
+        out: &mut [u8],
+    ) -> Option<(usize, Option<SignatureV4>)> {
         if out.len() < self.max_len {
-            return (0, None);
+            return None;
         }
         let mut sink = Filling::new(out);
         let added = self.added();
@@ -314,10 +320,7 @@ impl SignedHead<'_> {
         }
         sink.put(b"\r\n");
         sink.put(&self.form_head);
-        match sink.finish() {
-            Some(head) => (head.len(), signature),
-            None => (0, None),
-        }
+        Some((sink.finish()?.len(), signature))
     }
 
     /// Writes the head of a browser's form, with its policy signed in the place of the request.

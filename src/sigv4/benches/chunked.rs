@@ -98,7 +98,7 @@ fn measure(name: &str, upload: &Upload, buffer: usize, ideal: Duration) {
         let start = Instant::now();
         let mut decoder = upload::decoder(&verified).unwrap();
         let mut head = sign(&verified, &wire, &origin, &mut keys, Timestamp(NOW)).unwrap();
-        let mut encoder = head.write_with_encoder(&mut out).1.unwrap();
+        let mut encoder = head.write_with_encoder(&mut out).unwrap().1.unwrap();
         let mut decoded = 0;
         for buffer in received.chunks_mut(buffer) {
             decoded += decoder.decode(black_box(buffer)).unwrap().len() as u64;

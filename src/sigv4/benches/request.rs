@@ -120,7 +120,7 @@ fn measure(name: &str, texts: &[String]) {
             let mut room = HeadRoom::default();
             let head = WireHead::parse(head.as_bytes(), verified, &mut room).unwrap();
             let mut signed = sign(verified, &head, &origin, &mut keys, now).unwrap();
-            signed.write(&mut out);
+            signed.write(&mut out).unwrap();
             black_box(&out);
         }
         let per = |nanos: u128| nanos as f64 / texts.len() as f64;

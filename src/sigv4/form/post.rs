@@ -132,12 +132,7 @@ impl Post<'_> {
             conditions.push(json!(["content-length-range", least, most]));
         }
         let document = json!({"expiration": self.expiration(), "conditions": conditions});
-        let document = document.to_string();
-        let mut encoded = vec![0; document.len().div_ceil(3) * 4];
-        // There is room for four digits in the place of three bytes.
-        let length = Base64::encode(document.as_bytes(), &mut encoded).map_or(0, str::len);
-        encoded.truncate(length);
-        encoded
+        Base64::encode_string(document.to_string().as_bytes()).into_bytes()
     }
 
     /// In the form of AWS's own examples, which every server reads.

@@ -125,8 +125,8 @@ fn sign_for(
         return;
     };
     let mut out = vec![0; signed.max_len()];
-    let (length, _) = signed.write_with_encoder(&mut out);
-    assert!(length > 0, "{verified:?} has a longer head than was said");
+    let written = signed.write_with_encoder(&mut out);
+    let (length, _) = written.expect("a head as long as was said");
     if addressing == Addressing::Path {
         check_asked(&out[..length], verified, allowance);
     }

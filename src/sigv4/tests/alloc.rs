@@ -128,7 +128,7 @@ fn none_on_the_hot_path() {
                 let mut room = HeadRoom::default();
                 let head = WireHead::parse(head.as_bytes(), &verified, &mut room).unwrap();
                 let mut signed = sign(&verified, &head, origin, keys, Timestamp(NOW)).unwrap();
-                signed.write(&mut out);
+                assert!(signed.write(&mut out).is_some());
             }
         }
         ALLOCATIONS.get() - before
@@ -180,7 +180,7 @@ fn none_per_chunk() {
         let mut keys = KeyCache::new(1);
         let mut out = vec![0; 4_096];
         let mut signed = sign(&verified, &wire, &origin, &mut keys, Timestamp(NOW)).unwrap();
-        let mut encoder = signed.write_with_encoder(&mut out).1.unwrap();
+        let mut encoder = signed.write_with_encoder(&mut out).unwrap().1.unwrap();
         let mut decoder = upload::decoder(&verified).unwrap();
 
         let before = ALLOCATIONS.get();

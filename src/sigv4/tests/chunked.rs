@@ -567,7 +567,7 @@ fn no_head_without_its_framing() {
         let origin = origin(framing);
         let mut keys = KeyCache::new(8);
         let mut signed = sign(&verified, &wire, &origin, &mut keys, Timestamp(NOW)).unwrap();
-        assert_eq!(signed.write(&mut [0; 4_096]), 0);
+        assert_eq!(signed.write(&mut [0; 4_096]), None);
     }
 }
 
@@ -587,7 +587,7 @@ fn resign(head: &str, framing: Framing, checksum: Option<Checksum>) -> Sent {
     let mut signed = sign(&verified, &wire, &origin, &mut keys, Timestamp(NOW)).unwrap();
     let mut out = vec![0; signed.max_len()];
     let length = signed.body_length().unwrap();
-    let (written, encoder) = signed.write_with_encoder(&mut out);
+    let (written, encoder) = signed.write_with_encoder(&mut out).unwrap();
     out.truncate(written);
     let head = String::from_utf8(out).unwrap();
     assert!(

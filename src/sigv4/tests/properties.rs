@@ -97,8 +97,7 @@ proptest! {
         let mut keys = KeyCache::new(2);
         let mut signed = sign(&verified, &head, &origin, &mut keys, Timestamp(NOW)).unwrap();
         let mut out = vec![0; signed.max_len()];
-        let length = signed.write(&mut out);
-        prop_assert!(length > 0);
+        let length = signed.write(&mut out).unwrap();
         out.truncate(length);
         let sent = String::from_utf8(out).unwrap().replace("\r\n", "\n");
         let raw = Raw::new(&sent);
@@ -233,7 +232,7 @@ fn sign_whatever(verified: &Verified<'_>, head: &[u8], addressing: Addressing, n
     let mut keys = KeyCache::new(1);
     if let Ok(mut signed) = sign(verified, &head, &origin, &mut keys, Timestamp(now)) {
         let mut out = vec![0; signed.max_len()];
-        let length = signed.write(&mut out);
+        let length = signed.write(&mut out).unwrap();
         out.truncate(length);
         let end = out.windows(4).position(|window| window == b"\r\n\r\n");
         assert_eq!(end, Some(out.len() - 4), "{}", out.escape_ascii());
