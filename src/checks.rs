@@ -9,10 +9,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::process;
 use std::rc::Rc;
-use std::sync::atomic::Ordering::Relaxed;
 
-use health::{Answer, MAX_PEERS, OriginHealth, Record, Slot, State, first_check, key, next_check};
-use shm::{Shared, Zone};
+use health::{
+    AddressSlot, Answer, HealthState, Leader, MAX_PEERS, UpstreamHealth, UpstreamRecord,
+    address_key, first_check, next_check,
+};
+use shm::Zone;
 use sigv4::Timestamp;
 
 use crate::conf::{HealthCheck, MainConf, NamedOrigin, UpstreamConf};
@@ -30,7 +32,7 @@ const LEASE: u64 = 4 * TICK;
 /// The upstreams of a configuration that are checked.
 #[derive(Default)]
 pub(crate) struct Checks {
-    zone: Option<Zone<Record>>,
+    zone: Option<Zone<UpstreamRecord>>,
     upstreams: Vec<Checked>,
 }
 
@@ -62,8 +64,8 @@ impl Checks {
             return Ok(Checks::default());
         }
         let keys = upstreams.iter().map(|checked| checked.upstream.name());
-        let states = [0, 1, 2].map(|number| State::from_number(number).name());
-        let zone = Zone::open("health", keys, states, cf.heir()).map_err(|why| why.to_string())?;
+        let zone = Zone::open("health", keys, UpstreamRecord::meaning(), cf.heir())
+            .map_err(|why| why.to_string())?;
         cf.note_start(&zone);
         Ok(Checks {
             zone: Some(zone),
@@ -80,26 +82,21 @@ impl Checks {
     pub(crate) fn prepare(&self) {
         let Some(zone) = &self.zone else { return };
         // What was known when the upstream was checked some time ago may be true no more.
-        zone.adopt(|record| record.slots.clear());
+        zone.adopt(UpstreamRecord::forget);
         let now = Now::read();
         for (checked, record) in self.iter() {
-            zone.locked(|| {
-                let generation = record.generation.fetch_add(1, Relaxed).wrapping_add(1);
-                checked.generation.set(generation);
-                // The worker that checked until now cannot renew its lease any more.
-                record.worker.store(0, Relaxed);
-                record.lease_end.store(now.ticks, Relaxed);
-            });
+            let generation = zone.locked(|| record.begin_generation(now.ticks));
+            checked.generation.set(generation);
             checked.apply(record);
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = (&Checked, &Record)> {
+    fn iter(&self) -> impl Iterator<Item = (&Checked, &UpstreamRecord)> {
         let records = self.zone.iter().flat_map(|zone| zone.iter());
         self.upstreams.iter().zip(records)
     }
 
-    fn get(&self, index: usize) -> Option<(&Checked, &Record)> {
+    fn get(&self, index: usize) -> Option<(&Checked, &UpstreamRecord)> {
         let record = self.zone.as_ref()?.record(index)?;
         Some((self.upstreams.get(index)?, record))
     }
@@ -117,27 +114,14 @@ impl Checks {
             .map(|(checked, record)| UpstreamHealth {
                 name: checked.upstream.name().escape_ascii().to_string(),
                 is_up: checked.has_origin_up(record),
-                origins: record
-                    .slots
-                    .iter()
-                    .filter(|slot| slot.key.load(Relaxed) != 0)
-                    .map(OriginHealth::of)
-                    .collect(),
+                addresses: record.addresses(),
             })
             .collect()
     }
 }
 
-/// An upstream's part of a snapshot.
-pub(crate) struct UpstreamHealth {
-    pub(crate) name: String,
-    /// Whether any of its origins is.
-    pub(crate) is_up: bool,
-    pub(crate) origins: Vec<OriginHealth>,
-}
-
 impl Checked {
-    fn has_origin_up(&self, record: &Record) -> bool {
+    fn has_origin_up(&self, record: &UpstreamRecord) -> bool {
         self.upstream
             .any_peer_in_use(|server, address| !record.is_down(server, address))
     }
@@ -145,45 +129,25 @@ impl Checked {
     /// Takes the origins that are down out of use, and the others back; where all are down, all are
     /// used, since an answer may come and a refusal is certain. Tells whether that has come to pass
     /// just now.
-    fn apply(&self, record: &Record) -> bool {
+    fn apply(&self, record: &UpstreamRecord) -> bool {
         let all_down = !self.has_origin_up(record);
         self.upstream
             .mark(|server, address| !all_down && record.is_down(server, address));
-        let were_all_down = record.all_down.swap(u8::from(all_down), Relaxed) != 0;
-        all_down && !were_all_down
-    }
-
-    /// Whether this worker is the one to check; it is until `LEASE` later. Those of an older
-    /// configuration wait for a lease longer: while nginx's binary is replaced they are as much in use,
-    /// and they stay if that is taken back.
-    fn lead(&self, zone: &Zone<Record>, record: &Record, now: Now) -> bool {
-        zone.locked(|| {
-            let is_latest = record.generation.load(Relaxed) == self.generation.get();
-            let patience = if is_latest { 0 } else { LEASE };
-            let free_at = record.lease_end.load(Relaxed).saturating_add(patience);
-            if free_at > now.ticks && !self.leads(record) {
-                return false;
-            }
-            record.worker.store(self.me(), Relaxed);
-            record.lease_end.store(now.ticks + LEASE, Relaxed);
-            true
-        })
-    }
-
-    /// Whether it still is.
-    fn leads(&self, record: &Record) -> bool {
-        record.worker.load(Relaxed) == self.me()
+        record.begins_all_down(all_down)
     }
 
     /// This worker, with this configuration.
-    fn me(&self) -> u64 {
-        u64::from(self.generation.get()) << 32 | u64::from(process::id())
+    fn me(&self) -> Leader {
+        Leader {
+            generation: self.generation.get(),
+            process: process::id(),
+        }
     }
 
     /// Whether workers of this configuration cannot rely on the one that checks: it knows the peers of
     /// its own configuration only.
-    fn is_led_by_others(&self, record: &Record) -> bool {
-        record.worker.load(Relaxed) >> 32 != u64::from(self.generation.get())
+    fn is_led_by_others(&self, record: &UpstreamRecord) -> bool {
+        !record.is_led_by_generation(self.generation.get())
     }
 }
 
@@ -216,7 +180,7 @@ impl Checker {
         };
         let mut next = now.ticks + TICK;
         for (index, (checked, record)) in self.main.checks.iter().enumerate() {
-            if checked.lead(zone, record, now) {
+            if zone.locked(|| record.lead(checked.me(), now.ticks, LEASE)) {
                 next = next.min(self.look(index, checked, record, now));
             } else if checked.is_led_by_others(record) {
                 self.apply(checked, record);
@@ -228,14 +192,18 @@ impl Checker {
     /// This worker checks no longer: another may at once.
     pub(crate) fn retire(&self) {
         for (checked, record) in self.main.checks.iter() {
-            if checked.leads(record) {
-                record.lease_end.store(0, Relaxed);
-            }
+            record.retire(checked.me());
         }
     }
 
     /// Looks after one upstream; when to look again.
-    fn look(self: &Rc<Checker>, index: usize, checked: &Checked, record: &Record, now: Now) -> u64 {
+    fn look(
+        self: &Rc<Checker>,
+        index: usize,
+        checked: &Checked,
+        record: &UpstreamRecord,
+        now: Now,
+    ) -> u64 {
         let mut peers = Vec::with_capacity(MAX_PEERS);
         checked.upstream.copy_peers(&mut peers, |server| {
             checked
@@ -253,41 +221,37 @@ impl Checker {
             let Some(origin) = checked.conf.origins().get(peer.origin()) else {
                 continue;
             };
-            let key = key(&origin.server, peer.address());
-            let Some(slot) = record.slot_or_new(key, &origin.server, peer.name()) else {
+            let Some(slot) = record.slot_or_new(&origin.server, peer.address(), peer.name()) else {
                 continue;
             };
+            let key = slot.key();
             seen.insert(key);
             if peer.is_switched_off() {
                 continue;
             }
-            let is_out = slot.health().state == State::Down && !all_down;
+            let is_out = slot.health().state == HealthState::Down && !all_down;
             is_applied &= peer.is_marked() == is_out;
             if self.under_way.borrow().contains(&(index, key)) {
                 continue;
             }
             // What it says may be of another interval.
             let latest = next_check(now.ticks, interval, now.ticks);
-            let mut due = slot.next_check.load(Relaxed).min(latest);
-            if due == 0 {
-                due = first_check(now.ticks, interval, random());
-            } else if due <= now.ticks {
-                due = next_check(now.ticks, interval, now.ticks);
-                self.check(index, checked, origin, peer, now);
-            }
-            slot.next_check.store(due, Relaxed);
+            let due = match slot.next_check().map(|due| due.min(latest)) {
+                None => first_check(now.ticks, interval, random()),
+                Some(due) if due > now.ticks => due,
+                Some(_) => {
+                    self.check(index, checked, origin, peer, now);
+                    latest
+                }
+            };
+            slot.set_next_check(due);
             next = next.min(due);
         }
         // Addresses may have come and gone, of a name that nginx resolves anew.
         if !is_applied {
             self.apply(checked, record);
         }
-        for slot in &record.slots {
-            let key = slot.key.load(Relaxed);
-            if key != 0 && !seen.contains(&key) {
-                slot.clear();
-            }
-        }
+        record.retain(|key| seen.contains(&key));
         next
     }
 
@@ -312,7 +276,7 @@ impl Checker {
                 return;
             }
         };
-        let key = key(&origin.server, peer.address());
+        let key = address_key(&origin.server, peer.address());
         self.under_way.borrow_mut().insert((index, key));
         let call = Call {
             address: peer.address(),
@@ -340,7 +304,7 @@ impl Checker {
         let Some((checked, record)) = self.main.checks.get(index) else {
             return;
         };
-        let Some(slot) = record.slot(key).filter(|_| checked.leads(record)) else {
+        let Some(slot) = record.slot(key).filter(|_| record.is_led_by(checked.me())) else {
             return;
         };
         let now = Now::read();
@@ -351,7 +315,7 @@ impl Checker {
             now.seconds,
         );
         let next = next_check(began.ticks, checked.check.interval, now.ticks);
-        slot.next_check.store(next, Relaxed);
+        slot.set_next_check(next);
 
         let before = slot.health();
         let after = before.after(passed, &checked.check.rules);
@@ -363,20 +327,26 @@ impl Checker {
     }
 
     /// The state of an address has changed: all workers are told, and the log.
-    fn changed(&self, checked: &Checked, record: &Record, slot: &Slot, reason: &str) {
+    fn changed(
+        &self,
+        checked: &Checked,
+        record: &UpstreamRecord,
+        slot: &AddressSlot,
+        reason: &str,
+    ) {
         let log = self.worker.log();
         let upstream = checked.upstream.name().escape_ascii();
-        let (server, address) = (slot.server.readable(), slot.address.readable());
-        if slot.health().state == State::Down {
+        let (server, address) = (slot.server(), slot.name());
+        if slot.health().state == HealthState::Down {
             log_warn!(
                 log,
                 "origin \"{server}\" ({address}) of upstream \"{upstream}\" is down: {reason}"
             );
         } else {
-            let key = slot.key.load(Relaxed);
+            let key = slot.key();
             checked
                 .upstream
-                .forgive(|server, address| health::key(server, address) == key);
+                .forgive(|server, address| address_key(server, address) == key);
             log_notice!(
                 log,
                 "origin \"{server}\" ({address}) of upstream \"{upstream}\" is up"
@@ -385,7 +355,7 @@ impl Checker {
         self.apply(checked, record);
     }
 
-    fn apply(&self, checked: &Checked, record: &Record) {
+    fn apply(&self, checked: &Checked, record: &UpstreamRecord) {
         if checked.apply(record) {
             log_warn!(
                 self.worker.log(),

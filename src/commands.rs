@@ -472,7 +472,7 @@ fn read_health_check(conf: &mut UpstreamConf, cf: Conf) -> Result<(), String> {
     let check = HealthCheck {
         interval: check_time("interval", interval)?,
         timeout: check_time("timeout", timeout)?,
-        rules: health::Rules {
+        rules: health::Thresholds {
             rise: check_count("rise", rise, 2)?,
             fall: check_count("fall", fall, 3)?,
         },

@@ -187,7 +187,7 @@ pub(crate) fn without_port(authority: &[u8]) -> &[u8] {
 pub(crate) struct HealthCheck {
     pub(crate) interval: u64,
     pub(crate) timeout: u64,
-    pub(crate) rules: health::Rules,
+    pub(crate) rules: health::Thresholds,
     pub(crate) expected: health::Expected,
     /// The request, to be signed for an origin.
     pub(crate) head: Vec<u8>,

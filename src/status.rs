@@ -10,10 +10,10 @@ mod snapshot;
 use std::cell::Cell;
 use std::iter;
 
+use health::UpstreamHealth;
 use ngx::ffi::ngx_int_t;
 use shm::{OpenError, Zone};
 
-use crate::checks::UpstreamHealth;
 use crate::conf::OriginName;
 use crate::ffi::conf::Conf;
 use crate::ffi::request::{Request, Response};

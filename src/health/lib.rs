@@ -1,5 +1,5 @@
-//! Judges the health of an origin: what an answer to a check says, and when the origin counts as down
-//! or as up again.
+//! Judges the health of an origin: what an answer to a check says, when the origin counts as down or as
+//! up again, and what all workers know of it, in shared memory.
 //!
 //! Bytes and times come in, decisions go out: there is no clock here, no I/O and no log.
 #![forbid(unsafe_code)]
@@ -7,11 +7,13 @@
 mod answer;
 mod expected;
 mod record;
+mod report;
 mod state;
 
 pub use crate::{
     answer::{Answer, MAX_ANSWER, Verdict},
     expected::Expected,
-    record::{Change, MAX_PEERS, OriginHealth, Record, Slot, key},
-    state::{Health, Rules, State, first_check, next_check},
+    record::{AddressSlot, Leader, MAX_PEERS, UpstreamRecord, address_key},
+    report::{AddressHealth, Change, UpstreamHealth},
+    state::{Health, HealthState, Thresholds, first_check, next_check},
 };

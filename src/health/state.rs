@@ -2,7 +2,7 @@
 
 /// How many checks in a row change a state that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rules {
+pub struct Thresholds {
     /// Passed ones, for an origin that is down.
     pub rise: u32,
     /// Failed ones, for an origin that is not.
@@ -11,7 +11,7 @@ pub struct Rules {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
-pub enum State {
+pub enum HealthState {
     /// Not known yet; used until it has failed.
     #[default]
     Unknown,
@@ -19,21 +19,21 @@ pub enum State {
     Down,
 }
 
-impl State {
+impl HealthState {
     /// The state whose number it is.
-    pub fn from_number(number: u8) -> State {
+    pub fn from_number(number: u8) -> HealthState {
         match number {
-            1 => State::Up,
-            2 => State::Down,
-            _ => State::Unknown,
+            1 => HealthState::Up,
+            2 => HealthState::Down,
+            _ => HealthState::Unknown,
         }
     }
 
     pub fn name(self) -> &'static str {
         match self {
-            State::Unknown => "unknown",
-            State::Up => "up",
-            State::Down => "down",
+            HealthState::Unknown => "unknown",
+            HealthState::Up => "up",
+            HealthState::Down => "down",
         }
     }
 }
@@ -41,7 +41,7 @@ impl State {
 /// What the checks of an origin have shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Health {
-    pub state: State,
+    pub state: HealthState,
     /// The checks in a row that speak against the state.
     pub against: u32,
 }
@@ -49,13 +49,15 @@ pub struct Health {
 impl Health {
     /// After one check more.
     #[must_use]
-    pub fn after(self, passed: bool, rules: &Rules) -> Health {
+    pub fn after(self, passed: bool, thresholds: &Thresholds) -> Health {
         let (enough, other) = match (self.state, passed) {
-            (State::Unknown, true) => (1, State::Up),
-            (State::Unknown, false) => (1, State::Down),
-            (State::Up, false) => (rules.fall, State::Down),
-            (State::Down, true) => (rules.rise, State::Up),
-            (State::Up, true) | (State::Down, false) => return Health { against: 0, ..self },
+            (HealthState::Unknown, true) => (1, HealthState::Up),
+            (HealthState::Unknown, false) => (1, HealthState::Down),
+            (HealthState::Up, false) => (thresholds.fall, HealthState::Down),
+            (HealthState::Down, true) => (thresholds.rise, HealthState::Up),
+            (HealthState::Up, true) | (HealthState::Down, false) => {
+                return Health { against: 0, ..self };
+            }
         };
         let against = self.against.saturating_add(1);
         if against >= enough {
@@ -82,18 +84,18 @@ pub fn next_check(began: u64, interval: u64, now: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{State::*, *};
+    use super::{HealthState::*, *};
 
-    const RULES: Rules = Rules { rise: 2, fall: 3 };
+    const THRESHOLDS: Thresholds = Thresholds { rise: 2, fall: 3 };
 
     /// The states after each check, `+` for one that passed.
-    fn states(from: State, checks: &str, rules: &Rules) -> Vec<State> {
+    fn states(from: HealthState, checks: &str, thresholds: &Thresholds) -> Vec<HealthState> {
         let mut health = Health {
             state: from,
             against: 0,
         };
         let after = |check| {
-            health = health.after(check == '+', rules);
+            health = health.after(check == '+', thresholds);
             health.state
         };
         checks.chars().map(after).collect()
@@ -101,36 +103,39 @@ mod tests {
 
     #[test]
     fn down_after_as_many_failures_in_a_row() {
-        assert_eq!(states(Up, "---", &RULES), [Up, Up, Down]);
-        assert_eq!(states(Up, "--+---", &RULES), [Up, Up, Up, Up, Up, Down]);
-        let one = Rules { rise: 1, fall: 1 };
+        assert_eq!(states(Up, "---", &THRESHOLDS), [Up, Up, Down]);
+        assert_eq!(
+            states(Up, "--+---", &THRESHOLDS),
+            [Up, Up, Up, Up, Up, Down]
+        );
+        let one = Thresholds { rise: 1, fall: 1 };
         assert_eq!(states(Up, "-+-", &one), [Down, Up, Down]);
     }
 
     #[test]
     fn up_again_after_as_many_passed_in_a_row() {
-        assert_eq!(states(Down, "++", &RULES), [Down, Up]);
-        assert_eq!(states(Down, "+-++", &RULES), [Down, Down, Down, Up]);
-        assert_eq!(states(Down, "-----", &RULES), [Down; 5]);
+        assert_eq!(states(Down, "++", &THRESHOLDS), [Down, Up]);
+        assert_eq!(states(Down, "+-++", &THRESHOLDS), [Down, Down, Down, Up]);
+        assert_eq!(states(Down, "-----", &THRESHOLDS), [Down; 5]);
     }
 
     #[test]
     fn there_and_back() {
         assert_eq!(
-            states(Unknown, "+---++---", &RULES),
+            states(Unknown, "+---++---", &THRESHOLDS),
             [Up, Up, Up, Down, Down, Up, Up, Up, Down]
         );
     }
 
     #[test]
     fn unknown_is_what_the_first_check_says() {
-        assert_eq!(states(Unknown, "+---", &RULES), [Up, Up, Up, Down]);
-        assert_eq!(states(Unknown, "-++", &RULES), [Down, Down, Up]);
+        assert_eq!(states(Unknown, "+---", &THRESHOLDS), [Up, Up, Up, Down]);
+        assert_eq!(states(Unknown, "-++", &THRESHOLDS), [Down, Down, Up]);
     }
 
     #[test]
     fn counts_do_not_overflow() {
-        let never = Rules {
+        let never = Thresholds {
             rise: 1,
             fall: u32::MAX,
         };
@@ -146,9 +151,9 @@ mod tests {
     #[test]
     fn numbers_stand_for_states() {
         for state in [Unknown, Up, Down] {
-            assert_eq!(State::from_number(state as u8), state);
+            assert_eq!(HealthState::from_number(state as u8), state);
         }
-        assert_eq!(State::from_number(77), Unknown);
+        assert_eq!(HealthState::from_number(77), Unknown);
     }
 
     #[test]

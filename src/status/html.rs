@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use health::OriginHealth;
+use health::AddressHealth;
 
 use super::counters::{CLASS_NAMES, RECENT, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, TIME_BOUNDS};
 use super::format::{Bytes, Count, Duration, Html, Rate, ShortCount, Utc};
@@ -222,7 +222,7 @@ impl Page {
         Ok(())
     }
 
-    fn check(&mut self, check: &OriginHealth, now: u64) -> std::fmt::Result {
+    fn check(&mut self, check: &AddressHealth, now: u64) -> std::fmt::Result {
         write!(self.0, "<p>")?;
         if check.address != check.server {
             write!(self.0, "<code>{}</code> ", Html(&check.address))?;
@@ -252,7 +252,7 @@ impl Page {
         }
         self.0.push_str("<ul>\n");
         for change in check.history.iter().take(CHANGES) {
-            let class = if change.state == health::State::Down {
+            let class = if change.state == health::HealthState::Down {
                 "bad"
             } else {
                 "good"

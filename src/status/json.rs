@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use health::OriginHealth;
+use health::AddressHealth;
 
 use super::counters::{CLASS_NAMES, CLASSES, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, TIME_BOUNDS};
 use super::snapshot::{Origin, RefusedKey, Snapshot};
@@ -49,7 +49,7 @@ pub(crate) fn write(snapshot: &Snapshot) -> String {
     json.list("health", &snapshot.health, |json, upstream| {
         json.text("upstream", &upstream.name);
         json.text("status", if upstream.is_up { "ok" } else { "nok" });
-        json.list("addresses", &upstream.origins, health);
+        json.list("addresses", &upstream.addresses, health);
     });
     json.0.push_str("}\n");
     json.0
@@ -84,7 +84,7 @@ fn origin(json: &mut Json, origin: &Origin) {
     });
 }
 
-fn health(json: &mut Json, origin: &OriginHealth) {
+fn health(json: &mut Json, origin: &AddressHealth) {
     json.text("server", &origin.server);
     json.text("address", &origin.address);
     json.text("state", origin.state.name());

@@ -2,11 +2,10 @@
 
 use std::fmt::{Display, Write};
 
-use health::OriginHealth;
+use health::{AddressHealth, UpstreamHealth};
 
 use super::counters::{CLASS_NAMES, CLASSES, TIME_BOUNDS};
 use super::snapshot::{Origin, Snapshot, State};
-use crate::checks::UpstreamHealth;
 
 const PREFIX: &str = "s3_resign_";
 
@@ -129,10 +128,10 @@ fn origins(text: &mut Text, origins: &[Origin]) {
 }
 
 fn checks(text: &mut Text, health: &[UpstreamHealth]) {
-    let checks: Vec<([Label<'_>; 3], &OriginHealth)> = health
+    let checks: Vec<([Label<'_>; 3], &AddressHealth)> = health
         .iter()
         .flat_map(|upstream| {
-            upstream.origins.iter().map(|check| {
+            upstream.addresses.iter().map(|check| {
                 let labels = [
                     ("upstream", &*upstream.name),
                     ("server", &*check.server),
@@ -144,7 +143,7 @@ fn checks(text: &mut Text, health: &[UpstreamHealth]) {
         .collect();
     text.gauge("address_up", "Whether the address passed its last checks.");
     for (labels, check) in &checks {
-        text.sample(labels, u8::from(check.state != health::State::Down));
+        text.sample(labels, u8::from(check.state != health::HealthState::Down));
     }
     text.gauge(
         "address_since_time_seconds",

@@ -2,14 +2,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use health::OriginHealth;
+use health::{AddressHealth, UpstreamHealth};
 use sigv4::{AuthType, Rejection};
 
 use super::counters::{
     self, CLASSES, CODES, FORMS, Lanes, RECENT, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, Recent,
     RefusedKeys, TIME_BUCKETS, Totals, TotalsLane, sum,
 };
-use crate::checks::UpstreamHealth;
 use crate::conf::OriginName;
 
 pub(crate) struct Snapshot {
@@ -139,7 +138,7 @@ impl Snapshot {
     pub(crate) fn checks_of<'a>(
         &'a self,
         origin: &'a Origin,
-    ) -> impl Iterator<Item = &'a OriginHealth> + Clone {
+    ) -> impl Iterator<Item = &'a AddressHealth> + Clone {
         checks_of(&self.health, origin)
     }
 
@@ -202,18 +201,18 @@ impl Origin {
 fn checks_of<'a>(
     health: &'a [UpstreamHealth],
     origin: &'a Origin,
-) -> impl Iterator<Item = &'a OriginHealth> + Clone {
+) -> impl Iterator<Item = &'a AddressHealth> + Clone {
     health
         .iter()
         .filter(|upstream| upstream.name == origin.upstream)
-        .flat_map(|upstream| &upstream.origins)
+        .flat_map(|upstream| &upstream.addresses)
         .filter(|check| check.server == origin.server)
 }
 
 /// None where nothing is checked, or nothing known yet.
-fn state_by<'a>(checks: impl Iterator<Item = &'a OriginHealth> + Clone) -> Option<State> {
+fn state_by<'a>(checks: impl Iterator<Item = &'a AddressHealth> + Clone) -> Option<State> {
     let any = |state| checks.clone().any(|check| check.state == state);
-    match (any(health::State::Up), any(health::State::Down)) {
+    match (any(health::HealthState::Up), any(health::HealthState::Down)) {
         (true, _) => Some(State::Up),
         (false, true) => Some(State::Down),
         (false, false) => None,
