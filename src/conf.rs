@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use foldhash::fast::RandomState;
 use health::MAX_PEERS;
+use metrics::snapshot::OriginName;
 use ngx::ffi::{ngx_flag_t, ngx_http_complex_value_t};
 use sigv4::{
     Addressing, Client, Clients, Credential, Framing, KeyCache, Region, SecretKey, Timestamp,
@@ -47,15 +48,6 @@ pub(crate) struct MainConf {
 /// Every origin of the configuration: each has a number.
 #[derive(Default)]
 pub(crate) struct Origins(RefCell<Vec<OriginName>>);
-
-/// What an origin is known by, also to the next configuration.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct OriginName {
-    /// The `upstream`; empty for the host of a `proxy_pass`.
-    pub(crate) upstream: Box<[u8]>,
-    /// See `NamedOrigin`.
-    pub(crate) server: Box<[u8]>,
-}
 
 impl Origins {
     /// The origin's number; the same for the same name.

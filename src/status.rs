@@ -1,25 +1,18 @@
 //! The state of everything: what is counted, and the page that shows it.
 
-pub(crate) mod counters;
-mod format;
-mod html;
-mod json;
-mod prometheus;
-mod snapshot;
-
 use std::cell::Cell;
 use std::iter;
 
 use health::UpstreamHealth;
+use metrics::counters::{self, Origin, Totals, Try, lane};
+use metrics::render::{html, json, prometheus};
+use metrics::snapshot::{OriginName, Snapshot};
 use ngx::ffi::ngx_int_t;
 use shm::{OpenError, Zone};
 
-use crate::conf::OriginName;
 use crate::ffi::conf::Conf;
 use crate::ffi::request::{Request, Response};
 use crate::ffi::{BAD_REQUEST, INTERNAL_SERVER_ERROR, nginx_version, now};
-use counters::{Origin, Totals, Try, lane};
-use snapshot::Snapshot;
 
 /// The counters, in shared memory.
 pub(crate) struct Status {

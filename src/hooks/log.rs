@@ -1,8 +1,9 @@
 //! The log phase: what became of a request is counted.
 
+use metrics::counters::{self, Outcome};
+
 use crate::ffi::request::Request;
 use crate::ffi::{now, worker};
-use crate::status::counters::{self, Outcome};
 
 pub(crate) fn log(request: Request<'_>) {
     let main = request.main_conf();

@@ -4,6 +4,7 @@
 use std::ptr;
 use std::time::Instant;
 
+use metrics::counters::Try;
 use ngx::ffi::ngx_time;
 use sigv4::{HeadRoom, SignedHead, Streaming, Timestamp, WireHead};
 
@@ -17,7 +18,6 @@ use crate::hooks::body::Upload;
 use crate::hooks::output::Framer;
 use crate::hooks::{cache, form};
 use crate::log::log_error;
-use crate::status::counters::Try;
 
 pub(crate) enum Start {
     /// `s3_resign off`.

@@ -5,65 +5,76 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use health::{AddressHealth, UpstreamHealth};
 use sigv4::{AuthType, Rejection};
 
-use super::counters::{
+use crate::counters::{
     self, CLASSES, CODES, FORMS, Lanes, RECENT, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, Recent,
     RefusedKeys, TIME_BUCKETS, Totals, TotalsLane, sum,
 };
-use crate::conf::OriginName;
 
-pub(crate) struct Snapshot {
-    pub(crate) version: &'static str,
-    pub(crate) nginx_version: &'static str,
+/// What an origin is known by, also to the next configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OriginName {
+    /// The `upstream`; empty for the host of a `proxy_pass`.
+    pub upstream: Box<[u8]>,
+    /// The text of its `server` line, or of the host in `proxy_pass`.
+    pub server: Box<[u8]>,
+}
+
+#[derive(Debug)]
+pub struct Snapshot {
+    pub version: &'static str,
+    pub nginx_version: &'static str,
     /// Seconds since the epoch, as all times here.
-    pub(crate) now: u64,
-    pub(crate) started: u64,
-    pub(crate) loaded: u64,
-    pub(crate) reloads: u64,
+    pub now: u64,
+    pub started: u64,
+    pub loaded: u64,
+    pub reloads: u64,
     /// The requests that were not refused, by how they were signed.
-    pub(crate) forms: Vec<(&'static str, u64)>,
-    pub(crate) codes: Vec<(&'static str, u64)>,
-    pub(crate) answers: [u64; CLASSES],
-    pub(crate) received: u64,
-    pub(crate) sent: u64,
-    pub(crate) retries: u64,
-    pub(crate) times: [u64; TIME_BUCKETS],
-    pub(crate) nanoseconds: u64,
-    pub(crate) keys_found: u64,
-    pub(crate) keys_derived: u64,
+    pub forms: Vec<(&'static str, u64)>,
+    pub codes: Vec<(&'static str, u64)>,
+    pub answers: [u64; CLASSES],
+    pub received: u64,
+    pub sent: u64,
+    pub retries: u64,
+    pub times: [u64; TIME_BUCKETS],
+    pub nanoseconds: u64,
+    pub keys_found: u64,
+    pub keys_derived: u64,
     /// Of the recent past, the oldest first.
-    pub(crate) requests: [u64; RECENT],
-    pub(crate) refusals: [u64; RECENT],
+    pub requests: [u64; RECENT],
+    pub refusals: [u64; RECENT],
     /// The most refused first.
-    pub(crate) refused_clients: Vec<RefusedKey>,
-    pub(crate) refused_strangers: Vec<RefusedKey>,
-    pub(crate) origins: Vec<Origin>,
+    pub refused_clients: Vec<RefusedKey>,
+    pub refused_strangers: Vec<RefusedKey>,
+    pub origins: Vec<Origin>,
     /// Of the upstreams that are checked.
-    pub(crate) health: Vec<UpstreamHealth>,
+    pub health: Vec<UpstreamHealth>,
 }
 
-pub(crate) struct RefusedKey {
-    pub(crate) access_key: String,
-    pub(crate) code: &'static str,
-    pub(crate) count: u64,
-    pub(crate) last: u64,
+#[derive(Debug)]
+pub struct RefusedKey {
+    pub access_key: String,
+    pub code: &'static str,
+    pub count: u64,
+    pub last: u64,
 }
 
-pub(crate) struct Origin {
+#[derive(Debug)]
+pub struct Origin {
     /// Empty for the host of a `proxy_pass`.
-    pub(crate) upstream: String,
-    pub(crate) server: String,
-    pub(crate) state: State,
-    pub(crate) answers: [u64; CLASSES],
-    pub(crate) given_up: u64,
-    pub(crate) successes: [u64; RECENT],
-    pub(crate) failures: [u64; RECENT],
-    pub(crate) succeeded: Option<u64>,
+    pub upstream: String,
+    pub server: String,
+    pub state: State,
+    pub answers: [u64; CLASSES],
+    pub given_up: u64,
+    pub successes: [u64; RECENT],
+    pub failures: [u64; RECENT],
+    pub succeeded: Option<u64>,
     /// When, and with what status (0: no answer).
-    pub(crate) failed: Option<(u64, u32)>,
+    pub failed: Option<(u64, u32)>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
     /// Not checked, and not tried within the last hour.
     Unused,
     Up,
@@ -74,7 +85,7 @@ pub(crate) enum State {
 }
 
 impl State {
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             State::Unused => "unused",
             State::Up => "up",
@@ -85,7 +96,7 @@ impl State {
 }
 
 impl Snapshot {
-    pub(super) fn take<'a>(
+    pub fn take<'a>(
         totals: &Totals,
         origins: impl Iterator<Item = (&'a OriginName, &'a counters::Origin)>,
         health: Vec<UpstreamHealth>,
@@ -135,18 +146,18 @@ impl Snapshot {
     }
 
     /// What is known of each address of an origin, where they are checked.
-    pub(crate) fn checks_of<'a>(
+    pub fn checks_of<'a>(
         &'a self,
         origin: &'a Origin,
     ) -> impl Iterator<Item = &'a AddressHealth> + Clone {
         checks_of(&self.health, origin)
     }
 
-    pub(crate) fn let_in(&self) -> u64 {
+    pub fn let_in(&self) -> u64 {
         self.forms.iter().map(|(_, count)| count).sum()
     }
 
-    pub(crate) fn refused(&self) -> u64 {
+    pub fn refused(&self) -> u64 {
         self.codes.iter().map(|(_, count)| count).sum()
     }
 }

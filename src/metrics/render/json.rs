@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use health::AddressHealth;
 
-use super::counters::{CLASS_NAMES, CLASSES, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, TIME_BOUNDS};
-use super::snapshot::{Origin, RefusedKey, Snapshot};
+use crate::counters::{CLASS_NAMES, CLASSES, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, TIME_BOUNDS};
+use crate::snapshot::{Origin, RefusedKey, Snapshot};
 
-pub(crate) fn write(snapshot: &Snapshot) -> String {
+pub fn write(snapshot: &Snapshot) -> String {
     let mut json = Json(String::from("{"));
     json.object("build", |json| {
         json.text("version", snapshot.version);

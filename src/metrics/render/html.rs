@@ -5,15 +5,15 @@ use std::fmt::Write;
 
 use health::AddressHealth;
 
-use super::counters::{CLASS_NAMES, RECENT, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, TIME_BOUNDS};
 use super::format::{Bytes, Count, Duration, Html, Rate, ShortCount, Utc};
-use super::snapshot::{Origin, RefusedKey, Snapshot, State};
+use crate::counters::{CLASS_NAMES, RECENT, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, TIME_BOUNDS};
+use crate::snapshot::{Origin, RefusedKey, Snapshot, State};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// Allows that style and that script, by their hashes, and the script to ask this server.
-pub(crate) const POLICY: &str = "default-src 'none'; \
+pub const POLICY: &str = "default-src 'none'; \
     style-src 'sha256-VMHfPEF6Hc9+HApMbZobym4AG3WMZyCH0mREGB635i8='; \
     script-src 'sha256-9UZk1ycClyxaj9Caus5ugj+wwPW3UFUhal4sDy1tjX8='; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -23,7 +23,7 @@ const CHANGES: usize = 4;
 /// How many rows a table of access keys has at most.
 const ROWS: usize = 12;
 
-pub(crate) fn write(snapshot: &Snapshot) -> String {
+pub fn write(snapshot: &Snapshot) -> String {
     let mut page = Page(String::with_capacity(32 * 1024));
     // Writing to a string does not fail.
     let _ = page.write(snapshot);

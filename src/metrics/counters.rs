@@ -11,15 +11,15 @@ use sigv4::{AuthType, Rejection};
 
 const LANES: usize = 8;
 
-pub(crate) type Lanes<T> = [T; LANES];
+pub type Lanes<T> = [T; LANES];
 
 /// The lane of a worker.
-pub(crate) fn lane<T>(lanes: &Lanes<T>, worker: usize) -> &T {
+pub fn lane<T>(lanes: &Lanes<T>, worker: usize) -> &T {
     &lanes[worker % LANES]
 }
 
 /// The sum of a counter over all lanes.
-pub(crate) fn sum<T>(lanes: &Lanes<T>, counter: impl Fn(&T) -> &AtomicU64) -> u64 {
+pub fn sum<T>(lanes: &Lanes<T>, counter: impl Fn(&T) -> &AtomicU64) -> u64 {
     lanes.iter().map(|lane| counter(lane).load(Relaxed)).sum()
 }
 
@@ -29,18 +29,18 @@ fn increment(counter: &AtomicU64) {
 
 /// Of the requests that are not refused: one for each form, and one for those that nginx answered
 /// ahead of the access phase.
-pub(crate) const FORMS: usize = AuthType::ALL.len() + 1;
-pub(crate) const CODES: usize = Rejection::CODES.len();
+pub const FORMS: usize = AuthType::ALL.len() + 1;
+pub const CODES: usize = Rejection::CODES.len();
 /// By the first digit of a status; 0 is none.
-pub(crate) const CLASSES: usize = 6;
-pub(crate) const CLASS_NAMES: [&str; CLASSES] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+pub const CLASSES: usize = 6;
+pub const CLASS_NAMES: [&str; CLASSES] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// Upper bounds, in microseconds; the last bucket has none.
-pub(crate) const TIME_BOUNDS: [u64; 10] = [2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000];
-pub(crate) const TIME_BUCKETS: usize = TIME_BOUNDS.len() + 1;
+pub const TIME_BOUNDS: [u64; 10] = [2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000];
+pub const TIME_BUCKETS: usize = TIME_BOUNDS.len() + 1;
 
 /// What the indexes of all these counters stand for.
-pub(crate) fn meaning() -> impl Hash {
+pub fn meaning() -> impl Hash {
     let forms = AuthType::ALL.map(AuthType::name);
     let periods = [RECENT_SECONDS, RECENT_ORIGIN_SECONDS];
     (forms, Rejection::CODES, CLASS_NAMES, TIME_BOUNDS, periods)
@@ -48,38 +48,38 @@ pub(crate) fn meaning() -> impl Hash {
 
 shared_record! {
     /// A zone's only record of what is not an origin's.
-    pub(crate) struct Totals {
-        pub(crate) lanes: Lanes<TotalsLane>,
+    pub struct Totals {
+        pub lanes: Lanes<TotalsLane>,
         /// Apart, so that strangers cannot make up so many access keys that a client's is forgotten.
-        pub(crate) refused_clients: RefusedKeys,
-        pub(crate) refused_strangers: RefusedKeys,
+        pub refused_clients: RefusedKeys,
+        pub refused_strangers: RefusedKeys,
         /// Seconds since the epoch: when counting began, and when the configuration was loaded last.
-        pub(crate) started: AtomicU64,
-        pub(crate) loaded: AtomicU64,
-        pub(crate) reloads: AtomicU64,
+        pub started: AtomicU64,
+        pub loaded: AtomicU64,
+        pub reloads: AtomicU64,
     }
 }
 
 shared_record! {
-    pub(crate) struct TotalsLane {
-        pub(crate) forms: [AtomicU64; FORMS],
-        pub(crate) codes: [AtomicU64; CODES],
-        pub(crate) answers: [AtomicU64; CLASSES],
-        pub(crate) received: AtomicU64,
-        pub(crate) sent: AtomicU64,
-        pub(crate) retries: AtomicU64,
-        pub(crate) times: [AtomicU64; TIME_BUCKETS],
-        pub(crate) nanoseconds: AtomicU64,
-        pub(crate) keys_found: AtomicU64,
-        pub(crate) keys_derived: AtomicU64,
-        pub(crate) requests: Recent,
-        pub(crate) refusals: Recent,
+    pub struct TotalsLane {
+        pub forms: [AtomicU64; FORMS],
+        pub codes: [AtomicU64; CODES],
+        pub answers: [AtomicU64; CLASSES],
+        pub received: AtomicU64,
+        pub sent: AtomicU64,
+        pub retries: AtomicU64,
+        pub times: [AtomicU64; TIME_BUCKETS],
+        pub nanoseconds: AtomicU64,
+        pub keys_found: AtomicU64,
+        pub keys_derived: AtomicU64,
+        pub requests: Recent,
+        pub refusals: Recent,
     }
 }
 
 impl Totals {
     /// A configuration has been loaded: the first, or anew.
-    pub(crate) fn count_load(&self, now: u64) {
+    pub fn count_load(&self, now: u64) {
         match self.started.compare_exchange(0, now, Relaxed, Relaxed) {
             Ok(_) => {}
             Err(_) => increment(&self.reloads),
@@ -89,7 +89,8 @@ impl Totals {
 }
 
 /// What became of a request.
-pub(crate) enum Outcome {
+#[derive(Debug)]
+pub enum Outcome {
     /// By the S3 error code.
     Refused(&'static str),
     LetIn(AuthType),
@@ -98,17 +99,18 @@ pub(crate) enum Outcome {
 }
 
 /// A request that has ended.
-pub(crate) struct Request {
-    pub(crate) outcome: Outcome,
-    pub(crate) status: u16,
-    pub(crate) received: u64,
-    pub(crate) sent: u64,
+#[derive(Debug)]
+pub struct Request {
+    pub outcome: Outcome,
+    pub status: u16,
+    pub received: u64,
+    pub sent: u64,
     /// Spent on verifying and signing; None where it did neither.
-    pub(crate) nanoseconds: Option<u64>,
+    pub nanoseconds: Option<u64>,
 }
 
 impl TotalsLane {
-    pub(crate) fn count(&self, request: &Request, now: u64) {
+    pub fn count(&self, request: &Request, now: u64) {
         match request.outcome {
             Outcome::Refused(code) => {
                 let known = Rejection::CODES.iter().position(|known| *known == code);
@@ -132,11 +134,11 @@ impl TotalsLane {
         self.requests.count(now / RECENT_SECONDS);
     }
 
-    pub(crate) fn count_retry(&self) {
+    pub fn count_retry(&self) {
         increment(&self.retries);
     }
 
-    pub(crate) fn count_signing_keys(&self, found: u64, derived: u64) {
+    pub fn count_signing_keys(&self, found: u64, derived: u64) {
         self.keys_found.fetch_add(found, Relaxed);
         if derived > 0 {
             self.keys_derived.fetch_add(derived, Relaxed);
@@ -153,29 +155,29 @@ fn class(status: u16) -> usize {
 }
 
 shared_record! {
-    pub(crate) struct Origin {
-        pub(crate) lanes: Lanes<OriginLane>,
+    pub struct Origin {
+        pub lanes: Lanes<OriginLane>,
         /// Seconds since the epoch, of the last answer that was not a failure, and of the last failure
         /// with its status (0: no answer).
-        pub(crate) succeeded: AtomicU64,
-        pub(crate) failed: AtomicU64,
-        pub(crate) failure: AtomicU32,
+        pub succeeded: AtomicU64,
+        pub failed: AtomicU64,
+        pub failure: AtomicU32,
     }
 }
 
 shared_record! {
-    pub(crate) struct OriginLane {
-        pub(crate) answers: [AtomicU64; CLASSES],
+    pub struct OriginLane {
+        pub answers: [AtomicU64; CLASSES],
         /// The client went away before there was an answer.
-        pub(crate) given_up: AtomicU64,
-        pub(crate) successes: Recent,
-        pub(crate) failures: Recent,
+        pub given_up: AtomicU64,
+        pub successes: Recent,
+        pub failures: Recent,
     }
 }
 
 /// How a try ended.
-#[derive(Clone, Copy)]
-pub(crate) enum Try {
+#[derive(Clone, Copy, Debug)]
+pub enum Try {
     Answered(u16),
     /// Not connected, timed out, broken off or not understood.
     NoAnswer,
@@ -183,7 +185,7 @@ pub(crate) enum Try {
 }
 
 impl Origin {
-    pub(crate) fn count(&self, outcome: Try, worker: usize, now: u64) {
+    pub fn count(&self, outcome: Try, worker: usize, now: u64) {
         let lane = lane(&self.lanes, worker);
         let status = match outcome {
             Try::Answered(status) => status,
@@ -213,15 +215,15 @@ fn note_time(time: &AtomicU64, now: u64) {
 }
 
 /// How many periods of the recent past are kept.
-pub(crate) const RECENT: usize = 60;
+pub const RECENT: usize = 60;
 /// How long a period is, for the totals and for an origin: ten minutes and an hour are kept.
-pub(crate) const RECENT_SECONDS: u64 = 10;
-pub(crate) const RECENT_ORIGIN_SECONDS: u64 = 60;
+pub const RECENT_SECONDS: u64 = 10;
+pub const RECENT_ORIGIN_SECONDS: u64 = 60;
 
 shared_record! {
     /// A counter for each period of the recent past: the period's number in the upper half, how many
     /// there were in the lower.
-    pub(crate) struct Recent {
+    pub struct Recent {
         periods: [AtomicU64; RECENT],
     }
 }
@@ -237,7 +239,7 @@ impl Recent {
     }
 
     /// Adds up the lanes, the oldest period first, the one under way last.
-    pub(crate) fn sum<'a>(recent: impl Iterator<Item = &'a Recent>, period: u64) -> [u64; RECENT] {
+    pub fn sum<'a>(recent: impl Iterator<Item = &'a Recent>, period: u64) -> [u64; RECENT] {
         let mut sums = [0; RECENT];
         for lane in recent {
             for (back, sum) in sums.iter_mut().rev().enumerate() {
@@ -261,14 +263,14 @@ shared_record! {
     /// The access keys that were refused most, however many there are in all (Metwally, Agrawal and El
     /// Abbadi, "Efficient Computation of Frequent and Top-k Elements in Data Streams", 2005): a new one
     /// takes the place, and the count, of the least one. To be used under the zone's lock.
-    pub(crate) struct RefusedKeys {
+    pub struct RefusedKeys {
         keys: [RefusedKey; REFUSED_KEYS],
     }
 }
 
 shared_record! {
-    pub(crate) struct RefusedKey {
-        pub(crate) access_key: Text,
+    pub struct RefusedKey {
+        pub access_key: Text,
         /// The last refusal: the index in `Rejection::CODES`, and seconds since the epoch.
         code: AtomicU32,
         last: AtomicU64,
@@ -279,7 +281,7 @@ shared_record! {
 }
 
 impl RefusedKeys {
-    pub(crate) fn count(&self, access_key: &[u8], code: &'static str, now: u64) {
+    pub fn count(&self, access_key: &[u8], code: &'static str, now: u64) {
         let mut least = &self.keys[0];
         let mut found = None;
         for key in &self.keys {
@@ -304,7 +306,7 @@ impl RefusedKeys {
     }
 
     /// Those that are certain to have been refused, with the number of times that is certain.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &RefusedKey)> {
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &RefusedKey)> {
         self.keys.iter().filter_map(|key| {
             let certain = key
                 .count
@@ -316,12 +318,12 @@ impl RefusedKeys {
 }
 
 impl RefusedKey {
-    pub(crate) fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         let code = self.code.load(Relaxed) as usize;
         Rejection::CODES.get(code).copied().unwrap_or_default()
     }
 
-    pub(crate) fn last(&self) -> u64 {
+    pub fn last(&self) -> u64 {
         self.last.load(Relaxed)
     }
 }

@@ -4,14 +4,14 @@ use std::fmt::{Display, Write};
 
 use health::{AddressHealth, UpstreamHealth};
 
-use super::counters::{CLASS_NAMES, CLASSES, TIME_BOUNDS};
-use super::snapshot::{Origin, Snapshot, State};
+use crate::counters::{CLASS_NAMES, CLASSES, TIME_BOUNDS};
+use crate::snapshot::{Origin, Snapshot, State};
 
 const PREFIX: &str = "s3_resign_";
 
 type Label<'a> = (&'static str, &'a str);
 
-pub(crate) fn write(snapshot: &Snapshot) -> String {
+pub fn write(snapshot: &Snapshot) -> String {
     let mut text = Text::default();
     text.gauge(
         "build_info",
