@@ -1,0 +1,246 @@
+//! The three faces of a snapshot, as they are known to people and their tools. After a change that is
+//! meant: `GOLDEN=write cargo test -p metrics --test golden`, and look at the difference.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+
+use health::{AddressHealth, Change, HealthState, UpstreamHealth};
+use metrics::counters::{CLASSES, RECENT, TIME_BUCKETS};
+use metrics::render::{html, json, prometheus};
+use metrics::snapshot::{Origin, RefusedKey, Snapshot, State};
+use sigv4::{Form, Rejection};
+
+const NOW: u64 = 1_709_210_096; // a leap day
+/// As an attacker would be called, after what is not printable has been escaped.
+const HOSTILE: &str = r##"AKID"\'<i>&amp;\x1b</code><script>alert(1)</script>{{7*7}}{% raw %}"##;
+
+#[test]
+fn html_page() {
+    // They have tests of their own.
+    let page = html::write(&snapshot())
+        .replace(include_str!("../render/page.css"), "/* page.css */\n")
+        .replace(include_str!("../render/page.js"), "// page.js\n");
+    compare("page.html", &page);
+}
+
+#[test]
+fn html_page_at_first() {
+    let page = html::write(&at_first())
+        .replace(include_str!("../render/page.css"), "/* page.css */\n")
+        .replace(include_str!("../render/page.js"), "// page.js\n");
+    compare("page-at-first.html", &page);
+}
+
+#[test]
+fn json_text() {
+    compare("status.json", &json::write(&snapshot()));
+    compare("status-at-first.json", &json::write(&at_first()));
+}
+
+#[test]
+fn prometheus_text() {
+    compare("metrics.txt", &prometheus::write(&snapshot()));
+    compare("metrics-at-first.txt", &prometheus::write(&at_first()));
+}
+
+fn compare(name: &str, text: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
+    if env::var("GOLDEN").is_ok_and(|what| what == "write") {
+        fs::write(&path, text).unwrap();
+    }
+    let golden = fs::read_to_string(&path).unwrap();
+    for (number, (is, was)) in text.split('\n').zip(golden.split('\n')).enumerate() {
+        assert_eq!(is, was, "line {} of {name}", number + 1);
+    }
+    assert_eq!(text, golden, "{name}");
+}
+
+/// Nothing has happened yet.
+fn at_first() -> Snapshot {
+    Snapshot {
+        version: "1.2.3",
+        nginx_version: "1.29.0",
+        now: 1_000_000,
+        started: 1_000_000,
+        loaded: 1_000_000,
+        reloads: 0,
+        forms: forms([0; 7]),
+        codes: codes(&[]),
+        answers: [0; CLASSES],
+        received: 0,
+        sent: 0,
+        retries: 0,
+        times: [0; TIME_BUCKETS],
+        nanoseconds: 0,
+        keys_found: 0,
+        keys_derived: 0,
+        requests: [0; RECENT],
+        refusals: [0; RECENT],
+        refused_clients: Vec::new(),
+        refused_strangers: Vec::new(),
+        origins: vec![origin("up", "10.0.0.1:9000", State::Unused)],
+        health: vec![UpstreamHealth {
+            name: "up".into(),
+            is_up: true,
+            addresses: vec![address(
+                "10.0.0.1:9000",
+                "10.0.0.1:9000",
+                HealthState::Unknown,
+            )],
+        }],
+    }
+}
+
+/// Everything has happened, and everyone who could choose a text has chosen a hostile one.
+fn snapshot() -> Snapshot {
+    let mut snapshot = Snapshot {
+        version: "1.2.3",
+        nginx_version: "1.29.0",
+        now: NOW,
+        started: NOW - 3 * 86_400 - 5,
+        loaded: NOW - 3 * 3600 - 120,
+        reloads: 3,
+        forms: forms([1_234_567, 0, 98_765, 4, 5, 6, 7]),
+        codes: codes(&[(3, 1000), (2, 20), (0, 3), (1, 1), (4, 1), (6, 20)]),
+        answers: [1, 0, 1_999_999, 30, 4444, 55],
+        received: 1023,
+        sent: 5_000_000_000_000,
+        retries: 12,
+        times: [5, 100, 300, 80, 10, 5, 0, 1, 0, 2, 1],
+        nanoseconds: 3_456_789_012,
+        keys_found: 9990,
+        keys_derived: 10,
+        requests: recent(|i| 50 + (i * i) % 171),
+        refusals: recent(|i| u64::from(i % 7 == 3) * i),
+        refused_clients: vec![refused(HOSTILE, "SignatureDoesNotMatch", 999, NOW)],
+        refused_strangers: (0..14)
+            .map(|i| {
+                let key = format!("{HOSTILE}{i}");
+                refused(&key, "InvalidAccessKeyId", 100 - i, NOW - 61 * i)
+            })
+            .collect(),
+        origins: vec![
+            origin("up", "10.0.0.1:9000", State::Up),
+            origin("up", HOSTILE, State::Down),
+            origin("", "s3.example.com", State::Failing),
+            origin("idle", "unix:/run/s3.sock", State::Unused),
+        ],
+        health: Vec::new(),
+    };
+    let [up, down, failing, _] = snapshot.origins.as_mut_slice() else {
+        unreachable!()
+    };
+    up.answers = [0, 0, 123_456, 0, 99_999, 0];
+    up.successes = recent(|i| u64::from(i > 20) * (i * 37 % 101));
+    up.succeeded = Some(NOW);
+    down.answers = [17, 0, 1_000_000, 1, 2, 12_345_678];
+    down.given_up = 3;
+    down.successes = recent(|i| u64::from(i < 30) * 1000);
+    down.failures = recent(|i| u64::from(i % 10 == 0) * i);
+    down.succeeded = Some(NOW - 1800);
+    down.failed = Some((NOW - 7, 503));
+    failing.answers = [3, 0, 2, 0, 0, 0];
+    failing.failures = recent(|i| u64::from(i == 59) * 3);
+    failing.succeeded = Some(NOW - 90_000);
+    failing.failed = Some((NOW - 1, 0));
+    let mut checked = address(HOSTILE, HOSTILE, HealthState::Down);
+    checked.since = NOW - 40;
+    checked.checked_at = NOW - 2;
+    checked.took = 5000;
+    checked.reason = format!("answered 503 {HOSTILE}");
+    checked.passed = 77;
+    checked.failed = 8;
+    checked.history = (0..6)
+        .map(|i| Change {
+            at: NOW - 40 - 1000 * i,
+            state: [HealthState::Down, HealthState::Up][i as usize % 2],
+            reason: [checked.reason.as_str(), ""][i as usize % 2].into(),
+        })
+        .collect();
+    let mut passed = address("10.0.0.1:9000", "10.0.0.1:9000", HealthState::Up);
+    passed.since = NOW - 86_400;
+    passed.checked_at = NOW - 3;
+    passed.took = 1234;
+    passed.passed = 5;
+    passed.history = vec![Change {
+        at: NOW - 86_400,
+        state: HealthState::Up,
+        reason: String::new(),
+    }];
+    snapshot.health = vec![
+        UpstreamHealth {
+            name: "up".into(),
+            is_up: true,
+            addresses: vec![
+                passed,
+                checked,
+                address("10.0.0.1:9000", "10.0.0.2:9000", HealthState::Unknown),
+            ],
+        },
+        UpstreamHealth {
+            name: "empty".into(),
+            is_up: false,
+            addresses: Vec::new(),
+        },
+    ];
+    snapshot
+}
+
+fn forms(counts: [u64; 7]) -> Vec<(&'static str, u64)> {
+    let names = Form::ALL.iter().map(|form| form.name());
+    names.chain(["none"]).zip(counts).collect()
+}
+
+fn codes(counts: &[(usize, u64)]) -> Vec<(&'static str, u64)> {
+    let mut codes: Vec<_> = Rejection::CODES.iter().map(|code| (*code, 0)).collect();
+    for (index, count) in counts {
+        codes[*index].1 = *count;
+    }
+    codes
+}
+
+fn recent(count: impl Fn(u64) -> u64) -> [u64; RECENT] {
+    std::array::from_fn(|period| count(period as u64))
+}
+
+fn refused(access_key: &str, code: &'static str, count: u64, last: u64) -> RefusedKey {
+    RefusedKey {
+        access_key: access_key.into(),
+        code,
+        count,
+        last,
+    }
+}
+
+fn origin(upstream: &str, server: &str, state: State) -> Origin {
+    Origin {
+        upstream: upstream.into(),
+        server: server.into(),
+        state,
+        answers: [0; CLASSES],
+        given_up: 0,
+        successes: [0; RECENT],
+        failures: [0; RECENT],
+        succeeded: None,
+        failed: None,
+    }
+}
+
+fn address(server: &str, address: &str, state: HealthState) -> AddressHealth {
+    AddressHealth {
+        server: server.into(),
+        address: address.into(),
+        state,
+        since: 0,
+        checked_at: 0,
+        took: 0,
+        reason: String::new(),
+        passed: 0,
+        failed: 0,
+        history: Vec::new(),
+    }
+}
