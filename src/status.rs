@@ -117,7 +117,10 @@ pub(crate) fn answer(request: Request<'_>) -> ngx_int_t {
     };
     let (content_type, body) = match face {
         Face::Html => (c"text/html; charset=utf-8", html::write(&snapshot)),
-        Face::Json => (c"application/json", json::write(&snapshot)),
+        Face::Json => match json::write(&snapshot) {
+            Ok(json) => (c"application/json", json),
+            Err(_) => return INTERNAL_SERVER_ERROR,
+        },
         Face::Prometheus => (
             c"text/plain; version=0.0.4; charset=utf-8",
             prometheus::write(&snapshot),

@@ -1,187 +1,276 @@
 //! `?format=json`: everything, for scripts.
 
-use std::fmt::Write;
+use health::{AddressHealth, Change, UpstreamHealth};
+use serde::{Serialize, Serializer};
 
-use health::AddressHealth;
-
-use crate::counters::{CLASS_NAMES, CLASSES, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, TIME_BOUNDS};
+use crate::counters::{
+    CLASS_NAMES, CLASSES, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, TIME_BOUNDS, TIME_BUCKETS,
+};
 use crate::snapshot::{Origin, RefusedKey, Snapshot};
 
-pub fn write(snapshot: &Snapshot) -> String {
-    let mut json = Json(String::from("{"));
-    json.object("build", |json| {
-        json.text("version", snapshot.version);
-        json.text("nginx", snapshot.nginx_version);
-    });
-    json.number("now", snapshot.now);
-    json.number("started", snapshot.started);
-    json.number("loaded", snapshot.loaded);
-    json.number("reloads", snapshot.reloads);
-    json.object("requests", |json| {
-        json.number("let_in", snapshot.let_in());
-        json.number("refused", snapshot.refused());
-        json.table("by_auth", &snapshot.forms);
-        json.table("by_error", &snapshot.codes);
-        json.answers("answers", &snapshot.answers);
-        json.number("retries", snapshot.retries);
-        json.number("received_bytes", snapshot.received);
-        json.number("sent_bytes", snapshot.sent);
-    });
-    json.object("sign_time", |json| {
-        json.numbers("bounds_us", &TIME_BOUNDS);
-        json.numbers("counts", &snapshot.times);
-        json.number("sum_ns", snapshot.nanoseconds);
-    });
-    json.object("signing_keys", |json| {
-        json.number("found", snapshot.keys_found);
-        json.number("derived", snapshot.keys_derived);
-    });
-    json.object("recent", |json| {
-        json.number("period_seconds", RECENT_SECONDS);
-        json.numbers("requests", &snapshot.requests);
-        json.numbers("refusals", &snapshot.refusals);
-    });
-    json.object("refused_access_keys", |json| {
-        json.list("clients", &snapshot.refused_clients, refused_key);
-        json.list("strangers", &snapshot.refused_strangers, refused_key);
-    });
-    json.list("origins", &snapshot.origins, origin);
-    json.list("health", &snapshot.health, |json, upstream| {
-        json.text("upstream", &upstream.name);
-        json.text("status", if upstream.is_up { "ok" } else { "nok" });
-        json.list("addresses", &upstream.addresses, health);
-    });
-    json.0.push_str("}\n");
-    json.0
+pub fn write(snapshot: &Snapshot) -> serde_json::Result<String> {
+    let mut text = serde_json::to_string(&StatusJson::of(snapshot))?;
+    text.push('\n');
+    Ok(text)
 }
 
-fn refused_key(json: &mut Json, key: &RefusedKey) {
-    json.text("access_key", &key.access_key);
-    json.number("count", key.count);
-    json.text("last_error", key.code);
-    json.number("last", key.last);
+/// The order of fields is that of the text.
+#[derive(Serialize)]
+struct StatusJson<'a> {
+    build: BuildJson,
+    now: u64,
+    started: u64,
+    loaded: u64,
+    reloads: u64,
+    requests: RequestsJson<'a>,
+    sign_time: SignTimeJson<'a>,
+    signing_keys: SigningKeysJson,
+    recent: RecentRequestsJson<'a>,
+    refused_access_keys: RefusedKeysJson<'a>,
+    origins: Vec<OriginJson<'a>>,
+    health: Vec<UpstreamJson<'a>>,
 }
 
-fn origin(json: &mut Json, origin: &Origin) {
-    json.text("upstream", &origin.upstream);
-    json.text("server", &origin.server);
-    json.text("state", origin.state.name());
-    json.answers("answers", &origin.answers);
-    json.number("given_up", origin.given_up);
-    if let Some(time) = origin.succeeded {
-        json.number("last_success", time);
-    }
-    if let Some((time, status)) = origin.failed {
-        json.object("last_failure", |json| {
-            json.number("time", time);
-            json.number("status", status.into());
-        });
-    }
-    json.object("recent", |json| {
-        json.number("period_seconds", RECENT_ORIGIN_SECONDS);
-        json.numbers("successes", &origin.successes);
-        json.numbers("failures", &origin.failures);
-    });
+#[derive(Serialize)]
+struct BuildJson {
+    version: &'static str,
+    nginx: &'static str,
 }
 
-fn health(json: &mut Json, origin: &AddressHealth) {
-    json.text("server", &origin.server);
-    json.text("address", &origin.address);
-    json.text("state", origin.state.name());
-    json.number("since", origin.since);
-    json.number("last_check", origin.checked_at);
-    json.number("took_ms", origin.took.into());
-    json.text("failure", &origin.reason);
-    json.number("passed", origin.passed);
-    json.number("failed", origin.failed);
-    json.list("changes", &origin.history, |json, change| {
-        json.number("time", change.at);
-        json.text("state", change.state.name());
-        json.text("failure", &change.reason);
-    });
+#[derive(Serialize)]
+struct RequestsJson<'a> {
+    let_in: u64,
+    refused: u64,
+    by_auth: TableJson<'a>,
+    by_error: TableJson<'a>,
+    answers: AnswersJson<'a>,
+    retries: u64,
+    received_bytes: u64,
+    sent_bytes: u64,
 }
 
-/// JSON as far as it is written.
-struct Json(String);
+#[derive(Serialize)]
+struct SignTimeJson<'a> {
+    bounds_us: &'static [u64],
+    counts: &'a [u64; TIME_BUCKETS],
+    sum_ns: u64,
+}
 
-impl Json {
-    fn object(&mut self, name: &str, fields: impl FnOnce(&mut Json)) {
-        self.name(name);
-        self.0.push('{');
-        fields(self);
-        self.0.push('}');
+#[derive(Serialize)]
+struct SigningKeysJson {
+    found: u64,
+    derived: u64,
+}
+
+#[derive(Serialize)]
+struct RecentRequestsJson<'a> {
+    period_seconds: u64,
+    requests: &'a [u64],
+    refusals: &'a [u64],
+}
+
+#[derive(Serialize)]
+struct RefusedKeysJson<'a> {
+    clients: Vec<RefusedKeyJson<'a>>,
+    strangers: Vec<RefusedKeyJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct RefusedKeyJson<'a> {
+    access_key: &'a str,
+    count: u64,
+    last_error: &'static str,
+    last: u64,
+}
+
+#[derive(Serialize)]
+struct OriginJson<'a> {
+    upstream: &'a str,
+    server: &'a str,
+    state: &'static str,
+    answers: AnswersJson<'a>,
+    given_up: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_success: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_failure: Option<FailureJson>,
+    recent: RecentTriesJson<'a>,
+}
+
+#[derive(Serialize)]
+struct FailureJson {
+    time: u64,
+    status: u32,
+}
+
+#[derive(Serialize)]
+struct RecentTriesJson<'a> {
+    period_seconds: u64,
+    successes: &'a [u64],
+    failures: &'a [u64],
+}
+
+#[derive(Serialize)]
+struct UpstreamJson<'a> {
+    upstream: &'a str,
+    status: &'static str,
+    addresses: Vec<AddressJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct AddressJson<'a> {
+    server: &'a str,
+    address: &'a str,
+    state: &'static str,
+    since: u64,
+    last_check: u64,
+    took_ms: u32,
+    failure: &'a str,
+    passed: u64,
+    failed: u64,
+    changes: Vec<ChangeJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct ChangeJson<'a> {
+    time: u64,
+    state: &'static str,
+    failure: &'a str,
+}
+
+/// Names with their counts.
+struct TableJson<'a>(&'a [(&'static str, u64)]);
+
+impl Serialize for TableJson<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().copied())
     }
+}
 
-    fn list<T>(&mut self, name: &str, items: &[T], fields: impl Fn(&mut Json, &T)) {
-        self.name(name);
-        self.0.push('[');
-        for item in items {
-            self.separate();
-            self.0.push('{');
-            fields(self, item);
-            self.0.push('}');
+/// Counts by class of status.
+struct AnswersJson<'a>(&'a [u64; CLASSES]);
+
+impl Serialize for AnswersJson<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(CLASS_NAMES.iter().zip(self.0))
+    }
+}
+
+/// All of a list, each as JSON has it.
+fn list<'a, T, J>(items: &'a [T], of: impl FnMut(&'a T) -> J) -> Vec<J> {
+    items.iter().map(of).collect()
+}
+
+impl<'a> StatusJson<'a> {
+    fn of(snapshot: &'a Snapshot) -> StatusJson<'a> {
+        StatusJson {
+            build: BuildJson {
+                version: snapshot.version,
+                nginx: snapshot.nginx_version,
+            },
+            now: snapshot.now,
+            started: snapshot.started,
+            loaded: snapshot.loaded,
+            reloads: snapshot.reloads,
+            requests: RequestsJson {
+                let_in: snapshot.let_in(),
+                refused: snapshot.refused(),
+                by_auth: TableJson(&snapshot.forms),
+                by_error: TableJson(&snapshot.codes),
+                answers: AnswersJson(&snapshot.answers),
+                retries: snapshot.retries,
+                received_bytes: snapshot.received,
+                sent_bytes: snapshot.sent,
+            },
+            sign_time: SignTimeJson {
+                bounds_us: &TIME_BOUNDS,
+                counts: &snapshot.times,
+                sum_ns: snapshot.nanoseconds,
+            },
+            signing_keys: SigningKeysJson {
+                found: snapshot.keys_found,
+                derived: snapshot.keys_derived,
+            },
+            recent: RecentRequestsJson {
+                period_seconds: RECENT_SECONDS,
+                requests: &snapshot.requests,
+                refusals: &snapshot.refusals,
+            },
+            refused_access_keys: RefusedKeysJson {
+                clients: list(&snapshot.refused_clients, RefusedKeyJson::of),
+                strangers: list(&snapshot.refused_strangers, RefusedKeyJson::of),
+            },
+            origins: list(&snapshot.origins, OriginJson::of),
+            health: list(&snapshot.health, UpstreamJson::of),
         }
-        self.0.push(']');
     }
+}
 
-    fn number(&mut self, name: &str, number: u64) {
-        self.name(name);
-        let _ = write!(self.0, "{number}");
-    }
-
-    fn numbers(&mut self, name: &str, numbers: &[u64]) {
-        self.name(name);
-        self.0.push('[');
-        for number in numbers {
-            self.separate();
-            let _ = write!(self.0, "{number}");
-        }
-        self.0.push(']');
-    }
-
-    fn table(&mut self, name: &str, rows: &[(&str, u64)]) {
-        self.object(name, |json| {
-            rows.iter()
-                .for_each(|(name, number)| json.number(name, *number));
-        });
-    }
-
-    fn answers(&mut self, name: &str, answers: &[u64; CLASSES]) {
-        self.object(name, |json| {
-            let counts = CLASS_NAMES.iter().zip(answers);
-            counts.for_each(|(class, count)| json.number(class, *count));
-        });
-    }
-
-    fn text(&mut self, name: &str, text: &str) {
-        self.name(name);
-        self.string(text);
-    }
-
-    fn name(&mut self, name: &str) {
-        self.separate();
-        self.string(name);
-        self.0.push(':');
-    }
-
-    fn separate(&mut self) {
-        if !self.0.ends_with(['{', '[', ':']) {
-            self.0.push(',');
+impl<'a> RefusedKeyJson<'a> {
+    fn of(key: &'a RefusedKey) -> RefusedKeyJson<'a> {
+        RefusedKeyJson {
+            access_key: &key.access_key,
+            count: key.count,
+            last_error: key.code,
+            last: key.last,
         }
     }
+}
 
-    /// RFC 8259 section 7.
-    fn string(&mut self, text: &str) {
-        self.0.push('"');
-        for c in text.chars() {
-            match c {
-                '"' | '\\' => self.0.extend(['\\', c]),
-                c if c.is_control() => {
-                    let _ = write!(self.0, "\\u{:04x}", u32::from(c));
-                }
-                c => self.0.push(c),
-            }
+impl<'a> OriginJson<'a> {
+    fn of(origin: &'a Origin) -> OriginJson<'a> {
+        OriginJson {
+            upstream: &origin.upstream,
+            server: &origin.server,
+            state: origin.state.name(),
+            answers: AnswersJson(&origin.answers),
+            given_up: origin.given_up,
+            last_success: origin.succeeded,
+            last_failure: origin
+                .failed
+                .map(|(time, status)| FailureJson { time, status }),
+            recent: RecentTriesJson {
+                period_seconds: RECENT_ORIGIN_SECONDS,
+                successes: &origin.successes,
+                failures: &origin.failures,
+            },
         }
-        self.0.push('"');
+    }
+}
+
+impl<'a> UpstreamJson<'a> {
+    fn of(upstream: &'a UpstreamHealth) -> UpstreamJson<'a> {
+        UpstreamJson {
+            upstream: &upstream.name,
+            status: if upstream.is_up { "ok" } else { "nok" },
+            addresses: list(&upstream.addresses, AddressJson::of),
+        }
+    }
+}
+
+impl<'a> AddressJson<'a> {
+    fn of(address: &'a AddressHealth) -> AddressJson<'a> {
+        AddressJson {
+            server: &address.server,
+            address: &address.address,
+            state: address.state.name(),
+            since: address.since,
+            last_check: address.checked_at,
+            took_ms: address.took,
+            failure: &address.reason,
+            passed: address.passed,
+            failed: address.failed,
+            changes: list(&address.history, ChangeJson::of),
+        }
+    }
+}
+
+impl<'a> ChangeJson<'a> {
+    fn of(change: &'a Change) -> ChangeJson<'a> {
+        ChangeJson {
+            time: change.at,
+            state: change.state.name(),
+            failure: &change.reason,
+        }
     }
 }

@@ -35,8 +35,8 @@ fn html_page_at_first() {
 
 #[test]
 fn json_text() {
-    compare("status.json", &json::write(&snapshot()));
-    compare("status-at-first.json", &json::write(&at_first()));
+    compare("status.json", &json::write(&snapshot()).unwrap());
+    compare("status-at-first.json", &json::write(&at_first()).unwrap());
 }
 
 #[test]
