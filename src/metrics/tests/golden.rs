@@ -10,7 +10,7 @@ use health::{AddressHealth, Change, HealthState, UpstreamHealth};
 use metrics::counters::{CLASSES, RECENT, TIME_BUCKETS};
 use metrics::render::{html, json, prometheus};
 use metrics::snapshot::{Origin, RefusedKey, Snapshot, State};
-use sigv4::{Form, Rejection};
+use sigv4::{AuthType, Rejection};
 
 const NOW: u64 = 1_709_210_096; // a leap day
 /// As an attacker would be called, after what is not printable has been escaped.
@@ -191,7 +191,7 @@ fn snapshot() -> Snapshot {
 }
 
 fn forms(counts: [u64; 7]) -> Vec<(&'static str, u64)> {
-    let names = Form::ALL.iter().map(|form| form.name());
+    let names = AuthType::ALL.iter().map(|form| form.name());
     names.chain(["none"]).zip(counts).collect()
 }
 
