@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::process;
 use std::rc::Rc;
 
+use directives::HealthCheckLine;
 use health::{
     AddressSlot, Answer, HealthState, Leader, MAX_PEERS, UpstreamHealth, UpstreamRecord,
     address_key, first_check, next_check,
@@ -17,7 +18,7 @@ use health::{
 use shm::Zone;
 use sigv4::Timestamp;
 
-use crate::conf::{HealthCheck, MainConf, NamedOrigin, UpstreamConf};
+use crate::conf::{MainConf, NamedOrigin, UpstreamConf};
 use crate::ffi::conf::Conf;
 use crate::ffi::probe::{Call, Outcome};
 use crate::ffi::upstream::{Peer, Upstream};
@@ -40,7 +41,7 @@ pub(crate) struct Checks {
 struct Checked {
     upstream: Upstream,
     conf: &'static UpstreamConf,
-    check: &'static HealthCheck,
+    check: &'static HealthCheckLine,
     /// Of this configuration, once nginx is about to use it.
     generation: Cell<u32>,
 }

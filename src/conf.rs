@@ -3,17 +3,15 @@
 mod pass;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 
-use foldhash::fast::RandomState;
+use directives::{
+    ClientMap, ErrorStyle, HealthCheckLine, HealthzLine, OriginLine, OriginLines, RegionRule,
+};
 use health::MAX_PEERS;
 use metrics::snapshot::OriginName;
 use ngx::ffi::{ngx_flag_t, ngx_http_complex_value_t};
-use sigv4::{
-    Addressing, Client, Clients, Credential, Framing, KeyCache, Region, SecretKey, Timestamp,
-    VerifyRules,
-};
+use sigv4::{Addressing, Client, Clients, KeyCache, Timestamp, VerifyRules};
 
 use crate::checks::Checks;
 use crate::conf::pass::OwnLines;
@@ -96,18 +94,6 @@ impl MainConf {
     }
 }
 
-/// One `s3_origin` line.
-pub(crate) struct OriginLine {
-    /// The `server` line it is for; None is `default`.
-    pub(crate) server: Option<Box<[u8]>>,
-    pub(crate) credential: Credential,
-    pub(crate) session_token: Option<SecretKey>,
-    pub(crate) region: Option<Region>,
-    pub(crate) host: Option<Box<[u8]>>,
-    pub(crate) addressing: Addressing,
-    pub(crate) framing: Framing,
-}
-
 /// An origin with the name that users know it by.
 pub(crate) struct NamedOrigin {
     /// The text of its `server` line, or of the host in `proxy_pass`.
@@ -117,9 +103,17 @@ pub(crate) struct NamedOrigin {
     pub(crate) origin: sigv4::Origin,
 }
 
-impl OriginLine {
-    fn named(&self, server: &[u8], id: usize) -> Result<NamedOrigin, String> {
-        let host = match &self.host {
+fn without_default_port(server: &[u8]) -> &[u8] {
+    server
+        .strip_suffix(b":443")
+        .or_else(|| server.strip_suffix(b":80"))
+        .unwrap_or(server)
+}
+
+impl NamedOrigin {
+    /// The origin of a server, by the line that is for it.
+    fn new(line: &OriginLine, server: &[u8], id: usize) -> Result<NamedOrigin, String> {
+        let host = match &line.host {
             Some(host) => host.clone(),
             None if server.starts_with(b"unix:") => {
                 return Err(format!(
@@ -133,15 +127,15 @@ impl OriginLine {
             server: server.into(),
             id,
             origin: sigv4::Origin {
-                credential: self.credential.clone(),
-                session_token: self.session_token.clone(),
-                region: self.region,
+                credential: line.credential.clone(),
+                session_token: line.session_token.clone(),
+                region: line.region,
                 host,
-                addressing: self.addressing,
-                framing: self.framing,
+                addressing: line.addressing,
+                framing: line.framing,
             },
         };
-        if self.addressing == Addressing::Virtual && !pass::takes_virtual_hosts(&named) {
+        if line.addressing == Addressing::Virtual && !pass::takes_virtual_hosts(&named) {
             return Err(format!(
                 "\"s3_origin\" of \"{}\": \"addressing=virtual\" puts buckets before the host, and \
                  \"{}\" is an address: add \"host=NAME\", or write \"addressing=path\"",
@@ -151,16 +145,7 @@ impl OriginLine {
         }
         Ok(named)
     }
-}
 
-fn without_default_port(server: &[u8]) -> &[u8] {
-    server
-        .strip_suffix(b":443")
-        .or_else(|| server.strip_suffix(b":80"))
-        .unwrap_or(server)
-}
-
-impl NamedOrigin {
     /// The host without its port: the name in its certificate.
     pub(crate) fn host_name(&self) -> &[u8] {
         without_port(&self.origin.host)
@@ -175,23 +160,11 @@ pub(crate) fn without_port(authority: &[u8]) -> &[u8] {
     }
 }
 
-/// An `s3_health_check` line. Times are in milliseconds.
-pub(crate) struct HealthCheck {
-    pub(crate) interval: u64,
-    pub(crate) timeout: u64,
-    pub(crate) rules: health::Thresholds,
-    pub(crate) expected: health::Expected,
-    /// The request, to be signed for an origin.
-    pub(crate) head: Vec<u8>,
-    /// It is a `HEAD`.
-    pub(crate) is_head: bool,
-}
-
 /// An `upstream` block.
 #[derive(Default)]
 pub(crate) struct UpstreamConf {
-    pub(crate) lines: Vec<OriginLine>,
-    pub(crate) health: Option<HealthCheck>,
+    pub(crate) lines: OriginLines,
+    pub(crate) health: Option<HealthCheckLine>,
     /// How requests get to it from where they are signed; None where nothing passes any to it.
     transport: Option<Transport>,
     /// An origin for each `server` line, once the block is whole.
@@ -285,9 +258,8 @@ impl UpstreamConf {
         id: impl Fn(&[u8]) -> usize,
     ) -> Result<(), String> {
         let name = name.escape_ascii();
-        for line in &self.lines {
-            let Some(server) = &line.server else { continue };
-            if !servers.contains(&&**server) {
+        for server in self.lines.servers() {
+            if !servers.contains(&server) {
                 return Err(format!(
                     "\"s3_origin {0}\" in upstream \"{name}\" names no server: \
                      write it as a \"server\" line of the upstream does, or add \"server {0};\"",
@@ -295,46 +267,22 @@ impl UpstreamConf {
                 ));
             }
         }
+        if self.lines.is_empty() {
+            return Ok(());
+        }
         for server in servers {
-            let line = self
-                .lines
-                .iter()
-                .find(|l| l.server.as_deref() == Some(*server));
-            let default = || self.lines.iter().find(|l| l.server.is_none());
-            let Some(line) = line.or_else(default) else {
-                if self.lines.is_empty() {
-                    return Ok(());
-                }
-                return Err(format!(
+            let line = self.lines.of_server(server).ok_or_else(|| {
+                format!(
                     "\"server {0}\" in upstream \"{name}\" has no \"s3_origin\": \
                      add \"s3_origin {0} access_key=... secret_key=...;\"",
                     server.escape_ascii()
-                ));
-            };
-            self.origins.push(line.named(server, id(server))?);
+                )
+            })?;
+            let origin = NamedOrigin::new(line, server, id(server))?;
+            self.origins.push(origin);
         }
         Ok(())
     }
-}
-
-/// The credentials of `s3_client`, by access key. A fast hash is safe: the configuration alone puts
-/// keys there, so whatever strangers ask for makes none collide.
-#[derive(Default)]
-pub(crate) struct ClientMap(HashMap<Box<[u8]>, Client, RandomState>);
-
-impl ClientMap {
-    /// False where the access key is there already.
-    pub(crate) fn insert(&mut self, client: Client) -> bool {
-        self.0
-            .insert(client.credential.access_key().into(), client)
-            .is_none()
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ErrorStyle {
-    S3,
-    S3proxy,
 }
 
 const UNSET: ngx_flag_t = -1;
@@ -343,22 +291,6 @@ const DEFAULT_MAX_SKEW: i64 = 15 * 60;
 
 /// Where MinIO, Ceph's gateway and RustFS are administered, by the same keys and signatures.
 const DEFAULT_RESERVED: [&[u8]; 3] = [b"minio", b"admin", b"rustfs"];
-
-#[derive(Clone)]
-pub(crate) enum RegionRule {
-    Any,
-    Only(Region),
-}
-
-/// An `s3_healthz` line: whose health it tells.
-#[derive(Clone, Copy)]
-pub(crate) enum Healthz {
-    /// The name of an upstream, until the levels are merged.
-    Named(&'static [u8]),
-    One(Upstream),
-    /// Of every upstream that is checked.
-    All,
-}
 
 /// One location's settings. Flags are set by nginx's own setter and -1 until then; what is unset is
 /// inherited or defaulted by `merge`.
@@ -383,7 +315,9 @@ pub(crate) struct LocationConf {
     pub(crate) origin: Option<Rc<OriginLine>>,
     /// `s3_status` is here.
     pub(crate) status: bool,
-    pub(crate) healthz: Option<Healthz>,
+    pub(crate) healthz: Option<HealthzLine>,
+    /// Whose health `s3_healthz` tells; None for every upstream that is checked.
+    healthz_upstream: Option<Upstream>,
     implicit_origin: Option<NamedOrigin>,
     /// Where `proxy_pass` leads.
     upstream: Option<Upstream>,
@@ -412,6 +346,7 @@ impl Default for LocationConf {
             origin: None,
             status: false,
             healthz: None,
+            healthz_upstream: None,
             implicit_origin: None,
             upstream: None,
             streams_bodies: false,
@@ -424,7 +359,7 @@ impl Default for LocationConf {
 
 impl Clients for LocationConf {
     fn find(&self, access_key: &[u8]) -> Option<&Client> {
-        self.clients.as_deref()?.0.get(access_key)
+        self.clients.as_deref()?.find(access_key)
     }
 }
 
@@ -467,6 +402,11 @@ impl LocationConf {
         &self.cache_origin
     }
 
+    /// Whose health `s3_healthz` tells; None for every upstream that is checked.
+    pub(crate) fn healthz_upstream(&self) -> Option<Upstream> {
+        self.healthz_upstream
+    }
+
     /// All that requests may go to from here.
     pub(crate) fn origins(&self) -> &[NamedOrigin] {
         match (
@@ -490,9 +430,9 @@ impl LocationConf {
             self.check_answers_itself("s3_status", level)?;
             self.resign = 0;
         }
-        if let Some(healthz) = self.healthz {
+        if let Some(line) = &self.healthz {
             self.check_answers_itself("s3_healthz", level)?;
-            self.healthz = Some(healthz.resolve(level)?);
+            self.healthz_upstream = find_checked(line, level)?;
             self.resign = 0;
         }
         let own = OwnLines::of(self);
@@ -626,7 +566,7 @@ impl LocationConf {
                     port => [upstream.name(), b":", port.to_string().as_bytes()].concat(),
                 };
                 let id = level.main_conf().origins.id(b"", &server);
-                self.implicit_origin = Some(line.named(&server, id)?);
+                self.implicit_origin = Some(NamedOrigin::new(line, &server, id)?);
                 Ok(())
             }
             (None, None) => Err(format!(
@@ -637,36 +577,26 @@ impl LocationConf {
     }
 }
 
-impl Healthz {
-    fn resolve(self, level: &Level) -> Result<Healthz, String> {
-        let checked: Vec<_> = level
-            .upstreams()
-            .into_iter()
-            .filter(|upstream| upstream.conf().is_some_and(|conf| conf.health.is_some()))
-            .collect();
-        match self {
-            Healthz::Named(name) => match checked.iter().find(|u| u.name() == name) {
-                Some(upstream) => Ok(Healthz::One(*upstream)),
-                None => Err(format!(
-                    "\"s3_healthz {0}\": there is no upstream \"{0}\" with health checks: write the \
-                     name of one, and add \"s3_health_check;\" there",
-                    name.escape_ascii()
-                )),
-            },
-            Healthz::All if checked.is_empty() => Err(
-                "\"s3_healthz\": no upstream has health checks: add \"s3_health_check;\" to one"
-                    .into(),
-            ),
-            Healthz::All | Healthz::One(_) => Ok(self),
-        }
-    }
-
-    /// None for every upstream that is checked.
-    pub(crate) fn upstream(self) -> Option<Upstream> {
-        match self {
-            Healthz::One(upstream) => Some(upstream),
-            Healthz::Named(_) | Healthz::All => None,
-        }
+/// The upstream that an `s3_healthz` line names; None where it is for all of them.
+fn find_checked(line: &HealthzLine, level: &Level) -> Result<Option<Upstream>, String> {
+    let checked: Vec<_> = level
+        .upstreams()
+        .into_iter()
+        .filter(|upstream| upstream.conf().is_some_and(|conf| conf.health.is_some()))
+        .collect();
+    match line {
+        HealthzLine::Of(name) => match checked.iter().find(|u| u.name() == &**name) {
+            Some(upstream) => Ok(Some(*upstream)),
+            None => Err(format!(
+                "\"s3_healthz {0}\": there is no upstream \"{0}\" with health checks: write the \
+                 name of one, and add \"s3_health_check;\" there",
+                name.escape_ascii()
+            )),
+        },
+        HealthzLine::All if checked.is_empty() => Err(
+            "\"s3_healthz\": no upstream has health checks: add \"s3_health_check;\" to one".into(),
+        ),
+        HealthzLine::All => Ok(None),
     }
 }
 

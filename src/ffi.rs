@@ -9,6 +9,7 @@ pub(crate) mod body;
 pub(crate) mod cache;
 pub(crate) mod conf;
 pub(crate) mod inheritance;
+pub(crate) mod line;
 pub(crate) mod output;
 pub(crate) mod persistence;
 pub(crate) mod probe;

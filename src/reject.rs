@@ -3,10 +3,10 @@
 use std::ffi::CStr;
 use std::fmt::Write;
 
+use directives::ErrorStyle;
 use ngx::ffi::ngx_int_t;
 use sigv4::{Clients, Rejection, XML_DECLARATION, put_element};
 
-use crate::conf::ErrorStyle;
 use crate::context::Context;
 use crate::ffi::now;
 use crate::ffi::request::{Request, Response};

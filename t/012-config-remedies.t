@@ -8,6 +8,7 @@ use FindBin;
 BEGIN { push @INC, "$FindBin::Bin/lib" }
 use File::Temp qw(tempdir);
 use Files;
+use POSIX ();
 use S3Test;
 use Test::More;
 
@@ -31,6 +32,7 @@ my %files = (
     key   => "AKID\n",           latin => "s\xfccret\n",
 );
 write_file("$dir/$_", $files{$_}) for keys %files;
+POSIX::mkfifo("$dir/pipe", 0600) or die "mkfifo: $!";
 
 # Variables of nginx's environment.
 my %env = (
@@ -38,6 +40,7 @@ my %env = (
     S3_SPACE => ' secret',    S3_QUOTE => '"secret"',   S3_VAR  => '${CLIENT_SECRET}',  S3_BOM  => "\xef\xbb\xbfs",
     S3_RAW   => '$secret',    S3_DEL   => "s\x7f",      S3_LATIN => "k\xc3\xbc",        S3_KEY  => 'AKID/x+y=',
     S3_COMMA => 'AKID,x',     S3_LONG  => 'A' x 129,    S3_UTF8 => "pa\xc3\x9fwort",
+    S3_HUGE  => 'x' x 65537,
 );
 @ENV{ keys %env } = values %env;
 delete @ENV{qw(NAME $NAME)};
@@ -222,6 +225,17 @@ my @rows = (
     ['a long file', qq("s3_client AKID" "secret_key=": the first line of "$dir/long" is longer than 65536 bytes: write the )
         . 'path of a file that begins with the value', with_client("s3_client AKID secret_key=file:$dir/long;")],
     ['the longest one', undef, with_client("s3_client AKID secret_key=file:$dir/limit;")],
+    ['a long value in the environment', '"s3_client AKID" "secret_key=": the value of "env:S3_HUGE" is longer than 65536 bytes, '
+        . 'as no key is: put the key there', with_client('s3_client AKID secret_key=env:S3_HUGE;')],
+    ['a name of no variable', '"s3_client AKID" "secret_key=": there is no environment variable with what follows "env:" as '
+        . q(its name: write "env:NAME" with the name of one that is set for nginx's master process),
+        with_client('s3_client AKID secret_key=env:a/secret+key;')],
+    ['a device that never ends', '"s3_client AKID" "secret_key=": the first line of "/dev/zero" is longer than 65536 bytes: '
+        . 'write the path of a file that begins with the value', with_client('s3_client AKID secret_key=file:/dev/zero;')],
+    ['a pipe that nobody writes to', qq("s3_client AKID" "secret_key=": cannot read "$dir/pipe": it has no whole line after 5s: )
+        . 'write the path of a file that has one', with_client('s3_client AKID secret_key=file:pipe;')],
+    ['a secret without its name', '"s3_client AKID": a word is not a parameter: it takes "secret_key=", "allow=", "buckets="',
+        with_client('s3_client AKID c2VjcmV0a2V5==;')],
     ['a space in front', '?"s3_client AKID" "secret_key=": the value of "env:S3_SPACE" begins or ends with a space: remove it, '
         . 'unless it belongs to the key', with_client('s3_client AKID secret_key=env:S3_SPACE;')],
     ['a space behind', qq(?"s3_client AKID" "secret_key=": the value in "file:$dir/spare" begins or ends with a space: remove )
@@ -234,11 +248,11 @@ my @rows = (
         . 'unless they belong to the key', with_client("s3_client AKID secret_key=file:$dir/quote;")],
     (map { ["secret_key=$_", undef, with_client("s3_client AKID secret_key=$_;")] }
         'env:S3_GOOD', 'env:S3_RAW', 'env:S3_UTF8', "file:$dir/raw", "file:$dir/line", "file:$dir/crlf", "file:$dir/latin", 'a$b', 'environment:x'),
-    (map { ["an access key $_", qq("s3_client" access key "$_" $no_key), with_client("s3_client '$_' secret_key=x;")] }
+    (map { ["an access key $_", qq("s3_client" access key $no_key), with_client("s3_client '$_' secret_key=x;")] }
         'A,B', 'A B', ' A', 'A '),
-    ['an access key with a comma, from the environment', qq("s3_client" access key "AKID,x" $no_key),
+    ['an access key with a comma, from the environment', qq("s3_client" access key $no_key),
         with_client('s3_client env:S3_COMMA secret_key=x;')],
-    ['an access key beyond ASCII', qq("s3_origin default" "access_key=" "k\\xc3\\xbc" $no_key), with_origin('access_key=env:S3_LATIN secret_key=x')],
+    ['an access key beyond ASCII', qq("s3_origin default" "access_key=" $no_key), with_origin('access_key=env:S3_LATIN secret_key=x')],
     ['an access key that is too long', '"s3_client" access key has 129 bytes: write an access key of at most 128, and no other value',
         with_client('s3_client env:S3_LONG secret_key=x;')],
     (map { ["the access key $_", undef, with_client("s3_client $_ secret_key=x;")] } 'AKID/x+y=', 'env:S3_KEY', "file:$dir/key", 'A' x 128),

@@ -1,26 +1,21 @@
-//! Configuration time: arguments, values, errors, and the places where the module hooks in.
+//! Configuration time: errors, and the places where the module hooks in.
 
-use std::ffi::{CStr, CString, OsStr, c_char, c_void};
-use std::fs::File;
-use std::io::Read;
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::mem::offset_of;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
 use std::ptr;
 
 use ngx::core::{NGX_CONF_ERROR, Pool};
 use ngx::ffi::{
-    NGX_LOG_EMERG, NGX_LOG_WARN, ngx_array_push, ngx_array_t, ngx_command_t, ngx_conf_full_name,
-    ngx_conf_t, ngx_cycle_t, ngx_http_add_variable, ngx_http_compile_complex_value,
+    NGX_LOG_EMERG, NGX_LOG_WARN, ngx_array_push, ngx_array_t, ngx_command_t, ngx_conf_t,
+    ngx_cycle_t, ngx_http_add_variable, ngx_http_compile_complex_value,
     ngx_http_compile_complex_value_t, ngx_http_complex_value_t, ngx_http_conf_ctx_t,
     ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t, ngx_http_core_module,
     ngx_http_core_srv_conf_t, ngx_http_get_variable_pt, ngx_http_handler_pt, ngx_http_module,
     ngx_http_module_t, ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_LOG_PHASE,
     ngx_http_server_name_t, ngx_http_upstream_conf_t, ngx_http_upstream_main_conf_t,
-    ngx_http_upstream_module, ngx_http_upstream_srv_conf_t, ngx_log_t, ngx_module_t,
-    ngx_parse_time, ngx_str_t, ngx_uint_t,
+    ngx_http_upstream_module, ngx_http_upstream_srv_conf_t, ngx_log_t, ngx_module_t, ngx_str_t,
+    ngx_uint_t,
 };
-use zeroize::{Zeroize, Zeroizing};
 
 use super::proxy::{ProxyPlaces, ProxySettings};
 use super::shim::{
@@ -33,9 +28,6 @@ use crate::checks::Checks;
 use crate::conf::{MainConf, without_port};
 use crate::module;
 use crate::variables::SIGN_TIME;
-
-/// The longest line of a secret file that is read, in bytes.
-const MAX_SECRET: u64 = 64 * 1024;
 
 /// Where a handler of requests is registered.
 #[derive(Clone, Copy)]
@@ -81,99 +73,6 @@ impl Conf {
     /// Logs what is likely to be a mistake.
     pub(crate) fn warn(self, what: &str) {
         ngx::ngx_conf_log_error!(NGX_LOG_WARN, self.0.as_ptr(), "{what}");
-    }
-
-    /// The directive's arguments, its name first.
-    pub(crate) fn args(&self) -> &[ngx_str_t] {
-        // SAFETY: while a directive is read, nginx keeps its words there.
-        unsafe {
-            let args = &*(*self.0.as_ptr()).args;
-            std::slice::from_raw_parts(args.elts.cast(), args.nelts)
-        }
-    }
-
-    /// The directive's argument at `index`, which nginx has seen to be there.
-    pub(crate) fn word<'c>(self, index: usize) -> &'c [u8] {
-        // SAFETY: words live as long as the configuration being read.
-        self.args()
-            .get(index)
-            .map_or(b"", |word| unsafe { bytes(*word) })
-    }
-
-    /// The argument at `index` as a time in nginx's notation.
-    pub(crate) fn seconds(self, index: usize) -> Option<i64> {
-        let mut word = *self.args().get(index)?;
-        // SAFETY: nginx only reads the word.
-        let seconds = unsafe { ngx_parse_time(&mut word, 1) };
-        i64::try_from(seconds).ok().filter(|seconds| *seconds >= 0)
-    }
-
-    /// A time in nginx's notation, in milliseconds.
-    pub(crate) fn milliseconds(text: &[u8]) -> Option<u64> {
-        let mut word = ngx_str_t {
-            len: text.len(),
-            data: text.as_ptr().cast_mut(),
-        };
-        // SAFETY: nginx only reads the word.
-        u64::try_from(unsafe { ngx_parse_time(&mut word, 0) }).ok()
-    }
-
-    /// Overwrites what follows the first `prefix` bytes of a word, a secret, in nginx's copy of the
-    /// configuration.
-    pub(crate) fn wipe(self, word: ngx_str_t, prefix: usize) {
-        if prefix >= word.len || word.data.is_null() {
-            return;
-        }
-        // SAFETY: words are nginx's own copies, writable until the configuration is gone.
-        unsafe {
-            std::slice::from_raw_parts_mut(word.data.add(prefix), word.len - prefix).zeroize();
-        }
-    }
-
-    /// The first line of a file, without its end.
-    pub(crate) fn first_line(self, path: &[u8]) -> Result<Value, String> {
-        let path = self.full_path(path);
-        let shown = path.display();
-        let file = File::open(&path).map_err(|e| {
-            format!("cannot read \"{shown}\": {e}: make it readable for nginx's master process")
-        })?;
-        // Room enough, or what was read so far would stay behind elsewhere.
-        let mut line = Zeroizing::new(Vec::with_capacity(MAX_SECRET as usize + 1));
-        file.take(MAX_SECRET + 1)
-            .read_to_end(&mut line)
-            .map_err(|e| format!("cannot read \"{shown}\": {e}"))?;
-        let end = line.iter().position(|c| *c == b'\n');
-        let end = end.unwrap_or(line.len());
-        if end as u64 > MAX_SECRET {
-            return Err(format!(
-                "the first line of \"{shown}\" is longer than {MAX_SECRET} bytes: write the path of \
-                 a file that begins with the value"
-            ));
-        }
-        line.truncate(end);
-        while line.last() == Some(&b'\r') {
-            line.pop();
-        }
-        Ok(line)
-    }
-
-    /// Relative to the folder of nginx.conf, as nginx's own paths are.
-    fn full_path(self, path: &[u8]) -> PathBuf {
-        let mut name = ngx_str_t {
-            len: path.len(),
-            data: path.as_ptr().cast_mut(),
-        };
-        let mut terminated = [path, b"\0"].concat();
-        name.data = terminated.as_mut_ptr();
-        // SAFETY: the name ends with NUL, as nginx wants it; the result is in the cycle's pool or the
-        // name itself.
-        unsafe {
-            let cycle = (*self.0.as_ptr()).cycle;
-            if ngx_conf_full_name(cycle, &mut name, 1) == OK {
-                return Path::new(OsStr::from_bytes(bytes(name))).to_path_buf();
-            }
-        }
-        Path::new(OsStr::from_bytes(path)).to_path_buf()
     }
 
     /// A configuration of ours in the pool, dropped with it.
@@ -509,9 +408,6 @@ pub(crate) unsafe fn main_conf<'c>(cycle: *mut ngx_cycle_t) -> Option<&'c MainCo
             .as_ref()
     }
 }
-
-/// Zeroised when dropped.
-pub(crate) type Value = Zeroizing<Vec<u8>>;
 
 /// The directives that pass a request on, `proxy_pass` first: the only one that can be signed.
 const PASS_DIRECTIVES: &[(&CStr, &CStr)] = &[

@@ -2,7 +2,6 @@
 
 use ngx::ffi::ngx_int_t;
 
-use crate::conf::Healthz;
 use crate::ffi::request::{Request, Response};
 
 /// A status that nothing else in between answers with.
@@ -12,7 +11,7 @@ pub(crate) fn answer(request: Request<'_>) -> ngx_int_t {
     if let Some(refused) = request.refuse_change() {
         return refused;
     }
-    let upstream = request.location_conf().healthz.and_then(Healthz::upstream);
+    let upstream = request.location_conf().healthz_upstream();
     let (status, body): (_, &[u8]) = match request.main_conf().checks.is_up(upstream) {
         true => (200, b"{\"status\":\"ok\"}\n"),
         false => (NOK, b"{\"status\":\"nok\"}\n"),

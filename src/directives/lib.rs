@@ -1,0 +1,42 @@
+//! Reads the lines of the module's directives. The words of a line come in, its own name first; a typed
+//! line goes out, or a message that says what to write instead.
+//!
+//! Nothing here knows nginx. What a reader needs beside the words is in [`Reading`], and defaults are
+//! for those who merge lines.
+#![forbid(unsafe_code)]
+
+mod client;
+mod health_check;
+mod host;
+mod location;
+mod once;
+mod origin;
+mod params;
+mod reading;
+mod time;
+
+pub use crate::{
+    client::{ClientMap, client},
+    health_check::{HealthCheckLine, HealthzLine, health_check, healthz},
+    host::Host,
+    location::{ErrorStyle, RegionRule, errors, host, max_skew, region, reserved},
+    once::{AT_EACH_LEVEL, IN_A_LOCATION, IN_EACH_UPSTREAM, ONE_ORIGIN, duplicate, set_once},
+    origin::{OriginLine, OriginLines, location_origin, upstream_origin},
+    reading::Reading,
+    time::{milliseconds, seconds},
+};
+
+/// The word at `index`, which nginx has seen to be there.
+fn word<'a>(words: &[&'a [u8]], index: usize) -> &'a [u8] {
+    words.get(index).copied().unwrap_or_default()
+}
+
+/// The words from `index` on.
+fn words_from<'w, 'a>(words: &'w [&'a [u8]], index: usize) -> &'w [&'a [u8]] {
+    words.get(index..).unwrap_or_default()
+}
+
+/// Whether a byte may be in the name of a bucket or of a host.
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._".contains(&byte)
+}

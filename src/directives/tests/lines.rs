@@ -1,0 +1,692 @@
+//! Good lines, and bad ones with their messages.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+    time::Duration,
+};
+
+use directives::{
+    AT_EACH_LEVEL, ClientMap, ErrorStyle, HealthCheckLine, HealthzLine, IN_A_LOCATION,
+    IN_EACH_UPSTREAM, ONE_ORIGIN, OriginLine, OriginLines, Reading, RegionRule, client, duplicate,
+    errors, health_check, healthz, host, location_origin, max_skew, region, reserved, set_once,
+    upstream_origin,
+};
+use health::{Expected, Rules};
+use secrets::Outside;
+use sigv4::{Addressing, Client, Framing, Region};
+
+fn variable(name: &OsStr) -> Option<OsString> {
+    match name.to_str()? {
+        "KEY" => Some("AKID".into()),
+        "SECRET" => Some("a secret".into()),
+        "SPACE" => Some(" secret".into()),
+        "COMMA" => Some("AKID,x".into()),
+        "LINES" => Some("a\nb".into()),
+        _ => None,
+    }
+}
+
+type Reader<T> = fn(&[&[u8]], &mut Reading<'_>) -> Result<T, String>;
+
+/// Reads a line, split at its spaces; `~` is a space in a word. With what is doubtful.
+fn read<T>(reader: Reader<T>, line: &str) -> (Result<T, String>, Vec<String>) {
+    let outside = Outside {
+        variable: &variable,
+        folder: Path::new("/nonexistent"),
+        wait: Duration::ZERO,
+        process: "nginx's master process",
+    };
+    let words = words(line);
+    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    let mut reading = Reading::new(&outside);
+    let result = reader(&words, &mut reading);
+    (result, reading.doubts().to_vec())
+}
+
+fn words(line: &str) -> Vec<Vec<u8>> {
+    line.split(' ')
+        .map(|word| word.replace('~', " ").into_bytes())
+        .collect()
+}
+
+/// As `read`, of a reader that needs nothing but the words.
+fn read_words<T>(reader: fn(&[&[u8]]) -> Result<T, String>, line: &str) -> Result<T, String> {
+    let words = words(line);
+    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    reader(&words)
+}
+
+fn good<T>(reader: Reader<T>, line: &str) -> T {
+    let (result, doubts) = read(reader, line);
+    assert_eq!(doubts, [""; 0], "{line}");
+    result.unwrap_or_else(|why| panic!("{line}: {why}"))
+}
+
+/// Each line fails with its message.
+fn bad<T>(reader: Reader<T>, rows: &[(&str, &str)]) {
+    for (line, message) in rows {
+        let (result, _) = read(reader, line);
+        assert_eq!(result.err().as_deref(), Some(*message), "{line}");
+    }
+}
+
+fn bad_words<T>(reader: fn(&[&[u8]]) -> Result<T, String>, rows: &[(&str, &str)]) {
+    for (line, message) in rows {
+        let result = read_words(reader, line);
+        assert_eq!(result.err().as_deref(), Some(*message), "{line}");
+    }
+}
+
+const NO_HOST: &str = "is not a host: write NAME or NAME:PORT, without scheme and path";
+const NO_REGION: &str = "is not a region: write a name of at most 64 letters, digits, dashes, dots \
+                         and underscores";
+
+#[test]
+fn clients() {
+    for (line, access_key) in [
+        ("s3_client AKID secret_key=x", "AKID"),
+        ("s3_client AKID/x+y= secret_key=x", "AKID/x+y="),
+        ("s3_client env:KEY secret_key=env:SECRET", "AKID"),
+        ("s3_client A allow=read buckets=a,b/c* secret_key=x", "A"),
+        ("s3_client A secret_key=a=b", "A"),
+    ] {
+        let client = good(client, line);
+        assert_eq!(client.credential.access_key(), access_key.as_bytes());
+    }
+    let (client, doubts) = read(client, "s3_client AKID secret_key=env:SPACE");
+    assert!(client.is_ok());
+    assert_eq!(
+        doubts,
+        [
+            "\"s3_client AKID\" \"secret_key=\": the value of \"env:SPACE\" begins or ends with a space: \
+          remove it, unless it belongs to the key"
+        ]
+    );
+}
+
+#[test]
+fn bad_clients() {
+    bad(
+        client,
+        &[
+            (
+                "s3_client",
+                "\"s3_client\" access key is empty: give it a value, \"env:NAME\" or \"file:PATH\"",
+            ),
+            (
+                "s3_client $KEY secret_key=x",
+                "\"s3_client\" access key begins with \"$\", but variables are not expanded here: \
+                 write \"env:NAME\", or \"file:PATH\" for a value that begins so",
+            ),
+            (
+                "s3_client env:COMMA secret_key=x",
+                "\"s3_client\" access key has a character that no access key has: use ASCII without \
+                 spaces and commas",
+            ),
+            (
+                "s3_client K",
+                "\"s3_client K\" lacks \"secret_key=\": add \"secret_key=VALUE\", \
+                 \"secret_key=env:NAME\" or \"secret_key=file:PATH\"",
+            ),
+            (
+                "s3_client K secret_key=a secret_key=b",
+                "\"s3_client K\": \"secret_key=\" is duplicate: keep one",
+            ),
+            (
+                "s3_client K secret_key=a allow=read allow=read",
+                "\"s3_client K\": \"allow=\" is duplicate: keep one",
+            ),
+            (
+                "s3_client K secret_key=",
+                "\"s3_client K\" \"secret_key=\" is empty: give it a value, \"env:NAME\" or \
+                 \"file:PATH\"",
+            ),
+            (
+                "s3_client K secret_key=env:UNSET",
+                "\"s3_client K\" \"secret_key=\": the environment variable \"UNSET\" is not set: set \
+                 \"UNSET\" for nginx's master process, or write \"file:PATH\"",
+            ),
+            (
+                "s3_client K secret_key=env:LINES",
+                "\"s3_client K\" \"secret_key=\": the value of \"env:LINES\" has a line break or \
+                 another control character: remove it",
+            ),
+            (
+                "s3_client K secret_key=file:s",
+                "\"s3_client K\" \"secret_key=\": cannot read \"/nonexistent/s\": No such file or \
+                 directory (os error 2): make it readable for nginx's master process",
+            ),
+            (
+                "s3_client K secret_key=x colour=red",
+                "\"s3_client K\": unknown parameter \"colour\": it takes \"secret_key=\", \"allow=\", \
+                 \"buckets=\"",
+            ),
+            // What may be a secret in the wrong place.
+            (
+                "s3_client K thesecret",
+                "\"s3_client K\": a word is not a parameter: it takes \"secret_key=\", \"allow=\", \
+                 \"buckets=\"",
+            ),
+            (
+                "s3_client K c2VjcmV0a2V5c2VjcmV0==",
+                "\"s3_client K\": a word is not a parameter: it takes \"secret_key=\", \"allow=\", \
+                 \"buckets=\"",
+            ),
+            (
+                "s3_client K =x",
+                "\"s3_client K\": a word is not a parameter: it takes \"secret_key=\", \"allow=\", \
+                 \"buckets=\"",
+            ),
+            (
+                "s3_client K secret_key=x allow=read,wirte",
+                "\"s3_client K\": \"wirte\" in \"allow=\" is neither a class nor an operation: write \
+                 \"read\", \"write\", \"list\", \"delete\", \"all\", or names as \"GetObject\" or \
+                 \"ListObject*\", separated by commas",
+            ),
+            (
+                "s3_client K secret_key=x buckets=a,,b",
+                "\"s3_client K\": \"\" in \"buckets=\" is not a pattern: write \"BUCKET\" or \
+                 \"BUCKET/PREFIX*\" with \"*\" for any run of characters, separated by commas",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn one_client_for_each_access_key() {
+    let mut map = ClientMap::default();
+    let read = |line| good(client, line);
+    assert_eq!(map.insert(read("s3_client K secret_key=a")), Ok(()));
+    assert_eq!(
+        map.insert(read("s3_client k secret_key=b allow=read")),
+        Ok(())
+    );
+    let first = map.find(b"K").unwrap().credential.clone();
+    assert_eq!(
+        map.insert(read("s3_client K secret_key=b")),
+        Err("\"s3_client K\" is duplicate: keep one line for each access key".into())
+    );
+    let found: &Client = map.find(b"K").unwrap();
+    assert_eq!(format!("{:?}", found.credential), format!("{first:?}"));
+    assert!(map.find(b"k").is_some() && map.find(b"").is_none());
+}
+
+#[test]
+fn origins() {
+    let line = good(
+        upstream_origin,
+        "s3_origin s3.example.com:443 access_key=AKID secret_key=x",
+    );
+    assert_eq!(line.server.as_deref(), Some(&b"s3.example.com:443"[..]));
+    assert_eq!(line.credential.access_key(), b"AKID");
+    assert!(line.session_token.is_none() && line.region.is_none() && line.host.is_none());
+    assert_eq!(line.addressing, Addressing::Path);
+    assert_eq!(line.framing, Framing::Keep);
+
+    let all = "access_key=env:KEY secret_key=env:SECRET session_token=t region=eu_1.a host=[::1]:9000 \
+               addressing=virtual framing=decode";
+    let check = |line: OriginLine| {
+        assert_eq!(line.server, None);
+        assert_eq!(line.credential.access_key(), b"AKID");
+        assert!(line.session_token.is_some());
+        assert_eq!(line.region, Region::parse(b"eu_1.a"));
+        assert_eq!(line.host.as_deref(), Some(&b"[::1]:9000"[..]));
+        assert_eq!(line.addressing, Addressing::Virtual);
+        assert_eq!(line.framing, Framing::Decode);
+    };
+    check(good(upstream_origin, &format!("s3_origin default {all}")));
+    check(good(location_origin, &format!("s3_origin default {all}")));
+    check(good(location_origin, &format!("s3_origin {all}")));
+
+    let line = good(
+        location_origin,
+        "s3_origin addressing=path framing=keep access_key=a secret_key=b",
+    );
+    assert_eq!(line.addressing, Addressing::Path);
+    assert_eq!(line.framing, Framing::Keep);
+
+    let line = "s3_origin default access_key=a secret_key='b'";
+    for reader in [upstream_origin, location_origin] as [Reader<OriginLine>; 2] {
+        let (_, doubts) = read(reader, line);
+        assert_eq!(doubts.len(), 1);
+        assert!(
+            doubts[0].contains("\"secret_key=\": the value is in quotes"),
+            "{}",
+            doubts[0]
+        );
+    }
+}
+
+#[test]
+fn bad_origins() {
+    let takes = "it takes \"access_key=\", \"secret_key=\", \"session_token=\", \"region=\", \"host=\", \
+                 \"addressing=\", \"framing=\"";
+    let long = "x".repeat(65);
+    let rows: Vec<(String, String)> = [
+        ("weight=3", format!(": unknown parameter \"weight\": {takes}")),
+        ("s3.example.com", format!(": a word is not a parameter: {takes}")),
+        ("host=a host=b", ": \"host=\" is duplicate: keep one".into()),
+        (
+            "session_token=a~b",
+            " \"session_token=\" has a character that no session token has: use ASCII without spaces"
+                .into(),
+        ),
+        ("region=us/east", format!(": \"region=us/east\" {NO_REGION}")),
+        ("region=", format!(": \"region=\" {NO_REGION}")),
+        (&format!("region={long}"), format!(": \"region={long}\" {NO_REGION}")),
+        ("host=https://a", format!(": \"host=https://a\" {NO_HOST}")),
+        ("host=", format!(": \"host=\" {NO_HOST}")),
+        ("host=$host", format!(": \"host=$host\" {NO_HOST}")),
+        (
+            "addressing=auto",
+            ": \"addressing=auto\" is neither \"path\" nor \"virtual\"".into(),
+        ),
+        ("framing=", ": \"framing=\" is neither \"keep\" nor \"decode\"".into()),
+        (
+            "framing=Keep",
+            ": \"framing=Keep\" is neither \"keep\" nor \"decode\"".into(),
+        ),
+    ]
+    .map(|(params, message)| (format!("access_key=a secret_key=b {params}"), message))
+    .into_iter()
+    .chain([
+        (
+            "access_key=a".into(),
+            " lacks \"secret_key=\": add \"secret_key=VALUE\", \"secret_key=env:NAME\" or \
+             \"secret_key=file:PATH\""
+                .into(),
+        ),
+        (
+            "secret_key=a".into(),
+            " lacks \"access_key=\": add \"access_key=VALUE\", \"access_key=env:NAME\" or \
+             \"access_key=file:PATH\""
+                .into(),
+        ),
+        (
+            "access_key= secret_key=a".into(),
+            " \"access_key=\" is empty: give it a value, \"env:NAME\" or \"file:PATH\"".into(),
+        ),
+        (
+            "access_key=a secret_key=env:$X".into(),
+            " \"secret_key=\" names an environment variable with a \"$\": write \"env:NAME\"".into(),
+        ),
+    ])
+    .collect();
+    for (params, message) in &rows {
+        bad(
+            upstream_origin,
+            &[
+                (
+                    &*format!("s3_origin a:1 {params}"),
+                    &*format!("\"s3_origin a:1\"{message}"),
+                ),
+                (
+                    &*format!("s3_origin default {params}"),
+                    &*format!("\"s3_origin default\"{message}"),
+                ),
+            ],
+        );
+        let message = format!("\"s3_origin\"{message}");
+        bad(
+            location_origin,
+            &[
+                (&*format!("s3_origin {params}"), &*message),
+                (&*format!("s3_origin default {params}"), &*message),
+            ],
+        );
+    }
+    bad(
+        upstream_origin,
+        &[(
+            "s3_origin access_key=x secret_key=y",
+            "\"s3_origin\" in an upstream begins with a server, not with \"access_key\": write \
+             \"s3_origin SERVER access_key=... secret_key=...;\", or \"default\" for SERVER",
+        )],
+    );
+}
+
+#[test]
+fn one_origin_for_each_server() {
+    let read = |server: &str| {
+        good(
+            upstream_origin,
+            &format!(
+                "s3_origin {server} access_key={} secret_key=x",
+                &server[..1]
+            ),
+        )
+    };
+    let key = |line: Option<&OriginLine>| line.map(|line| line.credential.access_key().to_vec());
+    let mut lines = OriginLines::default();
+    assert!(lines.is_empty() && lines.of_server(b"a").is_none());
+    assert_eq!(lines.push(read("a:1")), Ok(()));
+    assert_eq!(key(lines.of_server(b"a:1")), Some(b"a".to_vec()));
+    assert_eq!(key(lines.of_server(b"b:1")), None);
+    assert_eq!(lines.push(read("default")), Ok(()));
+    assert_eq!(key(lines.of_server(b"a:1")), Some(b"a".to_vec()));
+    assert_eq!(key(lines.of_server(b"b:1")), Some(b"d".to_vec()));
+    assert!(!lines.is_empty());
+    for server in ["a:1", "default"] {
+        assert_eq!(
+            lines.push(read(server)),
+            Err(format!(
+                "\"s3_origin {server}\" is duplicate: keep one line for each server"
+            ))
+        );
+    }
+    assert_eq!(lines.servers().collect::<Vec<_>>(), [b"a:1"]);
+}
+
+#[test]
+fn words_of_locations() {
+    assert_eq!(read_words(region, "s3_region any"), Ok(RegionRule::Any));
+    let us = Region::parse(b"us-east-1").unwrap();
+    assert_eq!(
+        read_words(region, "s3_region us-east-1"),
+        Ok(RegionRule::Only(us))
+    );
+    assert_eq!(read_words(errors, "s3_errors s3"), Ok(ErrorStyle::S3));
+    assert_eq!(
+        read_words(errors, "s3_errors s3proxy"),
+        Ok(ErrorStyle::S3proxy)
+    );
+    for value in ["s3.example.com:8443", "$http_host", "[::1]"] {
+        assert_eq!(read_words(host, &format!("s3_host {value}")), Ok(()));
+    }
+    bad_words(
+        region,
+        &[
+            (
+                "s3_region us/east",
+                &format!("\"s3_region us/east\" {NO_REGION}, or \"any\""),
+            ),
+            (
+                "s3_region ",
+                &format!("\"s3_region \" {NO_REGION}, or \"any\""),
+            ),
+            (
+                "s3_region",
+                &format!("\"s3_region \" {NO_REGION}, or \"any\""),
+            ),
+            (
+                "s3_region Any!",
+                &format!("\"s3_region Any!\" {NO_REGION}, or \"any\""),
+            ),
+        ],
+    );
+    bad_words(
+        errors,
+        &[
+            (
+                "s3_errors html",
+                "\"s3_errors html\" is neither \"s3\" nor \"s3proxy\"",
+            ),
+            (
+                "s3_errors S3",
+                "\"s3_errors S3\" is neither \"s3\" nor \"s3proxy\"",
+            ),
+            (
+                "s3_errors",
+                "\"s3_errors \" is neither \"s3\" nor \"s3proxy\"",
+            ),
+        ],
+    );
+    bad_words(
+        host,
+        &[
+            (
+                "s3_host https://$host",
+                &format!("\"s3_host https://$host\" {NO_HOST}"),
+            ),
+            ("s3_host a~b", &format!("\"s3_host a b\" {NO_HOST}")),
+            ("s3_host", &format!("\"s3_host \" {NO_HOST}")),
+        ],
+    );
+}
+
+#[test]
+fn reserved_names() {
+    for (line, names) in [
+        ("s3_reserved off", vec![]),
+        ("s3_reserved minio", vec!["minio"]),
+        (
+            "s3_reserved a-b c.d _e offline",
+            vec!["a-b", "c.d", "_e", "offline"],
+        ),
+    ] {
+        let names: Vec<Box<[u8]>> = names.iter().map(|name| name.as_bytes().into()).collect();
+        assert_eq!(read_words(reserved, line), Ok(names), "{line}");
+    }
+    for (line, word) in [
+        ("s3_reserved minio off", "off"),
+        ("s3_reserved off off", "off"),
+        ("s3_reserved a/b", "a/b"),
+        ("s3_reserved a ", ""),
+        ("s3_reserved a\u{fc}", "a\\xc3\\xbc"),
+        ("s3_reserved a%20", "a%20"),
+    ] {
+        assert_eq!(
+            read_words(reserved, line),
+            Err(format!(
+                "\"s3_reserved {word}\" is not the first segment of a path: write names of letters, \
+                 digits, dashes and dots, without slashes, or \"off\" alone"
+            )),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn skews() {
+    for (line, seconds) in [
+        ("s3_max_skew 15m", 900),
+        ("s3_max_skew 1", 1),
+        ("s3_max_skew 1h~30m", 5400),
+        ("s3_max_skew 1d", 86_400),
+    ] {
+        assert_eq!(good(max_skew, line), seconds);
+    }
+    let (seconds, doubts) = read(max_skew, "s3_max_skew 25h");
+    assert_eq!(seconds, Ok(90_000));
+    assert_eq!(
+        doubts,
+        [
+            "\"s3_max_skew 25h\" lets whoever overhears a request send it again for that long: write at \
+          most \"1d\""
+        ]
+    );
+    for text in ["soon", "0", "-5m", "", "100ms", "9223372036854775808"] {
+        let message = format!(
+            "\"s3_max_skew {text}\" is not a time: write one of at least a second, as \"15m\""
+        );
+        bad(max_skew, &[(&format!("s3_max_skew {text}"), &message)]);
+    }
+}
+
+fn usual_check() -> HealthCheckLine {
+    HealthCheckLine {
+        interval: 5000,
+        timeout: 5000,
+        rules: Rules { rise: 2, fall: 3 },
+        expected: Expected::default(),
+        head: b"GET / HTTP/1.1\r\nUser-Agent: s3_health_check\r\nConnection: close\r\n\r\n"
+            .to_vec(),
+        is_head: false,
+    }
+}
+
+#[test]
+fn health_checks() {
+    let head = |line: &str| {
+        format!("{line} HTTP/1.1\r\nUser-Agent: s3_health_check\r\nConnection: close\r\n\r\n")
+            .into_bytes()
+    };
+    for (params, check) in [
+        ("", usual_check()),
+        (
+            " interval=100ms timeout=1d rise=1 fall=1000",
+            HealthCheckLine {
+                interval: 100,
+                timeout: 86_400_000,
+                rules: Rules {
+                    rise: 1,
+                    fall: 1000,
+                },
+                ..usual_check()
+            },
+        ),
+        (
+            " interval=1s500ms",
+            HealthCheckLine {
+                interval: 1500,
+                ..usual_check()
+            },
+        ),
+        (
+            " uri=/bucket/a%20key?versionId=1 method=GET expect=2xx,AccessDenied",
+            HealthCheckLine {
+                head: head("GET /bucket/a%20key?versionId=1"),
+                expected: Expected::parse(b"2xx,AccessDenied").unwrap(),
+                ..usual_check()
+            },
+        ),
+        (
+            " method=HEAD uri=/b expect=200,403",
+            HealthCheckLine {
+                head: head("HEAD /b"),
+                expected: Expected::parse(b"200,403").unwrap(),
+                is_head: true,
+                ..usual_check()
+            },
+        ),
+        (
+            " bucket=my.bucket-1",
+            HealthCheckLine {
+                head: head("HEAD /my.bucket-1"),
+                is_head: true,
+                ..usual_check()
+            },
+        ),
+    ] {
+        let line = format!("s3_health_check{params}");
+        assert_eq!(read_words(health_check, &line), Ok(check), "{line}");
+    }
+}
+
+#[test]
+fn bad_health_checks() {
+    let no_time = "is not such a time: write one from \"100ms\" to \"1d\"";
+    let no_count = "is not a number of checks: write one from 1 to 1000";
+    let no_list = "is not a list of statuses and error codes: write \"2xx\", \"200,404\", \
+                   \"2xx,AccessDenied\" or the like";
+    let no_path = "is not a path: write it with a slash in front and percent-encoded, as \
+                   \"/bucket/a%20key\"";
+    let no_bucket = "is not the name of a bucket: write one of letters, digits, dashes and dots";
+    let with_bucket = "\"bucket=\" is a \"HEAD\" of that bucket: remove \"method=\" and \"uri=\", or \
+                       write \"uri=/BUCKET\" instead";
+    let takes = "it takes \"interval=\", \"timeout=\", \"rise=\", \"fall=\", \"uri=\", \"method=\", \
+                 \"bucket=\", \"expect=\"";
+    for (params, message) in [
+        ("interval=99ms", format!("\"interval=99ms\" {no_time}")),
+        ("interval=", format!("\"interval=\" {no_time}")),
+        ("timeout=25h", format!("\"timeout=25h\" {no_time}")),
+        ("timeout=soon", format!("\"timeout=soon\" {no_time}")),
+        ("rise=0", format!("\"rise=0\" {no_count}")),
+        ("rise=1001", format!("\"rise=1001\" {no_count}")),
+        ("rise=+2", format!("\"rise=+2\" {no_count}")),
+        ("rise=\u{b2}", format!("\"rise=\\xc2\\xb2\" {no_count}")),
+        ("fall=", format!("\"fall=\" {no_count}")),
+        ("fall=99999999999999999999", format!("\"fall=99999999999999999999\" {no_count}")),
+        ("uri=bucket", format!("\"uri=bucket\" {no_path}")),
+        ("uri=", format!("\"uri=\" {no_path}")),
+        ("uri=/a~b", format!("\"uri=/a b\" {no_path}")),
+        ("uri=/a#b", format!("\"uri=/a#b\" {no_path}")),
+        ("uri=/\r\nHost:x", format!("\"uri=/\\r\\nHost:x\" {no_path}")),
+        ("uri=/\u{fc}", format!("\"uri=/\\xc3\\xbc\" {no_path}")),
+        ("method=PUT", "\"method=PUT\" is neither \"GET\" nor \"HEAD\"".into()),
+        ("method=get", "\"method=get\" is neither \"GET\" nor \"HEAD\"".into()),
+        ("bucket=", format!("\"bucket=\" {no_bucket}")),
+        ("bucket=a/b", format!("\"bucket=a/b\" {no_bucket}")),
+        ("bucket=a method=HEAD", with_bucket.into()),
+        ("bucket=a uri=/b", with_bucket.into()),
+        ("expect=2x", format!("\"expect=2x\" {no_list}")),
+        ("expect=", format!("\"expect=\" {no_list}")),
+        (
+            "bucket=a expect=AccessDenied",
+            "\"expect=AccessDenied\" names an error code, and the answer to a HEAD has none: write its \
+             status instead, as 403"
+                .into(),
+        ),
+        ("rise=1 rise=1", "\"rise=\" is duplicate: keep one".into()),
+        ("every=5s", format!("unknown parameter \"every\": {takes}")),
+        ("5s", format!("a word is not a parameter: {takes}")),
+    ] {
+        bad_words(
+            health_check,
+            &[(
+                &format!("s3_health_check {params}"),
+                &format!("\"s3_health_check\": {message}"),
+            )],
+        );
+    }
+}
+
+#[test]
+fn whose_health() {
+    assert_eq!(healthz(&[b"s3_healthz"]), HealthzLine::All);
+    let line = healthz(&[b"s3_healthz", b"origins"]);
+    assert_eq!(line, HealthzLine::Of(b"origins".as_slice().into()));
+    assert_eq!(healthz(&[]), HealthzLine::All);
+}
+
+#[test]
+fn lines_that_may_be_there_once() {
+    let mut setting = None;
+    assert_eq!(
+        set_once(&mut setting, 1, "s3_region", AT_EACH_LEVEL),
+        Ok(())
+    );
+    for (directive, remedy, message) in [
+        (
+            "s3_region",
+            AT_EACH_LEVEL,
+            "\"s3_region\" is duplicate: keep one line at each level",
+        ),
+        (
+            "s3_status",
+            IN_A_LOCATION,
+            "\"s3_status\" is duplicate: keep one line in a location",
+        ),
+        (
+            "s3_health_check",
+            IN_EACH_UPSTREAM,
+            "\"s3_health_check\" is duplicate: keep one line in each upstream",
+        ),
+        (
+            "s3_origin",
+            ONE_ORIGIN,
+            "\"s3_origin\" is duplicate: a location has one, servers have theirs in an \"upstream\"",
+        ),
+    ] {
+        let again = set_once(&mut setting, 2, directive, remedy);
+        assert_eq!(again, Err(message.into()));
+        assert_eq!(duplicate(directive, remedy), message);
+    }
+    assert_eq!(setting, Some(1));
+}
+
+/// What `Debug` shows of lines with keys.
+#[test]
+fn nothing_shows_a_secret() {
+    let line = "s3_origin default access_key=a secret_key=HIDDEN session_token=HIDDEN";
+    let shown = format!("{:?}", good(upstream_origin, line));
+    assert!(!shown.contains("HIDDEN"), "{shown}");
+    let mut clients = ClientMap::default();
+    clients
+        .insert(good(client, "s3_client K secret_key=HIDDEN"))
+        .unwrap();
+    let shown = format!("{clients:?}");
+    assert!(!shown.contains("HIDDEN"), "{shown}");
+}

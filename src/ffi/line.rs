@@ -1,0 +1,85 @@
+//! The line of a directive that nginx reads.
+
+use std::ffi::OsStr;
+use std::marker::PhantomData;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use ngx::ffi::{ngx_array_t, ngx_conf_full_name, ngx_conf_t, ngx_str_t};
+use zeroize::Zeroize;
+
+use super::conf::Conf;
+use super::{OK, bytes, str_of};
+
+/// The words of a line, as long as its setter runs. There is one `Line` for a line, so that no word is
+/// read while it is wiped.
+pub(crate) struct Line<'c> {
+    cf: Conf,
+    words: &'c [ngx_str_t],
+    /// The bytes of the words are this line's alone.
+    alone: PhantomData<&'c mut [u8]>,
+}
+
+impl<'c> Line<'c> {
+    /// # Safety
+    /// `cf` is what nginx handed to a setter. The result does not outlive the setter, and is the only
+    /// `Line` in it.
+    pub(crate) unsafe fn from_ptr(cf: *mut ngx_conf_t) -> Option<Line<'c>> {
+        // SAFETY: by this function's contract.
+        let cf = unsafe { Conf::from_ptr(cf) }?;
+        // SAFETY: nginx's configuration.
+        let args: *const ngx_array_t = unsafe { (*cf.as_ptr()).args };
+        // SAFETY: while a directive is read, its words are in this array.
+        let args = unsafe { args.as_ref() }?;
+        let words: *const ngx_str_t = args.elts.cast();
+        if words.is_null() {
+            return None;
+        }
+        Some(Line {
+            cf,
+            // SAFETY: the array has that many words.
+            words: unsafe { std::slice::from_raw_parts(words, args.nelts) },
+            alone: PhantomData,
+        })
+    }
+
+    /// The configuration that the line is in.
+    pub(crate) fn conf(&self) -> Conf {
+        self.cf
+    }
+
+    /// The words of the line, its name first.
+    pub(crate) fn words(&self) -> Vec<&[u8]> {
+        self.words
+            .iter()
+            // SAFETY: a word of the line, which only `wipe` changes.
+            .map(|word| unsafe { bytes(*word) })
+            .collect()
+    }
+
+    /// Overwrites nginx's copy of the word at `index`.
+    pub(crate) fn wipe(&mut self, index: usize) {
+        let Some(word) = self.words.get(index).filter(|word| !word.data.is_null()) else {
+            return;
+        };
+        // SAFETY: a word of the line: nginx's own copy, writable, and borrowed by nobody, as `self` is
+        // borrowed mutably.
+        let word = unsafe { std::slice::from_raw_parts_mut(word.data, word.len) };
+        word.zeroize();
+    }
+
+    /// The folder of nginx.conf, where nginx's own relative paths start.
+    pub(crate) fn folder(&self) -> PathBuf {
+        let mut name = str_of(c"");
+        // SAFETY: the configuration being read.
+        let cycle = unsafe { (*self.cf.as_ptr()).cycle };
+        // SAFETY: the cycle has the folder's name; this name ends with NUL, as nginx wants it, and is only read.
+        let found = unsafe { ngx_conf_full_name(cycle, &mut name, 1) } == OK;
+        // SAFETY: what was found is in the cycle's pool.
+        let folder = unsafe { bytes(name) };
+        match found {
+            true => OsStr::from_bytes(folder).into(),
+            false => PathBuf::new(),
+        }
+    }
+}
