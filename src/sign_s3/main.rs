@@ -10,6 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use directives::Host;
 use lexopt::{Arg, Parser, ValueExt};
 use secrets::{Kind, Outside, Value};
 use sigv4::{Credential, Header, Presign, Region, SecretKey, Timestamp};
@@ -178,21 +179,19 @@ fn read_key(named: &str, argument: &OsStr, kind: Kind) -> Result<Value, String> 
     Ok(secret.into_value())
 }
 
-/// Scheme with its slashes, and the host as HTTP clients send it: without the scheme's own port.
-fn endpoint(url: &str) -> Result<(&str, &str), String> {
-    let (scheme, own_port) = match () {
-        () if url.starts_with("http://") => ("http://", ":80"),
-        () if url.starts_with("https://") => ("https://", ":443"),
-        () => return Err("the endpoint begins with http:// or https://".into()),
-    };
-    let host = url.trim_start_matches(scheme);
+/// Splits an endpoint into the scheme with its slashes, and the host as HTTP clients send it: without
+/// the scheme's own port.
+fn endpoint(url: &str) -> Result<(&'static str, &str), String> {
+    let known = [("http://", ":80"), ("https://", ":443")];
+    let (scheme, own_port, host) = known
+        .into_iter()
+        .find_map(|(scheme, port)| Some((scheme, port, url.strip_prefix(scheme)?)))
+        .ok_or("the endpoint begins with http:// or https://")?;
     let host = host.strip_suffix('/').unwrap_or(host);
-    let host = host.strip_suffix(own_port).unwrap_or(host);
-    let valid = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
-    if host.is_empty() || !host.bytes().all(valid) {
+    if Host::parse(host.as_bytes()).is_none() {
         return Err("the endpoint is a scheme and a host, with a port where it needs one".into());
     }
-    Ok((scheme, host))
+    Ok((scheme, host.strip_suffix(own_port).unwrap_or(host)))
 }
 
 fn parse_header(text: &OsStr) -> Result<Header<'_>, String> {

@@ -234,6 +234,14 @@ fn usage_errors_say_what_is_wrong() {
             "scheme and a host",
         ),
         (
+            ["http://h:1:2", KEY, SECRET, "bucket", "key"],
+            "scheme and a host",
+        ),
+        (
+            ["http://http://h", KEY, SECRET, "bucket", "key"],
+            "scheme and a host",
+        ),
+        (
             ["http://h", KEY, "env:SIGN_S3_TEST_NONE", "bucket", "key"],
             "SIGN_S3_TEST_NONE",
         ),
