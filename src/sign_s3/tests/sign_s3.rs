@@ -291,7 +291,7 @@ fn keys_of_files_and_pipes() {
     let url = String::from_utf8(by_pipe.stdout).unwrap();
     assert_eq!(
         send(url.trim_end(), "GET", "localhost:8080", &[], 0),
-        Ok(Form::V4Query)
+        Ok(AuthType::V4Query)
     );
 
     let doubtful = run(&[endpoint, KEY, " secret", "b", "k"]);
