@@ -13,7 +13,7 @@ use directives::{
     errors, health_check, healthz, host, location_origin, max_skew, region, reserved, set_once,
     upstream_origin,
 };
-use health::{Expected, Rules};
+use health::{Expected, Thresholds};
 use secrets::Outside;
 use sigv4::{Addressing, Client, Framing, Region};
 
@@ -509,7 +509,7 @@ fn usual_check() -> HealthCheckLine {
     HealthCheckLine {
         interval: 5000,
         timeout: 5000,
-        rules: Rules { rise: 2, fall: 3 },
+        rules: Thresholds { rise: 2, fall: 3 },
         expected: Expected::default(),
         head: b"GET / HTTP/1.1\r\nUser-Agent: s3_health_check\r\nConnection: close\r\n\r\n"
             .to_vec(),
@@ -530,7 +530,7 @@ fn health_checks() {
             HealthCheckLine {
                 interval: 100,
                 timeout: 86_400_000,
-                rules: Rules {
+                rules: Thresholds {
                     rise: 1,
                     fall: 1000,
                 },
