@@ -19,11 +19,11 @@ use shm::Zone;
 use sigv4::Timestamp;
 
 use crate::conf::{MainConf, NamedOrigin, UpstreamConf};
-use crate::ffi::conf::Conf;
-use crate::ffi::probe::{Call, Outcome};
-use crate::ffi::upstream::{Peer, Upstream};
-use crate::ffi::worker::{Now, Worker, random};
 use crate::log::{log_error, log_notice, log_warn};
+use crate::ngx_safe::conf::Conf;
+use crate::ngx_safe::probe::{Call, Outcome};
+use crate::ngx_safe::upstream::{Peer, Upstream};
+use crate::ngx_safe::worker::{Now, Worker, random};
 
 /// Milliseconds between two looks at what there is to do, at the most.
 const TICK: u64 = 500;

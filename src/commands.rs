@@ -21,9 +21,9 @@ use ngx::ffi::{
 use secrets::Outside;
 
 use crate::conf::{LocationConf, UpstreamConf};
-use crate::ffi::conf::Handler;
-use crate::ffi::line::Line;
-use crate::ffi::{guarded, str_of};
+use crate::ngx_safe::conf::Handler;
+use crate::ngx_safe::line::Line;
+use crate::ngx_safe::{guarded, str_of};
 
 const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
 

@@ -15,11 +15,11 @@ use sigv4::{Addressing, Client, Clients, KeyCache, Timestamp, VerifyRules};
 
 use crate::checks::Checks;
 use crate::conf::pass::OwnLines;
-use crate::ffi::cache::Cache;
-use crate::ffi::conf::{Level, Pass, Tls};
-use crate::ffi::proxy::ProxyPlaces;
-use crate::ffi::upstream::{Hooked, Upstream};
-use crate::ffi::workspace::Workspaces;
+use crate::ngx_safe::cache::Cache;
+use crate::ngx_safe::conf::{Level, Pass, Tls};
+use crate::ngx_safe::proxy::ProxyPlaces;
+use crate::ngx_safe::upstream::{Hooked, Upstream};
+use crate::ngx_safe::workspace::Workspaces;
 use crate::status::Status;
 
 /// Signing keys that a worker keeps: one for each credential, day and region in use. About 1 MiB.
@@ -30,7 +30,7 @@ pub(crate) struct MainConf {
     pub(crate) workspaces: Workspaces,
     /// Sorted by upstream.
     pub(crate) upstreams: Vec<Hooked>,
-    pub(crate) passes: Vec<crate::ffi::conf::PassHandler>,
+    pub(crate) passes: Vec<crate::ngx_safe::conf::PassHandler>,
     /// None where `proxy_*` directives cannot be read.
     pub(crate) proxy: Option<ProxyPlaces>,
     pub(crate) checks: Checks,

@@ -5,11 +5,11 @@ use std::cell::{Cell, RefCell};
 use sigv4::{AuthType, Rejection, Verified};
 
 use crate::conf::{LocationConf, NamedOrigin};
-use crate::ffi::answer_body::Rewritings;
-use crate::ffi::output::Output;
 use crate::hooks::answer_body::Rewriter;
 use crate::hooks::body::Upload;
 use crate::hooks::form::Posted;
+use crate::ngx_safe::answer_body::Rewritings;
+use crate::ngx_safe::output::Output;
 
 #[derive(Default)]
 pub(crate) struct Context<'r> {

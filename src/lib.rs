@@ -8,9 +8,9 @@ mod checks;
 mod commands;
 mod conf;
 mod context;
-mod ffi;
 mod hooks;
 mod log;
+mod ngx_safe;
 mod reject;
 mod status;
 mod variables;
@@ -25,9 +25,9 @@ use ngx::ffi::{
 };
 
 use crate::conf::{LocationConf, MainConf, UpstreamConf};
-use crate::ffi::conf::{Conf, Level, Phase};
-use crate::ffi::request::Request;
-use crate::ffi::{ERROR, INTERNAL_SERVER_ERROR, OK, guarded};
+use crate::ngx_safe::conf::{Conf, Level, Phase};
+use crate::ngx_safe::request::Request;
+use crate::ngx_safe::{ERROR, INTERNAL_SERVER_ERROR, OK, guarded};
 
 static CONTEXT: ngx_http_module_t = ngx_http_module_t {
     preconfiguration: Some(preconfiguration),
@@ -138,9 +138,9 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
             return ERROR;
         }
         cf.note_sign_time();
-        ffi::persistence::hook();
-        ffi::answer::hook_filters::<hooks::answer_body::Rewriter>();
-        ffi::body::hook();
+        ngx_safe::persistence::hook();
+        ngx_safe::answer::hook_filters::<hooks::answer_body::Rewriter>();
+        ngx_safe::body::hook();
         match cf.hook_upstreams().and_then(|()| status::declare(cf)) {
             Ok(()) => OK,
             Err(why) => {
@@ -164,13 +164,13 @@ unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     guarded(ERROR, || {
         // SAFETY: nginx's new cycle.
         let main = unsafe {
-            shm::close_unused(ffi::inheritance::heir(cycle));
-            ffi::conf::main_conf(cycle)
+            shm::close_unused(ngx_safe::inheritance::heir(cycle));
+            ngx_safe::conf::main_conf(cycle)
         };
         let Some(main) = main else { return OK };
         main.checks.prepare();
         if let Some(status) = main.status() {
-            status.loaded(ffi::now());
+            status.loaded(ngx_safe::now());
         }
         OK
     })
@@ -181,7 +181,7 @@ unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     guarded(ERROR, || {
         shm::close_on_exec();
         // SAFETY: the cycle of a process that starts.
-        let started = unsafe { ffi::worker::start(cycle) };
+        let started = unsafe { ngx_safe::worker::start(cycle) };
         if started.is_some() { OK } else { ERROR }
     })
 }

@@ -8,9 +8,9 @@ use ngx::ffi::ngx_int_t;
 use sigv4::{Clients, Rejection, XML_DECLARATION, put_element};
 
 use crate::context::Context;
-use crate::ffi::now;
-use crate::ffi::request::{Request, Response};
 use crate::log::log_info;
+use crate::ngx_safe::now;
+use crate::ngx_safe::request::{Request, Response};
 
 /// Takes note of a refusal, for the log and the variables.
 pub(crate) fn note(request: Request<'_>, context: &Context<'_>, rejection: &Rejection) {

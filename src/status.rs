@@ -10,9 +10,9 @@ use metrics::snapshot::{OriginName, Snapshot};
 use ngx::ffi::ngx_int_t;
 use shm::{OpenError, Zone};
 
-use crate::ffi::conf::Conf;
-use crate::ffi::request::{Request, Response};
-use crate::ffi::{BAD_REQUEST, INTERNAL_SERVER_ERROR, nginx_version, now};
+use crate::ngx_safe::conf::Conf;
+use crate::ngx_safe::request::{Request, Response};
+use crate::ngx_safe::{BAD_REQUEST, INTERNAL_SERVER_ERROR, nginx_version, now};
 
 /// The counters, in shared memory.
 pub(crate) struct Status {

@@ -5,10 +5,10 @@ use std::ffi::CStr;
 use ngx::ffi::{NGX_HTTP_VAR_NOCACHEABLE, ngx_http_request_t, ngx_int_t, ngx_variable_value_t};
 use sigv4::{AuthType, Encoded, Headers, Operation, ResourcePath, S3Request};
 
-use crate::ffi::conf::Conf;
-use crate::ffi::request::{Request, VariableValue};
-use crate::ffi::{ERROR, OK, guarded};
 use crate::hooks::{access, cache};
+use crate::ngx_safe::conf::Conf;
+use crate::ngx_safe::request::{Request, VariableValue};
+use crate::ngx_safe::{ERROR, OK, guarded};
 
 #[derive(Clone, Copy)]
 #[repr(usize)]

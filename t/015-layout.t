@@ -1,6 +1,6 @@
 # The module refuses an nginx whose structures are not those that it was compiled for, although
 # version and signature are the same, and says which field is where. Headers are changed as patches
-# of nginx change them: src/ffi/layout.c is compiled with each of them, and the whole module with one.
+# of nginx change them: src/ngx_safe/layout.c is compiled with each of them, and the whole module with one.
 
 use strict;
 use warnings;
@@ -132,7 +132,7 @@ sub compiled {
     if ($pid == 0) {
         chdir $source or die $!;
         exec qw(cc -shared -fPIC -O1 -Wall -Werror -Wno-unused-function -o), $so, "-I$dir/include", @incs,
-            "$dir/module.c", "$FindBin::Bin/../src/ffi/layout.c";
+            "$dir/module.c", "$FindBin::Bin/../src/ngx_safe/layout.c";
         exit 127;
     }
     waitpid $pid, 0;

@@ -2,9 +2,9 @@
 //! not, and nothing that goes against the signature.
 
 use crate::conf::{LocationConf, NamedOrigin, UNSET, without_port};
-use crate::ffi::conf::Level;
-use crate::ffi::proxy::ProxySettings;
-use crate::ffi::upstream::Upstream;
+use crate::ngx_safe::conf::Level;
+use crate::ngx_safe::proxy::ProxySettings;
+use crate::ngx_safe::upstream::Upstream;
 
 /// Which lines with credentials a location has of its own.
 pub(super) struct OwnLines {

@@ -5,9 +5,9 @@ use std::time::Instant;
 use ngx::ffi::{ngx_int_t, ngx_time};
 use sigv4::{AuthType, Client, Clients, Headers, Rejection, Target, Timestamp, Verified};
 
-use crate::ffi::request::Request;
-use crate::ffi::{DECLINED, ERROR, OK};
 use crate::hooks::form;
+use crate::ngx_safe::request::Request;
+use crate::ngx_safe::{DECLINED, ERROR, OK};
 use crate::reject;
 
 /// OK: verified; DECLINED: not asked to verify, or let in unsigned; DONE: answered.

@@ -6,12 +6,12 @@ use ngx::ffi::ngx_int_t;
 use sigv4::{AnswerHead, Verdict, WhyRejected};
 
 use crate::conf::NamedOrigin;
-use crate::ffi::ERROR;
-use crate::ffi::answer::AnswerHeader;
-use crate::ffi::request::Request;
 use crate::hooks::answer_body::{self, BAD_ANSWER, Rewriter, traces};
 use crate::hooks::cache;
 use crate::log::log_error;
+use crate::ngx_safe::ERROR;
+use crate::ngx_safe::answer::AnswerHeader;
+use crate::ngx_safe::request::Request;
 use crate::reject;
 
 /// None: pass it on.

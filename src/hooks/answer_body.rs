@@ -6,9 +6,9 @@ use std::ffi::CStr;
 use ngx::ffi::ngx_int_t;
 use sigv4::{Beginning, BucketList, ErrorBody, MAX_ERROR, Outcome, Traces, XML_DECLARATION};
 
-use crate::ffi::answer_body::{self, Rewritings, Step};
-use crate::ffi::request::Request;
 use crate::log::{log_error, log_info};
+use crate::ngx_safe::answer_body::{self, Rewritings, Step};
+use crate::ngx_safe::request::Request;
 use crate::reject;
 
 /// The longest list of buckets, as the client sees it, in bytes.

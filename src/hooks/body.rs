@@ -7,8 +7,8 @@ use ngx::ffi::ngx_int_t;
 use sigv4::{BodyVerifier, Checksum, Rejection, Tail};
 
 use crate::context::Context;
-use crate::ffi::request::Request;
 use crate::hooks::form;
+use crate::ngx_safe::request::Request;
 use crate::reject;
 
 /// A body that is verified, as far as it has arrived.

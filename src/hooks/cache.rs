@@ -5,9 +5,9 @@ use std::ptr;
 use sigv4::{AuthType, Headers, Verified, WireHead};
 
 use crate::context::Context;
-use crate::ffi::request::Request;
 use crate::hooks::{access, peer};
 use crate::log::log_info;
+use crate::ngx_safe::request::Request;
 
 /// The key of the answer to a verified request. None where nginx must not look for one nor store one: it then
 /// passes the request on as if it had no cache.

@@ -10,10 +10,10 @@ use sigv4::{
 };
 
 use crate::context::Context;
-use crate::ffi::request::Request;
 use crate::hooks::access;
 use crate::hooks::body::Plain;
 use crate::log::log_error;
+use crate::ngx_safe::request::Request;
 
 /// A form as far as it has arrived.
 pub(crate) struct Posted<'r> {

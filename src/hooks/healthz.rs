@@ -2,7 +2,7 @@
 
 use ngx::ffi::ngx_int_t;
 
-use crate::ffi::request::{Request, Response};
+use crate::ngx_safe::request::{Request, Response};
 
 /// A status that nothing else in between answers with.
 const NOK: u16 = 450;

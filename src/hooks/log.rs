@@ -2,8 +2,8 @@
 
 use metrics::counters::{self, Outcome};
 
-use crate::ffi::request::Request;
-use crate::ffi::{now, worker};
+use crate::ngx_safe::request::Request;
+use crate::ngx_safe::{now, worker};
 
 pub(crate) fn log(request: Request<'_>) {
     let main = request.main_conf();

@@ -10,14 +10,14 @@ use sigv4::{HeadRoom, SignedHead, Streaming, Timestamp, WireHead};
 
 use crate::conf::NamedOrigin;
 use crate::context::Context;
-use crate::ffi::output::Outgoing;
-use crate::ffi::request::Request;
-use crate::ffi::upstream::{HeadSlot, Pick, Upstream};
-use crate::ffi::{now, worker};
 use crate::hooks::body::Upload;
 use crate::hooks::output::Framer;
 use crate::hooks::{cache, form};
 use crate::log::log_error;
+use crate::ngx_safe::output::Outgoing;
+use crate::ngx_safe::request::Request;
+use crate::ngx_safe::upstream::{HeadSlot, Pick, Upstream};
+use crate::ngx_safe::{now, worker};
 
 pub(crate) enum Start {
     /// `s3_resign off`.

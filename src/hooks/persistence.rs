@@ -3,7 +3,7 @@
 //! send the rest, nginx would take the next request for that rest; behind a balancer that shares its
 //! connections, another client's.
 
-use crate::ffi::request::Request;
+use crate::ngx_safe::request::Request;
 
 /// To be called before the head of the answer is sent, which tells the client.
 pub(crate) fn decide(request: Request<'_>) {
