@@ -108,14 +108,10 @@ const FIELDS: &[(&str, &[&str])] = &[
 /// What `src/` itself makes room for.
 const MADE: &[&str] = &["ngx_buf_t", "ngx_chain_t"];
 
-const C_SOURCES: [&str; 3] = [
-    "src/ngx_safe/shim.c",
-    "src/ngx_safe/cache.c",
-    "src/ngx_safe/layout.c",
-];
+const C_SOURCES: [&str; 3] = ["shim.c", "cache.c", "layout.c"];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=../../build.rs");
     for source in C_SOURCES {
         println!("cargo::rerun-if-changed={source}");
     }

@@ -159,7 +159,7 @@ nginx-tree: toolchain
 	# Cargo looks at the times of two files; another nginx under the same path must not leave old bindings behind.
 	state="$$state $$env"
 	if [ "$$state" != "$$(cat $(TARGET)/nginx.state 2>/dev/null)" ]; then
-	    for package in nginx-sys ngx $(MODULE); do
+	    for package in nginx-sys ngx ngx_safe $(MODULE); do
 	        cargo clean -q --release -p $$package 2>/dev/null || true
 	        cargo clean -q --release -p $$package --target $(host) 2>/dev/null || true
 	        cargo clean -q -p $$package 2>/dev/null || true

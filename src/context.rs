@@ -2,35 +2,39 @@
 
 use std::cell::{Cell, RefCell};
 
+use ngx_safe::answer_body::Rewritings;
+use ngx_safe::output::Output;
+use ngx_safe::request::Request;
+use ngx_safe::upstream::Upstream;
 use sigv4::{AuthType, Rejection, Verified};
 
-use crate::conf::{LocationConf, NamedOrigin};
+use crate::S3Resign;
+use crate::conf::{LocationConf, MainConf, NamedOrigin, OwnUpstream, UpstreamConf};
 use crate::hooks::answer_body::Rewriter;
 use crate::hooks::body::Upload;
 use crate::hooks::form::Posted;
-use crate::ngx_safe::answer_body::Rewritings;
-use crate::ngx_safe::output::Output;
+use crate::hooks::output::Framer;
 
 #[derive(Default)]
 pub(crate) struct Context<'r> {
     /// Set by the access phase alone; nothing is signed without it.
     pub(crate) verified: RefCell<Option<Verified<'r>>>,
-    /// The location whose clients and rules let the request in.
+    /// The location whose clients and rules accepted the request.
     pub(crate) location: Cell<Option<&'r LocationConf>>,
     /// Of a body that is verified as it arrives, from its first piece on.
     pub(crate) upload: RefCell<Option<Box<Upload>>>,
     /// How one that is framed goes out at the present try.
-    pub(crate) output: RefCell<Option<Box<Output>>>,
+    pub(crate) output: RefCell<Option<Box<Output<Framer>>>>,
     /// A browser's form, whose signature is in its body.
     pub(crate) posted: RefCell<Option<Box<Posted<'r>>>>,
-    /// The body was refused; to be answered. In a box, since few are.
+    /// The body was rejected; to be answered. In a box, since few are.
     pub(crate) rejected: Cell<Option<Box<Rejection>>>,
     /// The answers whose bodies are written again, of the request and its subrequests.
     pub(crate) rewritings: Rewritings<Rewriter>,
     /// The access key that the request named, verified or not; empty where it named none.
     pub(crate) access_key: Cell<&'r [u8]>,
     pub(crate) form: Cell<Option<AuthType>>,
-    /// The S3 error code of a refusal.
+    /// The S3 error code of a rejection.
     pub(crate) error: Cell<Option<&'static str>>,
     /// The origin picked last.
     pub(crate) origin: Cell<Option<&'r NamedOrigin>>,
@@ -38,4 +42,49 @@ pub(crate) struct Context<'r> {
     pub(crate) cache_key: Cell<Option<&'r [u8]>>,
     /// Nanoseconds spent on verifying and signing, where `$s3_sign_time` is in use.
     pub(crate) sign_time: Cell<u64>,
+}
+
+/// The module's own of a request.
+pub(crate) trait OwnRequest<'r> {
+    fn main_conf(self) -> &'r MainConf;
+    fn location_conf(self) -> &'r LocationConf;
+    /// Found again after an internal redirect.
+    fn context(self) -> Option<&'r Context<'r>>;
+    /// `context`, where the request has it at hand: as it has once `context` has been asked for.
+    fn context_at_hand(self) -> Option<&'r Context<'r>>;
+    fn context_or_create(self) -> Option<&'r Context<'r>>;
+    /// All that requests may go to from its location.
+    fn origins(self) -> &'r [NamedOrigin];
+}
+
+impl<'r> OwnRequest<'r> for Request<'r> {
+    fn main_conf(self) -> &'r MainConf {
+        self.main_conf_of::<S3Resign>()
+    }
+
+    fn location_conf(self) -> &'r LocationConf {
+        self.location_conf_of::<S3Resign>()
+    }
+
+    fn context(self) -> Option<&'r Context<'r>> {
+        self.context_of::<S3Resign>()
+    }
+
+    fn context_at_hand(self) -> Option<&'r Context<'r>> {
+        self.context_at_hand_of::<S3Resign>()
+    }
+
+    fn context_or_create(self) -> Option<&'r Context<'r>> {
+        self.context_or_create_of::<S3Resign>()
+    }
+
+    fn origins(self) -> &'r [NamedOrigin] {
+        let conf = self.location_conf();
+        if let Some(origin) = conf.implicit_origin() {
+            return std::slice::from_ref(origin);
+        }
+        let upstream = conf.upstream().and_then(|id| self.upstream(id));
+        let conf = upstream.and_then(Upstream::own_conf);
+        conf.map_or(&[], UpstreamConf::origins)
+    }
 }

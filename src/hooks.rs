@@ -1,6 +1,10 @@
-//! Where nginx calls the module, in firing order.
+//! Where nginx calls the module.
 
-/// Access phase: is the request let in?
+use ngx_safe::module::Complete;
+
+use crate::S3Resign;
+
+/// Access phase: is the request accepted?
 pub(crate) mod access;
 /// An answer is sent: nothing in it may lead past this server.
 pub(crate) mod answer;
@@ -10,15 +14,24 @@ pub(crate) mod answer_body;
 pub(crate) mod body;
 /// nginx is about to look for an answer in its cache, or to store one.
 pub(crate) mod cache;
-/// A browser's form: its body is read and verified before the request is let in.
+/// A browser's form: its body is read and verified before the request is accepted.
 pub(crate) mod form;
-/// A balancer in front asks whether there is an origin to use.
-pub(crate) mod healthz;
 /// A request has ended: it is counted.
 pub(crate) mod log;
-/// The body goes out to the peer: it is framed anew.
+/// The body goes out to the peer: it is framed again.
 pub(crate) mod output;
 /// A peer was picked: sign for it.
 pub(crate) mod peer;
 /// The head of an answer is sent: may the connection be used again?
 pub(crate) mod persistence;
+
+/// Installs what nginx calls, in the order of a request's life. Of the filters of heads the one that is
+/// added last sees a head first.
+pub(crate) fn install(cf: &Complete<'_, S3Resign>) -> Result<(), String> {
+    cf.conf().add_access_handler::<access::Verifier>()?;
+    cf.add_request_body_filter::<body::Verifying>();
+    cf.hook_upstreams()?;
+    cf.add_header_filter::<persistence::Persistence>();
+    cf.add_answer_filter::<answer_body::Rewriter>();
+    cf.conf().add_log_handler::<log::Counting>()
+}

@@ -1,43 +1,41 @@
 //! Logging to whatever owns an nginx log, at nginx's levels. Never given a secret or a computed
 //! signature.
 
+use std::fmt::Arguments;
+
+use ngx_safe::log::{Log, LogLevel};
+
 macro_rules! log_error {
-    ($log:expr, $($arg:tt)+) => {{
-        crate::log::rarely(|| {
-            ngx::ngx_log_error!(ngx::ffi::NGX_LOG_ERR, $log, "s3_resign: {}", format_args!($($arg)+));
-        });
-    }};
+    ($log:expr, $($arg:tt)+) => {
+        crate::log::write($log, ngx_safe::log::LogLevel::Error, format_args!($($arg)+))
+    };
 }
 
 macro_rules! log_warn {
-    ($log:expr, $($arg:tt)+) => {{
-        crate::log::rarely(|| {
-            ngx::ngx_log_error!(ngx::ffi::NGX_LOG_WARN, $log, "s3_resign: {}", format_args!($($arg)+));
-        });
-    }};
+    ($log:expr, $($arg:tt)+) => {
+        crate::log::write($log, ngx_safe::log::LogLevel::Warn, format_args!($($arg)+))
+    };
 }
 
 macro_rules! log_notice {
-    ($log:expr, $($arg:tt)+) => {{
-        crate::log::rarely(|| {
-            ngx::ngx_log_error!(ngx::ffi::NGX_LOG_NOTICE, $log, "s3_resign: {}", format_args!($($arg)+));
-        });
-    }};
+    ($log:expr, $($arg:tt)+) => {
+        crate::log::write($log, ngx_safe::log::LogLevel::Notice, format_args!($($arg)+))
+    };
 }
 
 macro_rules! log_info {
-    ($log:expr, $($arg:tt)+) => {{
-        crate::log::rarely(|| {
-            ngx::ngx_log_error!(ngx::ffi::NGX_LOG_INFO, $log, "s3_resign: {}", format_args!($($arg)+));
-        });
-    }};
+    ($log:expr, $($arg:tt)+) => {
+        crate::log::write($log, ngx_safe::log::LogLevel::Info, format_args!($($arg)+))
+    };
 }
 
 /// Keeps what is done to log out of the way of the code around it.
 #[cold]
 #[inline(never)]
-pub(crate) fn rarely(log: impl FnOnce()) {
-    log();
+pub(crate) fn write(log: Option<Log<'_>>, level: LogLevel, line: Arguments<'_>) {
+    if let Some(log) = log {
+        log.write(level, format_args!("s3_resign: {line}"));
+    }
 }
 
 pub(crate) use {log_error, log_info, log_notice, log_warn};

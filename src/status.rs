@@ -5,14 +5,13 @@ use std::iter;
 
 use health::UpstreamHealth;
 use metrics::counters::{self, Origin, Totals, Try, lane};
-use metrics::render::{html, json, prometheus};
 use metrics::snapshot::{OriginName, Snapshot};
-use ngx::ffi::ngx_int_t;
+use ngx_safe::module::Complete;
+use ngx_safe::{nginx_version, now};
 use shm::{OpenError, Zone};
 
-use crate::ngx_safe::conf::Conf;
-use crate::ngx_safe::request::{Request, Response};
-use crate::ngx_safe::{BAD_REQUEST, INTERNAL_SERVER_ERROR, nginx_version, now};
+use crate::S3Resign;
+use crate::health_checks::note_start;
 
 /// The counters, in shared memory.
 pub(crate) struct Status {
@@ -25,7 +24,7 @@ pub(crate) struct Status {
 }
 
 /// Where `s3_status` is in use, everything is counted; to be called once the origins are known.
-pub(crate) fn declare(cf: Conf) -> Result<(), String> {
+pub(crate) fn declare(cf: &Complete<'_, S3Resign>) -> Result<(), String> {
     let main = cf.main_conf();
     if !main.wants_status.get() {
         return Ok(());
@@ -35,7 +34,7 @@ pub(crate) fn declare(cf: Conf) -> Result<(), String> {
         .iter()
         .map(|name| [&*name.upstream, b"\0", &name.server].concat());
     let totals = iter::once("");
-    let heir = cf.heir();
+    let heir = cf.conf().heir();
     let failed = |why: OpenError| why.to_string();
     let status = Status {
         totals: Zone::open("totals", totals, counters::meaning(), heir).map_err(failed)?,
@@ -43,8 +42,8 @@ pub(crate) fn declare(cf: Conf) -> Result<(), String> {
         names,
         keys: Cell::default(),
     };
-    cf.note_start(&status.totals);
-    cf.note_start(&status.origins);
+    note_start(cf, &status.totals);
+    note_start(cf, &status.origins);
     main.status
         .set(status)
         .map_err(|_| "the configuration is whole already".into())
@@ -100,69 +99,8 @@ impl Status {
     }
 }
 
-/// The content handler of `s3_status`.
-pub(crate) fn answer(request: Request<'_>) -> ngx_int_t {
-    if let Some(refused) = request.refuse_change() {
-        return refused;
-    }
-    let Some(face) = Face::of(request.uri_and_args().1) else {
-        return BAD_REQUEST;
-    };
-    let main = request.main_conf();
-    let Some(snapshot) = main
-        .status()
-        .and_then(|status| status.snapshot(main.checks.snapshot()))
-    else {
-        return INTERNAL_SERVER_ERROR;
-    };
-    let (content_type, body) = match face {
-        Face::Html => (c"text/html; charset=utf-8", html::write(&snapshot)),
-        Face::Json => match json::write(&snapshot) {
-            Ok(json) => (c"application/json", json),
-            Err(_) => return INTERNAL_SERVER_ERROR,
-        },
-        Face::Prometheus => (
-            c"text/plain; version=0.0.4; charset=utf-8",
-            prometheus::write(&snapshot),
-        ),
-    };
-    request.serve(&Response {
-        status: 200,
-        content_type,
-        body: body.as_bytes(),
-        headers: &[
-            (c"Cache-Control", b"no-store"),
-            (c"Content-Security-Policy", html::POLICY.as_bytes()),
-            (c"X-Content-Type-Options", b"nosniff"),
-            (c"Referrer-Policy", b"no-referrer"),
-        ],
-    })
-}
-
-/// The ways in which the state is shown.
-enum Face {
-    Html,
-    Json,
-    Prometheus,
-}
-
-impl Face {
-    /// The one that the query asks for.
-    fn of(query: &[u8]) -> Option<Face> {
-        let format = query
-            .split(|c| *c == b'&')
-            .find_map(|parameter| parameter.strip_prefix(b"format="));
-        match format {
-            None | Some(b"html") => Some(Face::Html),
-            Some(b"json") => Some(Face::Json),
-            Some(b"prometheus") => Some(Face::Prometheus),
-            Some(_) => None,
-        }
-    }
-}
-
 impl Status {
-    fn snapshot(&self, health: Vec<UpstreamHealth>) -> Option<Snapshot> {
+    pub(crate) fn snapshot(&self, health: Vec<UpstreamHealth>) -> Option<Snapshot> {
         let origins = self.names.iter().zip(self.origins.iter());
         Some(Snapshot::take(
             self.totals()?,

@@ -2,16 +2,15 @@
 
 use std::ffi::CStr;
 
-use ngx::ffi::{NGX_HTTP_VAR_NOCACHEABLE, ngx_http_request_t, ngx_int_t, ngx_variable_value_t};
+use ngx_safe::conf::Conf;
+use ngx_safe::request::Request;
+use ngx_safe::variable::Variables;
 use sigv4::{AuthType, Encoded, Headers, Operation, ResourcePath, S3Request};
 
+use crate::context::OwnRequest;
 use crate::hooks::{access, cache};
-use crate::ngx_safe::conf::Conf;
-use crate::ngx_safe::request::{Request, VariableValue};
-use crate::ngx_safe::{ERROR, OK, guarded};
 
 #[derive(Clone, Copy)]
-#[repr(usize)]
 enum Variable {
     AccessKey,
     Auth,
@@ -43,29 +42,22 @@ const VARIABLES: [(&CStr, Variable); 11] = [
     (c"s3_cache_key", Variable::CacheKey),
 ];
 
-pub(crate) fn register(cf: Conf) -> Option<()> {
-    for (index, (name, _)) in VARIABLES.iter().enumerate() {
-        cf.add_variable(name, Some(getter), index, NGX_HTTP_VAR_NOCACHEABLE)?;
-    }
-    Some(())
+/// The name that is sent to an origin over TLS, and verified.
+pub(crate) const ORIGIN_HOST: &CStr = c"$s3_origin_host";
+
+pub(crate) fn register(cf: Conf<'_>) -> Result<(), String> {
+    cf.add_variables::<Own>(VARIABLES.iter().map(|(name, _)| *name))?;
+    cf.add_cache_variable::<cache::Keys>(cache::ZONE)
 }
 
-unsafe extern "C" fn getter(
-    r: *mut ngx_http_request_t,
-    value: *mut ngx_variable_value_t,
-    data: usize,
-) -> ngx_int_t {
-    guarded(ERROR, || {
-        // SAFETY: nginx asks for a variable of a request in progress.
-        let (request, value) = unsafe { (Request::from_ptr(r), VariableValue::from_ptr(value)) };
-        let (Some(request), Some(value), Some((_, variable))) =
-            (request, value, VARIABLES.get(data))
-        else {
-            return ERROR;
-        };
-        value.set(text(request.main(), *variable));
-        OK
-    })
+/// The module's variables.
+struct Own;
+
+impl Variables for Own {
+    fn value<'r>(request: Request<'r>, number: usize) -> Option<&'r [u8]> {
+        let (_, variable) = VARIABLES.get(number)?;
+        text(request, *variable)
+    }
 }
 
 /// None where the request has no such thing.

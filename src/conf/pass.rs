@@ -1,10 +1,11 @@
 //! What a location may say that passes requests on: that it verifies and signs them, or that it does
 //! not, and nothing that goes against the signature.
 
-use crate::conf::{LocationConf, NamedOrigin, UNSET, without_port};
-use crate::ngx_safe::conf::Level;
-use crate::ngx_safe::proxy::ProxySettings;
-use crate::ngx_safe::upstream::Upstream;
+use ngx_safe::level::without_port;
+use ngx_safe::proxy::ProxySettings;
+use ngx_safe::upstream::Upstream;
+
+use crate::conf::{LocationConf, OwnLevel, OwnUpstream};
 
 /// Which lines with credentials a location has of its own.
 pub(super) struct OwnLines {
@@ -33,14 +34,18 @@ impl OwnLines {
 impl LocationConf {
     /// Without `s3_resign on`: requests that go to an upstream of S3 go there unverified, which must
     /// be meant.
-    pub(super) fn check_unsigned(&self, own: &OwnLines, level: &Level) -> Result<(), String> {
+    pub(super) fn check_unsigned(
+        &self,
+        own: &OwnLines,
+        level: &OwnLevel<'_>,
+    ) -> Result<(), String> {
         let Some((directive, upstream)) = level.passes_to() else {
             return Ok(());
         };
         let place = level.name().escape_ascii();
         let name = upstream.name().escape_ascii();
         if upstream.has_origin_lines() {
-            if self.resign == UNSET {
+            if self.resign.is_none() {
                 return Err(format!(
                     "\"{directive}\" in location \"{place}\" passes requests to upstream \"{name}\" \
                      unverified and unsigned: add \"s3_resign on;\", or \"s3_resign off;\" if that is \
@@ -55,7 +60,7 @@ impl LocationConf {
             }
         }
         match own.first() {
-            Some(line) if self.resign == UNSET => Err(format!(
+            Some(line) if self.resign.is_none() => Err(format!(
                 "\"{line}\" in location \"{place}\" has no effect without \"s3_resign on\": add that, or \
                  remove \"{line}\""
             )),
@@ -67,8 +72,8 @@ impl LocationConf {
     pub(super) fn check_signed(
         &self,
         own: &OwnLines,
-        level: &Level,
-        upstream: Upstream,
+        level: &OwnLevel<'_>,
+        upstream: Upstream<'_>,
     ) -> Result<(), String> {
         let place = level.name().escape_ascii().to_string();
         if own.origin && upstream.has_origin_lines() {
@@ -165,10 +170,10 @@ fn fault(settings: &ProxySettings<'_>) -> Option<String> {
 }
 
 /// A `server` without a port has port 80, whatever the scheme of `proxy_pass`.
-fn check_ports(level: &Level, upstream: Upstream, place: &str) -> Result<(), String> {
+fn check_ports(level: &OwnLevel<'_>, upstream: Upstream<'_>, place: &str) -> Result<(), String> {
     let name = upstream.name().escape_ascii();
     let by_tls = level.tls()?.is_some();
-    if upstream.conf().is_none() {
+    if upstream.own_conf().is_none() {
         if !by_tls && upstream.port() == 443 {
             level.warn(&format!(
                 "\"proxy_pass http://{name}:443\" in location \"{place}\" speaks no TLS to the port of \
@@ -194,11 +199,4 @@ fn check_ports(level: &Level, upstream: Upstream, place: &str) -> Result<(), Str
         }
     }
     Ok(())
-}
-
-/// Whether buckets' names can stand before the origin's host.
-pub(super) fn takes_virtual_hosts(origin: &NamedOrigin) -> bool {
-    let host = origin.host_name();
-    let host = std::str::from_utf8(host).unwrap_or_default();
-    !host.starts_with('[') && host.parse::<std::net::Ipv4Addr>().is_err()
 }

@@ -34,6 +34,22 @@ pub fn host(words: &[&[u8]]) -> Result<(), String> {
     }
 }
 
+/// Reads the value of a flag, as nginx reads its own.
+pub fn flag(words: &[&[u8]]) -> Result<bool, String> {
+    let value = word(words, 1);
+    if value.eq_ignore_ascii_case(b"on") {
+        return Ok(true);
+    }
+    if value.eq_ignore_ascii_case(b"off") {
+        return Ok(false);
+    }
+    Err(format!(
+        "invalid value \"{}\" in \"{}\" directive, it must be \"on\" or \"off\"",
+        value.escape_ascii(),
+        word(words, 0).escape_ascii()
+    ))
+}
+
 /// Reads `s3_region NAME|any`.
 pub fn region(words: &[&[u8]]) -> Result<RegionRule, String> {
     let name = word(words, 1);

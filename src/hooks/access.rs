@@ -2,25 +2,39 @@
 
 use std::time::Instant;
 
-use ngx::ffi::{ngx_int_t, ngx_time};
-use sigv4::{AuthType, Client, Clients, Headers, Rejection, Target, Timestamp, Verified};
+use ngx_safe::request::{Access, AccessHandler, Request};
+use sigv4::{
+    AuthType, Client, ClientRequest, Clients, Header, Headers, Rejection, Target, Timestamp,
+    Verified,
+};
 
+use crate::context::{Context, OwnRequest};
+use crate::error_response;
 use crate::hooks::form;
-use crate::ngx_safe::request::Request;
-use crate::ngx_safe::{DECLINED, ERROR, OK};
-use crate::reject;
 
-/// OK: verified; DECLINED: not asked to verify, or let in unsigned; DONE: answered.
-pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
+/// The access phase.
+pub(crate) struct Verifier;
+
+impl AccessHandler for Verifier {
+    fn access(request: Request<'_>) -> Access {
+        access(request)
+    }
+
+    fn has_enough(request: Request<'_>) -> bool {
+        request.context().is_some_and(form::has_fields)
+    }
+}
+
+fn access(request: Request<'_>) -> Access {
     let conf = request.location_conf();
     if !conf.is_resign() {
-        return DECLINED;
+        return Access::Decline;
     }
     let main = request.main_conf();
     let Some(context) = request.context_or_create() else {
-        return ERROR;
+        return Access::Fail;
     };
-    // An internal redirect comes here again: what another location let in does not count.
+    // An internal redirect comes here again: what another location accepted does not count.
     if context.verified.borrow().is_some() {
         context.verified.replace(None);
     }
@@ -29,19 +43,20 @@ pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
     let mut headers = Headers::new();
     let view = match view(request, &mut headers) {
         Ok(view) => view,
-        Err(rejection) => {
-            reject::note(request, context, &rejection);
-            return reject::answer(request, None, &rejection, Request::respond);
-        }
+        Err(rejection) => return reject(request, context, None, &rejection),
     };
-    let now = Timestamp(ngx_time());
+    let now = timestamp();
     let mut verified = sigv4::verify(&view, conf, conf.rules(), &mut main.keys.borrow_mut(), now);
     if let Err(refused) = &verified
         && refused.rejection == Rejection::ProofInBody
     {
         match form::verify(request, context, &view) {
             Some(decided) => verified = decided,
-            None => return request.read_body(form::is_streamed(context)),
+            None => {
+                return Access::ReadBody {
+                    unbuffered: form::is_streamed(context),
+                };
+            }
         }
     }
     if let Some(started) = started {
@@ -54,25 +69,36 @@ pub(crate) fn access(request: Request<'_>) -> ngx_int_t {
             context.form.set(Some(form));
             context.access_key.set(verified.access_key());
             if let Err(rejection) = check_announced(request, &verified) {
-                reject::note(request, context, &rejection);
-                return reject::answer(request, None, &rejection, Request::respond);
+                return reject(request, context, None, &rejection);
             }
             *context.verified.borrow_mut() = Some(verified);
             context.location.set(Some(conf));
             // An unsigned request has shown nothing that `satisfy any` could count.
-            if form == AuthType::Anonymous {
-                DECLINED
-            } else {
-                OK
+            match form {
+                AuthType::Anonymous => Access::Decline,
+                _ => Access::Allow,
             }
         }
         Err(refused) => {
             context.form.set(refused.auth_type);
             context.access_key.set(refused.access_key);
-            reject::note(request, context, &refused.rejection);
-            reject::answer(request, Some(&view), &refused.rejection, Request::respond)
+            reject(request, context, Some(&view), &refused.rejection)
         }
     }
+}
+
+fn reject(
+    request: Request<'_>,
+    context: &Context<'_>,
+    view: Option<&ClientRequest<'_, '_>>,
+    rejection: &Rejection,
+) -> Access {
+    error_response::note(request, context, rejection);
+    Access::Respond(error_response::to_rejected(request, view, rejection))
+}
+
+pub(crate) fn timestamp() -> Timestamp {
+    Timestamp(ngx_safe::unix_time())
 }
 
 /// What the head alone tells of a body that cannot be right.
@@ -87,7 +113,7 @@ fn check_announced(request: Request<'_>, verified: &Verified<'_>) -> Result<(), 
 }
 
 /// How the request says that it is signed, and the access key that it names, before it is verified:
-/// `limit_req` asks ahead of the access phase. It is verified against no clients at all, so that one
+/// `limit_req` asks before the access phase. It is verified against no clients at all, so that one
 /// piece of code reads requests.
 pub(crate) fn claim<'r>(request: Request<'r>) -> Option<(Option<AuthType>, &'r [u8])> {
     struct Nobody;
@@ -105,7 +131,7 @@ pub(crate) fn claim<'r>(request: Request<'r>) -> Option<(Option<AuthType>, &'r [
     let mut headers = Headers::new();
     let view = view(request, &mut headers).ok()?;
     let keys = &mut request.main_conf().keys.borrow_mut();
-    match sigv4::verify(&view, &NOBODY, conf.rules(), keys, Timestamp(ngx_time())) {
+    match sigv4::verify(&view, &NOBODY, conf.rules(), keys, timestamp()) {
         Ok(verified) => Some((Some(verified.auth_type()), verified.access_key())),
         Err(refused) => Some((refused.auth_type, refused.access_key)),
     }
@@ -117,9 +143,7 @@ pub(crate) fn view<'h, 'r>(
     request: Request<'r>,
     headers: &'h mut Headers<'r>,
 ) -> Result<sigv4::ClientRequest<'h, 'r>, Rejection> {
-    request
-        .headers(headers)
-        .map_err(|_| Rejection::TooManyHeaders)?;
+    read_headers(request, headers).ok_or(Rejection::TooManyHeaders)?;
     let line = request.request_line();
     let method = line.split(|c| *c == b' ').next().unwrap_or_default();
     let (path, query) = path_and_query(request);
@@ -135,6 +159,28 @@ pub(crate) fn view<'h, 'r>(
         rewritten: rewritten(request)?,
         headers,
     })
+}
+
+/// Reads the headers as on the wire, and the host that counts; None where there are more than the core
+/// takes. Over HTTP/2 and HTTP/3 the host is in `:authority`.
+fn read_headers<'r>(request: Request<'r>, headers: &mut Headers<'r>) -> Option<()> {
+    for (name, value) in request.headers() {
+        headers.try_push(Header { name, value }).ok()?;
+    }
+    let is_host = |header: &Header<'_>| header.name.eq_ignore_ascii_case(b"host");
+    let in_target = request.target_authority();
+    if let Some(value) = in_target
+        && let Some(host) = headers.iter_mut().find(|header| is_host(header))
+    {
+        host.value = value;
+    }
+    match in_target.or_else(|| request.authority()) {
+        Some(value) if !headers.iter().any(is_host) => {
+            let name = b"host";
+            headers.try_push(Header { name, value }).ok()
+        }
+        _ => Some(()),
+    }
 }
 
 /// The path that goes to the origin, in any spelling.

@@ -2,33 +2,27 @@
 //! credentials are unknown, nor steer this server or one in front of it. And what nginx says of a body
 //! that was rejected is said as S3 says it.
 
-use ngx::ffi::ngx_int_t;
+use ngx_safe::answer::AnswerHeader;
+use ngx_safe::answer_body::HeadVerdict;
+use ngx_safe::request::Request;
 use sigv4::{AnswerHead, Verdict, WhyRejected};
 
 use crate::conf::NamedOrigin;
+use crate::context::OwnRequest;
+use crate::error_response;
 use crate::hooks::answer_body::{self, BAD_ANSWER, Rewriter, traces};
 use crate::hooks::cache;
 use crate::log::log_error;
-use crate::ngx_safe::ERROR;
-use crate::ngx_safe::answer::AnswerHeader;
-use crate::ngx_safe::request::Request;
-use crate::reject;
 
-/// None: pass it on.
-pub(crate) fn answer(request: Request<'_>) -> Option<ngx_int_t> {
+pub(crate) fn judge(request: Request<'_>) -> HeadVerdict<Rewriter> {
     if let Some(rejection) = request
         .context()
         .and_then(|context| context.rejected.take())
     {
-        return Some(reject::answer(
-            request,
-            None,
-            &rejection,
-            Request::substitute,
-        ));
+        return HeadVerdict::Substitute(error_response::to_rejected(request, None, &rejection));
     }
     if !request.location_conf().is_resign() || !request.is_from_upstream() {
-        return None;
+        return HeadVerdict::Pass;
     }
     cache::discard_partial(request);
     let locations = sift(request);
@@ -49,14 +43,18 @@ pub(crate) fn answer(request: Request<'_>) -> Option<ngx_int_t> {
                     location.set_value(&path);
                 }
             }
-            Verdict::Reject(why) => return Some(reject_answer(request, &head, why)),
+            Verdict::Reject(why) => return reject_answer(request, &head, why),
         }
     }
     judge_body(request, &head)
 }
 
 /// Answers 502 instead.
-fn reject_answer(request: Request<'_>, head: &AnswerHead<'_>, why: WhyRejected) -> ngx_int_t {
+fn reject_answer(
+    request: Request<'_>,
+    head: &AnswerHead<'_>,
+    why: WhyRejected,
+) -> HeadVerdict<Rewriter> {
     let context = request.main().context();
     let origin = context.and_then(|context| context.origin.get());
     let remedy = match why {
@@ -75,13 +73,13 @@ fn reject_answer(request: Request<'_>, head: &AnswerHead<'_>, why: WhyRejected) 
         if head.location.is_some() { " to " } else { "" },
         head.location.unwrap_or_default().escape_ascii()
     );
-    BAD_ANSWER.answer(request, Request::replace_answer)
+    HeadVerdict::Replace(BAD_ANSWER.response(request))
 }
 
 /// Holds back the head of an answer whose body cannot go on as it is. That of an object always can.
-fn judge_body(request: Request<'_>, head: &AnswerHead<'_>) -> Option<ngx_int_t> {
+fn judge_body(request: Request<'_>, head: &AnswerHead<'_>) -> HeadVerdict<Rewriter> {
     let rewriter = match head.status {
-        304 => return None,
+        304 => return HeadVerdict::Pass,
         300.. => {
             let traces = traces(request);
             remove(request, |header| {
@@ -92,7 +90,7 @@ fn judge_body(request: Request<'_>, head: &AnswerHead<'_>) -> Option<ngx_int_t> 
                 request.forget_answer_length();
             }
             if !request.has_answer_body() {
-                return None;
+                return HeadVerdict::Pass;
             }
             match is_encoded(request) {
                 true => Rewriter::EncodedError,
@@ -102,11 +100,11 @@ fn judge_body(request: Request<'_>, head: &AnswerHead<'_>) -> Option<ngx_int_t> 
         status if sees_some_buckets(request) => {
             if request.is_head_only() {
                 request.forget_answer_length();
-                return None;
+                return HeadVerdict::Pass;
             }
             if status != 200 || is_encoded(request) {
                 let what = "a list of buckets that is encoded, or a part";
-                return Some(answer_body::bad_gateway(request, what));
+                return HeadVerdict::Replace(answer_body::bad_gateway(request, what));
             }
             Rewriter::buckets()
         }
@@ -114,13 +112,15 @@ fn judge_body(request: Request<'_>, head: &AnswerHead<'_>) -> Option<ngx_int_t> 
         200 if request.is_put_or_post() && request.has_answer_body() && !is_encoded(request) => {
             Rewriter::outcome()
         }
-        _ => return None,
+        _ => return HeadVerdict::Pass,
     };
     if !matches!(rewriter, Rewriter::Outcome { .. }) {
         remove(request, is_of_body);
     }
-    let context = request.context_or_create();
-    Some(context.map_or(ERROR, |context| context.rewritings.hold(request, rewriter)))
+    match request.context_or_create() {
+        Some(_) => HeadVerdict::Hold(rewriter),
+        None => HeadVerdict::Fail,
+    }
 }
 
 /// Whether the client asked for the list of buckets, and must not see all of them.
@@ -210,7 +210,6 @@ fn sift(request: Request<'_>) -> Locations<'_> {
 /// origin picked, since an answer from the cache has none.
 fn hosts<'r>(request: Request<'r>) -> impl Iterator<Item = &'r [u8]> + Clone {
     request
-        .location_conf()
         .origins()
         .iter()
         .flat_map(|origin: &NamedOrigin| [&*origin.origin.host, &*origin.server])

@@ -3,13 +3,16 @@
 
 use std::ffi::CStr;
 
-use ngx::ffi::ngx_int_t;
+use ngx_safe::answer_body::{AnswerFilter, HeadVerdict, Rewritings, Step};
+use ngx_safe::filter::{NextBodyFilter, NextHeadFilter};
+use ngx_safe::request::Request;
+use ngx_safe::response::Response;
 use sigv4::{Beginning, BucketList, ErrorBody, MAX_ERROR, Outcome, Traces, XML_DECLARATION};
 
+use crate::context::OwnRequest;
+use crate::error_response;
+use crate::hooks::answer;
 use crate::log::{log_error, log_info};
-use crate::ngx_safe::answer_body::{self, Rewritings, Step};
-use crate::ngx_safe::request::Request;
-use crate::reject;
 
 /// The longest list of buckets, as the client sees it, in bytes.
 const MAX_LIST: usize = 4 << 20;
@@ -59,7 +62,21 @@ impl Rewriter {
     }
 }
 
-impl answer_body::Rewriter for Rewriter {
+impl AnswerFilter for Rewriter {
+    fn next_head() -> &'static NextHeadFilter {
+        static NEXT: NextHeadFilter = NextHeadFilter::new();
+        &NEXT
+    }
+
+    fn next_body() -> &'static NextBodyFilter {
+        static NEXT: NextBodyFilter = NextBodyFilter::new();
+        &NEXT
+    }
+
+    fn judge(request: Request<'_>) -> HeadVerdict<Rewriter> {
+        answer::judge(request)
+    }
+
     fn under_way(request: Request<'_>) -> Option<&Rewritings<Rewriter>> {
         Some(&request.context_at_hand()?.rewritings)
     }
@@ -104,10 +121,10 @@ impl answer_body::Rewriter for Rewriter {
                 let grant = verified.and_then(|verified| verified.sees_some_buckets());
                 let shows = |name: &[u8]| grant.is_some_and(|grant| grant.shows_bucket(name));
                 if list.filter(piece, shows, shown).is_err() {
-                    return Step::Answered(bad_gateway(request, UNREADABLE_LIST));
+                    return Step::Replace(bad_gateway(request, UNREADABLE_LIST));
                 }
                 if shown.len() > MAX_LIST {
-                    return Step::Answered(bad_gateway(request, "a list of too many buckets"));
+                    return Step::Replace(bad_gateway(request, "a list of too many buckets"));
                 }
                 Step::Hold
             }
@@ -123,7 +140,7 @@ impl answer_body::Rewriter for Rewriter {
             | Rewriter::Outcome {
                 has_begun: true, ..
             } if !is_whole => Step::Fail,
-            _ if !is_whole => Step::Answered(bad_gateway(request, "a body that breaks off")),
+            _ if !is_whole => Step::Replace(bad_gateway(request, "a body that breaks off")),
             Rewriter::Error { body, place } => match ErrorBody::of(body, &traces(request)) {
                 ErrorBody::Keep => Step::PassOn(std::mem::take(body)),
                 ErrorBody::Rewrite(xml) => rewrite(request, *place, &xml),
@@ -138,7 +155,7 @@ impl answer_body::Rewriter for Rewriter {
                     body: std::mem::take(shown),
                     content_type: XML,
                 },
-                Err(_) => Step::Answered(bad_gateway(request, UNREADABLE_LIST)),
+                Err(_) => Step::Replace(bad_gateway(request, UNREADABLE_LIST)),
             },
         }
     }
@@ -150,7 +167,7 @@ const UNREADABLE_LIST: &str = "a list of buckets that cannot be read";
 /// What of the location's origins no client is to read.
 pub(crate) fn traces(request: Request<'_>) -> Traces<'_> {
     let mut traces = Traces::default();
-    for origin in request.location_conf().origins() {
+    for origin in request.origins() {
         traces.add(&origin.origin, &origin.server);
     }
     traces
@@ -181,7 +198,7 @@ fn rewrite(request: Request<'_>, place: Place, xml: &str) -> Step {
 /// Goes on with an error of ours instead. The head is the origin's, where it is that of an error.
 fn replace(request: Request<'_>, place: Place, why: &str) -> Step {
     if let Place::Outcome { has_begun: false } = place {
-        return Step::Answered(bad_gateway(request, &format!("an error that {why}")));
+        return Step::Replace(bad_gateway(request, &format!("an error that {why}")));
     }
     log_error!(
         request.log(),
@@ -199,17 +216,17 @@ fn replace(request: Request<'_>, place: Place, why: &str) -> Step {
 }
 
 /// Answers 502 instead, before anything has been sent.
-pub(crate) fn bad_gateway(request: Request<'_>, what: &str) -> ngx_int_t {
+pub(crate) fn bad_gateway(request: Request<'_>, what: &str) -> Response {
     log_error!(
         request.log(),
         "the origin answered {} with {what}: not passed on",
         request.status()
     );
-    BAD_ANSWER.answer(request, Request::replace_answer)
+    BAD_ANSWER.response(request)
 }
 
 /// What the client gets instead of an answer that cannot be passed on.
-pub(crate) const BAD_ANSWER: reject::Error<'static> = reject::Error {
+pub(crate) const BAD_ANSWER: error_response::Error<'static> = error_response::Error {
     status: 502,
     code: "InternalError",
     message: "The answer of the origin cannot be passed on.",

@@ -3,13 +3,55 @@
 
 use std::ops::Range;
 
-use ngx::ffi::ngx_int_t;
+use ngx_safe::Status;
+use ngx_safe::filter::NextBodyFilter;
+use ngx_safe::request::Request;
+use ngx_safe::request_body::{Kept, RequestBodyFilter};
 use sigv4::{BodyVerifier, Checksum, Rejection, Tail};
 
-use crate::context::Context;
+use crate::context::{Context, OwnRequest};
+use crate::error_response;
 use crate::hooks::form;
-use crate::ngx_safe::request::Request;
-use crate::reject;
+use crate::log::log_error;
+
+/// The filter of request bodies.
+pub(crate) struct Verifying;
+
+impl RequestBodyFilter for Verifying {
+    type State<'r> = &'r Context<'r>;
+
+    fn next() -> &'static NextBodyFilter {
+        static NEXT: NextBodyFilter = NextBodyFilter::new();
+        &NEXT
+    }
+
+    fn state<'r>(request: Request<'r>) -> Option<&'r Context<'r>> {
+        verifying(request)
+    }
+
+    fn take<'r>(
+        request: Request<'r>,
+        context: &&'r Context<'r>,
+        piece: &mut [u8],
+        ends: bool,
+    ) -> Result<Kept, Status> {
+        match take(request, context, piece, ends) {
+            Ok(Plain { data, tail }) => Ok(Kept {
+                data,
+                tail: tail.text.to_vec(),
+                padding: tail.padding,
+            }),
+            Err(rejection) => Err(reject(request, context, rejection)),
+        }
+    }
+
+    fn cannot_write(request: Request<'_>) {
+        log_error!(
+            request.log(),
+            "another module hands over a body that may not be written to: not verified"
+        );
+    }
+}
 
 /// A body that is verified, as far as it has arrived.
 pub(crate) struct Upload {
@@ -66,7 +108,7 @@ impl Upload {
 }
 
 /// The context of a request whose body is to be verified, with an upload or a form in it.
-pub(crate) fn verifying<'r>(request: Request<'r>) -> Option<&'r Context<'r>> {
+fn verifying<'r>(request: Request<'r>) -> Option<&'r Context<'r>> {
     let context = request.context()?;
     if context.posted.borrow().is_some() {
         return Some(context);
@@ -85,7 +127,7 @@ pub(crate) fn verifying<'r>(request: Request<'r>) -> Option<&'r Context<'r>> {
 }
 
 /// Takes a piece of what is verified; see `Upload::take`.
-pub(crate) fn take<'r>(
+fn take<'r>(
     request: Request<'r>,
     context: &Context<'r>,
     piece: &mut [u8],
@@ -100,13 +142,9 @@ pub(crate) fn take<'r>(
 }
 
 /// The status to end the request with; `answer` then has the rest of what S3 would answer.
-pub(crate) fn refuse(
-    request: Request<'_>,
-    context: &Context<'_>,
-    rejection: Rejection,
-) -> ngx_int_t {
-    reject::note(request, context, &rejection);
-    let status = rejection.status() as ngx_int_t;
+fn reject(request: Request<'_>, context: &Context<'_>, rejection: Rejection) -> Status {
+    error_response::note(request, context, &rejection);
+    let status = rejection.status() as Status;
     context.rejected.set(Some(Box::new(rejection)));
     status
 }

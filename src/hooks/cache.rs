@@ -1,21 +1,49 @@
 //! Which answers may come from nginx's cache and go there, whatever `proxy_cache` and its directives say.
 
+use std::ffi::CStr;
 use std::ptr;
 
+use ngx_safe::cache::{CacheHooks, ProxyCache};
+use ngx_safe::request::Request;
 use sigv4::{AuthType, Headers, Verified, WireHead};
 
-use crate::context::Context;
+use crate::context::{Context, OwnRequest};
 use crate::hooks::{access, peer};
 use crate::log::log_info;
-use crate::ngx_safe::request::Request;
+
+/// The variable that nginx evaluates for the zone of a request, and its value.
+pub(crate) const ZONE: &CStr = c"s3_cache_zone";
+pub(crate) const ZONE_VALUE: &CStr = c"$s3_cache_zone";
+
+/// Tells nginx's cache what it needs.
+pub(crate) struct Keys;
+
+impl CacheHooks for Keys {
+    fn entry<'r>(request: Request<'r>) -> Option<(&'r ProxyCache, &'r [u8])> {
+        let cache = request.location_conf().cache()?;
+        let key = key(request)?;
+        // A NUL is in no other part of a key: nginx takes none from clients.
+        Some((cache, request.copy(&[b"\0", key.as_slice()].concat())?))
+    }
+
+    fn keep_key<'r>(request: Request<'r>, key: &'r [u8]) {
+        if let Some(context) = request.main().context() {
+            context.cache_key.set(Some(key));
+        }
+    }
+
+    fn kept_key<'r>(request: Request<'r>) -> Option<&'r [u8]> {
+        request.main().context()?.cache_key.get()
+    }
+}
 
 /// The key of the answer to a verified request. None where nginx must not look for one nor store one: it then
 /// passes the request on as if it had no cache.
-pub(crate) fn key(request: Request<'_>) -> Option<Vec<u8>> {
+fn key(request: Request<'_>) -> Option<Vec<u8>> {
     let main = request.main();
     let context = main
         .context()
-        .filter(|context| peer::is_let_in(main, context))?;
+        .filter(|context| peer::is_accepted(main, context))?;
     if !is_as_the_client_asked(request) {
         return None;
     }

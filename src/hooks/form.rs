@@ -3,17 +3,15 @@
 //! as its fields are there. nginx stores or forwards the file alone, and the fields are written anew
 //! for each origin.
 
-use ngx::ffi::ngx_time;
+use ngx_safe::request::Request;
 use sigv4::{
-    AuthType, FormDecoder, FormStream, Headers, PendingForm, Rejected, Rejection, Tail, Timestamp,
-    Verified,
+    AuthType, FormDecoder, FormStream, Headers, PendingForm, Rejected, Rejection, Tail, Verified,
 };
 
-use crate::context::Context;
+use crate::context::{Context, OwnRequest};
 use crate::hooks::access;
 use crate::hooks::body::Plain;
 use crate::log::log_error;
-use crate::ngx_safe::request::Request;
 
 /// A form as far as it has arrived.
 pub(crate) struct Posted<'r> {
@@ -152,6 +150,6 @@ fn verify_fields<'r>(
 ) -> Result<PendingForm<'r>, Rejected<'r>> {
     let conf = request.location_conf();
     let keys = &mut request.main_conf().keys.borrow_mut();
-    let now = Timestamp(ngx_time());
+    let now = access::timestamp();
     sigv4::verify_form(view, decoder, head, conf, conf.rules(), keys, now)
 }

@@ -1,11 +1,21 @@
 //! The log phase: what became of a request is counted.
 
 use metrics::counters::{self, Outcome};
+use ngx_safe::request::{LogHandler, Request};
+use ngx_safe::{now, worker_number};
 
-use crate::ngx_safe::request::Request;
-use crate::ngx_safe::{now, worker};
+use crate::context::OwnRequest;
 
-pub(crate) fn log(request: Request<'_>) {
+/// The log phase.
+pub(crate) struct Counting;
+
+impl LogHandler for Counting {
+    fn log(request: Request<'_>) {
+        count(request);
+    }
+}
+
+fn count(request: Request<'_>) {
     let main = request.main_conf();
     let Some(status) = main.status() else { return };
     if !request.is_main() {
@@ -32,5 +42,10 @@ pub(crate) fn log(request: Request<'_>) {
             .filter(|time| *time > 0),
     };
     let keys = main.keys.borrow();
-    status.count(&ended, (keys.hits(), keys.derivations()), worker(), now());
+    status.count(
+        &ended,
+        (keys.hits(), keys.derivations()),
+        worker_number(),
+        now(),
+    );
 }

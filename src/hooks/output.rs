@@ -1,8 +1,12 @@
-//! The way out of a body that came in `aws-chunked` framing: framed anew for the origin of this try.
+//! The way out of a body that came in `aws-chunked` framing: framed again for the origin of this try.
 
-use sigv4::{Encoder, Frame, Misframed};
+use ngx_safe::output::{Data, Misframed, Output, OutputFramer, Step};
+use ngx_safe::request::Request;
+use sigv4::{Encoder, Frame, MAX_FRAME};
 
+use crate::context::OwnRequest;
 use crate::hooks::body::Upload;
+use crate::log::log_error;
 
 /// Frames the plain body, chunk by chunk.
 pub(crate) struct Framer {
@@ -10,26 +14,9 @@ pub(crate) struct Framer {
     /// Data still due of the chunk whose frame is out.
     due: u64,
     ended: bool,
-    /// What goes ahead of the data of a step, and behind it; empty where nothing does.
+    /// What goes before the data of a step, and after it; empty where nothing does.
     frame: Frame,
     end: Frame,
-}
-
-/// What to do next.
-pub(crate) enum Step {
-    /// Wait for more of the body.
-    Wait,
-    /// Put so many bytes of the input to those gathered.
-    Gather(usize),
-    /// Send the framer's frame, this, and its end.
-    Send(Data),
-}
-
-pub(crate) enum Data {
-    /// So many bytes of the input.
-    Input(usize),
-    /// All that was gathered.
-    Gathered,
 }
 
 impl Framer {
@@ -43,69 +30,8 @@ impl Framer {
         }
     }
 
-    /// Bytes that there may be to gather.
-    pub(crate) fn capacity(&self) -> u64 {
-        match self.encoder.is_signed() {
-            true => self.encoder.next_length(),
-            false => 0,
-        }
-    }
-
-    /// `input` is what there is of the body, `gathered` what of it was gathered for this chunk.
-    ///
-    /// The signature over a chunk goes ahead of its data. Where the decoder has seen just that
-    /// chunk, its hash is known and nothing needs to be gathered, nor hashed again.
-    pub(crate) fn step(
-        &mut self,
-        upload: &mut Upload,
-        input: &[u8],
-        gathered: &[u8],
-    ) -> Result<Step, Misframed> {
-        self.frame.clear();
-        self.end.clear();
-        if self.due == 0 {
-            let length = self.encoder.next_length();
-            if length == 0 {
-                return self.after_data(upload, input);
-            }
-            if input.is_empty() && (gathered.len() as u64) < length {
-                return Ok(Step::Wait);
-            }
-            let hash = match self.encoder.is_signed() {
-                true => upload.chunk_hash(self.encoder.offset(), length),
-                false => None,
-            };
-            if gathered.is_empty() && (hash.is_some() || !self.encoder.is_signed()) {
-                self.frame = self.encoder.chunk(hash.as_ref())?;
-                self.due = length;
-            } else if (gathered.len() as u64) < length {
-                return Ok(Step::Gather(up_to(input, length - gathered.len() as u64)));
-            } else {
-                if hash.is_none() {
-                    self.encoder.hash(gathered);
-                }
-                self.frame = self.encoder.chunk(hash.as_ref())?;
-                self.finish(upload)?;
-                return Ok(Step::Send(Data::Gathered));
-            }
-        }
-        let count = up_to(input, self.due);
-        if count == 0 {
-            return Ok(Step::Wait);
-        }
-        self.due -= count as u64;
-        self.finish(upload)?;
-        Ok(Step::Send(Data::Input(count)))
-    }
-
-    /// What the last step sends ahead of the data.
-    pub(crate) fn frame(&self) -> &Frame {
-        &self.frame
-    }
-
-    /// What it sends behind the data: the end of the body.
-    pub(crate) fn end(&self) -> &Frame {
-        &self.end
+    fn chunk(&mut self, hash: Option<&[u8; 32]>) -> Result<Frame, Misframed> {
+        self.encoder.chunk(hash).map_err(|_| Misframed)
     }
 
     fn after_data(&mut self, upload: &Upload, input: &[u8]) -> Result<Step, Misframed> {
@@ -129,8 +55,98 @@ impl Framer {
             return Err(Misframed);
         }
         self.ended = true;
-        self.end = self.encoder.end(upload.checksum())?;
+        self.end = (self.encoder.end(upload.checksum())).map_err(|_| Misframed)?;
         Ok(())
+    }
+}
+
+impl OutputFramer for Framer {
+    type Body = Upload;
+
+    const MAX_FRAME: usize = MAX_FRAME;
+
+    fn with_output<T>(
+        request: Request<'_>,
+        send: impl FnOnce(&mut Output<Framer>, &mut Upload) -> T,
+    ) -> Option<T> {
+        let context = request.context()?;
+        let (mut output, mut upload) = (context.output.borrow_mut(), context.upload.borrow_mut());
+        Some(send(output.as_deref_mut()?, upload.as_deref_mut()?))
+    }
+
+    fn with_place<T>(
+        request: Request<'_>,
+        set: impl FnOnce(&mut Option<Box<Output<Framer>>>) -> T,
+    ) -> Option<T> {
+        Some(set(&mut request.context()?.output.borrow_mut()))
+    }
+
+    fn is_complete(upload: &Upload) -> bool {
+        upload.is_complete()
+    }
+
+    fn failed(request: Request<'_>) {
+        log_error!(request.log(), "a body could not be framed: not forwarded");
+    }
+
+    fn capacity(&self) -> u64 {
+        match self.encoder.is_signed() {
+            true => self.encoder.next_length(),
+            false => 0,
+        }
+    }
+
+    /// The signature over a chunk goes before its data. Where the decoder has seen just that
+    /// chunk, its hash is known and nothing needs to be gathered, nor hashed again.
+    fn step(
+        &mut self,
+        upload: &mut Upload,
+        input: &[u8],
+        gathered: &[u8],
+    ) -> Result<Step, Misframed> {
+        self.frame.clear();
+        self.end.clear();
+        if self.due == 0 {
+            let length = self.encoder.next_length();
+            if length == 0 {
+                return self.after_data(upload, input);
+            }
+            if input.is_empty() && (gathered.len() as u64) < length {
+                return Ok(Step::Wait);
+            }
+            let hash = match self.encoder.is_signed() {
+                true => upload.chunk_hash(self.encoder.offset(), length),
+                false => None,
+            };
+            if gathered.is_empty() && (hash.is_some() || !self.encoder.is_signed()) {
+                self.frame = self.chunk(hash.as_ref())?;
+                self.due = length;
+            } else if (gathered.len() as u64) < length {
+                return Ok(Step::Gather(up_to(input, length - gathered.len() as u64)));
+            } else {
+                if hash.is_none() {
+                    self.encoder.hash(gathered);
+                }
+                self.frame = self.chunk(hash.as_ref())?;
+                self.finish(upload)?;
+                return Ok(Step::Send(Data::Gathered));
+            }
+        }
+        let count = up_to(input, self.due);
+        if count == 0 {
+            return Ok(Step::Wait);
+        }
+        self.due -= count as u64;
+        self.finish(upload)?;
+        Ok(Step::Send(Data::Input(count)))
+    }
+
+    fn frame(&self) -> &[u8] {
+        &self.frame
+    }
+
+    fn end(&self) -> &[u8] {
+        &self.end
     }
 }
 

@@ -5,29 +5,61 @@ use std::ptr;
 use std::time::Instant;
 
 use metrics::counters::Try;
-use ngx::ffi::ngx_time;
-use sigv4::{HeadRoom, SignedHead, Streaming, Timestamp, WireHead};
+use ngx_safe::output::Outgoing;
+use ngx_safe::peer::{HeadSlot, PeerHooks, PickedPeer, Start};
+use ngx_safe::request::Request;
+use ngx_safe::upstream::Upstream;
+use ngx_safe::{now, worker_number};
+use sigv4::{HeadRoom, SignedHead, Streaming, WireHead};
 
-use crate::conf::NamedOrigin;
-use crate::context::Context;
+use crate::S3Resign;
+use crate::conf::{NamedOrigin, OwnUpstream, UpstreamConf};
+use crate::context::{Context, OwnRequest};
 use crate::hooks::body::Upload;
 use crate::hooks::output::Framer;
-use crate::hooks::{cache, form};
+use crate::hooks::{access, cache, form};
 use crate::log::log_error;
-use crate::ngx_safe::output::Outgoing;
-use crate::ngx_safe::request::Request;
-use crate::ngx_safe::upstream::{HeadSlot, Pick, Upstream};
-use crate::ngx_safe::{now, worker};
 
-pub(crate) enum Start {
-    /// `s3_resign off`.
-    NotOurs,
-    Refuse,
-    Sign,
+impl PeerHooks for S3Resign {
+    fn starts(request: Request<'_>, upstream: Upstream<'_>) -> Start {
+        starts(request, upstream)
+    }
+
+    fn picked<'r>(
+        request: Request<'r>,
+        pick: &PickedPeer<'r>,
+        head: &mut HeadSlot<'_, S3Resign>,
+    ) -> Option<usize> {
+        picked(request, pick, head).map(|origin| origin.id)
+    }
+
+    fn lacks_head(request: Request<'_>) {
+        log_error!(
+            request.log(),
+            "not forwarded: there is no request head to sign"
+        );
+    }
+
+    fn begins(request: Request<'_>, is_retry: bool) {
+        if let (true, Some(status)) = (is_retry, request.main_conf().status()) {
+            status.count_retry(worker_number());
+        }
+    }
+
+    fn ended(request: Request<'_>, origin: usize, status: u16, failed: bool) {
+        let Some(counters) = request.main_conf().status() else {
+            return;
+        };
+        let outcome = match status {
+            0 if failed => Try::NoAnswer,
+            0 => Try::GivenUp,
+            status => Try::Answered(status),
+        };
+        counters.count_try(origin, outcome, worker_number(), now());
+    }
 }
 
-/// An upstream request begins.
-pub(crate) fn starts(request: Request<'_>, upstream: Upstream) -> Start {
+fn starts(request: Request<'_>, upstream: Upstream<'_>) -> Start {
     let main = request.main();
     if !request.location_conf().is_resign() {
         // A name that is known at run time only leads here, too.
@@ -38,7 +70,7 @@ pub(crate) fn starts(request: Request<'_>, upstream: Upstream) -> Start {
                  without \"s3_resign\"",
                 upstream.name().escape_ascii()
             );
-            return Start::Refuse;
+            return Start::Reject;
         }
         // nginx would announce the length that it had with its framing.
         let is_decoded = |context: &Context<'_>| {
@@ -50,16 +82,16 @@ pub(crate) fn starts(request: Request<'_>, upstream: Upstream) -> Start {
                 request.log(),
                 "a body that was decoded is not forwarded with \"s3_resign off\""
             );
-            return Start::Refuse;
+            return Start::Reject;
         }
         return Start::NotOurs;
     }
-    let Some(context) = main.context().filter(|context| is_let_in(main, context)) else {
+    let Some(context) = main.context().filter(|context| is_accepted(main, context)) else {
         log_error!(
             request.log(),
             "a request that was not verified is not forwarded"
         );
-        return Start::Refuse;
+        return Start::Reject;
     };
     // The access phase does not run for subrequests: one may fetch only what the client may, as
     // background cache updates and slices do.
@@ -69,7 +101,7 @@ pub(crate) fn starts(request: Request<'_>, upstream: Upstream) -> Start {
             "a subrequest for another URI, \"{}\", is not forwarded",
             request.uri_and_args().0.escape_ascii()
         );
-        return Start::Refuse;
+        return Start::Reject;
     }
     if request.is_main()
         && let Some(read) = form::begun(context)
@@ -79,24 +111,26 @@ pub(crate) fn starts(request: Request<'_>, upstream: Upstream) -> Start {
             request.log(),
             "a form whose beginning is gone, or was replaced, is not forwarded"
         );
-        return Start::Refuse;
+        return Start::Reject;
     }
-    Start::Sign
+    Start::Wrap {
+        counts_marked: upstream.own_conf().is_some_and(UpstreamConf::is_checked),
+    }
 }
 
-/// Was it here that the request was let in? An internal redirect may have come from a location with
+/// Was it here that the request was accepted? An internal redirect may have come from a location with
 /// other clients, and `satisfy any` may have left our access phase out.
-pub(crate) fn is_let_in(main: Request<'_>, context: &Context<'_>) -> bool {
+pub(crate) fn is_accepted(main: Request<'_>, context: &Context<'_>) -> bool {
     let location = context.location.get();
     context.verified.borrow().is_some()
         && location.is_some_and(|location| ptr::eq(location, main.location_conf()))
 }
 
 /// Signs the head for the picked peer; None fails the request.
-pub(crate) fn picked<'r>(
+fn picked<'r>(
     request: Request<'r>,
-    pick: &Pick<'_>,
-    slot: &mut HeadSlot<'_>,
+    pick: &PickedPeer<'r>,
+    slot: &mut HeadSlot<'_, S3Resign>,
 ) -> Option<&'r NamedOrigin> {
     let main = request.main_conf();
     let context = request.main().context()?;
@@ -154,7 +188,7 @@ pub(crate) fn picked<'r>(
     }
     cache::discard_unless_keyed(request, context, head, verified);
     let mut keys = main.keys.borrow_mut();
-    let now = Timestamp(ngx_time());
+    let now = access::timestamp();
     let mut signed = sigv4::sign(verified, head, &origin.origin, &mut keys, now);
     let signed = match &mut signed {
         Ok(signed) => signed,
@@ -180,7 +214,7 @@ pub(crate) fn picked<'r>(
 /// the origin wants that.
 #[inline(never)]
 fn replace_and_frame(
-    slot: &mut HeadSlot<'_>,
+    slot: &mut HeadSlot<'_, S3Resign>,
     signed: &mut SignedHead<'_>,
     streaming: Option<Streaming>,
 ) -> Option<()> {
@@ -201,29 +235,8 @@ fn replace_and_frame(
     })
 }
 
-/// A try begins.
-pub(crate) fn begins(request: Request<'_>, is_retry: bool) {
-    if let (true, Some(status)) = (is_retry, request.main_conf().status()) {
-        status.count_retry(worker());
-    }
-}
-
-/// A try at the origin of that number has ended: with a status (0: none), and as a failure in the eyes
-/// of `proxy_next_upstream`.
-pub(crate) fn ended(request: Request<'_>, origin: usize, status: u16, failed: bool) {
-    let Some(counters) = request.main_conf().status() else {
-        return;
-    };
-    let outcome = match status {
-        0 if failed => Try::NoAnswer,
-        0 => Try::GivenUp,
-        status => Try::Answered(status),
-    };
-    counters.count_try(origin, outcome, worker(), now());
-}
-
-fn origin_of<'r>(request: Request<'r>, pick: &Pick<'_>) -> Option<&'r NamedOrigin> {
-    match pick.upstream().conf() {
+fn origin_of<'r>(request: Request<'r>, pick: &PickedPeer<'r>) -> Option<&'r NamedOrigin> {
+    match pick.upstream().own_conf() {
         Some(upstream) => pick.with_server(|server| upstream.origin(server)),
         None => request.location_conf().implicit_origin(),
     }

@@ -3,10 +3,27 @@
 //! send the rest, nginx would take the next request for that rest; behind a balancer that shares its
 //! connections, another client's.
 
-use crate::ngx_safe::request::Request;
+use ngx_safe::filter::{HeaderFilter, NextHeadFilter};
+use ngx_safe::request::Request;
+
+use crate::context::OwnRequest;
+
+/// The last of the module's header filters: it sees the answers of the others, too.
+pub(crate) struct Persistence;
+
+impl HeaderFilter for Persistence {
+    fn next() -> &'static NextHeadFilter {
+        static NEXT: NextHeadFilter = NextHeadFilter::new();
+        &NEXT
+    }
+
+    fn filter(request: Request<'_>) {
+        decide(request);
+    }
+}
 
 /// To be called before the head of the answer is sent, which tells the client.
-pub(crate) fn decide(request: Request<'_>) {
+fn decide(request: Request<'_>) {
     if !request.is_main() || !request.has_unread_body() {
         return;
     }

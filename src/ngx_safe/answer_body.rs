@@ -5,18 +5,30 @@ use std::cell::RefCell;
 use std::ffi::CStr;
 use std::ptr;
 
-use ngx::ffi::{ngx_buf_t, ngx_chain_t, ngx_http_request_t, ngx_int_t};
+use ngx::ffi::{
+    ngx_buf_t, ngx_chain_t, ngx_http_request_t, ngx_http_top_body_filter,
+    ngx_http_top_header_filter, ngx_int_t,
+};
 
-use super::answer::{send_body, send_head};
-use super::request::Request;
-use super::shim::*;
-use super::{ERROR, OK, guarded};
+use crate::filter::{BodyFilter, HeadFilter, NextBodyFilter, NextHeadFilter};
+use crate::module::{Complete, Module};
+use crate::request::Request;
+use crate::response::Response;
+use crate::shim::*;
+use crate::{ERROR, OK, Status, guarded};
 
 /// How much of a file is read at a time, in bytes.
 const READ: usize = 16 << 10;
 
-/// Decides on a body while it arrives.
-pub(crate) trait Rewriter: Sized {
+/// Decides on answers: on their heads, and on a body while it arrives.
+pub trait AnswerFilter: Sized {
+    /// This filter's own.
+    fn next_head() -> &'static NextHeadFilter;
+    fn next_body() -> &'static NextBodyFilter;
+
+    /// What becomes of a head that is about to be sent.
+    fn judge(request: Request<'_>) -> HeadVerdict<Self>;
+
     /// Where those that are under way for a request are kept, if there can be any.
     fn under_way(request: Request<'_>) -> Option<&Rewritings<Self>>;
 
@@ -27,8 +39,21 @@ pub(crate) trait Rewriter: Sized {
     fn end(&mut self, request: Request<'_>, is_whole: bool) -> Step;
 }
 
+#[derive(Debug)]
+pub enum HeadVerdict<R> {
+    Pass,
+    /// It is held back, and the body rewritten.
+    Hold(R),
+    /// This goes out instead of what nginx was about to send of its own.
+    Substitute(Response),
+    /// The upstream's answer is dropped, and this goes out instead.
+    Replace(Response),
+    Fail,
+}
+
 /// What follows from a piece.
-pub(crate) enum Step {
+#[derive(Debug)]
+pub enum Step {
     /// Nothing is sent yet.
     Hold,
     /// The head is sent, and this part of a body that is longer than it is known yet.
@@ -40,15 +65,70 @@ pub(crate) enum Step {
         body: Vec<u8>,
         content_type: &'static CStr,
     },
-    /// Another answer has been sent, with that status of nginx's.
-    Answered(ngx_int_t),
+    /// Nothing has been sent: the upstream's answer is dropped, and this goes out instead.
+    Replace(Response),
     /// What has been sent cannot be gone on with.
     Fail,
 }
 
-/// The answers whose bodies are rewritten, each with its request: subrequests share a context.
-pub(crate) struct Rewritings<R>(RefCell<Vec<Rewriting<R>>>);
+impl<M: Module> Complete<'_, M> {
+    /// Puts a filter of answers before nginx's.
+    pub fn add_answer_filter<R: AnswerFilter>(&self) {
+        let (head, body) = (
+            &raw mut ngx_http_top_header_filter,
+            &raw mut ngx_http_top_body_filter,
+        );
+        // SAFETY: configuration time: nothing else runs.
+        R::next_head().set(unsafe { ptr::replace(head, Some(head_filter::<R> as HeadFilter)) });
+        // SAFETY: as above.
+        R::next_body().set(unsafe { ptr::replace(body, Some(body_filter::<R> as BodyFilter)) });
+    }
+}
 
+unsafe extern "C" fn head_filter<R: AnswerFilter>(r: *mut ngx_http_request_t) -> ngx_int_t {
+    let decided = guarded(Some(ERROR), || {
+        // SAFETY: nginx's request, whose answer is ready to be sent.
+        let request = unsafe { Request::from_ptr(r) }?;
+        match R::judge(request) {
+            HeadVerdict::Pass => None,
+            HeadVerdict::Hold(rewriter) => {
+                let Some(under_way) = R::under_way(request) else {
+                    return Some(ERROR);
+                };
+                under_way.hold(request, rewriter);
+                Some(OK)
+            }
+            HeadVerdict::Substitute(response) => Some(response.substitute(request)),
+            HeadVerdict::Replace(response) => Some(replace::<R>(request, &response)),
+            HeadVerdict::Fail => Some(ERROR),
+        }
+    });
+    // SAFETY: what nginx would have called.
+    decided.unwrap_or_else(|| unsafe { R::next_head().call(r) })
+}
+
+fn replace<R: AnswerFilter>(request: Request<'_>, response: &Response) -> Status {
+    response.replace(request, send_head::<R>, send_body::<R>)
+}
+
+unsafe extern "C" fn send_head<R: AnswerFilter>(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: a request whose answer is ready to be sent.
+    unsafe { R::next_head().call(r) }
+}
+
+unsafe extern "C" fn send_body<R: AnswerFilter>(
+    r: *mut ngx_http_request_t,
+    chain: *mut ngx_chain_t,
+) -> ngx_int_t {
+    // SAFETY: a request whose answer's head has been sent.
+    unsafe { R::next_body().call(r, chain) }
+}
+
+/// The answers whose bodies are rewritten, each with its request: subrequests share a context.
+#[derive(Debug)]
+pub struct Rewritings<R>(RefCell<Vec<Rewriting<R>>>);
+
+#[derive(Debug)]
 struct Rewriting<R> {
     request: *mut ngx_http_request_t,
     /// None: it has ended, and what else arrives is dropped.
@@ -63,8 +143,7 @@ impl<R> Default for Rewritings<R> {
 }
 
 impl<R> Rewritings<R> {
-    /// From a header filter, which returns the result: holds back the head, and has the body rewritten.
-    pub(crate) fn hold(&self, request: Request<'_>, rewriter: R) -> ngx_int_t {
+    fn hold(&self, request: Request<'_>, rewriter: R) {
         // One of an answer that was given up.
         drop(self.take(request.as_ptr()));
         self.put(Rewriting {
@@ -72,7 +151,6 @@ impl<R> Rewritings<R> {
             rewriter: Some(rewriter),
             head_sent: false,
         });
-        OK
     }
 
     fn take(&self, r: *mut ngx_http_request_t) -> Option<Rewriting<R>> {
@@ -86,194 +164,182 @@ impl<R> Rewritings<R> {
     }
 }
 
-pub(super) unsafe extern "C" fn filter<R: Rewriter>(
+unsafe extern "C" fn body_filter<R: AnswerFilter>(
     r: *mut ngx_http_request_t,
     input: *mut ngx_chain_t,
 ) -> ngx_int_t {
-    let ours = guarded(Some(ERROR), || {
+    let decided = guarded(Some(ERROR), || {
         // SAFETY: nginx's request, whose answer is being sent.
         let request = unsafe { Request::from_ptr(r) }?;
         let under_way = R::under_way(request)?;
         let mut rewriting = under_way.take(r)?;
         // SAFETY: nginx's chain, of buffers that nothing else holds a reference to.
         Some(match unsafe { rewriting.take(request, input) } {
-            Next::KeepOn(status) => {
+            Ok(status) => {
                 under_way.put(rewriting);
                 status
             }
-            Next::LetGo(status) => status,
+            Err(Done(status)) => status,
         })
     });
     // SAFETY: what nginx would have called.
-    ours.unwrap_or_else(|| unsafe { send_body(r, input) })
+    decided.unwrap_or_else(|| unsafe { R::next_body().call(r, input) })
 }
 
-/// What is to be returned, and whether there is more to be done.
-enum Next {
-    KeepOn(ngx_int_t),
-    LetGo(ngx_int_t),
-}
+/// The rewriting is over, and this is to be returned.
+struct Done(Status);
 
-impl<R: Rewriter> Rewriting<R> {
+/// The end of a rewriting that failed.
+const FAILED: Done = Done(ERROR);
+
+impl<R: AnswerFilter> Rewriting<R> {
     /// # Safety
     /// `link` is a chain of nginx's, of buffers that nothing else holds a reference to.
-    unsafe fn take(&mut self, request: Request<'_>, mut link: *mut ngx_chain_t) -> Next {
+    unsafe fn take(
+        &mut self,
+        request: Request<'_>,
+        mut link: *mut ngx_chain_t,
+    ) -> Result<Status, Done> {
         let mut status = OK;
         let mut is_flushed = false;
-        // SAFETY: by this function's contract, in all of it.
-        unsafe {
-            while let Some(ngx_chain_t { buf, next }) = link.as_ref() {
-                let (buf, next) = (*buf, *next);
-                let ends = s3_shim_ends_answer(request.as_ptr(), buf) != 0;
-                is_flushed |= s3_shim_buf_flushes(buf) != 0;
-                loop {
-                    let step = match (&mut self.rewriter, next_piece(buf)) {
-                        (_, Err(Failed)) => return Next::LetGo(ERROR),
-                        (_, Ok(None)) => break,
-                        (None, Ok(Some(_))) => continue,
-                        (Some(rewriter), Ok(Some(piece))) => rewriter.take(request, piece.bytes()),
-                    };
-                    if let Step::PassOn(start) = step {
-                        return Next::LetGo(self.pass_on(request, start, buf, next));
-                    }
-                    status = self.go(request, step);
-                    if status == ERROR {
-                        return Next::LetGo(ERROR);
-                    }
+        // SAFETY: by this function's contract.
+        while let Some(ngx_chain_t { buf, next }) = unsafe { link.as_ref() } {
+            let (buf, next) = (*buf, *next);
+            // SAFETY: a buffer of the chain.
+            let ends = unsafe { s3_shim_ends_answer(request.as_ptr(), buf) != 0 };
+            // SAFETY: as above.
+            is_flushed |= unsafe { s3_shim_buf_flushes(buf) != 0 };
+            let rest = Rest { buf, next };
+            // SAFETY: as above; its memory stays as it is until the next filter has it.
+            while let Some(piece) = unsafe { next_piece(buf) }? {
+                if let Some(rewriter) = &mut self.rewriter {
+                    let step = rewriter.take(request, piece.bytes());
+                    status = self.go(request, step, &rest)?;
                 }
-                s3_shim_buf_taken(buf);
-                // nginx lets go of an upstream whose answer breaks off, and flushes what has come.
-                let is_broken = !ends && is_flushed && !request.is_from_upstream();
-                if (ends || is_broken)
-                    && let Some(rewriter) = &mut self.rewriter
-                {
-                    let step = rewriter.end(request, ends);
-                    if let Step::PassOn(start) = step {
-                        return Next::LetGo(self.pass_on(request, start, buf, next));
-                    }
-                    status = self.go(request, step);
-                    if status == ERROR {
-                        return Next::LetGo(ERROR);
-                    }
-                }
-                link = next;
             }
-            if self.head_sent && status == OK {
-                status = send_body(request.as_ptr(), ptr::null_mut());
+            // SAFETY: as above.
+            unsafe { s3_shim_buf_taken(buf) };
+            // nginx lets go of an upstream whose answer breaks off, and flushes what has come.
+            let is_broken = !ends && is_flushed && !request.is_from_upstream();
+            if (ends || is_broken)
+                && let Some(rewriter) = &mut self.rewriter
+            {
+                let step = rewriter.end(request, ends);
+                status = self.go(request, step, &rest)?;
             }
+            link = next;
         }
-        Next::KeepOn(status)
+        if self.head_sent && status == OK {
+            // SAFETY: the head has been sent: the next filter goes on with what it has.
+            status = unsafe { R::next_body().call(request.as_ptr(), ptr::null_mut()) };
+        }
+        Ok(status)
     }
 
     /// Sends what a step says, and ends with it where that is the end.
-    ///
-    /// # Safety
-    /// A request whose answer is being sent.
-    unsafe fn go(&mut self, request: Request<'_>, step: Step) -> ngx_int_t {
-        // SAFETY: by this function's contract.
-        unsafe {
-            match step {
-                Step::Hold => OK,
-                Step::Send(part) => {
-                    if !self.head_sent {
-                        request.forget_answer_length();
-                    }
-                    self.send(request, &part, false)
+    fn go(&mut self, request: Request<'_>, step: Step, rest: &Rest) -> Result<Status, Done> {
+        match step {
+            Step::Hold => Ok(OK),
+            Step::Send(part) => {
+                if !self.head_sent {
+                    request.forget_answer_length();
                 }
-                Step::End { body, content_type } => {
-                    self.rewriter = None;
-                    if !self.head_sent {
-                        request.change_answer_body(body.len(), content_type);
-                    }
-                    self.send(request, &body, true)
-                }
-                Step::Answered(status) => {
-                    self.rewriter = None;
-                    self.head_sent = true;
-                    if status > OK { ERROR } else { status }
-                }
-                Step::PassOn(_) | Step::Fail => ERROR,
+                self.send(request, &part, false)
             }
+            Step::End { body, content_type } => {
+                self.rewriter = None;
+                if !self.head_sent {
+                    request.change_answer_body(body.len(), content_type);
+                }
+                self.send(request, &body, true)
+            }
+            Step::Replace(_) if self.head_sent => Err(FAILED),
+            Step::Replace(response) => {
+                self.rewriter = None;
+                self.head_sent = true;
+                match replace::<R>(request, &response) {
+                    ERROR | 1.. => Err(FAILED),
+                    status => Ok(status),
+                }
+            }
+            Step::PassOn(start) => Err(Done(self.pass_on(request, &start, rest))),
+            Step::Fail => Err(FAILED),
         }
     }
 
-    /// # Safety
-    /// As of `go`.
-    unsafe fn send(&mut self, request: Request<'_>, part: &[u8], is_last: bool) -> ngx_int_t {
-        // SAFETY: by this function's contract; what is sent is in the request's pool.
-        unsafe {
-            let r = request.as_ptr();
-            let status = self.send_head(request);
-            if status == ERROR || status > OK {
-                return ERROR;
-            }
-            let Some(part) = request.copy(part) else {
-                return ERROR;
-            };
-            let buf = match is_last {
-                true => s3_shim_body_buf(r, part.as_mut_ptr(), part.len()),
-                false => s3_shim_buf_for((*r).pool, ptr::null_mut(), part.as_mut_ptr(), part.len()),
-            };
-            if buf.is_null() {
-                return ERROR;
-            }
-            let mut link = ngx_chain_t {
-                buf,
-                next: ptr::null_mut(),
-            };
-            send_body(r, &mut link)
+    fn send(&mut self, request: Request<'_>, part: &[u8], is_last: bool) -> Result<Status, Done> {
+        self.send_head(request)?;
+        let part = request.copy(part).ok_or(FAILED)?;
+        let (data, len) = (part.as_mut_ptr(), part.len());
+        let buf = match is_last {
+            // SAFETY: what is sent is in the request's pool.
+            true => unsafe { s3_shim_body_buf(request.as_ptr(), data, len) },
+            // SAFETY: as above.
+            false => unsafe { s3_shim_buf_for(request.pool(), ptr::null_mut(), data, len) },
+        };
+        if buf.is_null() {
+            return Err(FAILED);
+        }
+        let mut link = ngx_chain_t {
+            buf,
+            next: ptr::null_mut(),
+        };
+        // SAFETY: the head has been sent.
+        match unsafe { R::next_body().call(request.as_ptr(), &mut link) } {
+            ERROR => Err(FAILED),
+            status => Ok(status),
         }
     }
 
-    /// Sends the head, this, and what is left in the chain from `buf` on, of which some has been taken.
-    ///
-    /// # Safety
-    /// As of `go`; `buf` is a buffer of a chain that goes on with `next`.
-    unsafe fn pass_on(
-        &mut self,
-        request: Request<'_>,
-        start: Vec<u8>,
-        buf: *mut ngx_buf_t,
-        next: *mut ngx_chain_t,
-    ) -> ngx_int_t {
-        // SAFETY: by this function's contract; what is sent is in the request's pool.
-        unsafe {
-            let r = request.as_ptr();
-            let status = self.send_head(request);
-            if status == ERROR || status > OK {
-                return ERROR;
-            }
-            let mut rest = ngx_chain_t { buf, next };
-            let is_used_up = s3_shim_buf_length(buf) == 0;
-            let like = if is_used_up { buf } else { ptr::null_mut() };
-            let rest: *mut ngx_chain_t = if is_used_up { next } else { &mut rest };
-            if start.is_empty() && (!is_used_up || s3_shim_buf_is_special(buf) == 0) {
-                return send_body(r, rest);
-            }
-            let Some(start) = request.copy(&start) else {
-                return ERROR;
-            };
-            let first = s3_shim_buf_for((*r).pool, like, start.as_mut_ptr(), start.len());
-            if first.is_null() {
-                return ERROR;
-            }
-            let mut chain = ngx_chain_t {
-                buf: first,
-                next: rest,
-            };
-            send_body(r, &mut chain)
+    /// Sends the head, this, and what is left in the chain, of whose first buffer some has been taken.
+    fn pass_on(&mut self, request: Request<'_>, start: &[u8], rest: &Rest) -> Status {
+        if self.send_head(request).is_err() {
+            return ERROR;
         }
+        let Rest { buf, next } = *rest;
+        // SAFETY: the buffer that has just been looked at.
+        let is_used_up = unsafe { s3_shim_buf_length(buf) } == 0;
+        let mut link = ngx_chain_t { buf, next };
+        let rest: *mut ngx_chain_t = if is_used_up { next } else { &mut link };
+        // SAFETY: as above.
+        if start.is_empty() && (!is_used_up || unsafe { s3_shim_buf_is_special(buf) } == 0) {
+            // SAFETY: the head has been sent; nginx's chain, or what is left of it.
+            return unsafe { R::next_body().call(request.as_ptr(), rest) };
+        }
+        let Some(start) = request.copy(start) else {
+            return ERROR;
+        };
+        let like = if is_used_up { buf } else { ptr::null_mut() };
+        let (data, len) = (start.as_mut_ptr(), start.len());
+        // SAFETY: what is sent is in the request's pool.
+        let first = unsafe { s3_shim_buf_for(request.pool(), like, data, len) };
+        if first.is_null() {
+            return ERROR;
+        }
+        let mut chain = ngx_chain_t {
+            buf: first,
+            next: rest,
+        };
+        // SAFETY: as above.
+        unsafe { R::next_body().call(request.as_ptr(), &mut chain) }
     }
 
-    /// # Safety
-    /// As of `go`.
-    unsafe fn send_head(&mut self, request: Request<'_>) -> ngx_int_t {
+    fn send_head(&mut self, request: Request<'_>) -> Result<(), Done> {
         if std::mem::replace(&mut self.head_sent, true) {
-            return OK;
+            return Ok(());
         }
-        // SAFETY: by this function's contract.
-        unsafe { send_head(request.as_ptr()) }
+        // SAFETY: a request whose answer's head has been held back.
+        match unsafe { R::next_head().call(request.as_ptr()) } {
+            ERROR | 1.. => Err(FAILED),
+            _ => Ok(()),
+        }
     }
+}
+
+/// A buffer of a chain, and what comes after it.
+struct Rest {
+    buf: *mut ngx_buf_t,
+    next: *mut ngx_chain_t,
 }
 
 /// A part of a body.
@@ -291,28 +357,29 @@ impl Piece<'_> {
     }
 }
 
-/// A file could not be read.
-struct Failed;
-
 /// Takes the next bytes of a buffer, if it has any more.
 ///
 /// # Safety
 /// A buffer of nginx's, whose memory stays as it is for `'a`.
-unsafe fn next_piece<'a>(buf: *mut ngx_buf_t) -> Result<Option<Piece<'a>>, Failed> {
-    // SAFETY: by this function's contract: between `pos` and `last` lie the bytes of a buffer in memory.
-    unsafe {
-        if s3_shim_buf_in_memory(buf) != 0 {
-            let length = usize::try_from((*buf).last.offset_from((*buf).pos)).unwrap_or(0);
-            if length == 0 {
-                return Ok(None);
-            }
-            let bytes = std::slice::from_raw_parts((*buf).pos, length);
-            s3_shim_buf_taken(buf);
-            return Ok(Some(Piece::InMemory(bytes)));
-        }
+unsafe fn next_piece<'a>(buf: *mut ngx_buf_t) -> Result<Option<Piece<'a>>, Done> {
+    // SAFETY: by this function's contract.
+    if unsafe { s3_shim_buf_in_memory(buf) } == 0 {
         let mut bytes = vec![0; READ];
-        let read = s3_shim_buf_read(buf, bytes.as_mut_ptr(), bytes.len());
-        bytes.truncate(usize::try_from(read).map_err(|_| Failed)?);
-        Ok((!bytes.is_empty()).then_some(Piece::Read(bytes)))
+        // SAFETY: by this function's contract; there is so much room.
+        let read = unsafe { s3_shim_buf_read(buf, bytes.as_mut_ptr(), bytes.len()) };
+        bytes.truncate(usize::try_from(read).map_err(|_| FAILED)?);
+        return Ok((!bytes.is_empty()).then_some(Piece::Read(bytes)));
     }
+    // SAFETY: by this function's contract.
+    let (pos, last) = unsafe { ((*buf).pos, (*buf).last) };
+    // SAFETY: both point into the buffer.
+    let length = usize::try_from(unsafe { last.offset_from(pos) }).unwrap_or(0);
+    if length == 0 {
+        return Ok(None);
+    }
+    // SAFETY: the bytes of a buffer in memory lie between the two.
+    let bytes = unsafe { std::slice::from_raw_parts(pos, length) };
+    // SAFETY: by this function's contract.
+    unsafe { s3_shim_buf_taken(buf) };
+    Ok(Some(Piece::InMemory(bytes)))
 }

@@ -1,140 +1,153 @@
 //! nginx's cache of a location: nginx asks for the zone of each request, and its keys get a part of the
 //! module's own.
 
+use std::ffi::CStr;
 use std::ptr;
 
-use ngx::ffi::{
-    NGX_HTTP_VAR_NOCACHEABLE, NGX_HTTP_VAR_NOHASH, ngx_http_complex_value_t, ngx_http_request_t,
-    ngx_int_t, ngx_str_t, ngx_variable_value_t,
-};
+use ngx::ffi::{ngx_http_request_t, ngx_int_t, ngx_str_t, ngx_variable_value_t};
 
-use super::conf::Conf;
-use super::request::{Request, VariableValue};
-use super::shim::{
+use crate::conf::Conf;
+use crate::request::Request;
+use crate::shim::{
     s3_cache_create_key, s3_cache_do_not_store, s3_cache_is_passed_by, s3_cache_is_storing,
     s3_cache_take_zone, s3_cache_wrap_create_key,
 };
-use super::{ERROR, OK, bytes, guarded};
-use crate::hooks;
+use crate::variable::{self, Template};
+use crate::{ERROR, OK, bytes, guarded};
 
-/// The variable that nginx evaluates for the zone of a request.
-const ASKED: &std::ffi::CStr = c"s3_cache_zone";
-
-/// `proxy_cache` of a location.
-pub(crate) struct Cache {
+/// `proxy_cache` of a location, for as long as its configuration.
+#[derive(Debug)]
+pub struct ProxyCache {
     zone: Zone,
     /// A `HEAD` fetches the whole object.
-    pub(crate) converts_head: bool,
+    pub converts_head: bool,
 }
 
+#[derive(Debug)]
 enum Zone {
-    Named(&'static [u8]),
-    Evaluated(&'static ngx_http_complex_value_t),
+    Named(Box<[u8]>),
+    Evaluated(Template),
 }
 
 /// An answer that nginx is about to send and to store.
-pub(crate) struct Stored<'r> {
+#[derive(Debug)]
+pub struct StoredAnswer<'r> {
     /// What the configuration adds to the key.
-    pub(crate) added_key: &'r [u8],
+    pub added_key: &'r [u8],
     /// `Content-Range`; empty without one.
-    pub(crate) content_range: &'r [u8],
+    pub content_range: &'r [u8],
 }
 
-impl Conf {
-    pub(crate) fn add_cache_variable(self) -> Option<()> {
-        let flags = NGX_HTTP_VAR_NOCACHEABLE | NGX_HTTP_VAR_NOHASH;
-        self.add_variable(ASKED, Some(zone_asked), 0, flags)
-    }
+/// What a module says of the cache of its locations.
+pub trait CacheHooks {
+    /// The cache of the request's location, where the request may have an entry in it, and the module's
+    /// own part of that entry's key, which lives as long as the request.
+    fn entry<'r>(request: Request<'r>) -> Option<(&'r ProxyCache, &'r [u8])>;
 
-    /// Has nginx ask for the zone of each request of this location; None where it has no cache.
-    /// nginx's own modules are merged first, so that no other location takes this over.
-    pub(crate) fn take_cache(self) -> Result<Option<Cache>, String> {
-        let Some(conf) = self.proxy_conf() else {
+    /// Keeps the part, where nginx does look for the entry.
+    fn keep_key<'r>(request: Request<'r>, key: &'r [u8]);
+
+    /// The part that was kept.
+    fn kept_key<'r>(request: Request<'r>) -> Option<&'r [u8]>;
+}
+
+impl Conf<'_> {
+    /// Adds the variable that nginx evaluates for the zone of a request; see `Level::take_cache`.
+    pub fn add_cache_variable<H: CacheHooks>(self, name: &CStr) -> Result<(), String> {
+        self.add_hidden_variable(name, Some(zone_asked::<H>))
+    }
+}
+
+impl ProxyCache {
+    pub(crate) fn take(conf: Conf<'_>, asked: &'static CStr) -> Result<Option<ProxyCache>, String> {
+        let Some(proxy) = conf.proxy_conf() else {
             return Ok(None);
         };
-        let asked = self.compile(c"$s3_cache_zone")?;
+        let asked = conf.compile(asked)?.as_ptr();
         let (mut name, mut value, mut converts_head) = (ngx_str_t::empty(), ptr::null_mut(), 0);
-        // SAFETY: the location's proxy configuration, merged; names and values live as long as that.
-        unsafe {
-            if s3_cache_take_zone(conf, asked, &mut name, &mut value, &mut converts_head) == 0 {
-                return Ok(None);
-            }
-            let evaluated = value.as_ref().map(Zone::Evaluated);
-            Ok(Some(Cache {
-                zone: evaluated.unwrap_or(Zone::Named(bytes(name))),
-                converts_head: converts_head != 0,
-            }))
+        let proxy = proxy.as_ptr();
+        // SAFETY: the location's proxy configuration, merged.
+        let is_taken =
+            unsafe { s3_cache_take_zone(proxy, asked, &mut name, &mut value, &mut converts_head) };
+        if is_taken == 0 {
+            return Ok(None);
         }
+        // SAFETY: null, or a compiled text of this configuration.
+        let evaluated = unsafe { Template::from_ptr(value) }.map(Zone::Evaluated);
+        Ok(Some(ProxyCache {
+            // SAFETY: a name of this configuration.
+            zone: evaluated.unwrap_or_else(|| Zone::Named(unsafe { bytes(name) }.into())),
+            converts_head: converts_head != 0,
+        }))
     }
 }
 
 impl<'r> Request<'r> {
     /// The answer to the request, where nginx means to store it.
-    pub(crate) fn answer_to_store(self) -> Option<Stored<'r>> {
+    pub fn answer_to_store(self) -> Option<StoredAnswer<'r>> {
         let (mut key, mut range) = (ngx_str_t::empty(), ngx_str_t::empty());
-        // SAFETY: a request whose answer is about to be sent; the texts are in its pool.
-        unsafe {
-            (s3_cache_is_storing(self.as_ptr(), &mut key, &mut range) != 0).then(|| Stored {
-                added_key: bytes(key),
-                content_range: bytes(range),
-            })
+        // SAFETY: a request in progress.
+        if unsafe { s3_cache_is_storing(self.as_ptr(), &mut key, &mut range) } == 0 {
+            return None;
         }
+        // SAFETY: the texts are in the request's pool.
+        let (added_key, content_range) = unsafe { (bytes(key), bytes(range)) };
+        Some(StoredAnswer {
+            added_key,
+            content_range,
+        })
     }
 
     /// Has nginx send the answer only, and not store it.
-    pub(crate) fn discard_answer(self) {
-        // SAFETY: a request with an upstream; nginx looks at that once the answer's head is sent.
-        unsafe { s3_cache_do_not_store(self.as_ptr()) }
+    pub fn discard_answer(self) {
+        if !self.raw().upstream.is_null() {
+            // SAFETY: a request with an upstream; nginx looks at that once the answer's head is sent.
+            unsafe { s3_cache_do_not_store(self.as_ptr()) }
+        }
     }
 }
 
 /// nginx asks for the cache in which it is to look for a request; none is as good as `off`.
-unsafe extern "C" fn zone_asked(
+unsafe extern "C" fn zone_asked<H: CacheHooks>(
     r: *mut ngx_http_request_t,
     value: *mut ngx_variable_value_t,
     _data: usize,
 ) -> ngx_int_t {
     guarded(ERROR, || {
         // SAFETY: nginx asks for a variable of a request in progress.
-        let (request, value) = unsafe { (Request::from_ptr(r), VariableValue::from_ptr(value)) };
-        let (Some(request), Some(value)) = (request, value) else {
+        let Some(request) = (unsafe { Request::from_ptr(r) }) else {
             return ERROR;
         };
-        value.set(zone_of(request));
+        // SAFETY: the place for its value, which is in the request's pool or the configuration's.
+        unsafe { variable::set(value, zone_of::<H>(request)) };
         OK
     })
 }
 
-fn zone_of<'r>(request: Request<'r>) -> Option<&'r [u8]> {
-    let cache = request.location_conf().cache()?;
-    let key = hooks::cache::key(request)?;
-    let context = request.main().context()?;
-    // SAFETY: a request in progress, with an upstream if the first is told; the handler makes keys as
-    // nginx's own does.
-    let is_asked = unsafe {
-        s3_cache_wrap_create_key(request.as_ptr(), Some(create_key)) != 0
-            && s3_cache_is_passed_by(request.as_ptr()) == 0
-    };
-    if !is_asked {
+fn zone_of<H: CacheHooks>(request: Request<'_>) -> Option<&[u8]> {
+    let (cache, key) = H::entry(request)?;
+    // SAFETY: a request in progress; the handler makes keys as nginx's own does.
+    if unsafe { s3_cache_wrap_create_key(request.as_ptr(), Some(create_key::<H>)) } == 0 {
         return None;
     }
-    // A NUL is in no other part of a key: nginx takes none from clients.
-    context
-        .cache_key
-        .set(Some(request.copy(&[b"\0", key.as_slice()].concat())?));
-    match cache.zone {
+    // SAFETY: a request with an upstream, as the call before has told.
+    if unsafe { s3_cache_is_passed_by(request.as_ptr()) } != 0 {
+        return None;
+    }
+    H::keep_key(request, key);
+    match &cache.zone {
         Zone::Named(name) => Some(name),
-        Zone::Evaluated(value) => request.evaluate(value),
+        Zone::Evaluated(template) => request.evaluate(template),
     }
 }
 
 /// nginx makes the key of an entry.
-unsafe extern "C" fn create_key(r: *mut ngx_http_request_t) -> ngx_int_t {
+unsafe extern "C" fn create_key<H: CacheHooks>(r: *mut ngx_http_request_t) -> ngx_int_t {
     guarded(ERROR, || {
         // SAFETY: nginx's request, with a cache in which it has no entry yet.
-        let context = unsafe { Request::from_ptr(r) }.and_then(|request| request.main().context());
-        match context.and_then(|context| context.cache_key.get()) {
-            // SAFETY: as above; nginx only reads the text, which is in the request's pool.
+        let request = unsafe { Request::from_ptr(r) };
+        match request.and_then(H::kept_key) {
+            // SAFETY: as above; nginx only reads the text, which lives as long as the request.
             Some(key) => unsafe { s3_cache_create_key(r, key.as_ptr().cast_mut(), key.len()) },
             None => ERROR,
         }

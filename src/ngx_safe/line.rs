@@ -5,16 +5,34 @@ use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use ngx::ffi::{ngx_array_t, ngx_conf_full_name, ngx_conf_t, ngx_str_t};
+use ngx::ffi::{ngx_conf_full_name, ngx_conf_t, ngx_str_t};
 use zeroize::Zeroize;
 
-use super::conf::Conf;
-use super::{OK, bytes, str_of};
+use crate::conf::{Conf, array};
+use crate::variable::Template;
+use crate::{OK, bytes, str_of};
 
 /// The words of a line, as long as its setter runs. There is one `Line` for a line, so that no word is
-/// read while it is wiped.
-pub(crate) struct Line<'c> {
-    cf: Conf,
+/// read while it is wiped:
+///
+/// ```compile_fail
+/// fn wipe(line: &mut ngx_safe::line::Line<'_>) -> usize {
+///     let words = line.words();
+///     line.wipe(1);
+///     words.len()
+/// }
+/// ```
+///
+/// Nothing else can be wiped:
+///
+/// ```compile_fail
+/// fn wipe(line: &mut ngx_safe::line::Line<'_>, word: &[u8]) {
+///     line.wipe(word)
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Line<'c> {
+    cf: Conf<'c>,
     words: &'c [ngx_str_t],
     /// The bytes of the words are this line's alone.
     alone: PhantomData<&'c mut [u8]>,
@@ -28,28 +46,22 @@ impl<'c> Line<'c> {
         // SAFETY: by this function's contract.
         let cf = unsafe { Conf::from_ptr(cf) }?;
         // SAFETY: nginx's configuration.
-        let args: *const ngx_array_t = unsafe { (*cf.as_ptr()).args };
-        // SAFETY: while a directive is read, its words are in this array.
-        let args = unsafe { args.as_ref() }?;
-        let words: *const ngx_str_t = args.elts.cast();
-        if words.is_null() {
-            return None;
-        }
+        let words = unsafe { (*cf.as_ptr()).args.as_ref() }?;
         Some(Line {
             cf,
-            // SAFETY: the array has that many words.
-            words: unsafe { std::slice::from_raw_parts(words, args.nelts) },
+            // SAFETY: while a directive is read, its words are in this array.
+            words: unsafe { array(words) },
             alone: PhantomData,
         })
     }
 
     /// The configuration that the line is in.
-    pub(crate) fn conf(&self) -> Conf {
+    pub fn conf(&self) -> Conf<'c> {
         self.cf
     }
 
     /// The words of the line, its name first.
-    pub(crate) fn words(&self) -> Vec<&[u8]> {
+    pub fn words(&self) -> Vec<&[u8]> {
         self.words
             .iter()
             // SAFETY: a word of the line, which only `wipe` changes.
@@ -58,7 +70,7 @@ impl<'c> Line<'c> {
     }
 
     /// Overwrites nginx's copy of the word at `index`.
-    pub(crate) fn wipe(&mut self, index: usize) {
+    pub fn wipe(&mut self, index: usize) {
         let Some(word) = self.words.get(index).filter(|word| !word.data.is_null()) else {
             return;
         };
@@ -68,12 +80,20 @@ impl<'c> Line<'c> {
         word.zeroize();
     }
 
+    /// Compiles the word at `index`, a text with variables. `Err` is empty where nginx has said what is
+    /// wrong with it.
+    pub fn template(&self, index: usize) -> Result<Template, String> {
+        let mut text = *self.words.get(index).ok_or("")?;
+        self.cf.compile_text(&mut text)
+    }
+
     /// The folder of nginx.conf, where nginx's own relative paths start.
-    pub(crate) fn folder(&self) -> PathBuf {
+    pub fn folder(&self) -> PathBuf {
         let mut name = str_of(c"");
         // SAFETY: the configuration being read.
         let cycle = unsafe { (*self.cf.as_ptr()).cycle };
-        // SAFETY: the cycle has the folder's name; this name ends with NUL, as nginx wants it, and is only read.
+        // SAFETY: the cycle has the folder's name; this name ends with NUL, as nginx wants it, and is
+        // only read.
         let found = unsafe { ngx_conf_full_name(cycle, &mut name, 1) } == OK;
         // SAFETY: what was found is in the cycle's pool.
         let folder = unsafe { bytes(name) };

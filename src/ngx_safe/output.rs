@@ -1,33 +1,97 @@
-//! The output filter of an upstream request: what leaves for the origin is the head, then the body in
+//! The output filter of an upstream request: what leaves for the upstream is the head, then the body in
 //! frames that are made here.
 //!
-//! What is on its way at a time is at most one of nginx's buffers, with the frames that belong into it;
-//! no more of the body is taken before the connection has taken that, which is the backpressure. Data is
-//! sent from that buffer wherever it can be, and the buffer is given free when its data is gone.
+//! At most one of nginx's buffers is in flight at a time, with the frames that belong into it; no more of
+//! the body is taken before the connection has taken it all, which is the backpressure. Data is sent from
+//! nginx's buffer wherever it can be, and the buffer is given free when its data is gone.
 
 use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::ptr;
 
 use ngx::ffi::{ngx_buf_t, ngx_chain_t, ngx_create_temp_buf, ngx_int_t, ngx_palloc, ngx_pool_t};
-use sigv4::Frame;
 
-use super::request::Request;
-use super::shim::*;
-use super::{ERROR, guarded};
-use crate::hooks::body::Upload;
-use crate::hooks::output::{Data, Framer, Step};
-use crate::log::log_error;
+use crate::request::Request;
+use crate::shim::*;
+use crate::{ERROR, guarded};
+
+/// Frames a body.
+pub trait OutputFramer: Sized {
+    /// What is known of the body.
+    type Body;
+
+    /// The longest frame, in bytes.
+    const MAX_FRAME: usize;
+
+    /// Runs `send` with the output and the body of a request; None where it has none.
+    fn with_output<T>(
+        request: Request<'_>,
+        send: impl FnOnce(&mut Output<Self>, &mut Self::Body) -> T,
+    ) -> Option<T>;
+
+    /// Has `set` look at the place where the request's output is kept; None where there is no such place.
+    fn with_place<T>(
+        request: Request<'_>,
+        set: impl FnOnce(&mut Option<Box<Output<Self>>>) -> T,
+    ) -> Option<T>;
+
+    /// Whether the whole body is there, and may go out.
+    fn is_complete(body: &Self::Body) -> bool;
+
+    /// `input` is what there is of the body, `gathered` what of it was gathered for this frame.
+    fn step(
+        &mut self,
+        body: &mut Self::Body,
+        input: &[u8],
+        gathered: &[u8],
+    ) -> Result<Step, Misframed>;
+
+    /// What the last step sends before the data; empty where there is nothing.
+    fn frame(&self) -> &[u8];
+
+    /// What it sends after the data: the end of the body, or nothing.
+    fn end(&self) -> &[u8];
+
+    /// Bytes that there may be to gather.
+    fn capacity(&self) -> u64;
+
+    /// The body is not what it was to be, or memory is out: the request fails.
+    fn failed(request: Request<'_>);
+}
+
+/// The body is not what it was to be.
+#[derive(Debug)]
+pub struct Misframed;
+
+/// What to do next.
+#[derive(Debug)]
+pub enum Step {
+    /// Wait for more of the body.
+    Wait,
+    /// Put so many bytes of the input to those gathered.
+    Gather(usize),
+    /// Send the framer's frame, this, and its end.
+    Send(Data),
+}
+
+#[derive(Debug)]
+pub enum Data {
+    /// So many bytes of the input.
+    Input(usize),
+    /// All that was gathered.
+    Gathered,
+}
 
 /// How a decoded body goes out.
-pub(crate) enum Outgoing {
+#[derive(Debug)]
+pub enum Outgoing<F> {
     Plain,
     /// There is none, and the head must wait until that is verified.
     HeadAtEnd,
-    Framed(Box<Framer>),
+    Framed(Box<F>),
 }
 
-/// Stretches of data on their way at a time, each behind a frame of its own. Where a chunk ends within
+/// Stretches of data in flight at a time, each after a frame of its own. Where a chunk ends within
 /// a buffer, what is on both sides goes out by one call.
 const STRETCHES: usize = 2;
 
@@ -38,8 +102,7 @@ const NOTHING: Flight = [ptr::null_mut(); 2 * STRETCHES + 2];
 
 /// Prepares one try. The filter that was there, for the client's chunked coding, is not needed: the
 /// length is known.
-pub(crate) fn prepare(request: Request<'_>, outgoing: Outgoing) -> Option<()> {
-    let context = request.context()?;
+pub(crate) fn prepare<F: OutputFramer>(request: Request<'_>, outgoing: Outgoing<F>) -> Option<()> {
     let framer = match outgoing {
         Outgoing::Plain => {
             // SAFETY: a request in progress with an upstream.
@@ -49,50 +112,48 @@ pub(crate) fn prepare(request: Request<'_>, outgoing: Outgoing) -> Option<()> {
         Outgoing::HeadAtEnd => None,
         Outgoing::Framed(framer) => Some(framer),
     };
-    // SAFETY: likewise; its pool outlives the context, which has the output.
-    unsafe {
-        let mut output = context.output.borrow_mut();
-        match output.as_mut() {
+    F::with_place(request, |output| {
+        match output {
             Some(output) => output.restart(framer),
-            None => *output = Some(Box::new(Output::new((*request.as_ptr()).pool, framer)?)),
+            None => *output = Some(Box::new(Output::new(request.pool(), framer)?)),
         }
-        s3_shim_output_filter(request.as_ptr(), Some(filter));
-    }
+        Some(())
+    })??;
+    // SAFETY: a request in progress with an upstream.
+    unsafe { s3_shim_output_filter(request.as_ptr(), Some(filter::<F>)) };
     Some(())
 }
 
-unsafe extern "C" fn filter(data: *mut c_void, input: *mut ngx_chain_t) -> ngx_int_t {
+unsafe extern "C" fn filter<F: OutputFramer>(
+    data: *mut c_void,
+    input: *mut ngx_chain_t,
+) -> ngx_int_t {
     guarded(ERROR, || {
         // SAFETY: `prepare` has set a request in progress as the filter's context.
         let Some(request) = (unsafe { Request::from_ptr(data.cast()) }) else {
             return ERROR;
         };
-        let Some(context) = request.context() else {
-            return ERROR;
-        };
-        let (mut output, mut upload) = (context.output.borrow_mut(), context.upload.borrow_mut());
-        let (Some(output), Some(upload)) = (output.as_deref_mut(), upload.as_deref_mut()) else {
-            return ERROR;
-        };
-        // SAFETY: nginx's chain, and its connection to send to.
-        unsafe {
-            output.take(input);
-            output.send(request, upload)
-        }
+        let sent = F::with_output(request, |output, body| {
+            // SAFETY: nginx's chain.
+            unsafe { output.take(input) };
+            // SAFETY: the request is connected to its upstream.
+            unsafe { output.send(request, body) }
+        });
+        sent.unwrap_or(ERROR)
     })
 }
 
 /// The state of one try; its memory serves the next one too.
-pub(crate) struct Output {
+#[derive(Debug)]
+pub struct Output<F> {
     pool: *mut ngx_pool_t,
     /// None: nothing but the head is sent, at the end.
-    framer: Option<Box<Framer>>,
-    /// The head, until it is on its way.
+    framer: Option<Box<F>>,
+    /// The head, until it is in flight.
     head: *mut ngx_buf_t,
     head_taken: bool,
     /// The body, as far as it is not gone.
     input: VecDeque<*mut ngx_buf_t>,
-    /// What is on its way.
     flight: Flight,
     /// Bytes of the first of `input` among it.
     lent: usize,
@@ -109,37 +170,40 @@ pub(crate) struct Output {
 /// Memory is out, or the body is not what it was to be.
 struct Failed;
 
-impl Output {
-    /// # Safety
-    /// `pool` outlives the result.
-    unsafe fn new(pool: *mut ngx_pool_t, framer: Option<Box<Framer>>) -> Option<Output> {
-        // SAFETY: by this function's contract.
-        unsafe {
-            let texts = ngx_palloc(pool, NOTHING.len() * Frame::new().capacity()).cast::<u8>();
-            // What is in these is elsewhere.
-            let bufs = NOTHING.map(|_| ngx_create_temp_buf(pool, 1));
-            if texts.is_null() || bufs.iter().any(|buf| buf.is_null()) {
-                return None;
-            }
-            Some(Output {
-                pool,
-                framer,
-                head: ptr::null_mut(),
-                head_taken: false,
-                input: VecDeque::new(),
-                flight: NOTHING,
-                lent: 0,
-                bufs,
-                texts,
-                gathered: ptr::null_mut(),
-                gathered_len: 0,
-                capacity: 0,
-            })
+impl From<Misframed> for Failed {
+    fn from(_: Misframed) -> Failed {
+        Failed
+    }
+}
+
+impl<F: OutputFramer> Output<F> {
+    fn new(pool: *mut ngx_pool_t, framer: Option<Box<F>>) -> Option<Output<F>> {
+        // SAFETY: the request's pool.
+        let texts = unsafe { ngx_palloc(pool, NOTHING.len() * F::MAX_FRAME) }.cast::<u8>();
+        // What is in these is elsewhere.
+        // SAFETY: the request's pool.
+        let bufs = NOTHING.map(|_| unsafe { ngx_create_temp_buf(pool, 1) });
+        if texts.is_null() || bufs.iter().any(|buf| buf.is_null()) {
+            return None;
         }
+        Some(Output {
+            pool,
+            framer,
+            head: ptr::null_mut(),
+            head_taken: false,
+            input: VecDeque::new(),
+            flight: NOTHING,
+            lent: 0,
+            bufs,
+            texts,
+            gathered: ptr::null_mut(),
+            gathered_len: 0,
+            capacity: 0,
+        })
     }
 
     /// Forgets the last try: nginx sends all buffers again, from their start.
-    fn restart(&mut self, framer: Option<Box<Framer>>) {
+    fn restart(&mut self, framer: Option<Box<F>>) {
         self.framer = framer;
         self.head = ptr::null_mut();
         self.head_taken = false;
@@ -169,25 +233,24 @@ impl Output {
     /// Sends as much as the connection takes.
     ///
     /// # Safety
-    /// Of a request that is connected to its upstream.
-    unsafe fn send(&mut self, request: Request<'_>, upload: &mut Upload) -> ngx_int_t {
-        // SAFETY: by this function's contract, in all of it.
-        unsafe {
-            // What is on its way goes on, and so does what the TLS layer may have kept.
-            let mut status = s3_shim_output(request.as_ptr(), ptr::null_mut());
-            while status != ERROR && !self.is_in_flight() {
-                self.settle();
-                match self.fill(upload) {
-                    Ok(true) => status = self.launch(request),
-                    Ok(false) => break,
-                    Err(Failed) => {
-                        log_error!(request.log(), "a body could not be framed: not forwarded");
-                        return ERROR;
-                    }
+    /// The request is connected to its upstream.
+    unsafe fn send(&mut self, request: Request<'_>, body: &mut F::Body) -> ngx_int_t {
+        // What is in flight goes on, and so does what the TLS layer may have kept.
+        // SAFETY: by this function's contract.
+        let mut status = unsafe { s3_shim_output(request.as_ptr(), ptr::null_mut()) };
+        while status != ERROR && !self.is_in_flight() {
+            self.settle();
+            match self.fill(body) {
+                // SAFETY: by this function's contract.
+                Ok(true) => status = unsafe { self.launch(request) },
+                Ok(false) => break,
+                Err(Failed) => {
+                    F::failed(request);
+                    return ERROR;
                 }
             }
-            status
         }
+        status
     }
 
     fn is_in_flight(&self) -> bool {
@@ -198,7 +261,7 @@ impl Output {
             .any(|buf| buf.pos != buf.last)
     }
 
-    /// What was on its way is gone: its buffers are free.
+    /// What was in flight is gone: its buffers are free.
     fn settle(&mut self) {
         self.flight = NOTHING;
         let lent = std::mem::take(&mut self.lent);
@@ -219,16 +282,18 @@ impl Output {
     /// one that is lent.
     fn first_input<'a>(&mut self) -> Result<&'a [u8], Failed> {
         while let Some(buf) = self.input.front() {
-            // SAFETY: nginx's buffers live and keep still until they are used up; `settle` and
-            // `step` alone advance them.
-            unsafe {
-                let in_memory = s3_shim_buf_in_memory(*buf) != 0;
-                let (pos, last) = ((**buf).pos, (**buf).last);
-                if in_memory && pos < last {
-                    let length = usize::try_from(last.offset_from(pos)).map_err(|_| Failed)?;
-                    let bytes = std::slice::from_raw_parts(pos, length);
-                    return bytes.get(self.lent..).ok_or(Failed);
-                }
+            // SAFETY: nginx's buffers live until they are used up.
+            let in_memory = unsafe { s3_shim_buf_in_memory(*buf) != 0 };
+            // SAFETY: as above.
+            let (pos, last) = unsafe { ((**buf).pos, (**buf).last) };
+            if in_memory && pos < last {
+                // SAFETY: both point into the buffer.
+                let length = unsafe { last.offset_from(pos) };
+                let length = usize::try_from(length).map_err(|_| Failed)?;
+                // SAFETY: the bytes keep still until they are used up; `settle` and `step` alone
+                // advance the buffer.
+                let bytes = unsafe { std::slice::from_raw_parts(pos, length) };
+                return bytes.get(self.lent..).ok_or(Failed);
             }
             self.input.pop_front();
         }
@@ -236,14 +301,14 @@ impl Output {
     }
 
     /// Gets the next piece ready in `flight`; false where there is none yet.
-    fn fill(&mut self, upload: &mut Upload) -> Result<bool, Failed> {
+    fn fill(&mut self, body: &mut F::Body) -> Result<bool, Failed> {
         let mut piece = NOTHING;
         match &self.framer {
             Some(_) => {
                 piece[0] = std::mem::replace(&mut self.head, ptr::null_mut());
-                self.step(upload, &mut piece)?;
+                self.step(body, &mut piece)?;
             }
-            None if upload.is_complete() && !self.head.is_null() => {
+            None if F::is_complete(body) && !self.head.is_null() => {
                 self.input.clear();
                 piece[0] = std::mem::replace(&mut self.head, ptr::null_mut());
                 // SAFETY: the head, which `take` has found.
@@ -255,7 +320,7 @@ impl Output {
         Ok(self.is_in_flight())
     }
 
-    fn step(&mut self, upload: &mut Upload, piece: &mut Flight) -> Result<(), Failed> {
+    fn step(&mut self, body: &mut F::Body, piece: &mut Flight) -> Result<(), Failed> {
         let mut stretches = 0;
         while stretches < STRETCHES {
             let input = self.first_input()?;
@@ -263,9 +328,9 @@ impl Output {
             let Some(framer) = &mut self.framer else {
                 return Ok(());
             };
-            match framer.step(upload, input, gathered).map_err(|_| Failed)? {
+            match framer.step(body, input, gathered)? {
                 Step::Wait => return Ok(()),
-                // What is on its way must be gone before its buffer is used again.
+                // What is in flight must be gone before its buffer is used again.
                 Step::Gather(_) if stretches > 0 => return Ok(()),
                 Step::Gather(count) => {
                     self.gather(input.get(..count).ok_or(Failed)?)?;
@@ -277,9 +342,9 @@ impl Output {
                     let Some(framer) = &self.framer else {
                         return Ok(());
                     };
-                    piece[place] = self.text(place, framer.frame(), false);
-                    let behind = piece.len() - 1;
-                    piece[behind] = self.text(behind, framer.end(), true);
+                    piece[place] = self.text(place, framer.frame(), false)?;
+                    let after = piece.len() - 1;
+                    piece[after] = self.text(after, framer.end(), true)?;
                     let data = match data {
                         Data::Input(count) => {
                             self.lent += count;
@@ -293,10 +358,10 @@ impl Output {
                     if !data.is_empty() {
                         piece[place + 1] = self.bufs[place + 1];
                         let at = data.as_ptr().cast_mut();
-                        // SAFETY: a buffer of ours; data stays as it is while it is on its way.
+                        // SAFETY: a buffer of ours; data stays as it is while it is in flight.
                         unsafe { s3_shim_buf_point(piece[place + 1], at, data.len(), 0) };
                     }
-                    if !piece[behind].is_null() {
+                    if !piece[after].is_null() {
                         return Ok(());
                     }
                 }
@@ -306,19 +371,21 @@ impl Output {
     }
 
     /// The buffer of a place in `flight`, with a copy of `text`; null where that is empty.
-    fn text(&self, place: usize, text: &Frame, last: bool) -> *mut ngx_buf_t {
+    fn text(&self, place: usize, text: &[u8], last: bool) -> Result<*mut ngx_buf_t, Failed> {
         if text.is_empty() {
-            return ptr::null_mut();
+            return Ok(ptr::null_mut());
+        }
+        if text.len() > F::MAX_FRAME {
+            return Err(Failed);
         }
         let buf = self.bufs[place];
-        // SAFETY: a buffer of ours, and room for a frame that is in use only while this one is on its
-        // way.
-        unsafe {
-            let memory = self.texts.add(place * text.capacity());
-            ptr::copy_nonoverlapping(text.as_ptr(), memory, text.len());
-            s3_shim_buf_point(buf, memory, text.len(), last.into());
-        }
-        buf
+        // SAFETY: room for as many frames as there are places.
+        let memory = unsafe { self.texts.add(place * F::MAX_FRAME) };
+        // SAFETY: room for a frame that is in use only while this one is in flight.
+        unsafe { ptr::copy_nonoverlapping(text.as_ptr(), memory, text.len()) };
+        // SAFETY: a buffer of ours.
+        unsafe { s3_shim_buf_point(buf, memory, text.len(), last.into()) };
+        Ok(buf)
     }
 
     fn gathered<'a>(&self) -> &'a [u8] {
@@ -333,7 +400,7 @@ impl Output {
         if self.gathered_len == 0 {
             let capacity = self.framer.as_ref().map_or(0, |framer| framer.capacity());
             let capacity = usize::try_from(capacity).map_err(|_| Failed)?;
-            // Chunks are of one size, and the last is shorter; another origin's are no longer.
+            // Chunks are of one size, and the last is shorter; another upstream's are no longer.
             if capacity > self.capacity {
                 // SAFETY: the request's pool.
                 self.gathered = unsafe { ngx_palloc(self.pool, capacity).cast() };
@@ -346,17 +413,16 @@ impl Output {
         if self.capacity - self.gathered_len < data.len() {
             return Err(Failed);
         }
+        // SAFETY: within the memory that was got.
+        let to = unsafe { self.gathered.add(self.gathered_len) };
         // SAFETY: there is room, and the two do not overlap.
-        unsafe {
-            let to = self.gathered.add(self.gathered_len);
-            ptr::copy_nonoverlapping(data.as_ptr(), to, data.len());
-        }
+        unsafe { ptr::copy_nonoverlapping(data.as_ptr(), to, data.len()) };
         self.gathered_len += data.len();
         Ok(())
     }
 
     /// # Safety
-    /// As of `send`.
+    /// The request is connected to its upstream.
     unsafe fn launch(&self, request: Request<'_>) -> ngx_int_t {
         let mut links = NOTHING.map(|buf| ngx_chain_t {
             buf,

@@ -1,6 +1,8 @@
 //! What runs in a worker beside requests, at times of its own.
 
 use std::ffi::c_void;
+use std::marker::PhantomData;
+use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
 use ngx::ffi::{
@@ -8,49 +10,62 @@ use ngx::ffi::{
     ngx_cycle_t, ngx_event_t, ngx_exiting, ngx_log_t, ngx_process, ngx_random,
 };
 
-use super::conf::main_conf;
-use super::probe::{self, Call, Outcome};
-use super::shim::*;
-use super::{guarded, now};
-use crate::checks::Checker;
+use crate::log::Log;
+use crate::module::{Cycle, Module};
+use crate::shim::*;
+use crate::{guarded, now};
 
-/// This worker, for as long as it runs.
-#[derive(Clone, Copy)]
-pub(crate) struct Worker {
-    cycle: *mut ngx_cycle_t,
-    quiet_log: *mut ngx_log_t,
+/// A worker that runs a ticker, for the present call.
+pub struct Worker<'w, M> {
+    pub(crate) cycle: *mut ngx_cycle_t,
+    pub(crate) quiet_log: NonNull<ngx_log_t>,
+    life: PhantomData<(&'w (), M)>,
 }
 
-impl Worker {
-    pub(crate) fn log(self) -> *mut ngx_log_t {
-        // SAFETY: the worker's cycle.
-        unsafe { (*self.cycle).log }
+impl<M> Clone for Worker<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for Worker<'_, M> {}
+
+impl<'w, M: Module> Worker<'w, M> {
+    /// # Safety
+    /// The worker's cycle and a log of it, for `'w`.
+    pub(crate) unsafe fn new(
+        cycle: *mut ngx_cycle_t,
+        quiet_log: NonNull<ngx_log_t>,
+    ) -> Worker<'w, M> {
+        Worker {
+            cycle,
+            quiet_log,
+            life: PhantomData,
+        }
     }
 
-    /// Asks an origin; see `probe`.
-    pub(crate) fn ask(self, call: Call<'_>, done: impl FnOnce(Outcome) + 'static) {
-        // SAFETY: in a worker; its log lives as long as it does.
-        unsafe { probe::start(call, self.quiet_log, Box::new(done)) }
+    /// Its configuration.
+    pub fn cycle(self) -> Cycle<'w, M> {
+        // SAFETY: the worker's cycle, for `'w` (`new`).
+        unsafe { Cycle::from_ptr(self.cycle) }
     }
 
-    /// To be left alone: the worker is to exit, or (without a master process) has a new configuration.
-    fn is_over(self) -> bool {
-        // SAFETY: nginx's own variables, of this process.
-        unsafe { ngx_exiting != 0 || ngx_cycle != self.cycle }
+    pub fn log(self) -> Option<Log<'w>> {
+        self.cycle().log()
     }
 }
 
 /// The present time.
-#[derive(Clone, Copy)]
-pub(crate) struct Now {
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
     /// Milliseconds of a clock that never goes back, the same for all workers.
-    pub(crate) ticks: u64,
+    pub ticks: u64,
     /// Seconds since 1970.
-    pub(crate) seconds: u64,
+    pub seconds: u64,
 }
 
 impl Now {
-    pub(crate) fn read() -> Now {
+    pub fn read() -> Now {
         Now {
             // SAFETY: nginx's cached time, of this process.
             ticks: unsafe { ngx_current_msec } as u64,
@@ -59,57 +74,72 @@ impl Now {
     }
 }
 
-pub(crate) fn random() -> u64 {
+pub fn random() -> u64 {
     ngx_random() as u64
 }
 
-/// Starts what a worker does. nginx calls for its cache manager too, which does nothing here.
-///
-/// # Safety
-/// `cycle` is the worker's.
-pub(crate) unsafe fn start(cycle: *mut ngx_cycle_t) -> Option<()> {
-    // SAFETY: the configuration lives as long as the worker, or is left alone then (`is_over`).
-    unsafe {
-        if !matches!(ngx_process as u32, NGX_PROCESS_WORKER | NGX_PROCESS_SINGLE) {
-            return Some(());
-        }
-        let Some(main) = main_conf(cycle) else {
-            return Some(());
-        };
-        if !main.checks.is_needed() {
-            return Some(());
-        }
-        let quiet_log = s3_shim_quiet_log(cycle);
-        if quiet_log.is_null() {
-            return None;
-        }
-        let worker = Worker { cycle, quiet_log };
-        let checker = Rc::new(Checker::new(main, worker));
-        // Never freed: the timer's.
-        let data = Rc::into_raw(checker).cast_mut().cast::<c_void>();
-        let timer = s3_shim_timer(cycle, Some(tick), data);
-        if timer.is_null() {
-            return None;
-        }
-        s3_shim_add_timer(timer, 1);
-    }
-    Some(())
+/// Called again and again, as long as its configuration is in use.
+pub trait Ticker: 'static {
+    type Module: Module;
+
+    /// In how many milliseconds to call again.
+    fn tick(self: &Rc<Self>, worker: Worker<'_, Self::Module>) -> u64;
+
+    /// For the last time: the worker is to exit, or (without a master process) has a new configuration.
+    fn retire(&self, worker: Worker<'_, Self::Module>);
 }
 
-unsafe extern "C" fn tick(timer: *mut ngx_event_t) {
-    // SAFETY: `start` has put the checker there.
-    let checker = unsafe {
-        let data = (*(*timer).data.cast::<ngx_connection_t>()).data;
-        Rc::increment_strong_count(data.cast::<Checker>());
-        Rc::from_raw(data.cast::<Checker>())
+/// What a timer has.
+struct Ticking<T> {
+    ticker: Rc<T>,
+    cycle: *mut ngx_cycle_t,
+    quiet_log: NonNull<ngx_log_t>,
+}
+
+impl<M: Module> Cycle<'_, M> {
+    /// Whether this process handles requests: nginx starts some for its cache, too.
+    pub fn is_worker(self) -> bool {
+        // SAFETY: nginx's own variable, of this process.
+        let process = unsafe { ngx_process };
+        matches!(process as u32, NGX_PROCESS_WORKER | NGX_PROCESS_SINGLE)
+    }
+
+    /// In a worker that starts; None where memory is out.
+    pub fn start_ticker<T: Ticker<Module = M>>(self, ticker: T) -> Option<()> {
+        // SAFETY: the worker's cycle.
+        let quiet_log = NonNull::new(unsafe { s3_shim_quiet_log(self.ptr) })?;
+        let ticking = Box::new(Ticking {
+            ticker: Rc::new(ticker),
+            cycle: self.ptr,
+            quiet_log,
+        });
+        // Never freed: the timer's.
+        let data = Box::into_raw(ticking).cast::<c_void>();
+        // SAFETY: the worker's cycle, which lives as long as the worker, or is left alone then.
+        let timer = unsafe { s3_shim_timer(self.ptr, Some(tick::<T>), data) };
+        let timer = NonNull::new(timer)?;
+        // SAFETY: a new timer.
+        unsafe { s3_shim_add_timer(timer.as_ptr(), 1) };
+        Some(())
+    }
+}
+
+unsafe extern "C" fn tick<T: Ticker>(timer: *mut ngx_event_t) {
+    // SAFETY: `start_ticker` has put the data there, which is never freed.
+    let ticking = unsafe {
+        let connection = (*timer).data.cast::<ngx_connection_t>();
+        &*(*connection).data.cast::<Ticking<T>>()
     };
-    if checker.worker().is_over() {
-        guarded((), || checker.retire());
-        return;
+    // SAFETY: the worker's own, for this call.
+    let worker = unsafe { Worker::new(ticking.cycle, ticking.quiet_log) };
+    // SAFETY: nginx's own variables, of this process.
+    let is_over = unsafe { ngx_exiting != 0 || !ptr::eq(ngx_cycle, ticking.cycle) };
+    if is_over {
+        return guarded((), || ticking.ticker.retire(worker));
     }
     // After a panic, for the next time.
     const LATER: u64 = 1000;
-    let delay = guarded(LATER, || checker.tick());
+    let delay = guarded(LATER, || ticking.ticker.tick(worker));
     // SAFETY: the timer is the worker's, and has just fired.
     unsafe { s3_shim_add_timer(timer, delay.max(1) as usize) }
 }

@@ -1,50 +1,53 @@
-//! The memory that a request which is signed needs, in one piece that goes from one request to the
-//! next. A request's own pool is nearly full when ours begins: nginx would give it one more block, and
-//! search all of its blocks for each part.
+//! A per-worker free list of the memory that a request needs which the module takes over. A request's own
+//! pool is nearly full when the module begins: nginx would give it one more block, and search all of its
+//! blocks for each part.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::{Cell, RefCell, UnsafeCell};
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use ngx::ffi::ngx_buf_t;
 
-use super::upstream::Wrapped;
-use crate::context::Context;
+use crate::module::Module;
+use crate::peer::PeerState;
 
 /// How many are kept for later requests: some 600 KiB.
 const KEPT: usize = 256;
 
 /// Enough for nearly any head.
-pub(super) const HEAD: usize = 2048;
+pub(crate) const HEAD: usize = 2048;
 
-/// Those that no request has at present.
-#[derive(Default)]
-pub(crate) struct Workspaces(RefCell<Vec<NonNull<Workspace<'static>>>>);
-
-pub(super) struct Workspace<'r> {
-    pub(super) context: Context<'r>,
-    home: &'r Workspaces,
-    /// For the request's first upstream, and the head of its first try.
-    pub(super) wrapped: Slot<Wrapped>,
-    pub(super) head: Slot<HeadMemory>,
+/// The workspaces that no request has at present.
+pub(crate) struct Workspaces<M: Module> {
+    free: RefCell<Vec<NonNull<u8>>>,
+    module: PhantomData<M>,
 }
 
-pub(super) struct HeadMemory {
-    pub(super) buf: ngx_buf_t,
-    pub(super) bytes: [u8; HEAD],
+pub(crate) struct Workspace<'r, M: Module> {
+    pub(crate) context: M::Context<'r>,
+    home: &'r Workspaces<M>,
+    /// For the request's first upstream, and the head of its first try.
+    pub(crate) peer_state: PoolSlot<PeerState>,
+    pub(crate) head: PoolSlot<HeadMemory>,
+}
+
+pub(crate) struct HeadMemory {
+    pub(crate) buf: ngx_buf_t,
+    pub(crate) bytes: [u8; HEAD],
 }
 
 /// Memory for one thing, for the rest of the request.
-pub(super) struct Slot<T> {
+pub(crate) struct PoolSlot<T> {
     taken: Cell<bool>,
     memory: UnsafeCell<MaybeUninit<T>>,
 }
 
-impl<T> Slot<T> {
+impl<T> PoolSlot<T> {
     /// Memory that was zeroed once and may hold what another request left there; None where it is
     /// taken.
-    pub(super) fn take(&self) -> Option<NonNull<T>> {
+    pub(crate) fn take(&self) -> Option<NonNull<T>> {
         match self.taken.replace(true) {
             true => None,
             false => NonNull::new(self.memory.get().cast()),
@@ -52,52 +55,64 @@ impl<T> Slot<T> {
     }
 }
 
-impl Workspaces {
-    /// One with an empty context, to be given back by `give_back`; None where memory is out.
-    pub(super) fn lend<'r>(&'r self) -> Option<NonNull<Workspace<'r>>> {
-        let kept = self.0.borrow_mut().pop();
-        // SAFETY: the layout has a size.
-        let memory = kept.or_else(|| unsafe { NonNull::new(alloc_zeroed(LAYOUT).cast()) })?;
-        let lent = memory.cast::<Workspace<'r>>();
-        let workspace = lent.as_ptr();
-        // SAFETY: it is large enough, and nobody else's. What is in the slots stays: to move all of
-        // a workspace would take longer than what it saves.
-        unsafe {
-            (&raw mut (*workspace).context).write(Context::default());
-            (&raw mut (*workspace).home).write(self);
-            (&raw mut (*workspace).wrapped.taken).write(Cell::new(false));
-            (&raw mut (*workspace).head.taken).write(Cell::new(false));
+impl<M: Module> Default for Workspaces<M> {
+    fn default() -> Workspaces<M> {
+        Workspaces {
+            free: RefCell::default(),
+            module: PhantomData,
         }
+    }
+}
+
+impl<M: Module> Workspaces<M> {
+    /// One with an empty context, to be given back by `give_back`; None where memory is out.
+    pub(crate) fn lend<'r>(&'r self) -> Option<NonNull<Workspace<'r, M>>> {
+        let kept = self.free.borrow_mut().pop();
+        // SAFETY: the layout has a size.
+        let new = || NonNull::new(unsafe { alloc_zeroed(layout::<M>()) });
+        let lent = kept.or_else(new)?.cast::<Workspace<'r, M>>();
+        let workspace = lent.as_ptr();
+        // What is in the slots stays: to move all of a workspace would take longer than what it saves.
+        // SAFETY: it is large enough, and nobody else's.
+        unsafe { (&raw mut (*workspace).context).write(M::Context::default()) };
+        // SAFETY: as above.
+        unsafe { (&raw mut (*workspace).home).write(self) };
+        // SAFETY: as above.
+        unsafe { (&raw mut (*workspace).peer_state.taken).write(Cell::new(false)) };
+        // SAFETY: as above.
+        unsafe { (&raw mut (*workspace).head.taken).write(Cell::new(false)) };
         Some(lent)
     }
 }
 
-const LAYOUT: Layout = Layout::new::<Workspace<'static>>();
+const fn layout<M: Module>() -> Layout {
+    Layout::new::<Workspace<'static, M>>()
+}
 
-impl Workspace<'_> {
+impl<'r, M: Module> Workspace<'r, M> {
     /// # Safety
     /// It was lent, and nothing refers to it any more.
-    pub(super) unsafe fn give_back(workspace: NonNull<Workspace<'_>>) {
+    pub(crate) unsafe fn give_back(workspace: NonNull<Workspace<'r, M>>) {
         // SAFETY: by this function's contract; the configuration, where its home is, outlives
         // requests.
-        unsafe {
-            let home = (*workspace.as_ptr()).home;
-            (&raw mut (*workspace.as_ptr()).context).drop_in_place();
-            let mut kept = home.0.borrow_mut();
-            if kept.len() < KEPT {
-                kept.push(workspace.cast());
-            } else {
-                dealloc(workspace.as_ptr().cast(), LAYOUT);
-            }
+        let home = unsafe { workspace.as_ref().home };
+        // SAFETY: by this function's contract.
+        unsafe { (&raw mut (*workspace.as_ptr()).context).drop_in_place() };
+        let mut free = home.free.borrow_mut();
+        if free.len() < KEPT {
+            free.push(workspace.cast());
+        } else {
+            // SAFETY: `lend` has allocated it.
+            unsafe { dealloc(workspace.as_ptr().cast(), layout::<M>()) };
         }
     }
 }
 
-impl Drop for Workspaces {
+impl<M: Module> Drop for Workspaces<M> {
     fn drop(&mut self) {
-        for workspace in self.0.get_mut().drain(..) {
+        for workspace in self.free.get_mut().drain(..) {
             // SAFETY: `lend` has allocated it, and no request has it.
-            unsafe { dealloc(workspace.as_ptr().cast(), LAYOUT) };
+            unsafe { dealloc(workspace.as_ptr(), layout::<M>()) };
         }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) use self::{chain::Chain, encoder::Shape};
 pub use self::{
     checksum::{Checksum, ChecksumAlgorithm},
     decoder::Decoder,
-    encoder::{Encoder, Frame, Misframed},
+    encoder::{Encoder, Frame, MAX_FRAME, Misframed},
 };
 use crate::{
     error::Rejection,

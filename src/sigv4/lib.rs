@@ -50,8 +50,8 @@ pub use crate::{
     body::{BodyVerifier, HashCheck},
     cache::cache_key,
     chunked::{
-        Checksum, ChecksumAlgorithm, Decoder, Encoder, Frame, Framing, MAX_CHUNK, Misframed,
-        Streaming, StreamingKind,
+        Checksum, ChecksumAlgorithm, Decoder, Encoder, Frame, Framing, MAX_CHUNK, MAX_FRAME,
+        Misframed, Streaming, StreamingKind,
     },
     date::Timestamp,
     error::{Malformed, Rejection, Unsignable},

@@ -20,7 +20,10 @@ const CHUNK_SIGNATURE: u64 = 17 + 64;
 const TRAILER_SIGNATURE: u64 = 24 + 64 + 2;
 
 /// Text that goes between pieces of data.
-pub type Frame = ArrayVec<u8, 384>;
+pub type Frame = ArrayVec<u8, MAX_FRAME>;
+
+/// Its longest, in bytes.
+pub const MAX_FRAME: usize = 384;
 
 /// What is done to a body by framing it; the chunks are all of the same size but the last.
 #[derive(Debug, Clone, Copy)]

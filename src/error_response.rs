@@ -1,18 +1,18 @@
-//! A refusal's answer: S3's XML, or the JSON of s3proxy.
+//! The answer to a rejected request: S3's XML, or the JSON of s3proxy.
 
 use std::ffi::CStr;
 use std::fmt::Write;
 
-use directives::ErrorStyle;
-use ngx::ffi::ngx_int_t;
+use ngx_safe::now;
+use ngx_safe::request::Request;
+use ngx_safe::response::Response;
 use sigv4::{Clients, Rejection, XML_DECLARATION, put_element};
 
-use crate::context::Context;
+use crate::context::{Context, OwnRequest};
 use crate::log::log_info;
-use crate::ngx_safe::now;
-use crate::ngx_safe::request::{Request, Response};
+use directives::ErrorStyle;
 
-/// Takes note of a refusal, for the log and the variables.
+/// Takes note of a rejection, for the log and the variables.
 pub(crate) fn note(request: Request<'_>, context: &Context<'_>, rejection: &Rejection) {
     context.error.set(Some(rejection.code()));
     if let Some(status) = request.main_conf().status() {
@@ -29,13 +29,12 @@ pub(crate) fn note(request: Request<'_>, context: &Context<'_>, rejection: &Reje
     );
 }
 
-/// Answers by `send`; `view` is what the client sent, where it could be read at all.
-pub(crate) fn answer<'r>(
-    request: Request<'r>,
+/// The answer to a rejected request; `view` is what the client sent, where it could be read at all.
+pub(crate) fn to_rejected(
+    request: Request<'_>,
     view: Option<&sigv4::ClientRequest<'_, '_>>,
     rejection: &Rejection,
-    send: impl FnOnce(Request<'r>, &Response<'_>) -> ngx_int_t,
-) -> ngx_int_t {
+) -> Response {
     let conf = request.location_conf();
     let explained = match view {
         Some(view) if conf.is_debug_errors() && rejection.is_mismatch() => sigv4::explain(view),
@@ -50,7 +49,7 @@ pub(crate) fn answer<'r>(
         message: &rejection.message(),
         explained: explained.as_ref(),
     };
-    error.answer(request, send)
+    error.response(request)
 }
 
 /// An error of ours.
@@ -62,23 +61,16 @@ pub(crate) struct Error<'a> {
 }
 
 impl Error<'_> {
-    /// Answers by `send`, in the style of the location.
-    pub(crate) fn answer<'r>(
-        &self,
-        request: Request<'r>,
-        send: impl FnOnce(Request<'r>, &Response<'_>) -> ngx_int_t,
-    ) -> ngx_int_t {
+    /// The answer, in the style of the location.
+    pub(crate) fn response(&self, request: Request<'_>) -> Response {
         let request_id = request.variable(c"request_id").unwrap_or_default();
         let (content_type, body) = self.document(request);
-        send(
-            request,
-            &Response {
-                status: self.status,
-                content_type,
-                body: body.as_bytes(),
-                headers: &[(c"x-amz-request-id", request_id)],
-            },
-        )
+        Response {
+            status: self.status,
+            content_type,
+            body: body.into_bytes(),
+            headers: vec![(c"x-amz-request-id", request_id.to_vec())],
+        }
     }
 
     /// The body, in the style of the location, and its type.

@@ -1,0 +1,302 @@
+//! What a location says, with what it inherits.
+
+use std::rc::Rc;
+
+use directives::{ClientMap, ErrorStyle, HealthzLine, OriginLine, RegionRule};
+use ngx_safe::cache::ProxyCache;
+use ngx_safe::level::PassTarget;
+use ngx_safe::upstream::{Upstream, UpstreamId};
+use ngx_safe::variable::Template;
+use sigv4::{Client, Clients, VerifyRules};
+
+use crate::conf::pass::OwnLines;
+use crate::conf::{NamedOrigin, OwnLevel, OwnUpstream, UpstreamConf};
+
+/// Seconds; what S3 allows.
+const DEFAULT_MAX_SKEW: i64 = 15 * 60;
+
+/// Where MinIO, Ceph's gateway and RustFS are administered, by the same keys and signatures.
+const DEFAULT_RESERVED: [&[u8]; 3] = [b"minio", b"admin", b"rustfs"];
+
+/// One location's settings. What no line says is None until `merge` inherits or defaults it.
+#[derive(Default)]
+pub(crate) struct LocationConf {
+    /// Stays None where no level says it.
+    pub(crate) resign: Option<bool>,
+    /// `s3_resign off` is here, or in a location around this one.
+    pub(super) off_in_location: bool,
+    pub(crate) anonymous: Option<bool>,
+    pub(crate) signature_v2: Option<bool>,
+    pub(crate) verify_payload: Option<bool>,
+    pub(crate) debug_errors: Option<bool>,
+    pub(crate) host: Option<Template>,
+    pub(crate) region: Option<RegionRule>,
+    /// Seconds.
+    pub(crate) max_skew: Option<i64>,
+    pub(crate) errors: Option<ErrorStyle>,
+    /// First segments of paths that are never passed on.
+    pub(crate) reserved: Option<Vec<Box<[u8]>>>,
+    pub(crate) clients: Option<Rc<ClientMap>>,
+    pub(crate) origin: Option<Rc<OriginLine>>,
+    /// `s3_status` is here.
+    pub(crate) status: bool,
+    pub(crate) healthz: Option<HealthzLine>,
+    /// Whose health `s3_healthz` tells; None for every upstream that is checked.
+    healthz_upstream: Option<UpstreamId>,
+    implicit_origin: Option<NamedOrigin>,
+    /// Where `proxy_pass` leads.
+    upstream: Option<UpstreamId>,
+    streams_bodies: bool,
+    cache: Option<ProxyCache>,
+    /// Tells apart, in the keys of a cache, locations whose origins have objects of their own.
+    cache_origin: Box<[u8]>,
+    rules: VerifyRules,
+}
+
+impl Clients for LocationConf {
+    fn find(&self, access_key: &[u8]) -> Option<&Client> {
+        self.clients.as_deref()?.find(access_key)
+    }
+}
+
+impl LocationConf {
+    pub(crate) fn is_resign(&self) -> bool {
+        self.resign == Some(true)
+    }
+
+    pub(crate) fn is_debug_errors(&self) -> bool {
+        self.debug_errors == Some(true)
+    }
+
+    pub(crate) fn error_style(&self) -> ErrorStyle {
+        self.errors.unwrap_or(ErrorStyle::S3)
+    }
+
+    pub(crate) fn host(&self) -> Option<&Template> {
+        self.host.as_ref()
+    }
+
+    pub(crate) fn rules(&self) -> &VerifyRules {
+        &self.rules
+    }
+
+    /// `proxy_request_buffering off`.
+    pub(crate) fn streams_bodies(&self) -> bool {
+        self.streams_bodies
+    }
+
+    /// `proxy_cache`.
+    pub(crate) fn cache(&self) -> Option<&ProxyCache> {
+        self.cache.as_ref()
+    }
+
+    pub(crate) fn set_cache(&mut self, cache: Option<ProxyCache>) {
+        self.cache = cache;
+    }
+
+    pub(crate) fn cache_origin(&self) -> &[u8] {
+        &self.cache_origin
+    }
+
+    /// Whose health `s3_healthz` tells; None for every upstream that is checked.
+    pub(crate) fn healthz_upstream(&self) -> Option<UpstreamId> {
+        self.healthz_upstream
+    }
+
+    /// Where `proxy_pass` leads.
+    pub(crate) fn upstream(&self) -> Option<UpstreamId> {
+        self.upstream
+    }
+
+    /// For a `proxy_pass` that names a host.
+    pub(crate) fn implicit_origin(&self) -> Option<&NamedOrigin> {
+        self.implicit_origin.as_ref()
+    }
+
+    /// Takes from `outer` what is not set here, then checks the whole.
+    pub(crate) fn merge(
+        &mut self,
+        outer: &LocationConf,
+        level: &OwnLevel<'_>,
+    ) -> Result<(), String> {
+        if self.status {
+            self.check_answers_itself("s3_status", level)?;
+            self.resign = Some(false);
+        }
+        if let Some(line) = &self.healthz {
+            self.check_answers_itself("s3_healthz", level)?;
+            self.healthz_upstream = find_checked(line, level)?;
+            self.resign = Some(false);
+        }
+        let own = OwnLines::of(self);
+        self.off_in_location = match self.resign {
+            None => outer.off_in_location,
+            Some(resign) => !resign && level.is_location(),
+        };
+        self.resign = self.resign.or(outer.resign);
+        inherit_flag(&mut self.anonymous, outer.anonymous);
+        inherit_flag(&mut self.signature_v2, outer.signature_v2);
+        inherit_flag(&mut self.verify_payload, outer.verify_payload);
+        inherit_flag(&mut self.debug_errors, outer.debug_errors);
+        inherit(&mut self.host, &outer.host);
+        inherit(&mut self.region, &outer.region);
+        inherit(&mut self.max_skew, &outer.max_skew);
+        inherit(&mut self.errors, &outer.errors);
+        inherit(&mut self.reserved, &outer.reserved);
+        inherit(&mut self.clients, &outer.clients);
+        inherit(&mut self.origin, &outer.origin);
+
+        self.rules = VerifyRules {
+            max_skew: self.max_skew.unwrap_or(DEFAULT_MAX_SKEW),
+            region: match &self.region {
+                Some(RegionRule::Only(region)) => Some(*region),
+                Some(RegionRule::Any) | None => None,
+            },
+            anonymous: self.anonymous == Some(true),
+            signature_v2: self.signature_v2 == Some(true),
+            verify_payload: self.verify_payload == Some(true),
+            reserved: (self.reserved.clone())
+                .unwrap_or_else(|| DEFAULT_RESERVED.map(Into::into).to_vec()),
+            endpoints: match self.is_resign() {
+                true => level.server_names().map(Into::into).collect(),
+                false => Vec::new(),
+            },
+        };
+        if self.is_resign() {
+            self.check(&own, level)
+        } else {
+            self.check_unsigned(&own, level)
+        }
+    }
+
+    /// Whether requests may go from here to an upstream with `s3_origin` lines as they are: someone
+    /// has said so.
+    pub(crate) fn lets_unsigned_out(&self) -> bool {
+        self.resign == Some(false)
+    }
+
+    /// `s3_resign on`: can every request that gets here be verified and signed?
+    fn check(&mut self, own: &OwnLines, level: &OwnLevel<'_>) -> Result<(), String> {
+        let place = level.name().escape_ascii();
+        let upstream = match level.pass_target() {
+            PassTarget::None => return Ok(()),
+            PassTarget::Proxy(upstream) => upstream,
+            PassTarget::AtRunTime => {
+                return Err(format!(
+                    "\"s3_resign\" in location \"{place}\": \"proxy_pass\" with variables leaves \
+                     the origin open until run time, when it cannot be signed for: \
+                     name an upstream or a host, and change the path with \"rewrite ... break\""
+                ));
+            }
+            PassTarget::Other(directive) => {
+                return Err(format!(
+                    "\"s3_resign\" in location \"{place}\": \"{directive}\" cannot be signed: \
+                     use \"proxy_pass\", or \"s3_resign off\" here"
+                ));
+            }
+        };
+        if self.clients.is_none() && !self.rules.anonymous {
+            return Err(format!(
+                "\"s3_resign\" in location \"{place}\" has no \"s3_client\", so nobody could get \
+                 in: add \"s3_client ACCESS_KEY secret_key=...;\""
+            ));
+        }
+        self.upstream = upstream.id_among(level.upstreams());
+        self.streams_bodies = level.streams_bodies();
+        self.check_origin(level, &place.to_string(), upstream)?;
+        self.cache_origin = match &self.implicit_origin {
+            // The same host may be asked with other credentials elsewhere.
+            Some(named) => [&*named.server, b"~", named.origin.fingerprint().as_bytes()]
+                .concat()
+                .into(),
+            None => upstream.name().into(),
+        };
+        self.check_signed(own, level, upstream)
+    }
+
+    /// `s3_status` and `s3_healthz`: for people and their tools, which sign nothing.
+    fn check_answers_itself(&self, directive: &str, level: &OwnLevel<'_>) -> Result<(), String> {
+        let place = level.name().escape_ascii();
+        let other = match level.pass_target() {
+            _ if self.is_resign() => "s3_resign",
+            PassTarget::None => return Ok(()),
+            PassTarget::Proxy(_) | PassTarget::AtRunTime => "proxy_pass",
+            PassTarget::Other(directive) => directive,
+        };
+        Err(format!(
+            "\"{directive}\" in location \"{place}\" answers its requests by itself: remove \
+             \"{other}\" here"
+        ))
+    }
+
+    /// Tells the upstream how this location speaks to it: health checks do as it does.
+    pub(crate) fn note_transport(&self, level: &OwnLevel<'_>) -> Result<(), String> {
+        let upstream = self.upstream.and_then(|id| level.upstream(id));
+        match upstream.and_then(Upstream::own_conf) {
+            Some(conf) if conf.is_checked() => conf.note_transport(level.tls()?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn check_origin(
+        &mut self,
+        level: &OwnLevel<'_>,
+        place: &str,
+        upstream: Upstream<'_>,
+    ) -> Result<(), String> {
+        let host = upstream.name().escape_ascii();
+        match (upstream.own_conf(), &self.origin) {
+            (Some(conf), _) if !conf.lines.is_empty() => Ok(()),
+            (Some(_), _) => Err(format!(
+                "\"s3_resign\" in location \"{place}\": upstream \"{host}\" has no \"s3_origin\": \
+                 add one for each of its servers, or \"s3_origin default ...\""
+            )),
+            (None, Some(line)) => {
+                let server = match upstream.port() {
+                    0 | 80 | 443 => upstream.name().to_vec(),
+                    port => [upstream.name(), b":", port.to_string().as_bytes()].concat(),
+                };
+                let id = level.main_conf().origins.id(b"", &server);
+                self.implicit_origin = Some(NamedOrigin::new(line, &server, id)?);
+                Ok(())
+            }
+            (None, None) => Err(format!(
+                "\"s3_resign\" in location \"{place}\": \"proxy_pass\" to \"{host}\" has no \
+                 \"s3_origin\": add \"s3_origin default access_key=... secret_key=...;\" here"
+            )),
+        }
+    }
+}
+
+/// The upstream that an `s3_healthz` line names; None where it is for all of them.
+fn find_checked(line: &HealthzLine, level: &OwnLevel<'_>) -> Result<Option<UpstreamId>, String> {
+    let is_checked =
+        |upstream: &Upstream<'_>| upstream.own_conf().is_some_and(UpstreamConf::is_checked);
+    let mut checked = level.upstreams().filter(is_checked);
+    match line {
+        HealthzLine::Of(name) => match checked.find(|upstream| upstream.name() == &**name) {
+            Some(upstream) => Ok(upstream.id_among(level.upstreams())),
+            None => Err(format!(
+                "\"s3_healthz {0}\": there is no upstream \"{0}\" with health checks: write the \
+                 name of one, and add \"s3_health_check;\" there",
+                name.escape_ascii()
+            )),
+        },
+        HealthzLine::All if checked.next().is_none() => Err(
+            "\"s3_healthz\": no upstream has health checks: add \"s3_health_check;\" to one".into(),
+        ),
+        HealthzLine::All => Ok(None),
+    }
+}
+
+fn inherit<T: Clone>(setting: &mut Option<T>, outer: &Option<T>) {
+    if setting.is_none() {
+        setting.clone_from(outer);
+    }
+}
+
+/// Every flag is off by default.
+fn inherit_flag(flag: &mut Option<bool>, outer: Option<bool>) {
+    *flag = Some(flag.or(outer).unwrap_or(false));
+}

@@ -1,0 +1,69 @@
+//! An origin, as a line and a server make it.
+
+use directives::OriginLine;
+use ngx_safe::level::without_port;
+use sigv4::Addressing;
+
+/// An origin with the name that users know it by.
+pub(crate) struct NamedOrigin {
+    /// The text of its `server` line, or of the host in `proxy_pass`.
+    pub(crate) server: Box<[u8]>,
+    /// Its number in `Origins`.
+    pub(crate) id: usize,
+    pub(crate) origin: sigv4::Origin,
+}
+
+fn without_default_port(server: &[u8]) -> &[u8] {
+    server
+        .strip_suffix(b":443")
+        .or_else(|| server.strip_suffix(b":80"))
+        .unwrap_or(server)
+}
+
+impl NamedOrigin {
+    /// The origin of a server, by the line that is for it.
+    pub(super) fn new(line: &OriginLine, server: &[u8], id: usize) -> Result<NamedOrigin, String> {
+        let host = match &line.host {
+            Some(host) => host.clone(),
+            None if server.starts_with(b"unix:") => {
+                return Err(format!(
+                    "\"s3_origin\" of \"{}\" needs a \"host=\" parameter: a socket has no host name",
+                    server.escape_ascii()
+                ));
+            }
+            None => without_default_port(server).into(),
+        };
+        let named = NamedOrigin {
+            server: server.into(),
+            id,
+            origin: sigv4::Origin {
+                credential: line.credential.clone(),
+                session_token: line.session_token.clone(),
+                region: line.region,
+                host,
+                addressing: line.addressing,
+                framing: line.framing,
+            },
+        };
+        if line.addressing == Addressing::Virtual && !named.takes_virtual_hosts() {
+            return Err(format!(
+                "\"s3_origin\" of \"{}\": \"addressing=virtual\" puts buckets before the host, and \
+                 \"{}\" is an address: add \"host=NAME\", or write \"addressing=path\"",
+                server.escape_ascii(),
+                named.origin.host.escape_ascii()
+            ));
+        }
+        Ok(named)
+    }
+
+    /// The host without its port: the name in its certificate.
+    pub(crate) fn host_name(&self) -> &[u8] {
+        without_port(&self.origin.host)
+    }
+
+    /// Whether buckets' names can stand before the origin's host.
+    pub(crate) fn takes_virtual_hosts(&self) -> bool {
+        let host = std::str::from_utf8(self.host_name()).unwrap_or_default();
+        !host.starts_with('[') && host.parse::<std::net::Ipv4Addr>().is_err()
+    }
+}

@@ -1,0 +1,149 @@
+//! What an `upstream` block says.
+
+use std::cell::{OnceCell, RefCell};
+
+use directives::{HealthCheckLine, OriginLines};
+use health::MAX_PEERS;
+use ngx_safe::level::Tls;
+use ngx_safe::upstream::Upstream;
+use sigv4::{KeyCache, Timestamp};
+
+use crate::conf::{NamedOrigin, Origins};
+
+/// An `upstream` block.
+#[derive(Default)]
+pub(crate) struct UpstreamConf {
+    pub(crate) lines: OriginLines,
+    pub(crate) health: Option<HealthCheckLine>,
+    /// How requests get to it from where they are signed; None where nothing passes any to it.
+    transport: RefCell<Option<Transport>>,
+    /// An origin for each `server` line, once the block is whole.
+    origins: OnceCell<Vec<NamedOrigin>>,
+}
+
+#[derive(Clone)]
+enum Transport {
+    Plain,
+    Tls(Tls),
+}
+
+impl UpstreamConf {
+    pub(crate) fn origins(&self) -> &[NamedOrigin] {
+        self.origins.get().map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn is_checked(&self) -> bool {
+        self.health.is_some()
+    }
+
+    /// As a location does that passes requests to it, the strictest one.
+    pub(crate) fn tls(&self) -> Option<Tls> {
+        match &*self.transport.borrow() {
+            Some(Transport::Tls(tls)) => Some(tls.clone()),
+            Some(Transport::Plain) | None => None,
+        }
+    }
+
+    pub(super) fn note_transport(&self, tls: Option<Tls>) {
+        let is_stricter = match (self.tls(), &tls) {
+            (None, _) => true,
+            (Some(known), Some(new)) => new.verifies() && !known.verifies(),
+            (Some(_), None) => false,
+        };
+        if is_stricter {
+            let transport = tls.map_or(Transport::Plain, Transport::Tls);
+            self.transport.replace(Some(transport));
+        }
+    }
+
+    /// `s3_health_check`: can the servers be asked, and all workers be told?
+    fn check_health(&self, upstream: Upstream<'_>) -> Result<(), String> {
+        let Some(check) = &self.health else {
+            return Ok(());
+        };
+        let name = upstream.name().escape_ascii();
+        let named = format!("\"s3_health_check\" in upstream \"{name}\"");
+        if !upstream.has_zone() {
+            return Err(format!(
+                "{named} needs shared memory, so that all workers obey: add \"zone {name} 256k;\""
+            ));
+        }
+        if self.origins().is_empty() {
+            return Err(format!(
+                "{named} has no \"s3_origin\" to sign with: add one for each of its servers, or \
+                 \"s3_origin default ...\""
+            ));
+        }
+        if self.transport.borrow().is_none() {
+            return Err(format!(
+                "{named}: no location with \"s3_resign on\" passes requests to it, so nothing says \
+                 whether by TLS: add one with \"proxy_pass\", or remove \"s3_health_check\""
+            ));
+        }
+        if upstream.peer_count() > MAX_PEERS {
+            return Err(format!(
+                "{named}: its servers have more than {MAX_PEERS} addresses: divide them among \
+                 upstreams, or remove \"s3_health_check\""
+            ));
+        }
+        for origin in self.origins() {
+            let mut keys = KeyCache::new(1);
+            sigv4::sign_own(&check.head, &origin.origin, &mut keys, Timestamp(0)).map_err(
+                |unsignable| {
+                    format!(
+                        "{named} cannot be signed for \"{}\": {unsignable}: write another \"uri=\" \
+                         or \"bucket=\"",
+                        origin.server.escape_ascii()
+                    )
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn origin(&self, server: &[u8]) -> Option<&NamedOrigin> {
+        self.origins()
+            .iter()
+            .find(|origin| *origin.server == *server)
+    }
+
+    /// Gives each `server` line its origin, which is numbered among all of them.
+    pub(super) fn complete(&self, upstream: Upstream<'_>, numbers: &Origins) -> Result<(), String> {
+        let origins = self.origins_of(upstream, numbers)?;
+        let set = self.origins.set(origins);
+        set.map_err(|_| "the configuration is whole already")?;
+        self.check_health(upstream)
+    }
+
+    fn origins_of(
+        &self,
+        upstream: Upstream<'_>,
+        numbers: &Origins,
+    ) -> Result<Vec<NamedOrigin>, String> {
+        let name = upstream.name().escape_ascii();
+        let servers = upstream.servers();
+        for server in self.lines.servers() {
+            if !servers.contains(&server) {
+                return Err(format!(
+                    "\"s3_origin {0}\" in upstream \"{name}\" names no server: \
+                     write it as a \"server\" line of the upstream does, or add \"server {0};\"",
+                    server.escape_ascii(),
+                ));
+            }
+        }
+        if self.lines.is_empty() {
+            return Ok(Vec::new());
+        }
+        let origin = |server: &&[u8]| {
+            let line = self.lines.of_server(server).ok_or_else(|| {
+                format!(
+                    "\"server {0}\" in upstream \"{name}\" has no \"s3_origin\": \
+                     add \"s3_origin {0} access_key=... secret_key=...;\"",
+                    server.escape_ascii()
+                )
+            })?;
+            NamedOrigin::new(line, server, numbers.id(upstream.name(), server))
+        };
+        servers.iter().map(origin).collect()
+    }
+}

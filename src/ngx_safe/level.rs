@@ -1,0 +1,252 @@
+//! The location, `if` or `limit_except` block that is being merged.
+
+use std::ffi::{CString, c_void};
+use std::marker::PhantomData;
+use std::mem::offset_of;
+use std::ptr::NonNull;
+
+use ngx::ffi::{
+    ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_core_srv_conf_t,
+    ngx_http_server_name_t, ngx_http_upstream_conf_t, ngx_str_t, ngx_uint_t,
+};
+
+use crate::bytes;
+use crate::cache::ProxyCache;
+use crate::conf::{Conf, array, command_named};
+use crate::module::Module;
+use crate::pass::{PROXY_PASS, PassHandler, SpeaksTls};
+use crate::proxy::ProxySettings;
+use crate::shim::{
+    SslSettings, s3_shim_default_ssl_name, s3_shim_obey_no_answer, s3_shim_streams_bodies,
+    s3_shim_tls_settings,
+};
+use crate::upstream::{Upstream, UpstreamId};
+
+pub struct Level<'c, M> {
+    conf: Conf<'c>,
+    module: PhantomData<M>,
+}
+
+/// Where a location passes its requests.
+pub enum PassTarget<'c> {
+    None,
+    Proxy(Upstream<'c>),
+    /// `proxy_pass` with variables.
+    AtRunTime,
+    /// A directive that speaks something else than HTTP/1.
+    Other(&'static str),
+}
+
+/// How a location speaks TLS to its upstream: what its `proxy_ssl_*` directives say, for as long as the
+/// configuration is there.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    pub(crate) settings: NonNull<SslSettings>,
+    pub(crate) verifies: bool,
+    pub(crate) sends_name: bool,
+    /// In the place of the name of whom it speaks to.
+    pub(crate) name: Option<Box<[u8]>>,
+}
+
+impl Tls {
+    pub fn verifies(&self) -> bool {
+        self.verifies
+    }
+}
+
+impl<'c, M: Module> Level<'c, M> {
+    pub(crate) fn new(conf: Conf<'c>) -> Level<'c, M> {
+        Level {
+            conf,
+            module: PhantomData,
+        }
+    }
+
+    pub fn main_conf(&self) -> &'c M::Main {
+        self.conf.own_main_conf::<M>()
+    }
+
+    pub fn upstreams(&self) -> impl Iterator<Item = Upstream<'c>> {
+        self.conf.upstreams()
+    }
+
+    pub fn upstream(&self, id: UpstreamId) -> Option<Upstream<'c>> {
+        self.conf.upstream(id)
+    }
+
+    /// Logs what is likely to be a mistake.
+    pub fn warn(&self, what: &str) {
+        self.conf.warn(what);
+    }
+
+    fn core(&self) -> &'c ngx_http_core_loc_conf_t {
+        // SAFETY: every location has the core's settings.
+        unsafe { &*self.conf.location_conf_of(&raw const ngx_http_core_module) }
+    }
+
+    pub fn name(&self) -> &'c [u8] {
+        // SAFETY: a name of the configuration.
+        unsafe { bytes(self.core().name) }
+    }
+
+    /// And no server, which has no name here.
+    pub fn is_location(&self) -> bool {
+        !self.name().is_empty()
+    }
+
+    /// The server's names, in lower case, but not those that stand for several.
+    pub fn server_names(&self) -> impl Iterator<Item = &'c [u8]> {
+        // SAFETY: every server has the core's settings.
+        let core: &ngx_http_core_srv_conf_t =
+            unsafe { &*self.conf.server_conf_of(&raw const ngx_http_core_module) };
+        // SAFETY: the array of its names.
+        let names: &'c [ngx_http_server_name_t] = unsafe { array(&core.server_names) };
+        // SAFETY: a name of the configuration.
+        let names = names.iter().map(|name| unsafe { bytes(name.name) });
+        names.filter(|name| !matches!(name, [] | [b'.' | b'~' | b'_', ..]) && !name.contains(&b'*'))
+    }
+
+    fn pass_handler(&self) -> Option<&'c PassHandler> {
+        let handler = self.core().handler?;
+        let mut passes = self.conf.main_of::<M>().passes.get()?.iter();
+        passes.find(|pass| pass.is(handler))
+    }
+
+    pub fn pass_target(&self) -> PassTarget<'c> {
+        let Some(pass) = self.pass_handler() else {
+            return PassTarget::None;
+        };
+        if pass.directive != PROXY_PASS {
+            return PassTarget::Other(pass.directive.to_str().unwrap_or_default());
+        }
+        // SAFETY: a proxy location has its upstream, or null where that is open until run time.
+        let upstream = self
+            .conf
+            .proxy_conf()
+            .and_then(|conf| unsafe { Upstream::from_ptr(conf.as_ref().upstream) });
+        upstream.map_or(PassTarget::AtRunTime, PassTarget::Proxy)
+    }
+
+    /// The directive that passes requests on, and where they go; None where none does, or that is open
+    /// until run time.
+    pub fn passes_to(&self) -> Option<(&'static str, Upstream<'c>)> {
+        let pass = self.pass_handler()?;
+        let module = self.conf.module_named(pass.module)?;
+        let prefix = pass.directive.to_bytes().strip_suffix(b"pass")?;
+        let timeout = CString::new([prefix, b"connect_timeout"].concat()).ok()?;
+        let timeout = command_named(module, &timeout)?;
+        if timeout.offset != offset_of!(ngx_http_upstream_conf_t, connect_timeout) {
+            return None;
+        }
+        // SAFETY: the module's settings of this location, merged, in which the upstream's are the first
+        // where one of them is in the place that the bindings say.
+        let upstream = unsafe {
+            let conf: *const ngx_http_upstream_conf_t = self.conf.location_conf_of(module);
+            Upstream::from_ptr((*conf).upstream)
+        };
+        Some((pass.directive.to_str().ok()?, upstream?))
+    }
+
+    /// How a location with `proxy_pass` speaks TLS; None where it does not.
+    pub fn tls(&self) -> Result<Option<Tls>, String> {
+        let (Some(pass), Some(conf)) = (self.pass_handler(), self.conf.proxy_conf()) else {
+            return Ok(None);
+        };
+        let at = match pass.speaks_tls {
+            SpeaksTls::Never => return Ok(None),
+            SpeaksTls::Flag(at) => at,
+            SpeaksTls::Unknown => {
+                return Err(
+                    "this nginx does not tell whether \"proxy_pass\" is by TLS: build the module \
+                     for it"
+                        .into(),
+                );
+            }
+        };
+        // SAFETY: the location's proxy configuration, merged; the word was found at configuration time
+        // (`SpeaksTls`).
+        if unsafe { conf.byte_add(at).cast::<ngx_uint_t>().read() } != 1 {
+            return Ok(None);
+        }
+        let (mut verifies, mut sends_name, mut name) = (0, 0, ngx_str_t::empty());
+        // SAFETY: as above.
+        let settings = unsafe {
+            s3_shim_tls_settings(conf.as_ptr(), &mut verifies, &mut sends_name, &mut name)
+        };
+        // SAFETY: a name of the configuration.
+        let name = unsafe { bytes(name) };
+        Ok(Some(Tls {
+            settings: NonNull::new(settings).ok_or("\"proxy_pass\" by TLS has no settings")?,
+            verifies: verifies != 0,
+            sends_name: sends_name != 0,
+            name: (!name.is_empty()).then(|| without_port(name).into()),
+        }))
+    }
+
+    /// Whether `proxy_pass` forwards a body while it reads it.
+    pub fn streams_bodies(&self) -> bool {
+        let conf = self.conf.proxy_conf();
+        // SAFETY: the location's proxy configuration, merged.
+        conf.is_some_and(|conf| unsafe { s3_shim_streams_bodies(conf.as_ptr()) != 0 })
+    }
+
+    /// What `proxy_*` directives say here. None where that cannot be read.
+    pub fn proxy_settings(&self) -> Option<ProxySettings<'c>> {
+        let places = self.conf.main_of::<M>().proxy.get()?;
+        // SAFETY: the location's proxy configuration, merged.
+        self.conf
+            .proxy_conf()
+            .map(|conf| unsafe { places.read(conf) })
+    }
+
+    /// TLS to the upstreams of this location: a text with variables, which is the name to send and to
+    /// verify where `proxy_ssl_name` does not say otherwise.
+    pub fn default_ssl_name(&self, name: &'static std::ffi::CStr) -> Result<(), String> {
+        let conf = self
+            .conf
+            .proxy_conf()
+            .ok_or("nginx was built without the proxy module")?;
+        let value = self.conf.compile(name)?;
+        // SAFETY: merge time; the location's proxy configuration is this configuration's own.
+        unsafe { s3_shim_default_ssl_name(conf.as_ptr(), value.as_ptr()) };
+        Ok(())
+    }
+
+    /// Nothing in an answer of this location's upstreams is an order to nginx. The location has these
+    /// settings to itself, and takes none from outside any more: nginx's own modules are merged first.
+    pub fn obey_no_answer(&self) {
+        if let Some(conf) = self.conf.proxy_conf() {
+            // SAFETY: the location's proxy configuration, merged.
+            unsafe { s3_shim_obey_no_answer(conf.as_ptr()) };
+        }
+    }
+
+    /// Has nginx ask `zone` for the cache of each request of this location; None where it has no cache.
+    /// nginx's own modules are merged first, so that no other location takes this over.
+    pub fn take_cache(&self, zone: &'static std::ffi::CStr) -> Result<Option<ProxyCache>, String> {
+        ProxyCache::take(self.conf, zone)
+    }
+
+    /// Whether bodies may be read before a location is chosen (`client_body_early_read`, from nginx
+    /// 1.31.5 on).
+    pub fn reads_bodies_early(&self) -> bool {
+        let module = &raw const ngx_http_core_module;
+        // SAFETY: a module of nginx's.
+        let Some(command) = command_named(unsafe { &*module }, c"client_body_early_read") else {
+            return false;
+        };
+        // SAFETY: the core's settings of the server that is being merged.
+        let core: *mut c_void = unsafe { self.conf.server_conf_of(module) };
+        // SAFETY: a pointer is in the place that the directive's setter is told.
+        let value = unsafe { core.byte_add(command.offset).cast::<*const c_void>().read() };
+        !value.is_null()
+    }
+}
+
+/// The host of `HOST` or `HOST:PORT`.
+pub fn without_port(authority: &[u8]) -> &[u8] {
+    match authority.iter().rposition(|c| *c == b':') {
+        Some(colon) if authority[colon + 1..].iter().all(u8::is_ascii_digit) => &authority[..colon],
+        _ => authority,
+    }
+}

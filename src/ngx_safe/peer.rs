@@ -1,0 +1,402 @@
+//! Picks of peers: every `peer.init` is wrapped, and through it the callbacks of every request that the
+//! module takes over, so that each pick, first try or retry, passes through `PeerHooks::picked`.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::ptr::{self, NonNull};
+
+use ngx::ffi::{
+    NGX_PEER_FAILED, ngx_buf_t, ngx_event_free_peer_pt, ngx_event_get_peer_pt,
+    ngx_event_notify_peer_pt, ngx_event_save_peer_session_pt, ngx_event_set_peer_session_pt,
+    ngx_http_request_t, ngx_http_upstream_init_peer_pt, ngx_http_upstream_srv_conf_t, ngx_int_t,
+    ngx_palloc, ngx_pcalloc, ngx_peer_connection_t, ngx_uint_t,
+};
+
+use crate::module::{Complete, Module};
+use crate::output::{self, Outgoing, OutputFramer};
+use crate::request::Request;
+use crate::shim::*;
+use crate::upstream::Upstream;
+use crate::workspace::HEAD;
+use crate::{DONE, ERROR, OK, bytes, guarded};
+
+/// What a module does at the picks of its requests' peers.
+pub trait PeerHooks: Module {
+    /// An upstream request begins.
+    fn starts(request: Request<'_>, upstream: Upstream<'_>) -> Start;
+
+    /// A peer was picked: puts the head to be sent into its slot. The number of the one that it is for;
+    /// None fails the request.
+    fn picked<'r>(
+        request: Request<'r>,
+        pick: &PickedPeer<'r>,
+        head: &mut HeadSlot<'_, Self>,
+    ) -> Option<usize>;
+
+    /// There is no head that could be replaced: the request fails.
+    fn lacks_head(request: Request<'_>);
+
+    /// A try begins.
+    fn begins(request: Request<'_>, is_retry: bool);
+
+    /// A try has ended at what `picked` has numbered so: with a status (0: none), and as a failure in the
+    /// eyes of `proxy_next_upstream`.
+    fn ended(request: Request<'_>, number: usize, status: u16, failed: bool);
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Start {
+    /// nginx does as it would without the module.
+    NotOurs,
+    /// The request fails.
+    Reject,
+    Wrap {
+        /// Peers may be marked: nginx counts those too, and with nobody left to try it would throw an
+        /// answer away that the client should have.
+        counts_marked: bool,
+    },
+}
+
+/// A wrapped `peer.init`.
+pub(crate) struct HookedUpstream {
+    upstream: *mut ngx_http_upstream_srv_conf_t,
+    original_init: ngx_http_upstream_init_peer_pt,
+}
+
+impl<M: PeerHooks> Complete<'_, M> {
+    /// Wraps every `peer.init`. To be called once, when every module has set its own.
+    pub fn hook_upstreams(&self) -> Result<(), String> {
+        let mut hooked: Vec<_> = self
+            .upstreams()
+            .map(|upstream| HookedUpstream {
+                upstream: upstream.as_ptr(),
+                // SAFETY: configuration time; `init_peer` calls the original first.
+                original_init: unsafe { upstream.replace_init(Some(init_peer::<M>)) },
+            })
+            .collect();
+        hooked.sort_by_key(|hooked| hooked.upstream);
+        let main = self.conf().main_of::<M>();
+        let set = main.hooked.set(hooked);
+        set.map_err(|_| "the upstreams are hooked already".into())
+    }
+}
+
+/// The wrapper's state of one upstream request, in the request's pool; `peer.data` points at it. All
+/// the callbacks that get `peer.data` are wrapped: each would take it for its own.
+pub(crate) struct PeerState {
+    request: *mut ngx_http_request_t,
+    upstream: *mut ngx_http_upstream_srv_conf_t,
+    /// The head as nginx serialised it, and the one that took its place.
+    plain: *mut ngx_buf_t,
+    replaced: *mut ngx_buf_t,
+    /// What `picked` has numbered so, until its try has ended.
+    number: Cell<Option<usize>>,
+    is_retry: bool,
+    original_data: *mut c_void,
+    original_get: ngx_event_get_peer_pt,
+    original_free: ngx_event_free_peer_pt,
+    original_notify: ngx_event_notify_peer_pt,
+    original_set_session: ngx_event_set_peer_session_pt,
+    original_save_session: ngx_event_save_peer_session_pt,
+}
+
+unsafe extern "C" fn init_peer<M: PeerHooks>(
+    r: *mut ngx_http_request_t,
+    us: *mut ngx_http_upstream_srv_conf_t,
+) -> ngx_int_t {
+    guarded(ERROR, || {
+        // SAFETY: nginx calls this for a request in progress, and an upstream of its configuration.
+        let (request, upstream) = unsafe { (Request::from_ptr(r), Upstream::from_ptr(us)) };
+        let (Some(request), Some(upstream)) = (request, upstream) else {
+            return ERROR;
+        };
+        let hooked = request.main_of::<M>().hooked.get();
+        let original_init = hooked.and_then(|hooked| {
+            let place = hooked.binary_search_by_key(&us, |hooked| hooked.upstream);
+            hooked[place.ok()?].original_init
+        });
+        let Some(original_init) = original_init else {
+            return ERROR;
+        };
+        // SAFETY: what nginx would have called.
+        if unsafe { original_init(r, us) } != OK {
+            return ERROR;
+        }
+        match M::starts(request, upstream) {
+            Start::NotOurs => OK,
+            Start::Reject => ERROR,
+            // SAFETY: `peer.init` has just set the peer up.
+            Start::Wrap { counts_marked } => unsafe { wrap::<M>(request, upstream, counts_marked) },
+        }
+    })
+}
+
+/// # Safety
+/// The `peer.init` of the request has run.
+unsafe fn wrap<M: PeerHooks>(
+    request: Request<'_>,
+    upstream: Upstream<'_>,
+    counts_marked: bool,
+) -> ngx_int_t {
+    let r = request.as_ptr();
+    let workspace = request.main().workspace::<M>();
+    let slot = workspace.and_then(|workspace| workspace.peer_state.take());
+    // SAFETY: the request's pool, which gives memory of C's.
+    let memory = slot.or_else(|| NonNull::new(unsafe { ngx_palloc((*r).pool, SIZE) }.cast()));
+    let Some(memory) = memory else { return ERROR };
+    // SAFETY: by this function's contract `r->upstream->peer` is set up, and nothing else refers to it.
+    let pc = unsafe { &mut (*(*r).upstream).peer };
+    let state = PeerState {
+        request: r,
+        upstream: upstream.as_ptr(),
+        plain: ptr::null_mut(),
+        replaced: ptr::null_mut(),
+        number: Cell::new(None),
+        is_retry: false,
+        original_data: pc.data,
+        original_get: pc.get.replace(get_peer::<M>),
+        original_free: pc.free,
+        original_notify: pc.notify,
+        original_set_session: pc.set_session,
+        original_save_session: pc.save_session,
+    };
+    // SAFETY: memory for it, for the rest of the request.
+    unsafe { memory.write(state) };
+    pc.data = memory.as_ptr().cast();
+    if counts_marked {
+        pc.tries = pc.tries.min(upstream.peers_in_use().max(1));
+    }
+    // Null means "not offered" to nginx: wrap what is there.
+    pc.free = pc.free.map(|_| free_peer::<M> as _);
+    pc.notify = pc.notify.map(|_| notify_peer as _);
+    pc.set_session = pc.set_session.map(|_| set_session as _);
+    pc.save_session = pc.save_session.map(|_| save_session as _);
+    OK
+}
+
+const SIZE: usize = size_of::<PeerState>();
+
+unsafe extern "C" fn get_peer<M: PeerHooks>(
+    pc: *mut ngx_peer_connection_t,
+    data: *mut c_void,
+) -> ngx_int_t {
+    guarded(ERROR, || {
+        // SAFETY: `wrap` has put its state there; nothing else holds a reference to it.
+        let state = unsafe { &mut *data.cast::<PeerState>() };
+        let Some(original_get) = state.original_get else {
+            return ERROR;
+        };
+        // SAFETY: what nginx would have called, with the data that goes with it.
+        let picked = unsafe { original_get(pc, state.original_data) };
+        // DONE is a pick too: of a connection kept alive, over which the head goes all the same.
+        if picked != OK && picked != DONE {
+            return picked;
+        }
+        // SAFETY: a request in progress, and an upstream of its configuration.
+        let (request, upstream) = unsafe {
+            (
+                Request::from_ptr(state.request),
+                Upstream::from_ptr(state.upstream),
+            )
+        };
+        let (Some(request), Some(upstream)) = (request, upstream) else {
+            return ERROR;
+        };
+        let pick = PickedPeer {
+            upstream,
+            // SAFETY: nginx's peer, now picked.
+            peer: unsafe { &*pc },
+        };
+        let Some(mut head) = HeadSlot::of(request, state) else {
+            M::lacks_head(request);
+            return ERROR;
+        };
+        match M::picked(request, &pick, &mut head) {
+            Some(number) => {
+                let is_retry = std::mem::replace(&mut state.is_retry, true);
+                state.number.set(Some(number));
+                M::begins(request, is_retry);
+                picked
+            }
+            None => ERROR,
+        }
+    })
+}
+
+/// The peer that a balancer has picked for a try.
+pub struct PickedPeer<'a> {
+    upstream: Upstream<'a>,
+    peer: &'a ngx_peer_connection_t,
+}
+
+impl<'a> PickedPeer<'a> {
+    pub fn upstream(&self) -> Upstream<'a> {
+        self.upstream
+    }
+
+    /// See `Upstream::with_server_of`.
+    pub fn with_server<T>(&self, select: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+        self.upstream.with_server_of(self.peer, select)
+    }
+
+    /// Its address, for the log.
+    pub fn name(&self) -> &[u8] {
+        // SAFETY: null or the name of the picked peer, which lives while it is picked.
+        unsafe { self.peer.name.as_ref().map_or(b"?", |name| bytes(*name)) }
+    }
+}
+
+/// The head of one try: what nginx serialised, and the place for what is sent.
+pub struct HeadSlot<'a, M> {
+    request: Request<'a>,
+    state: &'a mut PeerState,
+    head: &'a [u8],
+    body: Option<u64>,
+    module: std::marker::PhantomData<M>,
+}
+
+impl<'a, M: PeerHooks> HeadSlot<'a, M> {
+    /// A new head where nginx has serialised the request again, else the one of the last try, whose
+    /// plain bytes are still there.
+    fn of(request: Request<'a>, state: &'a mut PeerState) -> Option<HeadSlot<'a, M>> {
+        let link = request.first_output()?;
+        // SAFETY: the first link of the request's chain.
+        let head = unsafe { link.as_ref().buf };
+        if head.is_null() {
+            return None;
+        }
+        if head != state.replaced {
+            state.plain = head;
+        }
+        // SAFETY: `create_request` has made that buffer, the head, in memory.
+        let (start, last) = unsafe { ((*state.plain).start, (*state.plain).last) };
+        // `start`, not `pos`: a head that was sent has its `pos` at the end.
+        // SAFETY: both point into the buffer.
+        let len = usize::try_from(unsafe { last.offset_from(start) }).ok()?;
+        // SAFETY: as above; nginx leaves the head alone while a peer is picked.
+        let head = unsafe { std::slice::from_raw_parts(start, len) };
+        // After a head that has been sent, the buffers have been too.
+        let body = match state.replaced.is_null() {
+            // SAFETY: a request in progress with an upstream.
+            true => u64::try_from(unsafe { s3_shim_body_behind_head(request.as_ptr()) }).ok(),
+            false => None,
+        };
+        Some(HeadSlot {
+            request,
+            state,
+            head,
+            body,
+            module: std::marker::PhantomData,
+        })
+    }
+
+    pub fn plain(&self) -> &'a [u8] {
+        self.head
+    }
+
+    /// The length of the body that follows, where it is there already and nothing of it sent.
+    pub fn body_length(&self) -> Option<u64> {
+        self.body
+    }
+
+    /// Puts a new head in the place of nginx's: of at most `max_len` bytes, and as many as `write`
+    /// says that it has filled in.
+    pub fn replace(
+        &mut self,
+        max_len: usize,
+        write: impl FnOnce(&mut [u8]) -> Option<usize>,
+    ) -> Option<()> {
+        let (buf, memory) = self.memory(max_len)?;
+        // SAFETY: both live as long as the request's pool, and nothing else has them.
+        unsafe { s3_shim_head_buf(buf.as_ptr(), self.state.plain, memory.as_ptr(), max_len) };
+        // SAFETY: `memory` has so many bytes, all of them written once.
+        let room = unsafe { std::slice::from_raw_parts_mut(memory.as_ptr(), max_len) };
+        let len = write(room).filter(|len| *len <= max_len)?;
+        let mut link = self.request.first_output()?;
+        // SAFETY: within the memory that the buffer is of.
+        unsafe { (*buf.as_ptr()).last = (*buf.as_ptr()).start.add(len) };
+        // SAFETY: the first link of the request's chain, of which nothing is sent at this try.
+        unsafe { link.as_mut().buf = buf.as_ptr() };
+        self.state.replaced = buf.as_ptr();
+        Some(())
+    }
+
+    /// A buffer, and memory of `len` bytes for what is in it, as long as the request's pool lives.
+    fn memory(&self, len: usize) -> Option<(NonNull<ngx_buf_t>, NonNull<u8>)> {
+        let workspace = self.request.main().workspace::<M>();
+        let workspace = workspace.filter(|_| len <= HEAD);
+        if let Some(head) = workspace.and_then(|workspace| workspace.head.take()) {
+            let head = head.as_ptr();
+            // SAFETY: places in the memory that was taken.
+            let (buf, memory) = unsafe { (&raw mut (*head).buf, &raw mut (*head).bytes) };
+            return Some((NonNull::new(buf)?, NonNull::new(memory.cast())?));
+        }
+        let pool = self.request.pool();
+        // SAFETY: the request's pool.
+        let (buf, memory) = unsafe {
+            (
+                ngx_palloc(pool, size_of::<ngx_buf_t>()),
+                ngx_pcalloc(pool, len),
+            )
+        };
+        Some((NonNull::new(buf.cast())?, NonNull::new(memory.cast())?))
+    }
+
+    /// Says how a decoded body follows the head at this try.
+    pub fn send_body<F: OutputFramer>(&self, outgoing: Outgoing<F>) -> Option<()> {
+        output::prepare(self.request, outgoing)
+    }
+}
+
+unsafe extern "C" fn free_peer<M: PeerHooks>(
+    pc: *mut ngx_peer_connection_t,
+    data: *mut c_void,
+    state: ngx_uint_t,
+) {
+    // SAFETY: `wrap` has put its state there.
+    let wrapped = unsafe { &*data.cast::<PeerState>() };
+    guarded((), || {
+        // SAFETY: a request in progress.
+        let request = unsafe { Request::from_ptr(wrapped.request) };
+        if let (Some(request), Some(number)) = (request, wrapped.number.take()) {
+            let failed = state & NGX_PEER_FAILED as ngx_uint_t != 0;
+            M::ended(request, number, request.upstream_status(), failed);
+        }
+    });
+    if let Some(original_free) = wrapped.original_free {
+        // SAFETY: what nginx would have called, with the data that goes with it.
+        unsafe { original_free(pc, wrapped.original_data, state) }
+    }
+}
+
+unsafe extern "C" fn notify_peer(
+    pc: *mut ngx_peer_connection_t,
+    data: *mut c_void,
+    kind: ngx_uint_t,
+) {
+    // SAFETY: `wrap` has put its state there.
+    let state = unsafe { &*data.cast::<PeerState>() };
+    if let Some(original_notify) = state.original_notify {
+        // SAFETY: what nginx would have called, with the data that goes with it.
+        unsafe { original_notify(pc, state.original_data, kind) }
+    }
+}
+
+unsafe extern "C" fn set_session(pc: *mut ngx_peer_connection_t, data: *mut c_void) -> ngx_int_t {
+    // SAFETY: `wrap` has put its state there.
+    let state = unsafe { &*data.cast::<PeerState>() };
+    match state.original_set_session {
+        // SAFETY: what nginx would have called, with the data that goes with it.
+        Some(original_set_session) => unsafe { original_set_session(pc, state.original_data) },
+        None => OK,
+    }
+}
+
+unsafe extern "C" fn save_session(pc: *mut ngx_peer_connection_t, data: *mut c_void) {
+    // SAFETY: `wrap` has put its state there.
+    let state = unsafe { &*data.cast::<PeerState>() };
+    if let Some(original_save_session) = state.original_save_session {
+        // SAFETY: what nginx would have called, with the data that goes with it.
+        unsafe { original_save_session(pc, state.original_data) }
+    }
+}

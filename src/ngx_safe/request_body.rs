@@ -1,0 +1,274 @@
+//! The request body filter: buffers of the client's body, looked at and changed where they lie.
+
+use std::ops::Range;
+use std::ptr;
+
+use ngx::ffi::{
+    ngx_alloc_chain_link, ngx_buf_t, ngx_chain_t, ngx_http_request_t,
+    ngx_http_top_request_body_filter, ngx_int_t, ngx_pnalloc, ngx_pool_t,
+};
+
+use crate::filter::{BodyFilter, NextBodyFilter};
+use crate::module::{Complete, Module};
+use crate::request::Request;
+use crate::shim::*;
+use crate::{INTERNAL_SERVER_ERROR, Status, guarded};
+
+/// Sees the bodies of requests, as they are read.
+pub trait RequestBodyFilter {
+    type State<'r>;
+
+    /// This filter's own.
+    fn next() -> &'static NextBodyFilter;
+
+    /// None for a request whose body goes on as it is.
+    fn state<'r>(request: Request<'r>) -> Option<Self::State<'r>>;
+
+    /// Takes a piece of the body, in its place; `ends` says that it is the last one. `Err` is the status
+    /// that the request ends with, whatever `error_page` says.
+    fn take<'r>(
+        request: Request<'r>,
+        state: &Self::State<'r>,
+        piece: &mut [u8],
+        ends: bool,
+    ) -> Result<Kept, Status>;
+
+    /// Another module hands over memory that may not be written to: the request fails.
+    fn cannot_write(request: Request<'_>);
+}
+
+/// What is left of a piece of the body.
+#[derive(Debug, Default)]
+pub struct Kept {
+    pub data: Range<usize>,
+    /// The body's end, which had been held back, where the piece has no room for it.
+    pub tail: Vec<u8>,
+    /// Spaces after the tail.
+    pub padding: u64,
+}
+
+impl<M: Module> Complete<'_, M> {
+    /// Puts a filter of request bodies before nginx's.
+    pub fn add_request_body_filter<F: RequestBodyFilter>(&self) {
+        let top = &raw mut ngx_http_top_request_body_filter;
+        // SAFETY: configuration time: nothing else runs.
+        F::next().set(unsafe { ptr::replace(top, Some(filter::<F> as BodyFilter)) });
+    }
+}
+
+unsafe extern "C" fn filter<F: RequestBodyFilter>(
+    r: *mut ngx_http_request_t,
+    input: *mut ngx_chain_t,
+) -> ngx_int_t {
+    guarded(INTERNAL_SERVER_ERROR, || {
+        // SAFETY: nginx's request, whose body is being read.
+        let Some(request) = (unsafe { Request::from_ptr(r) }) else {
+            return INTERNAL_SERVER_ERROR;
+        };
+        let Some(state) = F::state(request) else {
+            // SAFETY: what nginx would have called, with what it hands over.
+            return unsafe { F::next().call(r, input) };
+        };
+        let mut kept = Chain::new(request);
+        let take = |piece: &mut [u8], ends| F::take(request, &state, piece, ends);
+        // SAFETY: nginx's chain, whose buffers nothing else holds a reference to.
+        match unsafe { take_all(take, input, &mut kept) } {
+            // SAFETY: a chain like the one that nginx hands over.
+            Ok(()) => unsafe { F::next().call(r, kept.head) },
+            Err(Failure::Memory) => INTERNAL_SERVER_ERROR,
+            Err(Failure::ReadOnly) => {
+                F::cannot_write(request);
+                INTERNAL_SERVER_ERROR
+            }
+            Err(Failure::Rejected(status)) => {
+                // SAFETY: sets a bit of a request in progress.
+                unsafe { s3_shim_no_error_page(r) };
+                status
+            }
+        }
+    })
+}
+
+enum Failure {
+    Memory,
+    /// A piece is changed where its bytes lie, and these belong to somebody else.
+    ReadOnly,
+    Rejected(Status),
+}
+
+/// Narrows each buffer to the data in it, and links those that have any, or are the last, to `kept`.
+///
+/// # Safety
+/// `link` is a chain of nginx's; nothing else holds a reference to what its buffers say may be written to.
+unsafe fn take_all(
+    take: impl Fn(&mut [u8], bool) -> Result<Kept, Status>,
+    mut link: *mut ngx_chain_t,
+    kept: &mut Chain,
+) -> Result<(), Failure> {
+    // SAFETY: by this function's contract.
+    while let Some(ngx_chain_t { buf, next }) = unsafe { link.as_ref() } {
+        let buf = *buf;
+        link = *next;
+        // SAFETY: a buffer of the chain.
+        let ends = unsafe { s3_shim_buf_is_last(buf) != 0 };
+        // SAFETY: as above.
+        let piece = unsafe { piece_of(buf) }?;
+        let length = piece.len();
+        let Kept {
+            data,
+            tail,
+            padding,
+        } = take(piece, ends).map_err(Failure::Rejected)?;
+        let data = data.start.min(length)..data.end.min(length);
+        if length > 0 {
+            // SAFETY: as above; the data lies within the piece.
+            unsafe { narrow(buf, &data) };
+        }
+        if !data.is_empty() {
+            kept.push(buf)?;
+        }
+        if !tail.is_empty() {
+            kept.push_tail(buf, &tail, padding)?;
+        } else if data.is_empty() && ends {
+            // SAFETY: as above.
+            unsafe { s3_shim_buf_forget_memory(buf) };
+            kept.push(buf)?;
+        }
+    }
+    Ok(())
+}
+
+/// The bytes of a buffer in memory; one that is not has none.
+///
+/// # Safety
+/// A buffer; nothing else holds a reference to what it says may be written to for `'a`.
+unsafe fn piece_of<'a>(buf: *mut ngx_buf_t) -> Result<&'a mut [u8], Failure> {
+    // SAFETY: by this function's contract.
+    if unsafe { s3_shim_buf_in_memory(buf) } == 0 {
+        return Ok(&mut []);
+    }
+    // SAFETY: by this function's contract.
+    let (pos, last) = unsafe { ((*buf).pos, (*buf).last) };
+    // SAFETY: both point into the buffer.
+    let length = usize::try_from(unsafe { last.offset_from(pos) }).unwrap_or(0);
+    if length == 0 {
+        return Ok(&mut []);
+    }
+    // SAFETY: by this function's contract.
+    if unsafe { s3_shim_buf_is_writable(buf) } == 0 {
+        return Err(Failure::ReadOnly);
+    }
+    // SAFETY: the bytes of a buffer in memory lie between the two.
+    Ok(unsafe { std::slice::from_raw_parts_mut(pos, length) })
+}
+
+/// # Safety
+/// A buffer with so much data.
+unsafe fn narrow(buf: *mut ngx_buf_t, data: &Range<usize>) {
+    // SAFETY: by this function's contract.
+    let buf = unsafe { &mut *buf };
+    // SAFETY: within the data, by this function's contract.
+    (buf.pos, buf.last) = unsafe { (buf.pos.add(data.start), buf.pos.add(data.end)) };
+    // nginx goes back there when it sends the body again.
+    buf.start = buf.pos;
+}
+
+/// What fills a body up.
+static PADDING: [u8; 16 << 10] = [b' '; 16 << 10];
+
+/// A chain in links of its own, since nginx goes on with the one it handed over: it must find all of
+/// its buffers in that. The next filter keeps buffers, but no links.
+struct Chain {
+    pool: *mut ngx_pool_t,
+    head: *mut ngx_chain_t,
+    last: *mut ngx_chain_t,
+}
+
+impl Chain {
+    fn new(request: Request<'_>) -> Chain {
+        Chain {
+            pool: request.pool(),
+            head: ptr::null_mut(),
+            last: ptr::null_mut(),
+        }
+    }
+
+    fn push(&mut self, buf: *mut ngx_buf_t) -> Result<(), Failure> {
+        // SAFETY: the request's pool.
+        let link = unsafe { ngx_alloc_chain_link(self.pool) };
+        if link.is_null() {
+            return Err(Failure::Memory);
+        }
+        let value = ngx_chain_t {
+            buf,
+            next: ptr::null_mut(),
+        };
+        // SAFETY: a new link is to be filled in here.
+        unsafe { link.write(value) };
+        // SAFETY: null, or the link pushed last.
+        match unsafe { self.last.as_mut() } {
+            Some(last) => last.next = link,
+            None => self.head = link,
+        }
+        self.last = link;
+        Ok(())
+    }
+
+    /// Ends the body with that, instead of with `buf`.
+    fn push_tail(
+        &mut self,
+        buf: *mut ngx_buf_t,
+        tail: &[u8],
+        mut padding: u64,
+    ) -> Result<(), Failure> {
+        let text = self.copy(tail)?;
+        let mut last = self.push_after(buf, text, tail.len())?;
+        while padding > 0 {
+            let length = usize::try_from(padding).map_or(PADDING.len(), |p| p.min(PADDING.len()));
+            // A buffer of `push_after` is only read.
+            last = self.push_after(last, PADDING.as_ptr().cast_mut(), length)?;
+            padding -= length as u64;
+        }
+        Ok(())
+    }
+
+    /// In the request's pool.
+    fn copy(&self, bytes: &[u8]) -> Result<*mut u8, Failure> {
+        // SAFETY: the request's pool.
+        let copy = unsafe { ngx_pnalloc(self.pool, bytes.len()) }.cast::<u8>();
+        if copy.is_null() {
+            return Err(Failure::Memory);
+        }
+        // SAFETY: the pool has given so much.
+        unsafe { copy.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        Ok(copy)
+    }
+
+    /// A read-only buffer for bytes that outlive the request, now the last of the body instead of `buf`.
+    fn push_after(
+        &mut self,
+        buf: *mut ngx_buf_t,
+        data: *mut u8,
+        length: usize,
+    ) -> Result<*mut ngx_buf_t, Failure> {
+        // SAFETY: the request's pool; `buf` is a buffer of nginx's, or was made here.
+        let after = unsafe { s3_shim_buf_behind(self.pool, buf, data, length) };
+        if after.is_null() {
+            return Err(Failure::Memory);
+        }
+        self.push(after)?;
+        Ok(after)
+    }
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        while !self.head.is_null() {
+            let link = self.head;
+            // SAFETY: a link that `push` made.
+            self.head = unsafe { (*link).next };
+            // SAFETY: as above; nobody has kept it.
+            unsafe { s3_shim_free_chain(self.pool, link) };
+        }
+    }
+}
