@@ -285,8 +285,8 @@ fn session_tokens() {
 #[test]
 fn doubts() {
     let folder = Folder::new();
-    let behind = folder.write("behind", "secret \n");
-    let behind = format!("file:{}", behind.display());
+    let after = folder.write("after", "secret \n");
+    let after = format!("file:{}", after.display());
     let space = "begins or ends with a space: remove it, unless it belongs to the key";
     let quotes = "is in quotes: remove them, unless they belong to the key";
     for (text, doubt) in [
@@ -294,7 +294,7 @@ fn doubts() {
             "env:SPACE",
             Some(format!("the value of \"env:SPACE\" {space}")),
         ),
-        (&behind, Some(format!("the value in \"{behind}\" {space}"))),
+        (&after, Some(format!("the value in \"{after}\" {space}"))),
         (" ", Some(format!("the value {space}"))),
         ("a ", Some(format!("the value {space}"))),
         (
