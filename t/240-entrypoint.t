@@ -450,6 +450,9 @@ SKIP: {
     write_file('nginx/s3.d/more.conf', 's3_client AKIDMORE secret_key=secret/more;');
     write_file('tight', 'secret');
     chmod 0600, "$dir/tight";
+    # The nginx that was built here may be in a home that nobody may enter.
+    copy($ENV{TEST_NGINX_BINARY}, "$dir/nginx-for-nobody") or die $!;
+    chmod 0755, "$dir/nginx-for-nobody";
     my @as_nobody = (qw(unshare --mount sh -c), <<'END', $dir);
         mount --bind $0/run $0/run && mount -o remount,bind,ro / &&
         { [ ! -d /etc/nginx ] || mount --bind $0/nginx /etc/nginx; } && exec setpriv --reuid=65534 --regid=65534 \
@@ -457,7 +460,7 @@ SKIP: {
 END
     {
         local @around = @as_nobody;
-        running('nobody, in a read-only container', { %one, S3_UPLOAD_BUFFERING => 'on' }, sub {
+        running('nobody, in a read-only container', { %one, NGINX => "$dir/nginx-for-nobody", S3_UPLOAD_BUFFERING => 'on' }, sub {
             is(origin_of(signed()), 'A yes', 'a request is signed');
             is(origin_of(signed(method => 'PUT', body => 'x' x 1_000_000)), 'A yes', 'an upload is buffered');
             like(slurp('stderr'), qr{ AKIDCLIENT .* "GetObject bucket/key" 200 }, 'the log is where it can be written');

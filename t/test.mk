@@ -97,7 +97,7 @@ deb-test: deb
 # It is skipped where it cannot have what it needs. Debian's engine would replace another one.
 image-test: python-clients
 	if [ "$$(id -u)" = 0 ]; then
-	    (   $(call apt,docker-compose debootstrap iptables)
+	    (   $(call apt,docker-compose debootstrap iptables procps)
 	        command -v dockerd >/dev/null || { $(call apt,docker.io); }
 	        [ -e /usr/bin/docker ] || { $(call apt,docker-cli); }  # Debian 12 has it in docker.io
 	    ) || true
