@@ -33,7 +33,7 @@ build: toolchain nginx-tree ## the module for the nginx found here, in target/, 
 install: build ## copy it to the modules folder of that nginx
 deb: build ## a package of it for Debian's nginx, in target/
 image: ## the container image
-check: toolchain nginx-tree ## formatting and lints
+check: toolchain nginx-tree ## formatting, lints, and what crates may be
 test: ## everything: unit tests, t/*.t under prove, real clients against real origins
 test-full: build s3s-fs python-clients ## what takes minutes: 1,000 reloads; uploads of 5 GiB, on 10 GiB of disk
 test-roots: ## the first two commands of README.md in a bare Debian 12 and a bare 13, as root: an hour for each

@@ -49,6 +49,9 @@ check:
 	    echo "check: this cargo has no clippy: compiler warnings only"
 	    RUSTFLAGS="-D warnings" cargo check --locked --workspace --all-targets $$FEATURES
 	fi
+	$(call apt,python3)
+	$(PYTHON) t/dependencies.py --self-test
+	cargo metadata --locked --offline --format-version 1 --filter-platform $(host) | $(PYTHON) t/dependencies.py
 
 test:
 	failed=
