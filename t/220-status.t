@@ -218,7 +218,7 @@ like($prometheus, qr/^s3_resign_sign_seconds_bucket\{le="0.00005"\} \d$/m, 'Prom
 
 my @metrics = $prometheus =~ /^# TYPE (\w+) /mg;
 cmp_ok(scalar @metrics, '>', 10, 'there are metrics');
-my ($documented) = slurp("$FindBin::Bin/../nginx/README.md") =~ /^### s3_status\n(.*?)^##/ms;
+my ($documented) = slurp("$FindBin::Bin/../nginx/README.md") =~ /^## Metrics\n(.*?)^##/ms;
 is_deeply([sort $documented =~ /`(s3_resign_\w+)`/g], [sort @metrics], 'nginx/README.md documents all metrics');
 
 # The dashboard for Grafana: its queries are ones, and of these metrics.

@@ -20,8 +20,11 @@ my $nginx  = $ENV{TEST_NGINX_BINARY} // 'nginx';
 my $module = (split ' ', $ENV{TEST_NGINX_LOAD_MODULES})[-1];
 my $port   = $ENV{TEST_NGINX_PORT};
 my $dir    = tempdir(CLEANUP => 1);
-my @docs = qw(README.md nginx/README.md docker/README.md src/README.md t/README.md);
-my %doc  = map { $_ => slurp($_) } @docs;
+my @docs = (
+    qw(README.md nginx/README.md docker/README.md src/README.md t/README.md),
+    qw(CHANGELOG.md .github/CONTRIBUTING.md .github/SECURITY.md),
+);
+my %doc = map { $_ => slurp($_) } @docs;
 
 my %origin = (
     name => 'A', key => 'AKIDORIGIN', region => 'us-east-1',
@@ -110,16 +113,37 @@ sub refused {
 # ------------------------------------------------------------------- commands
 
 my $makefile = slurp('Makefile');
+my %rules = map { $_ => 1 } map { slurp($_) =~ m{^([a-z0-9-]+|docker/\.env):}mg } 'Makefile', glob '*/*.mk';
 my @commands = map { grep {length} split /\n/ } map { fenced('sh', $_) } @docs;
 my @presign  = grep {m{^target/release/sign_s3 }} @commands;
 cmp_ok(scalar @presign, '>=', 5, 'nginx/README.md shows sign_s3');
 for my $command (@commands) {
     next if grep { $_ eq $command } @presign;
+    if (my ($file) = $command =~ m{^prove -It/lib (t/[\w-]+\.t)$}) {
+        ok(-e $file, "$command: there is that file");
+        next;
+    }
     # `make test` and `make demo` are run where changes are accepted; here they must exist
     my ($target, $variables) = $command =~ /^make (\w+)((?: [A-Z_]+=\S+)*)$/;
     ok($target, "$command is a make command") or next;
     like($makefile, qr/^$target:.*## /m, "$command is one of `make help`");
     like($makefile, qr/^#>.*\b$_=/m, "and so is $_") for $variables =~ /([A-Z_]+)=/g;
+}
+
+for my $doc (@docs) {
+    ok($rules{$_}, "$doc: there is make $_") for $doc{$doc} =~ /`make ([^\s`=]+)[ `]/g;
+}
+
+# The file of tests that is shown passes, as one of this folder would.
+{
+    mkdir "$dir/t";
+    symlink "$FindBin::Bin/lib", "$dir/t/lib" or die $!;
+    my ($file) = fenced('perl', 't/README.md');
+    write_file("$dir/t/010-example.t", $file);
+    delete local $ENV{TEST_NGINX_SERVROOT};
+    my $out = `prove -v -It/lib $dir/t/010-example.t 2>&1`;
+    is($?, 0, 't/README.md: the example passes') or diag($out);
+    cmp_ok(scalar(() = $out =~ /^ok /mg), '>=', 4, 't/README.md: the example tests something');
 }
 
 my $mock = MockOrigin::start('127.0.0.1:' . ($port + 4), \%origin);
@@ -220,7 +244,7 @@ sub signed {
 
 # ---------------------------------------------------------------------- lists
 
-my ($on_image) = $doc{'docker/README.md'} =~ /^# The image$(.*?)^## Coming from/ms;
+my ($on_image) = $doc{'docker/README.md'} =~ /^## Variables$(.*?)^## /ms;
 my %of_image = map { $_ => 1 } grep { !/^(?:SERVER|S3_RESIGN_|NAME_)/ } $on_image =~ /`((?:[A-Z0-9]+_)+[A-Z0-9]+|PORT)\b/g;
 same('variables of the image', [keys %of_image], [grep { !/^SERVER/ } slurp('docker/.env.example') =~ /^#?(\w+)=/mg]);
 my $reference = $doc{'nginx/README.md'};
@@ -237,13 +261,24 @@ my %codes = map { $_ => 1 } slurp('src/sigv4/error.rs') =~ /\(\s*"([A-Z]\w+)",\s
 my ($table) = slurp('src/sigv4/error.rs') =~ /const CODES[^=]*=(.*?);/s;
 is_deeply([sort $table =~ /"(\w+)"/g], [sort keys %codes], 'the table of codes');
 delete $codes{InternalError};
-my ($rules) = $reference =~ /^### What is let in\n(.*?)^### What goes out/ms;
+my ($rules) = $reference =~ /^## What is accepted\n(.*?)^## What goes out/ms;
 my %named = map { $_ => 1 } $rules =~ /\d{3} `([A-Z]\w+)`/g;
 is_deeply([sort keys %named], [sort keys %codes], 'nginx/README.md tells all codes of refusals');
 like($reference, qr/\b$1 headers/, 'the most headers')
     if slurp('src/sigv4/request.rs') =~ /MAX_HEADERS: usize = (\d+)/ or fail('MAX_HEADERS');
 like($reference, qr/\b$1 parameters/, 'the most parameters')
     if slurp('src/sigv4/query.rs') =~ /MAX_PARAMETERS: usize = (\d+)/ or fail('MAX_PARAMETERS');
+
+# What each package uses of the others: nothing that the picture does not have.
+my ($packages) = $doc{'src/README.md'} =~ /^## Packages\n(.*?)^## /ms;
+my %uses = $packages =~ /^\| `(\w+)` \|.*\| *([^|]*?) *\|$/mg;
+for my $manifest (glob 'src/*/Cargo.toml') {
+    my ($name) = $manifest =~ m{^src/(\w+)/};
+    my ($dependencies) = slurp($manifest) =~ /^\[dependencies\]\n(.*?)(?:^\[|\z)/ms;
+    my @used = ($dependencies // '') =~ m{^(\w+) = \{.*path = "\.\./\w+"}mg;
+    my @unknown = grep { ($uses{$name} // '') !~ /`$_`/ } @used;
+    ok(defined $uses{$name} && !@unknown, "src/README.md: what $name uses") or diag("@unknown");
+}
 
 # ---------------------------------------------------------------------- links
 
@@ -263,7 +298,7 @@ sub links {
     return map {
         my ($path, $anchor) = /^([^#]*)(?:#(.*))?$/;
         my $file = $path eq '' ? $doc : ($folder // '') . $path;
-        1 while $file =~ s{[^/.]+/\.\./}{};
+        1 while $file =~ s{(?!\.\./)[^/]+/\.\./}{};
         [$_, $file, $anchor];
     } $doc{$doc} =~ /\]\(([^):]+)\)/g, $doc{$doc} =~ /(?:src|srcset)="([^"]+)"/g;
 }

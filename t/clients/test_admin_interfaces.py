@@ -242,7 +242,7 @@ def test_what_s3_does_not_have_stays_closed(site, call):
 
 def section():
     """nginx/README.md's, as (language, text) of each block."""
-    text = README.read_text().partition("### The origin's key\n")[2].partition("\n#")[0]
+    text = README.read_text().partition("## The origin's key\n")[2].partition("\n#")[0]
     return re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL)
 
 
