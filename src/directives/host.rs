@@ -78,7 +78,8 @@ fn is_ipv6(address: &[u8]) -> bool {
     std::str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
 }
 
-fn parse_port(digits: &[u8]) -> Option<u16> {
+/// A number from 1 to 65535.
+pub fn parse_port(digits: &[u8]) -> Option<u16> {
     let text = std::str::from_utf8(digits).ok()?;
     let is_plain = digits.iter().all(u8::is_ascii_digit) && !text.starts_with('0');
     text.parse().ok().filter(|_| is_plain)

@@ -18,7 +18,7 @@ mod time;
 pub use crate::{
     client::{ClientMap, client},
     health_check::{HealthCheckLine, HealthzLine, health_check, healthz},
-    host::Host,
+    host::{Host, parse_port},
     location::{ErrorStyle, RegionRule, errors, flag, host, max_skew, region, reserved},
     once::{AT_EACH_LEVEL, IN_A_LOCATION, IN_EACH_UPSTREAM, ONE_ORIGIN, duplicate, set_once},
     origin::{OriginLine, OriginLines, location_origin, upstream_origin},
