@@ -8,7 +8,7 @@ use crate::counters::{
 };
 use crate::snapshot::{Origin, RefusedKey, Snapshot};
 
-pub fn write(snapshot: &Snapshot) -> serde_json::Result<String> {
+pub(crate) fn write(snapshot: &Snapshot) -> serde_json::Result<String> {
     let mut text = serde_json::to_string(&StatusJson::of(snapshot))?;
     text.push('\n');
     Ok(text)

@@ -11,7 +11,7 @@ const PREFIX: &str = "s3_resign_";
 
 type Label<'a> = (&'static str, &'a str);
 
-pub fn write(snapshot: &Snapshot) -> String {
+pub(crate) fn write(snapshot: &Snapshot) -> String {
     let mut text = Text::default();
     text.gauge(
         "build_info",

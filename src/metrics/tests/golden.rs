@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use health::{AddressHealth, Change, HealthState, UpstreamHealth};
 use metrics::counters::{CLASSES, RECENT, TIME_BUCKETS};
-use metrics::render::{html, json, prometheus};
+use metrics::render::Format;
 use metrics::snapshot::{Origin, RefusedKey, Snapshot, State};
 use sigv4::{AuthType, Rejection};
 
@@ -18,31 +18,31 @@ const HOSTILE: &str = r##"AKID"\'<i>&amp;\x1b</code><script>alert(1)</script>{{7
 
 #[test]
 fn html_page() {
-    // They have tests of their own.
-    let page = html::write(&snapshot())
-        .replace(include_str!("../render/page.css"), "/* page.css */\n")
-        .replace(include_str!("../render/page.js"), "// page.js\n");
-    compare("page.html", &page);
+    compare("page.html", &page(&snapshot()));
+    compare("page-at-first.html", &page(&at_first()));
 }
 
-#[test]
-fn html_page_at_first() {
-    let page = html::write(&at_first())
+/// Its style and script have tests of their own.
+fn page(snapshot: &Snapshot) -> String {
+    Format::Html
+        .render(snapshot)
+        .unwrap()
         .replace(include_str!("../render/page.css"), "/* page.css */\n")
-        .replace(include_str!("../render/page.js"), "// page.js\n");
-    compare("page-at-first.html", &page);
+        .replace(include_str!("../render/page.js"), "// page.js\n")
 }
 
 #[test]
 fn json_text() {
-    compare("status.json", &json::write(&snapshot()).unwrap());
-    compare("status-at-first.json", &json::write(&at_first()).unwrap());
+    let text = |snapshot: &Snapshot| Format::Json.render(snapshot).unwrap();
+    compare("status.json", &text(&snapshot()));
+    compare("status-at-first.json", &text(&at_first()));
 }
 
 #[test]
 fn prometheus_text() {
-    compare("metrics.txt", &prometheus::write(&snapshot()));
-    compare("metrics-at-first.txt", &prometheus::write(&at_first()));
+    let text = |snapshot: &Snapshot| Format::Prometheus.render(snapshot).unwrap();
+    compare("metrics.txt", &text(&snapshot()));
+    compare("metrics-at-first.txt", &text(&at_first()));
 }
 
 fn compare(name: &str, text: &str) {

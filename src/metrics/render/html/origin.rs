@@ -1,0 +1,171 @@
+//! An origin's card: its state, the tries of the last hour, and the checks of its addresses.
+
+use std::fmt::Write;
+
+use health::{AddressHealth, Change, HealthState};
+
+use crate::counters::{CLASS_NAMES, RECENT, RECENT_ORIGIN_SECONDS};
+use crate::render::units::{Count, Duration, ShortCount, ago};
+use crate::snapshot::{Origin, Snapshot, State};
+
+/// How many changes of state are shown of each address.
+const CHANGES: usize = 4;
+
+pub(super) struct OriginCard<'a> {
+    pub(super) server: &'a str,
+    pub(super) upstream: &'a str,
+    pub(super) class: &'static str,
+    pub(super) state: &'static str,
+    pub(super) strip: Strip,
+    /// By class of status.
+    pub(super) answers: Vec<(&'static str, TryCount)>,
+    pub(super) last_failure: String,
+    pub(super) checks: Vec<CheckLine<'a>>,
+}
+
+pub(super) struct TryCount {
+    pub(super) count: ShortCount,
+    pub(super) is_bad: bool,
+}
+
+impl<'a> OriginCard<'a> {
+    pub(super) fn of(origin: &'a Origin, snapshot: &'a Snapshot) -> OriginCard<'a> {
+        let now = snapshot.now;
+        let (class, state) = match origin.state {
+            State::Up => ("good", "● up"),
+            State::Failing => ("bad", "▲ failing"),
+            State::Down => ("bad", "▼ down"),
+            State::Unused => ("soft", "○ not in use"),
+        };
+        let checks = snapshot.checks_of(origin);
+        OriginCard {
+            server: &origin.server,
+            upstream: &origin.upstream,
+            class,
+            state,
+            strip: Strip::of(origin),
+            answers: answers(origin),
+            last_failure: match origin.failed {
+                Some((time, 0)) => format!("Last failure {}: no answer.", ago(now, time)),
+                Some((time, status)) => {
+                    format!("Last failure {}: status {status}.", ago(now, time))
+                }
+                None => "No failure so far.".to_owned(),
+            },
+            checks: checks.map(|check| CheckLine::of(check, now)).collect(),
+        }
+    }
+}
+
+/// What no origin sends as its answer is left out.
+fn answers(origin: &Origin) -> Vec<(&'static str, TryCount)> {
+    let count = |class, count, is_failure| {
+        let counted = TryCount {
+            count: ShortCount(count),
+            is_bad: is_failure && count > 0,
+        };
+        (class, counted)
+    };
+    let answered = CLASS_NAMES.iter().zip(origin.answers).skip(2);
+    let answered = answered.map(|(class, number)| count(*class, number, *class == "5xx"));
+    let none = count("no answer", origin.answers[0], true);
+    answered.chain([none]).collect()
+}
+
+/// A bar for each minute of the last hour, the failures at its foot: what is drawn of each kind.
+#[derive(Default)]
+pub(super) struct Strip {
+    pub(super) width: usize,
+    pub(super) length: Duration,
+    pub(super) answers: Count,
+    pub(super) failures: Count,
+    pub(super) none: String,
+    pub(super) good: String,
+    pub(super) bad: String,
+}
+
+impl Strip {
+    fn of(origin: &Origin) -> Strip {
+        let minutes = || origin.successes.iter().zip(&origin.failures);
+        let most = minutes().map(|(good, bad)| good + bad).max().unwrap_or(0);
+        let failures = minutes().map(|(_, bad)| bad).sum();
+        let mut strip = Strip {
+            width: RECENT * 4 - 1,
+            length: Duration(RECENT as u64 * RECENT_ORIGIN_SECONDS),
+            answers: Count(minutes().map(|(good, _)| good).sum::<u64>() + failures),
+            failures: Count(failures),
+            ..Strip::default()
+        };
+        for (minute, (good, bad)) in minutes().enumerate() {
+            // Writing to a string does not fail.
+            let _ = strip.draw(minute * 4, *good, *bad, most.max(1));
+        }
+        strip
+    }
+
+    fn draw(&mut self, x: usize, good: u64, bad: u64, most: u64) -> std::fmt::Result {
+        let all = good + bad;
+        if all == 0 {
+            return write!(self.none, "M{x},32h3v2h-3z");
+        }
+        // Square roots, so that a quiet minute is seen beside a busy one; and so is one failure.
+        let height = (34.0 * (all as f64 / most as f64).sqrt()).max(6.0);
+        let foot = match bad {
+            0 => 0.0,
+            bad => (height * bad as f64 / all as f64).max(3.0),
+        };
+        if bad > 0 {
+            write!(self.bad, "M{x},34v-{foot:.1}h3v{foot:.1}z")?;
+        }
+        let (from, height) = (34.0 - foot, height - foot);
+        if height > 0.0 {
+            write!(self.good, "M{x},{from:.1}v-{height:.1}h3v{height:.1}z")?;
+        }
+        Ok(())
+    }
+}
+
+/// What is known of an address.
+pub(super) struct CheckLine<'a> {
+    /// Where it is not the server's name itself.
+    pub(super) address: Option<&'a str>,
+    pub(super) result: String,
+    pub(super) changes: Vec<ChangeLine<'a>>,
+}
+
+pub(super) struct ChangeLine<'a> {
+    pub(super) class: &'static str,
+    pub(super) state: &'static str,
+    pub(super) ago: String,
+    pub(super) reason: &'a str,
+}
+
+impl<'a> CheckLine<'a> {
+    fn of(check: &'a AddressHealth, now: u64) -> CheckLine<'a> {
+        let when = ago(now, check.checked_at);
+        let changes = check.history.iter().take(CHANGES);
+        CheckLine {
+            address: Some(&*check.address).filter(|address| *address != check.server),
+            result: match (check.checked_at, &*check.reason) {
+                (0, _) => "Not checked yet.".to_owned(),
+                (_, "") => format!("Check passed {when}, in {} ms.", Count(check.took.into())),
+                (_, reason) => format!("Check failed {when}: {reason}."),
+            },
+            changes: changes.map(|change| ChangeLine::of(change, now)).collect(),
+        }
+    }
+}
+
+impl<'a> ChangeLine<'a> {
+    fn of(change: &'a Change, now: u64) -> ChangeLine<'a> {
+        ChangeLine {
+            class: match change.state {
+                HealthState::Down => "bad",
+                HealthState::Up | HealthState::Unknown => "good",
+            },
+            state: change.state.name(),
+            ago: ago(now, change.at),
+            reason: &change.reason,
+        }
+    }
+}
