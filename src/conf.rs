@@ -7,7 +7,7 @@ mod upstream;
 
 use std::cell::{Cell, OnceCell, RefCell};
 
-use metrics::snapshot::OriginName;
+use metrics::{Metrics, OriginName};
 use ngx_safe::level::Level;
 use ngx_safe::module::Complete;
 use ngx_safe::upstream::Upstream;
@@ -15,7 +15,7 @@ use sigv4::KeyCache;
 
 use crate::S3Resign;
 use crate::health_checks::Checks;
-use crate::status::Status;
+use crate::log::log_notice;
 use crate::variables::SIGN_TIME;
 pub(crate) use location::LocationConf;
 pub(crate) use origin::NamedOrigin;
@@ -34,7 +34,7 @@ pub(crate) struct MainConf {
     pub(crate) wants_status: Cell<bool>,
     pub(crate) origins: Origins,
     /// Where it is in use, once the configuration is whole.
-    pub(crate) status: OnceCell<Status>,
+    pub(crate) metrics: OnceCell<Metrics>,
 }
 
 /// Every origin of the configuration: each has a number.
@@ -69,7 +69,7 @@ impl Default for MainConf {
             sign_time: Cell::new(false),
             wants_status: Cell::new(false),
             origins: Origins::default(),
-            status: OnceCell::new(),
+            metrics: OnceCell::new(),
         }
     }
 }
@@ -80,8 +80,8 @@ impl MainConf {
         self.checks.get()
     }
 
-    pub(crate) fn status(&self) -> Option<&Status> {
-        self.status.get()
+    pub(crate) fn metrics(&self) -> Option<&Metrics> {
+        self.metrics.get()
     }
 
     pub(crate) fn wants_sign_time(&self) -> bool {
@@ -100,10 +100,28 @@ pub(crate) fn complete(cf: &Complete<'_, S3Resign>) -> Result<(), String> {
             conf.complete(upstream, &main.origins)?;
         }
     }
-    let checks = Checks::declare(cf)?;
+    let is_whole = "the configuration is whole already";
     main.checks
-        .set(checks)
-        .map_err(|_| "the configuration is whole already".into())
+        .set(Checks::declare(cf)?)
+        .map_err(|_| is_whole)?;
+    // Where `s3_status` is in use, everything is counted.
+    if main.wants_status.get() {
+        let metrics = Metrics::open(main.origins.names(), cf.conf().heir());
+        let metrics = metrics.map_err(|why| why.to_string())?;
+        metrics
+            .begins_again()
+            .for_each(|name| note_new_start(cf, &name));
+        main.metrics.set(metrics).map_err(|_| is_whole)?;
+    }
+    Ok(())
+}
+
+/// Tells the log that an old binary's memory of that name is not used.
+pub(crate) fn note_new_start(cf: &Complete<'_, S3Resign>, name: &str) {
+    log_notice!(
+        cf.conf().log(),
+        "\"{name}\" begins again: another version of this module has left it"
+    );
 }
 
 pub(crate) type OwnLevel<'c> = Level<'c, S3Resign>;

@@ -15,10 +15,10 @@ use directives::ErrorStyle;
 /// Takes note of a rejection, for the log and the variables.
 pub(crate) fn note(request: Request<'_>, context: &Context<'_>, rejection: &Rejection) {
     context.error.set(Some(rejection.code()));
-    if let Some(status) = request.main_conf().status() {
+    if let Some(metrics) = request.main_conf().metrics() {
         let access_key = context.access_key.get();
         let is_client = request.location_conf().find(access_key).is_some();
-        status.count_refusal(access_key, rejection.code(), is_client, now());
+        metrics.count_rejection(access_key, rejection.code(), is_client, now());
     }
     log_info!(
         request.log(),

@@ -16,11 +16,10 @@ use ngx_safe::module::{Complete, Cycle};
 use ngx_safe::request::Request;
 use ngx_safe::upstream::{Upstream, UpstreamId};
 use ngx_safe::worker::Now;
-use shm::{Shared, Zone};
+use shm::Zone;
 
 use crate::S3Resign;
-use crate::conf::{OwnUpstream, UpstreamConf};
-use crate::log::log_notice;
+use crate::conf::{OwnUpstream, UpstreamConf, note_new_start};
 pub(crate) use scheduler::start;
 
 /// Milliseconds between two looks at what there is to do, at the most.
@@ -82,7 +81,9 @@ impl Checks {
         let keys = checked.iter().map(|upstream| upstream.name());
         let zone = Zone::open("health", keys, UpstreamRecord::meaning(), cf.conf().heir());
         let zone = zone.map_err(|why| why.to_string())?;
-        note_start(cf, &zone);
+        if zone.begins_again() {
+            note_new_start(cf, &zone.name());
+        }
         let declared = |upstream: &Upstream<'_>| {
             Some(Declared {
                 upstream: upstream.id_among(cf.upstreams())?,
@@ -155,17 +156,6 @@ impl Checks {
                 addresses: checked.record.addresses(),
             })
             .collect()
-    }
-}
-
-/// Tells the log where an old binary's memory is not used.
-pub(crate) fn note_start<T: Shared>(cf: &Complete<'_, S3Resign>, zone: &Zone<T>) {
-    if zone.begins_again() {
-        log_notice!(
-            cf.conf().log(),
-            "\"{}\" begins again: another version of this module has left it",
-            zone.name()
-        );
     }
 }
 

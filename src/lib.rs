@@ -12,7 +12,6 @@ mod error_response;
 mod health_checks;
 mod hooks;
 mod log;
-mod status;
 mod variables;
 
 use std::ptr;
@@ -79,8 +78,7 @@ impl Configure for S3Resign {
 
     fn complete(cf: &Complete<'_, S3Resign>) -> Result<(), String> {
         hooks::install(cf)?;
-        conf::complete(cf)?;
-        status::declare(cf)
+        conf::complete(cf)
     }
 
     fn take_over(cycle: Cycle<'_, S3Resign>) {
@@ -91,8 +89,8 @@ impl Configure for S3Resign {
         if let Some(checks) = main.checks() {
             checks.prepare(cycle);
         }
-        if let Some(status) = main.status() {
-            status.loaded(now());
+        if let Some(metrics) = main.metrics() {
+            metrics.adopt(now());
         }
     }
 

@@ -1,9 +1,9 @@
 //! `s3_status`: the page that shows the state of everything.
 
-use metrics::render::{Format, POLICY};
+use metrics::{Format, POLICY};
 use ngx_safe::request::{ContentHandler, Request};
 use ngx_safe::response::Response;
-use ngx_safe::{BAD_REQUEST, INTERNAL_SERVER_ERROR, Status};
+use ngx_safe::{BAD_REQUEST, INTERNAL_SERVER_ERROR, Status, nginx_version, now};
 
 use crate::context::OwnRequest;
 use crate::log::log_error;
@@ -16,8 +16,10 @@ impl ContentHandler for StatusPage {
         let main = request.main_conf();
         let health = main.checks().map(|checks| checks.snapshot(request));
         let snapshot = main
-            .status()
-            .and_then(|status| status.snapshot(health.unwrap_or_default()))
+            .metrics()
+            .and_then(|metrics| {
+                metrics.snapshot(health.unwrap_or_default(), nginx_version(), now())
+            })
             .ok_or(INTERNAL_SERVER_ERROR)?;
         let body = format.render(&snapshot).map_err(|why| {
             log_error!(request.log(), "\"s3_status\" cannot be shown: {why}");

@@ -1,6 +1,6 @@
 //! The log phase: what became of a request is counted.
 
-use metrics::counters::{self, Outcome};
+use metrics::{Outcome, RequestSample};
 use ngx_safe::request::{LogHandler, Request};
 use ngx_safe::{now, worker_number};
 
@@ -17,22 +17,24 @@ impl LogHandler for Counting {
 
 fn count(request: Request<'_>) {
     let main = request.main_conf();
-    let Some(status) = main.status() else { return };
+    let Some(metrics) = main.metrics() else {
+        return;
+    };
     if !request.is_main() {
         return;
     }
     let context = request.context();
     let outcome = match context {
         Some(context) => match (context.error.get(), context.form.get()) {
-            (Some(code), _) => Outcome::Refused(code),
-            (None, Some(form)) => Outcome::LetIn(form),
+            (Some(code), _) => Outcome::Rejected(code),
+            (None, Some(form)) => Outcome::Accepted(form),
             (None, None) => Outcome::Unverified,
         },
         None if request.location_conf().is_resign() => Outcome::Unverified,
         None => return,
     };
     let (received, sent) = request.traffic();
-    let ended = counters::Request {
+    let ended = RequestSample {
         outcome,
         status: request.status(),
         received,
@@ -42,7 +44,7 @@ fn count(request: Request<'_>) {
             .filter(|time| *time > 0),
     };
     let keys = main.keys.borrow();
-    status.count(
+    metrics.count(
         &ended,
         (keys.hits(), keys.derivations()),
         worker_number(),

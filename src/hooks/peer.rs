@@ -4,7 +4,7 @@
 use std::ptr;
 use std::time::Instant;
 
-use metrics::counters::Try;
+use metrics::Try;
 use ngx_safe::output::Outgoing;
 use ngx_safe::peer::{HeadSlot, PeerHooks, PickedPeer, Start};
 use ngx_safe::request::Request;
@@ -41,13 +41,13 @@ impl PeerHooks for S3Resign {
     }
 
     fn begins(request: Request<'_>, is_retry: bool) {
-        if let (true, Some(status)) = (is_retry, request.main_conf().status()) {
-            status.count_retry(worker_number());
+        if let (true, Some(metrics)) = (is_retry, request.main_conf().metrics()) {
+            metrics.count_retry(worker_number());
         }
     }
 
     fn ended(request: Request<'_>, origin: usize, status: u16, failed: bool) {
-        let Some(counters) = request.main_conf().status() else {
+        let Some(metrics) = request.main_conf().metrics() else {
             return;
         };
         let outcome = match status {
@@ -55,7 +55,7 @@ impl PeerHooks for S3Resign {
             0 => Try::GivenUp,
             status => Try::Answered(status),
         };
-        counters.count_try(origin, outcome, worker_number(), now());
+        metrics.count_try(origin, outcome, worker_number(), now());
     }
 }
 

@@ -1,6 +1,134 @@
-//! Counts requests and tries in memory that all workers share, and shows the counts.
+//! Counts requests and tries in memory that all workers share, and shows the counts: as a page for
+//! people, as JSON, and for Prometheus.
+//!
+//! The clock, the state of health checks and who is asking are the caller's.
 #![forbid(unsafe_code)]
 
-pub mod counters;
-pub mod render;
-pub mod snapshot;
+mod counters;
+mod render;
+mod snapshot;
+
+use std::cell::Cell;
+
+use health::UpstreamHealth;
+use shm::{Heir, OpenError, Zone};
+
+pub use crate::{
+    counters::{
+        AUTH_TYPES, CLASS_NAMES, CLASSES, CODES, Outcome, RECENT, RECENT_ORIGIN_SECONDS,
+        RECENT_SECONDS, RequestSample, TIME_BOUNDS, TIME_BUCKETS, Try,
+    },
+    render::{Format, POLICY},
+    snapshot::{OriginName, OriginRow, OriginState, RejectedKeyRow, Snapshot},
+};
+
+use counters::{OriginCounters, Totals, lane, meaning};
+
+/// The counters of a configuration, in shared memory.
+#[derive(Debug)]
+pub struct Metrics {
+    totals: Zone<Totals>,
+    /// By their numbers.
+    origins: Zone<OriginCounters>,
+    names: Vec<OriginName>,
+    /// Of this worker's cache of signing keys: how many were found and derived, as far as counted.
+    signing_keys: Cell<(u64, u64)>,
+}
+
+impl Metrics {
+    /// Opens the counters of a configuration that is being read. An origin's number is the index of its
+    /// name.
+    pub fn open(names: Vec<OriginName>, heir: Option<Heir>) -> Result<Metrics, OpenError> {
+        let keys = names.iter().map(OriginName::key);
+        Ok(Metrics {
+            totals: Zone::open("totals", [""], meaning(), heir)?,
+            origins: Zone::open("origins", keys, meaning(), heir)?,
+            names,
+            signing_keys: Cell::default(),
+        })
+    }
+
+    /// What another version of the module has left and is not used: the names of the shared memory.
+    pub fn begins_again(&self) -> impl Iterator<Item = String> {
+        let totals = (self.totals.begins_again()).then(|| self.totals.name());
+        let origins = (self.origins.begins_again()).then(|| self.origins.name());
+        totals.into_iter().chain(origins)
+    }
+
+    /// In nginx's master: the configuration is in use from now on.
+    pub fn adopt(&self, now: u64) {
+        self.totals.adopt(|_| ());
+        self.origins.adopt(|_| ());
+        if let Some(totals) = self.totals() {
+            totals.count_load(now);
+        }
+    }
+
+    /// A request has ended; `signing_keys` is how many of them this worker has found and derived so far.
+    pub fn count(
+        &self,
+        request: &RequestSample,
+        signing_keys: (u64, u64),
+        worker: usize,
+        now: u64,
+    ) {
+        let Some(totals) = self.totals() else { return };
+        let lane = lane(&totals.lanes, worker);
+        lane.count(request, now);
+        let counted = self.signing_keys.replace(signing_keys);
+        lane.count_signing_keys(
+            signing_keys.0.saturating_sub(counted.0),
+            signing_keys.1.saturating_sub(counted.1),
+        );
+    }
+
+    /// A request was rejected that claimed to be an access key's.
+    pub fn count_rejection(
+        &self,
+        access_key: &[u8],
+        code: &'static str,
+        is_client: bool,
+        now: u64,
+    ) {
+        let Some(totals) = self.totals().filter(|_| !access_key.is_empty()) else {
+            return;
+        };
+        let keys = match is_client {
+            true => &totals.rejected_clients,
+            false => &totals.rejected_strangers,
+        };
+        self.totals.locked(|| keys.count(access_key, code, now));
+    }
+
+    pub fn count_retry(&self, worker: usize) {
+        if let Some(totals) = self.totals() {
+            lane(&totals.lanes, worker).count_retry();
+        }
+    }
+
+    /// A try at the origin of that number has ended.
+    pub fn count_try(&self, origin: usize, outcome: Try, worker: usize, now: u64) {
+        if let Some(origin) = self.origins.record(origin) {
+            origin.count(outcome, worker, now);
+        }
+    }
+
+    /// What the counters say now; `None` before the configuration is in use.
+    pub fn snapshot(
+        &self,
+        health: Vec<UpstreamHealth>,
+        nginx_version: &'static str,
+        now: u64,
+    ) -> Option<Snapshot> {
+        let origins = self.names.iter().zip(self.origins.iter());
+        let totals = self.totals()?;
+        Some(Snapshot::take(totals, origins, health, nginx_version, now))
+    }
+
+    fn totals(&self) -> Option<&Totals> {
+        self.totals.record(0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

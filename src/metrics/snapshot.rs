@@ -1,13 +1,13 @@
-//! What the counters say at one moment, for the faces to show.
+//! What the counters say at one moment, to be shown.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use health::{AddressHealth, UpstreamHealth};
+use health::{AddressHealth, HealthState, UpstreamHealth};
 use sigv4::{AuthType, Rejection};
 
 use crate::counters::{
-    self, CLASSES, CODES, FORMS, Lanes, RECENT, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, Recent,
-    RefusedKeys, TIME_BUCKETS, Totals, TotalsLane, sum,
+    AUTH_TYPES, CLASSES, CODES, OriginCounters, RECENT, RECENT_ORIGIN_SECONDS, RECENT_SECONDS,
+    Recent, RejectedKeys, TIME_BUCKETS, Totals, TotalsLane, WorkerLanes, sum,
 };
 
 /// What an origin is known by, also to the next configuration.
@@ -19,6 +19,12 @@ pub struct OriginName {
     pub server: Box<[u8]>,
 }
 
+impl OriginName {
+    pub(crate) fn key(&self) -> Vec<u8> {
+        [&*self.upstream, b"\0", &self.server].concat()
+    }
+}
+
 #[derive(Debug)]
 pub struct Snapshot {
     pub version: &'static str,
@@ -28,9 +34,9 @@ pub struct Snapshot {
     pub started: u64,
     pub loaded: u64,
     pub reloads: u64,
-    /// The requests that were not refused, by how they were signed.
-    pub forms: Vec<(&'static str, u64)>,
-    pub codes: Vec<(&'static str, u64)>,
+    /// The requests that were not rejected, by how they were signed.
+    pub accepted: Vec<(&'static str, u64)>,
+    pub rejected: Vec<(&'static str, u64)>,
     pub answers: [u64; CLASSES],
     pub received: u64,
     pub sent: u64,
@@ -41,17 +47,17 @@ pub struct Snapshot {
     pub keys_derived: u64,
     /// Of the recent past, the oldest first.
     pub requests: [u64; RECENT],
-    pub refusals: [u64; RECENT],
-    /// The most refused first.
-    pub refused_clients: Vec<RefusedKey>,
-    pub refused_strangers: Vec<RefusedKey>,
-    pub origins: Vec<Origin>,
+    pub rejections: [u64; RECENT],
+    /// The most rejected first.
+    pub rejected_clients: Vec<RejectedKeyRow>,
+    pub rejected_strangers: Vec<RejectedKeyRow>,
+    pub origins: Vec<OriginRow>,
     /// Of the upstreams that are checked.
     pub health: Vec<UpstreamHealth>,
 }
 
 #[derive(Debug)]
-pub struct RefusedKey {
+pub struct RejectedKeyRow {
     pub access_key: String,
     pub code: &'static str,
     pub count: u64,
@@ -59,11 +65,11 @@ pub struct RefusedKey {
 }
 
 #[derive(Debug)]
-pub struct Origin {
+pub struct OriginRow {
     /// Empty for the host of a `proxy_pass`.
     pub upstream: String,
     pub server: String,
-    pub state: State,
+    pub state: OriginState,
     pub answers: [u64; CLASSES],
     pub given_up: u64,
     pub successes: [u64; RECENT],
@@ -74,7 +80,7 @@ pub struct Origin {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum State {
+pub enum OriginState {
     /// Not checked, and not tried within the last hour.
     Unused,
     Up,
@@ -84,21 +90,21 @@ pub enum State {
     Down,
 }
 
-impl State {
+impl OriginState {
     pub fn name(self) -> &'static str {
         match self {
-            State::Unused => "unused",
-            State::Up => "up",
-            State::Failing => "failing",
-            State::Down => "down",
+            OriginState::Unused => "unused",
+            OriginState::Up => "up",
+            OriginState::Failing => "failing",
+            OriginState::Down => "down",
         }
     }
 }
 
 impl Snapshot {
-    pub fn take<'a>(
+    pub(crate) fn take<'a>(
         totals: &Totals,
-        origins: impl Iterator<Item = (&'a OriginName, &'a counters::Origin)>,
+        origins: impl Iterator<Item = (&'a OriginName, &'a OriginCounters)>,
         health: Vec<UpstreamHealth>,
         nginx_version: &'static str,
         now: u64,
@@ -107,7 +113,7 @@ impl Snapshot {
         let recent = |of: fn(&TotalsLane) -> &Recent| {
             Recent::sum(lanes.iter().map(of), now / RECENT_SECONDS)
         };
-        let form = |index: usize| AuthType::ALL.get(index).map_or("none", |form| form.name());
+        let auth_type = |index: usize| AuthType::ALL.get(index).map_or("none", |form| form.name());
         Snapshot {
             version: env!("CARGO_PKG_VERSION"),
             nginx_version,
@@ -115,11 +121,11 @@ impl Snapshot {
             started: totals.started.load(Relaxed),
             loaded: totals.loaded.load(Relaxed),
             reloads: totals.reloads.load(Relaxed),
-            forms: (0..FORMS)
-                .map(|i| (form(i), sum(lanes, |lane| &lane.forms[i])))
+            accepted: (0..AUTH_TYPES)
+                .map(|i| (auth_type(i), sum(lanes, |lane| &lane.accepted[i])))
                 .collect(),
-            codes: (0..CODES)
-                .map(|i| (Rejection::CODES[i], sum(lanes, |lane| &lane.codes[i])))
+            rejected: (0..CODES)
+                .map(|i| (Rejection::CODES[i], sum(lanes, |lane| &lane.rejected[i])))
                 .collect(),
             answers: sums(lanes, |lane| &lane.answers),
             received: sum(lanes, |lane| &lane.received),
@@ -130,12 +136,12 @@ impl Snapshot {
             keys_found: sum(lanes, |lane| &lane.keys_found),
             keys_derived: sum(lanes, |lane| &lane.keys_derived),
             requests: recent(|lane| &lane.requests),
-            refusals: recent(|lane| &lane.refusals),
-            refused_clients: refused(&totals.refused_clients),
-            refused_strangers: refused(&totals.refused_strangers),
+            rejections: recent(|lane| &lane.rejections),
+            rejected_clients: rejected_keys(&totals.rejected_clients),
+            rejected_strangers: rejected_keys(&totals.rejected_strangers),
             origins: origins
                 .map(|(name, counted)| {
-                    let mut origin = Origin::take(name, counted, now);
+                    let mut origin = OriginRow::take(name, counted, now);
                     let checks = checks_of(&health, &origin);
                     origin.state = state_by(checks).unwrap_or_else(|| origin.state_by_tries());
                     origin
@@ -146,49 +152,56 @@ impl Snapshot {
     }
 
     /// What is known of each address of an origin, where they are checked.
-    pub fn checks_of<'a>(
+    pub(crate) fn checks_of<'a>(
         &'a self,
-        origin: &'a Origin,
+        origin: &'a OriginRow,
     ) -> impl Iterator<Item = &'a AddressHealth> + Clone {
         checks_of(&self.health, origin)
     }
 
-    pub fn let_in(&self) -> u64 {
-        self.forms.iter().map(|(_, count)| count).sum()
+    pub fn accepted_count(&self) -> u64 {
+        self.accepted
+            .iter()
+            .fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
-    pub fn refused(&self) -> u64 {
-        self.codes.iter().map(|(_, count)| count).sum()
+    pub fn rejected_count(&self) -> u64 {
+        self.rejected
+            .iter()
+            .fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 }
 
-fn sums<T, const N: usize>(lanes: &Lanes<T>, counters: impl Fn(&T) -> &[AtomicU64; N]) -> [u64; N] {
+fn sums<T, const N: usize>(
+    lanes: &WorkerLanes<T>,
+    counters: impl Fn(&T) -> &[AtomicU64; N],
+) -> [u64; N] {
     std::array::from_fn(|i| sum(lanes, |lane| &counters(lane)[i]))
 }
 
-fn refused(keys: &RefusedKeys) -> Vec<RefusedKey> {
-    let mut refused: Vec<_> = keys
+fn rejected_keys(keys: &RejectedKeys) -> Vec<RejectedKeyRow> {
+    let mut rows: Vec<_> = keys
         .iter()
-        .map(|(count, key)| RefusedKey {
+        .map(|(count, key)| RejectedKeyRow {
             access_key: key.access_key.readable(),
             code: key.code(),
             count,
             last: key.last(),
         })
         .collect();
-    refused.sort_by(|a, b| (b.count, b.last, &a.access_key).cmp(&(a.count, a.last, &b.access_key)));
-    refused
+    rows.sort_by(|a, b| (b.count, b.last, &a.access_key).cmp(&(a.count, a.last, &b.access_key)));
+    rows
 }
 
-impl Origin {
-    fn take(name: &OriginName, counted: &counters::Origin, now: u64) -> Origin {
+impl OriginRow {
+    fn take(name: &OriginName, counted: &OriginCounters, now: u64) -> OriginRow {
         let lanes = &counted.lanes;
         let period = now / RECENT_ORIGIN_SECONDS;
         let when = |time: &AtomicU64| Some(time.load(Relaxed)).filter(|time| *time > 0);
-        Origin {
+        OriginRow {
             upstream: name.upstream.escape_ascii().to_string(),
             server: name.server.escape_ascii().to_string(),
-            state: State::Unused,
+            state: OriginState::Unused,
             answers: sums(lanes, |lane| &lane.answers),
             given_up: sum(lanes, |lane| &lane.given_up),
             successes: Recent::sum(lanes.iter().map(|lane| &lane.successes), period),
@@ -198,20 +211,20 @@ impl Origin {
         }
     }
 
-    fn state_by_tries(&self) -> State {
+    fn state_by_tries(&self) -> OriginState {
         let was_used = |recent: &[u64]| recent.iter().any(|count| *count > 0);
         match (self.succeeded, self.failed) {
-            _ if !was_used(&self.successes) && !was_used(&self.failures) => State::Unused,
-            (Some(succeeded), Some((failed, _))) if failed > succeeded => State::Failing,
-            (None, Some(_)) => State::Failing,
-            _ => State::Up,
+            _ if !was_used(&self.successes) && !was_used(&self.failures) => OriginState::Unused,
+            (Some(succeeded), Some((failed, _))) if failed > succeeded => OriginState::Failing,
+            (None, Some(_)) => OriginState::Failing,
+            _ => OriginState::Up,
         }
     }
 }
 
 fn checks_of<'a>(
     health: &'a [UpstreamHealth],
-    origin: &'a Origin,
+    origin: &'a OriginRow,
 ) -> impl Iterator<Item = &'a AddressHealth> + Clone {
     health
         .iter()
@@ -220,12 +233,12 @@ fn checks_of<'a>(
         .filter(|check| check.server == origin.server)
 }
 
-/// None where nothing is checked, or nothing known yet.
-fn state_by<'a>(checks: impl Iterator<Item = &'a AddressHealth> + Clone) -> Option<State> {
+/// `None` where nothing is checked, or nothing known yet.
+fn state_by<'a>(checks: impl Iterator<Item = &'a AddressHealth> + Clone) -> Option<OriginState> {
     let any = |state| checks.clone().any(|check| check.state == state);
-    match (any(health::HealthState::Up), any(health::HealthState::Down)) {
-        (true, _) => Some(State::Up),
-        (false, true) => Some(State::Down),
+    match (any(HealthState::Up), any(HealthState::Down)) {
+        (true, _) => Some(OriginState::Up),
+        (false, true) => Some(OriginState::Down),
         (false, false) => None,
     }
 }

@@ -10,8 +10,9 @@ use askama::Template;
 use askama::filters::Escaper;
 
 use super::units::{Bytes, Count, Duration, Rate, Utc, ago};
-use crate::counters::{RECENT, RECENT_SECONDS, TIME_BOUNDS};
-use crate::snapshot::{Origin, RefusedKey, Snapshot, State};
+use crate::{
+    OriginRow, OriginState, RECENT, RECENT_SECONDS, RejectedKeyRow, Snapshot, TIME_BOUNDS,
+};
 use origin::OriginCard;
 
 const STYLE: &str = include_str!("page.css");
@@ -75,8 +76,8 @@ impl<'a> Page<'a> {
         let now = snapshot.now;
         let origins = snapshot.origins.iter();
         let keys = [
-            ("Clients refused most", &snapshot.refused_clients),
-            ("Unknown keys refused most", &snapshot.refused_strangers),
+            ("Clients refused most", &snapshot.rejected_clients),
+            ("Unknown keys refused most", &snapshot.rejected_strangers),
         ];
         Page {
             style: STYLE,
@@ -107,16 +108,16 @@ impl<'a> Page<'a> {
 }
 
 /// What the title says.
-fn headline(origins: &[Origin]) -> String {
-    let count = |state: State| {
+fn headline(origins: &[OriginRow]) -> String {
+    let count = |state: OriginState| {
         let those = origins.iter().filter(|origin| origin.state == state);
         those.count()
     };
     let states = [
-        (State::Down, "down"),
-        (State::Failing, "failing"),
-        (State::Up, "up"),
-        (State::Unused, "not in use"),
+        (OriginState::Down, "down"),
+        (OriginState::Failing, "failing"),
+        (OriginState::Up, "up"),
+        (OriginState::Unused, "not in use"),
     ];
     let parts: Vec<_> = states
         .iter()
@@ -147,7 +148,7 @@ impl RateCard {
     fn of(snapshot: &Snapshot) -> RateCard {
         // The period under way is not whole yet.
         let requests = &snapshot.requests[..RECENT - 1];
-        let refusals = &snapshot.refusals[..RECENT - 1];
+        let refusals = &snapshot.rejections[..RECENT - 1];
         let most = requests.iter().copied().max().unwrap_or(0);
         let last_minute = requests.len() - (60 / RECENT_SECONDS) as usize;
         let rate = |recent: &[u64]| Rate(recent[last_minute..].iter().sum::<u64>() as f64 / 60.0);
@@ -182,8 +183,8 @@ struct Figure {
 
 fn figures(snapshot: &Snapshot) -> [Figure; 6] {
     let figure = |name, value, note| Figure { name, value, note };
-    let (let_in, refused) = (snapshot.let_in(), snapshot.refused());
-    let forms = snapshot.forms.iter().filter(|(_, count)| *count > 0);
+    let (let_in, refused) = (snapshot.accepted_count(), snapshot.rejected_count());
+    let forms = snapshot.accepted.iter().filter(|(_, count)| *count > 0);
     let forms: Vec<_> = forms
         .map(|(form, count)| format!("{} {form}", Count(*count)))
         .collect();
@@ -252,7 +253,7 @@ struct CodeRow {
 impl CodeRow {
     /// The most frequent first.
     fn all(snapshot: &Snapshot) -> Vec<CodeRow> {
-        let codes = snapshot.codes.iter().filter(|(_, count)| *count > 0);
+        let codes = snapshot.rejected.iter().filter(|(_, count)| *count > 0);
         let mut codes: Vec<_> = codes.collect();
         codes.sort_by_key(|(_, count)| Reverse(*count));
         let row = |(code, count): &(&'static str, u64)| CodeRow {
@@ -290,8 +291,8 @@ struct KeyRow<'a> {
 }
 
 impl<'a> KeyTable<'a> {
-    fn of(caption: &'static str, keys: &'a [RefusedKey], now: u64) -> KeyTable<'a> {
-        let row = |key: &'a RefusedKey| KeyRow {
+    fn of(caption: &'static str, keys: &'a [RejectedKeyRow], now: u64) -> KeyTable<'a> {
+        let row = |key: &'a RejectedKeyRow| KeyRow {
             access_key: &key.access_key,
             code: key.code,
             ago: ago(now, key.last),

@@ -3,10 +3,10 @@
 use health::{AddressHealth, Change, UpstreamHealth};
 use serde::{Serialize, Serializer};
 
-use crate::counters::{
-    CLASS_NAMES, CLASSES, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, TIME_BOUNDS, TIME_BUCKETS,
+use crate::{
+    CLASS_NAMES, CLASSES, OriginRow, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, RejectedKeyRow,
+    Snapshot, TIME_BOUNDS, TIME_BUCKETS,
 };
-use crate::snapshot::{Origin, RefusedKey, Snapshot};
 
 pub(crate) fn write(snapshot: &Snapshot) -> serde_json::Result<String> {
     let mut text = serde_json::to_string(&StatusJson::of(snapshot))?;
@@ -26,7 +26,7 @@ struct StatusJson<'a> {
     sign_time: SignTimeJson<'a>,
     signing_keys: SigningKeysJson,
     recent: RecentRequestsJson<'a>,
-    refused_access_keys: RefusedKeysJson<'a>,
+    refused_access_keys: RejectedKeysJson<'a>,
     origins: Vec<OriginJson<'a>>,
     health: Vec<UpstreamJson<'a>>,
 }
@@ -70,13 +70,13 @@ struct RecentRequestsJson<'a> {
 }
 
 #[derive(Serialize)]
-struct RefusedKeysJson<'a> {
-    clients: Vec<RefusedKeyJson<'a>>,
-    strangers: Vec<RefusedKeyJson<'a>>,
+struct RejectedKeysJson<'a> {
+    clients: Vec<RejectedKeyJson<'a>>,
+    strangers: Vec<RejectedKeyJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct RefusedKeyJson<'a> {
+struct RejectedKeyJson<'a> {
     access_key: &'a str,
     count: u64,
     last_error: &'static str,
@@ -173,10 +173,10 @@ impl<'a> StatusJson<'a> {
             loaded: snapshot.loaded,
             reloads: snapshot.reloads,
             requests: RequestsJson {
-                let_in: snapshot.let_in(),
-                refused: snapshot.refused(),
-                by_auth: TableJson(&snapshot.forms),
-                by_error: TableJson(&snapshot.codes),
+                let_in: snapshot.accepted_count(),
+                refused: snapshot.rejected_count(),
+                by_auth: TableJson(&snapshot.accepted),
+                by_error: TableJson(&snapshot.rejected),
                 answers: AnswersJson(&snapshot.answers),
                 retries: snapshot.retries,
                 received_bytes: snapshot.received,
@@ -194,11 +194,11 @@ impl<'a> StatusJson<'a> {
             recent: RecentRequestsJson {
                 period_seconds: RECENT_SECONDS,
                 requests: &snapshot.requests,
-                refusals: &snapshot.refusals,
+                refusals: &snapshot.rejections,
             },
-            refused_access_keys: RefusedKeysJson {
-                clients: list(&snapshot.refused_clients, RefusedKeyJson::of),
-                strangers: list(&snapshot.refused_strangers, RefusedKeyJson::of),
+            refused_access_keys: RejectedKeysJson {
+                clients: list(&snapshot.rejected_clients, RejectedKeyJson::of),
+                strangers: list(&snapshot.rejected_strangers, RejectedKeyJson::of),
             },
             origins: list(&snapshot.origins, OriginJson::of),
             health: list(&snapshot.health, UpstreamJson::of),
@@ -206,9 +206,9 @@ impl<'a> StatusJson<'a> {
     }
 }
 
-impl<'a> RefusedKeyJson<'a> {
-    fn of(key: &'a RefusedKey) -> RefusedKeyJson<'a> {
-        RefusedKeyJson {
+impl<'a> RejectedKeyJson<'a> {
+    fn of(key: &'a RejectedKeyRow) -> RejectedKeyJson<'a> {
+        RejectedKeyJson {
             access_key: &key.access_key,
             count: key.count,
             last_error: key.code,
@@ -218,7 +218,7 @@ impl<'a> RefusedKeyJson<'a> {
 }
 
 impl<'a> OriginJson<'a> {
-    fn of(origin: &'a Origin) -> OriginJson<'a> {
+    fn of(origin: &'a OriginRow) -> OriginJson<'a> {
         OriginJson {
             upstream: &origin.upstream,
             server: &origin.server,

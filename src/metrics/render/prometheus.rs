@@ -2,17 +2,16 @@
 
 use std::fmt::{Display, Write};
 
-use health::{AddressHealth, UpstreamHealth};
+use health::{AddressHealth, HealthState, UpstreamHealth};
 
-use crate::counters::{CLASS_NAMES, CLASSES, TIME_BOUNDS};
-use crate::snapshot::{Origin, Snapshot, State};
+use crate::{CLASS_NAMES, CLASSES, OriginRow, OriginState, Snapshot, TIME_BOUNDS};
 
 const PREFIX: &str = "s3_resign_";
 
 type Label<'a> = (&'static str, &'a str);
 
 pub(crate) fn write(snapshot: &Snapshot) -> String {
-    let mut text = Text::default();
+    let mut text = Exposition::default();
     text.gauge(
         "build_info",
         "The module's version, and that of the nginx it was built for.",
@@ -41,11 +40,11 @@ pub(crate) fn write(snapshot: &Snapshot) -> String {
         "requests_total",
         "Requests not refused, by how they were signed; none: answered before that was looked at.",
     );
-    for (form, count) in &snapshot.forms {
+    for (form, count) in &snapshot.accepted {
         text.sample(&[("auth", form)], count);
     }
     text.counter("refused_total", "Requests refused, by S3 error code.");
-    for (code, count) in &snapshot.codes {
+    for (code, count) in &snapshot.rejected {
         text.sample(&[("code", code)], count);
     }
     text.counter("answers_total", "Answers to clients, by class of status.");
@@ -68,7 +67,7 @@ pub(crate) fn write(snapshot: &Snapshot) -> String {
         "refused_client_total",
         "Requests refused of those clients that were refused most.",
     );
-    for key in &snapshot.refused_clients {
+    for key in &snapshot.rejected_clients {
         text.sample(&[("access_key", &key.access_key)], key.count);
     }
     origins(&mut text, &snapshot.origins);
@@ -76,7 +75,7 @@ pub(crate) fn write(snapshot: &Snapshot) -> String {
     text.text
 }
 
-fn sign_time(text: &mut Text, snapshot: &Snapshot) {
+fn sign_time(text: &mut Exposition, snapshot: &Snapshot) {
     text.family(
         "sign_seconds",
         "histogram",
@@ -84,7 +83,7 @@ fn sign_time(text: &mut Text, snapshot: &Snapshot) {
     );
     let mut count = 0;
     for (i, in_bucket) in snapshot.times.iter().enumerate() {
-        count += in_bucket;
+        count = u64::saturating_add(count, *in_bucket);
         let bound = TIME_BOUNDS
             .get(i)
             .map_or("+Inf".to_owned(), |micros| seconds(micros * 1000));
@@ -98,13 +97,13 @@ fn seconds(nanoseconds: u64) -> String {
     (nanoseconds as f64 / 1e9).to_string()
 }
 
-fn origins(text: &mut Text, origins: &[Origin]) {
-    fn labels(origin: &Origin) -> [Label<'_>; 2] {
+fn origins(text: &mut Exposition, origins: &[OriginRow]) {
+    fn labels(origin: &OriginRow) -> [Label<'_>; 2] {
         [("upstream", &origin.upstream), ("server", &origin.server)]
     }
     text.gauge("origin_up", "Whether an address of the origin passed its last checks; if unchecked, whether the last try succeeded.");
     for origin in origins {
-        let is_up = matches!(origin.state, State::Up | State::Unused);
+        let is_up = matches!(origin.state, OriginState::Up | OriginState::Unused);
         text.sample(&labels(origin), u8::from(is_up));
     }
     text.counter(
@@ -127,7 +126,7 @@ fn origins(text: &mut Text, origins: &[Origin]) {
     }
 }
 
-fn checks(text: &mut Text, health: &[UpstreamHealth]) {
+fn checks(text: &mut Exposition, health: &[UpstreamHealth]) {
     let checks: Vec<([Label<'_>; 3], &AddressHealth)> = health
         .iter()
         .flat_map(|upstream| {
@@ -143,7 +142,7 @@ fn checks(text: &mut Text, health: &[UpstreamHealth]) {
         .collect();
     text.gauge("address_up", "Whether the address passed its last checks.");
     for (labels, check) in &checks {
-        text.sample(labels, u8::from(check.state != health::HealthState::Down));
+        text.sample(labels, u8::from(check.state != HealthState::Down));
     }
     text.gauge(
         "address_since_time_seconds",
@@ -169,13 +168,13 @@ fn checks(text: &mut Text, health: &[UpstreamHealth]) {
 
 /// The text as far as it is written.
 #[derive(Default)]
-struct Text {
+struct Exposition {
     text: String,
     /// The family that samples belong to.
     family: &'static str,
 }
 
-impl Text {
+impl Exposition {
     fn counter(&mut self, name: &'static str, help: &str) {
         self.family(name, "counter", help);
     }

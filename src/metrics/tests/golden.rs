@@ -6,10 +6,13 @@ use std::env;
 use std::fs;
 use std::path::PathBuf;
 
+use base64ct::{Base64, Encoding};
 use health::{AddressHealth, Change, HealthState, UpstreamHealth};
-use metrics::counters::{CLASSES, RECENT, TIME_BUCKETS};
-use metrics::render::Format;
-use metrics::snapshot::{Origin, RefusedKey, Snapshot, State};
+use metrics::{
+    AUTH_TYPES, CLASSES, Format, OriginRow, OriginState, POLICY, RECENT, RejectedKeyRow, Snapshot,
+    TIME_BUCKETS,
+};
+use sha2::{Digest, Sha256};
 use sigv4::{AuthType, Rejection};
 
 const NOW: u64 = 1_709_210_096; // a leap day
@@ -29,6 +32,26 @@ fn page(snapshot: &Snapshot) -> String {
         .unwrap()
         .replace(include_str!("../render/page.css"), "/* page.css */\n")
         .replace(include_str!("../render/page.js"), "// page.js\n")
+}
+
+/// Of what is in the page, and of nothing else.
+#[test]
+fn the_policy_allows_the_style_and_the_script() {
+    let page = Format::Html.render(&at_first()).unwrap();
+    for (element, directive) in [("style", "style-src"), ("script", "script-src")] {
+        let [begin, end] = [format!("<{element}>"), format!("</{element}>")];
+        assert_eq!(page.matches(&begin).count(), 1);
+        let text = page
+            .split_once(&begin)
+            .unwrap()
+            .1
+            .split_once(&end)
+            .unwrap()
+            .0;
+        let hash = Base64::encode_string(&Sha256::digest(text));
+        let allowed = format!("{directive} 'sha256-{hash}';");
+        assert!(POLICY.contains(&allowed), "{allowed}");
+    }
 }
 
 #[test]
@@ -68,8 +91,8 @@ fn at_first() -> Snapshot {
         started: 1_000_000,
         loaded: 1_000_000,
         reloads: 0,
-        forms: forms([0; 7]),
-        codes: codes(&[]),
+        accepted: accepted([0; AUTH_TYPES]),
+        rejected: rejected(&[]),
         answers: [0; CLASSES],
         received: 0,
         sent: 0,
@@ -79,10 +102,10 @@ fn at_first() -> Snapshot {
         keys_found: 0,
         keys_derived: 0,
         requests: [0; RECENT],
-        refusals: [0; RECENT],
-        refused_clients: Vec::new(),
-        refused_strangers: Vec::new(),
-        origins: vec![origin("up", "10.0.0.1:9000", State::Unused)],
+        rejections: [0; RECENT],
+        rejected_clients: Vec::new(),
+        rejected_strangers: Vec::new(),
+        origins: vec![origin("up", "10.0.0.1:9000", OriginState::Unused)],
         health: vec![UpstreamHealth {
             name: "up".into(),
             is_up: true,
@@ -104,8 +127,8 @@ fn snapshot() -> Snapshot {
         started: NOW - 3 * 86_400 - 5,
         loaded: NOW - 3 * 3600 - 120,
         reloads: 3,
-        forms: forms([1_234_567, 0, 98_765, 4, 5, 6, 7]),
-        codes: codes(&[(3, 1000), (2, 20), (0, 3), (1, 1), (4, 1), (6, 20)]),
+        accepted: accepted([1_234_567, 0, 98_765, 4, 5, 6, 7]),
+        rejected: rejected(&[(3, 1000), (2, 20), (0, 3), (1, 1), (4, 1), (6, 20)]),
         answers: [1, 0, 1_999_999, 30, 4444, 55],
         received: 1023,
         sent: 5_000_000_000_000,
@@ -115,19 +138,19 @@ fn snapshot() -> Snapshot {
         keys_found: 9990,
         keys_derived: 10,
         requests: recent(|i| 50 + (i * i) % 171),
-        refusals: recent(|i| u64::from(i % 7 == 3) * i),
-        refused_clients: vec![refused(HOSTILE, "SignatureDoesNotMatch", 999, NOW)],
-        refused_strangers: (0..14)
+        rejections: recent(|i| u64::from(i % 7 == 3) * i),
+        rejected_clients: vec![rejected_key(HOSTILE, "SignatureDoesNotMatch", 999, NOW)],
+        rejected_strangers: (0..14)
             .map(|i| {
                 let key = format!("{HOSTILE}{i}");
-                refused(&key, "InvalidAccessKeyId", 100 - i, NOW - 61 * i)
+                rejected_key(&key, "InvalidAccessKeyId", 100 - i, NOW - 61 * i)
             })
             .collect(),
         origins: vec![
-            origin("up", "10.0.0.1:9000", State::Up),
-            origin("up", HOSTILE, State::Down),
-            origin("", "s3.example.com", State::Failing),
-            origin("idle", "unix:/run/s3.sock", State::Unused),
+            origin("up", "10.0.0.1:9000", OriginState::Up),
+            origin("up", HOSTILE, OriginState::Down),
+            origin("", "s3.example.com", OriginState::Failing),
+            origin("idle", "unix:/run/s3.sock", OriginState::Unused),
         ],
         health: Vec::new(),
     };
@@ -190,12 +213,12 @@ fn snapshot() -> Snapshot {
     snapshot
 }
 
-fn forms(counts: [u64; 7]) -> Vec<(&'static str, u64)> {
+fn accepted(counts: [u64; AUTH_TYPES]) -> Vec<(&'static str, u64)> {
     let names = AuthType::ALL.iter().map(|form| form.name());
     names.chain(["none"]).zip(counts).collect()
 }
 
-fn codes(counts: &[(usize, u64)]) -> Vec<(&'static str, u64)> {
+fn rejected(counts: &[(usize, u64)]) -> Vec<(&'static str, u64)> {
     let mut codes: Vec<_> = Rejection::CODES.iter().map(|code| (*code, 0)).collect();
     for (index, count) in counts {
         codes[*index].1 = *count;
@@ -207,8 +230,8 @@ fn recent(count: impl Fn(u64) -> u64) -> [u64; RECENT] {
     std::array::from_fn(|period| count(period as u64))
 }
 
-fn refused(access_key: &str, code: &'static str, count: u64, last: u64) -> RefusedKey {
-    RefusedKey {
+fn rejected_key(access_key: &str, code: &'static str, count: u64, last: u64) -> RejectedKeyRow {
+    RejectedKeyRow {
         access_key: access_key.into(),
         code,
         count,
@@ -216,8 +239,8 @@ fn refused(access_key: &str, code: &'static str, count: u64, last: u64) -> Refus
     }
 }
 
-fn origin(upstream: &str, server: &str, state: State) -> Origin {
-    Origin {
+fn origin(upstream: &str, server: &str, state: OriginState) -> OriginRow {
+    OriginRow {
         upstream: upstream.into(),
         server: server.into(),
         state,

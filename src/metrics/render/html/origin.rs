@@ -4,9 +4,8 @@ use std::fmt::Write;
 
 use health::{AddressHealth, Change, HealthState};
 
-use crate::counters::{CLASS_NAMES, RECENT, RECENT_ORIGIN_SECONDS};
 use crate::render::units::{Count, Duration, ShortCount, ago};
-use crate::snapshot::{Origin, Snapshot, State};
+use crate::{CLASS_NAMES, OriginRow, OriginState, RECENT, RECENT_ORIGIN_SECONDS, Snapshot};
 
 /// How many changes of state are shown of each address.
 const CHANGES: usize = 4;
@@ -29,13 +28,13 @@ pub(super) struct TryCount {
 }
 
 impl<'a> OriginCard<'a> {
-    pub(super) fn of(origin: &'a Origin, snapshot: &'a Snapshot) -> OriginCard<'a> {
+    pub(super) fn of(origin: &'a OriginRow, snapshot: &'a Snapshot) -> OriginCard<'a> {
         let now = snapshot.now;
         let (class, state) = match origin.state {
-            State::Up => ("good", "● up"),
-            State::Failing => ("bad", "▲ failing"),
-            State::Down => ("bad", "▼ down"),
-            State::Unused => ("soft", "○ not in use"),
+            OriginState::Up => ("good", "● up"),
+            OriginState::Failing => ("bad", "▲ failing"),
+            OriginState::Down => ("bad", "▼ down"),
+            OriginState::Unused => ("soft", "○ not in use"),
         };
         let checks = snapshot.checks_of(origin);
         OriginCard {
@@ -58,7 +57,7 @@ impl<'a> OriginCard<'a> {
 }
 
 /// What no origin sends as its answer is left out.
-fn answers(origin: &Origin) -> Vec<(&'static str, TryCount)> {
+fn answers(origin: &OriginRow) -> Vec<(&'static str, TryCount)> {
     let count = |class, count, is_failure| {
         let counted = TryCount {
             count: ShortCount(count),
@@ -85,7 +84,7 @@ pub(super) struct Strip {
 }
 
 impl Strip {
-    fn of(origin: &Origin) -> Strip {
+    fn of(origin: &OriginRow) -> Strip {
         let minutes = || origin.successes.iter().zip(&origin.failures);
         let most = minutes().map(|(good, bad)| good + bad).max().unwrap_or(0);
         let failures = minutes().map(|(_, bad)| bad).sum();
