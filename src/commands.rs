@@ -15,7 +15,7 @@ use ngx::ffi::{
 };
 use ngx_safe::command::{Directive, location, server};
 use ngx_safe::line::Line;
-use ngx_safe::request::ContentHandler;
+use ngx_safe::phase::ContentHandler;
 use secrets::Outside;
 
 use crate::S3Resign;

@@ -8,8 +8,8 @@ mod upstream;
 use std::cell::{Cell, OnceCell, RefCell};
 
 use metrics::{Metrics, OriginName};
+use ngx_safe::complete::Complete;
 use ngx_safe::level::Level;
-use ngx_safe::module::Complete;
 use ngx_safe::upstream::Upstream;
 use sigv4::KeyCache;
 

@@ -12,7 +12,8 @@ use std::process;
 
 use directives::HealthCheckLine;
 use health::{Leader, UpstreamHealth, UpstreamRecord};
-use ngx_safe::module::{Complete, Cycle};
+use ngx_safe::complete::Complete;
+use ngx_safe::cycle::Cycle;
 use ngx_safe::request::Request;
 use ngx_safe::upstream::{Upstream, UpstreamId};
 use ngx_safe::worker::Now;

@@ -1,6 +1,6 @@
 //! Where nginx calls the module.
 
-use ngx_safe::module::Complete;
+use ngx_safe::complete::Complete;
 
 use crate::S3Resign;
 

@@ -17,8 +17,11 @@ mod variables;
 use std::ptr;
 
 use ngx::ffi::{ngx_http_module_t, ngx_module_t};
+use ngx_safe::complete::Complete;
+use ngx_safe::configure::Configure;
+use ngx_safe::cycle::Cycle;
 use ngx_safe::level::Level;
-use ngx_safe::module::{Complete, Configure, Cycle, Module};
+use ngx_safe::module::Module;
 use ngx_safe::now;
 
 use crate::conf::{LocationConf, MainConf, UpstreamConf};
@@ -27,7 +30,7 @@ use crate::context::Context;
 /// The module.
 pub(crate) struct S3Resign;
 
-static CONTEXT: ngx_http_module_t = ngx_safe::module::http_module::<S3Resign>();
+static CONTEXT: ngx_http_module_t = ngx_safe::configure::http_module::<S3Resign>();
 
 #[allow(unsafe_code)]
 mod loaded {
@@ -40,7 +43,7 @@ mod loaded {
     #[used]
     #[allow(non_upper_case_globals)]
     pub(crate) static mut ngx_http_s3_resign_module: ngx_module_t =
-        ngx_safe::module::module::<S3Resign>(&CONTEXT, (&raw mut commands::COMMANDS).cast());
+        ngx_safe::configure::module::<S3Resign>(&CONTEXT, (&raw mut commands::COMMANDS).cast());
 
     // SAFETY: the module above has the tables that were made for this type.
     unsafe impl Module for S3Resign {

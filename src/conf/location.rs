@@ -5,8 +5,8 @@ use std::rc::Rc;
 use directives::{ClientMap, ErrorStyle, HealthzLine, OriginLine, RegionRule};
 use ngx_safe::cache::ProxyCache;
 use ngx_safe::level::PassTarget;
+use ngx_safe::template::Template;
 use ngx_safe::upstream::{Upstream, UpstreamId};
-use ngx_safe::variable::Template;
 use sigv4::{Client, Clients, VerifyRules};
 
 use crate::conf::pass::OwnLines;

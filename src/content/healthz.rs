@@ -1,6 +1,7 @@
 //! `s3_healthz`: whether there is an origin to use.
 
-use ngx_safe::request::{ContentHandler, Request};
+use ngx_safe::phase::ContentHandler;
+use ngx_safe::request::Request;
 use ngx_safe::response::Response;
 use ngx_safe::{INTERNAL_SERVER_ERROR, Status};
 

@@ -1,7 +1,8 @@
 //! `s3_status`: the page that shows the state of everything.
 
 use metrics::{Format, POLICY};
-use ngx_safe::request::{ContentHandler, Request};
+use ngx_safe::phase::ContentHandler;
+use ngx_safe::request::Request;
 use ngx_safe::response::Response;
 use ngx_safe::{BAD_REQUEST, INTERNAL_SERVER_ERROR, Status, nginx_version, now};
 

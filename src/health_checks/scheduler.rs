@@ -8,7 +8,7 @@ use health::{
     AddressSlot, Answer, HealthState, MAX_PEERS, Verdict, address_key, first_check, next_check,
 };
 use ngx_safe::connection::{AnswerReader, Call, Outcome};
-use ngx_safe::module::Cycle;
+use ngx_safe::cycle::Cycle;
 use ngx_safe::upstream::PeerCopy;
 use ngx_safe::worker::{Now, Ticker, Worker, random};
 use sigv4::Timestamp;

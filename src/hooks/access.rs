@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use ngx_safe::request::{Access, AccessHandler, Request};
+use ngx_safe::phase::{Access, AccessHandler};
+use ngx_safe::request::Request;
 use sigv4::{
     AuthType, Client, ClientRequest, Clients, Header, Headers, Rejection, Target, Timestamp,
     Verified,

@@ -1,7 +1,8 @@
 //! The log phase: what became of a request is counted.
 
 use metrics::{Outcome, RequestSample};
-use ngx_safe::request::{LogHandler, Request};
+use ngx_safe::phase::LogHandler;
+use ngx_safe::request::Request;
 use ngx_safe::{now, worker_number};
 
 use crate::context::OwnRequest;

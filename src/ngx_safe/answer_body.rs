@@ -10,8 +10,9 @@ use ngx::ffi::{
     ngx_http_top_header_filter, ngx_int_t,
 };
 
+use crate::complete::Complete;
 use crate::filter::{BodyFilter, HeadFilter, NextBodyFilter, NextHeadFilter};
-use crate::module::{Complete, Module};
+use crate::module::Module;
 use crate::request::Request;
 use crate::response::Response;
 use crate::shim::*;

@@ -12,7 +12,8 @@ use crate::shim::{
     s3_cache_create_key, s3_cache_do_not_store, s3_cache_is_passed_by, s3_cache_is_storing,
     s3_cache_take_zone, s3_cache_wrap_create_key,
 };
-use crate::variable::{self, Template};
+use crate::template::Template;
+use crate::variable;
 use crate::{ERROR, OK, bytes, guarded};
 
 /// `proxy_cache` of a location, for as long as its configuration.

@@ -6,18 +6,17 @@ use std::ptr::NonNull;
 
 use ngx::core::{NGX_CONF_ERROR, Pool};
 use ngx::ffi::{
-    NGX_LOG_EMERG, NGX_LOG_WARN, ngx_array_push, ngx_array_t, ngx_command_t, ngx_conf_t,
-    ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t, ngx_http_core_module,
-    ngx_http_handler_pt, ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_LOG_PHASE,
-    ngx_http_upstream_conf_t, ngx_http_upstream_main_conf_t, ngx_http_upstream_module,
-    ngx_http_variable_t, ngx_module_t,
+    NGX_LOG_EMERG, NGX_LOG_WARN, ngx_conf_t, ngx_http_conf_ctx_t, ngx_http_core_main_conf_t,
+    ngx_http_core_module, ngx_http_upstream_conf_t, ngx_http_upstream_main_conf_t,
+    ngx_http_upstream_module, ngx_http_variable_t, ngx_module_t,
 };
 
 use crate::bytes;
 use crate::log::Log;
-use crate::module::{MainOf, Module};
-use crate::request::{AccessHandler, ContentHandler, LogHandler, access, content, log};
+use crate::main_conf::MainOf;
+use crate::module::Module;
 use crate::shim::s3_layout_fits;
+use crate::tables::array;
 use crate::upstream::{Upstream, UpstreamId};
 
 /// The configuration being read.
@@ -111,37 +110,6 @@ impl<'c> Conf<'c> {
         unsafe { &*self.main_conf_of::<MainOf<M>>(M::descriptor()) }
     }
 
-    /// Has the location that is being read answer its requests by `H`; false where another directive
-    /// does.
-    pub fn set_content_handler<H: ContentHandler>(self) -> bool {
-        // SAFETY: the core's settings of that location.
-        let core: *mut ngx_http_core_loc_conf_t =
-            unsafe { self.location_conf_of(&raw const ngx_http_core_module) };
-        // SAFETY: as above; nothing else refers to them now.
-        unsafe { (*core).handler.replace(content::<H>).is_none() }
-    }
-
-    pub fn add_access_handler<H: AccessHandler>(self) -> Result<(), String> {
-        self.add_handler(ngx_http_phases_NGX_HTTP_ACCESS_PHASE, Some(access::<H>))
-    }
-
-    pub fn add_log_handler<H: LogHandler>(self) -> Result<(), String> {
-        self.add_handler(ngx_http_phases_NGX_HTTP_LOG_PHASE, Some(log::<H>))
-    }
-
-    fn add_handler(self, phase: u32, handler: ngx_http_handler_pt) -> Result<(), String> {
-        // SAFETY: the core's main conf, to whose phases handlers are added at this time.
-        let core: &mut ngx_http_core_main_conf_t =
-            unsafe { &mut *self.main_conf_of(&raw const ngx_http_core_module) };
-        let handlers = &mut core.phases[phase as usize].handlers;
-        // SAFETY: an array of handlers.
-        let place = unsafe { ngx_array_push(handlers) }.cast::<ngx_http_handler_pt>();
-        let place = NonNull::new(place).ok_or(OUT_OF_MEMORY)?;
-        // SAFETY: a pushed element is ours to fill in.
-        unsafe { place.write(handler) };
-        Ok(())
-    }
-
     pub(crate) fn upstreams(self) -> impl Iterator<Item = Upstream<'c>> {
         (0..).map_while(move |index| self.upstream(UpstreamId(index)))
     }
@@ -207,30 +175,3 @@ impl<'c> Conf<'c> {
 }
 
 pub(crate) const OUT_OF_MEMORY: &str = "out of memory";
-
-pub(crate) fn command_named<'m>(
-    module: &'m ngx_module_t,
-    name: &CStr,
-) -> Option<&'m ngx_command_t> {
-    let mut command = module.commands;
-    // SAFETY: null, or a table of commands that ends with one of no name.
-    while let Some(found) = unsafe { command.as_ref() }.filter(|command| command.name.len != 0) {
-        // SAFETY: a command's name.
-        if unsafe { bytes(found.name) } == name.to_bytes() {
-            return Some(found);
-        }
-        // SAFETY: not the last one.
-        command = unsafe { command.add(1) };
-    }
-    None
-}
-
-/// # Safety
-/// The array's elements are `T`, and live for `'a`.
-pub(crate) unsafe fn array<'a, T>(array: &ngx_array_t) -> &'a [T] {
-    if array.nelts == 0 {
-        return &[];
-    }
-    // SAFETY: by this function's contract.
-    unsafe { std::slice::from_raw_parts(array.elts.cast(), array.nelts) }
-}

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use ngx::ffi::{ngx_chain_t, ngx_http_request_t, ngx_http_top_header_filter, ngx_int_t};
 
-use crate::module::{Complete, Module};
+use crate::complete::Complete;
+use crate::module::Module;
 use crate::request::Request;
 use crate::{ERROR, OK, guarded};
 

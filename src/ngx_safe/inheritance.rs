@@ -4,7 +4,8 @@ use ngx::ffi::{ngx_cycle_t, ngx_inherited, ngx_test_config};
 use shm::Heir;
 
 use crate::conf::Conf;
-use crate::module::{Cycle, Module};
+use crate::cycle::Cycle;
+use crate::module::Module;
 
 impl Conf<'_> {
     /// A new binary is an heir, while it loads its first configuration.

@@ -12,7 +12,7 @@ use ngx::ffi::{
 
 use crate::bytes;
 use crate::cache::ProxyCache;
-use crate::conf::{Conf, array, command_named};
+use crate::conf::Conf;
 use crate::module::Module;
 use crate::pass::{PROXY_PASS, PassHandler, SpeaksTls};
 use crate::proxy::ProxySettings;
@@ -20,6 +20,7 @@ use crate::shim::{
     SslSettings, s3_shim_default_ssl_name, s3_shim_obey_no_answer, s3_shim_streams_bodies,
     s3_shim_tls_settings,
 };
+use crate::tables::{array, command_named};
 use crate::upstream::{Upstream, UpstreamId};
 
 pub struct Level<'c, M> {

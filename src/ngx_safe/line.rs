@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use ngx::ffi::{ngx_conf_full_name, ngx_conf_t, ngx_str_t};
 use zeroize::Zeroize;
 
-use crate::conf::{Conf, array};
-use crate::variable::Template;
+use crate::conf::Conf;
+use crate::tables::array;
+use crate::template::Template;
 use crate::{OK, bytes, str_of};
 
 /// The words of a line, as long as its setter runs. There is one `Line` for a line, so that no word is

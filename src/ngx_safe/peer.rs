@@ -6,17 +6,17 @@ use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 
 use ngx::ffi::{
-    NGX_PEER_FAILED, ngx_buf_t, ngx_event_free_peer_pt, ngx_event_get_peer_pt,
-    ngx_event_notify_peer_pt, ngx_event_save_peer_session_pt, ngx_event_set_peer_session_pt,
-    ngx_http_request_t, ngx_http_upstream_init_peer_pt, ngx_http_upstream_srv_conf_t, ngx_int_t,
+    NGX_PEER_FAILED, ngx_buf_t, ngx_http_request_t, ngx_http_upstream_srv_conf_t, ngx_int_t,
     ngx_palloc, ngx_pcalloc, ngx_peer_connection_t, ngx_uint_t,
 };
 
-use crate::module::{Complete, Module};
+use crate::complete::Complete;
+use crate::module::Module;
 use crate::output::{self, Outgoing, OutputFramer};
+use crate::peer_state::PeerState;
 use crate::request::Request;
 use crate::shim::*;
-use crate::upstream::Upstream;
+use crate::upstream::{HookedUpstream, Upstream};
 use crate::workspace::HEAD;
 use crate::{DONE, ERROR, OK, bytes, guarded};
 
@@ -57,12 +57,6 @@ pub enum Start {
     },
 }
 
-/// A wrapped `peer.init`.
-pub(crate) struct HookedUpstream {
-    upstream: *mut ngx_http_upstream_srv_conf_t,
-    original_init: ngx_http_upstream_init_peer_pt,
-}
-
 impl<M: PeerHooks> Complete<'_, M> {
     /// Wraps every `peer.init`. To be called once, when every module has set its own.
     pub fn hook_upstreams(&self) -> Result<(), String> {
@@ -79,25 +73,6 @@ impl<M: PeerHooks> Complete<'_, M> {
         let set = main.hooked.set(hooked);
         set.map_err(|_| "the upstreams are hooked already".into())
     }
-}
-
-/// The wrapper's state of one upstream request, in the request's pool; `peer.data` points at it. All
-/// the callbacks that get `peer.data` are wrapped: each would take it for its own.
-pub(crate) struct PeerState {
-    request: *mut ngx_http_request_t,
-    upstream: *mut ngx_http_upstream_srv_conf_t,
-    /// The head as nginx serialised it, and the one that took its place.
-    plain: *mut ngx_buf_t,
-    replaced: *mut ngx_buf_t,
-    /// What `picked` has numbered so, until its try has ended.
-    number: Cell<Option<usize>>,
-    is_retry: bool,
-    original_data: *mut c_void,
-    original_get: ngx_event_get_peer_pt,
-    original_free: ngx_event_free_peer_pt,
-    original_notify: ngx_event_notify_peer_pt,
-    original_set_session: ngx_event_set_peer_session_pt,
-    original_save_session: ngx_event_save_peer_session_pt,
 }
 
 unsafe extern "C" fn init_peer<M: PeerHooks>(

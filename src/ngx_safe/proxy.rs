@@ -2,20 +2,16 @@
 //! place of each is the one that its table of directives tells nginx's own setters, and the place of
 //! what `proxy_pass` sets is found by trying that directive.
 
-use std::ffi::{CStr, c_void};
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 use ngx::ffi::{
-    NGX_HTTP_VERSION_11, ngx_array_t, ngx_command_t, ngx_conf_set_enum_slot,
-    ngx_conf_set_flag_slot, ngx_conf_set_keyval_slot, ngx_conf_set_str_slot, ngx_flag_t,
-    ngx_http_complex_value_t, ngx_http_set_complex_value_slot, ngx_http_upstream_conf_t,
-    ngx_keyval_t, ngx_module_t, ngx_str_t, ngx_uint_t,
+    NGX_HTTP_VERSION_11, ngx_array_t, ngx_flag_t, ngx_http_complex_value_t,
+    ngx_http_upstream_conf_t, ngx_keyval_t, ngx_str_t, ngx_uint_t,
 };
 
 use crate::bytes;
-use crate::conf::{Conf, array, command_named};
-use crate::pass::Tried;
 use crate::shim::s3_shim_stores;
+use crate::tables::array;
 
 /// The settings of a location with `proxy_pass`, all levels merged.
 pub struct ProxySettings<'c> {
@@ -37,39 +33,16 @@ pub struct ProxySettings<'c> {
 
 /// Where they are in the settings of a location: offsets.
 pub(crate) struct ProxyPlaces {
-    uri: usize,
-    body: usize,
-    method: usize,
-    passes_body: usize,
-    passes_headers: usize,
-    http_version: usize,
-    headers: usize,
+    pub(crate) uri: usize,
+    pub(crate) body: usize,
+    pub(crate) method: usize,
+    pub(crate) passes_body: usize,
+    pub(crate) passes_headers: usize,
+    pub(crate) http_version: usize,
+    pub(crate) headers: usize,
 }
 
-type Setter = unsafe extern "C" fn(
-    *mut ngx::ffi::ngx_conf_t,
-    *mut ngx_command_t,
-    *mut c_void,
-) -> *mut std::ffi::c_char;
-
 impl ProxyPlaces {
-    /// None where this nginx has them elsewhere than all that are known.
-    pub(crate) fn learn(cf: Conf<'_>) -> Option<ProxyPlaces> {
-        let module = cf.module_named(c"ngx_http_proxy_module")?;
-        let place = |directive, setter| place_of(module, directive, setter);
-        let method = place(c"proxy_method", ngx_http_set_complex_value_slot)?;
-        let http_version = place(c"proxy_http_version", ngx_conf_set_enum_slot)?;
-        Some(ProxyPlaces {
-            uri: find_uri(cf, module, method, http_version)?,
-            body: place(c"proxy_set_body", ngx_conf_set_str_slot)?,
-            method,
-            passes_body: place(c"proxy_pass_request_body", ngx_conf_set_flag_slot)?,
-            passes_headers: place(c"proxy_pass_request_headers", ngx_conf_set_flag_slot)?,
-            http_version,
-            headers: place(c"proxy_set_header", ngx_conf_set_keyval_slot)?,
-        })
-    }
-
     /// # Safety
     /// `conf` is the proxy module's configuration of a location, merged, and lives for `'c`.
     pub(crate) unsafe fn read<'c>(
@@ -124,37 +97,4 @@ impl Settings {
         // SAFETY: by this function's contract.
         unsafe { self.0.byte_add(offset).cast::<T>().read() }
     }
-}
-
-/// The offset that a directive's setter is told, if it is that one of nginx's setters.
-fn place_of(module: &ngx_module_t, directive: &CStr, setter: Setter) -> Option<usize> {
-    let command = command_named(module, directive)?;
-    let is_it = ptr::fn_addr_eq(command.set?, setter);
-    is_it.then_some(command.offset)
-}
-
-/// Where `proxy_pass` puts what its URL has after the host: the one place between two that are known
-/// which then points at that part of the URL, and at nothing for a URL without.
-fn find_uri(cf: Conf<'_>, module: &ngx_module_t, from: usize, to: usize) -> Option<usize> {
-    const URL: &CStr = c"http://s3_resign.invalid/uri";
-    const WITHOUT: &CStr = c"http://s3_resign.invalid";
-    let with = Tried::pass(cf, module, c"proxy_pass", URL)?;
-    let without = Tried::pass(cf, module, c"proxy_pass", WITHOUT)?;
-    let is_uri = |at: &usize| {
-        // SAFETY: both are settings of the proxy module's, which are longer than `to`.
-        unsafe {
-            let uri = with.own.byte_add(*at).cast::<ngx_str_t>().read();
-            let none = without.own.byte_add(*at).cast::<ngx_str_t>().read();
-            let start = with.argument.wrapping_add(WITHOUT.count_bytes());
-            ptr::eq(uri.data, start)
-                && uri.len == URL.count_bytes() - WITHOUT.count_bytes()
-                && none.len == 0
-        }
-    };
-    let last = to.checked_sub(size_of::<ngx_str_t>())?;
-    let mut places = (from..=last)
-        .step_by(align_of::<ngx_str_t>())
-        .filter(is_uri);
-    let found = places.next()?;
-    places.next().is_none().then_some(found)
 }

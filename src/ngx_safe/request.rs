@@ -6,20 +6,19 @@ use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
 use ngx::ffi::{
-    NGX_HTTP_GET, NGX_HTTP_HEAD, ngx_chain_t, ngx_http_complex_value, ngx_http_core_run_phases,
-    ngx_http_finalize_request, ngx_http_get_variable, ngx_http_read_client_request_body,
-    ngx_http_read_unbuffered_request_body, ngx_http_request_t, ngx_int_t, ngx_list_part_t,
-    ngx_pnalloc, ngx_pool_cleanup_add, ngx_pool_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
+    NGX_HTTP_GET, NGX_HTTP_HEAD, ngx_chain_t, ngx_http_complex_value, ngx_http_get_variable,
+    ngx_http_request_t, ngx_list_part_t, ngx_pnalloc, ngx_pool_cleanup_add, ngx_pool_t, ngx_str_t,
+    ngx_table_elt_t, ngx_uint_t,
 };
 
+use crate::OK;
 use crate::log::Log;
-use crate::module::{MainOf, Module};
-use crate::response::Response;
+use crate::main_conf::MainOf;
+use crate::module::Module;
 use crate::shim::*;
+use crate::template::Template;
 use crate::upstream::{Upstream, UpstreamId};
-use crate::variable::Template;
 use crate::workspace::Workspace;
-use crate::{AGAIN, DECLINED, DONE, ERROR, INTERNAL_SERVER_ERROR, OK, Status};
 use crate::{bytes, guarded, str_of};
 
 /// A request, for as long as its pool lives.
@@ -424,152 +423,4 @@ unsafe extern "C" fn end_context<M: Module>(data: *mut c_void) {
             unsafe { Workspace::<M>::give_back(workspace) }
         }
     });
-}
-
-/// What a module says of a request in the access phase.
-pub trait AccessHandler {
-    fn access(request: Request<'_>) -> Access;
-
-    /// Of a body that is read unbuffered: whether enough of it is there for `access` to go on.
-    fn has_enough(request: Request<'_>) -> bool;
-}
-
-/// What follows in the access phase.
-#[derive(Debug)]
-pub enum Access {
-    /// It is allowed, as far as the module is asked.
-    Allow,
-    /// The module has nothing to say.
-    Decline,
-    Fail,
-    /// The body is read, then the phase runs again: all of it, or `unbuffered` as much as `has_enough`
-    /// wants.
-    ReadBody {
-        unbuffered: bool,
-    },
-    /// The request is answered so and ends. What is left of its body is discarded, without a
-    /// `100 Continue`.
-    Respond(Response),
-}
-
-pub(crate) unsafe extern "C" fn access<H: AccessHandler>(r: *mut ngx_http_request_t) -> ngx_int_t {
-    guarded(INTERNAL_SERVER_ERROR, || {
-        // SAFETY: nginx's request, in its access phase.
-        let Some(request) = (unsafe { Request::from_ptr(r) }) else {
-            return INTERNAL_SERVER_ERROR;
-        };
-        match H::access(request) {
-            Access::Allow => OK,
-            Access::Decline => DECLINED,
-            Access::Fail => ERROR,
-            Access::ReadBody { unbuffered } => read_body::<H>(request, unbuffered),
-            Access::Respond(response) => {
-                let status = response.send_before_body(request);
-                // SAFETY: ends the request once: nginx hears of it by DONE and leaves it alone.
-                unsafe { ngx_http_finalize_request(r, status) };
-                DONE
-            }
-        }
-    })
-}
-
-fn read_body<H: AccessHandler>(request: Request<'_>, unbuffered: bool) -> ngx_int_t {
-    let r = request.as_ptr();
-    if unbuffered {
-        // SAFETY: sets a bit of a request whose body is not yet read.
-        unsafe { s3_shim_set_unbuffered(r) };
-    }
-    // SAFETY: a request in its access phase. nginx counts the reading as a use of the request, which
-    // ends below.
-    let status = unsafe { ngx_http_read_client_request_body(r, Some(body_read::<H>)) };
-    let is_final = status >= ngx::ffi::NGX_HTTP_SPECIAL_RESPONSE as ngx_int_t;
-    // SAFETY: once: with a status, by which the request ends too, whatever `satisfy` says, or with DONE.
-    // The caller leaves the request alone.
-    unsafe { ngx_http_finalize_request(r, if is_final { status } else { DONE }) };
-    DONE
-}
-
-/// The body has been read, or its beginning, where it is not buffered.
-unsafe extern "C" fn body_read<H: AccessHandler>(r: *mut ngx_http_request_t) {
-    // SAFETY: nginx's request, whose access phase waits for this.
-    let is_reading = unsafe { s3_shim_is_reading_body(r) } != 0;
-    // SAFETY: as above.
-    if !is_reading || unsafe { has_enough::<H>(r) } {
-        // SAFETY: as above.
-        unsafe { run_phases(r) };
-    } else {
-        // SAFETY: as above.
-        unsafe { (*r).read_event_handler = Some(read_on::<H>) };
-    }
-}
-
-/// There may be more of a body that is not buffered.
-unsafe extern "C" fn read_on<H: AccessHandler>(r: *mut ngx_http_request_t) {
-    // SAFETY: nginx's request, whose access phase waits for this.
-    match unsafe { ngx_http_read_unbuffered_request_body(r) } {
-        // SAFETY: as above.
-        AGAIN if !unsafe { has_enough::<H>(r) } => {}
-        // SAFETY: as above.
-        OK | AGAIN => unsafe { run_phases(r) },
-        // SAFETY: as above; ends the request.
-        failed => unsafe { ngx_http_finalize_request(r, failed) },
-    }
-}
-
-/// # Safety
-/// nginx's request.
-unsafe fn has_enough<H: AccessHandler>(r: *mut ngx_http_request_t) -> bool {
-    guarded(false, || {
-        // SAFETY: by this function's contract.
-        unsafe { Request::from_ptr(r) }.is_some_and(H::has_enough)
-    })
-}
-
-/// # Safety
-/// nginx's request, whose access phase has been left.
-unsafe fn run_phases(r: *mut ngx_http_request_t) {
-    // SAFETY: by this function's contract.
-    unsafe { s3_shim_pause_reading(r) };
-    // SAFETY: likewise.
-    unsafe { (*r).write_event_handler = Some(ngx_http_core_run_phases) };
-    // SAFETY: likewise.
-    unsafe { ngx_http_core_run_phases(r) };
-}
-
-/// What answers the requests of a location, all of which only read.
-pub trait ContentHandler {
-    fn answer(request: Request<'_>) -> Result<Response, Status>;
-}
-
-pub(crate) unsafe extern "C" fn content<H: ContentHandler>(
-    r: *mut ngx_http_request_t,
-) -> ngx_int_t {
-    guarded(INTERNAL_SERVER_ERROR, || {
-        // SAFETY: nginx's request, in its content phase.
-        let Some(request) = (unsafe { Request::from_ptr(r) }) else {
-            return INTERNAL_SERVER_ERROR;
-        };
-        if !request.is_get_or_head() {
-            return Response::only_reads(request);
-        }
-        match H::answer(request) {
-            Ok(response) => response.serve(request),
-            Err(status) => status,
-        }
-    })
-}
-
-/// Hears of requests that have ended.
-pub trait LogHandler {
-    fn log(request: Request<'_>);
-}
-
-pub(crate) unsafe extern "C" fn log<H: LogHandler>(r: *mut ngx_http_request_t) -> ngx_int_t {
-    guarded(OK, || {
-        // SAFETY: nginx's request, in its log phase.
-        if let Some(request) = unsafe { Request::from_ptr(r) } {
-            H::log(request);
-        }
-        OK
-    })
 }

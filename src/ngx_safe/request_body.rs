@@ -8,8 +8,9 @@ use ngx::ffi::{
     ngx_http_top_request_body_filter, ngx_int_t, ngx_pnalloc, ngx_pool_t,
 };
 
+use crate::complete::Complete;
 use crate::filter::{BodyFilter, NextBodyFilter};
-use crate::module::{Complete, Module};
+use crate::module::Module;
 use crate::request::Request;
 use crate::shim::*;
 use crate::{INTERNAL_SERVER_ERROR, Status, guarded};

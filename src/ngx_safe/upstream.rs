@@ -13,9 +13,9 @@ use ngx::ffi::{
 };
 
 use crate::bytes;
-use crate::conf::array;
 use crate::module::Module;
 use crate::shim::*;
+use crate::tables::array;
 
 /// An upstream of the configuration, explicit (`upstream {}`) or implicit (a `proxy_pass` to a host).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,12 @@ pub struct Upstream<'c> {
 /// An upstream's place in the list of its configuration: what the module's own settings keep of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpstreamId(pub(crate) usize);
+
+/// A wrapped `peer.init`.
+pub(crate) struct HookedUpstream {
+    pub(crate) upstream: *mut ngx_http_upstream_srv_conf_t,
+    pub(crate) original_init: ngx_http_upstream_init_peer_pt,
+}
 
 impl<'c> Upstream<'c> {
     /// # Safety

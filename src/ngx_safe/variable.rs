@@ -1,7 +1,7 @@
 //! Variables: the module's own, and texts that contain any.
 
 use std::ffi::CStr;
-use std::ptr::{self, NonNull};
+use std::ptr::{self};
 
 use ngx::core::Pool;
 use ngx::ffi::{
@@ -14,23 +14,8 @@ use ngx::ffi::{
 use crate::conf::{Conf, OUT_OF_MEMORY};
 use crate::request::Request;
 use crate::shim::{s3_shim_variable, s3_shim_variable_not_found};
+use crate::template::Template;
 use crate::{ERROR, OK, guarded, str_of};
-
-/// A text with variables, for as long as the configuration that it is kept in.
-#[derive(Clone, Copy, Debug)]
-pub struct Template(NonNull<ngx_http_complex_value_t>);
-
-impl Template {
-    /// # Safety
-    /// A compiled text of the configuration that the result is kept in.
-    pub(crate) unsafe fn from_ptr(ptr: *mut ngx_http_complex_value_t) -> Option<Template> {
-        NonNull::new(ptr).map(Template)
-    }
-
-    pub(crate) fn as_ptr(&self) -> *mut ngx_http_complex_value_t {
-        self.0.as_ptr()
-    }
-}
 
 /// Variables of a module, each with a number.
 pub trait Variables {

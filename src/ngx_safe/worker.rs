@@ -10,8 +10,9 @@ use ngx::ffi::{
     ngx_cycle_t, ngx_event_t, ngx_exiting, ngx_log_t, ngx_process, ngx_random,
 };
 
+use crate::cycle::Cycle;
 use crate::log::Log;
-use crate::module::{Cycle, Module};
+use crate::module::Module;
 use crate::shim::*;
 use crate::{guarded, now};
 

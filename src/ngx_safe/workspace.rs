@@ -11,7 +11,7 @@ use std::ptr::NonNull;
 use ngx::ffi::ngx_buf_t;
 
 use crate::module::Module;
-use crate::peer::PeerState;
+use crate::peer_state::PeerState;
 
 /// How many are kept for later requests: some 600 KiB.
 const KEPT: usize = 256;

@@ -1,0 +1,67 @@
+//! A configuration in use.
+
+use std::marker::PhantomData;
+use std::ptr;
+
+use ngx::ffi::{ngx_cycle_t, ngx_http_conf_ctx_t, ngx_http_module};
+
+use crate::log::Log;
+use crate::main_conf::MainOf;
+use crate::module::Module;
+use crate::upstream::{Upstream, UpstreamId};
+
+/// A configuration that is in use, or about to be.
+pub struct Cycle<'c, M> {
+    pub(crate) ptr: *mut ngx_cycle_t,
+    life: PhantomData<(&'c (), M)>,
+}
+
+impl<M> Clone for Cycle<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for Cycle<'_, M> {}
+
+impl<'c, M: Module> Cycle<'c, M> {
+    /// # Safety
+    /// The cycle has read its configuration, and lives for `'c`.
+    pub(crate) unsafe fn from_ptr(ptr: *mut ngx_cycle_t) -> Cycle<'c, M> {
+        Cycle {
+            ptr,
+            life: PhantomData,
+        }
+    }
+
+    /// None where there is no `http {}`.
+    pub fn main_conf(self) -> Option<&'c M::Main> {
+        let context = self.context()?;
+        // SAFETY: the main conf that `create_main_conf` made is at the module's index.
+        let main = unsafe { *context.main_conf.add(M::descriptor().ctx_index) };
+        // SAFETY: as above.
+        let main = unsafe { main.cast::<MainOf<M>>().as_ref() };
+        main.map(|main| &main.own)
+    }
+
+    pub fn upstream(self, id: UpstreamId) -> Option<Upstream<'c>> {
+        // SAFETY: the context of this cycle's `http {}`.
+        unsafe { Upstream::by_id(self.context()?, id) }
+    }
+
+    pub fn log(self) -> Option<Log<'c>> {
+        // SAFETY: a cycle that lives for `'c` (`from_ptr`).
+        let log = unsafe { (*self.ptr).log };
+        // SAFETY: its log lives as long.
+        ptr::NonNull::new(log).map(|log| unsafe { Log::from_ptr(log) })
+    }
+
+    fn context(self) -> Option<&'c ngx_http_conf_ctx_t> {
+        // SAFETY: a cycle that has read its configuration.
+        let all = unsafe { (*self.ptr).conf_ctx };
+        // SAFETY: the http module's index, which nginx has set by then.
+        let context = unsafe { *all.add(ngx_http_module.index) };
+        // SAFETY: the http module's context, or null.
+        unsafe { context.cast::<ngx_http_conf_ctx_t>().as_ref() }
+    }
+}

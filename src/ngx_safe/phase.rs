@@ -1,0 +1,198 @@
+//! The phases of a request in which nginx asks a module.
+
+use std::ptr::NonNull;
+
+use ngx::ffi::{
+    ngx_array_push, ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t, ngx_http_core_module,
+    ngx_http_core_run_phases, ngx_http_finalize_request, ngx_http_handler_pt,
+    ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_LOG_PHASE,
+    ngx_http_read_client_request_body, ngx_http_read_unbuffered_request_body, ngx_http_request_t,
+    ngx_int_t,
+};
+
+use crate::conf::{Conf, OUT_OF_MEMORY};
+use crate::request::Request;
+use crate::response::Response;
+use crate::shim::*;
+use crate::{AGAIN, DECLINED, DONE, ERROR, INTERNAL_SERVER_ERROR, OK, Status, guarded};
+
+impl Conf<'_> {
+    /// Has the location that is being read answer its requests by `H`; false where another directive
+    /// does.
+    pub fn set_content_handler<H: ContentHandler>(self) -> bool {
+        // SAFETY: the core's settings of that location.
+        let core: *mut ngx_http_core_loc_conf_t =
+            unsafe { self.location_conf_of(&raw const ngx_http_core_module) };
+        // SAFETY: as above; nothing else refers to them now.
+        unsafe { (*core).handler.replace(content::<H>).is_none() }
+    }
+
+    pub fn add_access_handler<H: AccessHandler>(self) -> Result<(), String> {
+        self.add_handler(ngx_http_phases_NGX_HTTP_ACCESS_PHASE, Some(access::<H>))
+    }
+
+    pub fn add_log_handler<H: LogHandler>(self) -> Result<(), String> {
+        self.add_handler(ngx_http_phases_NGX_HTTP_LOG_PHASE, Some(log::<H>))
+    }
+
+    fn add_handler(self, phase: u32, handler: ngx_http_handler_pt) -> Result<(), String> {
+        // SAFETY: the core's main conf, to whose phases handlers are added at this time.
+        let core: &mut ngx_http_core_main_conf_t =
+            unsafe { &mut *self.main_conf_of(&raw const ngx_http_core_module) };
+        let handlers = &mut core.phases[phase as usize].handlers;
+        // SAFETY: an array of handlers.
+        let place = unsafe { ngx_array_push(handlers) }.cast::<ngx_http_handler_pt>();
+        let place = NonNull::new(place).ok_or(OUT_OF_MEMORY)?;
+        // SAFETY: a pushed element is ours to fill in.
+        unsafe { place.write(handler) };
+        Ok(())
+    }
+}
+
+/// What a module says of a request in the access phase.
+pub trait AccessHandler {
+    fn access(request: Request<'_>) -> Access;
+
+    /// Of a body that is read unbuffered: whether enough of it is there for `access` to go on.
+    fn has_enough(request: Request<'_>) -> bool;
+}
+
+/// What follows in the access phase.
+#[derive(Debug)]
+pub enum Access {
+    /// It is allowed, as far as the module is asked.
+    Allow,
+    /// The module has nothing to say.
+    Decline,
+    Fail,
+    /// The body is read, then the phase runs again: all of it, or `unbuffered` as much as `has_enough`
+    /// wants.
+    ReadBody {
+        unbuffered: bool,
+    },
+    /// The request is answered so and ends. What is left of its body is discarded, without a
+    /// `100 Continue`.
+    Respond(Response),
+}
+
+pub(crate) unsafe extern "C" fn access<H: AccessHandler>(r: *mut ngx_http_request_t) -> ngx_int_t {
+    guarded(INTERNAL_SERVER_ERROR, || {
+        // SAFETY: nginx's request, in its access phase.
+        let Some(request) = (unsafe { Request::from_ptr(r) }) else {
+            return INTERNAL_SERVER_ERROR;
+        };
+        match H::access(request) {
+            Access::Allow => OK,
+            Access::Decline => DECLINED,
+            Access::Fail => ERROR,
+            Access::ReadBody { unbuffered } => read_body::<H>(request, unbuffered),
+            Access::Respond(response) => {
+                let status = response.send_before_body(request);
+                // SAFETY: ends the request once: nginx hears of it by DONE and leaves it alone.
+                unsafe { ngx_http_finalize_request(r, status) };
+                DONE
+            }
+        }
+    })
+}
+
+fn read_body<H: AccessHandler>(request: Request<'_>, unbuffered: bool) -> ngx_int_t {
+    let r = request.as_ptr();
+    if unbuffered {
+        // SAFETY: sets a bit of a request whose body is not yet read.
+        unsafe { s3_shim_set_unbuffered(r) };
+    }
+    // SAFETY: a request in its access phase. nginx counts the reading as a use of the request, which
+    // ends below.
+    let status = unsafe { ngx_http_read_client_request_body(r, Some(body_read::<H>)) };
+    let is_final = status >= ngx::ffi::NGX_HTTP_SPECIAL_RESPONSE as ngx_int_t;
+    // SAFETY: once: with a status, by which the request ends too, whatever `satisfy` says, or with DONE.
+    // The caller leaves the request alone.
+    unsafe { ngx_http_finalize_request(r, if is_final { status } else { DONE }) };
+    DONE
+}
+
+/// The body has been read, or its beginning, where it is not buffered.
+unsafe extern "C" fn body_read<H: AccessHandler>(r: *mut ngx_http_request_t) {
+    // SAFETY: nginx's request, whose access phase waits for this.
+    let is_reading = unsafe { s3_shim_is_reading_body(r) } != 0;
+    // SAFETY: as above.
+    if !is_reading || unsafe { has_enough::<H>(r) } {
+        // SAFETY: as above.
+        unsafe { run_phases(r) };
+    } else {
+        // SAFETY: as above.
+        unsafe { (*r).read_event_handler = Some(read_on::<H>) };
+    }
+}
+
+/// There may be more of a body that is not buffered.
+unsafe extern "C" fn read_on<H: AccessHandler>(r: *mut ngx_http_request_t) {
+    // SAFETY: nginx's request, whose access phase waits for this.
+    match unsafe { ngx_http_read_unbuffered_request_body(r) } {
+        // SAFETY: as above.
+        AGAIN if !unsafe { has_enough::<H>(r) } => {}
+        // SAFETY: as above.
+        OK | AGAIN => unsafe { run_phases(r) },
+        // SAFETY: as above; ends the request.
+        failed => unsafe { ngx_http_finalize_request(r, failed) },
+    }
+}
+
+/// # Safety
+/// nginx's request.
+unsafe fn has_enough<H: AccessHandler>(r: *mut ngx_http_request_t) -> bool {
+    guarded(false, || {
+        // SAFETY: by this function's contract.
+        unsafe { Request::from_ptr(r) }.is_some_and(H::has_enough)
+    })
+}
+
+/// # Safety
+/// nginx's request, whose access phase has been left.
+unsafe fn run_phases(r: *mut ngx_http_request_t) {
+    // SAFETY: by this function's contract.
+    unsafe { s3_shim_pause_reading(r) };
+    // SAFETY: likewise.
+    unsafe { (*r).write_event_handler = Some(ngx_http_core_run_phases) };
+    // SAFETY: likewise.
+    unsafe { ngx_http_core_run_phases(r) };
+}
+
+/// What answers the requests of a location, all of which only read.
+pub trait ContentHandler {
+    fn answer(request: Request<'_>) -> Result<Response, Status>;
+}
+
+pub(crate) unsafe extern "C" fn content<H: ContentHandler>(
+    r: *mut ngx_http_request_t,
+) -> ngx_int_t {
+    guarded(INTERNAL_SERVER_ERROR, || {
+        // SAFETY: nginx's request, in its content phase.
+        let Some(request) = (unsafe { Request::from_ptr(r) }) else {
+            return INTERNAL_SERVER_ERROR;
+        };
+        if !request.is_get_or_head() {
+            return Response::only_reads(request);
+        }
+        match H::answer(request) {
+            Ok(response) => response.serve(request),
+            Err(status) => status,
+        }
+    })
+}
+
+/// Hears of requests that have ended.
+pub trait LogHandler {
+    fn log(request: Request<'_>);
+}
+
+pub(crate) unsafe extern "C" fn log<H: LogHandler>(r: *mut ngx_http_request_t) -> ngx_int_t {
+    guarded(OK, || {
+        // SAFETY: nginx's request, in its log phase.
+        if let Some(request) = unsafe { Request::from_ptr(r) } {
+            H::log(request);
+        }
+        OK
+    })
+}
