@@ -19,8 +19,9 @@ use ngx_safe::phase::ContentHandler;
 use secrets::Outside;
 
 use crate::S3Resign;
-use crate::conf::{LocationConf, MainConf, UpstreamConf};
+use crate::conf::{LocationConf, UpstreamConf};
 use crate::content::{HealthzPage, StatusPage};
+use crate::runtime::Runtime;
 
 const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
 
@@ -198,7 +199,7 @@ fn keep_status(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), Strin
         return Err(duplicate("s3_status", IN_A_LOCATION));
     }
     conf.status = true;
-    let main: &MainConf = line.conf().own_main_conf::<S3Resign>();
+    let main: &Runtime = line.conf().own_main_conf::<S3Resign>();
     main.wants_status.set(true);
     set_answer::<StatusPage>(line, "s3_status")
 }

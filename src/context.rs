@@ -1,19 +1,18 @@
 //! What the module knows of one request.
 
 use std::cell::{Cell, RefCell};
+use std::ptr;
 
 use ngx_safe::answer_body::Rewritings;
 use ngx_safe::output::Output;
 use ngx_safe::request::Request;
 use ngx_safe::upstream::Upstream;
-use sigv4::{AuthType, Rejection, Verified};
+use sigv4::{AuthType, FormDecoder, FormStream, Framer, PendingForm, Rejection, Upload, Verified};
 
 use crate::S3Resign;
-use crate::conf::{LocationConf, MainConf, NamedOrigin, OwnUpstream, UpstreamConf};
-use crate::hooks::answer_body::Rewriter;
-use crate::hooks::body::Upload;
-use crate::hooks::form::Posted;
-use crate::hooks::output::Framer;
+use crate::conf::{LocationConf, NamedOrigin, OwnUpstream, UpstreamConf};
+use crate::rewriter::Rewriter;
+use crate::runtime::Runtime;
 
 #[derive(Default)]
 pub(crate) struct Context<'r> {
@@ -24,7 +23,7 @@ pub(crate) struct Context<'r> {
     /// Of a body that is verified as it arrives, from its first piece on.
     pub(crate) upload: RefCell<Option<Box<Upload>>>,
     /// How one that is framed goes out at the present try.
-    pub(crate) output: RefCell<Option<Box<Output<Framer>>>>,
+    pub(crate) output: RefCell<Option<Box<Output<OriginFramer>>>>,
     /// A browser's form, whose signature is in its body.
     pub(crate) posted: RefCell<Option<Box<Posted<'r>>>>,
     /// The body was rejected; to be answered. In a box, since few are.
@@ -44,9 +43,33 @@ pub(crate) struct Context<'r> {
     pub(crate) sign_time: Cell<u64>,
 }
 
+impl Context<'_> {
+    /// Was it here that the request was accepted? An internal redirect may have come from a location with
+    /// other clients, and `satisfy any` may have left our access phase out.
+    pub(crate) fn is_accepted(&self, main: Request<'_>) -> bool {
+        let location = self.location.get();
+        self.verified.borrow().is_some()
+            && location.is_some_and(|location| ptr::eq(location, main.location_conf()))
+    }
+}
+
+/// How a body is framed for the origin of the present try.
+pub(crate) struct OriginFramer(pub(crate) Framer);
+
+/// A form as far as it has arrived.
+pub(crate) struct Posted<'r> {
+    pub(crate) decoder: FormDecoder,
+    /// What is ahead of the file, once it is there, and what the fields in it allow.
+    pub(crate) fields: Option<(&'r [u8], PendingForm<'r>)>,
+    /// nginx has handed over all of it.
+    pub(crate) ended: bool,
+    /// Where it is forwarded while it arrives; of an announced length, since origins want one.
+    pub(crate) stream: Option<FormStream>,
+}
+
 /// The module's own of a request.
 pub(crate) trait OwnRequest<'r> {
-    fn main_conf(self) -> &'r MainConf;
+    fn main_conf(self) -> &'r Runtime;
     fn location_conf(self) -> &'r LocationConf;
     /// Found again after an internal redirect.
     fn context(self) -> Option<&'r Context<'r>>;
@@ -58,7 +81,7 @@ pub(crate) trait OwnRequest<'r> {
 }
 
 impl<'r> OwnRequest<'r> for Request<'r> {
-    fn main_conf(self) -> &'r MainConf {
+    fn main_conf(self) -> &'r Runtime {
         self.main_conf_of::<S3Resign>()
     }
 

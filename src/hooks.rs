@@ -3,6 +3,7 @@
 use ngx_safe::complete::Complete;
 
 use crate::S3Resign;
+use crate::rewriter::Rewriter;
 
 /// Access phase: is the request accepted?
 pub(crate) mod access;
@@ -32,6 +33,6 @@ pub(crate) fn install(cf: &Complete<'_, S3Resign>) -> Result<(), String> {
     cf.add_request_body_filter::<body::Verifying>();
     cf.hook_upstreams()?;
     cf.add_header_filter::<persistence::Persistence>();
-    cf.add_answer_filter::<answer_body::Rewriter>();
+    cf.add_answer_filter::<Rewriter>();
     cf.conf().add_log_handler::<log::Counting>()
 }

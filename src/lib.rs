@@ -12,6 +12,9 @@ mod error_response;
 mod health_checks;
 mod hooks;
 mod log;
+mod request_view;
+mod rewriter;
+mod runtime;
 mod variables;
 
 use std::ptr;
@@ -24,8 +27,9 @@ use ngx_safe::level::Level;
 use ngx_safe::module::Module;
 use ngx_safe::now;
 
-use crate::conf::{LocationConf, MainConf, UpstreamConf};
+use crate::conf::{LocationConf, UpstreamConf};
 use crate::context::Context;
+use crate::runtime::Runtime;
 
 /// The module.
 pub(crate) struct S3Resign;
@@ -47,7 +51,7 @@ mod loaded {
 
     // SAFETY: the module above has the tables that were made for this type.
     unsafe impl Module for S3Resign {
-        type Main = MainConf;
+        type Main = Runtime;
         type Server = UpstreamConf;
         type Location = LocationConf;
         type Context<'r> = Context<'r>;
@@ -81,7 +85,7 @@ impl Configure for S3Resign {
 
     fn complete(cf: &Complete<'_, S3Resign>) -> Result<(), String> {
         hooks::install(cf)?;
-        conf::complete(cf)
+        runtime::complete(cf)
     }
 
     fn take_over(cycle: Cycle<'_, S3Resign>) {
@@ -99,6 +103,6 @@ impl Configure for S3Resign {
 
     fn start(cycle: Cycle<'_, S3Resign>) -> bool {
         shm::close_on_exec();
-        health_checks::start(cycle).is_some()
+        health_checks::scheduler::start(cycle).is_some()
     }
 }

@@ -38,4 +38,12 @@ pub(crate) fn write(log: Option<Log<'_>>, level: LogLevel, line: Arguments<'_>) 
     }
 }
 
+/// Tells the log that an old binary's memory of that name is not used.
+pub(crate) fn note_new_start(log: Option<Log<'_>>, name: &str) {
+    log_notice!(
+        log,
+        "\"{name}\" begins again: another version of this module has left it"
+    );
+}
+
 pub(crate) use {log_error, log_info, log_notice, log_warn};

@@ -8,7 +8,8 @@ use ngx_safe::variable::Variables;
 use sigv4::{AuthType, Encoded, Headers, Operation, ResourcePath, S3Request};
 
 use crate::context::OwnRequest;
-use crate::hooks::{access, cache};
+use crate::hooks::cache;
+use crate::request_view;
 
 #[derive(Clone, Copy)]
 enum Variable {
@@ -25,8 +26,6 @@ enum Variable {
     CacheKey,
 }
 
-pub(crate) const SIGN_TIME: &CStr = c"s3_sign_time";
-
 /// None is cached by nginx: each changes in the course of a request, or is cheap to tell.
 const VARIABLES: [(&CStr, Variable); 11] = [
     (c"s3_access_key", Variable::AccessKey),
@@ -37,7 +36,7 @@ const VARIABLES: [(&CStr, Variable); 11] = [
     (c"s3_error", Variable::Error),
     (c"s3_origin", Variable::Origin),
     (c"s3_origin_host", Variable::OriginHost),
-    (SIGN_TIME, Variable::SignTime),
+    (c"s3_sign_time", Variable::SignTime),
     (c"s3_cacheable", Variable::Cacheable),
     (c"s3_cache_key", Variable::CacheKey),
 ];
@@ -70,7 +69,7 @@ fn text<'r>(request: Request<'r>, variable: Variable) -> Option<&'r [u8]> {
         },
         Variable::Operation => {
             let mut headers = Headers::new();
-            let view = access::view(request, &mut headers).ok()?;
+            let view = request_view::view(request, &mut headers).ok()?;
             let asked = S3Request::of(&view);
             let operation = asked.map_or(Operation::Unknown, |asked| asked.operation());
             Some(operation.name().as_bytes())
@@ -118,7 +117,7 @@ fn cache_key(request: Request<'_>) -> Option<Vec<u8>> {
 fn claim<'r>(request: Request<'r>) -> Option<(Option<AuthType>, &'r [u8])> {
     match request.context() {
         Some(context) => Some((context.form.get(), context.access_key.get())),
-        None => access::claim(request),
+        None => request_view::claim(request),
     }
 }
 
@@ -128,7 +127,7 @@ fn path_part<'r>(
     request: Request<'r>,
     part: impl Fn(&ResourcePath<'r>) -> Option<Encoded<'r>>,
 ) -> Option<&'r [u8]> {
-    let part = part(&ResourcePath::of(access::outgoing_path(request)?)?)?;
+    let part = part(&ResourcePath::of(request_view::outgoing_path(request)?)?)?;
     let text = request.allocate(part.len())?;
     part.write(text);
     Some(text)

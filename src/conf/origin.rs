@@ -1,6 +1,9 @@
 //! An origin, as a line and a server make it.
 
+use std::cell::RefCell;
+
 use directives::OriginLine;
+use metrics::OriginName;
 use ngx_safe::level::without_port;
 use sigv4::Addressing;
 
@@ -65,5 +68,29 @@ impl NamedOrigin {
     pub(crate) fn takes_virtual_hosts(&self) -> bool {
         let host = std::str::from_utf8(self.host_name()).unwrap_or_default();
         !host.starts_with('[') && host.parse::<std::net::Ipv4Addr>().is_err()
+    }
+}
+
+/// Every origin of the configuration: each has a number.
+#[derive(Default)]
+pub(crate) struct Origins(RefCell<Vec<OriginName>>);
+
+impl Origins {
+    /// The origin's number; the same for the same name.
+    pub(crate) fn id(&self, upstream: &[u8], server: &[u8]) -> usize {
+        let name = OriginName {
+            upstream: upstream.into(),
+            server: server.into(),
+        };
+        let mut names = self.0.borrow_mut();
+        names.iter().position(|n| *n == name).unwrap_or_else(|| {
+            names.push(name);
+            names.len() - 1
+        })
+    }
+
+    /// In the order of their numbers.
+    pub(crate) fn names(&self) -> Vec<OriginName> {
+        self.0.borrow().clone()
     }
 }

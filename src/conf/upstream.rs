@@ -108,7 +108,7 @@ impl UpstreamConf {
     }
 
     /// Gives each `server` line its origin, which is numbered among all of them.
-    pub(super) fn complete(&self, upstream: Upstream<'_>, numbers: &Origins) -> Result<(), String> {
+    pub(crate) fn complete(&self, upstream: Upstream<'_>, numbers: &Origins) -> Result<(), String> {
         let origins = self.origins_of(upstream, numbers)?;
         let set = self.origins.set(origins);
         set.map_err(|_| "the configuration is whole already")?;

@@ -13,14 +13,15 @@ use ngx_safe::upstream::PeerCopy;
 use ngx_safe::worker::{Now, Ticker, Worker, random};
 use sigv4::Timestamp;
 
-use super::{CheckedUpstream, Checks, LEASE, TICK};
 use crate::S3Resign;
-use crate::conf::{MainConf, NamedOrigin};
+use crate::conf::NamedOrigin;
+use crate::health_checks::checks::{CheckedUpstream, Checks, LEASE, TICK};
 use crate::log::{log_error, log_notice, log_warn};
+use crate::runtime::Runtime;
 
 /// In a process that starts; None where memory is out.
 pub(crate) fn start(cycle: Cycle<'_, S3Resign>) -> Option<()> {
-    let checks = cycle.main_conf().and_then(MainConf::checks);
+    let checks = cycle.main_conf().and_then(Runtime::checks);
     if !cycle.is_worker() || !checks.is_some_and(Checks::is_needed) {
         return Some(());
     }

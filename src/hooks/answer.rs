@@ -3,18 +3,48 @@
 //! that was rejected is said as S3 says it.
 
 use ngx_safe::answer::AnswerHeader;
-use ngx_safe::answer_body::HeadVerdict;
+use ngx_safe::answer_body::{AnswerFilter, HeadVerdict, Rewritings, Step};
+use ngx_safe::filter::{NextBodyFilter, NextHeadFilter};
 use ngx_safe::request::Request;
 use sigv4::{AnswerHead, Verdict, WhyRejected};
 
 use crate::conf::NamedOrigin;
 use crate::context::OwnRequest;
 use crate::error_response;
-use crate::hooks::answer_body::{self, BAD_ANSWER, Rewriter, traces};
+use crate::hooks::answer_body::{self, BAD_ANSWER, traces};
 use crate::hooks::cache;
 use crate::log::log_error;
+use crate::rewriter::Rewriter;
 
-pub(crate) fn judge(request: Request<'_>) -> HeadVerdict<Rewriter> {
+impl AnswerFilter for Rewriter {
+    fn next_head() -> &'static NextHeadFilter {
+        static NEXT: NextHeadFilter = NextHeadFilter::new();
+        &NEXT
+    }
+
+    fn next_body() -> &'static NextBodyFilter {
+        static NEXT: NextBodyFilter = NextBodyFilter::new();
+        &NEXT
+    }
+
+    fn judge(request: Request<'_>) -> HeadVerdict<Rewriter> {
+        judge(request)
+    }
+
+    fn under_way(request: Request<'_>) -> Option<&Rewritings<Rewriter>> {
+        Some(&request.context_at_hand()?.rewritings)
+    }
+
+    fn take(&mut self, request: Request<'_>, piece: &[u8]) -> Step {
+        self.take_piece(request, piece)
+    }
+
+    fn end(&mut self, request: Request<'_>, is_whole: bool) -> Step {
+        self.end_body(request, is_whole)
+    }
+}
+
+fn judge(request: Request<'_>) -> HeadVerdict<Rewriter> {
     if let Some(rejection) = request
         .context()
         .and_then(|context| context.rejected.take())

@@ -3,85 +3,24 @@
 
 use std::ffi::CStr;
 
-use ngx_safe::answer_body::{AnswerFilter, HeadVerdict, Rewritings, Step};
-use ngx_safe::filter::{NextBodyFilter, NextHeadFilter};
+use ngx_safe::answer_body::Step;
 use ngx_safe::request::Request;
 use ngx_safe::response::Response;
-use sigv4::{Beginning, BucketList, ErrorBody, MAX_ERROR, Outcome, Traces, XML_DECLARATION};
+use sigv4::{Beginning, ErrorBody, MAX_ERROR, Traces, XML_DECLARATION};
 
 use crate::context::OwnRequest;
 use crate::error_response;
-use crate::hooks::answer;
 use crate::log::{log_error, log_info};
+use crate::rewriter::{Place, Rewriter};
 
 /// The longest list of buckets, as the client sees it, in bytes.
 const MAX_LIST: usize = 4 << 20;
 
 const XML: &CStr = c"application/xml";
 
-pub(crate) enum Rewriter {
-    /// An error, read whole before anything of it is sent.
-    Error { body: Vec<u8>, place: Place },
-    /// One whose body is not looked at: it goes with one of ours.
-    EncodedError,
-    /// An answer of success, of which the beginning is still open.
-    Outcome { outcome: Outcome, has_begun: bool },
-    /// A list of buckets, and what of it the client sees.
-    Buckets { list: BucketList, shown: Vec<u8> },
-}
-
-/// Where an error stands.
-#[derive(Clone, Copy)]
-pub(crate) enum Place {
-    /// In an answer with its status.
-    OfItsOwn,
-    /// In an answer of success, of which the beginning may have been sent.
-    Outcome { has_begun: bool },
-}
-
 impl Rewriter {
-    pub(crate) fn error() -> Rewriter {
-        Rewriter::Error {
-            body: Vec::new(),
-            place: Place::OfItsOwn,
-        }
-    }
-
-    pub(crate) fn outcome() -> Rewriter {
-        Rewriter::Outcome {
-            outcome: Outcome::default(),
-            has_begun: false,
-        }
-    }
-
-    pub(crate) fn buckets() -> Rewriter {
-        Rewriter::Buckets {
-            list: BucketList::default(),
-            shown: Vec::new(),
-        }
-    }
-}
-
-impl AnswerFilter for Rewriter {
-    fn next_head() -> &'static NextHeadFilter {
-        static NEXT: NextHeadFilter = NextHeadFilter::new();
-        &NEXT
-    }
-
-    fn next_body() -> &'static NextBodyFilter {
-        static NEXT: NextBodyFilter = NextBodyFilter::new();
-        &NEXT
-    }
-
-    fn judge(request: Request<'_>) -> HeadVerdict<Rewriter> {
-        answer::judge(request)
-    }
-
-    fn under_way(request: Request<'_>) -> Option<&Rewritings<Rewriter>> {
-        Some(&request.context_at_hand()?.rewritings)
-    }
-
-    fn take(&mut self, request: Request<'_>, piece: &[u8]) -> Step {
+    /// See `AnswerFilter::take`.
+    pub(crate) fn take_piece(&mut self, request: Request<'_>, piece: &[u8]) -> Step {
         match self {
             Rewriter::Error { body, place } => {
                 if body.len() + piece.len() > MAX_ERROR {
@@ -110,7 +49,7 @@ impl AnswerFilter for Rewriter {
                             body: [begun, outcome.held()].concat(),
                             place: Place::Outcome { has_begun },
                         };
-                        self.take(request, rest)
+                        self.take_piece(request, rest)
                     }
                 }
             }
@@ -131,7 +70,8 @@ impl AnswerFilter for Rewriter {
         }
     }
 
-    fn end(&mut self, request: Request<'_>, is_whole: bool) -> Step {
+    /// See `AnswerFilter::end`.
+    pub(crate) fn end_body(&mut self, request: Request<'_>, is_whole: bool) -> Step {
         match self {
             Rewriter::Error {
                 place: Place::Outcome { has_begun: true },

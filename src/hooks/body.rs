@@ -1,13 +1,11 @@
 //! The request body filter: a body is verified as it arrives, by what the head says of it. Framing
 //! is taken off, so that nginx stores and forwards the plain body.
 
-use std::ops::Range;
-
 use ngx_safe::Status;
 use ngx_safe::filter::NextBodyFilter;
 use ngx_safe::request::Request;
 use ngx_safe::request_body::{Kept, RequestBodyFilter};
-use sigv4::{BodyVerifier, Checksum, Rejection, Tail};
+use sigv4::{PlainPiece, Rejection, Upload};
 
 use crate::context::{Context, OwnRequest};
 use crate::error_response;
@@ -36,7 +34,7 @@ impl RequestBodyFilter for Verifying {
         ends: bool,
     ) -> Result<Kept, Status> {
         match take(request, context, piece, ends) {
-            Ok(Plain { data, tail }) => Ok(Kept {
+            Ok(PlainPiece { data, tail }) => Ok(Kept {
                 data,
                 tail: tail.text.to_vec(),
                 padding: tail.padding,
@@ -50,60 +48,6 @@ impl RequestBodyFilter for Verifying {
             request.log(),
             "another module hands over a body that may not be written to: not verified"
         );
-    }
-}
-
-/// A body that is verified, as far as it has arrived.
-pub(crate) struct Upload {
-    body: BodyVerifier,
-    /// nginx has handed over all of it.
-    ended: bool,
-}
-
-/// What is left of a piece of the body.
-pub(crate) struct Plain {
-    pub(crate) data: Range<usize>,
-    /// The body's end, which had been held back, where the piece has no room for it.
-    pub(crate) tail: Tail,
-}
-
-impl Upload {
-    /// Takes a piece, in its place; `ends` says that it is the body's last.
-    pub(crate) fn take(&mut self, piece: &mut [u8], ends: bool) -> Result<Plain, Rejection> {
-        let mut data = self.body.take(piece)?;
-        let mut late = None;
-        if ends {
-            late = self.body.finish()?;
-            self.ended = true;
-        }
-        if let (Some(byte), Some(room)) = (late, piece.get_mut(data.end)) {
-            *room = byte;
-            data.end += 1;
-            late = None;
-        }
-        let mut tail = Tail::default();
-        tail.text.extend(late);
-        Ok(Plain { data, tail })
-    }
-
-    /// Whether the body is there as a whole, and verified.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.ended && self.body.is_complete()
-    }
-
-    /// Whether nginx has another body now than the client sent.
-    pub(crate) fn is_framed(&self) -> bool {
-        self.body.is_framed()
-    }
-
-    /// The trailing checksum of a complete body.
-    pub(crate) fn checksum(&self) -> Option<&Checksum> {
-        self.body.checksum().filter(|_| self.ended)
-    }
-
-    /// See `Decoder::chunk_hash`.
-    pub(crate) fn chunk_hash(&mut self, offset: u64, length: u64) -> Option<[u8; 32]> {
-        self.body.chunk_hash(offset, length)
     }
 }
 
@@ -121,7 +65,7 @@ fn verifying<'r>(request: Request<'r>) -> Option<&'r Context<'r>> {
         }
         let verified = context.verified.borrow();
         let body = verified.as_ref()?.body(request.body_length())?;
-        *upload = Some(Box::new(Upload { body, ended: false }));
+        *upload = Some(Box::new(Upload::new(body)));
     }
     Some(context)
 }
@@ -132,7 +76,7 @@ fn take<'r>(
     context: &Context<'r>,
     piece: &mut [u8],
     ends: bool,
-) -> Result<Plain, Rejection> {
+) -> Result<PlainPiece, Rejection> {
     if let Some(posted) = context.posted.borrow_mut().as_deref_mut() {
         return form::take(request, context, posted, piece, ends);
     }

@@ -8,8 +8,8 @@ use ngx_safe::request::Request;
 use sigv4::{AuthType, Headers, Verified, WireHead};
 
 use crate::context::{Context, OwnRequest};
-use crate::hooks::{access, peer};
 use crate::log::log_info;
+use crate::request_view::view;
 
 /// The variable that nginx evaluates for the zone of a request, and its value.
 pub(crate) const ZONE: &CStr = c"s3_cache_zone";
@@ -41,9 +41,7 @@ impl CacheHooks for Keys {
 /// passes the request on as if it had no cache.
 fn key(request: Request<'_>) -> Option<Vec<u8>> {
     let main = request.main();
-    let context = main
-        .context()
-        .filter(|context| peer::is_accepted(main, context))?;
+    let context = main.context().filter(|context| context.is_accepted(main))?;
     if !is_as_the_client_asked(request) {
         return None;
     }
@@ -68,7 +66,7 @@ fn key_of(
     }
     let conf = main.location_conf();
     let mut headers = Headers::new();
-    let view = access::view(main, &mut headers).ok()?;
+    let view = view(main, &mut headers).ok()?;
     // The answer to a HEAD that stays one has no body.
     if view.method == b"HEAD" && conf.cache().is_some_and(|cache| !cache.converts_head) {
         return None;

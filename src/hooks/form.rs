@@ -5,24 +5,13 @@
 
 use ngx_safe::request::Request;
 use sigv4::{
-    AuthType, FormDecoder, FormStream, Headers, PendingForm, Rejected, Rejection, Tail, Verified,
+    AuthType, FormDecoder, FormStream, Headers, PendingForm, PlainPiece, Rejected, Rejection, Tail,
+    Verified,
 };
 
-use crate::context::{Context, OwnRequest};
-use crate::hooks::access;
-use crate::hooks::body::Plain;
+use crate::context::{Context, OwnRequest, Posted};
 use crate::log::log_error;
-
-/// A form as far as it has arrived.
-pub(crate) struct Posted<'r> {
-    decoder: FormDecoder,
-    /// What is ahead of the file, once it is there, and what the fields in it allow.
-    fields: Option<(&'r [u8], PendingForm<'r>)>,
-    /// nginx has handed over all of it.
-    ended: bool,
-    /// Where it is forwarded while it arrives; of an announced length, since origins want one.
-    stream: Option<FormStream>,
-}
+use crate::request_view::{timestamp, view};
 
 /// The access phase of a form: for the first time, when enough of the body has been read, and where an
 /// internal redirect has led to other clients and rules. None: the body has to be read first.
@@ -109,7 +98,7 @@ pub(crate) fn take<'r>(
     posted: &mut Posted<'r>,
     piece: &mut [u8],
     ends: bool,
-) -> Result<Plain, Rejection> {
+) -> Result<PlainPiece, Rejection> {
     let data = match &mut posted.stream {
         Some(stream) => stream.take(&mut posted.decoder, piece)?,
         None => posted.decoder.decode(piece)?,
@@ -119,7 +108,7 @@ pub(crate) fn take<'r>(
     {
         let head = request.copy(head).ok_or(Rejection::InternalError)?;
         let mut headers = Headers::new();
-        let view = access::view(request, &mut headers)?;
+        let view = view(request, &mut headers)?;
         let pending = verify_fields(request, &view, &posted.decoder, head).map_err(|refused| {
             context.form.set(refused.auth_type);
             context.access_key.set(refused.access_key);
@@ -139,7 +128,7 @@ pub(crate) fn take<'r>(
         }
         posted.ended = true;
     }
-    Ok(Plain { data, tail })
+    Ok(PlainPiece { data, tail })
 }
 
 fn verify_fields<'r>(
@@ -150,6 +139,6 @@ fn verify_fields<'r>(
 ) -> Result<PendingForm<'r>, Rejected<'r>> {
     let conf = request.location_conf();
     let keys = &mut request.main_conf().keys.borrow_mut();
-    let now = access::timestamp();
+    let now = timestamp();
     sigv4::verify_form(view, decoder, head, conf, conf.rules(), keys, now)
 }

@@ -1,7 +1,6 @@
 //! A peer was picked, for a first try or a retry: the head on the wire is signed for it, or the
 //! request fails.
 
-use std::ptr;
 use std::time::Instant;
 
 use metrics::Try;
@@ -10,15 +9,14 @@ use ngx_safe::peer::{HeadSlot, PeerHooks, PickedPeer, Start};
 use ngx_safe::request::Request;
 use ngx_safe::upstream::Upstream;
 use ngx_safe::{now, worker_number};
-use sigv4::{HeadRoom, SignedHead, Streaming, WireHead};
+use sigv4::{Framer, HeadRoom, SignedHead, Streaming, Upload, WireHead};
 
 use crate::S3Resign;
 use crate::conf::{NamedOrigin, OwnUpstream, UpstreamConf};
-use crate::context::{Context, OwnRequest};
-use crate::hooks::body::Upload;
-use crate::hooks::output::Framer;
-use crate::hooks::{access, cache, form};
+use crate::context::{Context, OriginFramer, OwnRequest};
+use crate::hooks::{cache, form};
 use crate::log::log_error;
+use crate::request_view::timestamp;
 
 impl PeerHooks for S3Resign {
     fn starts(request: Request<'_>, upstream: Upstream<'_>) -> Start {
@@ -86,7 +84,7 @@ fn starts(request: Request<'_>, upstream: Upstream<'_>) -> Start {
         }
         return Start::NotOurs;
     }
-    let Some(context) = main.context().filter(|context| is_accepted(main, context)) else {
+    let Some(context) = main.context().filter(|context| context.is_accepted(main)) else {
         log_error!(
             request.log(),
             "a request that was not verified is not forwarded"
@@ -116,14 +114,6 @@ fn starts(request: Request<'_>, upstream: Upstream<'_>) -> Start {
     Start::Wrap {
         counts_marked: upstream.own_conf().is_some_and(UpstreamConf::is_checked),
     }
-}
-
-/// Was it here that the request was accepted? An internal redirect may have come from a location with
-/// other clients, and `satisfy any` may have left our access phase out.
-pub(crate) fn is_accepted(main: Request<'_>, context: &Context<'_>) -> bool {
-    let location = context.location.get();
-    context.verified.borrow().is_some()
-        && location.is_some_and(|location| ptr::eq(location, main.location_conf()))
 }
 
 /// Signs the head for the picked peer; None fails the request.
@@ -188,7 +178,7 @@ fn picked<'r>(
     }
     cache::discard_unless_keyed(request, context, head, verified);
     let mut keys = main.keys.borrow_mut();
-    let now = access::timestamp();
+    let now = timestamp();
     let mut signed = sigv4::sign(verified, head, &origin.origin, &mut keys, now);
     let signed = match &mut signed {
         Ok(signed) => signed,
@@ -228,7 +218,7 @@ fn replace_and_frame(
         return Some(());
     };
     slot.send_body(match encoder {
-        Some(encoder) => Outgoing::Framed(Box::new(Framer::new(encoder))),
+        Some(encoder) => Outgoing::Framed(Box::new(OriginFramer(Framer::new(encoder)))),
         // The head would be all of the request, and sent before the body is verified.
         None if streaming.decoded_length == 0 => Outgoing::HeadAtEnd,
         None => Outgoing::Plain,

@@ -13,12 +13,14 @@ mod decoder;
 mod encoder;
 #[cfg(test)]
 mod examples;
+mod framer;
 
 pub(crate) use self::{chain::Chain, encoder::Shape};
 pub use self::{
     checksum::{Checksum, ChecksumAlgorithm},
     decoder::Decoder,
     encoder::{Encoder, Frame, MAX_FRAME, Misframed},
+    framer::{FrameStep, Framer},
 };
 use crate::{
     error::Rejection,

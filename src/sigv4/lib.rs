@@ -37,6 +37,7 @@ mod signature;
 mod sink;
 #[cfg(test)]
 mod suite;
+mod upload;
 mod uri;
 mod v2;
 mod verify;
@@ -50,8 +51,8 @@ pub use crate::{
     body::{BodyVerifier, HashCheck},
     cache::cache_key,
     chunked::{
-        Checksum, ChecksumAlgorithm, Decoder, Encoder, Frame, Framing, MAX_CHUNK, MAX_FRAME,
-        Misframed, Streaming, StreamingKind,
+        Checksum, ChecksumAlgorithm, Decoder, Encoder, Frame, FrameStep, Framer, Framing,
+        MAX_CHUNK, MAX_FRAME, Misframed, Streaming, StreamingKind,
     },
     date::Timestamp,
     error::{Malformed, Rejection, Unsignable},
@@ -65,6 +66,7 @@ pub use crate::{
     s3_request::S3Request,
     scope::Region,
     sign::{Addressing, Origin, SignedHead, sign, sign_own},
+    upload::{PlainPiece, Upload},
     verify::{AuthType, Explanation, Rejected, Verified, VerifyRules, explain, verify},
     wire::{HeadRoom, WireHead},
 };

@@ -1,0 +1,117 @@
+//! The request as the core reads it.
+
+use ngx_safe::request::Request;
+use sigv4::{
+    AuthType, Client, ClientRequest, Clients, Header, Headers, Rejection, Target, Timestamp,
+};
+
+use crate::context::OwnRequest;
+
+/// The request as the client sent it, which rewrites and redirects do not change, and beside it the
+/// target that they have made of its own.
+pub(crate) fn view<'h, 'r>(
+    request: Request<'r>,
+    headers: &'h mut Headers<'r>,
+) -> Result<ClientRequest<'h, 'r>, Rejection> {
+    read_headers(request, headers).ok_or(Rejection::TooManyHeaders)?;
+    let line = request.request_line();
+    let method = line.split(|c| *c == b' ').next().unwrap_or_default();
+    let (path, query) = path_and_query(request);
+    let host = match request.location_conf().host() {
+        Some(value) => Some(request.evaluate(value).ok_or(Rejection::InternalError)?),
+        None => None,
+    };
+    Ok(ClientRequest {
+        method,
+        path,
+        query,
+        host,
+        rewritten: rewritten(request)?,
+        headers,
+    })
+}
+
+/// Reads the headers as on the wire, and the host that counts; None where there are more than the core
+/// takes. Over HTTP/2 and HTTP/3 the host is in `:authority`.
+fn read_headers<'r>(request: Request<'r>, headers: &mut Headers<'r>) -> Option<()> {
+    for (name, value) in request.headers() {
+        headers.try_push(Header { name, value }).ok()?;
+    }
+    let is_host = |header: &Header<'_>| header.name.eq_ignore_ascii_case(b"host");
+    let in_target = request.target_authority();
+    if let Some(value) = in_target
+        && let Some(host) = headers.iter_mut().find(|header| is_host(header))
+    {
+        host.value = value;
+    }
+    match in_target.or_else(|| request.authority()) {
+        Some(value) if !headers.iter().any(is_host) => {
+            let name = b"host";
+            headers.try_push(Header { name, value }).ok()
+        }
+        _ => Some(()),
+    }
+}
+
+/// The path that goes to the origin, in any spelling.
+pub(crate) fn outgoing_path<'r>(request: Request<'r>) -> Option<&'r [u8]> {
+    match rewritten(request).ok()? {
+        Some(target) => Some(target.path),
+        None => Some(path_and_query(request).0),
+    }
+}
+
+/// The target that a rewrite has made. nginx writes it so, but for the spelling.
+fn rewritten<'r>(request: Request<'r>) -> Result<Option<Target<'r>>, Rejection> {
+    let Some(uri) = request.outgoing_uri() else {
+        return Ok(None);
+    };
+    let path = match uri.is_escaped {
+        true => request
+            .copy(&sigv4::encode_path(uri.path))
+            .ok_or(Rejection::InternalError)?,
+        false => uri.path,
+    };
+    Ok(Some(Target {
+        path,
+        query: uri.args,
+    }))
+}
+
+fn path_and_query<'r>(request: Request<'r>) -> (&'r [u8], &'r [u8]) {
+    let target = request.unparsed_uri();
+    match memchr::memchr(b'?', target) {
+        Some(at) => (&target[..at], &target[at + 1..]),
+        None => (target, b""),
+    }
+}
+
+/// How the request says that it is signed, and the access key that it names, before it is verified:
+/// `limit_req` asks before the access phase. It is verified against no clients at all, so that one
+/// piece of code reads requests.
+pub(crate) fn claim<'r>(request: Request<'r>) -> Option<(Option<AuthType>, &'r [u8])> {
+    struct Nobody;
+    static NOBODY: Nobody = Nobody;
+    impl Clients for Nobody {
+        fn find(&self, _access_key: &[u8]) -> Option<&Client> {
+            None
+        }
+    }
+
+    let conf = request.location_conf();
+    if !conf.is_resign() {
+        return None;
+    }
+    let mut headers = Headers::new();
+    let view = view(request, &mut headers).ok()?;
+    let keys = &mut request.main_conf().keys.borrow_mut();
+    match sigv4::verify(&view, &NOBODY, conf.rules(), keys, timestamp()) {
+        Ok(verified) => Some((Some(verified.auth_type()), verified.access_key())),
+        Err(refused) => Some((refused.auth_type, refused.access_key)),
+    }
+}
+
+/// The time that signatures are held against, and made at.
+pub(crate) fn timestamp() -> Timestamp {
+    Timestamp(ngx_safe::unix_time())
+}

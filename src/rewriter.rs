@@ -1,0 +1,47 @@
+//! How the body of an answer is written again.
+
+use sigv4::{BucketList, Outcome};
+
+/// What is made of a body that cannot go on as it is, as far as it has arrived.
+pub(crate) enum Rewriter {
+    /// An error, read whole before anything of it is sent.
+    Error { body: Vec<u8>, place: Place },
+    /// One whose body is not looked at: it goes with one of ours.
+    EncodedError,
+    /// An answer of success, of which the beginning is still open.
+    Outcome { outcome: Outcome, has_begun: bool },
+    /// A list of buckets, and what of it the client sees.
+    Buckets { list: BucketList, shown: Vec<u8> },
+}
+
+/// Where an error stands.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    /// In an answer with its status.
+    OfItsOwn,
+    /// In an answer of success, of which the beginning may have been sent.
+    Outcome { has_begun: bool },
+}
+
+impl Rewriter {
+    pub(crate) fn error() -> Rewriter {
+        Rewriter::Error {
+            body: Vec::new(),
+            place: Place::OfItsOwn,
+        }
+    }
+
+    pub(crate) fn outcome() -> Rewriter {
+        Rewriter::Outcome {
+            outcome: Outcome::default(),
+            has_begun: false,
+        }
+    }
+
+    pub(crate) fn buckets() -> Rewriter {
+        Rewriter::Buckets {
+            list: BucketList::default(),
+            shown: Vec::new(),
+        }
+    }
+}

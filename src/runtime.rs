@@ -1,0 +1,86 @@
+//! What a process keeps for a configuration: keys, checks, counters.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::ffi::CStr;
+
+use metrics::Metrics;
+use ngx_safe::complete::Complete;
+use sigv4::KeyCache;
+
+use crate::S3Resign;
+use crate::conf::{Origins, OwnUpstream};
+use crate::health_checks::checks::Checks;
+use crate::log::note_new_start;
+
+const SIGN_TIME: &CStr = c"s3_sign_time";
+
+/// Signing keys that a worker keeps: one for each credential, day and region in use. About 1 MiB.
+const SIGNING_KEYS: usize = 4096;
+
+pub(crate) struct Runtime {
+    pub(crate) keys: RefCell<KeyCache>,
+    /// Empty until the configuration is whole.
+    checks: OnceCell<Checks>,
+    /// `$s3_sign_time` is in use, or `s3_status`, which counts it.
+    pub(crate) sign_time: Cell<bool>,
+    /// `s3_status` is in use.
+    pub(crate) wants_status: Cell<bool>,
+    pub(crate) origins: Origins,
+    /// Where it is in use, once the configuration is whole.
+    pub(crate) metrics: OnceCell<Metrics>,
+}
+
+impl Default for Runtime {
+    fn default() -> Runtime {
+        Runtime {
+            keys: RefCell::new(KeyCache::new(SIGNING_KEYS)),
+            checks: OnceCell::new(),
+            sign_time: Cell::new(false),
+            wants_status: Cell::new(false),
+            origins: Origins::default(),
+            metrics: OnceCell::new(),
+        }
+    }
+}
+
+impl Runtime {
+    /// None until the configuration is whole.
+    pub(crate) fn checks(&self) -> Option<&Checks> {
+        self.checks.get()
+    }
+
+    pub(crate) fn metrics(&self) -> Option<&Metrics> {
+        self.metrics.get()
+    }
+
+    pub(crate) fn wants_sign_time(&self) -> bool {
+        self.sign_time.get()
+    }
+}
+
+/// Gives every upstream's servers their origins, and has them checked.
+pub(crate) fn complete(cf: &Complete<'_, S3Resign>) -> Result<(), String> {
+    let main = cf.main_conf();
+    // Times are taken only where they are asked for.
+    let is_used = main.wants_status.get() || cf.conf().uses_variable(SIGN_TIME);
+    main.sign_time.set(is_used);
+    for upstream in cf.upstreams() {
+        if let Some(conf) = upstream.own_conf() {
+            conf.complete(upstream, &main.origins)?;
+        }
+    }
+    let is_whole = "the configuration is whole already";
+    main.checks
+        .set(Checks::declare(cf)?)
+        .map_err(|_| is_whole)?;
+    // Where `s3_status` is in use, everything is counted.
+    if main.wants_status.get() {
+        let metrics = Metrics::open(main.origins.names(), cf.conf().heir());
+        let metrics = metrics.map_err(|why| why.to_string())?;
+        metrics
+            .begins_again()
+            .for_each(|name| note_new_start(cf.conf().log(), &name));
+        main.metrics.set(metrics).map_err(|_| is_whole)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! A body on its way through: verified as it arrives, and plain where it goes on.
+
+use std::ops::Range;
+
+use crate::{BodyVerifier, Checksum, Rejection, Tail};
+
+/// A body that is verified, as far as it has arrived.
+#[derive(Debug)]
+pub struct Upload {
+    body: BodyVerifier,
+    /// All of it has been handed over.
+    ended: bool,
+}
+
+/// What is left of a piece of the body.
+#[derive(Debug)]
+pub struct PlainPiece {
+    pub data: Range<usize>,
+    /// The body's end, which had been held back, where the piece has no room for it.
+    pub tail: Tail,
+}
+
+impl Upload {
+    pub fn new(body: BodyVerifier) -> Upload {
+        Upload { body, ended: false }
+    }
+
+    /// Takes a piece, in its place; `ends` says that it is the body's last.
+    pub fn take(&mut self, piece: &mut [u8], ends: bool) -> Result<PlainPiece, Rejection> {
+        let mut data = self.body.take(piece)?;
+        let mut late = None;
+        if ends {
+            late = self.body.finish()?;
+            self.ended = true;
+        }
+        if let (Some(byte), Some(room)) = (late, piece.get_mut(data.end)) {
+            *room = byte;
+            data.end += 1;
+            late = None;
+        }
+        let mut tail = Tail::default();
+        tail.text.extend(late);
+        Ok(PlainPiece { data, tail })
+    }
+
+    /// Whether the body is there as a whole, and verified.
+    pub fn is_complete(&self) -> bool {
+        self.ended && self.body.is_complete()
+    }
+
+    /// Whether what is left is another body than the client sent.
+    pub fn is_framed(&self) -> bool {
+        self.body.is_framed()
+    }
+
+    /// The trailing checksum of a complete body.
+    pub fn checksum(&self) -> Option<&Checksum> {
+        self.body.checksum().filter(|_| self.ended)
+    }
+
+    /// See `Decoder::chunk_hash`.
+    pub fn chunk_hash(&mut self, offset: u64, length: u64) -> Option<[u8; 32]> {
+        self.body.chunk_hash(offset, length)
+    }
+}
