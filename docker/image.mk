@@ -5,14 +5,20 @@ ENGINE ?= $(firstword $(foreach name,docker podman buildah,$(shell command -v $(
 BASE   ?= debian
 IMAGE  ?= s3-resign
 
+# The images that BASE stands for. The version of OpenResty is in docker/Dockerfile, with its checksum.
+OPENRESTY      = $(shell sed -n 's/^ARG OPENRESTY=//p' docker/Dockerfile)
+base-debian    = debian:bookworm-slim
+base-openresty = docker.io/openresty/openresty:$(OPENRESTY)-bookworm
+
 image:
 	[ -n "$(ENGINE)" ] || { echo "image: there is no docker, podman or buildah here: install one, or say ENGINE=PATH" >&2; exit 1; }
 	case "$(ENGINE)" in
 	    *docker) ;;
 	    *) format="--format=docker";;  # the other one has no HEALTHCHECK
 	esac
-	$(ENGINE) build $${format-} $(BUILD_FLAGS) -t $(IMAGE) -f docker/Dockerfile$(if $(filter debian,$(BASE)),.debian) \
-	    --build-arg PGO=$(PGO) \
+	[ -n "$(base-$(BASE))" ] || { echo "image: there is no BASE=$(BASE): say debian or openresty" >&2; exit 1; }
+	$(ENGINE) build $${format-} $(BUILD_FLAGS) -t $(IMAGE) -f docker/Dockerfile \
+	    --build-arg BASE=$(base-$(BASE)) --build-arg PGO=$(PGO) \
 	    --build-arg VERSION="$$(sed -nE 's/^version = "(.*)"/\1/p' Cargo.toml)" \
 	    --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || true)" .
 

@@ -20,7 +20,7 @@ from servers import free_port
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docker/kubernetes"
 VERSIONS = ["1.27", kubernetes_validate.latest_version()]
-DOCKERFILES = [file for file in ROOT.glob("docker/Dockerfile*") if "s3-resign-entrypoint" in file.read_text()]
+DOCKERFILE = ROOT / "docker/Dockerfile"
 
 FILES = {file.name: list(yaml.safe_load_all(file.read_text())) for file in sorted(FOLDER.glob("*.yaml"))}
 KUSTOMIZATION, = FILES.pop("kustomization.yaml")
@@ -124,9 +124,8 @@ def test_the_pod_has_no_rights():
     assert POD["spec"]["enableServiceLinks"] is False
 
 
-@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda file: file.name)
-def test_the_image(dockerfile):
-    text = dockerfile.read_text()
+def test_the_image():
+    text = DOCKERFILE.read_text()
     pod = POD["spec"]["securityContext"]
     assert re.findall(r"^USER (.+)$", text, re.M)[-1] == f"{pod['runAsUser']}:{pod['runAsGroup']}"
     assert re.findall(r"^EXPOSE (.+)$", text, re.M) == [str(PORTS["http"])]

@@ -114,11 +114,20 @@ def test_readme():
     assert sorted(commands) == sorted([RUN, MAKE_KEYS, COMPOSE, COMPOSE_HAPROXY])
 
 
-def test_both_images_are_alike():
-    """But for what they are based on, and where its modules are."""
-    debian, openresty = [(ROOT / "docker" / name).read_text().partition("WORKDIR")[2] for name in ("Dockerfile.debian", "Dockerfile")]
-    there = openresty.replace("/usr/local/openresty/nginx/modules/", "/usr/lib/nginx/modules/").replace("OpenResty that", "nginx that")
-    assert len(debian) > 1000 and there == debian
+@pytest.mark.parametrize("base, name", [
+    ("debian", "debian:bookworm-slim"),
+    ("openresty", r"docker\.io/openresty/openresty:[0-9.]+-bookworm"),
+])
+def test_bases(base, name):
+    """One Dockerfile makes both images."""
+    done = subprocess.run(["make", "-s", "image", "ENGINE=echo", f"BASE={base}"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.search(rf" -f docker/Dockerfile --build-arg BASE={name} ", done.stdout), done.stdout
+
+
+def test_no_base():
+    done = subprocess.run(["make", "-s", "image", "ENGINE=echo", "BASE=none"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode != 0 and done.stderr.startswith("image: there is no BASE=none: "), done.stderr
 
 
 def test_what_is_in_it(engine, image):
