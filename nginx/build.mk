@@ -1,6 +1,6 @@
 # The module for an nginx, and the packages of it: what `make build`, `install` and `deb` do.
 
-.PHONY: toolchain nginx-tree
+.PHONY: toolchain nginx-tree entrypoint
 
 # The triple of this machine: with --target, flags are not for what cargo runs while it builds.
 host = $$(rustc -vV | sed -n 's/^host: //p')
@@ -19,6 +19,10 @@ build:
 	cp $$built/lib$(MODULE).so $(SO).new
 	mv $(SO).new $(SO)
 	echo "built $(SO)"
+
+# What the image starts.
+entrypoint: toolchain
+	CARGO_TARGET_DIR=target cargo build --release --locked -p entrypoint
 
 # Has $$cargo optimize by a profile of what the bench runs, which is made anew when anything has changed.
 define profiled

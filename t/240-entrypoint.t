@@ -6,6 +6,7 @@ use warnings;
 
 use FindBin;
 BEGIN { push @INC, "$FindBin::Bin/lib" }
+use File::Basename qw(basename);
 use File::Copy qw(copy);
 use File::Temp qw(tempdir);
 use HTTP::Tiny;
@@ -20,12 +21,14 @@ use Time::HiRes qw(sleep);
 my $port = $ENV{TEST_NGINX_PORT};
 my ($at_a, $at_b) = @ENV{qw(TEST_NGINX_A TEST_NGINX_B)};
 my ($module) = (split ' ', $ENV{TEST_NGINX_LOAD_MODULES})[-1];
+my $program = S3Test::entrypoint();
 
 # Where another user can read them, too.
 my $dir = tempdir(CLEANUP => 1);
 chmod 0755, $dir;
-my @files = ("$FindBin::Bin/../docker/entrypoint.sh", "$FindBin::Bin/../nginx/default.conf.template", $module);
+my @files = ($program, "$FindBin::Bin/../nginx/default.conf.template", $module);
 copy($_, $dir) or die "$_: $!" for @files;
+chmod 0755, $program = "$dir/" . basename($program);
 
 my %a = (name => 'A', key => 'AKIDA', secret => 'secret/of+A', region => 'us-east-1', listen => [$at_a]);
 my %b = (name => 'B', key => 'AKIDB', secret => 'secret/of+B', region => 'eu-central-1', listen => [$at_b]);
@@ -473,6 +476,24 @@ END
             'a file of root');
     }
 
+    # An image without a shell, or any other program.
+    {
+        local @around = (qw(unshare --mount sh -c), <<'END', $dir);
+            for i in sh dash bash busybox; do
+                [ ! -e /bin/$i ] || mount --bind /dev/null "$(realpath /bin/$i)" || exit
+            done
+            PATH=/none; exec "$@"
+END
+        isnt((entrypoint({%one}, '/bin/sh', '-c', 'exit 0'))[0], 0, 'a shell cannot be run');
+        running('without a shell', {%one}, sub {
+            my ($pid) = @_;
+            is(origin_of(signed()), 'A yes', 'a request is signed');
+            is((entrypoint({%one}, 'healthz'))[0], 0, 'healthz');
+            kill HUP => $pid;
+            ok(eventually(sub { slurp('stderr') =~ /reconfiguring/ }), 'it reloads');
+        });
+    }
+
     # Half of a processor.
     mkdir "$dir/cgroup";
     write_file('cgroup/cpu.max', "50000 100000\n");
@@ -554,13 +575,11 @@ sub launch {
     my $pid = fork // die "fork: $!";
     return $pid if $pid;
     setpgrp;
-    # A shell cannot trap what it was started to ignore, as in the background.
-    $SIG{$_} = 'DEFAULT' for qw(HUP INT QUIT TERM);
     %ENV = (%image, %$env);
     delete @ENV{ grep { !defined $ENV{$_} } keys %ENV };
     open STDOUT, '>', "$dir/$stdout" or die $!;
     $stderr eq $stdout ? open STDERR, '>&', \*STDOUT : open STDERR, '>', "$dir/$stderr";
-    { exec our @around, "sh", "$dir/entrypoint.sh", @arguments }
+    { exec our @around, $program, @arguments }
     POSIX::_exit(127);
 }
 

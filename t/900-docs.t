@@ -61,7 +61,8 @@ for my $doc (qw(README.md nginx/README.md)) {
         ORIGIN_DOMAIN => '127.0.0.1', AWS_REGION => 'eu-central-1',
     );
     my $variables = join ' ', map {"'$_=$image{$_}'"} keys %image;
-    my $out = `env -i $variables sh docker/entrypoint.sh -t 2>&1`;
+    my $program = S3Test::entrypoint();
+    my $out = `env -i $variables $program -t 2>&1`;
     is($?, 0, 'nginx/default.conf.template passes nginx -t') or diag($out);
     unlike($out, qr/\[(?:warn|error|emerg)\]/, 'without a warning');
 }

@@ -79,7 +79,7 @@ test-roots:
 cargo-test: toolchain
 	cargo test --locked --workspace --exclude $(MODULE)
 
-prove-test: build
+prove-test: build entrypoint
 	$(call apt,perl openssl curl ca-certificates util-linux mount prometheus $(if $(VENDORED)$(NGINX_BUILD),,libnginx-mod-http-lua))
 	. $(TARGET)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
@@ -126,7 +126,7 @@ if [ -z "$(VENDORED)" ]; then
 fi
 endef
 
-client-test: build s3s-fs go-servers swift ceph python-clients js-client rust-client servicemonitor
+client-test: build entrypoint s3s-fs go-servers swift ceph python-clients js-client rust-client servicemonitor
 	$(call apt,chromium curl haproxy openssl restic)
 	. $(TARGET)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"

@@ -173,7 +173,7 @@ def environment(tmp_path, secret, **more):
 
 def entrypoint(environment, *arguments, **how):
     return subprocess.Popen(
-        ["sh", ROOT / "docker/entrypoint.sh", *arguments], env=environment, stdin=subprocess.DEVNULL,
+        [ROOT / "target/release/s3-resign-entrypoint", *arguments], env=environment, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **how)
 
 

@@ -78,6 +78,10 @@ sub module {
         $ENV{TEST_NGINX_S3_MODULE} // 'target/ngx_http_s3_resign_module.so');
 }
 
+sub entrypoint {
+    return File::Spec->rel2abs($ENV{TEST_NGINX_S3_ENTRYPOINT} // 'target/release/s3-resign-entrypoint');
+}
+
 sub credentials {
     my $origin = shift;
     return "access_key=$origin->{key} secret_key=$origin->{secret} region=$origin->{region}"
