@@ -3,16 +3,11 @@
  * and what makes the key of an entry is wrapped.
  */
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-
-
-typedef ngx_int_t (*s3_create_key_pt)(ngx_http_request_t *r);
+#include "shim.h"
 
 
 #if (NGX_HTTP_CACHE)
-static s3_create_key_pt  s3_original_create_key;
+static ngx_http_handler_pt  s3_original_create_key;
 #endif
 
 
@@ -53,7 +48,7 @@ s3_cache_take_zone(ngx_http_upstream_conf_t *conf, ngx_http_complex_value_t *ask
  * look for one.
  */
 ngx_uint_t
-s3_cache_wrap_create_key(ngx_http_request_t *r, s3_create_key_pt create_key)
+s3_cache_wrap_create_key(ngx_http_request_t *r, ngx_http_handler_pt create_key)
 {
 #if (NGX_HTTP_CACHE)
 

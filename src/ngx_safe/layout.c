@@ -8,9 +8,7 @@
  * Nothing here may trust an offset that it has not compared yet.
  */
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
+#include "shim.h"
 
 
 #define S3_NOT_FOUND  ((size_t) -1)

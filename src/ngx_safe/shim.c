@@ -3,9 +3,7 @@
  * nginx 1.29.3 on, and macros.
  */
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
+#include "shim.h"
 
 
 void
