@@ -279,9 +279,9 @@ for my $manifest (glob 'src/*/Cargo.toml') {
     my @used = map {"`$_`"} sort(($dependencies // '') =~ m{^(\w+) = \{.*path = "\.\./\w+"}mg);
     is($uses{$name}, join(', ', @used), "src/README.md: what $name uses");
 }
-like($packages, qr{`$_(?:\.rs|/)`}, "src/README.md: what $_ is") for map {m{(\w+)\.rs$}} glob 'src/*.rs';
+ok($packages =~ m{`$_(?:\.rs|/)`}, "src/README.md: what $_ is") for map {m{(\w+)\.rs$}} glob 'src/*.rs';
 my ($phases) = $doc{'src/README.md'} =~ /^## One request\n(.*?)^## /ms;
-like($phases, qr/`$_`/, "src/README.md: when $_ is called") for map {m{(\w+)\.rs$}} glob 'src/hooks/*.rs';
+ok($phases =~ /`$_`/, "src/README.md: when $_ is called") for map {m{(\w+)\.rs$}} glob 'src/hooks/*.rs';
 
 # ---------------------------------------------------------------------- links
 
