@@ -10,9 +10,9 @@ NGINX_SOURCE ?= $(if $(NGINX_BUILD),$(patsubst %/,%,$(dir $(abspath $(NGINX_BUIL
 VENDORED     ?=
 
 MODULE := ngx_http_s3_resign_module
-TARGET := target$(if $(VENDORED),/vendored)
+OUT    := target$(if $(VENDORED),/vendored)
 PACKAGE := libnginx-mod-http-s3-resign
-SO     := $(TARGET)/$(MODULE).so
+SO     := $(OUT)/$(MODULE).so
 RUST   := 1.88
 
 SHELL       := /bin/bash
@@ -24,7 +24,7 @@ SHELL       := /bin/bash
 
 export CACHE
 unexport NGINX  # to nginx itself this variable is a list of sockets
-export CARGO_TARGET_DIR := $(CURDIR)/$(TARGET)
+export CARGO_TARGET_DIR := $(CURDIR)/$(OUT)
 
 # ---- the commands and what each needs; their recipes are in the included files ----
 

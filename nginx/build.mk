@@ -6,14 +6,14 @@
 host = $$(rustc -vV | sed -n 's/^host: //p')
 
 build:
-	. $(TARGET)/nginx.env
-	cargo=(cargo) built=$(TARGET)/release
+	. $(OUT)/nginx.env
+	cargo=(cargo) built=$(OUT)/release
 	$(if $(PGO),$(profiled))
 	messages=$$("$${cargo[@]}" build --release --locked -p $(MODULE) $$FEATURES --message-format=json-render-diagnostics)
 	if [ -n "$(VENDORED)" ]; then
 	    out=$$(sed -nE '/"build-script-executed"/s/.*nginx-sys@.*"out_dir":"([^"]+)".*/\1/p' <<<"$$messages")
 	    source=$$(sed -nE 's/^"([^"]+)".*/\1/p' "$$out/objs/last-build-info")
-	    echo "NGINX=$$out/objs/nginx; export NGINX_SOURCE_DIR='$$source' NGINX_BUILD_DIR='$$out/objs'" >>$(TARGET)/nginx.env
+	    echo "NGINX=$$out/objs/nginx; export NGINX_SOURCE_DIR='$$source' NGINX_BUILD_DIR='$$out/objs'" >>$(OUT)/nginx.env
 	fi
 	CARGO_TARGET_DIR=target cargo build --release --locked -p sign_s3
 	cp $$built/lib$(MODULE).so $(SO).new
@@ -31,24 +31,24 @@ profdata=$$(rustc --print target-libdir)/../bin/llvm-profdata
 [ -x "$$profdata" ] || rustup -q component add llvm-tools 2>/dev/null || true
 [ -x "$$profdata" ] || { $(call apt,llvm-19); profdata=llvm-profdata-19; }
 host=$(host)
-key=$$( (rustc -vV; cat $(TARGET)/nginx.state; find src t/bench -type f -print0 | sort -z | xargs -0 cat Cargo.lock Cargo.toml build.rs) |
+key=$$( (rustc -vV; cat $(OUT)/nginx.state; find src t/bench -type f -print0 | sort -z | xargs -0 cat Cargo.lock Cargo.toml build.rs) |
     sha256sum | cut -c1-12)
-profile=$(CURDIR)/$(TARGET)/pgo/$$key.profdata
-built=$(TARGET)/$$host/release
+profile=$(CURDIR)/$(OUT)/pgo/$$key.profdata
+built=$(OUT)/$$host/release
 profiling() { RUSTFLAGS="$${RUSTFLAGS-} $$1" cargo "$${@:2}" --target $$host; }
 if [ ! -e "$$profile" ]; then
     echo "making a profile of the module in use"
     $(bench-tools)
-    rm -rf $(TARGET)/pgo
-    mkdir -p $(TARGET)/pgo
+    rm -rf $(OUT)/pgo
+    mkdir -p $(OUT)/pgo
     profiling -Cprofile-generate build -q --release --locked -p $(MODULE)
     raw=$$(mktemp -d)
     trap 'rm -rf "$$raw"' EXIT
     chmod 1777 "$$raw"  # workers write there, which may be nobody's
     TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$$built/lib$(MODULE).so" \
         LLVM_PROFILE_FILE="$$raw/%m.profraw" ROUNDS=1 DURATION=0.5 MIN_RATE=0 MAX_CPU=1000 MIN_UPLOAD=0 \
-        t/bench/run >$(TARGET)/pgo/bench.log 2>&1 || {
-            tail -n 5 $(TARGET)/pgo/bench.log >&2
+        t/bench/run >$(OUT)/pgo/bench.log 2>&1 || {
+            tail -n 5 $(OUT)/pgo/bench.log >&2
             echo "build: PGO=1 has to run a bench with $$NGINX: say NGINX=PATH, or leave out PGO=1" >&2
             exit 1
         }
@@ -58,7 +58,7 @@ cargo=(profiling "-Cprofile-use=$$profile")
 endef
 
 install:
-	. $(TARGET)/nginx.env
+	. $(OUT)/nginx.env
 	$(sudo)
 	flags=$$("$$NGINX" -V 2>&1)
 	folder=$$(sed -nE 's/.*--modules-path=([^ ]+).*/\1/p' <<<"$$flags")
@@ -69,11 +69,11 @@ install:
 
 deb:
 	$(call apt,dpkg-dev binutils gzip)
-	. $(TARGET)/nginx.env
+	. $(OUT)/nginx.env
 	owner=$$(dpkg-query -S "$$(realpath "$$NGINX")" 2>/dev/null | cut -d: -f1)
 	abi=$$(dpkg-query -Wf '$${Provides}' $${owner:-none} 2>/dev/null | grep -oE 'nginx-abi-[^, ]+') ||
 	    { echo "deb: $$NGINX is no nginx of Debian's, so no package can depend on it: make install" >&2; exit 1; }
-	root=$(TARGET)/deb doc=$(TARGET)/deb/usr/share/doc/$(PACKAGE)
+	root=$(OUT)/deb doc=$(OUT)/deb/usr/share/doc/$(PACKAGE)
 	rm -rf "$$root"
 	mkdir -p "$$root/DEBIAN" "$$doc/examples"
 	install -D -m 644 $(SO) "$$root/usr/lib/nginx/modules/$(MODULE).so"
@@ -100,7 +100,7 @@ deb:
 define bench-tools
 $(call apt,perl gcc libc6-dev util-linux)
 cargo build -q --release --locked -p sigv4 --example sha256
-export SHA256="$(CURDIR)/$(TARGET)/release/examples/sha256"
+export SHA256="$(CURDIR)/$(OUT)/release/examples/sha256"
 endef
 
 # A cargo on the PATH is taken as it is. Else Debian's cargo where it is new enough, or cargo-web, which Debian's
@@ -130,10 +130,10 @@ toolchain:
 	    exit 1
 	fi
 
-# Writes $(TARGET)/nginx.env: what cargo builds against and which binary the tests run.
+# Writes $(OUT)/nginx.env: what cargo builds against and which binary the tests run.
 nginx-tree: toolchain
 	$(call apt,gcc libc6-dev make libclang-dev)
-	mkdir -p $(TARGET)
+	mkdir -p $(OUT)
 	if [ -n "$(VENDORED)" ]; then
 	    $(call apt,perl libpcre2-dev libssl-dev zlib1g-dev)
 	    env='FEATURES="--features vendored"; unset NGINX_SOURCE_DIR NGINX_BUILD_DIR'
@@ -162,16 +162,16 @@ nginx-tree: toolchain
 	fi
 	# Cargo looks at the times of two files; another nginx under the same path must not leave old bindings behind.
 	state="$$state $$env"
-	if [ "$$state" != "$$(cat $(TARGET)/nginx.state 2>/dev/null)" ]; then
+	if [ "$$state" != "$$(cat $(OUT)/nginx.state 2>/dev/null)" ]; then
 	    for package in nginx-sys ngx ngx_safe $(MODULE); do
 	        cargo clean -q --release -p $$package 2>/dev/null || true
 	        cargo clean -q --release -p $$package --target $(host) 2>/dev/null || true
 	        cargo clean -q -p $$package 2>/dev/null || true
 	    done
-	    rm -rf $(SO) $(TARGET)/pgo
+	    rm -rf $(SO) $(OUT)/pgo
 	fi
-	echo "$$state" >$(TARGET)/nginx.state
-	echo "$$env" >$(TARGET)/nginx.env
+	echo "$$state" >$(OUT)/nginx.state
+	echo "$$env" >$(OUT)/nginx.env
 
 # Configures a copy of $$source in the cache (seconds, compiles nothing); sets $$source and $$build to it.
 define configure

@@ -31,7 +31,7 @@ RUST_CLIENT  := $(CACHE)/rust-$(call hash,$(addprefix t/clients/rust/,Cargo.toml
 
 FUZZ_SOURCE := src/sigv4/fuzz
 FUZZ        := request upload form model
-fuzzer       = $(TARGET)/fuzz/*/release/$(1) -artifact_prefix=$(TARGET)/fuzz/ -max_len=4096
+fuzzer       = $(OUT)/fuzz/*/release/$(1) -artifact_prefix=$(OUT)/fuzz/ -max_len=4096
 
 .PHONY: s3s-fs go-servers swift ceph python-clients js-client rust-client servicemonitor \
         fuzz-targets fuzz-test cargo-test prove-test prove-vendored deb-test image-test client-test
@@ -39,7 +39,7 @@ fuzzer       = $(TARGET)/fuzz/*/release/$(1) -artifact_prefix=$(TARGET)/fuzz/ -m
 export VENV S3S_FS MINIO MC VERSITYGW NODE_MODULES RUST_CLIENT SERVICEMONITOR
 
 check:
-	. $(TARGET)/nginx.env
+	. $(OUT)/nginx.env
 	cargo fmt --all --check
 	cargo fmt --manifest-path $(FUZZ_SOURCE)/Cargo.toml --check
 	if dpkg-query -Wf '$${Status}' cargo-web 2>/dev/null | grep -q 'ok installed'; then $(call apt,rust-web-clippy); fi
@@ -63,7 +63,7 @@ test:
 	echo "make test: all passed"
 
 test-full:
-	. $(TARGET)/nginx.env
+	. $(OUT)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)" UPLOAD_BYTES=$$((5 << 30))
 	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients/test_large.py
 	RELOAD_SECONDS=30 RELOADS=1000 "$(VENV)/bin/python" -m pytest -q -p no:cacheprovider \
@@ -81,7 +81,7 @@ cargo-test: toolchain
 
 prove-test: build entrypoint
 	$(call apt,perl openssl curl ca-certificates util-linux mount prometheus $(if $(VENDORED)$(NGINX_BUILD),,libnginx-mod-http-lua))
-	. $(TARGET)/nginx.env
+	. $(OUT)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	$(mismatched)
 	prove -j4 -It/lib $(SLOW) $(filter-out $(SLOW),$(sort $(wildcard t/*.t)))
@@ -111,24 +111,24 @@ image-test: python-clients
 # looks at the times of nginx's files, so the copy of them is made only when they are others.
 define mismatched
 if [ -z "$(VENDORED)" ]; then
-    tree=$(TARGET)/mismatched/nginx
-    if ! cmp -s $(TARGET)/nginx.state $$tree/state; then
+    tree=$(OUT)/mismatched/nginx
+    if ! cmp -s $(OUT)/nginx.state $$tree/state; then
         rm -rf $$tree
         mkdir -p $$tree
         cp -a "$$NGINX_SOURCE_DIR/src" $$tree/src
         cp -a "$$NGINX_BUILD_DIR" $$tree/objs
         sed -i '/^    ngx_http_upstream_headers_in_t  *headers_in;/i void *inserted[3];' $$tree/src/http/ngx_http_upstream.h
-        cp $(TARGET)/nginx.state $$tree/state
+        cp $(OUT)/nginx.state $$tree/state
     fi
-    NGINX_SOURCE_DIR="$(CURDIR)/$$tree" NGINX_BUILD_DIR="$(CURDIR)/$$tree/objs" CARGO_TARGET_DIR=$(TARGET)/mismatched \
+    NGINX_SOURCE_DIR="$(CURDIR)/$$tree" NGINX_BUILD_DIR="$(CURDIR)/$$tree/objs" CARGO_TARGET_DIR=$(OUT)/mismatched \
         cargo build -q --locked -p $(MODULE)
-    export TEST_NGINX_S3_MISMATCHED="$(CURDIR)/$(TARGET)/mismatched/debug/lib$(MODULE).so"
+    export TEST_NGINX_S3_MISMATCHED="$(CURDIR)/$(OUT)/mismatched/debug/lib$(MODULE).so"
 fi
 endef
 
 client-test: build entrypoint s3s-fs go-servers swift ceph python-clients js-client rust-client servicemonitor
 	$(call apt,chromium curl haproxy openssl restic)
-	. $(TARGET)/nginx.env
+	. $(OUT)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	if [ -z "$(NGINX_BUILD)" ]; then
 	    $(MAKE) --no-print-directory build VENDORED=1
@@ -139,7 +139,7 @@ client-test: build entrypoint s3s-fs go-servers swift ceph python-clients js-cli
 
 bench:
 	$(bench-tools)
-	. $(TARGET)/nginx.env
+	. $(OUT)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	t/bench/run
 
@@ -154,10 +154,10 @@ fuzz:
 fuzz-test: fuzz-targets
 	for name in $(FUZZ); do
 	    found=$$(mktemp -d)
-	    $(call fuzzer,$$name) -runs=20000 -seed=1 "$$found" $(FUZZ_SOURCE)/seeds/$$name 2>$(TARGET)/fuzz/$$name.log ||
-	        { tail -n 40 $(TARGET)/fuzz/$$name.log >&2; exit 1; }
+	    $(call fuzzer,$$name) -runs=20000 -seed=1 "$$found" $(FUZZ_SOURCE)/seeds/$$name 2>$(OUT)/fuzz/$$name.log ||
+	        { tail -n 40 $(OUT)/fuzz/$$name.log >&2; exit 1; }
 	    rm -rf "$$found"
-	    tail -n 1 $(TARGET)/fuzz/$$name.log
+	    tail -n 1 $(OUT)/fuzz/$$name.log
 	done
 
 # What `cargo fuzz` does, which needs an unstable compiler. With --target the flags are for these crates
@@ -168,12 +168,12 @@ fuzz-targets: toolchain
 	for flag in level=4 inline-8bit-counters pc-table trace-compares; do
 	    flags="$$flags -Cllvm-args=-sanitizer-coverage-$$flag"
 	done
-	RUSTFLAGS="$$flags" CARGO_TARGET_DIR=$(TARGET)/fuzz cargo build -q --release --locked \
+	RUSTFLAGS="$$flags" CARGO_TARGET_DIR=$(OUT)/fuzz cargo build -q --release --locked \
 	    --target $(host) --manifest-path $(FUZZ_SOURCE)/Cargo.toml
 
 demo:
 	$(call apt,curl)
-	. $(TARGET)/nginx.env
+	. $(OUT)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	export PORT="$(PORT)" KEEP="$(KEEP)"
 	exec "$(VENV)/bin/python" t/demo/tour.py
