@@ -10,6 +10,10 @@
 
 #include "shim.h"
 
+#if (NGX_LINUX)
+#include <malloc.h>
+#endif
+
 
 #define S3_NOT_FOUND  ((size_t) -1)
 
@@ -164,18 +168,45 @@ s3_variables_fit(ngx_conf_t *cf)
 
 
 /*
+ * Is the head of a pool as long as here? It ends where the pool's own memory begins; a pool that has
+ * none, since each piece is from malloc(), must at least have room for it.
+ */
+static ngx_uint_t
+s3_pool_fits(ngx_conf_t *cf, ngx_pool_t *pool)
+{
+    size_t  size, here;
+
+#if (NGX_LINUX)
+    size = malloc_usable_size(pool);
+#else
+    size = NGX_DEFAULT_POOL_SIZE;
+#endif
+
+    here = (size_t) ((u_char *) ngx_palloc(pool, 1) - (u_char *) pool);
+
+    if (here >= size) {
+        here = (size < sizeof(ngx_pool_t)) ? S3_NOT_FOUND : sizeof(ngx_pool_t);
+    }
+
+    return s3_is_at(cf, "the end of ngx_pool_t", sizeof(ngx_pool_t), here);
+}
+
+
+/*
  * nginx itself makes an upstream request, for a request all of whose words point to one place,
  * which passes for the request's pool, its connection and its last upstream request, wherever nginx
- * looks for them: it is a pool, then the connection's words, each of which tells its offset, and
- * then zeroes, so that nothing is there to be cleaned up.
+ * looks for them: it is the head of a pool, then the connection's words, each of which tells its
+ * offset, and then zeroes, so that nothing is there to be cleaned up. It is a copy of a pool's head
+ * and not the pool, which may need what comes after its head, or may have nothing there.
  */
 static ngx_uint_t
 s3_upstream_fits(ngx_conf_t *cf)
 {
-    size_t       i, n, upstream, log, length;
+    size_t       i, n, size, upstream, log, length;
     ngx_pool_t  *pool;
     uintptr_t   *request, *place, *u;
     ngx_uint_t   fits;
+    uintptr_t    head[sizeof(ngx_pool_t) / sizeof(uintptr_t)];
 
     pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, cf->log);
     if (pool == NULL) {
@@ -183,37 +214,47 @@ s3_upstream_fits(ngx_conf_t *cf)
     }
 
     fits = 0;
+    place = NULL;
+
+    if (!s3_pool_fits(cf, pool)) {
+        goto done;
+    }
+
+    size = sizeof(ngx_pool_t) + 2 * sizeof(ngx_http_upstream_t);
     n = 2 * sizeof(ngx_http_request_t) / sizeof(uintptr_t);
 
-    /* Reserves what is behind the pool's head. */
-    if (ngx_palloc(pool, 2 * sizeof(ngx_http_upstream_t)) == NULL) {
+    place = ngx_calloc(size + n * sizeof(uintptr_t), cf->log);
+    if (place == NULL) {
         goto done;
     }
 
-    request = ngx_palloc(pool, n * sizeof(uintptr_t));
-    if (request == NULL) {
-        goto done;
-    }
-
-    for (i = 0; i < n; i++) {
-        request[i] = (uintptr_t) pool;
-    }
-
-    ngx_memzero(pool + 1, 2 * sizeof(ngx_http_upstream_t));
-
-    place = (uintptr_t *) pool;
+    ngx_memcpy(head, pool, sizeof(ngx_pool_t));
+    ngx_memcpy(place, pool, sizeof(ngx_pool_t));
 
     for (i = sizeof(ngx_pool_t); i < sizeof(ngx_connection_t); i += sizeof(uintptr_t)) {
         place[i / sizeof(uintptr_t)] = S3_MARK + i;
+    }
+
+    request = place + size / sizeof(uintptr_t);
+
+    for (i = 0; i < n; i++) {
+        request[i] = (uintptr_t) place;
     }
 
     if (ngx_http_upstream_create((ngx_http_request_t *) request) != NGX_OK) {
         goto done;
     }
 
+    /* What nginx has noted in the copy, as memory to be freed, belongs to the pool. */
+    for (i = 0; i < sizeof(head) / sizeof(uintptr_t); i++) {
+        if (place[i] != head[i]) {
+            ngx_memcpy((uintptr_t *) pool + i, &place[i], sizeof(uintptr_t));
+        }
+    }
+
     /* It has put a pointer there, and none into the request's cache. */
     for (i = 0; i < n - 1; i++) {
-        if (request[i] != (uintptr_t) pool && request[i] != 0) {
+        if (request[i] != (uintptr_t) place && request[i] != 0) {
             break;
         }
     }
@@ -227,10 +268,9 @@ s3_upstream_fits(ngx_conf_t *cf)
         goto done;
     }
 
-    n = 2 * sizeof(ngx_http_upstream_t);
-
-    log = s3_find(u, n, S3_MARK_MASK, S3_MARK);
-    length = s3_find(u, n, ~(uintptr_t) 0, (uintptr_t) -1);
+    /* The length is there, whatever comes after it, and what is looked for next is before it. */
+    length = s3_find(u, 2 * sizeof(ngx_http_upstream_t), ~(uintptr_t) 0, (uintptr_t) -1);
+    log = (length == S3_NOT_FOUND) ? length : s3_find(u, length, S3_MARK_MASK, S3_MARK);
 
     fits = s3_is_at(cf, "ngx_http_upstream_t.peer.log", offsetof(ngx_http_upstream_t, peer.log),
                     log)
@@ -240,6 +280,10 @@ s3_upstream_fits(ngx_conf_t *cf)
                        offsetof(ngx_http_upstream_t, headers_in.content_length_n), length);
 
 done:
+
+    if (place) {
+        ngx_free(place);
+    }
 
     ngx_destroy_pool(pool);
 
