@@ -9,8 +9,11 @@ NGINX_BUILD  ?=
 NGINX_SOURCE ?= $(if $(NGINX_BUILD),$(patsubst %/,%,$(dir $(abspath $(NGINX_BUILD)))),/usr/share/nginx/src)
 VENDORED     ?=
 
+# Which machine it is for, as a triple of Rust's; default: this one.
+TARGET ?=
+
 MODULE := ngx_http_s3_resign_module
-OUT    := target$(if $(VENDORED),/vendored)
+OUT    := target$(if $(VENDORED),/vendored)$(if $(TARGET),/cross)
 PACKAGE := libnginx-mod-http-s3-resign
 SO     := $(OUT)/$(MODULE).so
 RUST   := 1.88
@@ -49,7 +52,7 @@ include nginx/build.mk
 include $(wildcard docker/image.mk t/test.mk)  # not there while the image builds the module
 
 help:
-	echo "make TARGET [NAME=VALUE ...]"
+	echo "make COMMAND [NAME=VALUE ...]"
 	sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 13
 	sed -nE 's/^#>//p' Makefile
 
@@ -61,6 +64,8 @@ help:
 #>                     it is of the same version, else with --with-compat and http_ssl, http_v2, threads
 #>  PGO=1              build, install: profile-guided optimization (two minutes more, and it runs that nginx);
 #>                     deb, image and bench have it anyway, and PGO= keeps it from them
+#>  TARGET=TRIPLE      build: for another machine, as aarch64-unknown-linux-gnu, with a C compiler for it and the
+#>                     NGINX_BUILD of an nginx that was configured for it
 #>  VENDORED=1         nginx 1.28 as published on crates.io, compiled here in target/vendored (minutes), instead
 #>                     of all that
 #>  ENGINE=PATH        image: docker, podman or buildah; default: the first of them on the PATH

@@ -9,13 +9,14 @@ build:
 	. $(OUT)/nginx.env
 	cargo=(cargo) built=$(OUT)/release
 	$(if $(PGO),$(profiled))
+	$(if $(TARGET),$(crossed))
 	messages=$$("$${cargo[@]}" build --release --locked -p $(MODULE) $$FEATURES --message-format=json-render-diagnostics)
 	if [ -n "$(VENDORED)" ]; then
 	    out=$$(sed -nE '/"build-script-executed"/s/.*nginx-sys@.*"out_dir":"([^"]+)".*/\1/p' <<<"$$messages")
 	    source=$$(sed -nE 's/^"([^"]+)".*/\1/p' "$$out/objs/last-build-info")
 	    echo "NGINX=$$out/objs/nginx; export NGINX_SOURCE_DIR='$$source' NGINX_BUILD_DIR='$$out/objs'" >>$(OUT)/nginx.env
 	fi
-	CARGO_TARGET_DIR=target cargo build --release --locked -p sign_s3
+	CARGO_TARGET_DIR=target $(if $(TARGET),"$${cargo[@]}",cargo) build --release --locked -p sign_s3
 	cp $$built/lib$(MODULE).so $(SO).new
 	mv $(SO).new $(SO)
 	echo "built $(SO)"
@@ -55,6 +56,15 @@ if [ ! -e "$$profile" ]; then
     "$$profdata" merge -o "$$profile" "$$raw"
 fi
 cargo=(profiling "-Cprofile-use=$$profile")
+endef
+
+# Has $$cargo compile for $(TARGET), whose compiler links too.
+define crossed
+command -v rustup >/dev/null && rustup -q target add $(TARGET)
+linker=CARGO_TARGET_$$(tr a-z- A-Z_ <<<"$(TARGET)")_LINKER
+[ -n "$${!linker-}" ] || export "$$linker=$(subst -unknown-,-,$(TARGET))-gcc"
+crossing() { cargo "$$@" --target $(TARGET); }
+cargo=(crossing) built=$(OUT)/$(TARGET)/release
 endef
 
 install:
@@ -134,6 +144,11 @@ toolchain:
 nginx-tree: toolchain
 	$(call apt,gcc libc6-dev make libclang-dev)
 	mkdir -p $(OUT)
+	if [ -n "$(TARGET)" ]; then
+	    [ -n "$(NGINX_BUILD)" ] ||
+	        { echo "build: TARGET=$(TARGET) needs NGINX_BUILD=DIR of an nginx that was configured for it" >&2; exit 1; }
+	    [ -z "$(PGO)" ] || { echo "build: PGO=1 runs the module, which TARGET=$(TARGET) keeps from it" >&2; exit 1; }
+	fi
 	if [ -n "$(VENDORED)" ]; then
 	    $(call apt,perl libpcre2-dev libssl-dev zlib1g-dev)
 	    env='FEATURES="--features vendored"; unset NGINX_SOURCE_DIR NGINX_BUILD_DIR'
@@ -156,7 +171,7 @@ nginx-tree: toolchain
 	    else
 	        $(configure)
 	    fi
-	    is_of_it || echo "note: this is for $$version, and $$nginx is not: to test and install, say NGINX=PATH" >&2
+	    [ -n "$(TARGET)" ] || is_of_it || echo "note: this is for $$version, and $$nginx is not: to test and install, say NGINX=PATH" >&2
 	    env="FEATURES=; export NGINX_SOURCE_DIR='$$source' NGINX_BUILD_DIR='$$build'; NGINX='$$nginx'"
 	    state=$$(cat "$$build/Makefile" "$$build/ngx_auto_config.h" "$$build/ngx_auto_headers.h" "$$header" | sha256sum)
 	fi
