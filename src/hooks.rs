@@ -29,10 +29,10 @@ pub(crate) mod persistence;
 /// Installs what nginx calls, in the order of a request's life. Of the filters of heads the one that is
 /// added last sees a head first.
 pub(crate) fn install(cf: &Complete<'_, S3Resign>) -> Result<(), String> {
-    cf.conf().add_access_handler::<access::Verifier>()?;
+    cf.add_access_handler::<access::Verifier>()?;
     cf.add_request_body_filter::<body::Verifying>();
     cf.hook_upstreams()?;
     cf.add_header_filter::<persistence::Persistence>();
     cf.add_answer_filter::<Rewriter>();
-    cf.conf().add_log_handler::<log::Counting>()
+    cf.add_log_handler::<log::Counting>()
 }

@@ -108,14 +108,20 @@ pub struct AnswerHeader<'r> {
 }
 
 impl<'r> AnswerHeader<'r> {
+    fn raw(&self) -> &ngx_table_elt_t {
+        // SAFETY: an element of the request's list; the reference ends with this call's caller, before
+        // the element changes.
+        unsafe { self.ptr.as_ref() }
+    }
+
     pub fn name(self) -> &'r [u8] {
-        // SAFETY: an element of the request's list, whose name is in its pool.
-        unsafe { bytes((*self.ptr.as_ptr()).key) }
+        // SAFETY: the name of the element, in the request's pool.
+        unsafe { bytes(self.raw().key) }
     }
 
     pub fn value(self) -> &'r [u8] {
-        // SAFETY: an element of the request's list, whose value is in its pool.
-        unsafe { bytes((*self.ptr.as_ptr()).value) }
+        // SAFETY: the value of the element, in the request's pool.
+        unsafe { bytes(self.raw().value) }
     }
 
     pub fn is(self, name: &CStr) -> bool {

@@ -16,6 +16,7 @@ use crate::module::Module;
 use crate::request::Request;
 use crate::response::Response;
 use crate::shim::*;
+use crate::tables::data_of;
 use crate::{ERROR, OK, Status, guarded};
 
 /// How much of a file is read at a time, in bytes.
@@ -372,9 +373,7 @@ unsafe fn next_piece<'a>(buf: *mut ngx_buf_t) -> Result<Option<Piece<'a>>, Done>
         return Ok((!bytes.is_empty()).then_some(Piece::Read(bytes)));
     }
     // SAFETY: by this function's contract.
-    let (pos, last) = unsafe { ((*buf).pos, (*buf).last) };
-    // SAFETY: both point into the buffer.
-    let length = usize::try_from(unsafe { last.offset_from(pos) }).unwrap_or(0);
+    let (pos, length) = unsafe { data_of(buf) };
     if length == 0 {
         return Ok(None);
     }

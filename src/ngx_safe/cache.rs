@@ -91,11 +91,11 @@ impl<'r> Request<'r> {
         if unsafe { s3_cache_is_storing(self.as_ptr(), &mut key, &mut range) } == 0 {
             return None;
         }
-        // SAFETY: the texts are in the request's pool.
-        let (added_key, content_range) = unsafe { (bytes(key), bytes(range)) };
         Some(StoredAnswer {
-            added_key,
-            content_range,
+            // SAFETY: a text in the request's pool.
+            added_key: unsafe { bytes(key) },
+            // SAFETY: as above.
+            content_range: unsafe { bytes(range) },
         })
     }
 

@@ -7,8 +7,7 @@ use std::ptr::NonNull;
 use ngx::core::{NGX_CONF_ERROR, Pool};
 use ngx::ffi::{
     NGX_LOG_EMERG, NGX_LOG_WARN, ngx_conf_t, ngx_http_conf_ctx_t, ngx_http_core_main_conf_t,
-    ngx_http_core_module, ngx_http_upstream_conf_t, ngx_http_upstream_main_conf_t,
-    ngx_http_upstream_module, ngx_http_variable_t, ngx_module_t,
+    ngx_http_upstream_conf_t, ngx_http_upstream_main_conf_t, ngx_http_variable_t, ngx_module_t,
 };
 
 use crate::bytes;
@@ -16,7 +15,7 @@ use crate::log::Log;
 use crate::main_conf::MainOf;
 use crate::module::Module;
 use crate::shim::s3_layout_fits;
-use crate::tables::array;
+use crate::tables::{array, core_index, settings_at, upstream_index};
 use crate::upstream::{Upstream, UpstreamId};
 
 /// The configuration being read.
@@ -48,15 +47,24 @@ impl<'c> Conf<'c> {
         self.ptr.as_ptr()
     }
 
-    pub fn log(self) -> Option<Log<'c>> {
-        // SAFETY: the configuration being read.
-        let log = unsafe { (*self.as_ptr()).log };
-        // SAFETY: its log lives as long as it is read.
-        NonNull::new(log).map(|log| unsafe { Log::from_ptr(log) })
+    pub(crate) fn raw(&self) -> &ngx_conf_t {
+        // SAFETY: nginx's configuration (`from_ptr`); the reference ends with this call's caller, before
+        // nginx runs again.
+        unsafe { self.ptr.as_ref() }
     }
 
-    /// Whether the structures of the running nginx are those that this was compiled for; if not, one
-    /// that is not is logged.
+    pub(crate) fn pool(self) -> Pool {
+        // SAFETY: the pool of the configuration being read.
+        unsafe { Pool::from_ngx_pool(self.raw().pool) }
+    }
+
+    pub fn log(self) -> Option<Log<'c>> {
+        // SAFETY: the log of the configuration lives as long as it is read.
+        NonNull::new(self.raw().log).map(|log| unsafe { Log::from_ptr(log) })
+    }
+
+    /// Whether the structures of the running nginx are those that this was compiled for; logs the first
+    /// that differs.
     pub(crate) fn layout_fits(&self) -> bool {
         // SAFETY: nginx's configuration, before a field of another structure has been used.
         unsafe { s3_layout_fits(self.as_ptr()) != 0 }
@@ -80,18 +88,15 @@ impl<'c> Conf<'c> {
 
     /// A value in the configuration's pool, dropped with it.
     pub(crate) fn allocate<T>(self, value: T) -> *mut c_void {
-        // SAFETY: the configuration being read.
-        let pool = unsafe { (*self.as_ptr()).pool };
-        // SAFETY: its pool.
-        let pool = unsafe { Pool::from_ngx_pool(pool) };
-        pool.allocate(value).cast()
+        self.pool().allocate(value).cast()
     }
 
     /// Is the variable used anywhere in the configuration?
     pub fn uses_variable(self, name: &CStr) -> bool {
-        // SAFETY: the core's main conf.
-        let core: &ngx_http_core_main_conf_t =
-            unsafe { &*self.main_conf_of(&raw const ngx_http_core_module) };
+        // SAFETY: the type of the core's main conf.
+        let core: *mut ngx_http_core_main_conf_t = unsafe { self.main_conf_of(core_index()) };
+        // SAFETY: nginx has made it, and changes it only when it is called.
+        let core = unsafe { &*core };
         // SAFETY: the array of the variables that the configuration refers to.
         let variables: &[ngx_http_variable_t] = unsafe { array(&core.variables) };
         // SAFETY: a variable's name, as long as the configuration.
@@ -105,9 +110,10 @@ impl<'c> Conf<'c> {
     }
 
     pub(crate) fn main_of<M: Module>(self) -> &'c MainOf<M> {
-        // SAFETY: the main conf that `create_main_conf` made is at the module's index; nothing holds a
-        // mutable reference to it.
-        unsafe { &*self.main_conf_of::<MainOf<M>>(M::descriptor()) }
+        // SAFETY: the type of the module's main conf, which `create_conf` made.
+        let main = unsafe { self.main_conf_of::<MainOf<M>>(M::descriptor().ctx_index) };
+        // SAFETY: it lives as long as the configuration, and nothing holds a mutable reference to it.
+        unsafe { &*main }
     }
 
     pub(crate) fn upstreams(self) -> impl Iterator<Item = Upstream<'c>> {
@@ -115,42 +121,51 @@ impl<'c> Conf<'c> {
     }
 
     pub(crate) fn upstream(self, id: UpstreamId) -> Option<Upstream<'c>> {
-        // SAFETY: inside `http {}` the context is the http module's.
-        unsafe { Upstream::by_id(self.context().as_ref()?, id) }
+        // SAFETY: the main confs of the configuration being read.
+        unsafe { Upstream::in_main_confs(self.levels().main_conf, id) }
     }
 
-    /// Inside `http {}` only.
     pub(crate) fn context(self) -> *mut ngx_http_conf_ctx_t {
-        // SAFETY: the configuration being read.
-        unsafe { (*self.as_ptr()).ctx.cast() }
+        self.raw().ctx.cast()
+    }
+
+    /// The settings of all modules, at the levels that are being read.
+    pub(crate) fn levels(&self) -> &ngx_http_conf_ctx_t {
+        // SAFETY: nginx calls a module of `http` for what is inside `http {}`, where the context is this
+        // structure.
+        unsafe { &*self.context() }
     }
 
     /// # Safety
-    /// `T` is the main configuration of that module.
-    pub(crate) unsafe fn main_conf_of<T>(self, module: *const ngx_module_t) -> *mut T {
-        // SAFETY: inside `http {}` the context is the http module's; each module has its place.
-        unsafe { (*(*self.context()).main_conf.add((*module).ctx_index)).cast() }
+    /// `T` is the type of the main configuration of the module with that index.
+    pub(crate) unsafe fn main_conf_of<T>(self, module: usize) -> *mut T {
+        // SAFETY: the settings of all modules at that level, of which the index is one.
+        unsafe { settings_at(self.levels().main_conf, module) }.cast()
     }
 
     /// # Safety
-    /// `T` is the server configuration of that module.
-    pub(crate) unsafe fn server_conf_of<T>(self, module: *const ngx_module_t) -> *mut T {
-        // SAFETY: as in `main_conf_of`.
-        unsafe { (*(*self.context()).srv_conf.add((*module).ctx_index)).cast() }
+    /// `T` is the type of the server configuration of the module with that index.
+    pub(crate) unsafe fn server_conf_of<T>(self, module: usize) -> *mut T {
+        // SAFETY: the settings of all modules at that level, of which the index is one.
+        unsafe { settings_at(self.levels().srv_conf, module) }.cast()
     }
 
     /// # Safety
-    /// `T` is the location configuration of that module.
-    pub(crate) unsafe fn location_conf_of<T>(self, module: *const ngx_module_t) -> *mut T {
-        // SAFETY: as in `main_conf_of`.
-        unsafe { (*(*self.context()).loc_conf.add((*module).ctx_index)).cast() }
+    /// `T` is the type of the location configuration of the module with that index.
+    pub(crate) unsafe fn location_conf_of<T>(self, module: usize) -> *mut T {
+        // SAFETY: the settings of all modules at that level, of which the index is one.
+        unsafe { settings_at(self.levels().loc_conf, module) }.cast()
     }
 
     pub(crate) fn module_named(self, name: &CStr) -> Option<&'c ngx_module_t> {
-        // SAFETY: the configuration being read, and its list of modules.
-        let mut modules = unsafe { (*(*self.as_ptr()).cycle).modules };
-        // SAFETY: the list ends with null.
-        while let Some(module) = unsafe { (*modules).as_ref() } {
+        // SAFETY: the configuration being read has a cycle.
+        let cycle = unsafe { &*self.raw().cycle };
+        let mut modules = cycle.modules;
+        loop {
+            // SAFETY: the cycle's list of modules, of which the last one has not been seen.
+            let module = unsafe { *modules };
+            // SAFETY: null at the end of the list, or a module, all of which outlive the configuration.
+            let module = unsafe { module.as_ref() }?;
             // SAFETY: each module has a name.
             if unsafe { CStr::from_ptr(module.name) } == name {
                 return Some(module);
@@ -158,19 +173,18 @@ impl<'c> Conf<'c> {
             // SAFETY: not the last one.
             modules = unsafe { modules.add(1) };
         }
-        None
     }
 
     /// The `proxy_*` settings of the location being merged; nginx merges its own modules first.
     pub(crate) fn proxy_conf(self) -> Option<NonNull<ngx_http_upstream_conf_t>> {
         let proxy = self.module_named(c"ngx_http_proxy_module")?;
         // SAFETY: the upstream's settings are the first member of the proxy module's.
-        NonNull::new(unsafe { self.location_conf_of::<ngx_http_upstream_conf_t>(proxy) })
+        NonNull::new(unsafe { self.location_conf_of::<ngx_http_upstream_conf_t>(proxy.ctx_index) })
     }
 
     pub(crate) fn upstream_main_conf(self) -> *mut ngx_http_upstream_main_conf_t {
-        // SAFETY: the main conf of that module.
-        unsafe { self.main_conf_of(&raw const ngx_http_upstream_module) }
+        // SAFETY: the type of that module's main conf.
+        unsafe { self.main_conf_of(upstream_index()) }
     }
 }
 

@@ -8,6 +8,7 @@ use ngx::ffi::{ngx_cycle_t, ngx_http_conf_ctx_t, ngx_http_module};
 use crate::log::Log;
 use crate::main_conf::MainOf;
 use crate::module::Module;
+use crate::tables::settings_at;
 use crate::upstream::{Upstream, UpstreamId};
 
 /// A configuration that is in use, or about to be.
@@ -37,16 +38,17 @@ impl<'c, M: Module> Cycle<'c, M> {
     /// None where there is no `http {}`.
     pub fn main_conf(self) -> Option<&'c M::Main> {
         let context = self.context()?;
-        // SAFETY: the main conf that `create_main_conf` made is at the module's index.
-        let main = unsafe { *context.main_conf.add(M::descriptor().ctx_index) };
-        // SAFETY: as above.
+        // SAFETY: the main confs of all modules, of which the index is one.
+        let main = unsafe { settings_at(context.main_conf, M::descriptor().ctx_index) };
+        // SAFETY: the main conf that `create_conf` made.
         let main = unsafe { main.cast::<MainOf<M>>().as_ref() };
         main.map(|main| &main.own)
     }
 
     pub fn upstream(self, id: UpstreamId) -> Option<Upstream<'c>> {
-        // SAFETY: the context of this cycle's `http {}`.
-        unsafe { Upstream::by_id(self.context()?, id) }
+        let context = self.context()?;
+        // SAFETY: the main confs of this cycle's `http {}`.
+        unsafe { Upstream::in_main_confs(context.main_conf, id) }
     }
 
     pub fn log(self) -> Option<Log<'c>> {
@@ -57,10 +59,12 @@ impl<'c, M: Module> Cycle<'c, M> {
     }
 
     fn context(self) -> Option<&'c ngx_http_conf_ctx_t> {
-        // SAFETY: a cycle that has read its configuration.
+        // SAFETY: a cycle that has read its configuration (`from_ptr`).
         let all = unsafe { (*self.ptr).conf_ctx };
-        // SAFETY: the http module's index, which nginx has set by then.
-        let context = unsafe { *all.add(ngx_http_module.index) };
+        // SAFETY: nginx has numbered its modules by then.
+        let index = unsafe { ngx_http_module.index };
+        // SAFETY: the configurations of all modules, of which the index is one.
+        let context = unsafe { settings_at(all.cast(), index) };
         // SAFETY: the http module's context, or null.
         unsafe { context.cast::<ngx_http_conf_ctx_t>().as_ref() }
     }

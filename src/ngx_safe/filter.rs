@@ -83,9 +83,9 @@ impl<M: Module> Complete<'_, M> {
     /// Puts a filter before nginx's. Those that are installed later see heads earlier, and this one sees
     /// what they answer.
     pub fn add_header_filter<F: HeaderFilter>(&self) {
+        let top = &raw mut ngx_http_top_header_filter;
         // SAFETY: configuration time: nothing else runs.
-        let top = unsafe { ptr::replace(&raw mut ngx_http_top_header_filter, Some(head::<F>)) };
-        F::next().set(top);
+        F::next().set(unsafe { ptr::replace(top, Some(head::<F> as HeadFilter)) });
     }
 }
 

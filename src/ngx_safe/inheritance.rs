@@ -11,24 +11,27 @@ impl Conf<'_> {
     /// A new binary is an heir, while it loads its first configuration.
     pub fn heir(self) -> Option<Heir> {
         // SAFETY: the configuration being read has a cycle.
-        let cycle = unsafe { (*self.as_ptr()).cycle };
-        heir(cycle)
+        heir(unsafe { &*self.raw().cycle })
     }
 }
 
 impl<M: Module> Cycle<'_, M> {
     /// As `Conf::heir`.
     pub fn heir(self) -> Option<Heir> {
-        heir(self.ptr)
+        // SAFETY: a cycle that lives for `'_` (`from_ptr`).
+        heir(unsafe { &*self.ptr })
     }
 }
 
-/// Of a cycle that is about to be loaded, or has just been.
-fn heir(cycle: *mut ngx_cycle_t) -> Option<Heir> {
-    // SAFETY: the cycle before it is there, if only nginx's first one, which has no configuration.
-    let is_first = unsafe { (*(*cycle).old_cycle).conf_ctx.is_null() };
-    // SAFETY: nginx's own variables, of this process.
-    let may_inherit = unsafe { ngx_inherited != 0 && ngx_test_config == 0 };
+/// Tells whether the process of a cycle that is about to be loaded, or has just been, is an heir.
+fn heir(cycle: &ngx_cycle_t) -> Option<Heir> {
+    // SAFETY: the cycle before is there, if only nginx's first one, which has no configuration.
+    let before = unsafe { &*cycle.old_cycle };
+    let is_first = before.conf_ctx.is_null();
+    // SAFETY: nginx's own variable, of this process.
+    let has_inherited = unsafe { ngx_inherited } != 0;
+    // SAFETY: as above.
+    let may_inherit = has_inherited && unsafe { ngx_test_config } == 0;
     // SAFETY: nginx takes only the listening sockets of what it was started with, and the module
     // opens no zone before it asks here.
     (is_first && may_inherit).then(|| unsafe { Heir::new() })

@@ -5,19 +5,18 @@ use std::ffi::{CStr, c_char, c_void};
 use std::mem;
 use std::ptr::{self, NonNull};
 
-use ngx::core::Pool;
 use ngx::ffi::{
     ngx_array_t, ngx_command_t, ngx_conf_set_enum_slot, ngx_conf_set_flag_slot,
     ngx_conf_set_keyval_slot, ngx_conf_set_str_slot, ngx_conf_t, ngx_http_conf_ctx_t,
-    ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_module_t,
-    ngx_http_set_complex_value_slot, ngx_module_t, ngx_str_t, ngx_uint_t,
+    ngx_http_core_loc_conf_t, ngx_http_module_t, ngx_http_set_complex_value_slot, ngx_module_t,
+    ngx_str_t, ngx_uint_t,
 };
 
 use crate::conf::Conf;
 use crate::pass::{Handler, PROXY_PASS, PassHandler, SpeaksTls};
 use crate::proxy::ProxyPlaces;
 use crate::str_of;
-use crate::tables::command_named;
+use crate::tables::{command_named, core_index};
 
 /// The directives that pass a request on, with their modules; `proxy_pass` is the only one that speaks
 /// HTTP/1.
@@ -48,8 +47,8 @@ impl PassHandler {
         let found = cf.module_named(module)?;
         let flag = tls_flag(found);
         let read_flag = |own: NonNull<c_void>| {
-            // SAFETY: settings of that module, in which the flag is a word.
-            flag.map(|at| unsafe { own.byte_add(at).cast::<ngx_uint_t>().read() })
+            // SAFETY: the flag is a word in the settings of that module.
+            flag.map(|at| unsafe { read_at::<ngx_uint_t>(own, at) })
         };
         // A URL with a variable registers no upstream.
         let tried = Tried::pass(cf, found, directive, c"http://$host")?;
@@ -74,12 +73,22 @@ fn tls_flag(module: &ngx_module_t) -> Option<usize> {
     command.offset.checked_sub(size_of::<ngx_uint_t>())
 }
 
-/// Settings of a module for a location that nobody sees.
+/// # Safety
+/// A `T` is at that offset of the settings.
+unsafe fn read_at<T>(own: NonNull<c_void>, offset: usize) -> T {
+    // SAFETY: by this function's contract it is within the settings.
+    let place = unsafe { own.byte_add(offset) };
+    // SAFETY: by this function's contract.
+    unsafe { place.cast::<T>().read() }
+}
+
+/// Makes settings of a module for a location that nobody sees.
 fn new_location(cf: Conf<'_>, module: &ngx_module_t) -> Option<NonNull<c_void>> {
     // SAFETY: the table of a module of HTTP's.
     let hooks = unsafe { &*module.ctx.cast::<ngx_http_module_t>() };
-    // SAFETY: configuration time.
-    NonNull::new(unsafe { hooks.create_loc_conf?(cf.as_ptr()) })
+    let create = hooks.create_loc_conf?;
+    // SAFETY: the module expects to be called with a configuration that is being read.
+    NonNull::new(unsafe { create(cf.as_ptr()) })
 }
 
 impl Tried {
@@ -92,8 +101,7 @@ impl Tried {
         argument: &CStr,
     ) -> Option<Tried> {
         let command = command_named(module, directive)?;
-        // SAFETY: the configuration being read, and its pool.
-        let pool = unsafe { Pool::from_ngx_pool((*cf.as_ptr()).pool) };
+        let pool = cf.pool();
         let core = NonNull::new(pool.calloc_type::<ngx_http_core_loc_conf_t>())?;
         let text = pool.calloc(argument.to_bytes_with_nul().len()).cast::<u8>();
         let text = NonNull::new(text)?;
@@ -132,17 +140,12 @@ impl Tried {
     }
 }
 
-fn core_index() -> usize {
-    // SAFETY: nginx has numbered its modules by now.
-    unsafe { ngx_http_core_module.ctx_index }
-}
-
-/// The settings of the level that is being read, of each module.
+/// Copies the list of all modules' settings at the level that is being read.
 fn locations(cf: Conf<'_>) -> Vec<*mut c_void> {
     // SAFETY: nginx has counted its modules by now.
     let count = unsafe { ngx::ffi::ngx_http_max_module };
     // SAFETY: the context has so many settings.
-    let all = unsafe { std::slice::from_raw_parts((*cf.context()).loc_conf, count) };
+    let all = unsafe { std::slice::from_raw_parts(cf.levels().loc_conf, count) };
     all.to_vec()
 }
 
@@ -162,12 +165,9 @@ fn with_context<T>(
     args.nalloc = words.len();
 
     let original_context = cf.context();
-    // SAFETY: the context of `http {}`.
-    let (main_conf, srv_conf) =
-        unsafe { ((*original_context).main_conf, (*original_context).srv_conf) };
     let mut context = ngx_http_conf_ctx_t {
-        main_conf,
-        srv_conf,
+        main_conf: cf.levels().main_conf,
+        srv_conf: cf.levels().srv_conf,
         loc_conf: locations.as_mut_ptr(),
     };
     let upstreams = cf.upstream_main_conf();
@@ -224,15 +224,14 @@ fn find_uri(cf: Conf<'_>, module: &ngx_module_t, from: usize, to: usize) -> Opti
     let with = Tried::pass(cf, module, c"proxy_pass", URL)?;
     let without = Tried::pass(cf, module, c"proxy_pass", WITHOUT)?;
     let is_uri = |at: &usize| {
-        // SAFETY: both are settings of the proxy module's, which are longer than `to`.
-        unsafe {
-            let uri = with.own.byte_add(*at).cast::<ngx_str_t>().read();
-            let none = without.own.byte_add(*at).cast::<ngx_str_t>().read();
-            let start = with.argument.wrapping_add(WITHOUT.count_bytes());
-            ptr::eq(uri.data, start)
-                && uri.len == URL.count_bytes() - WITHOUT.count_bytes()
-                && none.len == 0
-        }
+        // SAFETY: settings of the proxy module's, which are longer than `to`; any words are a value.
+        let uri: ngx_str_t = unsafe { read_at(with.own, *at) };
+        // SAFETY: as above.
+        let none: ngx_str_t = unsafe { read_at(without.own, *at) };
+        let start = with.argument.wrapping_add(WITHOUT.count_bytes());
+        ptr::eq(uri.data, start)
+            && uri.len == URL.count_bytes() - WITHOUT.count_bytes()
+            && none.len == 0
     };
     let last = to.checked_sub(size_of::<ngx_str_t>())?;
     let mut places = (from..=last)

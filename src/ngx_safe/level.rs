@@ -20,7 +20,7 @@ use crate::shim::{
     SslSettings, s3_shim_default_ssl_name, s3_shim_obey_no_answer, s3_shim_streams_bodies,
     s3_shim_tls_settings,
 };
-use crate::tables::{array, command_named};
+use crate::tables::{array, command_named, core_index};
 use crate::upstream::{Upstream, UpstreamId};
 
 pub struct Level<'c, M> {
@@ -81,8 +81,10 @@ impl<'c, M: Module> Level<'c, M> {
     }
 
     fn core(&self) -> &'c ngx_http_core_loc_conf_t {
-        // SAFETY: every location has the core's settings.
-        unsafe { &*self.conf.location_conf_of(&raw const ngx_http_core_module) }
+        // SAFETY: the type of the core's settings.
+        let core = unsafe { self.conf.location_conf_of(core_index()) };
+        // SAFETY: every location has them, as long as its configuration.
+        unsafe { &*core }
     }
 
     pub fn name(&self) -> &'c [u8] {
@@ -97,9 +99,10 @@ impl<'c, M: Module> Level<'c, M> {
 
     /// The server's names, in lower case, but not those that stand for several.
     pub fn server_names(&self) -> impl Iterator<Item = &'c [u8]> {
-        // SAFETY: every server has the core's settings.
-        let core: &ngx_http_core_srv_conf_t =
-            unsafe { &*self.conf.server_conf_of(&raw const ngx_http_core_module) };
+        // SAFETY: the type of the core's settings.
+        let core: *mut ngx_http_core_srv_conf_t = unsafe { self.conf.server_conf_of(core_index()) };
+        // SAFETY: every server has them, as long as its configuration.
+        let core = unsafe { &*core };
         // SAFETY: the array of its names.
         let names: &'c [ngx_http_server_name_t] = unsafe { array(&core.server_names) };
         // SAFETY: a name of the configuration.
@@ -120,11 +123,11 @@ impl<'c, M: Module> Level<'c, M> {
         if pass.directive != PROXY_PASS {
             return PassTarget::Other(pass.directive.to_str().unwrap_or_default());
         }
-        // SAFETY: a proxy location has its upstream, or null where that is open until run time.
-        let upstream = self
-            .conf
-            .proxy_conf()
-            .and_then(|conf| unsafe { Upstream::from_ptr(conf.as_ref().upstream) });
+        let conf = self.conf.proxy_conf();
+        // SAFETY: the location's proxy configuration, merged.
+        let conf = conf.map(|conf| unsafe { conf.as_ref() });
+        // SAFETY: an upstream of this configuration, or null where it is open until run time.
+        let upstream = conf.and_then(|conf| unsafe { Upstream::from_ptr(conf.upstream) });
         upstream.map_or(PassTarget::AtRunTime, PassTarget::Proxy)
     }
 
@@ -139,12 +142,14 @@ impl<'c, M: Module> Level<'c, M> {
         if timeout.offset != offset_of!(ngx_http_upstream_conf_t, connect_timeout) {
             return None;
         }
-        // SAFETY: the module's settings of this location, merged, in which the upstream's are the first
-        // where one of them is in the place that the bindings say.
-        let upstream = unsafe {
-            let conf: *const ngx_http_upstream_conf_t = self.conf.location_conf_of(module);
-            Upstream::from_ptr((*conf).upstream)
-        };
+        // SAFETY: the settings of an upstream are the first ones of a module that has one of them in the
+        // place that the bindings say.
+        let conf: *const ngx_http_upstream_conf_t =
+            unsafe { self.conf.location_conf_of(module.ctx_index) };
+        // SAFETY: the module's settings of this location, merged.
+        let upstream = unsafe { (*conf).upstream };
+        // SAFETY: null, or an upstream of this configuration.
+        let upstream = unsafe { Upstream::from_ptr(upstream) };
         Some((pass.directive.to_str().ok()?, upstream?))
     }
 
@@ -164,9 +169,10 @@ impl<'c, M: Module> Level<'c, M> {
                 );
             }
         };
-        // SAFETY: the location's proxy configuration, merged; the word was found at configuration time
-        // (`SpeaksTls`).
-        if unsafe { conf.byte_add(at).cast::<ngx_uint_t>().read() } != 1 {
+        // SAFETY: the place in the location's proxy configuration was found by `PassHandler::learn`.
+        let flag = unsafe { conf.byte_add(at) };
+        // SAFETY: a word of it, merged.
+        if unsafe { flag.cast::<ngx_uint_t>().read() } != 1 {
             return Ok(None);
         }
         let (mut verifies, mut sends_name, mut name) = (0, 0, ngx_str_t::empty());
@@ -232,15 +238,17 @@ impl<'c, M: Module> Level<'c, M> {
     /// 1.31.5 on).
     pub fn reads_bodies_early(&self) -> bool {
         let module = &raw const ngx_http_core_module;
-        // SAFETY: a module of nginx's.
-        let Some(command) = command_named(unsafe { &*module }, c"client_body_early_read") else {
+        // SAFETY: a module of nginx's, which does not change while a configuration is merged.
+        let module = unsafe { &*module };
+        let Some(command) = command_named(module, c"client_body_early_read") else {
             return false;
         };
         // SAFETY: the core's settings of the server that is being merged.
-        let core: *mut c_void = unsafe { self.conf.server_conf_of(module) };
-        // SAFETY: a pointer is in the place that the directive's setter is told.
-        let value = unsafe { core.byte_add(command.offset).cast::<*const c_void>().read() };
-        !value.is_null()
+        let core: *mut c_void = unsafe { self.conf.server_conf_of(module.ctx_index) };
+        // SAFETY: the place in them that the directive's setter is told.
+        let value = unsafe { core.byte_add(command.offset) };
+        // SAFETY: the setter keeps a pointer there.
+        !unsafe { value.cast::<*const c_void>().read() }.is_null()
     }
 }
 

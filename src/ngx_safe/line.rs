@@ -46,8 +46,8 @@ impl<'c> Line<'c> {
     pub(crate) unsafe fn from_ptr(cf: *mut ngx_conf_t) -> Option<Line<'c>> {
         // SAFETY: by this function's contract.
         let cf = unsafe { Conf::from_ptr(cf) }?;
-        // SAFETY: nginx's configuration.
-        let words = unsafe { (*cf.as_ptr()).args.as_ref() }?;
+        // SAFETY: null, or the words of the line.
+        let words = unsafe { cf.raw().args.as_ref() }?;
         Some(Line {
             cf,
             // SAFETY: while a directive is read, its words are in this array.
@@ -91,8 +91,7 @@ impl<'c> Line<'c> {
     /// The folder of nginx.conf, where nginx's own relative paths start.
     pub fn folder(&self) -> PathBuf {
         let mut name = str_of(c"");
-        // SAFETY: the configuration being read.
-        let cycle = unsafe { (*self.cf.as_ptr()).cycle };
+        let cycle = self.cf.raw().cycle;
         // SAFETY: the cycle has the folder's name; this name ends with NUL, as nginx wants it, and is
         // only read.
         let found = unsafe { ngx_conf_full_name(cycle, &mut name, 1) } == OK;

@@ -80,15 +80,17 @@ unsafe extern "C" fn init_peer<M: PeerHooks>(
     us: *mut ngx_http_upstream_srv_conf_t,
 ) -> ngx_int_t {
     guarded(ERROR, || {
-        // SAFETY: nginx calls this for a request in progress, and an upstream of its configuration.
-        let (request, upstream) = unsafe { (Request::from_ptr(r), Upstream::from_ptr(us)) };
+        // SAFETY: nginx calls this for a request in progress.
+        let request = unsafe { Request::from_ptr(r) };
+        // SAFETY: nginx calls this for an upstream of the request's configuration.
+        let upstream = unsafe { Upstream::from_ptr(us) };
         let (Some(request), Some(upstream)) = (request, upstream) else {
             return ERROR;
         };
         let hooked = request.main_of::<M>().hooked.get();
         let original_init = hooked.and_then(|hooked| {
             let place = hooked.binary_search_by_key(&us, |hooked| hooked.upstream);
-            hooked[place.ok()?].original_init
+            hooked.get(place.ok()?)?.original_init
         });
         let Some(original_init) = original_init else {
             return ERROR;
@@ -117,10 +119,11 @@ unsafe fn wrap<M: PeerHooks>(
     let workspace = request.main().workspace::<M>();
     let slot = workspace.and_then(|workspace| workspace.peer_state.take());
     // SAFETY: the request's pool, which gives memory of C's.
-    let memory = slot.or_else(|| NonNull::new(unsafe { ngx_palloc((*r).pool, SIZE) }.cast()));
+    let memory = slot.or_else(|| NonNull::new(unsafe { ngx_palloc(request.pool(), SIZE) }.cast()));
     let Some(memory) = memory else { return ERROR };
-    // SAFETY: by this function's contract `r->upstream->peer` is set up, and nothing else refers to it.
-    let pc = unsafe { &mut (*(*r).upstream).peer };
+    let upstream_request = request.raw().upstream;
+    // SAFETY: by this function's contract the peer is set up, and nothing else refers to it.
+    let pc = unsafe { &mut (*upstream_request).peer };
     let state = PeerState {
         request: r,
         upstream: upstream.as_ptr(),
@@ -167,13 +170,10 @@ unsafe extern "C" fn get_peer<M: PeerHooks>(
         if picked != OK && picked != DONE {
             return picked;
         }
-        // SAFETY: a request in progress, and an upstream of its configuration.
-        let (request, upstream) = unsafe {
-            (
-                Request::from_ptr(state.request),
-                Upstream::from_ptr(state.upstream),
-            )
-        };
+        // SAFETY: a request in progress.
+        let request = unsafe { Request::from_ptr(state.request) };
+        // SAFETY: an upstream of its configuration.
+        let upstream = unsafe { Upstream::from_ptr(state.upstream) };
         let (Some(request), Some(upstream)) = (request, upstream) else {
             return ERROR;
         };
@@ -217,7 +217,9 @@ impl<'a> PickedPeer<'a> {
     /// Its address, for the log.
     pub fn name(&self) -> &[u8] {
         // SAFETY: null or the name of the picked peer, which lives while it is picked.
-        unsafe { self.peer.name.as_ref().map_or(b"?", |name| bytes(*name)) }
+        let name = unsafe { self.peer.name.as_ref() };
+        // SAFETY: as above.
+        name.map_or(b"?", |name| unsafe { bytes(*name) })
     }
 }
 
@@ -243,8 +245,9 @@ impl<'a, M: PeerHooks> HeadSlot<'a, M> {
         if head != state.replaced {
             state.plain = head;
         }
-        // SAFETY: `create_request` has made that buffer, the head, in memory.
-        let (start, last) = unsafe { ((*state.plain).start, (*state.plain).last) };
+        // SAFETY: `create_request` has made that buffer, the head, in memory; the reference ends below.
+        let ngx_buf_t { start, last, .. } = unsafe { &*state.plain };
+        let start = *start;
         // `start`, not `pos`: a head that was sent has its `pos` at the end.
         // SAFETY: both point into the buffer.
         let len = usize::try_from(unsafe { last.offset_from(start) }).ok()?;
@@ -281,15 +284,17 @@ impl<'a, M: PeerHooks> HeadSlot<'a, M> {
         max_len: usize,
         write: impl FnOnce(&mut [u8]) -> Option<usize>,
     ) -> Option<()> {
-        let (buf, memory) = self.memory(max_len)?;
+        let (mut buf, memory) = self.memory(max_len)?;
         // SAFETY: both live as long as the request's pool, and nothing else has them.
         unsafe { s3_shim_head_buf(buf.as_ptr(), self.state.plain, memory.as_ptr(), max_len) };
         // SAFETY: `memory` has so many bytes, all of them written once.
         let room = unsafe { std::slice::from_raw_parts_mut(memory.as_ptr(), max_len) };
         let len = write(room).filter(|len| *len <= max_len)?;
         let mut link = self.request.first_output()?;
-        // SAFETY: within the memory that the buffer is of.
-        unsafe { (*buf.as_ptr()).last = (*buf.as_ptr()).start.add(len) };
+        // SAFETY: the buffer, now filled in; the reference ends here.
+        let filled = unsafe { buf.as_mut() };
+        // SAFETY: within the memory of the buffer.
+        filled.last = unsafe { filled.start.add(len) };
         // SAFETY: the first link of the request's chain, of which nothing is sent at this try.
         unsafe { link.as_mut().buf = buf.as_ptr() };
         self.state.replaced = buf.as_ptr();
@@ -302,18 +307,17 @@ impl<'a, M: PeerHooks> HeadSlot<'a, M> {
         let workspace = workspace.filter(|_| len <= HEAD);
         if let Some(head) = workspace.and_then(|workspace| workspace.head.take()) {
             let head = head.as_ptr();
-            // SAFETY: places in the memory that was taken.
-            let (buf, memory) = unsafe { (&raw mut (*head).buf, &raw mut (*head).bytes) };
+            // SAFETY: a place in the memory that was taken.
+            let buf = unsafe { &raw mut (*head).buf };
+            // SAFETY: as above.
+            let memory = unsafe { &raw mut (*head).bytes };
             return Some((NonNull::new(buf)?, NonNull::new(memory.cast())?));
         }
         let pool = self.request.pool();
         // SAFETY: the request's pool.
-        let (buf, memory) = unsafe {
-            (
-                ngx_palloc(pool, size_of::<ngx_buf_t>()),
-                ngx_pcalloc(pool, len),
-            )
-        };
+        let buf = unsafe { ngx_palloc(pool, size_of::<ngx_buf_t>()) };
+        // SAFETY: as above.
+        let memory = unsafe { ngx_pcalloc(pool, len) };
         Some((NonNull::new(buf.cast())?, NonNull::new(memory.cast())?))
     }
 

@@ -3,44 +3,58 @@
 use std::ptr::NonNull;
 
 use ngx::ffi::{
-    ngx_array_push, ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t, ngx_http_core_module,
-    ngx_http_core_run_phases, ngx_http_finalize_request, ngx_http_handler_pt,
-    ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_LOG_PHASE,
-    ngx_http_read_client_request_body, ngx_http_read_unbuffered_request_body, ngx_http_request_t,
-    ngx_int_t,
+    ngx_array_push, ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t, ngx_http_core_run_phases,
+    ngx_http_finalize_request, ngx_http_handler_pt, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
+    ngx_http_phases_NGX_HTTP_LOG_PHASE, ngx_http_read_client_request_body,
+    ngx_http_read_unbuffered_request_body, ngx_http_request_t, ngx_int_t,
 };
 
+use crate::complete::Complete;
 use crate::conf::{Conf, OUT_OF_MEMORY};
+use crate::module::Module;
 use crate::request::Request;
 use crate::response::Response;
 use crate::shim::*;
+use crate::tables::core_index;
 use crate::{AGAIN, DECLINED, DONE, ERROR, INTERNAL_SERVER_ERROR, OK, Status, guarded};
 
 impl Conf<'_> {
     /// Has the location that is being read answer its requests by `H`; false where another directive
     /// does.
     pub fn set_content_handler<H: ContentHandler>(self) -> bool {
-        // SAFETY: the core's settings of that location.
-        let core: *mut ngx_http_core_loc_conf_t =
-            unsafe { self.location_conf_of(&raw const ngx_http_core_module) };
-        // SAFETY: as above; nothing else refers to them now.
-        unsafe { (*core).handler.replace(content::<H>).is_none() }
+        // SAFETY: the type of the core's settings.
+        let core: *mut ngx_http_core_loc_conf_t = unsafe { self.location_conf_of(core_index()) };
+        // SAFETY: the settings of that location, to which nothing else refers now.
+        let core = unsafe { &mut *core };
+        core.handler.replace(content::<H>).is_none()
     }
+}
 
-    pub fn add_access_handler<H: AccessHandler>(self) -> Result<(), String> {
+/// Phases get their handlers when all is read: before, nginx has no lists of them.
+///
+/// ```compile_fail
+/// # use ngx_safe::{conf::Conf, phase::AccessHandler};
+/// fn add<H: AccessHandler>(cf: Conf<'_>) {
+///     cf.add_access_handler::<H>();
+/// }
+/// ```
+impl<M: Module> Complete<'_, M> {
+    pub fn add_access_handler<H: AccessHandler>(&self) -> Result<(), String> {
         self.add_handler(ngx_http_phases_NGX_HTTP_ACCESS_PHASE, Some(access::<H>))
     }
 
-    pub fn add_log_handler<H: LogHandler>(self) -> Result<(), String> {
+    pub fn add_log_handler<H: LogHandler>(&self) -> Result<(), String> {
         self.add_handler(ngx_http_phases_NGX_HTTP_LOG_PHASE, Some(log::<H>))
     }
 
-    fn add_handler(self, phase: u32, handler: ngx_http_handler_pt) -> Result<(), String> {
-        // SAFETY: the core's main conf, to whose phases handlers are added at this time.
-        let core: &mut ngx_http_core_main_conf_t =
-            unsafe { &mut *self.main_conf_of(&raw const ngx_http_core_module) };
+    fn add_handler(&self, phase: u32, handler: ngx_http_handler_pt) -> Result<(), String> {
+        let cf = self.conf();
+        // SAFETY: the type of the core's main conf.
+        let core: *mut ngx_http_core_main_conf_t = unsafe { cf.main_conf_of(core_index()) };
+        // SAFETY: nothing else refers to it now.
+        let core = unsafe { &mut *core };
         let handlers = &mut core.phases[phase as usize].handlers;
-        // SAFETY: an array of handlers.
+        // SAFETY: an array of handlers, which nginx has made before it calls `complete`.
         let place = unsafe { ngx_array_push(handlers) }.cast::<ngx_http_handler_pt>();
         let place = NonNull::new(place).ok_or(OUT_OF_MEMORY)?;
         // SAFETY: a pushed element is ours to fill in.

@@ -50,26 +50,24 @@ impl ProxyPlaces {
         conf: NonNull<ngx_http_upstream_conf_t>,
     ) -> ProxySettings<'c> {
         let settings = Settings(conf);
-        // SAFETY: by this function's contract there are values of these types in these places.
-        let (uri, body, method, headers, version) = unsafe {
-            (
-                settings.read::<ngx_str_t>(self.uri),
-                settings.read::<ngx_str_t>(self.body),
-                settings.read::<*const ngx_http_complex_value_t>(self.method),
-                settings.read::<*const ngx_array_t>(self.headers),
-                settings.read::<ngx_uint_t>(self.http_version),
-            )
-        };
-        // SAFETY: likewise.
-        let flag = |place| unsafe { settings.read::<ngx_flag_t>(place) != 0 };
+        // SAFETY: by this function's contract a text is in this place, and in the next one.
+        let uri: ngx_str_t = unsafe { settings.read(self.uri) };
+        // SAFETY: as above.
+        let body: ngx_str_t = unsafe { settings.read(self.body) };
+        // SAFETY: by this function's contract a pointer to a compiled value is in this place.
+        let method: *const ngx_http_complex_value_t = unsafe { settings.read(self.method) };
+        // SAFETY: by this function's contract a pointer to an array is in this place.
+        let headers: *const ngx_array_t = unsafe { settings.read(self.headers) };
+        // SAFETY: by this function's contract a word is in this place.
+        let version: ngx_uint_t = unsafe { settings.read(self.http_version) };
+        // SAFETY: by this function's contract flags are in the places that are asked for.
+        let flag = |place| unsafe { settings.read::<ngx_flag_t>(place) } != 0;
         // SAFETY: null or a compiled value, as long as the configuration.
         let method = unsafe { method.as_ref() };
-        // SAFETY: null or an array of pairs, as long as the configuration.
-        let headers = unsafe {
-            headers
-                .as_ref()
-                .map_or(&[][..], |all| array::<ngx_keyval_t>(all))
-        };
+        // SAFETY: null or an array, as long as the configuration.
+        let headers = unsafe { headers.as_ref() };
+        // SAFETY: the array is of pairs.
+        let headers = headers.map_or(&[][..], |all| unsafe { array::<ngx_keyval_t>(all) });
         // SAFETY: a text of the configuration.
         let text = |text: ngx_str_t| unsafe { bytes(text) };
         ProxySettings {
@@ -94,7 +92,9 @@ impl Settings {
     /// # Safety
     /// A `T` is at that offset.
     unsafe fn read<T>(&self, offset: usize) -> T {
+        // SAFETY: by this function's contract it is within the settings.
+        let place = unsafe { self.0.byte_add(offset) };
         // SAFETY: by this function's contract.
-        unsafe { self.0.byte_add(offset).cast::<T>().read() }
+        unsafe { place.cast::<T>().read() }
     }
 }

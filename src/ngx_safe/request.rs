@@ -16,6 +16,7 @@ use crate::log::Log;
 use crate::main_conf::MainOf;
 use crate::module::Module;
 use crate::shim::*;
+use crate::tables::settings_at;
 use crate::template::Template;
 use crate::upstream::{Upstream, UpstreamId};
 use crate::workspace::Workspace;
@@ -66,16 +67,16 @@ impl<'r> Request<'r> {
     }
 
     pub(crate) fn main_of<M: Module>(self) -> &'r MainOf<M> {
-        // SAFETY: each module has its place.
-        let conf = unsafe { *self.raw().main_conf.add(M::descriptor().ctx_index) };
-        // SAFETY: `create_main_conf` of this module made it; it outlives requests.
+        // SAFETY: the main confs of all modules, of which the index is one.
+        let conf = unsafe { settings_at(self.raw().main_conf, M::descriptor().ctx_index) };
+        // SAFETY: `create_conf` of this module made it; it outlives requests.
         unsafe { &*conf.cast::<MainOf<M>>() }
     }
 
     pub fn location_conf_of<M: Module>(self) -> &'r M::Location {
-        // SAFETY: each module has its place.
-        let conf = unsafe { *self.raw().loc_conf.add(M::descriptor().ctx_index) };
-        // SAFETY: `create_loc_conf` of this module made it; it outlives requests.
+        // SAFETY: the location's settings of all modules, of which the index is one.
+        let conf = unsafe { settings_at(self.raw().loc_conf, M::descriptor().ctx_index) };
+        // SAFETY: `create_conf` of this module made it; it outlives requests.
         unsafe { &*conf.cast::<M::Location>() }
     }
 
@@ -118,7 +119,9 @@ impl<'r> Request<'r> {
     /// The path and arguments that nginx goes by: decoded, merged, perhaps rewritten.
     pub fn uri_and_args(self) -> (&'r [u8], &'r [u8]) {
         // SAFETY: in the request's header buffer or pool.
-        unsafe { (bytes(self.raw().uri), bytes(self.raw().args)) }
+        let uri = unsafe { bytes(self.raw().uri) };
+        // SAFETY: as above.
+        (uri, unsafe { bytes(self.raw().args) })
     }
 
     /// What goes to the upstream where it is not the target that the client sent.
@@ -301,8 +304,9 @@ impl<'r> Request<'r> {
 
     /// `context`, where the request has it at hand: as it has once `context` has been asked for.
     pub fn context_at_hand_of<M: Module>(self) -> Option<&'r M::Context<'r>> {
+        let slot = self.slot::<M>();
         // SAFETY: the slot is this module's: null or set by `create_context` or `workspace`.
-        let workspace = unsafe { *self.slot::<M>() };
+        let workspace = unsafe { *slot };
         // SAFETY: as above; the workspace is the request's as long as its pool lives.
         let workspace = unsafe { workspace.cast::<Workspace<'r, M>>().as_ref() };
         workspace.map(|workspace| &workspace.context)
@@ -362,10 +366,12 @@ impl<'r> Request<'r> {
         let entry = unsafe { cleanup.as_mut() };
         entry.data = workspace.as_ptr().cast();
         entry.handler = Some(end_context::<M>);
+        let slot = self.slot::<M>();
         // SAFETY: the slot is this module's.
-        unsafe { *self.slot::<M>() = entry.data };
+        unsafe { *slot = entry.data };
         // SAFETY: lent to this request until its pool ends.
-        Some(unsafe { &workspace.as_ref().context })
+        let workspace = unsafe { workspace.as_ref() };
+        Some(&workspace.context)
     }
 }
 
@@ -384,8 +390,10 @@ impl<'r> Iterator for RequestHeaders<'r> {
         loop {
             for element in self.elements.by_ref() {
                 if element.hash != 0 {
-                    // SAFETY: in the request's header buffer.
-                    return Some(unsafe { (bytes(element.key), bytes(element.value)) });
+                    // SAFETY: in the request's header buffer or pool.
+                    let name = unsafe { bytes(element.key) };
+                    // SAFETY: as above.
+                    return Some((name, unsafe { bytes(element.value) }));
                 }
             }
             // SAFETY: nginx's list, whose last part's next is null.

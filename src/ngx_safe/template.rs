@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 use ngx::ffi::ngx_http_complex_value_t;
 
 /// A text with variables, for as long as the configuration that it is kept in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Template(NonNull<ngx_http_complex_value_t>);
 
 impl Template {

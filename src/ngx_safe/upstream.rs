@@ -6,16 +6,15 @@ use std::ops::ControlFlow;
 use std::ptr::{self, NonNull};
 
 use ngx::ffi::{
-    NGX_HTTP_UPSTREAM_CREATE, ngx_http_conf_ctx_t, ngx_http_upstream_init_peer_pt,
-    ngx_http_upstream_main_conf_t, ngx_http_upstream_module, ngx_http_upstream_rr_peer_t,
-    ngx_http_upstream_rr_peers_t, ngx_http_upstream_server_t, ngx_http_upstream_srv_conf_t,
-    ngx_peer_connection_t, ngx_uint_t, sockaddr,
+    NGX_HTTP_UPSTREAM_CREATE, ngx_http_upstream_init_peer_pt, ngx_http_upstream_main_conf_t,
+    ngx_http_upstream_rr_peer_t, ngx_http_upstream_rr_peers_t, ngx_http_upstream_server_t,
+    ngx_http_upstream_srv_conf_t, ngx_peer_connection_t, ngx_str_t, ngx_uint_t, sockaddr,
 };
 
 use crate::bytes;
 use crate::module::Module;
 use crate::shim::*;
-use crate::tables::array;
+use crate::tables::{array, settings_at, upstream_index};
 
 /// An upstream of the configuration, explicit (`upstream {}`) or implicit (a `proxy_pass` to a host).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,16 +41,6 @@ impl<'c> Upstream<'c> {
             ptr,
             life: PhantomData,
         })
-    }
-
-    /// # Safety
-    /// The context is that of the `http {}` of a configuration that lives for `'c`.
-    pub(crate) unsafe fn by_id(
-        context: &ngx_http_conf_ctx_t,
-        id: UpstreamId,
-    ) -> Option<Upstream<'c>> {
-        // SAFETY: by this function's contract.
-        unsafe { Upstream::in_main_confs(context.main_conf, id) }
     }
 
     /// # Safety
@@ -89,8 +78,8 @@ impl<'c> Upstream<'c> {
         if raw.flags & NGX_HTTP_UPSTREAM_CREATE as ngx_uint_t == 0 || raw.srv_conf.is_null() {
             return None;
         }
-        // SAFETY: an explicit upstream has a conf of each module.
-        let conf = unsafe { *raw.srv_conf.add(M::descriptor().ctx_index) };
+        // SAFETY: an explicit upstream has a conf of each module, of which the index is one.
+        let conf = unsafe { settings_at(raw.srv_conf, M::descriptor().ctx_index) };
         // SAFETY: the module's, which `create_srv_conf` made. It is changed while lines are read, when
         // nobody has an `Upstream`, and lives as long as the configuration.
         unsafe { conf.cast::<M::Server>().as_ref() }
@@ -142,7 +131,8 @@ impl<'c> Upstream<'c> {
         init: ngx_http_upstream_init_peer_pt,
     ) -> ngx_http_upstream_init_peer_pt {
         // SAFETY: by this function's contract.
-        unsafe { ptr::replace(&raw mut (*self.ptr.as_ptr()).peer.init, init) }
+        let upstream = unsafe { &mut *self.ptr.as_ptr() };
+        std::mem::replace(&mut upstream.peer.init, init)
     }
 
     /// Hands `select` the text of the `server` line of the peer that a balancer has picked: found by
@@ -153,7 +143,7 @@ impl<'c> Upstream<'c> {
         picked: &ngx_peer_connection_t,
         select: impl Fn(&[u8]) -> Option<T>,
     ) -> Option<T> {
-        let by_name = self.find_peer(|peer| ptr::eq(&raw const peer.0.name, picked.name), &select);
+        let by_name = self.find_peer(|peer| ptr::eq(peer.name_place(), picked.name), &select);
         if by_name.is_some() {
             return by_name;
         }
@@ -185,7 +175,7 @@ impl<'c> Upstream<'c> {
                     origin,
                     name,
                     address,
-                    down: peer.0.down,
+                    down: peer.down(),
                 });
             }
             ControlFlow::Continue(())
@@ -199,7 +189,7 @@ impl<'c> Upstream<'c> {
 
     /// How many peers there are to try.
     pub(crate) fn peers_in_use(self) -> usize {
-        self.count(|peer| peer.0.down == 0)
+        self.count(|peer| peer.down() == 0)
     }
 
     fn count(self, is_counted: impl Fn(Peer<'_>) -> bool) -> usize {
@@ -215,28 +205,25 @@ impl<'c> Upstream<'c> {
     /// switch off.
     pub fn any_peer_in_use(self, is_it: impl Fn(&[u8], &[u8]) -> bool) -> bool {
         let is_one =
-            |peer: Peer<'_>| peer.0.down & !MARKED == 0 && is_it(peer.server(), peer.address());
+            |peer: Peer<'_>| peer.down() & !MARKED == 0 && is_it(peer.server(), peer.address());
         self.count(is_one) > 0
     }
 
     /// Marks the peers that `is_down`, by server and address, and takes the mark from the others: no
     /// worker picks a marked one. `down` of the configuration stays.
     pub fn mark(self, is_down: impl Fn(&[u8], &[u8]) -> bool) {
-        self.change_peers(|peer| {
-            let view = Peer(peer);
-            match is_down(view.server(), view.address()) {
-                true => peer.down |= MARKED,
-                false => peer.down &= !MARKED,
-            }
+        self.change_peers(|change| {
+            let peer = change.0;
+            let is_down = is_down(peer.server(), peer.address());
+            change.set_mark(is_down);
         });
     }
 
     /// Forgets the failures by which nginx itself keeps off the peers that `is_it` names.
     pub fn forgive(self, is_it: impl Fn(&[u8], &[u8]) -> bool) {
-        self.change_peers(|peer| {
-            let view = Peer(peer);
-            if is_it(view.server(), view.address()) {
-                peer.fails = 0;
+        self.change_peers(|change| {
+            if is_it(change.0.server(), change.0.address()) {
+                change.forgive();
             }
         });
     }
@@ -266,29 +253,19 @@ impl<'c> Upstream<'c> {
         let mut list = PeerList::first(self);
         while let Some(peers) = list {
             let lock = peers.lock(s3_shim_peers_rlock);
-            let mut next = lock.first();
-            // SAFETY: a peer of the list, which nobody changes while the lock is held.
-            while let Some(peer) = unsafe { next.as_ref() } {
-                if look(Peer(peer)).is_break() {
-                    return;
-                }
-                next = peer.next;
+            if lock.peers().any(|peer| look(peer).is_break()) {
+                return;
             }
             list = lock.next_list();
         }
     }
 
     /// As `read_peers`, with the lock under which peers may be changed.
-    fn change_peers(self, mut change: impl FnMut(&mut ngx_http_upstream_rr_peer_t)) {
+    fn change_peers(self, mut change: impl FnMut(PeerChange<'_>)) {
         let mut list = PeerList::first(self);
         while let Some(peers) = list {
             let lock = peers.lock(s3_shim_peers_wlock);
-            let mut next = lock.first();
-            // SAFETY: a peer of the list, which nobody else looks at while the lock is held.
-            while let Some(peer) = unsafe { next.as_mut() } {
-                change(peer);
-                next = peer.next;
-            }
+            lock.peers().for_each(|peer| change(PeerChange(peer)));
             list = lock.next_list();
         }
     }
@@ -299,12 +276,12 @@ impl<'c> Upstream<'c> {
 unsafe fn all_upstreams<'c>(
     main_confs: *mut *mut c_void,
 ) -> &'c [*mut ngx_http_upstream_srv_conf_t] {
-    // SAFETY: nginx has numbered its modules.
-    let index = unsafe { ngx_http_upstream_module.ctx_index };
-    // SAFETY: by this function's contract, the main conf of nginx's upstream module is there.
-    let main = unsafe { (*main_confs.add(index)).cast::<ngx_http_upstream_main_conf_t>() };
+    // SAFETY: by this function's contract, that of nginx's upstream module is among them.
+    let main = unsafe { settings_at(main_confs, upstream_index()) };
+    // SAFETY: the type of that module's main conf.
+    let main = unsafe { &*main.cast::<ngx_http_upstream_main_conf_t>() };
     // SAFETY: the array of pointers to all upstreams of the configuration.
-    unsafe { array(&(*main).upstreams) }
+    unsafe { array(&main.upstreams) }
 }
 
 /// A round-robin list: of an upstream's servers, or of its backups. `peer.data` of an upstream in use is
@@ -326,14 +303,24 @@ impl PeerList {
 struct LockedPeers(PeerList);
 
 impl LockedPeers {
-    fn first(&self) -> *mut ngx_http_upstream_rr_peer_t {
-        // SAFETY: the list is locked.
-        unsafe { self.0.0.as_ref().peer }
+    fn raw(&self) -> &ngx_http_upstream_rr_peers_t {
+        // SAFETY: a list of a live configuration, of which only peers change.
+        unsafe { self.0.0.as_ref() }
+    }
+
+    fn peers(&self) -> impl Iterator<Item = Peer<'_>> {
+        let peer = |ptr| Peer {
+            ptr,
+            life: PhantomData,
+        };
+        std::iter::successors(NonNull::new(self.raw().peer).map(peer), move |last| {
+            // SAFETY: a peer of the list, while it is locked.
+            NonNull::new(unsafe { (*last.ptr.as_ptr()).next }).map(peer)
+        })
     }
 
     fn next_list(&self) -> Option<PeerList> {
-        // SAFETY: the list is locked.
-        NonNull::new(unsafe { self.0.0.as_ref().next }).map(PeerList)
+        NonNull::new(self.raw().next).map(PeerList)
     }
 }
 
@@ -344,25 +331,64 @@ impl Drop for LockedPeers {
     }
 }
 
-/// A peer, while its list is locked.
+/// A peer, while its list is locked. No reference to it is kept: a list without a zone has no lock, and
+/// who is shown a peer may change its upstream's.
 #[derive(Clone, Copy)]
-struct Peer<'a>(&'a ngx_http_upstream_rr_peer_t);
+struct Peer<'a> {
+    ptr: NonNull<ngx_http_upstream_rr_peer_t>,
+    life: PhantomData<&'a ()>,
+}
 
 impl<'a> Peer<'a> {
+    fn raw(&self) -> &ngx_http_upstream_rr_peer_t {
+        // SAFETY: a peer of a list that is locked; the reference ends with this call's caller, before
+        // anybody is shown the peer.
+        unsafe { self.ptr.as_ref() }
+    }
+
     fn server(self) -> &'a [u8] {
         // SAFETY: the peer's text, under the lock.
-        unsafe { bytes(self.0.server) }
+        unsafe { bytes(self.raw().server) }
     }
 
     fn name(self) -> &'a [u8] {
         // SAFETY: the peer's text, under the lock.
-        unsafe { bytes(self.0.name) }
+        unsafe { bytes(self.raw().name) }
+    }
+
+    fn name_place(self) -> *const ngx_str_t {
+        &raw const self.raw().name
     }
 
     /// As a `sockaddr`; empty without one.
     fn address(self) -> &'a [u8] {
         // SAFETY: the peer's address, under the lock.
-        unsafe { address_bytes(self.0.sockaddr, self.0.socklen) }
+        unsafe { address_bytes(self.raw().sockaddr, self.raw().socklen) }
+    }
+
+    fn down(self) -> ngx_uint_t {
+        self.raw().down
+    }
+}
+
+/// A peer, while its list is locked for changes.
+struct PeerChange<'a>(Peer<'a>);
+
+impl PeerChange<'_> {
+    fn set_mark(self, is_marked: bool) {
+        let down = self.0.down();
+        let down = if is_marked {
+            down | MARKED
+        } else {
+            down & !MARKED
+        };
+        // SAFETY: a peer of a list that is locked for changes, to which no reference is kept.
+        unsafe { (*self.0.ptr.as_ptr()).down = down };
+    }
+
+    fn forgive(self) {
+        // SAFETY: as in `set_mark`.
+        unsafe { (*self.0.ptr.as_ptr()).fails = 0 };
     }
 }
 

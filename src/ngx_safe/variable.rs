@@ -1,9 +1,8 @@
 //! Variables: the module's own, and texts that contain any.
 
 use std::ffi::CStr;
-use std::ptr::{self};
+use std::ptr;
 
-use ngx::core::Pool;
 use ngx::ffi::{
     NGX_HTTP_VAR_NOCACHEABLE, NGX_HTTP_VAR_NOHASH, ngx_http_add_variable,
     ngx_http_compile_complex_value, ngx_http_compile_complex_value_t, ngx_http_complex_value_t,
@@ -74,11 +73,7 @@ impl Conf<'_> {
     /// As `compile`, of a text that lives as long as the configuration. `Err` is empty where nginx has said
     /// what is wrong with it.
     pub(crate) fn compile_text(self, source: &mut ngx_str_t) -> Result<Template, String> {
-        // SAFETY: the configuration being read.
-        let pool = unsafe { (*self.as_ptr()).pool };
-        // SAFETY: its pool.
-        let pool = unsafe { Pool::from_ngx_pool(pool) };
-        let value = pool.calloc_type::<ngx_http_complex_value_t>();
+        let value = self.pool().calloc_type::<ngx_http_complex_value_t>();
         if value.is_null() {
             return Err(OUT_OF_MEMORY.into());
         }

@@ -73,14 +73,19 @@ impl<M: Module> Workspaces<M> {
         let lent = kept.or_else(new)?.cast::<Workspace<'r, M>>();
         let workspace = lent.as_ptr();
         // What is in the slots stays: to move all of a workspace would take longer than what it saves.
-        // SAFETY: it is large enough, and nobody else's.
-        unsafe { (&raw mut (*workspace).context).write(M::Context::default()) };
-        // SAFETY: as above.
-        unsafe { (&raw mut (*workspace).home).write(self) };
-        // SAFETY: as above.
-        unsafe { (&raw mut (*workspace).peer_state.taken).write(Cell::new(false)) };
-        // SAFETY: as above.
-        unsafe { (&raw mut (*workspace).head.taken).write(Cell::new(false)) };
+        // SAFETY: a place in memory of its size.
+        let context = unsafe { &raw mut (*workspace).context };
+        // SAFETY: nobody else's memory.
+        unsafe { context.write(M::Context::default()) };
+        // SAFETY: a place in memory of its size.
+        let home = unsafe { &raw mut (*workspace).home };
+        // SAFETY: nobody else's memory.
+        unsafe { home.write(self) };
+        // SAFETY: the other fields are given in memory that was zeroed once: flags, of which zero is a
+        // value, and memory that need not be initialised.
+        let workspace = unsafe { lent.as_ref() };
+        workspace.peer_state.taken.set(false);
+        workspace.head.taken.set(false);
         Some(lent)
     }
 }
@@ -96,8 +101,10 @@ impl<'r, M: Module> Workspace<'r, M> {
         // SAFETY: by this function's contract; the configuration, where its home is, outlives
         // requests.
         let home = unsafe { workspace.as_ref().home };
-        // SAFETY: by this function's contract.
-        unsafe { (&raw mut (*workspace.as_ptr()).context).drop_in_place() };
+        // SAFETY: a place in the workspace.
+        let context = unsafe { &raw mut (*workspace.as_ptr()).context };
+        // SAFETY: by this function's contract nothing refers to it.
+        unsafe { context.drop_in_place() };
         let mut free = home.free.borrow_mut();
         if free.len() < KEPT {
             free.push(workspace.cast());
