@@ -23,7 +23,7 @@ pub(crate) struct Context<'r> {
     /// Of a body that is verified as it arrives, from its first piece on.
     pub(crate) upload: RefCell<Option<Box<Upload>>>,
     /// How one that is framed goes out at the present try.
-    pub(crate) output: RefCell<Option<Box<Output<OriginFramer>>>>,
+    pub(crate) output: RefCell<Option<Box<Output<'r, OriginFramer>>>>,
     /// A browser's form, whose signature is in its body.
     pub(crate) posted: RefCell<Option<Box<Posted<'r>>>>,
     /// The body was rejected; to be answered. In a box, since few are.

@@ -12,18 +12,18 @@ impl OutputFramer for OriginFramer {
 
     const MAX_FRAME: usize = MAX_FRAME;
 
-    fn with_output<T>(
-        request: Request<'_>,
-        send: impl FnOnce(&mut Output<OriginFramer>, &mut Upload) -> T,
+    fn with_output<'r, T>(
+        request: Request<'r>,
+        send: impl FnOnce(&mut Output<'r, OriginFramer>, &mut Upload) -> T,
     ) -> Option<T> {
         let context = request.context()?;
         let (mut output, mut upload) = (context.output.borrow_mut(), context.upload.borrow_mut());
         Some(send(output.as_deref_mut()?, upload.as_deref_mut()?))
     }
 
-    fn with_place<T>(
-        request: Request<'_>,
-        set: impl FnOnce(&mut Option<Box<Output<OriginFramer>>>) -> T,
+    fn with_place<'r, T>(
+        request: Request<'r>,
+        set: impl FnOnce(&mut Option<Box<Output<'r, OriginFramer>>>) -> T,
     ) -> Option<T> {
         Some(set(&mut request.context()?.output.borrow_mut()))
     }

@@ -7,12 +7,14 @@
 
 use std::collections::VecDeque;
 use std::ffi::c_void;
+use std::marker::PhantomData;
 use std::ptr;
 
 use ngx::ffi::{ngx_buf_t, ngx_chain_t, ngx_create_temp_buf, ngx_int_t, ngx_palloc, ngx_pool_t};
 
 use crate::request::Request;
 use crate::shim::*;
+use crate::tables::data_of;
 use crate::{ERROR, guarded};
 
 /// Frames a body.
@@ -24,15 +26,15 @@ pub trait OutputFramer: Sized {
     const MAX_FRAME: usize;
 
     /// Runs `send` with the output and the body of a request; None where it has none.
-    fn with_output<T>(
-        request: Request<'_>,
-        send: impl FnOnce(&mut Output<Self>, &mut Self::Body) -> T,
+    fn with_output<'r, T>(
+        request: Request<'r>,
+        send: impl FnOnce(&mut Output<'r, Self>, &mut Self::Body) -> T,
     ) -> Option<T>;
 
     /// Has `set` look at the place where the request's output is kept; None where there is no such place.
-    fn with_place<T>(
-        request: Request<'_>,
-        set: impl FnOnce(&mut Option<Box<Output<Self>>>) -> T,
+    fn with_place<'r, T>(
+        request: Request<'r>,
+        set: impl FnOnce(&mut Option<Box<Output<'r, Self>>>) -> T,
     ) -> Option<T>;
 
     /// Whether the whole body is there, and may go out.
@@ -115,7 +117,7 @@ pub(crate) fn prepare<F: OutputFramer>(request: Request<'_>, outgoing: Outgoing<
     F::with_place(request, |output| {
         match output {
             Some(output) => output.restart(framer),
-            None => *output = Some(Box::new(Output::new(request.pool(), framer)?)),
+            None => *output = Some(Box::new(Output::new(request, framer)?)),
         }
         Some(())
     })??;
@@ -143,10 +145,22 @@ unsafe extern "C" fn filter<F: OutputFramer>(
     })
 }
 
-/// The state of one try; its memory serves the next one too.
+/// The state of one try; its memory serves the next one too. It is in the request's pool, and is kept no
+/// longer than the request:
+///
+/// ```compile_fail
+/// # use ngx_safe::output::Output;
+/// struct Kept<F: 'static>(Box<Output<'static, F>>);
+///
+/// fn keep<'r, F>(output: Box<Output<'r, F>>) -> Kept<F> {
+///     Kept(output)
+/// }
+/// ```
 #[derive(Debug)]
-pub struct Output<F> {
+pub struct Output<'r, F> {
+    /// The request's.
     pool: *mut ngx_pool_t,
+    life: PhantomData<Request<'r>>,
     /// None: nothing but the head is sent, at the end.
     framer: Option<Box<F>>,
     /// The head, until it is in flight.
@@ -176,10 +190,12 @@ impl From<Misframed> for Failed {
     }
 }
 
-impl<F: OutputFramer> Output<F> {
-    fn new(pool: *mut ngx_pool_t, framer: Option<Box<F>>) -> Option<Output<F>> {
+impl<'r, F: OutputFramer> Output<'r, F> {
+    fn new(request: Request<'r>, framer: Option<Box<F>>) -> Option<Output<'r, F>> {
+        let pool = request.pool();
+        let size = NOTHING.len().checked_mul(F::MAX_FRAME)?;
         // SAFETY: the request's pool.
-        let texts = unsafe { ngx_palloc(pool, NOTHING.len() * F::MAX_FRAME) }.cast::<u8>();
+        let texts = unsafe { ngx_palloc(pool, size) }.cast::<u8>();
         // What is in these is elsewhere.
         // SAFETY: the request's pool.
         let bufs = NOTHING.map(|_| unsafe { ngx_create_temp_buf(pool, 1) });
@@ -188,6 +204,7 @@ impl<F: OutputFramer> Output<F> {
         }
         Some(Output {
             pool,
+            life: PhantomData,
             framer,
             head: ptr::null_mut(),
             head_taken: false,
@@ -273,8 +290,10 @@ impl<F: OutputFramer> Output<F> {
         if let Some(first) = self.input.front()
             && count > 0
         {
+            // SAFETY: a buffer of nginx's, which lives until it is used up; the reference ends here.
+            let first = unsafe { &mut **first };
             // SAFETY: `first_input` has found so many bytes there.
-            unsafe { (**first).pos = (**first).pos.add(count) };
+            first.pos = unsafe { first.pos.add(count) };
         }
     }
 
@@ -284,16 +303,15 @@ impl<F: OutputFramer> Output<F> {
         while let Some(buf) = self.input.front() {
             // SAFETY: nginx's buffers live until they are used up.
             let in_memory = unsafe { s3_shim_buf_in_memory(*buf) != 0 };
-            // SAFETY: as above.
-            let (pos, last) = unsafe { ((**buf).pos, (**buf).last) };
-            if in_memory && pos < last {
-                // SAFETY: both point into the buffer.
-                let length = unsafe { last.offset_from(pos) };
-                let length = usize::try_from(length).map_err(|_| Failed)?;
-                // SAFETY: the bytes keep still until they are used up; `settle` and `step` alone
-                // advance the buffer.
-                let bytes = unsafe { std::slice::from_raw_parts(pos, length) };
-                return bytes.get(self.lent..).ok_or(Failed);
+            if in_memory {
+                // SAFETY: as above; a buffer in memory.
+                let (pos, length) = unsafe { data_of(*buf) };
+                if length > 0 {
+                    // SAFETY: the bytes keep still until they are used up; `settle` and `step` alone
+                    // advance the buffer.
+                    let bytes = unsafe { std::slice::from_raw_parts(pos, length) };
+                    return bytes.get(self.lent..).ok_or(Failed);
+                }
             }
             self.input.pop_front();
         }
@@ -347,8 +365,9 @@ impl<F: OutputFramer> Output<F> {
                     piece[after] = self.text(after, framer.end(), true)?;
                     let data = match data {
                         Data::Input(count) => {
+                            let data = input.get(..count).ok_or(Failed)?;
                             self.lent += count;
-                            input.get(..count).ok_or(Failed)?
+                            data
                         }
                         Data::Gathered => {
                             self.gathered_len = 0;
