@@ -5,7 +5,8 @@ use std::ptr;
 
 use ngx::core::NGX_CONF_ERROR;
 use ngx::ffi::{
-    NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_SRV_CONF_OFFSET, ngx_command_t, ngx_conf_t, ngx_uint_t,
+    NGX_DIRECT_CONF, NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_SRV_CONF_OFFSET, NGX_MAIN_CONF,
+    ngx_command_t, ngx_conf_t, ngx_uint_t,
 };
 
 use crate::line::Line;
@@ -18,7 +19,8 @@ pub trait Directive<C> {
     fn keep(conf: &mut C, line: &mut Line<'_>) -> Result<(), String>;
 }
 
-/// A directive of locations and of the levels around them, as `contexts` says.
+/// A directive of locations and of the levels around them, as `contexts_and_args` says. The contexts are
+/// those of `http {}`: elsewhere nginx would hand over another module's settings.
 pub const fn location<M: Module, D: Directive<M::Location>>(
     name: &'static CStr,
     contexts_and_args: u32,
@@ -52,6 +54,7 @@ const fn command(
     set: Setter,
     conf: usize,
 ) -> ngx_command_t {
+    assert!(contexts_and_args & (NGX_MAIN_CONF | NGX_DIRECT_CONF) == 0);
     ngx_command_t {
         name: str_of(name),
         type_: contexts_and_args as ngx_uint_t,

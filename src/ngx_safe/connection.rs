@@ -105,7 +105,9 @@ impl<M: Module> Worker<'_, M> {
         call: Call<'_, A>,
         heard: impl FnOnce(Worker<'_, M>, Outcome) + 'static,
     ) {
-        let mut address = call.address.to_vec();
+        let Some(mut address) = SocketAddress::new(call.address) else {
+            return heard(self, Outcome::Abandoned);
+        };
         let mut name = ngx_str_t {
             len: call.name.len(),
             data: call.name.as_ptr().cast_mut(),
@@ -115,8 +117,8 @@ impl<M: Module> Worker<'_, M> {
         // connection.
         let connected = unsafe {
             s3_shim_connect(
-                address.as_mut_ptr().cast(),
-                address.len() as u32,
+                (&raw mut address.memory).cast(),
+                address.len,
                 &mut name,
                 self.quiet_log.as_ptr(),
                 &mut connection,
@@ -151,6 +153,31 @@ impl<M: Module> Worker<'_, M> {
     }
 }
 
+/// An address with the alignment that a `sockaddr` has.
+struct SocketAddress {
+    memory: libc::sockaddr_storage,
+    len: u32,
+}
+
+impl SocketAddress {
+    /// `None` for bytes that are too many or too few for an address.
+    fn new(bytes: &[u8]) -> Option<SocketAddress> {
+        let is_one = size_of::<libc::sa_family_t>()..=size_of::<libc::sockaddr_storage>();
+        if !is_one.contains(&bytes.len()) {
+            return None;
+        }
+        // SAFETY: a structure of C's for which zeros are a value.
+        let mut memory: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+        let to = (&raw mut memory).cast::<u8>();
+        // SAFETY: there is room for so many, and any bytes are a value.
+        unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        Some(SocketAddress {
+            memory,
+            len: bytes.len() as u32,
+        })
+    }
+}
+
 /// # Safety
 /// A new connection.
 unsafe fn begin<M: Module, A: AnswerReader>(
@@ -177,15 +204,21 @@ fn cannot_connect(error: &io::Error) -> String {
 }
 
 unsafe extern "C" fn happened<M: Module, A: AnswerReader>(event: *mut ngx_event_t) {
-    // SAFETY: an event of a connection that `ask` has set up, until `finish` closes it.
-    guarded((), || unsafe { advance::<M, A>((*event).data.cast()) });
+    guarded((), || {
+        // SAFETY: an event that nginx hands over.
+        let connection = unsafe { (*event).data }.cast();
+        // SAFETY: of a connection that `ask` has set up, until `finish` closes it.
+        unsafe { advance::<M, A>(connection) };
+    });
 }
 
 /// # Safety
 /// `connection` was set up by `ask`.
 unsafe fn advance<M: Module, A: AnswerReader>(connection: *mut ngx_connection_t) {
+    // SAFETY: by this function's contract.
+    let exchange = unsafe { (*connection).data }.cast::<Exchange<M, A>>();
     // SAFETY: the exchange is there until `finish`, and nothing else holds a reference to it.
-    let exchange = unsafe { &mut *(*connection).data.cast::<Exchange<M, A>>() };
+    let exchange = unsafe { &mut *exchange };
     // SAFETY: the connection is its own.
     let outcome = unsafe { exchange.advance(connection) };
     if let Some(outcome) = outcome {
@@ -197,8 +230,10 @@ unsafe fn advance<M: Module, A: AnswerReader>(connection: *mut ngx_connection_t)
 /// # Safety
 /// As of `advance`; the connection is gone afterwards.
 unsafe fn finish<M: Module, A: AnswerReader>(connection: *mut ngx_connection_t, outcome: Outcome) {
+    // SAFETY: by this function's contract.
+    let exchange = unsafe { (*connection).data }.cast::<Exchange<M, A>>();
     // SAFETY: `ask` made the box, and this is called once.
-    let exchange = unsafe { Box::from_raw((*connection).data.cast::<Exchange<M, A>>()) };
+    let exchange = unsafe { Box::from_raw(exchange) };
     // SAFETY: by this function's contract.
     unsafe { s3_shim_disconnect(connection) };
     // SAFETY: the worker's own, for this call.
@@ -216,8 +251,10 @@ impl<M, A: AnswerReader> Exchange<M, A> {
         if unsafe { s3_shim_is_told_to_close(connection) } != 0 {
             return Some(Outcome::Abandoned);
         }
+        // SAFETY: by this function's contract.
+        let read = unsafe { (*connection).read };
         // SAFETY: a connection has its events.
-        if unsafe { s3_shim_is_timed_out((*connection).read) } != 0 {
+        if unsafe { s3_shim_is_timed_out(read) } != 0 {
             return Some(Outcome::Failed(match self.phase {
                 Phase::Connecting => "timed out while connecting".into(),
                 Phase::Handshaking => "timed out in the TLS handshake".into(),
@@ -303,8 +340,9 @@ impl<M, A: AnswerReader> Exchange<M, A> {
     /// As of `advance`, when connected.
     unsafe fn send(&mut self, connection: *mut ngx_connection_t) -> Option<Outcome> {
         let broken = || Some(Outcome::Failed("the connection broke".into()));
-        // SAFETY: by this function's contract.
-        let (send, event) = unsafe { ((*connection).send, (*connection).write) };
+        // SAFETY: by this function's contract; the reference ends here.
+        let ngx_connection_t { send, write, .. } = unsafe { &*connection };
+        let (send, event) = (*send, *write);
         while self.sent < self.head.len() {
             let rest = &mut self.head[self.sent..];
             let Some(send) = send else { return broken() };
@@ -323,8 +361,9 @@ impl<M, A: AnswerReader> Exchange<M, A> {
     /// As of `send`.
     unsafe fn receive(&mut self, connection: *mut ngx_connection_t) -> Option<Outcome> {
         let give_up = |answer: &A, why| Some(Outcome::Failed(answer.give_up(why)));
-        // SAFETY: by this function's contract.
-        let (receive, event) = unsafe { ((*connection).recv, (*connection).read) };
+        // SAFETY: by this function's contract; the reference ends here.
+        let ngx_connection_t { recv, read, .. } = unsafe { &*connection };
+        let (receive, event) = (*recv, *read);
         let mut buffer = [0; 2048];
         loop {
             let received = match receive {

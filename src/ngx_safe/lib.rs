@@ -7,6 +7,7 @@
 
 // A view is of a pointer, which tells nobody anything.
 #![allow(missing_debug_implementations)]
+#![warn(clippy::multiple_unsafe_ops_per_block)]
 
 pub mod answer;
 pub mod answer_body;

@@ -13,6 +13,7 @@ use crate::filter::{BodyFilter, NextBodyFilter};
 use crate::module::Module;
 use crate::request::Request;
 use crate::shim::*;
+use crate::tables::data_of;
 use crate::{INTERNAL_SERVER_ERROR, Status, guarded};
 
 /// Sees the bodies of requests, as they are read.
@@ -120,7 +121,8 @@ unsafe fn take_all(
             tail,
             padding,
         } = take(piece, ends).map_err(Failure::Rejected)?;
-        let data = data.start.min(length)..data.end.min(length);
+        let end = data.end.min(length);
+        let data = data.start.min(end)..end;
         if length > 0 {
             // SAFETY: as above; the data lies within the piece.
             unsafe { narrow(buf, &data) };
@@ -149,9 +151,7 @@ unsafe fn piece_of<'a>(buf: *mut ngx_buf_t) -> Result<&'a mut [u8], Failure> {
         return Ok(&mut []);
     }
     // SAFETY: by this function's contract.
-    let (pos, last) = unsafe { ((*buf).pos, (*buf).last) };
-    // SAFETY: both point into the buffer.
-    let length = usize::try_from(unsafe { last.offset_from(pos) }).unwrap_or(0);
+    let (pos, length) = unsafe { data_of(buf) };
     if length == 0 {
         return Ok(&mut []);
     }
@@ -163,13 +163,17 @@ unsafe fn piece_of<'a>(buf: *mut ngx_buf_t) -> Result<&'a mut [u8], Failure> {
     Ok(unsafe { std::slice::from_raw_parts_mut(pos, length) })
 }
 
+/// Narrows a buffer to a part of its data.
+///
 /// # Safety
-/// A buffer with so much data.
+/// A buffer with so much data; the start of the range is not after its end.
 unsafe fn narrow(buf: *mut ngx_buf_t, data: &Range<usize>) {
     // SAFETY: by this function's contract.
     let buf = unsafe { &mut *buf };
     // SAFETY: within the data, by this function's contract.
-    (buf.pos, buf.last) = unsafe { (buf.pos.add(data.start), buf.pos.add(data.end)) };
+    buf.last = unsafe { buf.pos.add(data.end) };
+    // SAFETY: as above.
+    buf.pos = unsafe { buf.pos.add(data.start) };
     // nginx goes back there when it sends the body again.
     buf.start = buf.pos;
 }

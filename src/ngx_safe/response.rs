@@ -78,7 +78,10 @@ impl Response {
         send_body: SendBody,
     ) -> ngx_int_t {
         let r = request.as_ptr();
-        // SAFETY: a request in progress whose answer comes from an upstream.
+        if request.raw().upstream.is_null() {
+            return ERROR;
+        }
+        // SAFETY: a request in progress with an upstream.
         unsafe { s3_shim_drop_answer(r) };
         // SAFETY: as above.
         unsafe { s3_shim_no_keepalive(r) };

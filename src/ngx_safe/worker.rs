@@ -105,8 +105,11 @@ impl<M: Module> Cycle<'_, M> {
         matches!(process as u32, NGX_PROCESS_WORKER | NGX_PROCESS_SINGLE)
     }
 
-    /// In a worker that starts; None where memory is out.
+    /// Starts a ticker in a worker whose configuration is in use; None elsewhere, or where memory is out.
     pub fn start_ticker<T: Ticker<Module = M>>(self, ticker: T) -> Option<()> {
+        if !self.is_worker() || !is_in_use(self.ptr) {
+            return None;
+        }
         // SAFETY: the worker's cycle.
         let quiet_log = NonNull::new(unsafe { s3_shim_quiet_log(self.ptr) })?;
         let ticking = Box::new(Ticking {
@@ -126,21 +129,29 @@ impl<M: Module> Cycle<'_, M> {
 }
 
 unsafe extern "C" fn tick<T: Ticker>(timer: *mut ngx_event_t) {
+    // SAFETY: nginx's event, now at its time.
+    let connection = unsafe { (*timer).data }.cast::<ngx_connection_t>();
+    // SAFETY: the event's connection, which `s3_shim_timer` made.
+    let ticking = unsafe { (*connection).data }.cast::<Ticking<T>>();
     // SAFETY: `start_ticker` has put the data there, which is never freed.
-    let ticking = unsafe {
-        let connection = (*timer).data.cast::<ngx_connection_t>();
-        &*(*connection).data.cast::<Ticking<T>>()
-    };
+    let ticking = unsafe { &*ticking };
     // SAFETY: the worker's own, for this call.
     let worker = unsafe { Worker::new(ticking.cycle, ticking.quiet_log) };
-    // SAFETY: nginx's own variables, of this process.
-    let is_over = unsafe { ngx_exiting != 0 || !ptr::eq(ngx_cycle, ticking.cycle) };
-    if is_over {
+    // SAFETY: nginx's own variable, of this process.
+    let is_exiting = unsafe { ngx_exiting } != 0;
+    if is_exiting || !is_in_use(ticking.cycle) {
         return guarded((), || ticking.ticker.retire(worker));
     }
     // After a panic, for the next time.
     const LATER: u64 = 1000;
+    // Without a master process nginx frees a configuration some time after its last connection.
+    const LONGEST: u64 = 10_000;
     let delay = guarded(LATER, || ticking.ticker.tick(worker));
     // SAFETY: the timer is the worker's, and has just fired.
-    unsafe { s3_shim_add_timer(timer, delay.max(1) as usize) }
+    unsafe { s3_shim_add_timer(timer, delay.clamp(1, LONGEST) as usize) }
+}
+
+fn is_in_use(cycle: *mut ngx_cycle_t) -> bool {
+    // SAFETY: nginx's own variable, of this process.
+    ptr::eq(unsafe { ngx_cycle }, cycle)
 }
