@@ -99,7 +99,15 @@ impl<'r> Iterator for AnswerHeaders<'r> {
     }
 }
 
-/// One header of an answer.
+/// One header of an answer, which ends with its request:
+///
+/// ```compile_fail,E0521
+/// # use ngx_safe::request::Request;
+/// # fn keep<T: 'static>(_: T) {}
+/// fn filter(request: Request<'_>) {
+///     keep(request.answer_headers());
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct AnswerHeader<'r> {
     request: Request<'r>,

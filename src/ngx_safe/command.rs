@@ -21,6 +21,23 @@ pub trait Directive<C> {
 
 /// A directive of locations and of the levels around them, as `contexts_and_args` says. The contexts are
 /// those of `http {}`: elsewhere nginx would hand over another module's settings.
+///
+/// ```compile_fail,E0080
+/// # use ngx_safe::{command::{Directive, location}, line::Line, module::Module};
+/// # struct M;
+/// # unsafe impl Module for M {
+/// #     type Main = ();
+/// #     type Server = ();
+/// #     type Location = ();
+/// #     type Context<'r> = ();
+/// #     fn descriptor() -> &'static ngx::ffi::ngx_module_t { loop {} }
+/// # }
+/// # struct D;
+/// # impl Directive<()> for D {
+/// #     fn keep(_: &mut (), _: &mut Line<'_>) -> Result<(), String> { Ok(()) }
+/// # }
+/// const OUTSIDE: ngx::ffi::ngx_command_t = location::<M, D>(c"d", ngx::ffi::NGX_MAIN_CONF);
+/// ```
 pub const fn location<M: Module, D: Directive<M::Location>>(
     name: &'static CStr,
     contexts_and_args: u32,

@@ -22,9 +22,20 @@ use crate::upstream::{Upstream, UpstreamId};
 ///
 /// It ends with the callback that it was handed to:
 ///
-/// ```compile_fail
-/// fn keep(cf: ngx_safe::conf::Conf<'_>) -> ngx_safe::conf::Conf<'static> {
-///     cf
+/// ```compile_fail,E0521
+/// # use ngx_safe::conf::Conf;
+/// # fn keep<T: 'static>(_: T) {}
+/// fn prepare(cf: Conf<'_>) {
+///     keep(cf);
+/// }
+/// ```
+///
+/// and what a module keeps at the main level is nobody's to change:
+///
+/// ```compile_fail,E0308
+/// # use ngx_safe::{conf::Conf, module::Module};
+/// fn prepare<M: Module>(cf: Conf<'_>) {
+///     let main: &mut M::Main = cf.own_main_conf::<M>();
 /// }
 /// ```
 #[derive(Clone, Copy, Debug)]

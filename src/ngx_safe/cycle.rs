@@ -11,7 +11,25 @@ use crate::module::Module;
 use crate::tables::settings_at;
 use crate::upstream::{Upstream, UpstreamId};
 
-/// A configuration that is in use, or about to be.
+/// A configuration that is in use, or about to be, for one call:
+///
+/// ```compile_fail,E0521
+/// # use ngx_safe::{cycle::Cycle, module::Module};
+/// # fn keep<T: 'static>(_: T) {}
+/// fn start<M: Module>(cycle: Cycle<'_, M>) {
+///     keep(cycle);
+/// }
+/// ```
+///
+/// What is found through it ends with it:
+///
+/// ```compile_fail,E0521
+/// # use ngx_safe::{cycle::Cycle, module::Module};
+/// # fn keep<T: 'static>(_: T) {}
+/// fn start<M: Module>(cycle: Cycle<'_, M>) {
+///     keep(cycle.main_conf());
+/// }
+/// ```
 pub struct Cycle<'c, M> {
     pub(crate) ptr: *mut ngx_cycle_t,
     life: PhantomData<(&'c (), M)>,

@@ -23,6 +23,24 @@ use crate::shim::{
 use crate::tables::{array, command_named, core_index};
 use crate::upstream::{Upstream, UpstreamId};
 
+/// The level that is being merged, for one call:
+///
+/// ```compile_fail,E0521
+/// # use ngx_safe::{level::Level, module::Module};
+/// # fn keep<T: 'static>(_: T) {}
+/// fn merge<M: Module>(level: Level<'_, M>) {
+///     keep(level);
+/// }
+/// ```
+///
+/// It gives no second configuration to change beside the one that is merged:
+///
+/// ```compile_fail,E0308
+/// # use ngx_safe::{level::Level, module::Module};
+/// fn merge<M: Module>(level: &Level<'_, M>, outer: &M::Location, conf: &mut M::Location) {
+///     let second: &mut M::Main = level.main_conf();
+/// }
+/// ```
 pub struct Level<'c, M> {
     conf: Conf<'c>,
     module: PhantomData<M>,

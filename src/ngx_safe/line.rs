@@ -16,7 +16,7 @@ use crate::{OK, bytes, str_of};
 /// The words of a line, as long as its setter runs. There is one `Line` for a line, so that no word is
 /// read while it is wiped:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0502
 /// fn wipe(line: &mut ngx_safe::line::Line<'_>) -> usize {
 ///     let words = line.words();
 ///     line.wipe(1);
@@ -26,9 +26,9 @@ use crate::{OK, bytes, str_of};
 ///
 /// Nothing else can be wiped:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0308
 /// fn wipe(line: &mut ngx_safe::line::Line<'_>, word: &[u8]) {
-///     line.wipe(word)
+///     line.wipe(word);
 /// }
 /// ```
 #[derive(Debug)]

@@ -148,12 +148,11 @@ unsafe extern "C" fn filter<F: OutputFramer>(
 /// The state of one try; its memory serves the next one too. It is in the request's pool, and is kept no
 /// longer than the request:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0521
 /// # use ngx_safe::output::Output;
-/// struct Kept<F: 'static>(Box<Output<'static, F>>);
-///
-/// fn keep<'r, F>(output: Box<Output<'r, F>>) -> Kept<F> {
-///     Kept(output)
+/// # fn keep<T: 'static>(_: T) {}
+/// fn with_place<F: 'static>(output: Box<Output<'_, F>>) {
+///     keep(output);
 /// }
 /// ```
 #[derive(Debug)]

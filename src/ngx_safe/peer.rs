@@ -223,7 +223,18 @@ impl<'a> PickedPeer<'a> {
     }
 }
 
-/// The head of one try: what nginx serialised, and the place for what is sent.
+/// The head of one try: what nginx serialised, and the place for what is sent, which is written to once:
+///
+/// ```compile_fail,E0521
+/// # use ngx_safe::peer::{HeadSlot, PeerHooks};
+/// fn picked<M: PeerHooks>(head: &mut HeadSlot<'_, M>) {
+///     let mut kept = None;
+///     head.replace(64, |room| {
+///         kept = Some(room);
+///         Some(0)
+///     });
+/// }
+/// ```
 pub struct HeadSlot<'a, M> {
     request: Request<'a>,
     state: &'a mut PeerState,

@@ -32,7 +32,7 @@ impl Conf<'_> {
 
 /// Phases get their handlers when all is read: before, nginx has no lists of them.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0599
 /// # use ngx_safe::{conf::Conf, phase::AccessHandler};
 /// fn add<H: AccessHandler>(cf: Conf<'_>) {
 ///     cf.add_access_handler::<H>();

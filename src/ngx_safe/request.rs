@@ -22,7 +22,42 @@ use crate::upstream::{Upstream, UpstreamId};
 use crate::workspace::Workspace;
 use crate::{bytes, guarded, str_of};
 
-/// A request, for as long as its pool lives.
+/// A request, for as long as its pool lives. A callback keeps neither it nor what it has found through it:
+///
+/// ```compile_fail,E0521
+/// # use ngx_safe::request::Request;
+/// # fn keep<T: 'static>(_: T) {}
+/// fn access(request: Request<'_>) {
+///     keep(request);
+/// }
+/// ```
+///
+/// ```compile_fail,E0521
+/// # use ngx_safe::{module::Module, request::Request};
+/// # fn keep<T: 'static>(_: T) {}
+/// fn access<M: Module>(request: Request<'_>) {
+///     keep(request.context_of::<M>());
+/// }
+/// ```
+///
+/// ```compile_fail,E0521
+/// # use ngx_safe::request::Request;
+/// # fn keep<T: 'static>(_: T) {}
+/// fn access(request: Request<'_>) {
+///     keep(request.request_line());
+/// }
+/// ```
+///
+/// nor hands it to another thread:
+///
+/// ```compile_fail,E0277
+/// # use ngx_safe::request::Request;
+/// fn access(request: Request<'_>) {
+///     std::thread::scope(|scope| {
+///         scope.spawn(|| request.is_main());
+///     });
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'r> {
     ptr: NonNull<ngx_http_request_t>,

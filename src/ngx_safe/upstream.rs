@@ -16,7 +16,50 @@ use crate::module::Module;
 use crate::shim::*;
 use crate::tables::{array, settings_at, upstream_index};
 
-/// An upstream of the configuration, explicit (`upstream {}`) or implicit (a `proxy_pass` to a host).
+/// An upstream of the configuration, explicit (`upstream {}`) or implicit (a `proxy_pass` to a host). It
+/// ends with the call that found it, if not with the request:
+///
+/// ```compile_fail,E0521
+/// # use ngx_safe::upstream::Upstream;
+/// # fn keep<T: 'static>(_: T) {}
+/// fn starts(upstream: Upstream<'_>) {
+///     keep(upstream);
+/// }
+/// ```
+///
+/// Its module's settings are only read:
+///
+/// ```compile_fail,E0308
+/// # use ngx_safe::{module::Module, upstream::Upstream};
+/// fn starts<M: Module>(upstream: Upstream<'_>) {
+///     let conf: Option<&mut M::Server> = upstream.conf::<M>();
+/// }
+/// ```
+///
+/// and so are peers, under a lock that is shared:
+///
+/// ```compile_fail,E0594
+/// # use ngx_safe::upstream::Upstream;
+/// fn change(upstream: Upstream<'_>) {
+///     upstream.any_peer_in_use(|server, _| {
+///         server[0] = 0;
+///         true
+///     });
+/// }
+/// ```
+///
+/// What is seen of a peer is not kept past the lock:
+///
+/// ```compile_fail,E0521
+/// # use ngx_safe::upstream::Upstream;
+/// fn server(upstream: Upstream<'_>) {
+///     let kept = std::cell::Cell::new(None::<&[u8]>);
+///     upstream.any_peer_in_use(|server, _| {
+///         kept.set(Some(server));
+///         true
+///     });
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Upstream<'c> {
     ptr: NonNull<ngx_http_upstream_srv_conf_t>,

@@ -16,7 +16,15 @@ use crate::module::Module;
 use crate::shim::*;
 use crate::{guarded, now};
 
-/// A worker that runs a ticker, for the present call.
+/// A worker that runs a ticker, for the present call:
+///
+/// ```compile_fail,E0521
+/// # use ngx_safe::{module::Module, worker::Worker};
+/// # fn keep<T: 'static>(_: T) {}
+/// fn tick<M: Module>(worker: Worker<'_, M>) {
+///     keep(worker);
+/// }
+/// ```
 pub struct Worker<'w, M> {
     pub(crate) cycle: *mut ngx_cycle_t,
     pub(crate) quiet_log: NonNull<ngx_log_t>,
