@@ -15,7 +15,7 @@ use crate::{
 pub(crate) struct Admission<'r> {
     rules: &'r VerifyRules,
     /// `None` for a request without a client.
-    pub(crate) grant: Option<&'r Grant>,
+    grant: Option<&'r Grant>,
 }
 
 impl<'r> Admission<'r> {

@@ -11,7 +11,8 @@ use crate::{
     s3_request::{Parts, S3Request},
     sink::Sink,
     uri::{self, Part},
-    verify::{AuthType, Verified},
+    verified::Verified,
+    verify::AuthType,
     wire::WireHead,
 };
 
@@ -38,7 +39,7 @@ impl WireHead<'_, '_> {
     /// adds something that counts, and then the answer is none for the client's key.
     pub fn cache_key(&self, verified: &Verified<'_>, origin: &[u8]) -> Option<Vec<u8>> {
         let asked = S3Request::read(Parts {
-            method: verified.asked_method(self.method),
+            method: verified.request.asked_method(self.method),
             path: self.path,
             query: &self.query,
             copy_source: None,

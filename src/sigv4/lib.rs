@@ -40,6 +40,7 @@ mod suite;
 mod upload;
 mod uri;
 mod v2;
+mod verified;
 mod verify;
 mod wire;
 
@@ -67,7 +68,8 @@ pub use crate::{
     scope::Region,
     sign::{Addressing, Origin, SignedHead, sign, sign_own},
     upload::{PlainPiece, Upload},
-    verify::{AuthType, Explanation, Rejected, Verified, VerifyRules, explain, verify},
+    verified::Verified,
+    verify::{AuthType, Explanation, Rejected, VerifyRules, explain, verify},
     wire::{HeadRoom, WireHead},
 };
 

@@ -1,43 +1,30 @@
 //! `x-amz-content-sha256`: what a signature says about the body.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
-use crate::{body, chunked::StreamingKind, error::Rejection};
+use crate::{chunked::StreamingKind, error::Rejection};
 
-/// What is signed in the place of the body.
+/// What is signed in the place of a body that is sent as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Payload<'a> {
     /// The SHA-256 of the body, 64 hexadecimal digits as sent.
     Hash(&'a [u8; 64]),
     Unsigned,
+}
+
+/// What a V4 header signs in the place of the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeaderPayload<'a> {
+    Plain(Payload<'a>),
     /// A signature or a checksum is in the body, which is in `aws-chunked` framing.
     Streaming(StreamingKind),
 }
 
 impl<'a> Payload<'a> {
-    /// Of no body.
-    pub(crate) const EMPTY: Payload<'static> = Payload::Hash(body::EMPTY);
-
-    pub(crate) fn parse(value: &'a [u8]) -> Result<Payload<'a>, Rejection> {
-        match value {
-            b"UNSIGNED-PAYLOAD" => Ok(Payload::Unsigned),
-            b"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"
-            | b"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER" => Err(Rejection::NotImplemented),
-            _ => match value.try_into() {
-                Ok(hash) if is_hex(hash) => Ok(Payload::Hash(hash)),
-                _ => StreamingKind::ALL
-                    .into_iter()
-                    .find(|kind| kind.name().as_bytes() == value)
-                    .map(Payload::Streaming)
-                    .ok_or(Rejection::InvalidPayloadHash),
-            },
-        }
-    }
-
     /// For requests that are not signed in a V4 header, whose signature begins no chain.
-    pub(crate) fn parse_unframed(value: &'a [u8]) -> Result<Payload<'a>, Rejection> {
-        match Payload::parse(value)? {
-            Payload::Streaming(_) => Err(Rejection::NotImplemented),
-            payload => Ok(payload),
+    pub(crate) fn parse(value: &'a [u8]) -> Result<Payload<'a>, Rejection> {
+        match HeaderPayload::parse(value)? {
+            HeaderPayload::Plain(payload) => Ok(payload),
+            HeaderPayload::Streaming(_) => Err(Rejection::NotImplemented),
         }
     }
 
@@ -46,7 +33,32 @@ impl<'a> Payload<'a> {
         match self {
             Payload::Hash(hash) => hash,
             Payload::Unsigned => b"UNSIGNED-PAYLOAD",
-            Payload::Streaming(kind) => kind.name().as_bytes(),
+        }
+    }
+}
+
+impl<'a> HeaderPayload<'a> {
+    pub(crate) fn parse(value: &'a [u8]) -> Result<HeaderPayload<'a>, Rejection> {
+        match value {
+            b"UNSIGNED-PAYLOAD" => Ok(HeaderPayload::Plain(Payload::Unsigned)),
+            b"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"
+            | b"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER" => Err(Rejection::NotImplemented),
+            _ => match value.try_into() {
+                Ok(hash) if is_hex(hash) => Ok(HeaderPayload::Plain(Payload::Hash(hash))),
+                _ => StreamingKind::ALL
+                    .into_iter()
+                    .find(|kind| kind.name().as_bytes() == value)
+                    .map(HeaderPayload::Streaming)
+                    .ok_or(Rejection::InvalidPayloadHash),
+            },
+        }
+    }
+
+    /// The last line of the canonical request.
+    pub(crate) fn as_bytes(self) -> &'a [u8] {
+        match self {
+            HeaderPayload::Plain(payload) => payload.as_bytes(),
+            HeaderPayload::Streaming(kind) => kind.name().as_bytes(),
         }
     }
 }

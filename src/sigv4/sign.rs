@@ -4,12 +4,14 @@ use std::ops::Range;
 use arrayvec::ArrayVec;
 
 use crate::{
+    body::EMPTY,
     canonical::{self, ALGORITHM, SignedHeader},
     chunked::{Chain, Checksum, Encoder, Framing, Shape},
     date::{AmzDate, Timestamp},
     error::Unsignable,
-    form::{Post, Signer},
+    form::Signer,
     keys::{Credential, KeyCache, SecretKey, SigningKey},
+    payload::Payload,
     query::Value,
     request::{Header, MAX_HEADERS},
     resource::ResourcePath,
@@ -17,8 +19,8 @@ use crate::{
     signature::SignatureV4,
     sink::{Counting, Filling, Hashing, Sink},
     uri::{self, Encoding, Part},
-    verify::{AuthType, PayloadPlace, Verified},
-    wire::{Body, HeadRoom, WireHead},
+    verified::{PresignedPayload, Proof, SignedBody, Verified},
+    wire::{BodyHeaders, HeadRoom, WireHead},
 };
 
 /// How an origin is told the bucket.
@@ -45,6 +47,14 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// The region to sign for, for a client that has signed for `region`.
+    fn region_for<'a>(&'a self, region: &'a Region) -> &'a Region {
+        match self.region.as_ref().unwrap_or(region) {
+            region if region.as_bytes().is_empty() => &Region::US_EAST_1,
+            region => region,
+        }
+    }
+
     /// Tells origins apart that have other objects: other keys, or another host. It holds no secret.
     pub fn fingerprint(&self) -> String {
         let mut hash = Hashing::default();
@@ -74,55 +84,77 @@ pub fn sign<'a>(
     now: Timestamp,
 ) -> Result<SignedHead<'a>, Unsignable> {
     head.check_admitted(verified)?;
-    let unchanged = uri::same_path(verified.path, head.path);
-    if !unchanged && !uri::is_plain_path(verified.path) {
+    let admitted_path = verified.request.path;
+    if !uri::same_path(admitted_path, head.path) && !uri::is_plain_path(admitted_path) {
         return Err(Unsignable::PathChanged);
     }
-    let date = verified
-        .lifetime
-        .map_or_else(|| keys.date(now), |lifetime| lifetime.date);
-    let region = match origin.region.as_ref().unwrap_or(&verified.region) {
-        region if region.as_bytes().is_empty() => &Region::US_EAST_1,
-        region => region,
+    let proof = &verified.proof;
+    let date = match proof {
+        Proof::V4Query { lifetime, .. } => lifetime.date,
+        _ => keys.date(now),
     };
-    let streaming = verified.streaming();
-    let (body, body_length, shape) = match (&streaming, origin.framing) {
-        (None, _) if verified.post().is_some() => (Body::Reframed, None, None),
-        (None, _) => (Body::Untouched, None, None),
-        (Some(streaming), Framing::Keep) => {
-            let shape = Shape::of(streaming);
-            (Body::Reframed, Some(shape.framed_length()), Some(shape))
-        }
-        (Some(streaming), Framing::Decode) => {
-            let checksum_known = verified.checksum().is_some();
-            let body = Body::Decoded { checksum_known };
-            (body, Some(streaming.decoded_length), None)
-        }
+    let signing_key = |keys: &'a mut KeyCache| {
+        let region = origin.region_for(proof.region());
+        keys.signing_key(&origin.credential, date.day(), region)
     };
-    let mut signed = SignedHead {
-        verified,
-        head,
-        origin,
-        date,
-        virtual_host: ArrayVec::new(),
-        path: head.path,
-        key: None,
-        body,
-        body_length,
-        shape,
-        form_head: Vec::new(),
-        max_len: 0,
-    };
-    signed.address()?;
-    if verified.auth_type() != AuthType::Anonymous {
-        let key = keys.signing_key(&origin.credential, date.day(), region);
-        match verified.post() {
-            Some(post) => signed.write_form(post, key),
-            None => signed.key = Some(key),
+    let (auth, key, body) = match proof {
+        Proof::V4Header {
+            body: SignedBody::Streaming(upload),
+            ..
+        } => {
+            let streaming = &upload.streaming;
+            let (payload, body) = match origin.framing {
+                Framing::Keep => (
+                    streaming.kind.name().as_bytes(),
+                    BodyOut::Framed(Shape::of(streaming)),
+                ),
+                Framing::Decode => (
+                    Payload::Unsigned.as_bytes(),
+                    BodyOut::Decoded {
+                        length: streaming.decoded_length,
+                        checksum: upload.checksum.as_ref(),
+                    },
+                ),
+            };
+            (HeadAuth::Header { payload }, Some(signing_key(keys)), body)
         }
-    }
-    signed.max_len = signed.bound();
-    Ok(signed)
+        Proof::V4Header {
+            body: SignedBody::Plain(payload),
+            ..
+        }
+        | Proof::V2Header { payload, .. }
+        | Proof::V2Query { payload, .. } => {
+            let payload = payload.as_bytes();
+            let key = signing_key(keys);
+            (HeadAuth::Header { payload }, Some(key), BodyOut::Untouched)
+        }
+        Proof::V4Query {
+            lifetime, payload, ..
+        } => {
+            let auth = HeadAuth::Query {
+                expires: lifetime.expires,
+                payload: *payload,
+            };
+            (auth, Some(signing_key(keys)), BodyOut::Untouched)
+        }
+        Proof::PostPolicy { post, .. } => {
+            // It is the policy that is signed, in the place of the head.
+            let head = post.head(Signer {
+                credential: &origin.credential,
+                session_token: origin.session_token.as_ref(),
+                date: &date,
+                key: signing_key(keys),
+            });
+            let stored_length = post.stored_length();
+            let body = BodyOut::Form {
+                head,
+                stored_length,
+            };
+            (HeadAuth::Nowhere, None, body)
+        }
+        Proof::Anonymous { .. } => (HeadAuth::Nowhere, None, BodyOut::Untouched),
+    };
+    SignedHead::new(head, origin, date, auth, key, body)
 }
 
 /// Signs the head of a request that the proxy makes in its own name, as a health check is. It has no
@@ -137,10 +169,12 @@ pub fn sign_own(
     now: Timestamp,
 ) -> Result<Vec<u8>, Unsignable> {
     let mut room = HeadRoom::default();
-    // Whose path is known when the head is read.
-    let head = WireHead::parse(head, &Verified::own(b""), &mut room)?;
-    let verified = Verified::own(head.path);
-    let mut signed = sign(&verified, &head, origin, keys, now)?;
+    let head = WireHead::parse_own(head, &mut room)?;
+    let date = keys.date(now);
+    let region = origin.region_for(&Region::US_EAST_1);
+    let key = keys.signing_key(&origin.credential, date.day(), region);
+    let auth = HeadAuth::Header { payload: EMPTY };
+    let mut signed = SignedHead::new(&head, origin, date, auth, Some(key), BodyOut::Untouched)?;
     let mut out = vec![0; signed.max_len()];
     let length = signed.write(&mut out).ok_or(Unsignable::TooLong)?;
     out.truncate(length);
@@ -149,24 +183,95 @@ pub fn sign_own(
 
 /// The head to send: signed as it is written into memory of the caller's.
 pub struct SignedHead<'a> {
-    verified: &'a Verified<'a>,
     head: &'a WireHead<'a, 'a>,
     origin: &'a Origin,
     date: AmzDate,
-    /// The host with the bucket in front; empty where the origin's is used as it is.
-    virtual_host: ArrayVec<u8, 320>,
+    /// The host with the bucket in front, where the origin wants it there.
+    virtual_host: Option<ArrayVec<u8, 320>>,
     /// Raw.
     path: &'a [u8],
-    /// None where the head is not signed: of an anonymous request and of a browser's form.
+    auth: HeadAuth<'a>,
+    /// `None` where the head is not signed.
     key: Option<&'a mut SigningKey>,
-    body: Body,
-    /// Content-Length where it is written anew.
-    body_length: Option<u64>,
-    /// Of a body that is framed anew.
-    shape: Option<Shape>,
-    /// What follows the head of a browser's form, up to the file.
-    form_head: Vec<u8>,
+    body: BodyOut<'a>,
     max_len: usize,
+}
+
+/// Where the signature of a head is.
+#[derive(Clone, Copy)]
+enum HeadAuth<'a> {
+    Header {
+        /// What is signed in the place of the body.
+        payload: &'a [u8],
+    },
+    Query {
+        /// In seconds.
+        expires: u32,
+        payload: PresignedPayload<'a>,
+    },
+    /// The head of an anonymous request, or of a browser's form, is not signed.
+    Nowhere,
+}
+
+/// The body that follows a head.
+enum BodyOut<'a> {
+    /// As the client sent it.
+    Untouched,
+    /// In `aws-chunked` framing, built again.
+    Framed(Shape),
+    /// Without the framing in which the client sent it.
+    Decoded {
+        length: u64,
+        checksum: Option<&'a Checksum>,
+    },
+    /// A browser's form.
+    Form {
+        /// What precedes the file.
+        head: Vec<u8>,
+        stored_length: u64,
+    },
+}
+
+impl BodyOut<'_> {
+    /// What becomes of the headers that tell of it.
+    fn headers(&self) -> BodyHeaders {
+        match self {
+            BodyOut::Untouched => BodyHeaders::Untouched,
+            BodyOut::Framed(_) | BodyOut::Form { .. } => BodyHeaders::Reframed,
+            BodyOut::Decoded { checksum, .. } => BodyHeaders::Decoded {
+                checksum_known: checksum.is_some(),
+            },
+        }
+    }
+
+    /// Content-Length where it is not the client's.
+    fn length(&self) -> Option<u64> {
+        match self {
+            BodyOut::Untouched => None,
+            BodyOut::Framed(shape) => Some(shape.framed_length()),
+            BodyOut::Decoded { length, .. } => Some(*length),
+            BodyOut::Form {
+                head,
+                stored_length,
+            } => Some(head.len() as u64 + stored_length),
+        }
+    }
+
+    /// What follows the blank line, before what was stored.
+    fn form_head(&self) -> &[u8] {
+        match self {
+            BodyOut::Form { head, .. } => head,
+            _ => b"",
+        }
+    }
+
+    /// The trailing checksum where it is sent as a header.
+    fn checksum(&self) -> Option<&Checksum> {
+        match self {
+            BodyOut::Decoded { checksum, .. } => *checksum,
+            _ => None,
+        }
+    }
 }
 
 /// Where the parts of a head that belong to its signature were written.
@@ -216,7 +321,32 @@ type SignedHeaders<'a> = ArrayVec<SignedHeader<'a>, { MAX_HEADERS + 5 }>;
 
 type AddedHeaders<'a> = ArrayVec<(Added, &'a [u8]), 3>;
 
-impl SignedHead<'_> {
+impl<'a> SignedHead<'a> {
+    #[inline(always)]
+    fn new(
+        head: &'a WireHead<'a, 'a>,
+        origin: &'a Origin,
+        date: AmzDate,
+        auth: HeadAuth<'a>,
+        key: Option<&'a mut SigningKey>,
+        body: BodyOut<'a>,
+    ) -> Result<SignedHead<'a>, Unsignable> {
+        let mut signed = SignedHead {
+            head,
+            origin,
+            date,
+            virtual_host: None,
+            path: head.path,
+            auth,
+            key,
+            body,
+            max_len: 0,
+        };
+        signed.address()?;
+        signed.max_len = signed.bound();
+        Ok(signed)
+    }
+
     /// Bytes that `write` needs at the most.
     pub fn max_len(&self) -> usize {
         self.max_len
@@ -231,7 +361,7 @@ impl SignedHead<'_> {
             + self.head.names_length;
         // In a query a byte may become three.
         let factor = if self.is_presigned() { 3 } else { 1 };
-        let kept: usize = self.head.kept(self.body).map(<[u8]>::len).sum();
+        let kept: usize = self.head.kept(self.body.headers()).map(<[u8]>::len).sum();
         let mut body = Counting::default();
         self.put_body_headers(&mut body);
         FIXED
@@ -239,14 +369,14 @@ impl SignedHead<'_> {
             + self.host().len()
             + kept
             + body.0
-            + self.form_head.len()
+            + self.body.form_head().len()
             + factor * varying
     }
 
     /// Content-Length where it is written anew: that of a body which came in `aws-chunked` framing,
     /// and of a browser's form.
     pub fn body_length(&self) -> Option<u64> {
-        self.body_length
+        self.body.length()
     }
 
     /// Writes the head to the beginning of `out`, which has `max_len` bytes, and returns its length.
@@ -255,8 +385,8 @@ impl SignedHead<'_> {
     #[must_use = "without a head nothing may be sent"]
     pub fn write(&mut self, out: &mut [u8]) -> Option<usize> {
         match self.body {
-            Body::Untouched => self.put_signed(out).map(|(length, _)| length),
-            Body::Reframed | Body::Decoded { .. } => None,
+            BodyOut::Untouched => self.put_signed(out).map(|(length, _)| length),
+            BodyOut::Framed(_) | BodyOut::Decoded { .. } | BodyOut::Form { .. } => None,
         }
     }
 
@@ -267,12 +397,18 @@ impl SignedHead<'_> {
     #[must_use = "without a head nothing may be sent"]
     pub fn write_with_encoder(&mut self, out: &mut [u8]) -> Option<(usize, Option<Encoder>)> {
         let (length, signature) = self.put_signed(out)?;
-        let encoder = self.shape.zip(signature).map(|(shape, signature)| {
-            let key = self.key.as_deref().filter(|_| shape.is_signed());
-            let chain = |key: &SigningKey| Chain::new(key.clone(), self.date, signature);
-            Encoder::new(shape, key.map(chain))
-        });
-        Some((length, encoder))
+        let BodyOut::Framed(shape) = self.body else {
+            return Some((length, None));
+        };
+        let chain = match shape.is_signed() {
+            true => Some(Chain::new(
+                self.key.as_deref()?.clone(),
+                self.date,
+                signature?,
+            )),
+            false => None,
+        };
+        Some((length, Some(Encoder::new(shape, chain))))
     }
 
     fn put_signed(&mut self, out: &mut [u8]) -> Option<(usize, Option<SignatureV4>)> {
@@ -301,7 +437,9 @@ impl SignedHead<'_> {
         let scope = key.as_ref().map(|key| key.scope());
         let mut places = self.put_request_line(&mut sink, scope, &headers);
         put_header(&mut sink, Added::Host.label(), self.host());
-        self.head.kept(self.body).for_each(|lines| sink.put(lines));
+        self.head
+            .kept(self.body.headers())
+            .for_each(|lines| sink.put(lines));
         self.put_body_headers(&mut sink);
         for (header, value) in &added {
             put_header(&mut sink, header.label(), value);
@@ -319,19 +457,8 @@ impl SignedHead<'_> {
             signature.replace_placeholder(&mut sink, places.signature);
         }
         sink.put(b"\r\n");
-        sink.put(&self.form_head);
+        sink.put(self.body.form_head());
         Some((sink.finish()?.len(), signature))
-    }
-
-    /// Writes the head of a browser's form, with its policy signed in the place of the request.
-    fn write_form(&mut self, post: &Post<'_>, key: &SigningKey) {
-        self.form_head = post.head(Signer {
-            credential: &self.origin.credential,
-            session_token: self.origin.session_token.as_ref(),
-            date: &self.date,
-            key,
-        });
-        self.body_length = Some(self.form_head.len() as u64 + post.stored_length());
     }
 
     /// Moves the bucket from the path to the host where the origin wants it there.
@@ -354,9 +481,9 @@ impl SignedHead<'_> {
         if !is_host_name(&bucket) {
             return Err(Unsignable::Bucket);
         }
+        let host = self.virtual_host.insert(ArrayVec::new());
         for part in [&bucket, b".".as_slice(), &self.origin.host] {
-            self.virtual_host
-                .try_extend_from_slice(part)
+            host.try_extend_from_slice(part)
                 .map_err(|_| Unsignable::Bucket)?;
         }
         self.path = path.raw_key();
@@ -365,10 +492,10 @@ impl SignedHead<'_> {
 
     /// Lists the headers to sign, sorted; repeated ones in their order on the wire.
     fn list_signed<'h>(&'h self, added: &AddedHeaders<'h>, headers: &mut SignedHeaders<'h>) {
-        for header in self.head.to_sign(self.body) {
+        for header in self.head.to_sign(self.body.headers()) {
             insert(headers, header.into());
         }
-        if let Some(checksum) = self.checksum() {
+        if let Some(checksum) = self.body.checksum() {
             let (name, value) = (checksum.algorithm().header(), checksum.value());
             insert(headers, Header { name, value }.into());
         }
@@ -402,7 +529,11 @@ impl SignedHead<'_> {
                 true => canonical::put_names(sink, headers.iter().copied()),
                 false => sink.put(part(&places.names)),
             },
-            self.payload(),
+            match &self.auth {
+                HeadAuth::Header { payload } => payload,
+                HeadAuth::Query { payload, .. } => payload.payload().as_bytes(),
+                HeadAuth::Nowhere => b"",
+            },
         );
         hash.finish()
     }
@@ -438,16 +569,16 @@ impl SignedHead<'_> {
 
     /// The headers that tell of a body whose framing is another now.
     fn put_body_headers(&self, sink: &mut impl Sink) {
-        if let Body::Decoded { .. } = self.body {
+        if let BodyOut::Decoded { .. } = self.body {
             self.head
                 .encodings()
                 .for_each(|value| put_other_encodings(sink, value));
         }
-        if let Some(checksum) = self.checksum() {
+        if let Some(checksum) = self.body.checksum() {
             sink.put(checksum.algorithm().header());
             put_header(sink, b": ", checksum.value());
         }
-        if let Some(length) = self.body_length {
+        if let Some(length) = self.body.length() {
             sink.put(b"Content-Length: ");
             put_number(sink, length);
             sink.put(b"\r\n");
@@ -456,7 +587,7 @@ impl SignedHead<'_> {
 
     /// The canonical path.
     fn put_path(&self, sink: &mut impl Sink) {
-        if !self.virtual_host.is_empty() {
+        if self.virtual_host.is_some() {
             sink.put(b"/");
         }
         uri::put_path(sink, self.path, self.head.canonical_path);
@@ -470,12 +601,12 @@ impl SignedHead<'_> {
         headers: &SignedHeaders<'_>,
     ) {
         let mut added = ArrayVec::<(&[u8], Parameter<'_>), 7>::new();
-        if let (Some(scope), Some(lifetime)) = (scope, self.verified.lifetime) {
+        if let (Some(scope), HeadAuth::Query { expires, payload }) = (scope, self.auth) {
             added.push((b"&X-Amz-Algorithm=", Parameter::Plain(ALGORITHM)));
-            if self.verified.payload_place == PayloadPlace::Query {
+            if let PresignedPayload::Query(payload) = payload {
                 added.push((
                     b"&X-Amz-Content-Sha256=",
-                    Parameter::Plain(self.verified.payload.as_bytes()),
+                    Parameter::Plain(payload.as_bytes()),
                 ));
             }
             added.push((
@@ -483,10 +614,7 @@ impl SignedHead<'_> {
                 Parameter::Credential(&self.origin.credential, scope),
             ));
             added.push((b"&X-Amz-Date=", Parameter::Plain(self.date.as_bytes())));
-            added.push((
-                b"&X-Amz-Expires=",
-                Parameter::Number(lifetime.expires.into()),
-            ));
+            added.push((b"&X-Amz-Expires=", Parameter::Number(expires.into())));
             if let Some(token) = &self.origin.session_token {
                 added.push((b"&X-Amz-Security-Token=", Parameter::Token(token)));
             }
@@ -517,49 +645,29 @@ impl SignedHead<'_> {
     /// The headers that are written anew, besides Host and those that tell of the body.
     fn added(&self) -> AddedHeaders<'_> {
         let mut added = AddedHeaders::new();
-        if matches!(
-            self.verified.auth_type(),
-            AuthType::Anonymous | AuthType::PostPolicy
-        ) {
-            return added;
-        }
-        let presigned = self.is_presigned();
-        if !presigned || self.verified.payload_place == PayloadPlace::Header {
-            added.push((Added::ContentSha256, self.payload()));
-        }
-        if !presigned {
-            added.push((Added::Date, self.date.as_bytes()));
-            if let Some(token) = &self.origin.session_token {
-                added.push((Added::SecurityToken, token.expose()));
+        match self.auth {
+            HeadAuth::Header { payload } => {
+                added.push((Added::ContentSha256, payload));
+                added.push((Added::Date, self.date.as_bytes()));
+                if let Some(token) = &self.origin.session_token {
+                    added.push((Added::SecurityToken, token.expose()));
+                }
             }
+            HeadAuth::Query {
+                payload: PresignedPayload::Header(payload),
+                ..
+            } => added.push((Added::ContentSha256, payload.as_bytes())),
+            HeadAuth::Query { .. } | HeadAuth::Nowhere => {}
         }
         added
     }
 
     fn is_presigned(&self) -> bool {
-        self.verified.lifetime.is_some()
-    }
-
-    /// What is signed in the place of the body.
-    fn payload(&self) -> &[u8] {
-        match self.body {
-            Body::Untouched | Body::Reframed => self.verified.payload.as_bytes(),
-            Body::Decoded { .. } => b"UNSIGNED-PAYLOAD",
-        }
-    }
-
-    /// The trailing checksum where it is sent as a header.
-    fn checksum(&self) -> Option<&Checksum> {
-        let decoded = matches!(self.body, Body::Decoded { .. });
-        self.verified.checksum().filter(|_| decoded)
+        matches!(self.auth, HeadAuth::Query { .. })
     }
 
     fn host(&self) -> &[u8] {
-        if self.virtual_host.is_empty() {
-            &self.origin.host
-        } else {
-            &self.virtual_host
-        }
+        self.virtual_host.as_deref().unwrap_or(&self.origin.host)
     }
 }
 

@@ -4,26 +4,26 @@ use arrayvec::ArrayVec;
 use crate::{
     admission::Admission,
     authorization::{Authorization, Buffers, Presigned},
-    body::{BodyVerifier, EMPTY, HashCheck},
-    bytes::same,
-    cache::cache_key,
     canonical::{self, ALGORITHM},
-    chunked::{Chain, Checksum, Decoder, Streaming},
+    chunked::{Chain, Streaming},
     date::{AmzDate, Timestamp},
     endpoint,
     error::{Malformed, Rejection},
-    form::Post,
-    grant::{Claimant, Client, Clients, Grant},
+    grant::{Claimant, Clients},
     keys::{Found, KeyCache},
     operation::Operation,
-    payload::Payload,
+    payload::{HeaderPayload, Payload},
     query::{Parameters, Query, Role},
-    request::{ClientRequest, Field, Fields, Header, Target, must_be_signed},
+    request::{ClientRequest, Field, Fields, Target, must_be_signed},
     s3_request::{Parts, S3Request},
     scope::{ClaimedScope, Region, ScopeText},
     sink::{Hashing, Sink},
     uri::{self, Part},
     v2,
+    verified::{
+        AdmittedRequest, ChunkedBody, Lifetime, PresignedPayload, Proof, ProvenClient, SignedBody,
+        Verified,
+    },
 };
 
 /// The location's settings.
@@ -87,273 +87,6 @@ pub struct Rejected<'r> {
     pub auth_type: Option<AuthType>,
 }
 
-/// A verified request; only [`verify`] and [`verify_form`](crate::verify_form) make one and only it
-/// can be signed, bar a request of the proxy's own ([`crate::sign_own`]).
-#[derive(Debug)]
-pub struct Verified<'r> {
-    auth_type: AuthType,
-    access_key: &'r [u8],
-    method: &'r [u8],
-    pub(crate) path: &'r [u8],
-    /// What goes out, as it was admitted.
-    target: Target<'r>,
-    operation: Operation,
-    /// `None` for a request of the proxy's own.
-    admission: Option<Admission<'r>>,
-    /// Where the path is in its canonical form and the query holds nothing that is kept, the query.
-    pub(crate) plain_query: Option<&'r [u8]>,
-    /// The client's; `us-east-1` where its form has none.
-    pub(crate) region: Region,
-    pub(crate) lifetime: Option<Lifetime>,
-    pub(crate) payload: Payload<'r>,
-    pub(crate) payload_place: PayloadPlace,
-    verify_payload: bool,
-    /// In a box, since most requests have none.
-    upload: Option<Box<Upload>>,
-    /// Likewise.
-    post: Option<Box<Post<'r>>>,
-}
-
-/// A body in `aws-chunked` framing, announced by a head that was signed.
-#[derive(Debug)]
-struct Upload {
-    streaming: Streaming,
-    /// Of signed chunks.
-    chain: Option<Chain>,
-    checksum: Option<Checksum>,
-}
-
-/// From when and for how long a presigned V4 request is valid.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Lifetime {
-    pub(crate) date: AmzDate,
-    /// In seconds.
-    pub(crate) expires: u32,
-}
-
-/// Where the client said what its payload is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PayloadPlace {
-    Header,
-    Query,
-    Nowhere,
-}
-
-impl<'r> Verified<'r> {
-    pub(crate) fn of_form(
-        access_key: &'r [u8],
-        path: &'r [u8],
-        target: Target<'r>,
-        admission: Admission<'r>,
-        region: Region,
-        post: Box<Post<'r>>,
-    ) -> Verified<'r> {
-        Verified {
-            auth_type: AuthType::PostPolicy,
-            access_key,
-            method: b"POST",
-            path,
-            target,
-            operation: Operation::PostObject,
-            admission: Some(admission),
-            plain_query: None,
-            region,
-            lifetime: None,
-            payload: Payload::Unsigned,
-            payload_place: PayloadPlace::Nowhere,
-            verify_payload: false,
-            upload: None,
-            post: Some(post),
-        }
-    }
-
-    pub fn auth_type(&self) -> AuthType {
-        self.auth_type
-    }
-
-    /// The client's; one from a query is percent-encoded, as it stands there. Empty for an
-    /// anonymous request.
-    pub fn access_key(&self) -> &'r [u8] {
-        self.access_key
-    }
-
-    /// A request of the proxy's own, without a body, to be signed in the header.
-    pub(crate) fn own(path: &'r [u8]) -> Verified<'r> {
-        Verified {
-            auth_type: AuthType::V4Header,
-            access_key: b"",
-            method: b"",
-            path,
-            target: Target { path, query: b"" },
-            operation: Operation::Unknown,
-            admission: None,
-            plain_query: None,
-            region: Region::US_EAST_1,
-            lifetime: None,
-            payload: Payload::EMPTY,
-            payload_place: PayloadPlace::Header,
-            verify_payload: false,
-            upload: None,
-            post: None,
-        }
-    }
-
-    /// What the client asks for.
-    pub fn operation(&self) -> Operation {
-        self.operation
-    }
-
-    /// For a list of buckets: who must not see all of them.
-    pub fn sees_some_buckets(&self) -> Option<&'r Grant> {
-        let grant = self.admission.and_then(|admission| admission.grant)?;
-        (self.operation == Operation::ListBuckets && grant.is_confined_to_buckets())
-            .then_some(grant)
-    }
-
-    /// The key under which a cache may keep the answer for other clients, as [`cache_key`] says; `None` also
-    /// where `request` has become another one since it was admitted.
-    pub fn cache_key(&self, request: &ClientRequest<'_, '_>, origin: &[u8]) -> Option<Vec<u8>> {
-        let is_admitted = request.method == self.method && request.target() == self.target;
-        is_admitted
-            .then(|| cache_key(request, self.auth_type, origin))
-            .flatten()
-    }
-
-    /// Whether a request line is that of the request that was admitted.
-    pub(crate) fn is_admitted(&self, method: &[u8], target: &[u8]) -> bool {
-        let Target { path, query } = self.target;
-        let same_target = match target.split_at_checked(path.len()) {
-            Some((start, [b'?', rest @ ..])) => start == path && rest == query,
-            Some((start, [])) => start == path && query.is_empty(),
-            _ => false,
-        };
-        // nginx makes a GET of a HEAD to fill its cache; the client gets what a HEAD gets.
-        same_target && (method == self.method || method == b"GET" && self.method == b"HEAD")
-    }
-
-    /// What is asked by a method that goes out: nginx makes a GET of a HEAD to fill its cache.
-    pub(crate) fn asked_method<'m>(&self, sent: &'m [u8]) -> &'m [u8] {
-        match (self.method, sent) {
-            (b"HEAD", b"GET") => b"HEAD",
-            _ => sent,
-        }
-    }
-
-    /// Decides once more on a request that goes out otherwise than it was admitted.
-    pub(crate) fn admit<'h>(
-        &self,
-        parts: Parts<'_, '_>,
-        headers: impl Iterator<Item = Header<'h>>,
-    ) -> Result<(), Rejection> {
-        let Some(admission) = self.admission else {
-            return Ok(());
-        };
-        let method = self.asked_method(parts.method);
-        let is_form = self.auth_type == AuthType::PostPolicy;
-        let request = S3Request::read(Parts {
-            method,
-            is_form,
-            ..parts
-        })?;
-        match is_form {
-            // The fields are those that were admitted.
-            true if uri::same_path(parts.path, self.target.path) => admission.check_name(&request),
-            true => Err(Rejection::AccessDenied),
-            false => admission.check(&request, parts.query, headers),
-        }
-    }
-
-    /// The path in a target that is the very one that was verified, where path and query are in
-    /// canonical form and there is nothing in the query but the signature.
-    pub(crate) fn plain_path<'t>(&self, target: &'t [u8]) -> Option<&'t [u8]> {
-        let query = self.plain_query?;
-        let (path, behind) = target.split_at_checked(self.path.len())?;
-        let same_query = match behind {
-            [b'?', behind @ ..] => behind == query,
-            _ => behind.is_empty() && query.is_empty(),
-        };
-        (same_query && same(path, self.path)).then_some(path)
-    }
-
-    /// What the head says of a body in `aws-chunked` framing; `None` for any other body.
-    pub fn streaming(&self) -> Option<Streaming> {
-        self.upload.as_ref().map(|upload| upload.streaming)
-    }
-
-    /// Whether a body of that length needs to be verified, by [`Verified::body`]; the length is
-    /// `None` where it was not announced. What has no body has been checked by
-    /// [`Verified::check_no_body`].
-    pub fn is_body_verified(&self, length: Option<u64>) -> bool {
-        self.upload.is_some() || self.expected_hash().is_some() && length != Some(0)
-    }
-
-    /// What the body must go through before it goes anywhere else; `None` if it may go as it is.
-    pub fn body(&self, length: Option<u64>) -> Option<BodyVerifier> {
-        if !self.is_body_verified(length) {
-            return None;
-        }
-        match &self.upload {
-            Some(upload) => {
-                let decoder = Decoder::new(upload.streaming, upload.chain.clone());
-                Some(BodyVerifier::Framed(decoder))
-            }
-            None => {
-                let hash = self.expected_hash()?;
-                Some(BodyVerifier::Hashed(HashCheck::new(*hash, length)))
-            }
-        }
-    }
-
-    /// To be asked of a request without a body, or with an empty one.
-    ///
-    /// # Errors
-    /// If its hash is that of a body.
-    pub fn check_no_body(&self) -> Result<(), Rejection> {
-        match self.expected_hash() {
-            Some(hash) if !hash.eq_ignore_ascii_case(EMPTY) => Err(Rejection::PayloadMismatch),
-            _ => Ok(()),
-        }
-    }
-
-    fn expected_hash(&self) -> Option<&[u8; 64]> {
-        match &self.payload {
-            Payload::Hash(hash) if self.verify_payload => Some(hash),
-            _ => None,
-        }
-    }
-
-    /// The checksum that the decoder found behind the body, where all of this was read before the
-    /// head is signed: with a plain body it is sent as a header.
-    pub fn set_checksum(&mut self, checksum: Checksum) {
-        if let Some(upload) = &mut self.upload {
-            upload.checksum = Some(checksum);
-        }
-    }
-
-    pub(crate) fn checksum(&self) -> Option<&Checksum> {
-        self.upload.as_ref()?.checksum.as_ref()
-    }
-
-    pub(crate) fn post(&self) -> Option<&Post<'r>> {
-        self.post.as_deref()
-    }
-
-    /// Bytes of a browser's form that were to be stored, and follow the head that is signed.
-    pub fn stored_length(&self) -> Option<u64> {
-        self.post().map(Post::stored_length)
-    }
-
-    /// The key that a browser's form names, in canonical percent-encoding.
-    pub fn form_key(&self) -> Option<Vec<u8>> {
-        self.post().map(Post::encoded_key)
-    }
-
-    /// Where a browser's form wants the browser to be sent.
-    pub fn form_redirect(&self) -> Option<&[u8]> {
-        self.post()?.redirect()
-    }
-}
-
 /// Decides whether a request is let in, by its signature and its client's grant.
 ///
 /// # Errors
@@ -405,43 +138,25 @@ fn decide<'r>(
         AuthType::V4Header | AuthType::V4Query => {
             input.v4(auth_type, &asked, clients, rules, keys, now, claim)?
         }
-        AuthType::V2Header | AuthType::V2Query => {
-            input.v2(auth_type, clients, rules, now, claim)?
-        }
+        AuthType::V2Header => input.v2_header(clients, rules, now, claim)?,
+        AuthType::V2Query => input.v2_query(clients, now, claim)?,
         AuthType::PostPolicy => return Err(Rejection::ProofInBody),
         AuthType::Anonymous if rules.anonymous => input.anonymous()?,
         AuthType::Anonymous => return Err(Rejection::AccessDenied),
     };
-    let admission = Admission::new(rules, proof.client.map(|client| &client.grant));
+    let admission = Admission::new(rules, proof.grant());
     admission.check(&asked, query, request.headers.iter().copied())?;
-    let is_plain = input.canonical_path && input.query.is_plain() && outgoing.is_none();
     Ok(Verified {
-        auth_type,
-        access_key: claim.access_key,
-        method: request.method,
-        path: request.path,
-        target: request.target(),
-        operation: asked.operation(),
-        admission: Some(admission),
-        plain_query: Some(request.query).filter(|_| is_plain),
-        region: proof.region,
-        lifetime: proof.lifetime,
-        payload: proof.payload,
-        payload_place: proof.payload_place,
-        verify_payload: rules.verify_payload,
-        upload: proof.upload,
-        post: None,
+        request: AdmittedRequest {
+            method: request.method,
+            path: request.path,
+            target: request.target(),
+            operation: asked.operation(),
+            is_plain: input.canonical_path && input.query.is_plain() && outgoing.is_none(),
+            rules,
+        },
+        proof,
     })
-}
-
-/// What a signature that matched has shown.
-struct Proof<'c, 'r> {
-    client: Option<&'c Client>,
-    region: Region,
-    lifetime: Option<Lifetime>,
-    payload: Payload<'r>,
-    payload_place: PayloadPlace,
-    upload: Option<Box<Upload>>,
 }
 
 /// A request with its well-known parts found.
@@ -556,16 +271,16 @@ impl<'h, 'r> Input<'h, 'r> {
         clippy::too_many_arguments,
         reason = "they are what a verdict depends on"
     )]
-    fn v4<'c>(
+    fn v4(
         &self,
         auth_type: AuthType,
         asked: &S3Request<'_>,
-        clients: &'c impl Clients,
+        clients: &'r impl Clients,
         rules: &VerifyRules,
         keys: &mut KeyCache,
         now: Timestamp,
         claim: &mut Claim<'r>,
-    ) -> Result<Proof<'c, 'r>, Rejection> {
+    ) -> Result<Proof<'r>, Rejection> {
         let mut buffers = Buffers::default();
         let v4 = match auth_type {
             AuthType::V4Query => self.v4_query(&mut buffers, claim)?,
@@ -585,31 +300,39 @@ impl<'h, 'r> Input<'h, 'r> {
         let key = found.key();
         let signature = key.sign_request(&v4.date, &hash);
         let matches = signature.matches(v4.authorization.signature) && complete;
-        let client = claimant.admit(matches)?;
-        let upload = match v4.payload {
-            Payload::Streaming(kind) => Some(Box::new(Upload {
-                streaming: Streaming::read(kind, self.fields)?,
-                chain: kind
-                    .is_signed()
-                    .then(|| Chain::new(key.clone(), v4.date, signature)),
-                checksum: None,
-            })),
-            _ => None,
+        let client = ProvenClient::new(claim.access_key, claimant.admit(matches)?);
+        let region = scope.to_region();
+        let proof = match v4.claim {
+            V4Claim::Header(HeaderPayload::Plain(payload)) => Proof::V4Header {
+                client,
+                region,
+                body: SignedBody::Plain(payload),
+            },
+            V4Claim::Header(HeaderPayload::Streaming(kind)) => Proof::V4Header {
+                client,
+                region,
+                body: SignedBody::Streaming(Box::new(ChunkedBody {
+                    streaming: Streaming::read(kind, self.fields)?,
+                    chain: kind
+                        .is_signed()
+                        .then(|| Chain::new(key.clone(), v4.date, signature)),
+                    checksum: None,
+                })),
+            },
+            V4Claim::Query { expires, payload } => Proof::V4Query {
+                client,
+                region,
+                lifetime: Lifetime {
+                    date: v4.date,
+                    expires,
+                },
+                payload,
+            },
         };
         if let Found::Derived(key) = found {
             keys.keep(credential, key);
         }
-        Ok(Proof {
-            client: Some(client),
-            region: scope.to_region(),
-            lifetime: v4.expires.map(|expires| Lifetime {
-                date: v4.date,
-                expires,
-            }),
-            payload: v4.payload,
-            payload_place: v4.payload_place,
-            upload,
-        })
+        Ok(proof)
     }
 
     #[inline(always)]
@@ -633,9 +356,7 @@ impl<'h, 'r> Input<'h, 'r> {
         Ok(V4 {
             authorization,
             date: date.ok_or(Rejection::MissingDate)?,
-            expires: None,
-            payload: Payload::parse(payload)?,
-            payload_place: PayloadPlace::Header,
+            claim: V4Claim::Header(HeaderPayload::parse(payload)?),
         })
     }
 
@@ -652,20 +373,21 @@ impl<'h, 'r> Input<'h, 'r> {
             Presigned::from_query(&self.query, buffers).map_err(Rejection::QueryMalformed)?;
         claim.access_key = presigned.raw_access_key;
         let in_query = self.query.find(Role::ContentSha256);
-        let (payload, payload_place) = match (in_query, self.fields.value(Field::ContentSha256)) {
+        let payload = match (in_query, self.fields.value(Field::ContentSha256)) {
             (Some(query), Some(header)) if query != header => {
                 return Err(Rejection::PayloadHashConflict);
             }
-            (Some(query), _) => (Payload::parse_unframed(query)?, PayloadPlace::Query),
-            (None, Some(header)) => (Payload::parse_unframed(header)?, PayloadPlace::Header),
-            (None, None) => (Payload::Unsigned, PayloadPlace::Nowhere),
+            (Some(query), _) => PresignedPayload::Query(Payload::parse(query)?),
+            (None, Some(header)) => PresignedPayload::Header(Payload::parse(header)?),
+            (None, None) => PresignedPayload::Nowhere,
         };
         Ok(V4 {
             authorization: presigned.authorization,
             date: presigned.date,
-            expires: Some(presigned.expires),
-            payload,
-            payload_place,
+            claim: V4Claim::Query {
+                expires: presigned.expires,
+                payload,
+            },
         })
     }
 
@@ -679,7 +401,7 @@ impl<'h, 'r> Input<'h, 'r> {
             |sink| self.query.put_signed(sink),
             |sink| self.put_signed_headers(sink, v4),
             |sink| sink.put(v4.authorization.signed_headers()),
-            v4.payload.as_bytes(),
+            v4.claim.payload(),
         )
     }
 
@@ -735,56 +457,13 @@ impl<'h, 'r> Input<'h, 'r> {
         Ok(complete)
     }
 
-    fn v2<'c>(
-        &self,
-        auth_type: AuthType,
-        clients: &'c impl Clients,
-        rules: &VerifyRules,
-        now: Timestamp,
-        claim: &mut Claim<'r>,
-    ) -> Result<Proof<'c, 'r>, Rejection> {
-        let v2 = match auth_type {
-            AuthType::V2Query => self.v2_query(now, claim)?,
-            _ => self.v2_header(rules, now, claim)?,
-        };
-        let (payload, payload_place) = self.unsigned_payload()?;
-        if self
-            .query
-            .others()
-            .any(|(name, _)| !v2::is_signed_parameter(name) && !v2::is_harmless_parameter(name))
-        {
-            return Err(Rejection::UnsignedParameter);
-        }
-        if v2::is_ambiguous(&self.query) {
-            return Err(Rejection::AmbiguousParameter);
-        }
-        let claimant = Claimant::find(clients, &v2.access_key);
-        let to_sign = v2::ToSign {
-            method: self.request.method,
-            path: self.request.path,
-            query: &self.query,
-            headers: self.request.headers,
-            date: v2.date,
-        };
-        let signature = v2::signature(claimant.credential().secret(), &to_sign, self.fields);
-        let matches = signature.matches(&v2.signature);
-        let client = claimant.admit(matches)?;
-        Ok(Proof {
-            client: Some(client),
-            region: Region::US_EAST_1,
-            lifetime: None,
-            payload,
-            payload_place,
-            upload: None,
-        })
-    }
-
     fn v2_header(
         &self,
+        clients: &'r impl Clients,
         rules: &VerifyRules,
         now: Timestamp,
         claim: &mut Claim<'r>,
-    ) -> Result<V2<'r>, Rejection> {
+    ) -> Result<Proof<'r>, Rejection> {
         let malformed = || Rejection::HeaderMalformed(Malformed::Syntax);
         let authorization = self.fields.value(Field::Authorization).unwrap_or_default();
         let value = authorization
@@ -801,7 +480,7 @@ impl<'h, 'r> Input<'h, 'r> {
             .ok_or(Rejection::MissingDate)?;
         let time = Timestamp::parse(date).ok_or(Rejection::MissingDate)?;
         check_skew(time, rules, now)?;
-        Ok(V2 {
+        let v2 = V2 {
             access_key: ArrayVec::try_from(access_key).map_err(|_| malformed())?,
             signature: signature.iter().skip(1).copied().take(29).collect(),
             date: if self.fields.value(Field::AmzDate).is_some() {
@@ -809,10 +488,17 @@ impl<'h, 'r> Input<'h, 'r> {
             } else {
                 date
             },
-        })
+        };
+        let (client, payload) = self.v2(&v2, clients, claim)?;
+        Ok(Proof::V2Header { client, payload })
     }
 
-    fn v2_query(&self, now: Timestamp, claim: &mut Claim<'r>) -> Result<V2<'r>, Rejection> {
+    fn v2_query(
+        &self,
+        clients: &'r impl Clients,
+        now: Timestamp,
+        claim: &mut Claim<'r>,
+    ) -> Result<Proof<'r>, Rejection> {
         if self.query.is_ambiguous() {
             return Err(Rejection::QueryMalformed(Malformed::Repeated));
         }
@@ -834,33 +520,55 @@ impl<'h, 'r> Input<'h, 'r> {
         uri::decoded(raw_access_key, Part::Query)
             .try_for_each(|byte| access_key.try_push(byte))
             .map_err(|_| Rejection::InvalidAccessKeyId)?;
-        // Some clients leave the plus signs of base64 as they are; it has no spaces.
-        let signature = uri::decoded(signature, Part::Path).take(29).collect();
-        Ok(V2 {
+        let v2 = V2 {
             access_key,
-            signature,
+            // Some clients leave the plus signs of base64 as they are; it has no spaces.
+            signature: uri::decoded(signature, Part::Path).take(29).collect(),
             date: expires,
-        })
+        };
+        let (client, payload) = self.v2(&v2, clients, claim)?;
+        Ok(Proof::V2Query { client, payload })
     }
 
-    fn anonymous<'c>(&self) -> Result<Proof<'c, 'r>, Rejection> {
-        let (payload, payload_place) = self.unsigned_payload()?;
-        Ok(Proof {
-            client: None,
-            region: Region::US_EAST_1,
-            lifetime: None,
-            payload,
-            payload_place,
-            upload: None,
-        })
+    fn v2(
+        &self,
+        v2: &V2<'r>,
+        clients: &'r impl Clients,
+        claim: &Claim<'r>,
+    ) -> Result<(ProvenClient<'r>, Payload<'r>), Rejection> {
+        let payload = self.unsigned_payload()?;
+        if self
+            .query
+            .others()
+            .any(|(name, _)| !v2::is_signed_parameter(name) && !v2::is_harmless_parameter(name))
+        {
+            return Err(Rejection::UnsignedParameter);
+        }
+        if v2::is_ambiguous(&self.query) {
+            return Err(Rejection::AmbiguousParameter);
+        }
+        let claimant = Claimant::find(clients, &v2.access_key);
+        let to_sign = v2::ToSign {
+            method: self.request.method,
+            path: self.request.path,
+            query: &self.query,
+            headers: self.request.headers,
+            date: v2.date,
+        };
+        let signature = v2::signature(claimant.credential().secret(), &to_sign, self.fields);
+        let client = claimant.admit(signature.matches(&v2.signature))?;
+        Ok((ProvenClient::new(claim.access_key, client), payload))
+    }
+
+    fn anonymous(&self) -> Result<Proof<'r>, Rejection> {
+        let payload = self.unsigned_payload()?;
+        Ok(Proof::Anonymous { payload })
     }
 
     /// The payload of a request whose form has no need of `x-amz-content-sha256`.
-    fn unsigned_payload(&self) -> Result<(Payload<'r>, PayloadPlace), Rejection> {
-        match self.fields.value(Field::ContentSha256) {
-            Some(value) => Ok((Payload::parse_unframed(value)?, PayloadPlace::Header)),
-            None => Ok((Payload::Unsigned, PayloadPlace::Nowhere)),
-        }
+    fn unsigned_payload(&self) -> Result<Payload<'r>, Rejection> {
+        let value = self.fields.value(Field::ContentSha256);
+        value.map_or(Ok(Payload::Unsigned), Payload::parse)
     }
 }
 
@@ -868,24 +576,41 @@ impl<'h, 'r> Input<'h, 'r> {
 struct V4<'a, 'r> {
     authorization: Authorization<'a>,
     date: AmzDate,
-    /// Seconds; of a presigned request only.
-    expires: Option<u32>,
-    payload: Payload<'r>,
-    payload_place: PayloadPlace,
+    claim: V4Claim<'r>,
+}
+
+/// What depends on where a V4 signature is.
+enum V4Claim<'r> {
+    Header(HeaderPayload<'r>),
+    Query {
+        /// In seconds.
+        expires: u32,
+        payload: PresignedPayload<'r>,
+    },
+}
+
+impl<'r> V4Claim<'r> {
+    /// The last line of the canonical request.
+    fn payload(&self) -> &'r [u8] {
+        match self {
+            V4Claim::Header(payload) => payload.as_bytes(),
+            V4Claim::Query { payload, .. } => payload.payload().as_bytes(),
+        }
+    }
 }
 
 impl V4<'_, '_> {
     /// What to say of a fault in where it was claimed.
     fn malformed(&self, fault: Malformed) -> Rejection {
-        match self.expires {
-            None => Rejection::HeaderMalformed(fault),
-            Some(_) => Rejection::QueryMalformed(fault),
+        match self.claim {
+            V4Claim::Header(_) => Rejection::HeaderMalformed(fault),
+            V4Claim::Query { .. } => Rejection::QueryMalformed(fault),
         }
     }
 
     fn check_time(&self, rules: &VerifyRules, now: Timestamp) -> Result<(), Rejection> {
         let date = self.date.timestamp();
-        let Some(expires) = self.expires else {
+        let V4Claim::Query { expires, .. } = self.claim else {
             return check_skew(date, rules, now);
         };
         if date.0 > now.0.saturating_add(rules.max_skew) {

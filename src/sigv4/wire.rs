@@ -10,7 +10,7 @@ use crate::{
     request::{Header, LOW_LINE, MAX_HEADERS, is, split_token, steers_server},
     s3_request::Parts,
     uri::{self, Part},
-    verify::Verified,
+    verified::{AdmittedRequest, Verified},
 };
 
 /// The request head that nginx serialised for the upstream: HTTP/1 text up to and with the blank
@@ -20,7 +20,7 @@ pub struct WireHead<'s, 'a> {
     pub(crate) path: &'a [u8],
     /// The path is in its canonical form as it is.
     pub(crate) canonical_path: bool,
-    /// It asks for the very thing that was admitted.
+    /// It asks for the very thing that was admitted; never so for a request of the proxy's own.
     is_admitted: bool,
     /// Without a signature's parameters.
     pub(crate) query: Query<'s, 'a>,
@@ -72,15 +72,15 @@ pub(crate) enum Fate {
     ChecksumAlgorithm,
 }
 
-/// What becomes of a body that the client sent in `aws-chunked` framing.
+/// What becomes of the headers that tell of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Body {
-    /// The client sent it otherwise.
+pub(crate) enum BodyHeaders {
+    /// It is sent as the client sent it.
     Untouched,
+    /// It is framed again.
     Reframed,
-    Decoded {
-        checksum_known: bool,
-    },
+    /// It came in `aws-chunked` framing, and is sent without.
+    Decoded { checksum_known: bool },
 }
 
 impl Fate {
@@ -145,12 +145,12 @@ const fn set(fates: &[Fate]) -> Fates {
     set
 }
 
-impl Body {
+impl BodyHeaders {
     /// Which headers go on the wire as they are.
     fn kept(self) -> Fates {
         use Fate::{ChecksumAlgorithm, Encoding, Framing, Keep, Length, Sign, Source};
         match self {
-            Body::Untouched => {
+            BodyHeaders::Untouched => {
                 const {
                     set(&[
                         Keep,
@@ -163,14 +163,14 @@ impl Body {
                     ])
                 }
             }
-            Body::Reframed => {
+            BodyHeaders::Reframed => {
                 const { set(&[Keep, Sign, Source, Encoding, Framing, ChecksumAlgorithm]) }
             }
-            Body::Decoded {
+            BodyHeaders::Decoded {
                 checksum_known: true,
             } => const { set(&[Keep, Sign, Source, ChecksumAlgorithm]) },
             // S3 refuses to hear of a checksum that it does not get.
-            Body::Decoded {
+            BodyHeaders::Decoded {
                 checksum_known: false,
             } => const { set(&[Keep, Sign, Source]) },
         }
@@ -200,6 +200,26 @@ impl<'s, 'a> WireHead<'s, 'a> {
         verified: &Verified<'_>,
         room: &'s mut HeadRoom,
     ) -> Result<WireHead<'s, 'a>, Unsignable> {
+        let is_read = verified.sees_some_buckets().is_some();
+        WireHead::read(head, Some(&verified.request), is_read, room)
+    }
+
+    /// Reads the head of a request that the proxy makes in its own name.
+    pub(crate) fn parse_own(
+        head: &'a [u8],
+        room: &'s mut HeadRoom,
+    ) -> Result<WireHead<'s, 'a>, Unsignable> {
+        WireHead::read(head, None, false, room)
+    }
+
+    /// `is_read`: the answer has to be read on its way, so it must not be encoded.
+    #[inline(always)]
+    fn read(
+        head: &'a [u8],
+        admitted: Option<&AdmittedRequest<'_>>,
+        is_read: bool,
+        room: &'s mut HeadRoom,
+    ) -> Result<WireHead<'s, 'a>, Unsignable> {
         u32::try_from(head.len()).map_err(|_| Unsignable::TooLong)?;
         let (request_line, block) = split_line(head).map_err(|_| Unsignable::NotHttp1)?;
         let (method, _, rest) = split_token(request_line);
@@ -214,11 +234,12 @@ impl<'s, 'a> WireHead<'s, 'a> {
         if method.is_empty() {
             return Err(Unsignable::NotHttp1);
         }
+        let admitted = admitted.filter(|admitted| admitted.is_target(target));
         let mut head = WireHead {
             method,
             path: target,
             canonical_path: true,
-            is_admitted: verified.is_admitted(method, target),
+            is_admitted: admitted.is_some_and(|admitted| admitted.is_method(method)),
             query: Query::NONE,
             version,
             block,
@@ -227,11 +248,13 @@ impl<'s, 'a> WireHead<'s, 'a> {
             content_length: None,
             chunked: false,
         };
-        match verified.plain_path(target) {
-            Some(path) => head.path = path,
-            None => head.read_target(target, &mut room.parameters)?,
+        match admitted {
+            Some(admitted) if admitted.is_plain => {
+                head.path = target.get(..admitted.path.len()).unwrap_or_default();
+            }
+            _ => head.read_target(target, &mut room.parameters)?,
         }
-        head.read_lines(&mut room.lines, verified.sees_some_buckets().is_some())?;
+        head.read_lines(&mut room.lines, is_read)?;
         head.lines = &room.lines;
         Ok(head)
     }
@@ -361,7 +384,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
         }
         // Of two, each origin could take another one.
         let source = |name: &[u8]| {
-            let headers = self.to_sign(Body::Untouched);
+            let headers = self.to_sign(BodyHeaders::Untouched);
             let mut found = headers.filter(|header| header.name.eq_ignore_ascii_case(name));
             match (found.next(), found.next()) {
                 (source, None) => Ok(source.map(|header| header.value)),
@@ -377,7 +400,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
             is_form: false,
         };
         verified
-            .admit(parts, self.to_sign(Body::Untouched))
+            .admit(parts, self.to_sign(BodyHeaders::Untouched))
             .map_err(|_| Unsignable::NotAdmitted)
     }
 
@@ -392,7 +415,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
     }
 
     /// The headers to sign, in their order on the wire.
-    pub(crate) fn to_sign(&self, body: Body) -> impl Iterator<Item = Header<'a>> {
+    pub(crate) fn to_sign(&self, body: BodyHeaders) -> impl Iterator<Item = Header<'a>> {
         let signed = body.signed();
         let lines = self.lines.iter();
         lines
@@ -436,7 +459,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
     }
 
     /// The lines that go on the wire again, as many of them together as lie together.
-    pub(crate) fn kept(&self, body: Body) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn kept(&self, body: BodyHeaders) -> impl Iterator<Item = &'a [u8]> {
         let kept = body.kept();
         let end = self.block.len() as u32;
         let gone = self.lines.iter().filter(move |line| !line.fate.is_in(kept));

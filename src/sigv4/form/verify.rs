@@ -7,26 +7,26 @@ use crate::{
     canonical::ALGORITHM,
     date::{AmzDate, Timestamp},
     error::{Malformed, Rejection},
-    grant::{Claimant, Client, Clients, Grant},
+    grant::{Claimant, Clients, Grant},
     keys::{Found, KeyCache},
+    operation::Operation,
     query::Query,
-    request::{ClientRequest, Target},
+    request::ClientRequest,
     resource::{ResourcePath, leaves_root},
     s3_request::{Parts, S3Request},
     scope::{ClaimedScope, Region},
     signature::SignatureV4,
     uri::{self, Part},
     v2,
-    verify::{AuthType, Claim, Rejected, Verified, VerifyRules, check_region},
+    verified::{AdmittedRequest, Proof, ProvenClient, Verified},
+    verify::{AuthType, Claim, Rejected, VerifyRules, check_region},
 };
 
 /// A form whose fields are verified; how long its file is shows only at its end.
 #[derive(Debug)]
 pub struct PendingForm<'r> {
-    access_key: &'r [u8],
-    path: &'r [u8],
-    target: Target<'r>,
-    admission: Admission<'r>,
+    request: AdmittedRequest<'r>,
+    client: ProvenClient<'r>,
     region: Region,
     post: Box<Post<'r>>,
 }
@@ -34,7 +34,7 @@ pub struct PendingForm<'r> {
 impl<'r> PendingForm<'r> {
     /// The client's.
     pub fn access_key(&self) -> &'r [u8] {
-        self.access_key
+        self.client.access_key
     }
 
     /// Checks what has come of the file, so that one that is too long need not come to its end.
@@ -82,14 +82,14 @@ impl<'r> PendingForm<'r> {
 
     fn let_in(mut self, stored_length: u64) -> Verified<'r> {
         self.post.stored_length = stored_length;
-        Verified::of_form(
-            self.access_key,
-            self.path,
-            self.target,
-            self.admission,
-            self.region,
-            self.post,
-        )
+        Verified {
+            request: self.request,
+            proof: Proof::PostPolicy {
+                client: self.client,
+                region: self.region,
+                post: self.post,
+            },
+        }
     }
 }
 
@@ -162,14 +162,18 @@ impl<'r> Input<'_, '_, 'r> {
         fields.check_values(self.form.boundary())?;
         let bucket = self.bucket()?;
         let length = policy.check(&fields, &bucket)?;
-        let admission = Admission::new(self.rules, Some(&client.grant));
-        self.admit(&admission, &client.grant, &fields)?;
+        self.admit(client.grant, &fields)?;
         let is_plain = |value: &&[u8]| value.iter().all(|byte| matches!(byte, b' '..=b'~'));
         Ok(PendingForm {
-            access_key: claim.access_key,
-            path: self.request.path,
-            target: self.request.target(),
-            admission,
+            request: AdmittedRequest {
+                method: b"POST",
+                path: self.request.path,
+                target: self.request.target(),
+                operation: Operation::PostObject,
+                is_plain: false,
+                rules: self.rules,
+            },
+            client,
             region,
             post: Box::new(Post {
                 bucket,
@@ -187,12 +191,7 @@ impl<'r> Input<'_, '_, 'r> {
     }
 
     /// Decides whether the client may store the file under that key.
-    fn admit(
-        &self,
-        admission: &Admission<'_>,
-        grant: &Grant,
-        fields: &FormFields<'_>,
-    ) -> Result<(), Rejection> {
+    fn admit(&self, grant: &Grant, fields: &FormFields<'_>) -> Result<(), Rejection> {
         let asked = S3Request::read(Parts {
             method: self.request.method,
             path: self.request.target().path,
@@ -201,7 +200,7 @@ impl<'r> Input<'_, '_, 'r> {
             rename_source: None,
             is_form: true,
         })?;
-        admission.check_name(&asked)?;
+        Admission::new(self.rules, Some(grant)).check_name(&asked)?;
         let mut key = Vec::new();
         uri::put_encoded(&mut key, fields.find("key").unwrap_or_default(), Part::Path);
         if leaves_root(&key) {
@@ -214,13 +213,13 @@ impl<'r> Input<'_, '_, 'r> {
     }
 
     /// Who signed the policy. The one place that decides how: whatever is there must then verify so.
-    fn authenticate<'c>(
+    fn authenticate(
         &self,
         fields: &FormFields<'r>,
-        clients: &'c impl Clients,
+        clients: &'r impl Clients,
         keys: &mut KeyCache,
         claim: &mut Claim<'r>,
-    ) -> Result<(&'c Client, Region), Rejection> {
+    ) -> Result<(ProvenClient<'r>, Region), Rejection> {
         const V4: [&str; 4] = [
             "x-amz-algorithm",
             "x-amz-credential",
@@ -238,13 +237,13 @@ impl<'r> Input<'_, '_, 'r> {
         }
     }
 
-    fn v4<'c>(
+    fn v4(
         &self,
         fields: &FormFields<'r>,
-        clients: &'c impl Clients,
+        clients: &'r impl Clients,
         keys: &mut KeyCache,
         claim: &mut Claim<'r>,
-    ) -> Result<(&'c Client, Region), Rejection> {
+    ) -> Result<(ProvenClient<'r>, Region), Rejection> {
         let find = |name| fields.raw(name).ok_or(Rejection::MissingField(name));
         let algorithm = find("x-amz-algorithm")?;
         let credential = find("x-amz-credential")?;
@@ -276,15 +275,15 @@ impl<'r> Input<'_, '_, 'r> {
         if let Found::Derived(key) = found {
             keys.keep(credential, key);
         }
-        Ok((client, scope.to_region()))
+        Ok((ProvenClient::new(access_key, client), scope.to_region()))
     }
 
-    fn v2<'c>(
+    fn v2(
         &self,
         fields: &FormFields<'r>,
-        clients: &'c impl Clients,
+        clients: &'r impl Clients,
         claim: &mut Claim<'r>,
-    ) -> Result<(&'c Client, Region), Rejection> {
+    ) -> Result<(ProvenClient<'r>, Region), Rejection> {
         let find = |name| fields.raw(name).ok_or(Rejection::MissingField(name));
         let access_key = find("AWSAccessKeyId")?;
         let signature = find("signature")?;
@@ -292,8 +291,8 @@ impl<'r> Input<'_, '_, 'r> {
         claim.access_key = access_key;
         let claimant = Claimant::find(clients, access_key);
         let computed = v2::policy_signature(claimant.credential().secret(), policy);
-        let matches = computed.matches(signature);
-        Ok((claimant.admit(matches)?, Region::US_EAST_1))
+        let client = claimant.admit(computed.matches(signature))?;
+        Ok((ProvenClient::new(access_key, client), Region::US_EAST_1))
     }
 
     fn bucket(&self) -> Result<String, Rejection> {

@@ -1,0 +1,365 @@
+//! What a verified request is: the request as it was admitted, and the proof of who sent it.
+use crate::{
+    admission::Admission,
+    body::{BodyVerifier, EMPTY, HashCheck},
+    bytes::same,
+    cache::cache_key,
+    chunked::{Chain, Checksum, Decoder, Streaming},
+    date::AmzDate,
+    error::Rejection,
+    form::Post,
+    grant::{Client, Grant},
+    operation::Operation,
+    payload::Payload,
+    request::{ClientRequest, Header, Target},
+    s3_request::{Parts, S3Request},
+    scope::Region,
+    uri,
+    verify::{AuthType, VerifyRules},
+};
+
+/// A verified request; only [`verify`](crate::verify) and [`verify_form`](crate::verify_form) make
+/// one and only it can be signed, bar a request of the proxy's own ([`crate::sign_own`]).
+#[derive(Debug)]
+pub struct Verified<'r> {
+    pub(crate) request: AdmittedRequest<'r>,
+    pub(crate) proof: Proof<'r>,
+}
+
+/// A request as it was admitted.
+#[derive(Debug)]
+pub(crate) struct AdmittedRequest<'r> {
+    pub(crate) method: &'r [u8],
+    /// The client's, which may have been rewritten since.
+    pub(crate) path: &'r [u8],
+    /// What goes out.
+    pub(crate) target: Target<'r>,
+    pub(crate) operation: Operation,
+    /// The target is the client's, its path is in its canonical form, and nothing in its query is kept.
+    pub(crate) is_plain: bool,
+    pub(crate) rules: &'r VerifyRules,
+}
+
+/// What proves who sent a request, and what it says of the body.
+#[derive(Debug)]
+pub(crate) enum Proof<'r> {
+    /// A V4 signature in the header.
+    V4Header {
+        client: ProvenClient<'r>,
+        region: Region,
+        body: SignedBody<'r>,
+    },
+    /// A V4 signature in the query.
+    V4Query {
+        client: ProvenClient<'r>,
+        region: Region,
+        lifetime: Lifetime,
+        payload: PresignedPayload<'r>,
+    },
+    V2Header {
+        client: ProvenClient<'r>,
+        payload: Payload<'r>,
+    },
+    V2Query {
+        client: ProvenClient<'r>,
+        payload: Payload<'r>,
+    },
+    /// A signature, of V4 or V2, over the policy of a browser's form.
+    PostPolicy {
+        client: ProvenClient<'r>,
+        region: Region,
+        post: Box<Post<'r>>,
+    },
+    /// None, where the location demands none.
+    Anonymous { payload: Payload<'r> },
+}
+
+/// Whose signature has matched.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ProvenClient<'r> {
+    /// As the request has it: percent-encoded if that is in the query.
+    pub(crate) access_key: &'r [u8],
+    pub(crate) grant: &'r Grant,
+}
+
+impl<'r> ProvenClient<'r> {
+    pub(crate) fn new(access_key: &'r [u8], client: &'r Client) -> ProvenClient<'r> {
+        ProvenClient {
+            access_key,
+            grant: &client.grant,
+        }
+    }
+}
+
+/// The body of a request that is signed by V4 in its header.
+#[derive(Debug)]
+pub(crate) enum SignedBody<'r> {
+    /// As it is.
+    Plain(Payload<'r>),
+    /// In `aws-chunked` framing. In a box, since most requests have none.
+    Streaming(Box<ChunkedBody>),
+}
+
+/// A body in `aws-chunked` framing, announced by a head that was signed.
+#[derive(Debug)]
+pub(crate) struct ChunkedBody {
+    pub(crate) streaming: Streaming,
+    /// Of signed chunks.
+    pub(crate) chain: Option<Chain>,
+    /// The trailing one, where all of the body has been read before the head is signed.
+    pub(crate) checksum: Option<Checksum>,
+}
+
+/// From when and for how long a presigned V4 request is valid.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lifetime {
+    pub(crate) date: AmzDate,
+    /// In seconds.
+    pub(crate) expires: u32,
+}
+
+/// Where a presigned V4 request says what its payload is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum PresignedPayload<'r> {
+    Header(Payload<'r>),
+    Query(Payload<'r>),
+    Nowhere,
+}
+
+impl<'r> PresignedPayload<'r> {
+    pub(crate) fn payload(self) -> Payload<'r> {
+        match self {
+            PresignedPayload::Header(payload) | PresignedPayload::Query(payload) => payload,
+            PresignedPayload::Nowhere => Payload::Unsigned,
+        }
+    }
+}
+
+impl<'r> Proof<'r> {
+    fn client(&self) -> Option<ProvenClient<'r>> {
+        match self {
+            Proof::V4Header { client, .. }
+            | Proof::V4Query { client, .. }
+            | Proof::V2Header { client, .. }
+            | Proof::V2Query { client, .. }
+            | Proof::PostPolicy { client, .. } => Some(*client),
+            Proof::Anonymous { .. } => None,
+        }
+    }
+
+    /// `None` for a request without a client.
+    pub(crate) fn grant(&self) -> Option<&'r Grant> {
+        self.client().map(|client| client.grant)
+    }
+
+    /// The client's; `us-east-1` if its signature names none.
+    pub(crate) fn region(&self) -> &Region {
+        match self {
+            Proof::V4Header { region, .. }
+            | Proof::V4Query { region, .. }
+            | Proof::PostPolicy { region, .. } => region,
+            Proof::V2Header { .. } | Proof::V2Query { .. } | Proof::Anonymous { .. } => {
+                &Region::US_EAST_1
+            }
+        }
+    }
+
+    /// `None` for a body in framing or in a form.
+    fn payload(&self) -> Option<Payload<'r>> {
+        match self {
+            Proof::V4Header {
+                body: SignedBody::Plain(payload),
+                ..
+            }
+            | Proof::V2Header { payload, .. }
+            | Proof::V2Query { payload, .. }
+            | Proof::Anonymous { payload } => Some(*payload),
+            Proof::V4Query { payload, .. } => Some(payload.payload()),
+            Proof::V4Header {
+                body: SignedBody::Streaming(_),
+                ..
+            }
+            | Proof::PostPolicy { .. } => None,
+        }
+    }
+}
+
+impl AdmittedRequest<'_> {
+    /// Whether the target of a request line is what was admitted.
+    pub(crate) fn is_target(&self, target: &[u8]) -> bool {
+        let Target { path, query } = self.target;
+        let Some((start, rest)) = target.split_at_checked(path.len()) else {
+            return false;
+        };
+        same(start, path)
+            && match rest {
+                [b'?', rest @ ..] => rest == query,
+                _ => rest.is_empty() && query.is_empty(),
+            }
+    }
+
+    /// Whether a method that goes out is what was admitted.
+    pub(crate) fn is_method(&self, method: &[u8]) -> bool {
+        method == self.method || self.asked_method(method) == self.method
+    }
+
+    /// What is asked by a method that goes out: nginx makes a GET of a HEAD to fill its cache, and the
+    /// client gets what a HEAD gets.
+    pub(crate) fn asked_method<'m>(&self, sent: &'m [u8]) -> &'m [u8] {
+        match (self.method, sent) {
+            (b"HEAD", b"GET") => b"HEAD",
+            _ => sent,
+        }
+    }
+}
+
+impl<'r> Verified<'r> {
+    pub fn auth_type(&self) -> AuthType {
+        match self.proof {
+            Proof::V4Header { .. } => AuthType::V4Header,
+            Proof::V4Query { .. } => AuthType::V4Query,
+            Proof::V2Header { .. } => AuthType::V2Header,
+            Proof::V2Query { .. } => AuthType::V2Query,
+            Proof::PostPolicy { .. } => AuthType::PostPolicy,
+            Proof::Anonymous { .. } => AuthType::Anonymous,
+        }
+    }
+
+    /// The client's; one from a query is percent-encoded, as it stands there. Empty for an
+    /// anonymous request.
+    pub fn access_key(&self) -> &'r [u8] {
+        let client = self.proof.client();
+        client.map_or(b"", |client| client.access_key)
+    }
+
+    /// What the client asks for.
+    pub fn operation(&self) -> Operation {
+        self.request.operation
+    }
+
+    /// For a list of buckets: who must not see all of them.
+    pub fn sees_some_buckets(&self) -> Option<&'r Grant> {
+        if self.request.operation != Operation::ListBuckets {
+            return None;
+        }
+        (self.proof.grant()).filter(|grant| grant.is_confined_to_buckets())
+    }
+
+    /// The key under which a cache may keep the answer for other clients, as [`cache_key`] says; `None` also
+    /// if `request` has become another one since it was admitted.
+    pub fn cache_key(&self, request: &ClientRequest<'_, '_>, origin: &[u8]) -> Option<Vec<u8>> {
+        let is_admitted =
+            request.method == self.request.method && request.target() == self.request.target;
+        is_admitted
+            .then(|| cache_key(request, self.auth_type(), origin))
+            .flatten()
+    }
+
+    /// Decides once more on a request that goes out otherwise than it was admitted.
+    pub(crate) fn admit<'h>(
+        &self,
+        parts: Parts<'_, '_>,
+        headers: impl Iterator<Item = Header<'h>>,
+    ) -> Result<(), Rejection> {
+        let admission = Admission::new(self.request.rules, self.proof.grant());
+        let method = self.request.asked_method(parts.method);
+        let is_form = matches!(self.proof, Proof::PostPolicy { .. });
+        let asked = S3Request::read(Parts {
+            method,
+            is_form,
+            ..parts
+        })?;
+        match is_form {
+            // The fields are those that were admitted.
+            true if uri::same_path(parts.path, self.request.target.path) => {
+                admission.check_name(&asked)
+            }
+            true => Err(Rejection::AccessDenied),
+            false => admission.check(&asked, parts.query, headers),
+        }
+    }
+
+    fn upload(&self) -> Option<&ChunkedBody> {
+        match &self.proof {
+            Proof::V4Header {
+                body: SignedBody::Streaming(upload),
+                ..
+            } => Some(upload),
+            _ => None,
+        }
+    }
+
+    fn post(&self) -> Option<&Post<'r>> {
+        match &self.proof {
+            Proof::PostPolicy { post, .. } => Some(post),
+            _ => None,
+        }
+    }
+
+    /// What the head says of a body in `aws-chunked` framing; `None` for any other body.
+    pub fn streaming(&self) -> Option<Streaming> {
+        self.upload().map(|upload| upload.streaming)
+    }
+
+    /// Whether a body of that length needs to be verified, by [`Verified::body`]; the length is
+    /// `None` where it was not announced. What has no body has been checked by
+    /// [`Verified::check_no_body`].
+    pub fn is_body_verified(&self, length: Option<u64>) -> bool {
+        self.upload().is_some() || self.expected_hash().is_some() && length != Some(0)
+    }
+
+    /// What the body must go through before it goes anywhere else; `None` if it may go as it is.
+    pub fn body(&self, length: Option<u64>) -> Option<BodyVerifier> {
+        if let Some(upload) = self.upload() {
+            let decoder = Decoder::new(upload.streaming, upload.chain.clone());
+            return Some(BodyVerifier::Framed(decoder));
+        }
+        let hash = self.expected_hash().filter(|_| length != Some(0))?;
+        Some(BodyVerifier::Hashed(HashCheck::new(*hash, length)))
+    }
+
+    /// To be asked of a request without a body, or with an empty one.
+    ///
+    /// # Errors
+    /// If its hash is that of a body.
+    pub fn check_no_body(&self) -> Result<(), Rejection> {
+        match self.expected_hash() {
+            Some(hash) if !hash.eq_ignore_ascii_case(EMPTY) => Err(Rejection::PayloadMismatch),
+            _ => Ok(()),
+        }
+    }
+
+    fn expected_hash(&self) -> Option<&'r [u8; 64]> {
+        match self.proof.payload() {
+            Some(Payload::Hash(hash)) if self.request.rules.verify_payload => Some(hash),
+            _ => None,
+        }
+    }
+
+    /// The checksum that the decoder found after the body, where all of this was read before the
+    /// head is signed: with a plain body it is sent as a header.
+    pub fn set_checksum(&mut self, checksum: Checksum) {
+        if let Proof::V4Header {
+            body: SignedBody::Streaming(upload),
+            ..
+        } = &mut self.proof
+        {
+            upload.checksum = Some(checksum);
+        }
+    }
+
+    /// Bytes of a browser's form that were to be stored, and follow the head that is signed.
+    pub fn stored_length(&self) -> Option<u64> {
+        self.post().map(Post::stored_length)
+    }
+
+    /// The key that a browser's form names, in canonical percent-encoding.
+    pub fn form_key(&self) -> Option<Vec<u8>> {
+        self.post().map(Post::encoded_key)
+    }
+
+    /// Where a browser's form wants the browser to be sent.
+    pub fn form_redirect(&self) -> Option<&[u8]> {
+        self.post()?.redirect()
+    }
+}
