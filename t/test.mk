@@ -52,6 +52,34 @@ check:
 	$(call apt,python3)
 	$(PYTHON) t/dependencies.py --self-test
 	cargo metadata --locked --offline --format-version 1 --filter-platform $(host) | $(PYTHON) t/dependencies.py
+	$(MAKE) --no-print-directory coverage
+
+# Of the packages that read what people write, and of what lies in shared memory.
+COVERED := directives metrics secrets shm
+MIN_COVERAGE := 90
+
+coverage: toolchain
+	bin=$$(rustc --print target-libdir)/../bin
+	[ -x "$$bin/llvm-cov" ] || rustup -q component add llvm-tools 2>/dev/null || true
+	[ -x "$$bin/llvm-cov" ] || { echo "coverage: not measured, since this compiler has no llvm-cov (rustup's llvm-tools)"; exit 0; }
+	$(call apt,python3)
+	folder=$(CURDIR)/$(OUT)/coverage
+	mkdir -p "$$folder"
+	rm -f "$$folder"/*.profraw
+	export RUSTFLAGS="$${RUSTFLAGS-} -Cinstrument-coverage" CARGO_TARGET_DIR="$$folder" LLVM_PROFILE_FILE="$$folder/%p-%m.profraw"
+	tests() { cargo test -q --locked $(COVERED:%=-p %) --lib --tests "$$@"; }
+	tests >"$$folder/log" 2>&1 || { cat "$$folder/log"; exit 1; }
+	"$$bin/llvm-profdata" merge -sparse -o "$$folder/profdata" "$$folder"/*.profraw
+	mapfile -t binaries < <(tests --no-run --message-format json 2>/dev/null | sed -nE 's/.*"executable":"([^"]+)".*/\1/p')
+	others=("$${binaries[@]:1}")
+	for package in $(COVERED); do
+	    "$$bin/llvm-cov" export --summary-only --instr-profile="$$folder/profdata" --ignore-filename-regex='/tests(/|\.rs)' \
+	        "$${binaries[0]}" "$${others[@]/#/--object=}" "$(CURDIR)/src/$$package" | $(PYTHON) -c '
+	import json, sys
+	lines = json.load(sys.stdin)["data"][0]["totals"]["lines"]
+	print("coverage: %-10s %5.1f %% of %d lines" % ("'$$package'", lines["percent"], lines["count"]))
+	sys.exit(lines["percent"] < $(MIN_COVERAGE))'
+	done
 
 test:
 	failed=
