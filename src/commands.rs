@@ -43,22 +43,22 @@ const fn in_upstream<D: Directive<UpstreamConf>>(name: &'static CStr, args: u32)
 }
 
 pub(crate) static mut COMMANDS: [ngx_command_t; 17] = [
-    flag::<Resign>(c"s3_resign"),
-    anywhere::<Client>(c"s3_client", NGX_CONF_2MORE),
-    anywhere::<LocationOrigin>(c"s3_origin", NGX_CONF_1MORE),
-    in_upstream::<UpstreamOrigin>(c"s3_origin", NGX_CONF_2MORE),
-    anywhere::<Host>(c"s3_host", NGX_CONF_TAKE1),
-    anywhere::<Region>(c"s3_region", NGX_CONF_TAKE1),
-    anywhere::<MaxSkew>(c"s3_max_skew", NGX_CONF_TAKE1),
-    flag::<Anonymous>(c"s3_anonymous"),
-    flag::<SignatureV2>(c"s3_signature_v2"),
-    flag::<VerifyPayload>(c"s3_verify_payload"),
-    flag::<DebugErrors>(c"s3_debug_errors"),
-    anywhere::<Reserved>(c"s3_reserved", NGX_CONF_1MORE),
-    anywhere::<Errors>(c"s3_errors", NGX_CONF_TAKE1),
-    in_location::<Status>(c"s3_status", NGX_CONF_NOARGS),
-    in_upstream::<HealthCheck>(c"s3_health_check", NGX_CONF_ANY),
-    in_location::<Healthz>(c"s3_healthz", NGX_CONF_NOARGS | NGX_CONF_TAKE1),
+    flag::<ResignDirective>(c"s3_resign"),
+    anywhere::<ClientDirective>(c"s3_client", NGX_CONF_2MORE),
+    anywhere::<LocationOriginDirective>(c"s3_origin", NGX_CONF_1MORE),
+    in_upstream::<UpstreamOriginDirective>(c"s3_origin", NGX_CONF_2MORE),
+    anywhere::<HostDirective>(c"s3_host", NGX_CONF_TAKE1),
+    anywhere::<RegionDirective>(c"s3_region", NGX_CONF_TAKE1),
+    anywhere::<MaxSkewDirective>(c"s3_max_skew", NGX_CONF_TAKE1),
+    flag::<AnonymousDirective>(c"s3_anonymous"),
+    flag::<SignatureV2Directive>(c"s3_signature_v2"),
+    flag::<VerifyPayloadDirective>(c"s3_verify_payload"),
+    flag::<DebugErrorsDirective>(c"s3_debug_errors"),
+    anywhere::<ReservedDirective>(c"s3_reserved", NGX_CONF_1MORE),
+    anywhere::<ErrorsDirective>(c"s3_errors", NGX_CONF_TAKE1),
+    in_location::<StatusDirective>(c"s3_status", NGX_CONF_NOARGS),
+    in_upstream::<HealthCheckDirective>(c"s3_health_check", NGX_CONF_ANY),
+    in_location::<HealthzDirective>(c"s3_healthz", NGX_CONF_NOARGS | NGX_CONF_TAKE1),
     ngx_command_t::empty(),
 ];
 
@@ -77,22 +77,22 @@ macro_rules! directives {
 }
 
 directives! {
-    Resign in LocationConf: |conf, line| set_flag(&mut conf.resign, line);
-    Client in LocationConf: keep_client;
-    LocationOrigin in LocationConf: keep_location_origin;
-    UpstreamOrigin in UpstreamConf: keep_upstream_origin;
-    Host in LocationConf: keep_host;
-    Region in LocationConf: keep_region;
-    MaxSkew in LocationConf: keep_max_skew;
-    Anonymous in LocationConf: |conf, line| set_flag(&mut conf.anonymous, line);
-    SignatureV2 in LocationConf: |conf, line| set_flag(&mut conf.signature_v2, line);
-    VerifyPayload in LocationConf: |conf, line| set_flag(&mut conf.verify_payload, line);
-    DebugErrors in LocationConf: |conf, line| set_flag(&mut conf.debug_errors, line);
-    Reserved in LocationConf: keep_reserved;
-    Errors in LocationConf: keep_errors;
-    Status in LocationConf: keep_status;
-    HealthCheck in UpstreamConf: keep_health_check;
-    Healthz in LocationConf: keep_healthz;
+    ResignDirective in LocationConf: |conf, line| set_flag(&mut conf.resign, line);
+    ClientDirective in LocationConf: keep_client;
+    LocationOriginDirective in LocationConf: keep_location_origin;
+    UpstreamOriginDirective in UpstreamConf: keep_upstream_origin;
+    HostDirective in LocationConf: keep_host;
+    RegionDirective in LocationConf: keep_region;
+    MaxSkewDirective in LocationConf: keep_max_skew;
+    AnonymousDirective in LocationConf: |conf, line| set_flag(&mut conf.anonymous, line);
+    SignatureV2Directive in LocationConf: |conf, line| set_flag(&mut conf.signature_v2, line);
+    VerifyPayloadDirective in LocationConf: |conf, line| set_flag(&mut conf.verify_payload, line);
+    DebugErrorsDirective in LocationConf: |conf, line| set_flag(&mut conf.debug_errors, line);
+    ReservedDirective in LocationConf: keep_reserved;
+    ErrorsDirective in LocationConf: keep_errors;
+    StatusDirective in LocationConf: keep_status;
+    HealthCheckDirective in UpstreamConf: keep_health_check;
+    HealthzDirective in LocationConf: keep_healthz;
 }
 
 /// As nginx's own flags, with its messages.

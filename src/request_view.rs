@@ -107,7 +107,7 @@ pub(crate) fn claim<'r>(request: Request<'r>) -> Option<(Option<AuthType>, &'r [
     let keys = &mut request.main_conf().keys.borrow_mut();
     match sigv4::verify(&view, &NOBODY, conf.rules(), keys, timestamp()) {
         Ok(verified) => Some((Some(verified.auth_type()), verified.access_key())),
-        Err(refused) => Some((refused.auth_type, refused.access_key)),
+        Err(rejected) => Some((rejected.auth_type, rejected.access_key)),
     }
 }
 

@@ -5,7 +5,7 @@ use sigv4::{BucketList, Outcome};
 /// What is made of a body that cannot go on as it is, as far as it has arrived.
 pub(crate) enum Rewriter {
     /// An error, read whole before anything of it is sent.
-    Error { body: Vec<u8>, place: Place },
+    Error { body: Vec<u8>, place: ErrorPlace },
     /// One whose body is not looked at: it goes with one of ours.
     EncodedError,
     /// An answer of success, of which the beginning is still open.
@@ -16,7 +16,7 @@ pub(crate) enum Rewriter {
 
 /// Where an error stands.
 #[derive(Clone, Copy)]
-pub(crate) enum Place {
+pub(crate) enum ErrorPlace {
     /// In an answer with its status.
     OfItsOwn,
     /// In an answer of success, of which the beginning may have been sent.
@@ -27,7 +27,7 @@ impl Rewriter {
     pub(crate) fn error() -> Rewriter {
         Rewriter::Error {
             body: Vec::new(),
-            place: Place::OfItsOwn,
+            place: ErrorPlace::OfItsOwn,
         }
     }
 

@@ -171,7 +171,7 @@ impl LocationConf {
 
     /// Whether requests may go from here to an upstream with `s3_origin` lines as they are: someone
     /// has said so.
-    pub(crate) fn lets_unsigned_out(&self) -> bool {
+    pub(crate) fn may_forward_unsigned(&self) -> bool {
         self.resign == Some(false)
     }
 

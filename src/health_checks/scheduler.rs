@@ -7,7 +7,7 @@ use std::rc::Rc;
 use health::{
     AddressSlot, Answer, HealthState, MAX_PEERS, Verdict, address_key, first_check, next_check,
 };
-use ngx_safe::connection::{AnswerReader, Call, Outcome};
+use ngx_safe::connection::{AnswerReader, Call, CallOutcome};
 use ngx_safe::cycle::Cycle;
 use ngx_safe::upstream::PeerCopy;
 use ngx_safe::worker::{Now, Ticker, Worker, random};
@@ -176,11 +176,11 @@ impl Checker {
 struct CheckAnswer(Answer);
 
 impl AnswerReader for CheckAnswer {
-    fn read(&mut self, bytes: &[u8]) -> Option<Outcome> {
+    fn read(&mut self, bytes: &[u8]) -> Option<CallOutcome> {
         match self.0.read(bytes) {
             Verdict::Undecided => None,
-            Verdict::Passed => Some(Outcome::Passed),
-            Verdict::Failed(why) => Some(Outcome::Failed(why)),
+            Verdict::Passed => Some(CallOutcome::Passed),
+            Verdict::Failed(why) => Some(CallOutcome::Failed(why)),
         }
     }
 
@@ -190,11 +190,11 @@ impl AnswerReader for CheckAnswer {
 }
 
 /// A check has ended.
-fn heard(worker: OwnWorker<'_>, index: usize, key: u64, began: Now, outcome: Outcome) {
+fn heard(worker: OwnWorker<'_>, index: usize, key: u64, began: Now, outcome: CallOutcome) {
     let (passed, reason) = match outcome {
-        Outcome::Passed => (true, String::new()),
-        Outcome::Failed(reason) => (false, reason),
-        Outcome::Abandoned => return,
+        CallOutcome::Passed => (true, String::new()),
+        CallOutcome::Failed(reason) => (false, reason),
+        CallOutcome::Abandoned => return,
     };
     let checks = checks_of(worker);
     let checked = checks.and_then(|checks| checks.get(&worker.cycle(), index));

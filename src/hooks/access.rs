@@ -46,8 +46,8 @@ fn access(request: Request<'_>) -> Access {
     };
     let now = timestamp();
     let mut verified = sigv4::verify(&view, conf, conf.rules(), &mut main.keys.borrow_mut(), now);
-    if let Err(refused) = &verified
-        && refused.rejection == Rejection::ProofInBody
+    if let Err(rejected) = &verified
+        && rejected.rejection == Rejection::ProofInBody
     {
         match form::verify(request, context, &view) {
             Some(decided) => verified = decided,
@@ -78,10 +78,10 @@ fn access(request: Request<'_>) -> Access {
                 _ => Access::Allow,
             }
         }
-        Err(refused) => {
-            context.form.set(refused.auth_type);
-            context.access_key.set(refused.access_key);
-            reject(request, context, Some(&view), &refused.rejection)
+        Err(rejected) => {
+            context.form.set(rejected.auth_type);
+            context.access_key.set(rejected.access_key);
+            reject(request, context, Some(&view), &rejected.rejection)
         }
     }
 }

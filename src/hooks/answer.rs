@@ -3,7 +3,7 @@
 //! that was rejected is said as S3 says it.
 
 use ngx_safe::answer::AnswerHeader;
-use ngx_safe::answer_body::{AnswerFilter, HeadVerdict, Rewritings, Step};
+use ngx_safe::answer_body::{AnswerFilter, AnswerStep, HeadVerdict, Rewritings};
 use ngx_safe::filter::{NextBodyFilter, NextHeadFilter};
 use ngx_safe::request::Request;
 use sigv4::{AnswerHead, Verdict, WhyRejected};
@@ -35,11 +35,11 @@ impl AnswerFilter for Rewriter {
         Some(&request.context_at_hand()?.rewritings)
     }
 
-    fn take(&mut self, request: Request<'_>, piece: &[u8]) -> Step {
+    fn take(&mut self, request: Request<'_>, piece: &[u8]) -> AnswerStep {
         self.take_piece(request, piece)
     }
 
-    fn end(&mut self, request: Request<'_>, is_whole: bool) -> Step {
+    fn end(&mut self, request: Request<'_>, is_whole: bool) -> AnswerStep {
         self.end_body(request, is_whole)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::ffi::CStr;
 
-use ngx_safe::answer_body::Step;
+use ngx_safe::answer_body::AnswerStep;
 use ngx_safe::request::Request;
 use ngx_safe::response::Response;
 use sigv4::{Beginning, ErrorBody, MAX_ERROR, Traces, XML_DECLARATION};
@@ -11,7 +11,7 @@ use sigv4::{Beginning, ErrorBody, MAX_ERROR, Traces, XML_DECLARATION};
 use crate::context::OwnRequest;
 use crate::error_response;
 use crate::log::{log_error, log_info};
-use crate::rewriter::{Place, Rewriter};
+use crate::rewriter::{ErrorPlace, Rewriter};
 
 /// The longest list of buckets, as the client sees it, in bytes.
 const MAX_LIST: usize = 4 << 20;
@@ -20,34 +20,34 @@ const XML: &CStr = c"application/xml";
 
 impl Rewriter {
     /// See `AnswerFilter::take`.
-    pub(crate) fn take_piece(&mut self, request: Request<'_>, piece: &[u8]) -> Step {
+    pub(crate) fn take_piece(&mut self, request: Request<'_>, piece: &[u8]) -> AnswerStep {
         match self {
             Rewriter::Error { body, place } => {
                 if body.len() + piece.len() > MAX_ERROR {
                     return replace(request, *place, "is too long");
                 }
                 body.extend_from_slice(piece);
-                Step::Hold
+                AnswerStep::Hold
             }
-            Rewriter::EncodedError => replace(request, Place::OfItsOwn, ENCODED),
+            Rewriter::EncodedError => replace(request, ErrorPlace::OfItsOwn, ENCODED),
             Rewriter::Outcome { outcome, has_begun } => {
                 let mut begun = Vec::new();
                 let (beginning, left) = outcome.take(piece, &mut begun);
                 let rest = piece.get(piece.len() - left..).unwrap_or_default();
                 match beginning {
-                    Beginning::Open if begun.is_empty() => Step::Hold,
+                    Beginning::Open if begun.is_empty() => AnswerStep::Hold,
                     Beginning::Open => {
                         *has_begun = true;
-                        Step::Send(begun)
+                        AnswerStep::Send(begun)
                     }
                     Beginning::Success => {
-                        Step::PassOn([begun, outcome.held(), rest.into()].concat())
+                        AnswerStep::PassOn([begun, outcome.held(), rest.into()].concat())
                     }
                     Beginning::Error => {
                         let has_begun = *has_begun;
                         *self = Rewriter::Error {
                             body: [begun, outcome.held()].concat(),
-                            place: Place::Outcome { has_begun },
+                            place: ErrorPlace::Outcome { has_begun },
                         };
                         self.take_piece(request, rest)
                     }
@@ -60,42 +60,42 @@ impl Rewriter {
                 let grant = verified.and_then(|verified| verified.sees_some_buckets());
                 let shows = |name: &[u8]| grant.is_some_and(|grant| grant.shows_bucket(name));
                 if list.filter(piece, shows, shown).is_err() {
-                    return Step::Replace(bad_gateway(request, UNREADABLE_LIST));
+                    return AnswerStep::Replace(bad_gateway(request, UNREADABLE_LIST));
                 }
                 if shown.len() > MAX_LIST {
-                    return Step::Replace(bad_gateway(request, "a list of too many buckets"));
+                    return AnswerStep::Replace(bad_gateway(request, "a list of too many buckets"));
                 }
-                Step::Hold
+                AnswerStep::Hold
             }
         }
     }
 
     /// See `AnswerFilter::end`.
-    pub(crate) fn end_body(&mut self, request: Request<'_>, is_whole: bool) -> Step {
+    pub(crate) fn end_body(&mut self, request: Request<'_>, is_whole: bool) -> AnswerStep {
         match self {
             Rewriter::Error {
-                place: Place::Outcome { has_begun: true },
+                place: ErrorPlace::Outcome { has_begun: true },
                 ..
             }
             | Rewriter::Outcome {
                 has_begun: true, ..
-            } if !is_whole => Step::Fail,
-            _ if !is_whole => Step::Replace(bad_gateway(request, "a body that breaks off")),
+            } if !is_whole => AnswerStep::Fail,
+            _ if !is_whole => AnswerStep::Replace(bad_gateway(request, "a body that breaks off")),
             Rewriter::Error { body, place } => match ErrorBody::of(body, &traces(request)) {
-                ErrorBody::Keep => Step::PassOn(std::mem::take(body)),
+                ErrorBody::Keep => AnswerStep::PassOn(std::mem::take(body)),
                 ErrorBody::Rewrite(xml) => rewrite(request, *place, &xml),
                 ErrorBody::Replace => {
                     replace(request, *place, "cannot be read, or names the origin")
                 }
             },
-            Rewriter::EncodedError => replace(request, Place::OfItsOwn, ENCODED),
-            Rewriter::Outcome { outcome, .. } => Step::PassOn(outcome.held()),
+            Rewriter::EncodedError => replace(request, ErrorPlace::OfItsOwn, ENCODED),
+            Rewriter::Outcome { outcome, .. } => AnswerStep::PassOn(outcome.held()),
             Rewriter::Buckets { list, shown } => match list.finish() {
-                Ok(()) => Step::End {
+                Ok(()) => AnswerStep::End {
                     body: std::mem::take(shown),
                     content_type: XML,
                 },
-                Err(_) => Step::Replace(bad_gateway(request, UNREADABLE_LIST)),
+                Err(_) => AnswerStep::Replace(bad_gateway(request, UNREADABLE_LIST)),
             },
         }
     }
@@ -114,7 +114,7 @@ pub(crate) fn traces(request: Request<'_>) -> Traces<'_> {
 }
 
 /// Goes on with what of the origin's error is the client's business.
-fn rewrite(request: Request<'_>, place: Place, xml: &str) -> Step {
+fn rewrite(request: Request<'_>, place: ErrorPlace, xml: &str) -> AnswerStep {
     let code = xml.split("<Code>").nth(1);
     log_info!(
         request.log(),
@@ -126,19 +126,19 @@ fn rewrite(request: Request<'_>, place: Place, xml: &str) -> Step {
     );
     let declaration = match place {
         // One may have been sent, or blanks, after which none may follow.
-        Place::Outcome { has_begun: true } => "",
+        ErrorPlace::Outcome { has_begun: true } => "",
         _ => XML_DECLARATION,
     };
-    Step::End {
+    AnswerStep::End {
         body: [declaration, xml].concat().into(),
         content_type: XML,
     }
 }
 
 /// Goes on with an error of ours instead. The head is the origin's, where it is that of an error.
-fn replace(request: Request<'_>, place: Place, why: &str) -> Step {
-    if let Place::Outcome { has_begun: false } = place {
-        return Step::Replace(bad_gateway(request, &format!("an error that {why}")));
+fn replace(request: Request<'_>, place: ErrorPlace, why: &str) -> AnswerStep {
+    if let ErrorPlace::Outcome { has_begun: false } = place {
+        return AnswerStep::Replace(bad_gateway(request, &format!("an error that {why}")));
     }
     log_error!(
         request.log(),
@@ -146,10 +146,10 @@ fn replace(request: Request<'_>, place: Place, why: &str) -> Step {
         request.status()
     );
     let (content_type, body) = match place {
-        Place::OfItsOwn => BAD_ANSWER.document(request),
-        Place::Outcome { .. } => (XML, BAD_ANSWER.element(request)),
+        ErrorPlace::OfItsOwn => BAD_ANSWER.document(request),
+        ErrorPlace::Outcome { .. } => (XML, BAD_ANSWER.element(request)),
     };
-    Step::End {
+    AnswerStep::End {
         body: body.into_bytes(),
         content_type,
     }

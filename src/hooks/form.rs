@@ -20,7 +20,7 @@ pub(crate) fn verify<'r>(
     context: &Context<'r>,
     view: &sigv4::ClientRequest<'_, 'r>,
 ) -> Option<Result<Verified<'r>, Rejected<'r>>> {
-    let refused = |rejection, access_key| Rejected {
+    let rejected = |rejection, access_key| Rejected {
         rejection,
         access_key,
         auth_type: Some(AuthType::PostPolicy),
@@ -32,7 +32,7 @@ pub(crate) fn verify<'r>(
                 request.log(),
                 "a form is not let in: its body was read before the request was verified"
             );
-            return Some(Err(refused(Rejection::InternalError, b"")));
+            return Some(Err(rejected(Rejection::InternalError, b"")));
         }
         match FormDecoder::new(view) {
             Ok(decoder) => {
@@ -46,7 +46,7 @@ pub(crate) fn verify<'r>(
                 }));
                 return None;
             }
-            Err(rejection) => return Some(Err(refused(rejection, b""))),
+            Err(rejection) => return Some(Err(rejected(rejection, b""))),
         }
     };
     let (decoder, Some((head, _)), true) = (
@@ -55,7 +55,7 @@ pub(crate) fn verify<'r>(
         posted.ended || posted.stream.is_some(),
     ) else {
         // A request without a body has no fields.
-        return Some(Err(refused(Rejection::MalformedForm, b"")));
+        return Some(Err(rejected(Rejection::MalformedForm, b"")));
     };
     let verified = verify_fields(request, view, decoder, head).and_then(|pending| {
         let access_key = pending.access_key();
@@ -63,7 +63,7 @@ pub(crate) fn verify<'r>(
             Some(stream) => pending.streamed(decoder, stream),
             None => pending.complete(decoder),
         };
-        verified.map_err(|rejection| refused(rejection, access_key))
+        verified.map_err(|rejection| rejected(rejection, access_key))
     });
     Some(verified)
 }
@@ -109,10 +109,10 @@ pub(crate) fn take<'r>(
         let head = request.copy(head).ok_or(Rejection::InternalError)?;
         let mut headers = Headers::new();
         let view = view(request, &mut headers)?;
-        let pending = verify_fields(request, &view, &posted.decoder, head).map_err(|refused| {
-            context.form.set(refused.auth_type);
-            context.access_key.set(refused.access_key);
-            refused.rejection
+        let pending = verify_fields(request, &view, &posted.decoder, head).map_err(|rejected| {
+            context.form.set(rejected.auth_type);
+            context.access_key.set(rejected.access_key);
+            rejected.rejection
         })?;
         context.access_key.set(pending.access_key());
         posted.fields = Some((head, pending));

@@ -1,6 +1,6 @@
 //! The body goes out to the peer in frames of its origin.
 
-use ngx_safe::output::{Data, Misframed, Output, OutputFramer, Step};
+use ngx_safe::output::{Misframed, Output, OutputData, OutputFramer, OutputStep};
 use ngx_safe::request::Request;
 use sigv4::{FrameStep, MAX_FRAME, Upload};
 
@@ -37,13 +37,13 @@ impl OutputFramer for OriginFramer {
         upload: &mut Upload,
         input: &[u8],
         gathered: &[u8],
-    ) -> Result<Step, Misframed> {
+    ) -> Result<OutputStep, Misframed> {
         let step = self.0.step(upload, input, gathered);
         Ok(match step.map_err(|_| Misframed)? {
-            FrameStep::Wait => Step::Wait,
-            FrameStep::Gather(count) => Step::Gather(count),
-            FrameStep::SendInput(count) => Step::Send(Data::Input(count)),
-            FrameStep::SendGathered => Step::Send(Data::Gathered),
+            FrameStep::Wait => OutputStep::Wait,
+            FrameStep::Gather(count) => OutputStep::Gather(count),
+            FrameStep::SendInput(count) => OutputStep::Send(OutputData::Input(count)),
+            FrameStep::SendGathered => OutputStep::Send(OutputData::Gathered),
         })
     }
 

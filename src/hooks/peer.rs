@@ -61,7 +61,7 @@ fn starts(request: Request<'_>, upstream: Upstream<'_>) -> Start {
     let main = request.main();
     if !request.location_conf().is_resign() {
         // A name that is known at run time only leads here, too.
-        if upstream.has_origin_lines() && !request.location_conf().lets_unsigned_out() {
+        if upstream.has_origin_lines() && !request.location_conf().may_forward_unsigned() {
             log_error!(
                 request.log(),
                 "not forwarded to upstream \"{}\", whose requests are signed, from a location \

@@ -35,10 +35,10 @@ pub trait AnswerFilter: Sized {
     fn under_way(request: Request<'_>) -> Option<&Rewritings<Self>>;
 
     /// Takes a piece of the body.
-    fn take(&mut self, request: Request<'_>, piece: &[u8]) -> Step;
+    fn take(&mut self, request: Request<'_>, piece: &[u8]) -> AnswerStep;
 
     /// The body has ended: as it should, or broken off.
-    fn end(&mut self, request: Request<'_>, is_whole: bool) -> Step;
+    fn end(&mut self, request: Request<'_>, is_whole: bool) -> AnswerStep;
 }
 
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub enum HeadVerdict<R> {
 
 /// What follows from a piece.
 #[derive(Debug)]
-pub enum Step {
+pub enum AnswerStep {
     /// Nothing is sent yet.
     Hold,
     /// The head is sent, and this part of a body that is longer than it is known yet.
@@ -239,24 +239,24 @@ impl<R: AnswerFilter> Rewriting<R> {
     }
 
     /// Sends what a step says, and ends with it where that is the end.
-    fn go(&mut self, request: Request<'_>, step: Step, rest: &Rest) -> Result<Status, Done> {
+    fn go(&mut self, request: Request<'_>, step: AnswerStep, rest: &Rest) -> Result<Status, Done> {
         match step {
-            Step::Hold => Ok(OK),
-            Step::Send(part) => {
+            AnswerStep::Hold => Ok(OK),
+            AnswerStep::Send(part) => {
                 if !self.head_sent {
                     request.forget_answer_length();
                 }
                 self.send(request, &part, false)
             }
-            Step::End { body, content_type } => {
+            AnswerStep::End { body, content_type } => {
                 self.rewriter = None;
                 if !self.head_sent {
                     request.change_answer_body(body.len(), content_type);
                 }
                 self.send(request, &body, true)
             }
-            Step::Replace(_) if self.head_sent => Err(FAILED),
-            Step::Replace(response) => {
+            AnswerStep::Replace(_) if self.head_sent => Err(FAILED),
+            AnswerStep::Replace(response) => {
                 self.rewriter = None;
                 self.head_sent = true;
                 match replace::<R>(request, &response) {
@@ -264,8 +264,8 @@ impl<R: AnswerFilter> Rewriting<R> {
                     status => Ok(status),
                 }
             }
-            Step::PassOn(start) => Err(Done(self.pass_on(request, &start, rest))),
-            Step::Fail => Err(FAILED),
+            AnswerStep::PassOn(start) => Err(Done(self.pass_on(request, &start, rest))),
+            AnswerStep::Fail => Err(FAILED),
         }
     }
 

@@ -19,13 +19,13 @@ use crate::{ERROR, OK, bytes, guarded};
 /// `proxy_cache` of a location, for as long as its configuration.
 #[derive(Debug)]
 pub struct ProxyCache {
-    zone: Zone,
+    zone: CacheZone,
     /// A `HEAD` fetches the whole object.
     pub converts_head: bool,
 }
 
 #[derive(Debug)]
-enum Zone {
+enum CacheZone {
     Named(Box<[u8]>),
     Evaluated(Template),
 }
@@ -74,10 +74,10 @@ impl ProxyCache {
             return Ok(None);
         }
         // SAFETY: null, or a compiled text of this configuration.
-        let evaluated = unsafe { Template::from_ptr(value) }.map(Zone::Evaluated);
+        let evaluated = unsafe { Template::from_ptr(value) }.map(CacheZone::Evaluated);
         Ok(Some(ProxyCache {
             // SAFETY: a name of this configuration.
-            zone: evaluated.unwrap_or_else(|| Zone::Named(unsafe { bytes(name) }.into())),
+            zone: evaluated.unwrap_or_else(|| CacheZone::Named(unsafe { bytes(name) }.into())),
             converts_head: converts_head != 0,
         }))
     }
@@ -137,8 +137,8 @@ fn zone_of<H: CacheHooks>(request: Request<'_>) -> Option<&[u8]> {
     }
     H::keep_key(request, key);
     match &cache.zone {
-        Zone::Named(name) => Some(name),
-        Zone::Evaluated(template) => request.evaluate(template),
+        CacheZone::Named(name) => Some(name),
+        CacheZone::Evaluated(template) => request.evaluate(template),
     }
 }
 

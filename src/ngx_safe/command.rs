@@ -63,7 +63,8 @@ pub const fn server<M: Module, D: Directive<M::Server>>(
     )
 }
 
-type Setter = unsafe extern "C" fn(*mut ngx_conf_t, *mut ngx_command_t, *mut c_void) -> *mut c_char;
+pub(crate) type Setter =
+    unsafe extern "C" fn(*mut ngx_conf_t, *mut ngx_command_t, *mut c_void) -> *mut c_char;
 
 const fn command(
     name: &'static CStr,

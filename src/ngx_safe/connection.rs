@@ -35,14 +35,14 @@ pub struct Call<'a, A> {
 /// Reads an answer.
 pub trait AnswerReader: 'static {
     /// Takes the next bytes; the outcome, once there is one.
-    fn read(&mut self, bytes: &[u8]) -> Option<Outcome>;
+    fn read(&mut self, bytes: &[u8]) -> Option<CallOutcome>;
 
     /// There are no more: what is missing, and why.
     fn give_up(&self, why: &str) -> String;
 }
 
 #[derive(Debug)]
-pub enum Outcome {
+pub enum CallOutcome {
     Passed,
     /// And why.
     Failed(String),
@@ -50,7 +50,7 @@ pub enum Outcome {
     Abandoned,
 }
 
-type Heard<M> = Box<dyn FnOnce(Worker<'_, M>, Outcome)>;
+type Heard<M> = Box<dyn FnOnce(Worker<'_, M>, CallOutcome)>;
 
 /// A request in flight: its connection's `data`.
 struct Exchange<M, A> {
@@ -103,10 +103,10 @@ impl<M: Module> Worker<'_, M> {
     pub fn ask<A: AnswerReader>(
         self,
         call: Call<'_, A>,
-        heard: impl FnOnce(Worker<'_, M>, Outcome) + 'static,
+        heard: impl FnOnce(Worker<'_, M>, CallOutcome) + 'static,
     ) {
         let Some(mut address) = SocketAddress::new(call.address) else {
-            return heard(self, Outcome::Abandoned);
+            return heard(self, CallOutcome::Abandoned);
         };
         let mut name = ngx_str_t {
             len: call.name.len(),
@@ -129,8 +129,8 @@ impl<M: Module> Worker<'_, M> {
                 self,
                 match connected {
                     // Out of connections or sockets.
-                    ERROR => Outcome::Abandoned,
-                    _ => Outcome::Failed(cannot_connect(&io::Error::last_os_error())),
+                    ERROR => CallOutcome::Abandoned,
+                    _ => CallOutcome::Failed(cannot_connect(&io::Error::last_os_error())),
                 },
             );
         };
@@ -229,7 +229,10 @@ unsafe fn advance<M: Module, A: AnswerReader>(connection: *mut ngx_connection_t)
 
 /// # Safety
 /// As of `advance`; the connection is gone afterwards.
-unsafe fn finish<M: Module, A: AnswerReader>(connection: *mut ngx_connection_t, outcome: Outcome) {
+unsafe fn finish<M: Module, A: AnswerReader>(
+    connection: *mut ngx_connection_t,
+    outcome: CallOutcome,
+) {
     // SAFETY: by this function's contract.
     let exchange = unsafe { (*connection).data }.cast::<Exchange<M, A>>();
     // SAFETY: `ask` made the box, and this is called once.
@@ -246,16 +249,16 @@ impl<M, A: AnswerReader> Exchange<M, A> {
     ///
     /// # Safety
     /// The connection is this exchange's, and open.
-    unsafe fn advance(&mut self, connection: *mut ngx_connection_t) -> Option<Outcome> {
+    unsafe fn advance(&mut self, connection: *mut ngx_connection_t) -> Option<CallOutcome> {
         // SAFETY: by this function's contract.
         if unsafe { s3_shim_is_told_to_close(connection) } != 0 {
-            return Some(Outcome::Abandoned);
+            return Some(CallOutcome::Abandoned);
         }
         // SAFETY: by this function's contract.
         let read = unsafe { (*connection).read };
         // SAFETY: a connection has its events.
         if unsafe { s3_shim_is_timed_out(read) } != 0 {
-            return Some(Outcome::Failed(match self.phase {
+            return Some(CallOutcome::Failed(match self.phase {
                 Phase::Connecting => "timed out while connecting".into(),
                 Phase::Handshaking => "timed out in the TLS handshake".into(),
                 Phase::Talking => self.answer.give_up("timed out"),
@@ -273,11 +276,11 @@ impl<M, A: AnswerReader> Exchange<M, A> {
             match unsafe { s3_shim_tls_handshake(connection) } {
                 OK => {}
                 AGAIN => return None,
-                _ => return Some(Outcome::Failed("the TLS handshake failed".into())),
+                _ => return Some(CallOutcome::Failed("the TLS handshake failed".into())),
             }
             // SAFETY: by this function's contract.
             if let Some(why) = unsafe { self.distrust(connection) } {
-                return Some(Outcome::Failed(format!("TLS certificate: {why}")));
+                return Some(CallOutcome::Failed(format!("TLS certificate: {why}")));
             }
             self.phase = Phase::Talking;
         }
@@ -289,10 +292,10 @@ impl<M, A: AnswerReader> Exchange<M, A> {
 
     /// # Safety
     /// As of `advance`.
-    unsafe fn connected(&mut self, connection: *mut ngx_connection_t) -> Result<(), Outcome> {
+    unsafe fn connected(&mut self, connection: *mut ngx_connection_t) -> Result<(), CallOutcome> {
         // SAFETY: by this function's contract.
         let connected = unsafe { connect_error(connection) };
-        connected.map_err(|error| Outcome::Failed(cannot_connect(&error)))?;
+        connected.map_err(|error| CallOutcome::Failed(cannot_connect(&error)))?;
         self.phase = match &self.tls {
             None => Phase::Talking,
             Some(session) => {
@@ -303,7 +306,7 @@ impl<M, A: AnswerReader> Exchange<M, A> {
                 let settings = session.tls.settings.as_ptr();
                 // SAFETY: by this function's contract; the settings are of the configuration in use.
                 if unsafe { s3_shim_tls_begin(connection, settings, name) } != OK {
-                    return Err(Outcome::Abandoned);
+                    return Err(CallOutcome::Abandoned);
                 }
                 Phase::Handshaking
             }
@@ -338,8 +341,8 @@ impl<M, A: AnswerReader> Exchange<M, A> {
     ///
     /// # Safety
     /// As of `advance`, when connected.
-    unsafe fn send(&mut self, connection: *mut ngx_connection_t) -> Option<Outcome> {
-        let broken = || Some(Outcome::Failed("the connection broke".into()));
+    unsafe fn send(&mut self, connection: *mut ngx_connection_t) -> Option<CallOutcome> {
+        let broken = || Some(CallOutcome::Failed("the connection broke".into()));
         // SAFETY: by this function's contract; the reference ends here.
         let ngx_connection_t { send, write, .. } = unsafe { &*connection };
         let (send, event) = (*send, *write);
@@ -359,8 +362,8 @@ impl<M, A: AnswerReader> Exchange<M, A> {
 
     /// # Safety
     /// As of `send`.
-    unsafe fn receive(&mut self, connection: *mut ngx_connection_t) -> Option<Outcome> {
-        let give_up = |answer: &A, why| Some(Outcome::Failed(answer.give_up(why)));
+    unsafe fn receive(&mut self, connection: *mut ngx_connection_t) -> Option<CallOutcome> {
+        let give_up = |answer: &A, why| Some(CallOutcome::Failed(answer.give_up(why)));
         // SAFETY: by this function's contract; the reference ends here.
         let ngx_connection_t { recv, read, .. } = unsafe { &*connection };
         let (receive, event) = (*recv, *read);

@@ -1,17 +1,17 @@
 //! What nginx keeps to itself, and tells when a directive is tried on a location that nobody sees: which
 //! content handlers pass requests on, and where `proxy_pass` keeps its settings.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, c_void};
 use std::mem;
 use std::ptr::{self, NonNull};
 
 use ngx::ffi::{
-    ngx_array_t, ngx_command_t, ngx_conf_set_enum_slot, ngx_conf_set_flag_slot,
-    ngx_conf_set_keyval_slot, ngx_conf_set_str_slot, ngx_conf_t, ngx_http_conf_ctx_t,
-    ngx_http_core_loc_conf_t, ngx_http_module_t, ngx_http_set_complex_value_slot, ngx_module_t,
-    ngx_str_t, ngx_uint_t,
+    ngx_array_t, ngx_conf_set_enum_slot, ngx_conf_set_flag_slot, ngx_conf_set_keyval_slot,
+    ngx_conf_set_str_slot, ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t, ngx_http_module_t,
+    ngx_http_set_complex_value_slot, ngx_module_t, ngx_str_t, ngx_uint_t,
 };
 
+use crate::command::Setter;
 use crate::conf::Conf;
 use crate::pass::{Handler, PROXY_PASS, PassHandler, SpeaksTls};
 use crate::proxy::ProxyPlaces;
@@ -187,8 +187,6 @@ fn with_context<T>(
     unsafe { (*upstreams).upstreams.nelts = registered };
     result
 }
-
-type Setter = unsafe extern "C" fn(*mut ngx_conf_t, *mut ngx_command_t, *mut c_void) -> *mut c_char;
 
 impl ProxyPlaces {
     /// None where this nginx has them elsewhere than all that are known.

@@ -29,6 +29,7 @@ pub mod module;
 pub mod output;
 mod pass;
 pub mod peer;
+mod peer_list;
 mod peer_state;
 mod persistence;
 pub mod phase;

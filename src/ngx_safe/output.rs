@@ -2,7 +2,7 @@
 //! frames that are made here.
 //!
 //! At most one of nginx's buffers is in flight at a time, with the frames that belong into it; no more of
-//! the body is taken before the connection has taken it all, which is the backpressure. Data is sent from
+//! the body is taken before the connection has taken it all, which is the backpressure. OutputData is sent from
 //! nginx's buffer wherever it can be, and the buffer is given free when its data is gone.
 
 use std::collections::VecDeque;
@@ -46,7 +46,7 @@ pub trait OutputFramer: Sized {
         body: &mut Self::Body,
         input: &[u8],
         gathered: &[u8],
-    ) -> Result<Step, Misframed>;
+    ) -> Result<OutputStep, Misframed>;
 
     /// What the last step sends before the data; empty where there is nothing.
     fn frame(&self) -> &[u8];
@@ -67,17 +67,17 @@ pub struct Misframed;
 
 /// What to do next.
 #[derive(Debug)]
-pub enum Step {
+pub enum OutputStep {
     /// Wait for more of the body.
     Wait,
     /// Put so many bytes of the input to those gathered.
     Gather(usize),
     /// Send the framer's frame, this, and its end.
-    Send(Data),
+    Send(OutputData),
 }
 
 #[derive(Debug)]
-pub enum Data {
+pub enum OutputData {
     /// So many bytes of the input.
     Input(usize),
     /// All that was gathered.
@@ -346,14 +346,14 @@ impl<'r, F: OutputFramer> Output<'r, F> {
                 return Ok(());
             };
             match framer.step(body, input, gathered)? {
-                Step::Wait => return Ok(()),
+                OutputStep::Wait => return Ok(()),
                 // What is in flight must be gone before its buffer is used again.
-                Step::Gather(_) if stretches > 0 => return Ok(()),
-                Step::Gather(count) => {
+                OutputStep::Gather(_) if stretches > 0 => return Ok(()),
+                OutputStep::Gather(count) => {
                     self.gather(input.get(..count).ok_or(Failed)?)?;
                     self.consume(count);
                 }
-                Step::Send(data) => {
+                OutputStep::Send(data) => {
                     let place = 1 + 2 * stretches;
                     stretches += 1;
                     let Some(framer) = &self.framer else {
@@ -363,12 +363,12 @@ impl<'r, F: OutputFramer> Output<'r, F> {
                     let after = piece.len() - 1;
                     piece[after] = self.text(after, framer.end(), true)?;
                     let data = match data {
-                        Data::Input(count) => {
+                        OutputData::Input(count) => {
                             let data = input.get(..count).ok_or(Failed)?;
                             self.lent += count;
                             data
                         }
-                        Data::Gathered => {
+                        OutputData::Gathered => {
                             self.gathered_len = 0;
                             gathered
                         }

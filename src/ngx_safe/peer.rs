@@ -228,7 +228,7 @@ impl<'a> PickedPeer<'a> {
 /// ```compile_fail,E0521
 /// # use ngx_safe::peer::{HeadSlot, PeerHooks};
 /// fn picked<M: PeerHooks>(head: &mut HeadSlot<'_, M>) {
-///     let mut kept = None;
+///     let mut kept = None::<&mut [u8]>;
 ///     head.replace(64, |room| {
 ///         kept = Some(room);
 ///         Some(0)

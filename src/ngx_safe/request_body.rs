@@ -71,7 +71,7 @@ unsafe extern "C" fn filter<F: RequestBodyFilter>(
             // SAFETY: what nginx would have called, with what it hands over.
             return unsafe { F::next().call(r, input) };
         };
-        let mut kept = Chain::new(request);
+        let mut kept = KeptChain::new(request);
         let take = |piece: &mut [u8], ends| F::take(request, &state, piece, ends);
         // SAFETY: nginx's chain, whose buffers nothing else holds a reference to.
         match unsafe { take_all(take, input, &mut kept) } {
@@ -105,7 +105,7 @@ enum Failure {
 unsafe fn take_all(
     take: impl Fn(&mut [u8], bool) -> Result<Kept, Status>,
     mut link: *mut ngx_chain_t,
-    kept: &mut Chain,
+    kept: &mut KeptChain,
 ) -> Result<(), Failure> {
     // SAFETY: by this function's contract.
     while let Some(ngx_chain_t { buf, next }) = unsafe { link.as_ref() } {
@@ -183,15 +183,15 @@ static PADDING: [u8; 16 << 10] = [b' '; 16 << 10];
 
 /// A chain in links of its own, since nginx goes on with the one it handed over: it must find all of
 /// its buffers in that. The next filter keeps buffers, but no links.
-struct Chain {
+struct KeptChain {
     pool: *mut ngx_pool_t,
     head: *mut ngx_chain_t,
     last: *mut ngx_chain_t,
 }
 
-impl Chain {
-    fn new(request: Request<'_>) -> Chain {
-        Chain {
+impl KeptChain {
+    fn new(request: Request<'_>) -> KeptChain {
+        KeptChain {
             pool: request.pool(),
             head: ptr::null_mut(),
             last: ptr::null_mut(),
@@ -266,7 +266,7 @@ impl Chain {
     }
 }
 
-impl Drop for Chain {
+impl Drop for KeptChain {
     fn drop(&mut self) {
         while !self.head.is_null() {
             let link = self.head;

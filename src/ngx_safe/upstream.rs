@@ -7,12 +7,12 @@ use std::ptr::{self, NonNull};
 
 use ngx::ffi::{
     NGX_HTTP_UPSTREAM_CREATE, ngx_http_upstream_init_peer_pt, ngx_http_upstream_main_conf_t,
-    ngx_http_upstream_rr_peer_t, ngx_http_upstream_rr_peers_t, ngx_http_upstream_server_t,
-    ngx_http_upstream_srv_conf_t, ngx_peer_connection_t, ngx_str_t, ngx_uint_t, sockaddr,
+    ngx_http_upstream_server_t, ngx_http_upstream_srv_conf_t, ngx_peer_connection_t, ngx_uint_t,
 };
 
 use crate::bytes;
 use crate::module::Module;
+use crate::peer_list::{MARKED, Peer, PeerChange, PeerList, address_bytes};
 use crate::shim::*;
 use crate::tables::{array, settings_at, upstream_index};
 
@@ -103,7 +103,7 @@ impl<'c> Upstream<'c> {
         self.ptr.as_ptr()
     }
 
-    fn raw(&self) -> &ngx_http_upstream_srv_conf_t {
+    pub(crate) fn raw(&self) -> &ngx_http_upstream_srv_conf_t {
         // SAFETY: an upstream of a live configuration (`from_ptr`), which does not change while it is
         // in use.
         unsafe { self.ptr.as_ref() }
@@ -326,128 +326,6 @@ unsafe fn all_upstreams<'c>(
     // SAFETY: the array of pointers to all upstreams of the configuration.
     unsafe { array(&main.upstreams) }
 }
-
-/// A round-robin list: of an upstream's servers, or of its backups. `peer.data` of an upstream in use is
-/// one, whatever balancer is on top of it.
-struct PeerList(NonNull<ngx_http_upstream_rr_peers_t>);
-
-impl PeerList {
-    fn first(upstream: Upstream<'_>) -> Option<PeerList> {
-        NonNull::new(upstream.raw().peer.data.cast()).map(PeerList)
-    }
-
-    fn lock(self, lock: unsafe extern "C" fn(*mut ngx_http_upstream_rr_peers_t)) -> LockedPeers {
-        // SAFETY: a list of a live configuration.
-        unsafe { lock(self.0.as_ptr()) };
-        LockedPeers(self)
-    }
-}
-
-struct LockedPeers(PeerList);
-
-impl LockedPeers {
-    fn raw(&self) -> &ngx_http_upstream_rr_peers_t {
-        // SAFETY: a list of a live configuration, of which only peers change.
-        unsafe { self.0.0.as_ref() }
-    }
-
-    fn peers(&self) -> impl Iterator<Item = Peer<'_>> {
-        let peer = |ptr| Peer {
-            ptr,
-            life: PhantomData,
-        };
-        std::iter::successors(NonNull::new(self.raw().peer).map(peer), move |last| {
-            // SAFETY: a peer of the list, while it is locked.
-            NonNull::new(unsafe { (*last.ptr.as_ptr()).next }).map(peer)
-        })
-    }
-
-    fn next_list(&self) -> Option<PeerList> {
-        NonNull::new(self.raw().next).map(PeerList)
-    }
-}
-
-impl Drop for LockedPeers {
-    fn drop(&mut self) {
-        // SAFETY: locked by `PeerList::lock`.
-        unsafe { s3_shim_peers_unlock(self.0.0.as_ptr()) }
-    }
-}
-
-/// A peer, while its list is locked. No reference to it is kept: a list without a zone has no lock, and
-/// who is shown a peer may change its upstream's.
-#[derive(Clone, Copy)]
-struct Peer<'a> {
-    ptr: NonNull<ngx_http_upstream_rr_peer_t>,
-    life: PhantomData<&'a ()>,
-}
-
-impl<'a> Peer<'a> {
-    fn raw(&self) -> &ngx_http_upstream_rr_peer_t {
-        // SAFETY: a peer of a list that is locked; the reference ends with this call's caller, before
-        // anybody is shown the peer.
-        unsafe { self.ptr.as_ref() }
-    }
-
-    fn server(self) -> &'a [u8] {
-        // SAFETY: the peer's text, under the lock.
-        unsafe { bytes(self.raw().server) }
-    }
-
-    fn name(self) -> &'a [u8] {
-        // SAFETY: the peer's text, under the lock.
-        unsafe { bytes(self.raw().name) }
-    }
-
-    fn name_place(self) -> *const ngx_str_t {
-        &raw const self.raw().name
-    }
-
-    /// As a `sockaddr`; empty without one.
-    fn address(self) -> &'a [u8] {
-        // SAFETY: the peer's address, under the lock.
-        unsafe { address_bytes(self.raw().sockaddr, self.raw().socklen) }
-    }
-
-    fn down(self) -> ngx_uint_t {
-        self.raw().down
-    }
-}
-
-/// A peer, while its list is locked for changes.
-struct PeerChange<'a>(Peer<'a>);
-
-impl PeerChange<'_> {
-    fn set_mark(self, is_marked: bool) {
-        let down = self.0.down();
-        let down = if is_marked {
-            down | MARKED
-        } else {
-            down & !MARKED
-        };
-        // SAFETY: a peer of a list that is locked for changes, to which no reference is kept.
-        unsafe { (*self.0.ptr.as_ptr()).down = down };
-    }
-
-    fn forgive(self) {
-        // SAFETY: as in `set_mark`.
-        unsafe { (*self.0.ptr.as_ptr()).fails = 0 };
-    }
-}
-
-/// # Safety
-/// `address` is null or has `len` bytes that live for `'a`.
-unsafe fn address_bytes<'a>(address: *mut sockaddr, len: u32) -> &'a [u8] {
-    if address.is_null() {
-        return &[];
-    }
-    // SAFETY: by this function's contract.
-    unsafe { std::slice::from_raw_parts(address.cast::<u8>(), len as usize) }
-}
-
-/// The bit of a peer's `down` that is the module's; nginx uses those of small numbers, and keeps off a
-/// peer with any.
-const MARKED: ngx_uint_t = 1 << 16;
 
 /// A copy of a peer.
 #[derive(Debug)]
