@@ -25,7 +25,7 @@ use crate::runtime::Runtime;
 
 const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
 
-/// A directive of a location, and of the levels around it.
+/// Describes a directive of a location, and of the levels around it.
 const fn anywhere<D: Directive<LocationConf>>(name: &'static CStr, args: u32) -> ngx_command_t {
     location::<S3Resign, D>(name, ANYWHERE | args)
 }
@@ -95,7 +95,7 @@ directives! {
     HealthzDirective in LocationConf: keep_healthz;
 }
 
-/// As nginx's own flags, with its messages.
+/// Sets a flag as nginx sets its own, with its messages.
 fn set_flag(flag: &mut Option<bool>, line: &mut Line<'_>) -> Result<(), String> {
     let value = directives::flag(&line.words())?;
     match flag.replace(value) {
@@ -135,7 +135,7 @@ fn read_with<T>(
     result
 }
 
-/// As `read_with`, of a line with keys in it, which are wiped from nginx's memory.
+/// Reads as `read_with` does, a line with keys in it, which are wiped from nginx's memory.
 fn read_keys<T>(
     line: &mut Line<'_>,
     read: fn(&[&[u8]], &mut Reading<'_>) -> Result<T, String>,

@@ -17,7 +17,7 @@ pub(crate) type OwnLevel<'c> = Level<'c, S3Resign>;
 
 /// The module's own of an upstream.
 pub(crate) trait OwnUpstream<'c> {
-    /// None for an implicit one.
+    /// Returns the module's settings; None for an implicit one.
     fn own_conf(self) -> Option<&'c UpstreamConf>;
     fn has_origin_lines(self) -> bool;
 }

@@ -20,9 +20,9 @@ pub(crate) struct Context<'r> {
     pub(crate) verified: RefCell<Option<Verified<'r>>>,
     /// The location whose clients and rules accepted the request.
     pub(crate) location: Cell<Option<&'r LocationConf>>,
-    /// Of a body that is verified as it arrives, from its first piece on.
+    /// The state of a body that is verified as it arrives, from its first piece on.
     pub(crate) upload: RefCell<Option<Box<Upload>>>,
-    /// How one that is framed goes out at the present try.
+    /// The state of a framed body that goes out at the present try.
     pub(crate) output: RefCell<Option<Box<Output<'r, OriginFramer>>>>,
     /// A browser's form, whose signature is in its body.
     pub(crate) posted: RefCell<Option<Box<Posted<'r>>>>,
@@ -59,7 +59,7 @@ pub(crate) struct OriginFramer(pub(crate) Framer);
 /// A form as far as it has arrived.
 pub(crate) struct Posted<'r> {
     pub(crate) decoder: FormDecoder,
-    /// What is ahead of the file, once it is there, and what the fields in it allow.
+    /// What comes before the file, once it is there, and what the fields in it allow.
     pub(crate) fields: Option<(&'r [u8], PendingForm<'r>)>,
     /// nginx has handed over all of it.
     pub(crate) ended: bool,
@@ -71,12 +71,12 @@ pub(crate) struct Posted<'r> {
 pub(crate) trait OwnRequest<'r> {
     fn main_conf(self) -> &'r Runtime;
     fn location_conf(self) -> &'r LocationConf;
-    /// Found again after an internal redirect.
+    /// Finds the context, after an internal redirect too.
     fn context(self) -> Option<&'r Context<'r>>;
-    /// `context`, where the request has it at hand: as it has once `context` has been asked for.
+    /// Returns the context if the request has it at hand, as it has once `context` has been called.
     fn context_at_hand(self) -> Option<&'r Context<'r>>;
     fn context_or_create(self) -> Option<&'r Context<'r>>;
-    /// All that requests may go to from its location.
+    /// Lists all origins that requests may go to from its location.
     fn origins(self) -> &'r [NamedOrigin];
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn note(request: Request<'_>, context: &Context<'_>, rejection: &Reje
     );
 }
 
-/// The answer to a rejected request; `view` is what the client sent, where it could be read at all.
+/// Returns the answer to a rejected request; `view` is what the client sent, where it could be read at all.
 pub(crate) fn to_rejected(
     request: Request<'_>,
     view: Option<&sigv4::ClientRequest<'_, '_>>,
@@ -61,7 +61,7 @@ pub(crate) struct Error<'a> {
 }
 
 impl Error<'_> {
-    /// The answer, in the style of the location.
+    /// Returns the answer, in the style of the location.
     pub(crate) fn response(&self, request: Request<'_>) -> Response {
         let request_id = request.variable(c"request_id").unwrap_or_default();
         let (content_type, body) = self.document(request);
@@ -73,7 +73,7 @@ impl Error<'_> {
         }
     }
 
-    /// The body, in the style of the location, and its type.
+    /// Writes the body, in the style of the location, and its type.
     pub(crate) fn document(&self, request: Request<'_>) -> (&'static CStr, String) {
         match request.location_conf().error_style() {
             ErrorStyle::S3proxy => (c"application/json", self.json()),
@@ -84,7 +84,7 @@ impl Error<'_> {
         }
     }
 
-    /// S3's error without the declaration.
+    /// Writes S3's error without the declaration.
     ///
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#RESTErrorResponses>
     pub(crate) fn element(&self, request: Request<'_>) -> String {

@@ -26,8 +26,8 @@ pub(crate) mod peer;
 /// The head of an answer is sent: may the connection be used again?
 pub(crate) mod persistence;
 
-/// Installs what nginx calls, in the order of a request's life. Of the filters of heads the one that is
-/// added last sees a head first.
+/// Installs what nginx calls, in the order of a request's life. The header filter that is added last sees a
+/// head first.
 pub(crate) fn install(cf: &Complete<'_, S3Resign>) -> Result<(), String> {
     cf.add_access_handler::<access::Verifier>()?;
     cf.add_request_body_filter::<body::Verifying>();

@@ -38,7 +38,7 @@ pub(crate) fn write(log: Option<Log<'_>>, level: LogLevel, line: Arguments<'_>) 
     }
 }
 
-/// Tells the log that an old binary's memory of that name is not used.
+/// Tells the log that an old binary's memory of the name is not used.
 pub(crate) fn note_new_start(log: Option<Log<'_>>, name: &str) {
     log_notice!(
         log,

@@ -7,7 +7,7 @@ use sigv4::{
 
 use crate::context::OwnRequest;
 
-/// The request as the client sent it, which rewrites and redirects do not change, and beside it the
+/// Reads the request as the client sent it, which rewrites and redirects do not change, and beside it the
 /// target that they have made of its own.
 pub(crate) fn view<'h, 'r>(
     request: Request<'r>,
@@ -53,7 +53,7 @@ fn read_headers<'r>(request: Request<'r>, headers: &mut Headers<'r>) -> Option<(
     }
 }
 
-/// The path that goes to the origin, in any spelling.
+/// Returns the path that goes to the origin, in any spelling.
 pub(crate) fn outgoing_path<'r>(request: Request<'r>) -> Option<&'r [u8]> {
     match rewritten(request).ok()? {
         Some(target) => Some(target.path),
@@ -61,7 +61,7 @@ pub(crate) fn outgoing_path<'r>(request: Request<'r>) -> Option<&'r [u8]> {
     }
 }
 
-/// The target that a rewrite has made. nginx writes it so, but for the spelling.
+/// Returns the target that a rewrite has made. nginx writes it so, but for the spelling.
 fn rewritten<'r>(request: Request<'r>) -> Result<Option<Target<'r>>, Rejection> {
     let Some(uri) = request.outgoing_uri() else {
         return Ok(None);
@@ -86,7 +86,7 @@ fn path_and_query<'r>(request: Request<'r>) -> (&'r [u8], &'r [u8]) {
     }
 }
 
-/// How the request says that it is signed, and the access key that it names, before it is verified:
+/// Tells how the request says that it is signed, and the access key that it names, before it is verified:
 /// `limit_req` asks before the access phase. It is verified against no clients at all, so that one
 /// piece of code reads requests.
 pub(crate) fn claim<'r>(request: Request<'r>) -> Option<(Option<AuthType>, &'r [u8])> {
@@ -111,7 +111,7 @@ pub(crate) fn claim<'r>(request: Request<'r>) -> Option<(Option<AuthType>, &'r [
     }
 }
 
-/// The time that signatures are held against, and made at.
+/// Returns the time that signatures are compared with, and made at.
 pub(crate) fn timestamp() -> Timestamp {
     Timestamp(ngx_safe::unix_time())
 }

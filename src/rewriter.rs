@@ -6,7 +6,7 @@ use sigv4::{BucketList, Outcome};
 pub(crate) enum Rewriter {
     /// An error, read whole before anything of it is sent.
     Error { body: Vec<u8>, place: ErrorPlace },
-    /// One whose body is not looked at: it goes with one of ours.
+    /// An error whose body is not looked at: it goes with a body of the module's.
     EncodedError,
     /// An answer of success, of which the beginning is still open.
     Outcome { outcome: Outcome, has_begun: bool },

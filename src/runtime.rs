@@ -44,7 +44,7 @@ impl Default for Runtime {
 }
 
 impl Runtime {
-    /// None until the configuration is whole.
+    /// Returns the checks; None until the configuration is whole.
     pub(crate) fn checks(&self) -> Option<&Checks> {
         self.checks.get()
     }
@@ -61,7 +61,7 @@ impl Runtime {
 /// Gives every upstream's servers their origins, and has them checked.
 pub(crate) fn complete(cf: &Complete<'_, S3Resign>) -> Result<(), String> {
     let main = cf.main_conf();
-    // Times are taken only where they are asked for.
+    // Times are taken only where something shows them.
     let is_used = main.wants_status.get() || cf.conf().uses_variable(SIGN_TIME);
     main.sign_time.set(is_used);
     for upstream in cf.upstreams() {

@@ -59,7 +59,7 @@ impl Variables for Own {
     }
 }
 
-/// None where the request has no such thing.
+/// Returns the value; None where the request has none.
 fn text<'r>(request: Request<'r>, variable: Variable) -> Option<&'r [u8]> {
     match variable {
         Variable::Bucket => path_part(request, |path| path.bucket()),
@@ -102,7 +102,7 @@ fn text<'r>(request: Request<'r>, variable: Variable) -> Option<&'r [u8]> {
     }
 }
 
-/// The key that a browser's form names.
+/// Returns the key that a browser's form names.
 fn form_key(request: Request<'_>) -> Option<Vec<u8>> {
     let context = request.context()?;
     let verified = context.verified.borrow();
@@ -113,7 +113,7 @@ fn cache_key(request: Request<'_>) -> Option<Vec<u8>> {
     cache::claimed_key(request, claim(request)?.0?)
 }
 
-/// What the access phase has found out, or will.
+/// Tells what the access phase has found out, or will.
 fn claim<'r>(request: Request<'r>) -> Option<(Option<AuthType>, &'r [u8])> {
     match request.context() {
         Some(context) => Some((context.form.get(), context.access_key.get())),
@@ -121,7 +121,7 @@ fn claim<'r>(request: Request<'r>) -> Option<(Option<AuthType>, &'r [u8])> {
     }
 }
 
-/// A part of the path, in the canonical form: percent-encoded, so that it is fit for a header, a cache
+/// Copies a part of the path, in the canonical form: percent-encoded, so that it is fit for a header, a cache
 /// key or a log.
 fn path_part<'r>(
     request: Request<'r>,

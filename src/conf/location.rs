@@ -18,7 +18,7 @@ const DEFAULT_MAX_SKEW: i64 = 15 * 60;
 /// Where MinIO, Ceph's gateway and RustFS are administered, by the same keys and signatures.
 const DEFAULT_RESERVED: [&[u8]; 3] = [b"minio", b"admin", b"rustfs"];
 
-/// One location's settings. What no line says is None until `merge` inherits or defaults it.
+/// The settings of a location. What no line says is None until `merge` inherits or defaults it.
 #[derive(Default)]
 pub(crate) struct LocationConf {
     /// Stays None where no level says it.
@@ -80,12 +80,12 @@ impl LocationConf {
         &self.rules
     }
 
-    /// `proxy_request_buffering off`.
+    /// Tells whether `proxy_request_buffering` is off.
     pub(crate) fn streams_bodies(&self) -> bool {
         self.streams_bodies
     }
 
-    /// `proxy_cache`.
+    /// Returns what `proxy_cache` says.
     pub(crate) fn cache(&self) -> Option<&ProxyCache> {
         self.cache.as_ref()
     }
@@ -98,17 +98,17 @@ impl LocationConf {
         &self.cache_origin
     }
 
-    /// Whose health `s3_healthz` tells; None for every upstream that is checked.
+    /// Returns whose health `s3_healthz` tells; None for every upstream that is checked.
     pub(crate) fn healthz_upstream(&self) -> Option<UpstreamId> {
         self.healthz_upstream
     }
 
-    /// Where `proxy_pass` leads.
+    /// Tells where `proxy_pass` leads.
     pub(crate) fn upstream(&self) -> Option<UpstreamId> {
         self.upstream
     }
 
-    /// For a `proxy_pass` that names a host.
+    /// Returns the origin of a `proxy_pass` that names a host.
     pub(crate) fn implicit_origin(&self) -> Option<&NamedOrigin> {
         self.implicit_origin.as_ref()
     }
@@ -169,13 +169,13 @@ impl LocationConf {
         }
     }
 
-    /// Whether requests may go from here to an upstream with `s3_origin` lines as they are: someone
+    /// Tells whether requests may go from here to an upstream with `s3_origin` lines as they are: someone
     /// has said so.
     pub(crate) fn may_forward_unsigned(&self) -> bool {
         self.resign == Some(false)
     }
 
-    /// `s3_resign on`: can every request that gets here be verified and signed?
+    /// Checks, with `s3_resign on`, that every request that gets here can be verified and signed.
     fn check(&mut self, own: &OwnLines, level: &OwnLevel<'_>) -> Result<(), String> {
         let place = level.name().escape_ascii();
         let upstream = match level.pass_target() {
@@ -214,7 +214,8 @@ impl LocationConf {
         self.check_signed(own, level, upstream)
     }
 
-    /// `s3_status` and `s3_healthz`: for people and their tools, which sign nothing.
+    /// Checks that nothing else answers where `s3_status` or `s3_healthz` does: for people and their tools,
+    /// which sign nothing.
     fn check_answers_itself(&self, directive: &str, level: &OwnLevel<'_>) -> Result<(), String> {
         let place = level.name().escape_ascii();
         let other = match level.pass_target() {
@@ -269,7 +270,7 @@ impl LocationConf {
     }
 }
 
-/// The upstream that an `s3_healthz` line names; None where it is for all of them.
+/// Returns the upstream that an `s3_healthz` line names; None where it is for all of them.
 fn find_checked(line: &HealthzLine, level: &OwnLevel<'_>) -> Result<Option<UpstreamId>, String> {
     let is_checked =
         |upstream: &Upstream<'_>| upstream.own_conf().is_some_and(UpstreamConf::is_checked);
@@ -296,7 +297,7 @@ fn inherit<T: Clone>(setting: &mut Option<T>, outer: &Option<T>) {
     }
 }
 
-/// Every flag is off by default.
+/// Inherits a flag; every one is off by default.
 fn inherit_flag(flag: &mut Option<bool>, outer: Option<bool>) {
     *flag = Some(flag.or(outer).unwrap_or(false));
 }

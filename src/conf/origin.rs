@@ -24,7 +24,7 @@ fn without_default_port(server: &[u8]) -> &[u8] {
 }
 
 impl NamedOrigin {
-    /// The origin of a server, by the line that is for it.
+    /// Returns the origin of a server, by the line that is for it.
     pub(super) fn new(line: &OriginLine, server: &[u8], id: usize) -> Result<NamedOrigin, String> {
         let host = match &line.host {
             Some(host) => host.clone(),
@@ -59,12 +59,12 @@ impl NamedOrigin {
         Ok(named)
     }
 
-    /// The host without its port: the name in its certificate.
+    /// Returns the host without its port: the name in its certificate.
     pub(crate) fn host_name(&self) -> &[u8] {
         without_port(&self.origin.host)
     }
 
-    /// Whether buckets' names can stand before the origin's host.
+    /// Tells whether buckets' names can stand before the origin's host.
     pub(crate) fn takes_virtual_hosts(&self) -> bool {
         let host = std::str::from_utf8(self.host_name()).unwrap_or_default();
         !host.starts_with('[') && host.parse::<std::net::Ipv4Addr>().is_err()
@@ -76,7 +76,7 @@ impl NamedOrigin {
 pub(crate) struct Origins(RefCell<Vec<OriginName>>);
 
 impl Origins {
-    /// The origin's number; the same for the same name.
+    /// Returns the origin's number; the same for the same name.
     pub(crate) fn id(&self, upstream: &[u8], server: &[u8]) -> usize {
         let name = OriginName {
             upstream: upstream.into(),
@@ -89,7 +89,7 @@ impl Origins {
         })
     }
 
-    /// In the order of their numbers.
+    /// Lists the names in the order of their numbers.
     pub(crate) fn names(&self) -> Vec<OriginName> {
         self.0.borrow().clone()
     }

@@ -14,7 +14,7 @@ pub(super) struct OwnLines {
 }
 
 impl OwnLines {
-    /// To be asked before the location inherits any.
+    /// Notes a location's own lines, before it inherits any.
     pub(super) fn of(conf: &LocationConf) -> OwnLines {
         OwnLines {
             client: conf.clients.is_some(),
@@ -32,8 +32,8 @@ impl OwnLines {
 }
 
 impl LocationConf {
-    /// Without `s3_resign on`: requests that go to an upstream of S3 go there unverified, which must
-    /// be meant.
+    /// Checks a location without `s3_resign on`: requests that go to an upstream of S3 go there unverified,
+    /// which must be meant.
     pub(super) fn check_unsigned(
         &self,
         own: &OwnLines,
@@ -68,7 +68,7 @@ impl LocationConf {
         }
     }
 
-    /// `s3_resign on`: what goes to the origin must be what was verified.
+    /// Checks, with `s3_resign on`, that what goes to the origin is what was verified.
     pub(super) fn check_signed(
         &self,
         own: &OwnLines,
@@ -102,7 +102,7 @@ impl LocationConf {
     }
 }
 
-/// What makes nginx send another request than the one that was verified.
+/// Tells what makes nginx send another request than the one that was verified.
 fn fault(settings: &ProxySettings<'_>) -> Option<String> {
     let uri = settings.uri.escape_ascii();
     let sets = |names: &[&str]| {
@@ -169,7 +169,8 @@ fn fault(settings: &ProxySettings<'_>) -> Option<String> {
     None
 }
 
-/// A `server` without a port has port 80, whatever the scheme of `proxy_pass`.
+/// Checks that no `server` lacks a port by mistake: without one it has port 80, whatever the scheme of
+/// `proxy_pass`.
 fn check_ports(level: &OwnLevel<'_>, upstream: Upstream<'_>, place: &str) -> Result<(), String> {
     let name = upstream.name().escape_ascii();
     let by_tls = level.tls()?.is_some();

@@ -36,7 +36,7 @@ impl UpstreamConf {
         self.health.is_some()
     }
 
-    /// As a location does that passes requests to it, the strictest one.
+    /// Tells how the checks speak TLS: as a location that passes requests to it, the strictest one.
     pub(crate) fn tls(&self) -> Option<Tls> {
         match &*self.transport.borrow() {
             Some(Transport::Tls(tls)) => Some(tls.clone()),
@@ -56,7 +56,7 @@ impl UpstreamConf {
         }
     }
 
-    /// `s3_health_check`: can the servers be asked, and all workers be told?
+    /// Checks that the servers can be asked, and all workers be told, as `s3_health_check` needs it.
     fn check_health(&self, upstream: Upstream<'_>) -> Result<(), String> {
         let Some(check) = &self.health else {
             return Ok(());

@@ -32,10 +32,10 @@ pub(crate) struct Checks {
     upstreams: Vec<Declared>,
 }
 
-/// One of them; its record has the same index in the zone.
+/// An upstream that is checked; its record has the same index in the zone.
 struct Declared {
     pub(super) upstream: UpstreamId,
-    /// Of this configuration, once nginx is about to use it.
+    /// The generation of this configuration, once nginx is about to use it.
     generation: Cell<u32>,
 }
 
@@ -68,7 +68,7 @@ impl<'r> FindUpstream<'r> for Request<'r> {
 }
 
 impl Checks {
-    /// At configuration time, when all upstreams have been read.
+    /// Declares the checks at configuration time, when all upstreams have been read.
     pub(crate) fn declare(cf: &Complete<'_, S3Resign>) -> Result<Checks, String> {
         let is_checked =
             |upstream: &Upstream<'_>| upstream.own_conf().is_some_and(UpstreamConf::is_checked);
@@ -98,8 +98,8 @@ impl Checks {
         !self.upstreams.is_empty()
     }
 
-    /// In nginx's master, before the workers of this configuration start: their peers are new, and
-    /// nobody else knows yet which of them are down.
+    /// Prepares the checks in nginx's master, before the workers of this configuration start: their peers are
+    /// new, and nobody else knows yet which of them are down.
     pub(crate) fn prepare(&self, cycle: Cycle<'_, S3Resign>) {
         let Some(zone) = &self.zone else { return };
         // What was known when the upstream was checked some time ago may be true no more.
@@ -137,7 +137,7 @@ impl Checks {
         })
     }
 
-    /// Whether that upstream, or else each that is checked, has an origin that is not down.
+    /// Tells whether the upstream, or else each one that is checked, has an origin that is not down.
     pub(crate) fn is_up(&self, request: Request<'_>, upstream: Option<UpstreamId>) -> bool {
         let upstream = upstream.and_then(|id| request.upstream(id));
         self.iter(request)
@@ -145,7 +145,7 @@ impl Checks {
             .all(|checked| checked.has_origin_up())
     }
 
-    /// All that is known, for whoever wants to show it.
+    /// Collects all that is known, for whoever wants to show it.
     pub(crate) fn snapshot(&self, request: Request<'_>) -> Vec<UpstreamHealth> {
         self.iter(request)
             .map(|checked| UpstreamHealth {
@@ -181,7 +181,7 @@ impl CheckedUpstream<'_> {
         }
     }
 
-    /// Whether workers of this configuration cannot rely on the one that checks: it knows the peers of
+    /// Tells whether workers of this configuration cannot rely on the one that checks: it knows the peers of
     /// its own configuration only.
     pub(super) fn is_led_by_others(&self) -> bool {
         !self.record.is_led_by_generation(self.generation.get())

@@ -19,7 +19,7 @@ use crate::health_checks::checks::{CheckedUpstream, Checks, LEASE, TICK};
 use crate::log::{log_error, log_notice, log_warn};
 use crate::runtime::Runtime;
 
-/// In a process that starts; None where memory is out.
+/// Starts the checks in a process that starts; None where memory is out.
 pub(crate) fn start(cycle: Cycle<'_, S3Resign>) -> Option<()> {
     let checks = cycle.main_conf().and_then(Runtime::checks);
     if !cycle.is_worker() || !checks.is_some_and(Checks::is_needed) {
@@ -58,7 +58,7 @@ impl Ticker for Checker {
         next.saturating_sub(now.ticks)
     }
 
-    /// Another worker may check at once.
+    /// Retires from the checks: another worker may check at once.
     fn retire(&self, worker: OwnWorker<'_>) {
         let checks = checks_of(worker).into_iter();
         for checked in checks.flat_map(|checks| checks.iter(worker.cycle())) {
@@ -189,7 +189,7 @@ impl AnswerReader for CheckAnswer {
     }
 }
 
-/// A check has ended.
+/// Takes note of a check that has ended.
 fn heard(worker: OwnWorker<'_>, index: usize, key: u64, began: Now, outcome: CallOutcome) {
     let (passed, reason) = match outcome {
         CallOutcome::Passed => (true, String::new()),
@@ -219,7 +219,7 @@ fn heard(worker: OwnWorker<'_>, index: usize, key: u64, began: Now, outcome: Cal
     }
 }
 
-/// The state of an address has changed: all workers are told, and the log.
+/// Tells all workers, and the log, that the state of an address has changed.
 fn changed(worker: OwnWorker<'_>, checked: &CheckedUpstream<'_>, slot: &AddressSlot, reason: &str) {
     let log = worker.log();
     let upstream = checked.upstream.name().escape_ascii();

@@ -96,7 +96,7 @@ fn reject(
     Access::Respond(error_response::to_rejected(request, view, rejection))
 }
 
-/// What the head alone tells of a body that cannot be right.
+/// Checks what the head alone tells of the body.
 fn check_announced(request: Request<'_>, verified: &Verified<'_>) -> Result<(), Rejection> {
     if verified.streaming().is_some() && !request.has_body() {
         return Err(Rejection::MissingDecodedLength);

@@ -153,7 +153,7 @@ fn judge_body(request: Request<'_>, head: &AnswerHead<'_>) -> HeadVerdict<Rewrit
     }
 }
 
-/// Whether the client asked for the list of buckets, and must not see all of them.
+/// Tells whether the client asked for the list of buckets, and must not see all of them.
 fn sees_some_buckets(request: Request<'_>) -> bool {
     let Some(context) = request.main().context() else {
         return false;
@@ -171,7 +171,7 @@ fn is_encoded(request: Request<'_>) -> bool {
     })
 }
 
-/// Whether a header tells of a body what would not hold of another.
+/// Tells whether a header tells of a body what would not hold of another.
 fn is_of_body(header: &AnswerHeader<'_>) -> bool {
     let names = [
         c"content-digest",
@@ -203,7 +203,7 @@ struct Locations<'r> {
     has_more: bool,
 }
 
-/// Removes the headers that are orders to an nginx, this one or one in front of it, and those that lead
+/// Removes the headers that are orders to an nginx, to this server or a proxy in front of it, and those that lead
 /// to an origin in another way than `Location`, which none of S3's answers has.
 fn sift(request: Request<'_>) -> Locations<'_> {
     let mut locations = Locations::default();
@@ -236,7 +236,7 @@ fn sift(request: Request<'_>) -> Locations<'_> {
     locations
 }
 
-/// The hosts of all origins of the location, and what their `server` lines call them: not only of the
+/// Returns the hosts of all origins of the location, and what their `server` lines call them: not only of the
 /// origin picked, since an answer from the cache has none.
 fn hosts<'r>(request: Request<'r>) -> impl Iterator<Item = &'r [u8]> + Clone {
     request
@@ -245,7 +245,7 @@ fn hosts<'r>(request: Request<'r>) -> impl Iterator<Item = &'r [u8]> + Clone {
         .flat_map(|origin: &NamedOrigin| [&*origin.origin.host, &*origin.server])
 }
 
-/// Whether it is where the client's own form wants to go, wherever that is. S3 adds a query.
+/// Tells whether it is where the client's own form wants to go, wherever that is. S3 adds a query.
 fn is_form_redirect(request: Request<'_>, target: &[u8]) -> bool {
     let Some(context) = request.context().filter(|_| request.status() == 303) else {
         return false;

@@ -19,7 +19,7 @@ const MAX_LIST: usize = 4 << 20;
 const XML: &CStr = c"application/xml";
 
 impl Rewriter {
-    /// See `AnswerFilter::take`.
+    /// Does what `AnswerFilter::take` says.
     pub(crate) fn take_piece(&mut self, request: Request<'_>, piece: &[u8]) -> AnswerStep {
         match self {
             Rewriter::Error { body, place } => {
@@ -70,7 +70,7 @@ impl Rewriter {
         }
     }
 
-    /// See `AnswerFilter::end`.
+    /// Does what `AnswerFilter::end` says.
     pub(crate) fn end_body(&mut self, request: Request<'_>, is_whole: bool) -> AnswerStep {
         match self {
             Rewriter::Error {
@@ -104,7 +104,7 @@ impl Rewriter {
 const ENCODED: &str = "is encoded";
 const UNREADABLE_LIST: &str = "a list of buckets that cannot be read";
 
-/// What of the location's origins no client is to read.
+/// Lists what of the location's origins no client is to read.
 pub(crate) fn traces(request: Request<'_>) -> Traces<'_> {
     let mut traces = Traces::default();
     for origin in request.origins() {
@@ -125,7 +125,7 @@ fn rewrite(request: Request<'_>, place: ErrorPlace, xml: &str) -> AnswerStep {
             .escape_default()
     );
     let declaration = match place {
-        // One may have been sent, or blanks, after which none may follow.
+        // A declaration may have been sent, or blanks, after which none may follow.
         ErrorPlace::Outcome { has_begun: true } => "",
         _ => XML_DECLARATION,
     };

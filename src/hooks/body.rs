@@ -51,7 +51,7 @@ impl RequestBodyFilter for Verifying {
     }
 }
 
-/// The context of a request whose body is to be verified, with an upload or a form in it.
+/// Returns the context of a request whose body is to be verified, with an upload or a form in it.
 fn verifying<'r>(request: Request<'r>) -> Option<&'r Context<'r>> {
     let context = request.context()?;
     if context.posted.borrow().is_some() {
@@ -85,7 +85,7 @@ fn take<'r>(
     upload.take(piece, ends)
 }
 
-/// The status to end the request with; `answer` then has the rest of what S3 would answer.
+/// Returns the status to end the request with; `answer` then has the rest of what S3 would answer.
 fn reject(request: Request<'_>, context: &Context<'_>, rejection: Rejection) -> Status {
     error_response::note(request, context, &rejection);
     let status = rejection.status() as Status;

@@ -37,8 +37,8 @@ impl CacheHooks for Keys {
     }
 }
 
-/// The key of the answer to a verified request. None where nginx must not look for one nor store one: it then
-/// passes the request on as if it had no cache.
+/// Returns the key of the answer to a verified request. None where nginx must not look for one nor store one:
+/// it then passes the request on as if it had no cache.
 fn key(request: Request<'_>) -> Option<Vec<u8>> {
     let main = request.main();
     let context = main.context().filter(|context| context.is_accepted(main))?;
@@ -51,7 +51,7 @@ fn key(request: Request<'_>) -> Option<Vec<u8>> {
     })
 }
 
-/// The key of a request if it is signed as it seems to be.
+/// Returns the key of a request if it is signed as it seems to be.
 pub(crate) fn claimed_key(main: Request<'_>, form: AuthType) -> Option<Vec<u8>> {
     key_of(main, |view, origin| sigv4::cache_key(view, form, origin))
 }
@@ -74,7 +74,7 @@ fn key_of(
     key(&view, conf.cache_origin())
 }
 
-/// Whether it goes out as the client's own request does: background updates of the cache and slices do.
+/// Tells whether it goes out as the client's own request does: background updates of the cache and slices do.
 fn is_as_the_client_asked(request: Request<'_>) -> bool {
     let main = request.main();
     request.is_main()
@@ -83,8 +83,8 @@ fn is_as_the_client_asked(request: Request<'_>) -> bool {
             && request.outgoing_uri().is_some() == main.outgoing_uri().is_some()
 }
 
-/// A request goes out: keeps the answer out of the cache where directives such as `proxy_set_header` have made
-/// it another one than its key says.
+/// Keeps the answer to a request that goes out from the cache where directives such as `proxy_set_header`
+/// have made it another one than its key says.
 pub(crate) fn discard_unless_keyed(
     request: Request<'_>,
     context: &Context<'_>,
@@ -106,7 +106,7 @@ pub(crate) fn discard_unless_keyed(
 }
 
 /// Keeps out of the cache what is no whole answer, such as an origin gives where `proxy_set_header` passes a
-/// range or a condition on. A part may go there under a key that names it, as those of `slice` do.
+/// range or a condition on. A part may go there under a key that names it, as the keys of `slice` do.
 pub(crate) fn discard_partial(request: Request<'_>) {
     if request.location_conf().cache().is_none()
         || !matches!(request.status(), 206 | 304 | 412 | 416)
@@ -121,7 +121,7 @@ pub(crate) fn discard_partial(request: Request<'_>) {
     }
 }
 
-/// Whether a key has the beginning of that range as `Range` would.
+/// Tells whether a key has the beginning of the range as `Range` would.
 fn names(key: &[u8], content_range: &[u8]) -> bool {
     let start = content_range
         .strip_prefix(b"bytes ")

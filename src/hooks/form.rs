@@ -1,7 +1,7 @@
 //! Browsers' forms. The signature is in the body, so that is read in the access phase: all of it, or
-//! what is ahead of the file where bodies are not buffered. A form that is refused is refused as soon
-//! as its fields are there. nginx stores or forwards the file alone, and the fields are written anew
-//! for each origin.
+//! what comes before the file where bodies are not buffered. A form is rejected, if it is, as soon as
+//! its fields are there. nginx stores or forwards the file alone, and the fields are written again for
+//! each origin.
 
 use ngx_safe::request::Request;
 use sigv4::{
@@ -13,8 +13,8 @@ use crate::context::{Context, OwnRequest, Posted};
 use crate::log::log_error;
 use crate::request_view::{timestamp, view};
 
-/// The access phase of a form: for the first time, when enough of the body has been read, and where an
-/// internal redirect has led to other clients and rules. None: the body has to be read first.
+/// Verifies a form in the access phase: for the first time, when enough of the body has been read, and where
+/// an internal redirect has led to other clients and rules. None: the body has to be read first.
 pub(crate) fn verify<'r>(
     request: Request<'r>,
     context: &Context<'r>,
@@ -68,7 +68,7 @@ pub(crate) fn verify<'r>(
     Some(verified)
 }
 
-/// Whether a form is to be forwarded while it arrives.
+/// Tells whether a form is to be forwarded while it arrives.
 pub(crate) fn is_streamed(context: &Context<'_>) -> bool {
     let posted = context.posted.borrow();
     posted
@@ -76,7 +76,7 @@ pub(crate) fn is_streamed(context: &Context<'_>) -> bool {
         .is_some_and(|posted| posted.stream.is_some())
 }
 
-/// Whether a form's fields are there: it can be decided on.
+/// Tells whether a form's fields are there: it can be decided on.
 pub(crate) fn has_fields(context: &Context<'_>) -> bool {
     let posted = context.posted.borrow();
     posted
@@ -84,7 +84,7 @@ pub(crate) fn has_fields(context: &Context<'_>) -> bool {
         .is_some_and(|posted| posted.fields.is_some())
 }
 
-/// How much of the form behind its fields is there, where the rest is still on its way.
+/// Tells how much of the form after its fields is there, where the rest is still on its way.
 pub(crate) fn begun(context: &Context<'_>) -> Option<u64> {
     let posted = context.posted.borrow();
     let posted = posted.as_deref().filter(|posted| !posted.ended)?;

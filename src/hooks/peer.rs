@@ -200,7 +200,7 @@ fn picked<'r>(
     Some(origin)
 }
 
-/// Puts the head of a body that was decoded in the place of nginx's, and has the body framed anew where
+/// Puts the head of a body that was decoded in the place of nginx's, and has the body framed again where
 /// the origin wants that.
 #[inline(never)]
 fn replace_and_frame(
@@ -241,8 +241,8 @@ fn is_body_verified(request: Request<'_>, context: &Context<'_>) -> bool {
         .is_some_and(|upload| request.is_unbuffered() || upload.is_complete())
 }
 
-/// Is what follows the head the very body that the client sent? What the client signed as its payload
-/// must not be lent to another one, and a head that announces more than follows would swallow the
+/// Tells whether what follows the head is the very body that the client sent. What the client signed as its
+/// payload must not be lent to another one, and a head that announces more than follows would swallow the
 /// connection's next request.
 fn carries_the_body(request: Request<'_>, head: &WireHead<'_, '_>, follows: Option<u64>) -> bool {
     let announced = match head.content_length() {
@@ -253,8 +253,8 @@ fn carries_the_body(request: Request<'_>, head: &WireHead<'_, '_>, follows: Opti
     announced == from_client && follows.is_none_or(|length| length == announced)
 }
 
-/// As `carries_the_body`, of a body that is decoded: the head's length is not used then. Only the
-/// client's own request has the body, no subrequest.
+/// Tells what `carries_the_body` does, for a body that is decoded: the head's length is not used then. Only
+/// the client's own request has the body, no subrequest.
 fn carries_decoded(request: Request<'_>, length: u64, follows: Option<u64>) -> bool {
     request.is_main() && follows.is_none_or(|follows| follows == length)
 }

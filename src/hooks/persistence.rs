@@ -1,7 +1,7 @@
 //! Whether the client's connection persists after an answer (RFC 9112 section 9.3). The next request
-//! begins where the body of this one ends. Where nobody reads on to that end, or the client will not
-//! send the rest, nginx would take the next request for that rest; behind a balancer that shares its
-//! connections, another client's.
+//! begins where the body of the present one ends. If nobody reads on to the end of the body, or the client
+//! will not send the rest, nginx would take the next request for the rest: another client's request, if a
+//! balancer in front shares its connections.
 
 use ngx_safe::filter::{HeaderFilter, NextHeadFilter};
 use ngx_safe::request::Request;
@@ -22,7 +22,7 @@ impl HeaderFilter for Persistence {
     }
 }
 
-/// To be called before the head of the answer is sent, which tells the client.
+/// Decides before the head of the answer is sent, which tells the client.
 fn decide(request: Request<'_>) {
     if !request.is_main() || !request.has_unread_body() {
         return;
@@ -36,7 +36,7 @@ fn decide(request: Request<'_>) {
     }
 }
 
-/// Whether the request is one that is verified, wherever it was led since.
+/// Tells whether the request is one that is verified, wherever it was led since.
 fn is_concerned(request: Request<'_>) -> bool {
     request.location_conf().is_resign() || request.context().is_some()
 }

@@ -14,13 +14,13 @@ use crate::request::Request;
 use crate::shim::*;
 
 impl<'r> Request<'r> {
-    /// Whether the answer comes from an upstream, be it through a cache, and not from this server.
+    /// Tells whether the answer comes from an upstream, be it through a cache, and not from this server.
     pub fn is_from_upstream(self) -> bool {
         // SAFETY: looks at a request in progress.
         unsafe { s3_shim_is_from_upstream(self.as_ptr()) != 0 }
     }
 
-    /// The headers of the answer that nginx keeps in its list: all but a few that it writes itself.
+    /// Returns the headers of the answer that nginx keeps in its list: all but a few that it writes itself.
     pub fn answer_headers(self) -> AnswerHeaders<'r> {
         AnswerHeaders {
             request: self,
@@ -30,29 +30,29 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Whether the answer is a head, and what it says of a body is of one that nobody gets.
+    /// Tells whether the answer is a head alone, and what it says of a body is of one that nobody gets.
     pub fn is_head_only(self) -> bool {
         self.is_header_only() || self.raw().method & NGX_HTTP_HEAD as ngx_uint_t != 0
     }
 
-    /// Whether a body follows the head of the answer.
+    /// Tells whether a body follows the head of the answer.
     pub fn has_answer_body(self) -> bool {
         let out = &self.raw().headers_out;
         !self.is_head_only() && out.content_length_n != 0 && !matches!(out.status, 204 | 304)
     }
 
-    /// Whether it changes something where it comes from: `PUT` or `POST`.
+    /// Tells whether the request changes something where it goes: `PUT` or `POST`.
     pub fn is_put_or_post(self) -> bool {
         self.raw().method & (NGX_HTTP_PUT | NGX_HTTP_POST) as ngx_uint_t != 0
     }
 
-    /// From a header filter: takes the length of the body out of the answer's head.
+    /// Takes, from a header filter, the length of the body out of the answer's head.
     pub fn forget_answer_length(self) {
         // SAFETY: changes the head of an answer; one that has been sent is not looked at again.
         unsafe { s3_shim_length_unknown(self.as_ptr()) };
     }
 
-    /// The body of the answer is not the one that its head is of.
+    /// Changes the head of the answer to that of another body.
     pub(crate) fn change_answer_body(self, length: usize, content_type: &'static CStr) {
         // SAFETY: a request whose answer's head has not been sent.
         unsafe { s3_shim_body_changes(self.as_ptr(), length as libc::off_t) };
@@ -141,7 +141,7 @@ impl<'r> AnswerHeader<'r> {
         unsafe { s3_shim_remove_header(self.request.as_ptr(), self.ptr.as_ptr()) };
     }
 
-    /// Puts another value in the place of this one, or removes the header where memory is out.
+    /// Puts another value in the place of the present one, or removes the header where memory is out.
     pub fn set_value(self, value: &[u8]) {
         let Some(value) = self.request.copy(value) else {
             return self.remove();

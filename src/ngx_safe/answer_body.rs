@@ -28,16 +28,16 @@ pub trait AnswerFilter: Sized {
     fn next_head() -> &'static NextHeadFilter;
     fn next_body() -> &'static NextBodyFilter;
 
-    /// What becomes of a head that is about to be sent.
+    /// Decides what becomes of a head that is about to be sent.
     fn judge(request: Request<'_>) -> HeadVerdict<Self>;
 
-    /// Where those that are under way for a request are kept, if there can be any.
+    /// Returns where the rewritings of a request are kept, if there can be any.
     fn under_way(request: Request<'_>) -> Option<&Rewritings<Self>>;
 
     /// Takes a piece of the body.
     fn take(&mut self, request: Request<'_>, piece: &[u8]) -> AnswerStep;
 
-    /// The body has ended: as it should, or broken off.
+    /// Takes the end of the body: as it should be, or broken off.
     fn end(&mut self, request: Request<'_>, is_whole: bool) -> AnswerStep;
 }
 
@@ -146,7 +146,7 @@ impl<R> Default for Rewritings<R> {
 
 impl<R> Rewritings<R> {
     fn hold(&self, request: Request<'_>, rewriter: R) {
-        // One of an answer that was given up.
+        // The rewriting of an answer that was given up, if any.
         drop(self.take(request.as_ptr()));
         self.put(Rewriting {
             request: request.as_ptr(),

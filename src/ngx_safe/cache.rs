@@ -41,14 +41,14 @@ pub struct StoredAnswer<'r> {
 
 /// What a module says of the cache of its locations.
 pub trait CacheHooks {
-    /// The cache of the request's location, where the request may have an entry in it, and the module's
-    /// own part of that entry's key, which lives as long as the request.
+    /// Returns the cache of the request's location, where the request may have an entry in it, and the
+    /// module's own part of that entry's key, which lives as long as the request.
     fn entry<'r>(request: Request<'r>) -> Option<(&'r ProxyCache, &'r [u8])>;
 
     /// Keeps the part, where nginx does look for the entry.
     fn keep_key<'r>(request: Request<'r>, key: &'r [u8]);
 
-    /// The part that was kept.
+    /// Returns the part that was kept.
     fn kept_key<'r>(request: Request<'r>) -> Option<&'r [u8]>;
 }
 
@@ -84,7 +84,7 @@ impl ProxyCache {
 }
 
 impl<'r> Request<'r> {
-    /// The answer to the request, where nginx means to store it.
+    /// Returns the answer to the request, where nginx means to store it.
     pub fn answer_to_store(self) -> Option<StoredAnswer<'r>> {
         let (mut key, mut range) = (ngx_str_t::empty(), ngx_str_t::empty());
         // SAFETY: a request in progress.
@@ -108,7 +108,7 @@ impl<'r> Request<'r> {
     }
 }
 
-/// nginx asks for the cache in which it is to look for a request; none is as good as `off`.
+/// Tells nginx the cache in which it is to look for a request; none is as good as `off`.
 unsafe extern "C" fn zone_asked<H: CacheHooks>(
     r: *mut ngx_http_request_t,
     value: *mut ngx_variable_value_t,
@@ -142,7 +142,7 @@ fn zone_of<H: CacheHooks>(request: Request<'_>) -> Option<&[u8]> {
     }
 }
 
-/// nginx makes the key of an entry.
+/// Makes the key of an entry.
 unsafe extern "C" fn create_key<H: CacheHooks>(r: *mut ngx_http_request_t) -> ngx_int_t {
     guarded(ERROR, || {
         // SAFETY: nginx's request, with a cache in which it has no entry yet.

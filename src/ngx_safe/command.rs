@@ -15,12 +15,12 @@ use crate::{guarded, str_of};
 
 /// A directive, whose lines are kept in the configuration of the level where they stand.
 pub trait Directive<C> {
-    /// `Err` says what to write instead; it is empty where nginx has said what is wrong.
+    /// Keeps a line. `Err` says what to write instead; it is empty where nginx has said what is wrong.
     fn keep(conf: &mut C, line: &mut Line<'_>) -> Result<(), String>;
 }
 
-/// A directive of locations and of the levels around them, as `contexts_and_args` says. The contexts are
-/// those of `http {}`: elsewhere nginx would hand over another module's settings.
+/// Describes a directive of locations and of the levels around them, as `contexts_and_args` says. The
+/// contexts are those of `http {}`: elsewhere nginx would hand over another module's settings.
 ///
 /// ```compile_fail,E0080
 /// # use ngx_safe::{command::{Directive, location}, line::Line, module::Module};
@@ -50,7 +50,7 @@ pub const fn location<M: Module, D: Directive<M::Location>>(
     )
 }
 
-/// A directive of an `upstream` or a `server`.
+/// Describes a directive of an `upstream` or a `server`.
 pub const fn server<M: Module, D: Directive<M::Server>>(
     name: &'static CStr,
     contexts_and_args: u32,

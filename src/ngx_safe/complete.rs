@@ -13,7 +13,7 @@ pub struct Complete<'c, M: Module> {
 }
 
 impl<'c, M: Module> Complete<'c, M> {
-    /// `conf` has been read and merged.
+    /// Wraps a configuration that has been read and merged.
     pub(crate) fn new(conf: Conf<'c>) -> Complete<'c, M> {
         Complete {
             conf,

@@ -74,7 +74,7 @@ impl<'c> Conf<'c> {
         NonNull::new(self.raw().log).map(|log| unsafe { Log::from_ptr(log) })
     }
 
-    /// Whether the structures of the running nginx are those that this was compiled for; logs the first
+    /// Tells whether the structures of the running nginx are those that this was compiled for; logs the first
     /// that differs.
     pub(crate) fn layout_fits(&self) -> bool {
         // SAFETY: nginx's configuration, before a field of another structure has been used.
@@ -97,12 +97,12 @@ impl<'c> Conf<'c> {
         ngx::ngx_conf_log_error!(NGX_LOG_WARN, self.as_ptr(), "{what}");
     }
 
-    /// A value in the configuration's pool, dropped with it.
+    /// Keeps a value in the configuration's pool, and drops it with that.
     pub(crate) fn allocate<T>(self, value: T) -> *mut c_void {
         self.pool().allocate(value).cast()
     }
 
-    /// Is the variable used anywhere in the configuration?
+    /// Tells whether the variable is used anywhere in the configuration.
     pub fn uses_variable(self, name: &CStr) -> bool {
         // SAFETY: the type of the core's main conf.
         let core: *mut ngx_http_core_main_conf_t = unsafe { self.main_conf_of(core_index()) };
@@ -140,7 +140,7 @@ impl<'c> Conf<'c> {
         self.raw().ctx.cast()
     }
 
-    /// The settings of all modules, at the levels that are being read.
+    /// Returns the settings of all modules, at the levels that are being read.
     pub(crate) fn levels(&self) -> &ngx_http_conf_ctx_t {
         // SAFETY: nginx calls a module of `http` for what is inside `http {}`, where the context is this
         // structure.
@@ -186,7 +186,7 @@ impl<'c> Conf<'c> {
         }
     }
 
-    /// The `proxy_*` settings of the location being merged; nginx merges its own modules first.
+    /// Returns the `proxy_*` settings of the location being merged; nginx merges its own modules first.
     pub(crate) fn proxy_conf(self) -> Option<NonNull<ngx_http_upstream_conf_t>> {
         let proxy = self.module_named(c"ngx_http_proxy_module")?;
         // SAFETY: the upstream's settings are the first member of the proxy module's.

@@ -21,27 +21,27 @@ use crate::{ERROR, OK, guarded};
 
 /// What a module does with a configuration. Each `Err` is the line that says why nginx must not use it.
 pub trait Configure: Module {
-    /// Before anything of `http {}` is read.
+    /// Prepares for a configuration, before anything of `http {}` is read.
     fn prepare(cf: Conf<'_>) -> Result<(), String>;
 
-    /// `conf` inherits from `outer`, the level around it.
+    /// Has `conf` inherit from `outer`, the level around it.
     fn merge(
         level: &Level<'_, Self>,
         outer: &Self::Location,
         conf: &mut Self::Location,
     ) -> Result<(), String>;
 
-    /// All is read and merged: the time to install what nginx is to call.
+    /// Installs what nginx is to call, when all is read and merged.
     fn complete(cf: &Complete<'_, Self>) -> Result<(), String>;
 
-    /// In the master process: the configuration is about to be used.
+    /// Hears in the master process that the configuration is about to be used.
     fn take_over(cycle: Cycle<'_, Self>);
 
-    /// A process of nginx's starts, a worker or another; false where that fails.
+    /// Starts what a process of nginx's needs, a worker or another; false where that fails.
     fn start(cycle: Cycle<'_, Self>) -> bool;
 }
 
-/// The table of a module of `http`.
+/// Returns the table of a module of `http`.
 pub const fn http_module<M: Configure>() -> ngx_http_module_t {
     ngx_http_module_t {
         preconfiguration: Some(preconfiguration::<M>),
@@ -55,7 +55,7 @@ pub const fn http_module<M: Configure>() -> ngx_http_module_t {
     }
 }
 
-/// The module that nginx loads, of that table and these commands.
+/// Returns the module that nginx loads, of that table and these commands.
 pub const fn module<M: Configure>(
     context: &'static ngx_http_module_t,
     commands: *mut ngx_command_t,

@@ -1,5 +1,5 @@
-//! One request of the module's own to one address, over nginx's event loop: a head goes out, and as much
-//! of the answer is read as decides.
+//! Requests of a module's own, each to one address, over nginx's event loop: a head goes out, and as much of
+//! the answer is read as decides.
 
 use std::ffi::CStr;
 use std::io;
@@ -21,7 +21,7 @@ use crate::{AGAIN, ERROR, OK, guarded};
 pub struct Call<'a, A> {
     /// A `sockaddr`.
     pub address: &'a [u8],
-    /// Of the address, for nginx's log.
+    /// The text of the address, for nginx's log.
     pub name: &'a [u8],
     pub tls: Option<&'a Tls>,
     /// The host whose certificate is asked for, where `tls` names no other.
@@ -37,7 +37,7 @@ pub trait AnswerReader: 'static {
     /// Takes the next bytes; the outcome, once there is one.
     fn read(&mut self, bytes: &[u8]) -> Option<CallOutcome>;
 
-    /// There are no more: what is missing, and why.
+    /// Tells what is missing, and why, where there are no more bytes.
     fn give_up(&self, why: &str) -> String;
 }
 
@@ -46,7 +46,7 @@ pub enum CallOutcome {
     Passed,
     /// And why.
     Failed(String),
-    /// Through no fault of the one that was asked: it says nothing about it.
+    /// Through no fault of whom was asked: the outcome says nothing about it.
     Abandoned,
 }
 
@@ -90,7 +90,7 @@ impl Session {
         &self.name[..self.name.len() - 1]
     }
 
-    /// RFC 6066 section 3: a name, and no address.
+    /// Tells whether the handshake asks for the name (RFC 6066 section 3: a name, and no address).
     fn asks_for_name(&self) -> bool {
         let is_address = std::str::from_utf8(self.name())
             .is_ok_and(|name| name.starts_with('[') || name.parse::<std::net::IpAddr>().is_ok());
@@ -160,7 +160,7 @@ struct SocketAddress {
 }
 
 impl SocketAddress {
-    /// `None` for bytes that are too many or too few for an address.
+    /// Copies an address; None for bytes that are too many or too few for one.
     fn new(bytes: &[u8]) -> Option<SocketAddress> {
         let is_one = size_of::<libc::sa_family_t>()..=size_of::<libc::sockaddr_storage>();
         if !is_one.contains(&bytes.len()) {
@@ -228,7 +228,7 @@ unsafe fn advance<M: Module, A: AnswerReader>(connection: *mut ngx_connection_t)
 }
 
 /// # Safety
-/// As of `advance`; the connection is gone afterwards.
+/// As in `advance`; the connection is closed afterwards.
 unsafe fn finish<M: Module, A: AnswerReader>(
     connection: *mut ngx_connection_t,
     outcome: CallOutcome,
@@ -314,7 +314,7 @@ impl<M, A: AnswerReader> Exchange<M, A> {
         Ok(())
     }
 
-    /// What is wrong with the certificate, where it is to be verified.
+    /// Tells what is wrong with the certificate, where it is to be verified.
     ///
     /// # Safety
     /// As of `advance`, after the handshake.

@@ -53,7 +53,7 @@ impl<'c, M: Module> Cycle<'c, M> {
         }
     }
 
-    /// None where there is no `http {}`.
+    /// Returns the module's main configuration; None where there is no `http {}`.
     pub fn main_conf(self) -> Option<&'c M::Main> {
         let context = self.context()?;
         // SAFETY: the main confs of all modules, of which the index is one.

@@ -80,7 +80,7 @@ pub trait HeaderFilter {
 }
 
 impl<M: Module> Complete<'_, M> {
-    /// Puts a filter before nginx's. Those that are installed later see heads earlier, and this one sees
+    /// Puts a filter before nginx's. Filters that are installed later see heads earlier, and this filter sees
     /// what they answer.
     pub fn add_header_filter<F: HeaderFilter>(&self) {
         let top = &raw mut ngx_http_top_header_filter;

@@ -8,7 +8,7 @@ use crate::cycle::Cycle;
 use crate::module::Module;
 
 impl Conf<'_> {
-    /// A new binary is an heir, while it loads its first configuration.
+    /// Tells whether this process is an heir: a new binary is one while it loads its first configuration.
     pub fn heir(self) -> Option<Heir> {
         // SAFETY: the configuration being read has a cycle.
         heir(unsafe { &*self.raw().cycle })
@@ -16,7 +16,7 @@ impl Conf<'_> {
 }
 
 impl<M: Module> Cycle<'_, M> {
-    /// As `Conf::heir`.
+    /// Tells what `Conf::heir` does.
     pub fn heir(self) -> Option<Heir> {
         // SAFETY: a cycle that lives for `'_` (`from_ptr`).
         heir(unsafe { &*self.ptr })

@@ -67,7 +67,7 @@ impl PassHandler {
     }
 }
 
-/// Where the proxy module has that word, if nothing has changed.
+/// Tells where the proxy module has the flag, if nothing has changed.
 fn tls_flag(module: &ngx_module_t) -> Option<usize> {
     let command = command_named(module, c"proxy_ssl_protocols")?;
     command.offset.checked_sub(size_of::<ngx_uint_t>())
@@ -189,7 +189,7 @@ fn with_context<T>(
 }
 
 impl ProxyPlaces {
-    /// None where this nginx has them elsewhere than all that are known.
+    /// Finds the places; None where this nginx has them elsewhere than all that are known.
     pub(crate) fn learn(cf: Conf<'_>) -> Option<ProxyPlaces> {
         let module = cf.module_named(c"ngx_http_proxy_module")?;
         let place = |directive, setter| place_of(module, directive, setter);
@@ -207,14 +207,14 @@ impl ProxyPlaces {
     }
 }
 
-/// The offset that a directive's setter is told, if it is that one of nginx's setters.
+/// Returns the offset that a directive's setter is told, if the setter is the expected one of nginx's.
 fn place_of(module: &ngx_module_t, directive: &CStr, setter: Setter) -> Option<usize> {
     let command = command_named(module, directive)?;
     let is_it = ptr::fn_addr_eq(command.set?, setter);
     is_it.then_some(command.offset)
 }
 
-/// Where `proxy_pass` puts what its URL has after the host: the one place between two that are known
+/// Tells where `proxy_pass` puts what its URL has after the host: the one place between two that are known
 /// which then points at that part of the URL, and at nothing for a URL without.
 fn find_uri(cf: Conf<'_>, module: &ngx_module_t, from: usize, to: usize) -> Option<usize> {
     const URL: &CStr = c"http://s3_resign.invalid/uri";

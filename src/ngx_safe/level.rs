@@ -110,12 +110,12 @@ impl<'c, M: Module> Level<'c, M> {
         unsafe { bytes(self.core().name) }
     }
 
-    /// And no server, which has no name here.
+    /// Tells whether it is a location, and no server, which has no name here.
     pub fn is_location(&self) -> bool {
         !self.name().is_empty()
     }
 
-    /// The server's names, in lower case, but not those that stand for several.
+    /// Returns the server's names, in lower case, but not those that stand for several.
     pub fn server_names(&self) -> impl Iterator<Item = &'c [u8]> {
         // SAFETY: the type of the core's settings.
         let core: *mut ngx_http_core_srv_conf_t = unsafe { self.conf.server_conf_of(core_index()) };
@@ -149,8 +149,8 @@ impl<'c, M: Module> Level<'c, M> {
         upstream.map_or(PassTarget::AtRunTime, PassTarget::Proxy)
     }
 
-    /// The directive that passes requests on, and where they go; None where none does, or that is open
-    /// until run time.
+    /// Returns the directive that passes requests on, and where they go; None where none does, or that is
+    /// open until run time.
     pub fn passes_to(&self) -> Option<(&'static str, Upstream<'c>)> {
         let pass = self.pass_handler()?;
         let module = self.conf.module_named(pass.module)?;
@@ -171,7 +171,7 @@ impl<'c, M: Module> Level<'c, M> {
         Some((pass.directive.to_str().ok()?, upstream?))
     }
 
-    /// How a location with `proxy_pass` speaks TLS; None where it does not.
+    /// Tells how a location with `proxy_pass` speaks TLS; None where it does not.
     pub fn tls(&self) -> Result<Option<Tls>, String> {
         let (Some(pass), Some(conf)) = (self.pass_handler(), self.conf.proxy_conf()) else {
             return Ok(None);
@@ -208,14 +208,14 @@ impl<'c, M: Module> Level<'c, M> {
         }))
     }
 
-    /// Whether `proxy_pass` forwards a body while it reads it.
+    /// Tells whether `proxy_pass` forwards a body while it reads it.
     pub fn streams_bodies(&self) -> bool {
         let conf = self.conf.proxy_conf();
         // SAFETY: the location's proxy configuration, merged.
         conf.is_some_and(|conf| unsafe { s3_shim_streams_bodies(conf.as_ptr()) != 0 })
     }
 
-    /// What `proxy_*` directives say here. None where that cannot be read.
+    /// Tells what `proxy_*` directives say here. None where that cannot be read.
     pub fn proxy_settings(&self) -> Option<ProxySettings<'c>> {
         let places = self.conf.main_of::<M>().proxy.get()?;
         // SAFETY: the location's proxy configuration, merged.
@@ -224,8 +224,8 @@ impl<'c, M: Module> Level<'c, M> {
             .map(|conf| unsafe { places.read(conf) })
     }
 
-    /// TLS to the upstreams of this location: a text with variables, which is the name to send and to
-    /// verify where `proxy_ssl_name` does not say otherwise.
+    /// Sets, for TLS to the upstreams of this location, a text with variables, which is the name to send and
+    /// to verify where `proxy_ssl_name` does not say otherwise.
     pub fn default_ssl_name(&self, name: &'static std::ffi::CStr) -> Result<(), String> {
         let conf = self
             .conf
@@ -237,7 +237,7 @@ impl<'c, M: Module> Level<'c, M> {
         Ok(())
     }
 
-    /// Nothing in an answer of this location's upstreams is an order to nginx. The location has these
+    /// Has nginx take nothing in an answer of this location's upstreams as an order. The location has these
     /// settings to itself, and takes none from outside any more: nginx's own modules are merged first.
     pub fn obey_no_answer(&self) {
         if let Some(conf) = self.conf.proxy_conf() {
@@ -252,7 +252,7 @@ impl<'c, M: Module> Level<'c, M> {
         ProxyCache::take(self.conf, zone)
     }
 
-    /// Whether bodies may be read before a location is chosen (`client_body_early_read`, from nginx
+    /// Tells whether bodies may be read before a location is chosen (`client_body_early_read`, from nginx
     /// 1.31.5 on).
     pub fn reads_bodies_early(&self) -> bool {
         let module = &raw const ngx_http_core_module;
@@ -270,7 +270,7 @@ impl<'c, M: Module> Level<'c, M> {
     }
 }
 
-/// The host of `HOST` or `HOST:PORT`.
+/// Returns the host of `HOST` or `HOST:PORT`.
 pub fn without_port(authority: &[u8]) -> &[u8] {
     match authority.iter().rposition(|c| *c == b':') {
         Some(colon) if authority[colon + 1..].iter().all(u8::is_ascii_digit) => &authority[..colon],

@@ -3,7 +3,16 @@
 //! A view is made from a pointer that nginx hands to a callback, and lives as long as what it points to:
 //! `'r` is the life of a request (its pool, its header buffers), `'c` that of a call at configuration
 //! time. A module implements the traits of this package and has them installed; each trait is called by
-//! functions that are compiled for that implementation alone.
+//! functions that are compiled for the implementation alone.
+//!
+//! Safe code cannot keep a view past its call, or a request's past the request: the examples that do not
+//! compile show it. Three promises of the caller are left, which types do not express:
+//!
+//! - what is compiled or taken for a configuration and has no lifetime (`Template`, `Tls`, `ProxyCache`) is
+//!   kept in the settings of that configuration, and used for its requests alone;
+//! - the `Drop` of a request's context does not look at the request;
+//! - what is documented as called from a header filter, or for an upstream request that begins, is called
+//!   from there.
 
 // A view is of a pointer, which tells nobody anything.
 #![allow(missing_debug_implementations)]
@@ -72,22 +81,22 @@ pub fn worker_number() -> usize {
     unsafe { ngx::ffi::ngx_worker }
 }
 
-/// The nginx that this was built for, and runs in: no other loads it.
+/// Returns the nginx that this was built for, and runs in: no other loads it.
 pub fn nginx_version() -> &'static str {
     ngx::ffi::NGINX_VERSION.to_str().unwrap_or_default()
 }
 
-/// Seconds since the epoch, as nginx read the clock last.
+/// Returns the seconds since the epoch, as nginx read the clock last.
 pub fn now() -> u64 {
     u64::try_from(ngx::ffi::ngx_time()).unwrap_or(0)
 }
 
-/// As `now`, for arithmetic.
+/// Returns what `now` does, for arithmetic.
 pub fn unix_time() -> i64 {
     ngx::ffi::ngx_time()
 }
 
-/// The bytes of an `ngx_str_t`.
+/// Returns the bytes of an `ngx_str_t`.
 ///
 /// # Safety
 /// `s` points to `len` bytes that live and stay unchanged for `'a`.
@@ -99,7 +108,7 @@ pub(crate) unsafe fn bytes<'a>(s: ngx_str_t) -> &'a [u8] {
     unsafe { std::slice::from_raw_parts(s.data, s.len) }
 }
 
-/// An `ngx_str_t` over text that nginx only reads; some of its readers want the NUL after it.
+/// Makes an `ngx_str_t` over text that nginx only reads; some of its readers want the NUL after it.
 pub(crate) const fn str_of(s: &'static CStr) -> ngx_str_t {
     ngx_str_t {
         len: s.count_bytes(),

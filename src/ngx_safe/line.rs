@@ -56,12 +56,12 @@ impl<'c> Line<'c> {
         })
     }
 
-    /// The configuration that the line is in.
+    /// Returns the configuration that the line is in.
     pub fn conf(&self) -> Conf<'c> {
         self.cf
     }
 
-    /// The words of the line, its name first.
+    /// Returns the words of the line, its name first.
     pub fn words(&self) -> Vec<&[u8]> {
         self.words
             .iter()
@@ -88,7 +88,7 @@ impl<'c> Line<'c> {
         self.cf.compile_text(&mut text)
     }
 
-    /// The folder of nginx.conf, where nginx's own relative paths start.
+    /// Returns the folder of nginx.conf, where nginx's own relative paths start.
     pub fn folder(&self) -> PathBuf {
         let mut name = str_of(c"");
         let cycle = self.cf.raw().cycle;

@@ -3,7 +3,7 @@
 //!
 //! At most one of nginx's buffers is in flight at a time, with the frames that belong into it; no more of
 //! the body is taken before the connection has taken it all, which is the backpressure. OutputData is sent from
-//! nginx's buffer wherever it can be, and the buffer is given free when its data is gone.
+//! nginx's buffer wherever it can be, and the buffer is released when its data has been sent.
 
 use std::collections::VecDeque;
 use std::ffi::c_void;
@@ -37,10 +37,11 @@ pub trait OutputFramer: Sized {
         set: impl FnOnce(&mut Option<Box<Output<'r, Self>>>) -> T,
     ) -> Option<T>;
 
-    /// Whether the whole body is there, and may go out.
+    /// Tells whether the whole body is there, and may go out.
     fn is_complete(body: &Self::Body) -> bool;
 
-    /// `input` is what there is of the body, `gathered` what of it was gathered for this frame.
+    /// Decides on the next step. `input` is what there is of the body, `gathered` what of it was gathered for
+    /// this frame.
     fn step(
         &mut self,
         body: &mut Self::Body,
@@ -48,16 +49,16 @@ pub trait OutputFramer: Sized {
         gathered: &[u8],
     ) -> Result<OutputStep, Misframed>;
 
-    /// What the last step sends before the data; empty where there is nothing.
+    /// Tells what the last step sends before the data; empty where there is nothing.
     fn frame(&self) -> &[u8];
 
-    /// What it sends after the data: the end of the body, or nothing.
+    /// Tells what it sends after the data: the end of the body, or nothing.
     fn end(&self) -> &[u8];
 
-    /// Bytes that there may be to gather.
+    /// Tells how many bytes there may be to gather.
     fn capacity(&self) -> u64;
 
-    /// The body is not what it was to be, or memory is out: the request fails.
+    /// Hears that the request fails: the body is not what it was to be, or memory is out.
     fn failed(request: Request<'_>);
 }
 
@@ -70,7 +71,7 @@ pub struct Misframed;
 pub enum OutputStep {
     /// Wait for more of the body.
     Wait,
-    /// Put so many bytes of the input to those gathered.
+    /// Add so many bytes of the input to the gathered bytes.
     Gather(usize),
     /// Send the framer's frame, this, and its end.
     Send(OutputData),
@@ -165,7 +166,7 @@ pub struct Output<'r, F> {
     /// The head, until it is in flight.
     head: *mut ngx_buf_t,
     head_taken: bool,
-    /// The body, as far as it is not gone.
+    /// The body, as far as it has not been sent.
     input: VecDeque<*mut ngx_buf_t>,
     flight: Flight,
     /// Bytes of the first of `input` among it.
@@ -277,7 +278,7 @@ impl<'r, F: OutputFramer> Output<'r, F> {
             .any(|buf| buf.pos != buf.last)
     }
 
-    /// What was in flight is gone: its buffers are free.
+    /// Releases what was in flight, which has been sent.
     fn settle(&mut self) {
         self.flight = NOTHING;
         let lent = std::mem::take(&mut self.lent);
@@ -296,7 +297,7 @@ impl<'r, F: OutputFramer> Output<'r, F> {
         }
     }
 
-    /// The next bytes of the body, up to the end of a buffer; buffers without any are let go, but not
+    /// Returns the next bytes of the body, up to the end of a buffer; buffers without any are released, but not
     /// one that is lent.
     fn first_input<'a>(&mut self) -> Result<&'a [u8], Failed> {
         while let Some(buf) = self.input.front() {
@@ -347,7 +348,7 @@ impl<'r, F: OutputFramer> Output<'r, F> {
             };
             match framer.step(body, input, gathered)? {
                 OutputStep::Wait => return Ok(()),
-                // What is in flight must be gone before its buffer is used again.
+                // What is in flight must have been sent before its buffer is used again.
                 OutputStep::Gather(_) if stretches > 0 => return Ok(()),
                 OutputStep::Gather(count) => {
                     self.gather(input.get(..count).ok_or(Failed)?)?;
@@ -388,7 +389,7 @@ impl<'r, F: OutputFramer> Output<'r, F> {
         Ok(())
     }
 
-    /// The buffer of a place in `flight`, with a copy of `text`; null where that is empty.
+    /// Returns the buffer of a place in `flight`, with a copy of `text`; null where that is empty.
     fn text(&self, place: usize, text: &[u8], last: bool) -> Result<*mut ngx_buf_t, Failed> {
         if text.is_empty() {
             return Ok(ptr::null_mut());

@@ -22,10 +22,10 @@ use crate::{DONE, ERROR, OK, bytes, guarded};
 
 /// What a module does at the picks of its requests' peers.
 pub trait PeerHooks: Module {
-    /// An upstream request begins.
+    /// Decides on an upstream request that begins.
     fn starts(request: Request<'_>, upstream: Upstream<'_>) -> Start;
 
-    /// A peer was picked: puts the head to be sent into its slot. The number of the one that it is for;
+    /// Puts the head to be sent to the picked peer into its slot. Returns the number of whom it is for;
     /// None fails the request.
     fn picked<'r>(
         request: Request<'r>,
@@ -33,14 +33,14 @@ pub trait PeerHooks: Module {
         head: &mut HeadSlot<'_, Self>,
     ) -> Option<usize>;
 
-    /// There is no head that could be replaced: the request fails.
+    /// Hears that the request fails, since there is no head that could be replaced.
     fn lacks_head(request: Request<'_>);
 
-    /// A try begins.
+    /// Hears that a try begins.
     fn begins(request: Request<'_>, is_retry: bool);
 
-    /// A try has ended at what `picked` has numbered so: with a status (0: none), and as a failure in the
-    /// eyes of `proxy_next_upstream`.
+    /// Hears that a try has ended at what `picked` has numbered so: with a status (0: none), and as a failure
+    /// in the eyes of `proxy_next_upstream`.
     fn ended(request: Request<'_>, number: usize, status: u16, failed: bool);
 }
 
@@ -209,12 +209,12 @@ impl<'a> PickedPeer<'a> {
         self.upstream
     }
 
-    /// See `Upstream::with_server_of`.
+    /// Does what `Upstream::with_server_of` says.
     pub fn with_server<T>(&self, select: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
         self.upstream.with_server_of(self.peer, select)
     }
 
-    /// Its address, for the log.
+    /// Returns its address, for the log.
     pub fn name(&self) -> &[u8] {
         // SAFETY: null or the name of the picked peer, which lives while it is picked.
         let name = unsafe { self.peer.name.as_ref() };
@@ -244,7 +244,7 @@ pub struct HeadSlot<'a, M> {
 }
 
 impl<'a, M: PeerHooks> HeadSlot<'a, M> {
-    /// A new head where nginx has serialised the request again, else the one of the last try, whose
+    /// Takes the new head where nginx has serialised the request again, else the one of the last try, whose
     /// plain bytes are still there.
     fn of(request: Request<'a>, state: &'a mut PeerState) -> Option<HeadSlot<'a, M>> {
         let link = request.first_output()?;
@@ -283,7 +283,7 @@ impl<'a, M: PeerHooks> HeadSlot<'a, M> {
         self.head
     }
 
-    /// The length of the body that follows, where it is there already and nothing of it sent.
+    /// Returns the length of the body that follows, where it is there already and nothing of it sent.
     pub fn body_length(&self) -> Option<u64> {
         self.body
     }
@@ -312,7 +312,7 @@ impl<'a, M: PeerHooks> HeadSlot<'a, M> {
         Some(())
     }
 
-    /// A buffer, and memory of `len` bytes for what is in it, as long as the request's pool lives.
+    /// Gets a buffer, and memory of `len` bytes for what is in it, as long as the request's pool lives.
     fn memory(&self, len: usize) -> Option<(NonNull<ngx_buf_t>, NonNull<u8>)> {
         let workspace = self.request.main().workspace::<M>();
         let workspace = workspace.filter(|_| len <= HEAD);

@@ -90,7 +90,7 @@ impl<'a> Peer<'a> {
         &raw const self.raw().name
     }
 
-    /// As a `sockaddr`; empty without one.
+    /// Returns the address as a `sockaddr`; empty without one.
     pub(crate) fn address(self) -> &'a [u8] {
         // SAFETY: the peer's address, under the lock.
         unsafe { address_bytes(self.raw().sockaddr, self.raw().socklen) }

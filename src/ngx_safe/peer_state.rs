@@ -14,7 +14,7 @@ use ngx::ffi::{
 pub(crate) struct PeerState {
     pub(crate) request: *mut ngx_http_request_t,
     pub(crate) upstream: *mut ngx_http_upstream_srv_conf_t,
-    /// The head as nginx serialised it, and the one that took its place.
+    /// The head as nginx serialised it, and the head that took its place.
     pub(crate) plain: *mut ngx_buf_t,
     pub(crate) replaced: *mut ngx_buf_t,
     /// What `picked` has numbered so, until its try has ended.

@@ -5,27 +5,27 @@ use crate::request::Request;
 use crate::shim::*;
 
 impl Request<'_> {
-    /// Whether a part of the body that it announced is still to be read from the connection. Never over
+    /// Tells whether a part of the body that it announced is still to be read from the connection. Never over
     /// HTTP/2 and HTTP/3, where each request has a stream of its own.
     pub fn has_unread_body(self) -> bool {
         // SAFETY: looks at a request in progress.
         unsafe { s3_shim_has_unread_body(self.as_ptr()) != 0 }
     }
 
-    /// Whether nginx reads the rest of the body, and drops it.
+    /// Tells whether nginx reads the rest of the body, and drops it.
     pub fn is_discarding_body(self) -> bool {
         // SAFETY: reads a bit of a request in progress.
         unsafe { s3_shim_is_discarding(self.as_ptr()) != 0 }
     }
 
-    /// Whether the client may still wait for a `100 Continue` before it sends the body, which it
+    /// Tells whether the client may still wait for a `100 Continue` before it sends the body, which it
     /// withholds once it has the answer.
     pub fn awaits_continue(self) -> bool {
         // SAFETY: looks at a request in progress, which has a connection.
         unsafe { s3_shim_awaits_continue(self.as_ptr()) != 0 }
     }
 
-    /// From a header filter: has the connection closed once the answer is sent. What the client sends by
+    /// Has, from a header filter, the connection closed once the answer is sent. What the client sends by
     /// then is read and dropped for a while, so that it can read the answer. For a main request.
     pub fn close_after_answer(self) {
         if self.is_main() {

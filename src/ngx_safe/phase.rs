@@ -67,7 +67,7 @@ impl<M: Module> Complete<'_, M> {
 pub trait AccessHandler {
     fn access(request: Request<'_>) -> Access;
 
-    /// Of a body that is read unbuffered: whether enough of it is there for `access` to go on.
+    /// Tells whether enough of a body that is read unbuffered is there for `access` to go on.
     fn has_enough(request: Request<'_>) -> bool;
 }
 
@@ -126,7 +126,7 @@ fn read_body<H: AccessHandler>(request: Request<'_>, unbuffered: bool) -> ngx_in
     DONE
 }
 
-/// The body has been read, or its beginning, where it is not buffered.
+/// Goes on when the body has been read, or its beginning, where it is not buffered.
 unsafe extern "C" fn body_read<H: AccessHandler>(r: *mut ngx_http_request_t) {
     // SAFETY: nginx's request, whose access phase waits for this.
     let is_reading = unsafe { s3_shim_is_reading_body(r) } != 0;
@@ -140,7 +140,7 @@ unsafe extern "C" fn body_read<H: AccessHandler>(r: *mut ngx_http_request_t) {
     }
 }
 
-/// There may be more of a body that is not buffered.
+/// Reads on in a body that is not buffered, of which there may be more.
 unsafe extern "C" fn read_on<H: AccessHandler>(r: *mut ngx_http_request_t) {
     // SAFETY: nginx's request, whose access phase waits for this.
     match unsafe { ngx_http_read_unbuffered_request_body(r) } {

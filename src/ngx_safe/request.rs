@@ -120,7 +120,7 @@ impl<'r> Request<'r> {
         unsafe { Upstream::in_main_confs(self.raw().main_conf, id) }
     }
 
-    /// The request that the client sent, for a subrequest.
+    /// Returns the request that the client sent, for a subrequest.
     pub fn main(self) -> Request<'r> {
         NonNull::new(self.raw().main).map_or(self, |ptr| Request {
             ptr,
@@ -139,19 +139,19 @@ impl<'r> Request<'r> {
         NonNull::new(log).map(|log| unsafe { Log::from_ptr(log) })
     }
 
-    /// As the client sent it, or as nginx wrote it for HTTP/2 and HTTP/3.
+    /// Returns the request line as the client sent it, or as nginx wrote it for HTTP/2 and HTTP/3.
     pub fn request_line(self) -> &'r [u8] {
         // SAFETY: in the request's header buffer.
         unsafe { bytes(self.raw().request_line) }
     }
 
-    /// The request target as the client sent it.
+    /// Returns the request target as the client sent it.
     pub fn unparsed_uri(self) -> &'r [u8] {
         // SAFETY: in the request's header buffer or pool.
         unsafe { bytes(self.raw().unparsed_uri) }
     }
 
-    /// The path and arguments that nginx goes by: decoded, merged, perhaps rewritten.
+    /// Returns the path and arguments that nginx goes by: decoded, merged, perhaps rewritten.
     pub fn uri_and_args(self) -> (&'r [u8], &'r [u8]) {
         // SAFETY: in the request's header buffer or pool.
         let uri = unsafe { bytes(self.raw().uri) };
@@ -159,7 +159,7 @@ impl<'r> Request<'r> {
         (uri, unsafe { bytes(self.raw().args) })
     }
 
-    /// What goes to the upstream where it is not the target that the client sent.
+    /// Tells what goes to the upstream where it is not the target that the client sent.
     pub fn outgoing_uri(self) -> Option<OutgoingUri<'r>> {
         // SAFETY: reads a bit of a request in progress.
         if unsafe { s3_shim_is_target_kept(self.as_ptr()) } != 0 {
@@ -179,7 +179,7 @@ impl<'r> Request<'r> {
         self.raw().method & (NGX_HTTP_GET | NGX_HTTP_HEAD) as ngx_uint_t != 0
     }
 
-    /// -1 where the client gave none.
+    /// Returns the announced length; -1 where the client gave none.
     pub fn content_length(self) -> i64 {
         self.raw().headers_in.content_length_n
     }
@@ -189,12 +189,12 @@ impl<'r> Request<'r> {
         unsafe { s3_shim_is_chunked(self.as_ptr()) != 0 }
     }
 
-    /// Whether one is announced, if only an empty one.
+    /// Tells whether a body is announced, if only an empty one.
     pub fn has_body(self) -> bool {
         self.content_length() >= 0 || self.is_chunked()
     }
 
-    /// None where it is not known before the end.
+    /// Returns the length of the body; None where it is not known before the end.
     pub fn body_length(self) -> Option<u64> {
         match self.is_chunked() {
             true => None,
@@ -202,24 +202,24 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Whether the body is being forwarded while it is read.
+    /// Tells whether the body is being forwarded while it is read.
     pub fn is_unbuffered(self) -> bool {
         // SAFETY: reads a bit of a request in progress.
         unsafe { s3_shim_is_unbuffered(self.as_ptr()) != 0 }
     }
 
-    /// Whether somebody has read the body, or begun to.
+    /// Tells whether somebody has read the body, or begun to.
     pub fn has_read_body(self) -> bool {
         !self.raw().request_body.is_null()
     }
 
-    /// Whether its body is the one that the client sent: the subrequests of `auth_request` are given an
+    /// Tells whether its body is the one that the client sent: the subrequests of `auth_request` are given an
     /// empty one instead.
     pub fn has_client_body(self) -> bool {
         ptr::eq(self.raw().request_body, self.main().raw().request_body)
     }
 
-    /// For an upstream request that begins: has it the rest of the body sent on while it is read, if so
+    /// Has the rest of the body sent on while it is read, for an upstream request that begins, if so
     /// many bytes have been read by now, and none is gone.
     pub fn resume_unbuffered(self, read: u64) -> Option<()> {
         // Without a body there is nothing that could be read.
@@ -232,14 +232,14 @@ impl<'r> Request<'r> {
         (resumed == OK).then_some(())
     }
 
-    /// The first link of what goes out to the upstream: its head.
+    /// Returns the first link of what goes out to the upstream: its head.
     pub(crate) fn first_output(self) -> Option<NonNull<ngx_chain_t>> {
         // SAFETY: null, or the upstream of a request in progress.
         let upstream = unsafe { self.raw().upstream.as_ref() }?;
         NonNull::new(upstream.request_bufs)
     }
 
-    /// The status of the upstream's answer to the present try; 0 without one.
+    /// Returns the status of the upstream's answer to the present try; 0 without one.
     pub(crate) fn upstream_status(self) -> u16 {
         // SAFETY: null, or the upstream of a request in progress.
         let upstream = unsafe { self.raw().upstream.as_ref() };
@@ -248,7 +248,7 @@ impl<'r> Request<'r> {
         state.map_or(0, |state| u16::try_from(state.status).unwrap_or(0))
     }
 
-    /// The bytes that came from the client and went to it, heads and bodies.
+    /// Returns the bytes that came from the client and went to it, heads and bodies.
     pub fn traffic(self) -> (u64, u64) {
         // SAFETY: a request in progress has a connection.
         let sent = unsafe { (*self.raw().connection).sent };
@@ -267,14 +267,14 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// The authority in a target in absolute form. It is the host that counts, whatever `Host` says (RFC
-    /// 9112 section 3.2.2): nginx chooses the server by it.
+    /// Returns the authority in a target in absolute form. It is the host that counts, whatever `Host` says
+    /// (RFC 9112 section 3.2.2): nginx chooses the server by it.
     pub fn target_authority(self) -> Option<&'r [u8]> {
         authority_of(self.request_line())
     }
 
-    /// The host in the request line or in `:authority`, which newer versions of nginx leave out of the
-    /// headers; it stands for the host then (RFC 9113 section 8.3.1).
+    /// Returns the host in the request line or in `:authority`, which newer versions of nginx leave out of
+    /// the headers; it stands for the host then (RFC 9113 section 8.3.1).
     pub fn authority(self) -> Option<&'r [u8]> {
         let (start, end) = (self.raw().host_start, self.raw().host_end);
         if start.is_null() || end.is_null() {
@@ -296,7 +296,7 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// A variable's value by its name, in lower case.
+    /// Returns a variable's value by its name, in lower case.
     pub fn variable(self, name: &'static CStr) -> Option<&'r [u8]> {
         // nginx's `ngx_hash_key`.
         let key = name.to_bytes().iter().fold(0, |key: ngx_uint_t, c| {
@@ -313,7 +313,7 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Memory of the request's pool, zeroed.
+    /// Allocates memory of the request's pool, zeroed.
     pub fn allocate(self, len: usize) -> Option<&'r mut [u8]> {
         // SAFETY: the request's pool.
         let data = unsafe { ngx_pnalloc(self.pool(), len.max(1)) };
@@ -324,20 +324,20 @@ impl<'r> Request<'r> {
         Some(unsafe { std::slice::from_raw_parts_mut(data.as_ptr(), len) })
     }
 
-    /// A copy in the request's pool.
+    /// Copies into the request's pool.
     pub fn copy(self, data: &[u8]) -> Option<&'r mut [u8]> {
         let copy = self.allocate(data.len())?;
         copy.copy_from_slice(data);
         Some(copy)
     }
 
-    /// What the module knows of the request; found again after an internal redirect, which wipes the
+    /// Returns what the module knows of the request; found again after an internal redirect, which wipes the
     /// slot.
     pub fn context_of<M: Module>(self) -> Option<&'r M::Context<'r>> {
         self.workspace::<M>().map(|workspace| &workspace.context)
     }
 
-    /// `context`, where the request has it at hand: as it has once `context` has been asked for.
+    /// Returns the context if the request has it at hand, as it has once `context_of` has been called.
     pub fn context_at_hand_of<M: Module>(self) -> Option<&'r M::Context<'r>> {
         let slot = self.slot::<M>();
         // SAFETY: the slot is this module's: null or set by `create_context` or `workspace`.
@@ -376,7 +376,7 @@ impl<'r> Request<'r> {
         Some(unsafe { found.as_ref() })
     }
 
-    /// The workspace that the pool's list of cleanups names: only `create_context` adds one with this
+    /// Returns the workspace that the pool's list of cleanups names: only `create_context` adds one with this
     /// handler.
     fn workspace_in_pool<M: Module>(self) -> Option<NonNull<Workspace<'r, M>>> {
         // SAFETY: the request's pool.
@@ -445,7 +445,7 @@ impl<'r> Iterator for RequestHeaders<'r> {
     }
 }
 
-/// The authority in a request line whose target is in absolute form.
+/// Returns the authority in a request line whose target is in absolute form.
 fn authority_of(request_line: &[u8]) -> Option<&[u8]> {
     let target = request_line.split(|byte| *byte == b' ').nth(1)?;
     if target.starts_with(b"/") {

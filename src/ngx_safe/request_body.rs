@@ -23,7 +23,7 @@ pub trait RequestBodyFilter {
     /// This filter's own.
     fn next() -> &'static NextBodyFilter;
 
-    /// None for a request whose body goes on as it is.
+    /// Returns what `take` needs; None for a request whose body goes on as it is.
     fn state<'r>(request: Request<'r>) -> Option<Self::State<'r>>;
 
     /// Takes a piece of the body, in its place; `ends` says that it is the last one. `Err` is the status
@@ -35,7 +35,7 @@ pub trait RequestBodyFilter {
         ends: bool,
     ) -> Result<Kept, Status>;
 
-    /// Another module hands over memory that may not be written to: the request fails.
+    /// Hears that the request fails, since another module hands over memory that may not be written to.
     fn cannot_write(request: Request<'_>);
 }
 
@@ -141,7 +141,7 @@ unsafe fn take_all(
     Ok(())
 }
 
-/// The bytes of a buffer in memory; one that is not has none.
+/// Returns the bytes of a buffer in memory; one that is not has none.
 ///
 /// # Safety
 /// A buffer; nothing else holds a reference to what it says may be written to for `'a`.
@@ -237,7 +237,7 @@ impl KeptChain {
         Ok(())
     }
 
-    /// In the request's pool.
+    /// Copies into the request's pool.
     fn copy(&self, bytes: &[u8]) -> Result<*mut u8, Failure> {
         // SAFETY: the request's pool.
         let copy = unsafe { ngx_pnalloc(self.pool, bytes.len()) }.cast::<u8>();
@@ -249,7 +249,8 @@ impl KeptChain {
         Ok(copy)
     }
 
-    /// A read-only buffer for bytes that outlive the request, now the last of the body instead of `buf`.
+    /// Pushes a read-only buffer for bytes that outlive the request, now the last of the body instead of
+    /// `buf`.
     fn push_after(
         &mut self,
         buf: *mut ngx_buf_t,

@@ -26,7 +26,7 @@ type SendHead = unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t;
 type SendBody = unsafe extern "C" fn(*mut ngx_http_request_t, *mut ngx_chain_t) -> ngx_int_t;
 
 impl Response {
-    /// To a request in its access phase, whose body is discarded.
+    /// Answers a request in its access phase, whose body is discarded.
     pub(crate) fn send_before_body(&self, request: Request<'_>) -> ngx_int_t {
         let r = request.as_ptr();
         // SAFETY: nothing has been sent to a request in its access phase; its body is not yet read.
@@ -39,7 +39,7 @@ impl Response {
         self.send(request)
     }
 
-    /// From a content handler, which returns the result.
+    /// Answers from a content handler, which returns the result.
     pub(crate) fn serve(&self, request: Request<'_>) -> ngx_int_t {
         // SAFETY: a request in its content phase: nothing has been sent, its body not yet read.
         match unsafe { ngx_http_discard_request_body(request.as_ptr()) } {
@@ -48,7 +48,7 @@ impl Response {
         }
     }
 
-    /// From a content handler, to a request that would change something.
+    /// Rejects, from a content handler, a request that would change something.
     pub(crate) fn only_reads(request: Request<'_>) -> ngx_int_t {
         match request.add_header(c"Allow", b"GET, HEAD") {
             Some(()) => NOT_ALLOWED,
@@ -56,8 +56,8 @@ impl Response {
         }
     }
 
-    /// From a header filter: instead of what nginx is about to send of its own. The connection is not
-    /// used again, since the client may still be sending.
+    /// Answers, from a header filter, instead of what nginx is about to send of its own. The connection is
+    /// not used again, since the client may still be sending.
     pub(crate) fn substitute(&self, request: Request<'_>) -> ngx_int_t {
         let r = request.as_ptr();
         // SAFETY: sets bits of a request in progress, which nginx ends with that status.
@@ -68,7 +68,7 @@ impl Response {
         status
     }
 
-    /// From a filter: drops the upstream's answer, of which nothing has been sent, and answers so
+    /// Drops, from a filter, the upstream's answer, of which nothing has been sent, and answers so
     /// instead, by what follows in the chain of filters. The connection is not used again, since the
     /// client may still be sending.
     pub(crate) fn replace(
@@ -85,7 +85,7 @@ impl Response {
         unsafe { s3_shim_drop_answer(r) };
         // SAFETY: as above.
         unsafe { s3_shim_no_keepalive(r) };
-        // Filters before that one have seen a head already, and are not called again.
+        // The filters before have seen a head already, and are not called again.
         let sent = self.send_by(request, send_head, send_body);
         // SAFETY: sets bits of the request, which nginx ends with that status.
         unsafe { s3_shim_answered(r) };
@@ -138,7 +138,7 @@ impl Request<'_> {
         unsafe { s3_shim_is_header_only(self.as_ptr()) != 0 }
     }
 
-    /// The status of the answer that is about to be sent.
+    /// Returns the status of the answer that is about to be sent.
     pub fn status(self) -> u16 {
         u16::try_from(self.raw().headers_out.status).unwrap_or_default()
     }

@@ -109,13 +109,13 @@ impl<'c> Upstream<'c> {
         unsafe { self.ptr.as_ref() }
     }
 
-    /// Its place in the list of the configuration that `level` is merged in or `complete` ends.
+    /// Finds its place in the list of the configuration that `level` is merged in or `complete` ends.
     pub fn id_among(self, all: impl Iterator<Item = Upstream<'c>>) -> Option<UpstreamId> {
         all.enumerate()
             .find_map(|(index, upstream)| (upstream == self).then_some(UpstreamId(index)))
     }
 
-    /// The module's configuration of an explicit upstream.
+    /// Returns the module's configuration of an explicit upstream.
     pub fn conf<M: Module>(self) -> Option<&'c M::Server> {
         let raw = self.raw();
         if raw.flags & NGX_HTTP_UPSTREAM_CREATE as ngx_uint_t == 0 || raw.srv_conf.is_null() {
@@ -128,14 +128,14 @@ impl<'c> Upstream<'c> {
         unsafe { conf.cast::<M::Server>().as_ref() }
     }
 
-    /// The texts of its `server` lines.
+    /// Returns the texts of its `server` lines.
     pub fn servers(self) -> Vec<&'c [u8]> {
         // SAFETY: a server's text is the configuration's.
         let name = |server: &ngx_http_upstream_server_t| unsafe { bytes(server.name) };
         self.server_lines().iter().map(name).collect()
     }
 
-    /// The texts of those whose port is not left to the name servers (`service=`).
+    /// Returns the texts of the `server` lines whose port is not left to the name servers (`service=`).
     pub fn servers_by_port(self) -> Vec<&'c [u8]> {
         // SAFETY: a server of the configuration.
         let has_port =
@@ -153,18 +153,18 @@ impl<'c> Upstream<'c> {
         servers.map_or(&[], |servers| unsafe { array(servers) })
     }
 
-    /// `upstream NAME`, or the host of an implicit one.
+    /// Returns the name in `upstream NAME`, or the host of an implicit one.
     pub fn name(self) -> &'c [u8] {
         // SAFETY: a text of the configuration.
         unsafe { bytes(self.raw().host) }
     }
 
-    /// The port that an implicit upstream names.
+    /// Returns the port that an implicit upstream names.
     pub fn port(self) -> u16 {
         self.raw().port
     }
 
-    /// Puts another `peer.init` in the place of the one that is there, which it returns.
+    /// Puts another `peer.init` in the place of the present one, which it returns.
     ///
     /// # Safety
     /// Configuration time: nothing else looks at the upstream. What is put there does what
@@ -198,7 +198,7 @@ impl<'c> Upstream<'c> {
         self.find_peer(|peer| peer.address() == address, &select)
     }
 
-    /// Whether all workers share what is known of its peers.
+    /// Tells whether all workers share what is known of its peers.
     pub fn has_zone(self) -> bool {
         // SAFETY: an upstream of a live configuration.
         unsafe { s3_shim_has_zone(self.as_ptr()) != 0 }
@@ -225,12 +225,12 @@ impl<'c> Upstream<'c> {
         });
     }
 
-    /// How many addresses its servers have.
+    /// Tells how many addresses its servers have.
     pub fn peer_count(self) -> usize {
         self.count(|_| true)
     }
 
-    /// How many peers there are to try.
+    /// Tells how many peers there are to try.
     pub(crate) fn peers_in_use(self) -> usize {
         self.count(|peer| peer.down() == 0)
     }
@@ -244,7 +244,7 @@ impl<'c> Upstream<'c> {
         count
     }
 
-    /// Whether `is_it` says so, by server and address, of any peer that the configuration does not
+    /// Tells whether `is_it` says so, by server and address, of any peer that the configuration does not
     /// switch off.
     pub fn any_peer_in_use(self, is_it: impl Fn(&[u8], &[u8]) -> bool) -> bool {
         let is_one =
@@ -291,7 +291,7 @@ impl<'c> Upstream<'c> {
     }
 
     /// Shows `look` the peers, the backups last, until it breaks off. While the lock is held nothing
-    /// may be allocated, since a worker that dies of it would leave the lock behind.
+    /// may be allocated, since a worker that dies of it would leave the list locked.
     fn read_peers(self, mut look: impl FnMut(Peer<'_>) -> ControlFlow<()>) {
         let mut list = PeerList::first(self);
         while let Some(peers) = list {
@@ -303,7 +303,7 @@ impl<'c> Upstream<'c> {
         }
     }
 
-    /// As `read_peers`, with the lock under which peers may be changed.
+    /// Does as `read_peers`, with the lock under which peers may be changed.
     fn change_peers(self, mut change: impl FnMut(PeerChange<'_>)) {
         let mut list = PeerList::first(self);
         while let Some(peers) = list {
@@ -337,17 +337,17 @@ pub struct PeerCopy {
 }
 
 impl PeerCopy {
-    /// What `origin_of` said of its server.
+    /// Tells what `origin_of` said of its server.
     pub fn origin(&self) -> usize {
         self.origin
     }
 
-    /// The address as text.
+    /// Returns the address as text.
     pub fn name(&self) -> &[u8] {
         self.name.as_bytes()
     }
 
-    /// The address as a `sockaddr`.
+    /// Returns the address as a `sockaddr`.
     pub fn address(&self) -> &[u8] {
         self.address.as_bytes()
     }
@@ -356,7 +356,7 @@ impl PeerCopy {
         self.down & MARKED != 0
     }
 
-    /// By the configuration.
+    /// Tells whether the configuration switches it off.
     pub fn is_switched_off(&self) -> bool {
         self.down & !MARKED != 0
     }

@@ -18,7 +18,7 @@ use crate::{ERROR, OK, guarded, str_of};
 
 /// Variables of a module, each with a number.
 pub trait Variables {
-    /// None where the request has no such thing.
+    /// Returns the value; None where the request has none.
     fn value<'r>(request: Request<'r>, number: usize) -> Option<&'r [u8]>;
 }
 
@@ -34,7 +34,7 @@ impl Conf<'_> {
         Ok(())
     }
 
-    /// A variable that only nginx's own code evaluates.
+    /// Adds a variable that only nginx's own code evaluates.
     pub(crate) fn add_hidden_variable(
         self,
         name: &CStr,
@@ -70,8 +70,8 @@ impl Conf<'_> {
         self.compile_text(&mut str_of(text))
     }
 
-    /// As `compile`, of a text that lives as long as the configuration. `Err` is empty where nginx has said
-    /// what is wrong with it.
+    /// Compiles as `compile` does, a text that lives as long as the configuration. `Err` is empty where nginx
+    /// has said what is wrong with it.
     pub(crate) fn compile_text(self, source: &mut ngx_str_t) -> Result<Template, String> {
         let value = self.pool().calloc_type::<ngx_http_complex_value_t>();
         if value.is_null() {

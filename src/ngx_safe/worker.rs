@@ -1,4 +1,4 @@
-//! What runs in a worker beside requests, at times of its own.
+//! Tickers: what runs in a worker beside requests, at times of its own.
 
 use std::ffi::c_void;
 use std::marker::PhantomData;
@@ -53,7 +53,7 @@ impl<'w, M: Module> Worker<'w, M> {
         }
     }
 
-    /// Its configuration.
+    /// Returns its configuration.
     pub fn cycle(self) -> Cycle<'w, M> {
         // SAFETY: the worker's cycle, for `'w` (`new`).
         unsafe { Cycle::from_ptr(self.cycle) }
@@ -91,10 +91,11 @@ pub fn random() -> u64 {
 pub trait Ticker: 'static {
     type Module: Module;
 
-    /// In how many milliseconds to call again.
+    /// Does what is due; tells in how many milliseconds to call again.
     fn tick(self: &Rc<Self>, worker: Worker<'_, Self::Module>) -> u64;
 
-    /// For the last time: the worker is to exit, or (without a master process) has a new configuration.
+    /// Is called for the last time: the worker is to exit, or (without a master process) has a new
+    /// configuration.
     fn retire(&self, worker: Worker<'_, Self::Module>);
 }
 
@@ -106,7 +107,7 @@ struct Ticking<T> {
 }
 
 impl<M: Module> Cycle<'_, M> {
-    /// Whether this process handles requests: nginx starts some for its cache, too.
+    /// Tells whether this process handles requests: nginx starts some for its cache, too.
     pub fn is_worker(self) -> bool {
         // SAFETY: nginx's own variable, of this process.
         let process = unsafe { ngx_process };

@@ -45,7 +45,7 @@ pub(crate) struct PoolSlot<T> {
 }
 
 impl<T> PoolSlot<T> {
-    /// Memory that was zeroed once and may hold what another request left there; None where it is
+    /// Takes the memory, which was zeroed once and may hold what another request left there; None where it is
     /// taken.
     pub(crate) fn take(&self) -> Option<NonNull<T>> {
         match self.taken.replace(true) {
@@ -65,7 +65,7 @@ impl<M: Module> Default for Workspaces<M> {
 }
 
 impl<M: Module> Workspaces<M> {
-    /// One with an empty context, to be given back by `give_back`; None where memory is out.
+    /// Lends a workspace with an empty context, to be given back by `give_back`; None where memory is out.
     pub(crate) fn lend<'r>(&'r self) -> Option<NonNull<Workspace<'r, M>>> {
         let kept = self.free.borrow_mut().pop();
         // SAFETY: the layout has a size.
