@@ -53,7 +53,7 @@ impl Context<'_> {
     }
 }
 
-/// How a body is framed for the origin of the present try.
+/// The framer of a body for the origin of the present try.
 pub(crate) struct OriginFramer(pub(crate) Framer);
 
 /// A form as far as it has arrived.

@@ -2,7 +2,7 @@
 
 use sigv4::{BucketList, Outcome};
 
-/// What is made of a body that cannot go on as it is, as far as it has arrived.
+/// A rewriter of a body that cannot go on as it is, as far as it has arrived.
 pub(crate) enum Rewriter {
     /// An error, read whole before anything of it is sent.
     Error { body: Vec<u8>, place: ErrorPlace },
@@ -14,7 +14,7 @@ pub(crate) enum Rewriter {
     Buckets { list: BucketList, shown: Vec<u8> },
 }
 
-/// Where an error stands.
+/// The place where an error stands.
 #[derive(Clone, Copy)]
 pub(crate) enum ErrorPlace {
     /// In an answer with its status.

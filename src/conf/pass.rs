@@ -7,7 +7,7 @@ use ngx_safe::upstream::Upstream;
 
 use crate::conf::{LocationConf, OwnLevel, OwnUpstream};
 
-/// Which lines with credentials a location has of its own.
+/// The lines with credentials that a location has of its own.
 pub(super) struct OwnLines {
     client: bool,
     origin: bool,

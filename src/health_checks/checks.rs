@@ -50,7 +50,7 @@ pub(super) struct CheckedUpstream<'c> {
     pub(super) record: &'c UpstreamRecord,
 }
 
-/// Whoever finds upstreams by what is kept of them.
+/// A finder of upstreams by what is kept of them.
 pub(crate) trait FindUpstream<'c> {
     fn upstream(&self, id: UpstreamId) -> Option<Upstream<'c>>;
 }

@@ -165,7 +165,7 @@ pub(crate) fn bad_gateway(request: Request<'_>, what: &str) -> Response {
     BAD_ANSWER.response(request)
 }
 
-/// What the client gets instead of an answer that cannot be passed on.
+/// The answer that the client gets instead of one that cannot be passed on.
 pub(crate) const BAD_ANSWER: error_response::Error<'static> = error_response::Error {
     status: 502,
     code: "InternalError",

@@ -15,7 +15,7 @@ use crate::request_view::view;
 pub(crate) const ZONE: &CStr = c"s3_cache_zone";
 pub(crate) const ZONE_VALUE: &CStr = c"$s3_cache_zone";
 
-/// Tells nginx's cache what it needs.
+/// The module's part of the keys of nginx's cache.
 pub(crate) struct Keys;
 
 impl CacheHooks for Keys {

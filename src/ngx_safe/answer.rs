@@ -62,7 +62,7 @@ impl<'r> Request<'r> {
     }
 }
 
-/// See `Request::answer_headers`.
+/// An iterator: see `Request::answer_headers`.
 #[derive(Debug)]
 pub struct AnswerHeaders<'r> {
     request: Request<'r>,

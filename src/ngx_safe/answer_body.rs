@@ -22,7 +22,7 @@ use crate::{ERROR, OK, Status, guarded};
 /// How much of a file is read at a time, in bytes.
 const READ: usize = 16 << 10;
 
-/// Decides on answers: on their heads, and on a body while it arrives.
+/// A filter that decides on answers: on their heads, and on a body while it arrives.
 pub trait AnswerFilter: Sized {
     /// This filter's own.
     fn next_head() -> &'static NextHeadFilter;
@@ -53,7 +53,7 @@ pub enum HeadVerdict<R> {
     Fail,
 }
 
-/// What follows from a piece.
+/// The step that follows a piece.
 #[derive(Debug)]
 pub enum AnswerStep {
     /// Nothing is sent yet.

@@ -16,7 +16,7 @@ use crate::template::Template;
 use crate::variable;
 use crate::{ERROR, OK, bytes, guarded};
 
-/// `proxy_cache` of a location, for as long as its configuration.
+/// The `proxy_cache` of a location, for as long as its configuration.
 #[derive(Debug)]
 pub struct ProxyCache {
     zone: CacheZone,
@@ -39,7 +39,7 @@ pub struct StoredAnswer<'r> {
     pub content_range: &'r [u8],
 }
 
-/// What a module says of the cache of its locations.
+/// The part of a module in the caches of its locations.
 pub trait CacheHooks {
     /// Returns the cache of the request's location, where the request may have an entry in it, and the
     /// module's own part of that entry's key, which lives as long as the request.

@@ -19,7 +19,7 @@ use crate::pass::PassHandler;
 use crate::proxy::ProxyPlaces;
 use crate::{ERROR, OK, guarded};
 
-/// What a module does with a configuration. Each `Err` is the line that says why nginx must not use it.
+/// The part of a module in reading a configuration. Each `Err` is the line that says why nginx must not use it.
 pub trait Configure: Module {
     /// Prepares for a configuration, before anything of `http {}` is read.
     fn prepare(cf: Conf<'_>) -> Result<(), String>;

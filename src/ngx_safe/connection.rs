@@ -16,7 +16,7 @@ use crate::shim::*;
 use crate::worker::Worker;
 use crate::{AGAIN, ERROR, OK, guarded};
 
-/// What to ask, and whom.
+/// A call: what to ask, and whom.
 #[derive(Debug)]
 pub struct Call<'a, A> {
     /// A `sockaddr`.
@@ -32,7 +32,7 @@ pub struct Call<'a, A> {
     pub timeout: u64,
 }
 
-/// Reads an answer.
+/// A reader of an answer.
 pub trait AnswerReader: 'static {
     /// Takes the next bytes; the outcome, once there is one.
     fn read(&mut self, bytes: &[u8]) -> Option<CallOutcome>;

@@ -23,9 +23,9 @@ pub struct Next<F> {
     kind: PhantomData<F>,
 }
 
-/// After a filter of heads.
+/// The filter after a filter of heads.
 pub type NextHeadFilter = Next<HeadFilter>;
-/// After a filter of bodies, of requests or of answers.
+/// The filter after a filter of bodies, of requests or of answers.
 pub type NextBodyFilter = Next<BodyFilter>;
 
 impl<F> Default for Next<F> {
@@ -71,7 +71,7 @@ macro_rules! next_filter {
 next_filter!(HeadFilter, r: *mut ngx_http_request_t);
 next_filter!(BodyFilter, r: *mut ngx_http_request_t, chain: *mut ngx_chain_t);
 
-/// Sees the heads of answers, as they are about to be sent.
+/// A filter that sees the heads of answers, as they are about to be sent.
 pub trait HeaderFilter {
     /// This filter's own.
     fn next() -> &'static NextHeadFilter;

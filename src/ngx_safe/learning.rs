@@ -28,7 +28,7 @@ const PASS_DIRECTIVES: [(&CStr, &CStr); 5] = [
     (c"ngx_http_grpc_module", c"grpc_pass"),
 ];
 
-/// What a directive has done that was tried in a location of no server.
+/// The result of a directive that was tried in a location of no server.
 pub(crate) struct Tried {
     handler: Handler,
     /// The settings of its module.

@@ -46,7 +46,7 @@ pub struct Level<'c, M> {
     module: PhantomData<M>,
 }
 
-/// Where a location passes its requests.
+/// The target to which a location passes its requests.
 pub enum PassTarget<'c> {
     None,
     Proxy(Upstream<'c>),
@@ -56,8 +56,8 @@ pub enum PassTarget<'c> {
     Other(&'static str),
 }
 
-/// How a location speaks TLS to its upstream: what its `proxy_ssl_*` directives say, for as long as the
-/// configuration is there.
+/// The settings by which a location speaks TLS to its upstream: what its `proxy_ssl_*` directives say, for
+/// as long as the configuration is there.
 #[derive(Clone, Debug)]
 pub struct Tls {
     pub(crate) settings: NonNull<SslSettings>,

@@ -59,7 +59,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ngx::ffi::{ngx_int_t, ngx_str_t};
 
-/// What nginx's functions and callbacks return: one of nginx's codes, or an HTTP status.
+/// The result of nginx's functions and callbacks: one of nginx's codes, or an HTTP status.
 pub type Status = ngx_int_t;
 
 pub const OK: Status = ngx::ffi::NGX_OK as Status;

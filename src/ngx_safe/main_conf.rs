@@ -8,7 +8,7 @@ use crate::proxy::ProxyPlaces;
 use crate::upstream::HookedUpstream;
 use crate::workspace::Workspaces;
 
-/// What nginx keeps at the main level.
+/// The settings that nginx keeps at the main level.
 pub(crate) struct MainOf<M: Module> {
     pub(crate) own: M::Main,
     pub(crate) workspaces: Workspaces<M>,

@@ -9,7 +9,7 @@ use ngx::ffi::ngx_module_t;
 /// type make.
 pub unsafe trait Module: Sized + 'static {
     type Main: Default + 'static;
-    /// For a `server`, and for an `upstream`.
+    /// The settings of a `server`, and of an `upstream`.
     type Server: Default + 'static;
     type Location: Default + 'static;
     /// The state of a request.

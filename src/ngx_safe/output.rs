@@ -17,9 +17,9 @@ use crate::shim::*;
 use crate::tables::data_of;
 use crate::{ERROR, guarded};
 
-/// Frames a body.
+/// A framer of a body.
 pub trait OutputFramer: Sized {
-    /// What is known of the body.
+    /// The state of the body.
     type Body;
 
     /// The longest frame, in bytes.
@@ -66,7 +66,7 @@ pub trait OutputFramer: Sized {
 #[derive(Debug)]
 pub struct Misframed;
 
-/// What to do next.
+/// The next step.
 #[derive(Debug)]
 pub enum OutputStep {
     /// Wait for more of the body.
@@ -85,7 +85,7 @@ pub enum OutputData {
     Gathered,
 }
 
-/// How a decoded body goes out.
+/// The way in which a decoded body goes out.
 #[derive(Debug)]
 pub enum Outgoing<F> {
     Plain,

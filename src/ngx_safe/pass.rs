@@ -18,7 +18,7 @@ pub(crate) struct PassHandler {
     pub(crate) speaks_tls: SpeaksTls,
 }
 
-/// How to see whether a location passes its requests on by TLS. nginx keeps the answer to itself, in a word
+/// The way to see whether a location passes its requests on by TLS. nginx keeps the answer to itself, in a word
 /// before `proxy_ssl_protocols`; it sets it for a URL with variables too, by which the place is made
 /// sure of.
 #[derive(Clone, Copy)]

@@ -20,7 +20,7 @@ use crate::upstream::{HookedUpstream, Upstream};
 use crate::workspace::HEAD;
 use crate::{DONE, ERROR, OK, bytes, guarded};
 
-/// What a module does at the picks of its requests' peers.
+/// The part of a module in the picks of its requests' peers.
 pub trait PeerHooks: Module {
     /// Decides on an upstream request that begins.
     fn starts(request: Request<'_>, upstream: Upstream<'_>) -> Start;

@@ -63,7 +63,7 @@ impl<M: Module> Complete<'_, M> {
     }
 }
 
-/// What a module says of a request in the access phase.
+/// A handler of requests in the access phase.
 pub trait AccessHandler {
     fn access(request: Request<'_>) -> Access;
 
@@ -71,7 +71,7 @@ pub trait AccessHandler {
     fn has_enough(request: Request<'_>) -> bool;
 }
 
-/// What follows in the access phase.
+/// The decision in the access phase.
 #[derive(Debug)]
 pub enum Access {
     /// It is allowed, as far as the module is asked.
@@ -173,7 +173,7 @@ unsafe fn run_phases(r: *mut ngx_http_request_t) {
     unsafe { ngx_http_core_run_phases(r) };
 }
 
-/// What answers the requests of a location, all of which only read.
+/// A handler that answers the requests of a location, all of which only read.
 pub trait ContentHandler {
     fn answer(request: Request<'_>) -> Result<Response, Status>;
 }
@@ -196,7 +196,7 @@ pub(crate) unsafe extern "C" fn content<H: ContentHandler>(
     })
 }
 
-/// Hears of requests that have ended.
+/// A handler that hears of requests that have ended.
 pub trait LogHandler {
     fn log(request: Request<'_>);
 }

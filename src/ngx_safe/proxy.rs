@@ -31,7 +31,7 @@ pub struct ProxySettings<'c> {
     pub headers: Vec<&'c [u8]>,
 }
 
-/// Where they are in the settings of a location: offsets.
+/// The places of the settings in those of a location: offsets.
 pub(crate) struct ProxyPlaces {
     pub(crate) uri: usize,
     pub(crate) body: usize,

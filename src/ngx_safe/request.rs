@@ -410,7 +410,7 @@ impl<'r> Request<'r> {
     }
 }
 
-/// See `Request::headers`.
+/// An iterator: see `Request::headers`.
 #[derive(Debug)]
 pub struct RequestHeaders<'r> {
     elements: std::slice::Iter<'r, ngx_table_elt_t>,

@@ -16,7 +16,7 @@ use crate::shim::*;
 use crate::tables::data_of;
 use crate::{INTERNAL_SERVER_ERROR, Status, guarded};
 
-/// Sees the bodies of requests, as they are read.
+/// A filter that sees the bodies of requests, as they are read.
 pub trait RequestBodyFilter {
     type State<'r>;
 
@@ -39,7 +39,7 @@ pub trait RequestBodyFilter {
     fn cannot_write(request: Request<'_>);
 }
 
-/// What is left of a piece of the body.
+/// The rest of a piece of the body.
 #[derive(Debug, Default)]
 pub struct Kept {
     pub data: Range<usize>,
@@ -178,7 +178,7 @@ unsafe fn narrow(buf: *mut ngx_buf_t, data: &Range<usize>) {
     buf.start = buf.pos;
 }
 
-/// What fills a body up.
+/// The spaces that fill a body up.
 static PADDING: [u8; 16 << 10] = [b' '; 16 << 10];
 
 /// A chain in links of its own, since nginx goes on with the one it handed over: it must find all of

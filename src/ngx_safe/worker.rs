@@ -87,7 +87,7 @@ pub fn random() -> u64 {
     ngx_random() as u64
 }
 
-/// Called again and again, as long as its configuration is in use.
+/// A task that runs again and again, as long as its configuration is in use.
 pub trait Ticker: 'static {
     type Module: Module;
 
@@ -99,7 +99,7 @@ pub trait Ticker: 'static {
     fn retire(&self, worker: Worker<'_, Self::Module>);
 }
 
-/// What a timer has.
+/// The data of a timer.
 struct Ticking<T> {
     ticker: Rc<T>,
     cycle: *mut ngx_cycle_t,

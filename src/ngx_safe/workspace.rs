@@ -13,10 +13,10 @@ use ngx::ffi::ngx_buf_t;
 use crate::module::Module;
 use crate::peer_state::PeerState;
 
-/// How many are kept for later requests: some 600 KiB.
+/// The number of workspaces that are kept for later requests: some 600 KiB.
 const KEPT: usize = 256;
 
-/// Enough for nearly any head.
+/// Bytes enough for nearly any head.
 pub(crate) const HEAD: usize = 2048;
 
 /// The workspaces that no request has at present.
