@@ -29,9 +29,9 @@ impl<'a> Authorization<'a> {
     /// Reads an `Authorization` header that begins with the algorithm.
     #[inline(always)]
     pub(crate) fn from_header(value: &'a [u8]) -> Result<Authorization<'a>, Malformed> {
-        let fields = match Fields::usual(value) {
+        let fields = match AuthParams::usual(value) {
             Some(fields) => fields,
-            None => Fields::read(value)?,
+            None => AuthParams::read(value)?,
         };
         let (access_key, scope) = ClaimedScope::parse_credential(fields.credential)?;
         if fields.signature.is_empty() {
@@ -46,8 +46,8 @@ impl<'a> Authorization<'a> {
     }
 
     /// The names of the signed headers: lower case, strictly ascending.
-    pub(crate) fn names(&self) -> Names<'a> {
-        Names {
+    pub(crate) fn names(&self) -> SignedNames<'a> {
+        SignedNames {
             rest: Some(self.signed_headers),
             last: b"",
         }
@@ -60,16 +60,16 @@ impl<'a> Authorization<'a> {
 }
 
 /// The text of an `Authorization` header, taken apart.
-struct Fields<'a> {
+struct AuthParams<'a> {
     credential: &'a [u8],
     signed_headers: &'a [u8],
     signature: &'a [u8],
 }
 
-impl<'a> Fields<'a> {
+impl<'a> AuthParams<'a> {
     /// As all SDKs write it. A comma in one of the latter two is refused when these are read.
     #[inline(always)]
-    fn usual(value: &'a [u8]) -> Option<Fields<'a>> {
+    fn usual(value: &'a [u8]) -> Option<AuthParams<'a>> {
         let fields = value.strip_prefix(b"AWS4-HMAC-SHA256 Credential=")?;
         let (fields, signature) = fields.split_last_chunk::<64>()?;
         let fields = fields.strip_suffix(b", Signature=")?;
@@ -77,7 +77,7 @@ impl<'a> Fields<'a> {
         let signed_headers = fields.strip_prefix(b", SignedHeaders=")?;
         // Behind a field there may be more space.
         let is_whole = |field: &[u8]| field.last().is_some_and(u8::is_ascii_graphic);
-        (is_whole(credential) && is_whole(signed_headers)).then_some(Fields {
+        (is_whole(credential) && is_whole(signed_headers)).then_some(AuthParams {
             credential,
             signed_headers,
             signature,
@@ -85,7 +85,7 @@ impl<'a> Fields<'a> {
     }
 
     /// In any order. Some clients (s3cmd) leave out the spaces behind the commas.
-    fn read(value: &'a [u8]) -> Result<Fields<'a>, Malformed> {
+    fn read(value: &'a [u8]) -> Result<AuthParams<'a>, Malformed> {
         let fields = value.strip_prefix(ALGORITHM).ok_or(Malformed::Algorithm)?;
         if !fields.starts_with(b" ") {
             return Err(Malformed::Algorithm);
@@ -106,7 +106,7 @@ impl<'a> Fields<'a> {
                 return Err(Malformed::Repeated);
             }
         }
-        Ok(Fields {
+        Ok(AuthParams {
             credential: credential.ok_or(Malformed::Syntax)?,
             signed_headers: signed_headers.ok_or(Malformed::Syntax)?,
             signature: signature.ok_or(Malformed::Syntax)?,
@@ -115,12 +115,12 @@ impl<'a> Fields<'a> {
 }
 
 /// Reads the names of the signed headers one by one.
-pub(crate) struct Names<'a> {
+pub(crate) struct SignedNames<'a> {
     rest: Option<&'a [u8]>,
     last: &'a [u8],
 }
 
-impl<'a> Iterator for Names<'a> {
+impl<'a> Iterator for SignedNames<'a> {
     type Item = Result<&'a [u8], Malformed>;
 
     #[inline(always)]
@@ -153,7 +153,7 @@ pub(crate) struct Presigned<'a, 'r> {
 
 /// Holds what the query has in percent-encoding, where it cannot be read as it is.
 #[derive(Default)]
-pub(crate) struct Buffers {
+pub(crate) struct DecodeBuffers {
     credential: ArrayVec<u8, 256>,
     signed_headers: ArrayVec<u8, 4096>,
 }
@@ -161,7 +161,7 @@ pub(crate) struct Buffers {
 impl<'a, 'r: 'a> Presigned<'a, 'r> {
     pub(crate) fn from_query(
         query: &Query<'_, 'r>,
-        buffers: &'a mut Buffers,
+        buffers: &'a mut DecodeBuffers,
     ) -> Result<Presigned<'a, 'r>, Malformed> {
         if query.is_ambiguous() {
             return Err(Malformed::Repeated);

@@ -5,10 +5,10 @@
 //! answer out of the cache. Conditions and ranges do not, since nginx applies them to the whole object.
 use crate::{
     operation::Operation,
-    parameter::{Name, S3Parameter},
+    parameter::{ParameterName, S3Parameter},
     query::{Parameters, Query},
     request::{ClientRequest, Header, Target, steers_server},
-    s3_request::{Parts, S3Request},
+    s3_request::{S3Request, S3RequestParts},
     sink::Sink,
     uri::{self, Part},
     verified::Verified,
@@ -38,7 +38,7 @@ impl WireHead<'_, '_> {
     /// As [`cache_key`], of what goes out for a verified request. It is another one where a configuration
     /// adds something that counts, and then the answer is none for the client's key.
     pub fn cache_key(&self, verified: &Verified<'_>, origin: &[u8]) -> Option<Vec<u8>> {
-        let asked = S3Request::read(Parts {
+        let asked = S3Request::read(S3RequestParts {
             method: verified.request.asked_method(self.method),
             path: self.path,
             query: &self.query,
@@ -107,9 +107,9 @@ fn counts(name: &[u8]) -> Option<bool> {
             .map(|byte| byte.to_ascii_lowercase())
             .eq(header.iter().copied())
     };
-    match Name::of(name) {
-        Name::Known(S3Parameter::XId) => Some(false),
-        Name::Known(
+    match ParameterName::of(name) {
+        ParameterName::Known(S3Parameter::XId) => Some(false),
+        ParameterName::Known(
             S3Parameter::ResponseCacheControl
             | S3Parameter::ResponseContentDisposition
             | S3Parameter::ResponseContentEncoding
@@ -119,8 +119,8 @@ fn counts(name: &[u8]) -> Option<bool> {
             | S3Parameter::VersionId,
         ) => Some(true),
         // Some servers take headers out of the query, others do not.
-        Name::Header(_) if is(CHECKSUM_MODE) => Some(true),
-        Name::Header(_) if is(USER_AGENT) => Some(false),
+        ParameterName::Header(_) if is(CHECKSUM_MODE) => Some(true),
+        ParameterName::Header(_) if is(USER_AGENT) => Some(false),
         // A part of an object among them, which nginx would take for the whole.
         _ => None,
     }

@@ -24,7 +24,7 @@ pub use self::{
 };
 use crate::{
     error::Rejection,
-    request::{Field, Fields},
+    request::{KnownHeader, KnownHeaders},
 };
 
 /// The longest chunk that a client may send, in bytes.
@@ -82,15 +82,18 @@ pub struct Streaming {
 }
 
 impl Streaming {
-    pub(crate) fn read(kind: StreamingKind, fields: &Fields<'_>) -> Result<Streaming, Rejection> {
+    pub(crate) fn read(
+        kind: StreamingKind,
+        fields: &KnownHeaders<'_>,
+    ) -> Result<Streaming, Rejection> {
         let decoded_length = fields
-            .value(Field::DecodedLength)
+            .value(KnownHeader::DecodedLength)
             .and_then(decimal)
             .ok_or(Rejection::MissingDecodedLength)?;
         if decoded_length > MAX_LENGTH {
             return Err(Rejection::EntityTooLarge);
         }
-        let checksum = match (kind.has_trailer(), fields.value(Field::Trailer)) {
+        let checksum = match (kind.has_trailer(), fields.value(KnownHeader::Trailer)) {
             (false, None) => None,
             (true, Some(name)) => Some(name.trim_ascii())
                 .and_then(ChecksumAlgorithm::of_header)
@@ -101,7 +104,7 @@ impl Streaming {
         Ok(Streaming {
             kind,
             decoded_length,
-            framed_length: fields.value(Field::ContentLength).and_then(decimal),
+            framed_length: fields.value(KnownHeader::ContentLength).and_then(decimal),
             checksum,
         })
     }

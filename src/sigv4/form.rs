@@ -15,7 +15,7 @@ mod post;
 mod stream;
 mod verify;
 
-pub(crate) use self::post::{Post, Signer};
+pub(crate) use self::post::{PolicySigner, VerifiedForm};
 pub use self::{
     decoder::FormDecoder,
     stream::{FormStream, Tail},

@@ -4,7 +4,7 @@ use arrayvec::ArrayVec;
 use crate::{
     error::Rejection,
     keys::Credential,
-    operation::{Class, Operation, OperationSet},
+    operation::{GrantClass, Operation, OperationSet},
     parameter::AmzHeader,
     query::Query,
     request::{Header, steers_server},
@@ -57,7 +57,7 @@ pub struct Grant {
     /// It may do anything anywhere, but for operations that have to be named.
     is_unconfined: bool,
     /// Where; anywhere if empty.
-    places: Vec<Place>,
+    places: Vec<BucketPattern>,
 }
 
 impl Default for Grant {
@@ -89,13 +89,13 @@ impl Grant {
         let places = buckets.map_or(Ok(Vec::new()), |list| {
             let places = list.split(|byte| *byte == b',');
             places
-                .map(|place| Place::parse(place).ok_or(GrantFault::Place(place)))
+                .map(|place| BucketPattern::parse(place).ok_or(GrantFault::Place(place)))
                 .collect()
         })?;
         Ok(Grant::new(&allow, places))
     }
 
-    fn new(allow: &Allow, places: Vec<Place>) -> Grant {
+    fn new(allow: &Allow, places: Vec<BucketPattern>) -> Grant {
         let is_confined = !places.is_empty();
         let mut operations = OperationSet::default();
         let all = Operation::ALL.iter().copied().chain([Operation::Unknown]);
@@ -234,7 +234,7 @@ impl Grant {
         })
     }
 
-    fn permits_path(&self, raw_bucket: &[u8], has: impl Fn(&Place) -> bool) -> bool {
+    fn permits_path(&self, raw_bucket: &[u8], has: impl Fn(&BucketPattern) -> bool) -> bool {
         if self.places.is_empty() {
             return true;
         }
@@ -303,7 +303,8 @@ impl Allow {
     fn includes(&self, operation: Operation, is_confined: bool) -> bool {
         let class = operation.class();
         // What can reach beyond a bucket has to be named in full.
-        let is_special = class == Class::Credentials || class == Class::Elsewhere && is_confined;
+        let is_special =
+            class == GrantClass::Credentials || class == GrantClass::Elsewhere && is_confined;
         let is_named = operation.names().any(|known| {
             let known = known.as_bytes();
             let is_it = |name: &[u8]| match is_special {
@@ -313,15 +314,15 @@ impl Allow {
             operation != Operation::Unknown && self.names.iter().any(|name| is_it(name))
         });
         let in_class = match class {
-            Class::Read => self.read,
-            Class::List => self.read || self.list,
-            Class::Write => self.write,
-            Class::Delete => self.write || self.delete,
-            Class::Copy => self.read && self.write,
-            Class::Configure => self.write && !is_confined,
-            Class::Unconfigure => (self.write || self.delete) && !is_confined,
-            Class::Elsewhere => self.write,
-            Class::Credentials | Class::Other => false,
+            GrantClass::Read => self.read,
+            GrantClass::List => self.read || self.list,
+            GrantClass::Write => self.write,
+            GrantClass::Delete => self.write || self.delete,
+            GrantClass::Copy => self.read && self.write,
+            GrantClass::Configure => self.write && !is_confined,
+            GrantClass::Unconfigure => (self.write || self.delete) && !is_confined,
+            GrantClass::Elsewhere => self.write,
+            GrantClass::Credentials | GrantClass::Other => false,
         };
         is_named || !is_special && (self.all || in_class)
     }
@@ -329,21 +330,21 @@ impl Allow {
 
 /// One pattern of `buckets=`: `BUCKET` or `BUCKET/KEY`, in which `*` stands for any run of bytes.
 #[derive(Debug)]
-struct Place {
+struct BucketPattern {
     bucket: Box<[u8]>,
     /// `None`: all of the bucket.
     key: Option<Box<[u8]>>,
 }
 
-impl Place {
-    fn parse(pattern: &[u8]) -> Option<Place> {
+impl BucketPattern {
+    fn parse(pattern: &[u8]) -> Option<BucketPattern> {
         let slash = memchr::memchr(b'/', pattern);
         let (bucket, key) = pattern.split_at(slash.unwrap_or(pattern.len()));
         let key = key.get(1..);
         let valid = bucket
             .iter()
             .all(|&byte| byte == b'*' || is_bucket_byte(byte));
-        (valid && !bucket.is_empty() && key != Some(b"")).then(|| Place {
+        (valid && !bucket.is_empty() && key != Some(b"")).then(|| BucketPattern {
             bucket: bucket.into(),
             key: key.map(Into::into),
         })

@@ -19,7 +19,7 @@ use crate::{
     scope::{ClaimedScope, Region, Scope, ScopeText},
     sha256,
     signature::SignatureV4,
-    sink::{Filling, Hashing, Sink},
+    sink::{Sha256Sink, Sink, SliceSink},
 };
 
 /// A secret access key or session token: zeroised when dropped, redacted in Debug.
@@ -100,14 +100,14 @@ impl Credential {
 /// the outer block of the key, so that a signature needs no other work than its own blocks.
 /// Zeroised when dropped.
 #[derive(Clone)]
-pub(crate) struct MacKey {
+pub(crate) struct HmacKey {
     inner: Zeroizing<[u32; 8]>,
     outer: Zeroizing<[u32; 8]>,
 }
 
-impl MacKey {
+impl HmacKey {
     /// With the concatenation of `parts` as the key: padded to a block, or hashed where it is longer.
-    pub(crate) fn new(parts: &[&[u8]]) -> MacKey {
+    pub(crate) fn new(parts: &[&[u8]]) -> HmacKey {
         let mut block = Zeroizing::new([0_u8; 64]);
         if parts.iter().map(|part| part.len()).sum::<usize>() <= block.len() {
             let bytes = parts.iter().copied().flatten();
@@ -131,7 +131,7 @@ impl MacKey {
             sha256::compress(&mut state, &[*padded]);
             state
         };
-        MacKey {
+        HmacKey {
             inner: state_behind(0x36),
             outer: state_behind(0x5c),
         }
@@ -143,8 +143,8 @@ impl MacKey {
     }
 
     /// The HMAC of what is put.
-    pub(crate) fn sign_text(&self, put: impl FnOnce(&mut Hashing)) -> [u8; 32] {
-        let mut inner = Hashing::behind(&self.inner, 64);
+    pub(crate) fn sign_text(&self, put: impl FnOnce(&mut Sha256Sink)) -> [u8; 32] {
+        let mut inner = Sha256Sink::behind(&self.inner, 64);
         put(&mut inner);
         sha256::digest_behind_block(&self.outer, &inner.finish())
     }
@@ -153,21 +153,21 @@ impl MacKey {
 /// The key that signs in one credential scope. Zeroised when dropped.
 #[derive(Clone)]
 pub(crate) struct SigningKey {
-    key: MacKey,
+    key: HmacKey,
     scope: ScopeText,
-    to_sign: ToSign,
+    to_sign: StringToSignTemplate,
 }
 
 impl SigningKey {
     /// `HMAC(HMAC(HMAC(HMAC("AWS4" + secret, day), region), service), "aws4_request")`
     pub(crate) fn derive(secret: &[u8], scope: ScopeText) -> SigningKey {
-        let mut key = MacKey::new(&[b"AWS4", secret]);
+        let mut key = HmacKey::new(&[b"AWS4", secret]);
         for part in scope.scope().parts() {
             let next = Zeroizing::new(key.sign(part));
-            key = MacKey::new(&[&*next]);
+            key = HmacKey::new(&[&*next]);
         }
         SigningKey {
-            to_sign: ToSign::new(&key, scope.scope()),
+            to_sign: StringToSignTemplate::new(&key, scope.scope()),
             key,
             scope,
         }
@@ -177,7 +177,7 @@ impl SigningKey {
         self.scope.scope()
     }
 
-    pub(crate) fn mac(&self) -> &MacKey {
+    pub(crate) fn mac(&self) -> &HmacKey {
         &self.key
     }
 
@@ -191,9 +191,9 @@ impl SigningKey {
 /// The string to sign of a key. Only its date and its hash change, so the rest of it stays as it was
 /// written, with what SHA-256 has behind a message.
 #[derive(Clone)]
-struct ToSign {
+struct StringToSignTemplate {
     /// Of whole blocks, and zeros.
-    text: [u8; ToSign::ROOM],
+    text: [u8; StringToSignTemplate::ROOM],
     /// Bytes of those blocks.
     length: usize,
     /// Where the hash is.
@@ -208,23 +208,26 @@ struct ToSign {
 }
 
 // With any scope it has room, and what is behind it (FIPS 180-4 section 5.1.1): a byte and its length.
-const _: () = assert!(ToSign::DATE + 16 + 1 + ScopeText::LONGEST + 1 + 64 + 1 + 8 <= ToSign::ROOM);
+const _: () = assert!(
+    StringToSignTemplate::DATE + 16 + 1 + ScopeText::LONGEST + 1 + 64 + 1 + 8
+        <= StringToSignTemplate::ROOM
+);
 
-impl ToSign {
+impl StringToSignTemplate {
     const ROOM: usize = 256;
 
     /// Where the date is.
     const DATE: usize = canonical::ALGORITHM.len() + 1;
 
-    fn new(key: &MacKey, scope: Scope<'_>) -> ToSign {
-        let mut text = [0; ToSign::ROOM];
+    fn new(key: &HmacKey, scope: Scope<'_>) -> StringToSignTemplate {
+        let mut text = [0; StringToSignTemplate::ROOM];
         let date = AmzDate::from(Timestamp(0));
-        let mut sink = Filling::new(&mut text);
+        let mut sink = SliceSink::new(&mut text);
         canonical::put_string_to_sign(&mut sink, &date, scope, &[0; 32]);
         let end = sink.len();
         let length = sha256::pad(&mut text, end, 64).as_flattened().len();
         let hash = end - 64;
-        let mut to_sign = ToSign {
+        let mut to_sign = StringToSignTemplate {
             text,
             length,
             hash,
@@ -238,7 +241,7 @@ impl ToSign {
 
     /// The hash of it behind the inner block of the key.
     #[inline(always)]
-    fn hash(&mut self, key: &MacKey, date: &AmzDate, hash: &[u8; 32]) -> [u8; 32] {
+    fn hash(&mut self, key: &HmacKey, date: &AmzDate, hash: &[u8; 32]) -> [u8; 32] {
         if self.date != *date {
             self.date = *date;
             self.open(key);
@@ -254,8 +257,11 @@ impl ToSign {
     }
 
     /// Writes the date, and compresses the first block.
-    fn open(&mut self, key: &MacKey) {
-        let behind = self.text.get_mut(ToSign::DATE..).unwrap_or_default();
+    fn open(&mut self, key: &HmacKey) {
+        let behind = self
+            .text
+            .get_mut(StringToSignTemplate::DATE..)
+            .unwrap_or_default();
         if let Some(place) = behind.first_chunk_mut() {
             *place = *self.date.as_bytes();
         }
@@ -269,7 +275,7 @@ impl ToSign {
 pub struct KeyCache {
     keys: LruCache<CacheKey, SigningKey>,
     /// Of those used last, each in the place that its credential's number tells.
-    recent: Box<[Option<Recent>; RECENT]>,
+    recent: Box<[Option<RecentKey>; RECENT]>,
     /// The time that was written last.
     date: AmzDate,
     derivations: u64,
@@ -280,7 +286,7 @@ type CacheKey = (u64, Day, Region);
 
 const RECENT: usize = 64;
 
-struct Recent {
+struct RecentKey {
     credential: u64,
     key: SigningKey,
 }
@@ -290,16 +296,16 @@ struct Recent {
     clippy::large_enum_variant,
     reason = "a stranger's request must not have memory allocated"
 )]
-pub(crate) enum Found<'k> {
+pub(crate) enum FoundKey<'k> {
     Kept(&'k mut SigningKey),
     Derived(SigningKey),
 }
 
-impl Found<'_> {
+impl FoundKey<'_> {
     pub(crate) fn key(&mut self) -> &mut SigningKey {
         match self {
-            Found::Kept(key) => key,
-            Found::Derived(key) => key,
+            FoundKey::Kept(key) => key,
+            FoundKey::Derived(key) => key,
         }
     }
 }
@@ -350,7 +356,7 @@ impl KeyCache {
         let recent = place.get_or_insert_with(|| {
             let key = SigningKey::derive(credential.secret(), ScopeText::s3(day, region));
             self.keys.put((credential.id, day, *region), key.clone());
-            Recent {
+            RecentKey {
                 credential: credential.id,
                 key,
             }
@@ -364,13 +370,13 @@ impl KeyCache {
         &mut self,
         credential: &Credential,
         scope: ClaimedScope<'_>,
-    ) -> Found<'_> {
+    ) -> FoundKey<'_> {
         let found = self.look_up(credential, scope.day, scope.region);
         match &mut self.recent[place(credential)] {
-            Some(recent) if found => Found::Kept(&mut recent.key),
+            Some(recent) if found => FoundKey::Kept(&mut recent.key),
             _ => {
                 let text = ScopeText::s3(scope.day, &scope.to_region());
-                Found::Derived(SigningKey::derive(credential.secret(), text))
+                FoundKey::Derived(SigningKey::derive(credential.secret(), text))
             }
         }
     }
@@ -383,7 +389,7 @@ impl KeyCache {
     /// Brings a key to the place of its credential; `false` if it is not there.
     fn look_up(&mut self, credential: &Credential, day: Day, region: &[u8]) -> bool {
         let place = &mut self.recent[place(credential)];
-        let is_it = |recent: &Recent| {
+        let is_it = |recent: &RecentKey| {
             let scope = recent.key.scope();
             recent.credential == credential.id && scope.day == day && same(scope.region, region)
         };
@@ -392,7 +398,7 @@ impl KeyCache {
             && let Some(region) = Region::parse(region)
             && let Some(key) = self.keys.get(&(credential.id, day, region))
         {
-            *place = Some(Recent {
+            *place = Some(RecentKey {
                 credential: credential.id,
                 key: key.clone(),
             });

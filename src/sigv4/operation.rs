@@ -47,7 +47,7 @@ impl Method {
 
 /// Which classes of a grant an operation is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Class {
+pub(crate) enum GrantClass {
     /// `read`.
     Read,
     /// `read` and `list`.
@@ -72,7 +72,7 @@ pub(crate) enum Class {
     Other,
 }
 
-struct Row {
+struct OperationRow {
     operation: Operation,
     required: ParameterSet,
     allowed: ParameterSet,
@@ -104,10 +104,10 @@ macro_rules! operations {
                 }
             }
 
-            pub(crate) fn class(self) -> Class {
+            pub(crate) fn class(self) -> GrantClass {
                 match self {
-                    $($(Operation::$operation => Class::$class,)*)*
-                    Operation::Unknown => Class::Other,
+                    $($(Operation::$operation => GrantClass::$class,)*)*
+                    Operation::Unknown => GrantClass::Other,
                 }
             }
 
@@ -119,10 +119,10 @@ macro_rules! operations {
             }
         }
 
-        fn rows(level: Level, method: Method) -> &'static [Row] {
+        fn rows(level: Level, method: Method) -> &'static [OperationRow] {
             match (level, method) {
                 $((Level::$level, Method::$method) => const {
-                    &[$(Row {
+                    &[$(OperationRow {
                         operation: Operation::$operation,
                         required: ParameterSet::of(&[$(S3Parameter::$required,)*]),
                         allowed: ParameterSet::of(&[
@@ -309,7 +309,7 @@ impl Operation {
     /// Of a request with these parameters; each operation has parameters that no other one of its
     /// level and method takes.
     pub(crate) fn of(level: Level, method: Method, parameters: ParameterSet) -> Operation {
-        let takes = |row: &&Row| {
+        let takes = |row: &&OperationRow| {
             row.required.is_subset_of(parameters) && parameters.is_subset_of(row.allowed)
         };
         let row = rows(level, method).iter().find(takes);

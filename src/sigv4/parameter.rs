@@ -8,7 +8,7 @@ use crate::uri::{self, Part};
 
 /// What the value of a parameter must be like, so that no server can take the parameter for absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Value {
+pub(crate) enum ValueRule {
     /// None: the name of a sub-resource.
     Absent,
     /// One that is not empty.
@@ -38,9 +38,9 @@ macro_rules! parameters {
             }
 
             /// What its value must be like.
-            pub(crate) fn value(self) -> Value {
+            pub(crate) fn value(self) -> ValueRule {
                 match self {
-                    $(S3Parameter::$parameter => Value::$value,)*
+                    $(S3Parameter::$parameter => ValueRule::$value,)*
                 }
             }
 
@@ -55,7 +55,7 @@ macro_rules! parameters {
     reason = "a constant for each variant, to match by"
 )]
 mod table {
-    use super::Value;
+    use super::ValueRule;
 
     parameters! {
         Abac "abac" Absent,
@@ -178,18 +178,18 @@ impl ParameterSet {
 
 /// What the name of a query parameter stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Name {
+pub(crate) enum ParameterName {
     Known(S3Parameter),
     /// A header in the query, where presigned requests of some SDKs have it.
     Header(AmzHeader),
     Unknown,
 }
 
-impl Name {
+impl ParameterName {
     /// Of a name as it was sent.
-    pub(crate) fn of(raw: &[u8]) -> Name {
+    pub(crate) fn of(raw: &[u8]) -> ParameterName {
         if let Some(parameter) = S3Parameter::named(raw) {
-            return Name::Known(parameter);
+            return ParameterName::Known(parameter);
         }
         // One byte more than the longest that is known.
         let mut decoded = ArrayVec::<u8, { AmzHeader::LONGEST + 1 }>::new();
@@ -197,12 +197,12 @@ impl Name {
             .try_for_each(|byte| decoded.try_push(byte))
             .is_err()
         {
-            return Name::Unknown;
+            return ParameterName::Unknown;
         }
         if let Some(parameter) = S3Parameter::named(&decoded) {
-            return Name::Known(parameter);
+            return ParameterName::Known(parameter);
         }
-        AmzHeader::named(&decoded).map_or(Name::Unknown, Name::Header)
+        AmzHeader::named(&decoded).map_or(ParameterName::Unknown, ParameterName::Header)
     }
 }
 
@@ -307,12 +307,18 @@ mod tests {
     fn every_parameter_is_found_in_any_spelling() {
         for (parameter, name) in S3Parameter::ALL {
             let encoded: String = name.bytes().map(|byte| format!("%{byte:02x}")).collect();
-            assert_eq!(Name::of(name.as_bytes()), Name::Known(*parameter));
-            assert_eq!(Name::of(encoded.as_bytes()), Name::Known(*parameter));
+            assert_eq!(
+                ParameterName::of(name.as_bytes()),
+                ParameterName::Known(*parameter)
+            );
+            assert_eq!(
+                ParameterName::of(encoded.as_bytes()),
+                ParameterName::Known(*parameter)
+            );
             // A sub-resource in upper case is another one.
             assert_ne!(
-                Name::of(name.to_uppercase().as_bytes()),
-                Name::Known(*parameter)
+                ParameterName::of(name.to_uppercase().as_bytes()),
+                ParameterName::Known(*parameter)
             );
         }
     }

@@ -6,10 +6,10 @@ use crate::{
     date::{AmzDate, Timestamp},
     keys::{Credential, SigningKey},
     query::Query,
-    request::{Fields, Header, MAX_HEADERS, is_amz, is_token},
+    request::{Header, KnownHeaders, MAX_HEADERS, is_amz, is_token},
     scope::{Region, ScopeText},
-    sink::{Hashing, Sink},
-    uri::{self, Encoding, Part},
+    sink::{Sha256Sink, Sink},
+    uri::{self, EncodingSink, Part},
     v2,
 };
 
@@ -99,7 +99,7 @@ impl Presign<'_> {
             .iter()
             .find(is_payload)
             .map(|header| header.value);
-        let mut hash = Hashing::default();
+        let mut hash = Sha256Sink::default();
         canonical::put_request(
             &mut hash,
             self.method,
@@ -119,7 +119,7 @@ impl Presign<'_> {
     /// The request target, path and query, signed with V2.
     pub fn v2(&self, credential: &Credential, now: Timestamp) -> Result<Vec<u8>, Unpresignable> {
         self.check()?;
-        let fields = Fields::scan(self.headers).map_err(|_| Unpresignable::Header)?;
+        let fields = KnownHeaders::scan(self.headers).map_err(|_| Unpresignable::Header)?;
         let is_signed = |name: &[u8]| {
             is_amz(name)
                 || name.eq_ignore_ascii_case(b"content-md5")
@@ -130,7 +130,7 @@ impl Presign<'_> {
         }
         let path = self.path();
         let expires = now.0.saturating_add(i64::from(self.expires)).to_string();
-        let to_sign = v2::ToSign {
+        let to_sign = v2::StringToSign {
             method: self.method,
             path: &path,
             query: &Query::NONE,
@@ -142,7 +142,7 @@ impl Presign<'_> {
         put_parameter(&mut query, "AWSAccessKeyId", credential.access_key());
         put_parameter(&mut query, "&Expires", expires.as_bytes());
         query.put(b"&Signature=");
-        signature.put(&mut Encoding(&mut query));
+        signature.put(&mut EncodingSink(&mut query));
         Ok([path, query].join(b"?".as_slice()))
     }
 

@@ -106,7 +106,7 @@ impl Role {
 
 /// One parameter, as offsets into the raw query.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Parameter {
+pub(crate) struct QueryParameter {
     start: u16,
     /// Where the name ends: at the `=`, or at `end` without one.
     equals: u16,
@@ -117,12 +117,12 @@ pub(crate) struct Parameter {
 }
 
 /// Room for the parameters of a query, lent to it so that it need not be moved with it.
-pub(crate) type Parameters = ArrayVec<Parameter, MAX_PARAMETERS>;
+pub(crate) type Parameters = ArrayVec<QueryParameter, MAX_PARAMETERS>;
 
 /// A query in canonical order: by encoded name, then by encoded value.
 pub(crate) struct Query<'s, 'a> {
     raw: &'a [u8],
-    parameters: &'s [Parameter],
+    parameters: &'s [QueryParameter],
     /// Where the value of a signature's parameter is; ends at 0 where there is none.
     values: [(u16, u16); Role::Other as usize],
     roles: u16,
@@ -196,7 +196,7 @@ impl<'s, 'a> Query<'s, 'a> {
                 _ => name,
             };
             let end = raw.len() - value.behind.len();
-            let parameter = Parameter {
+            let parameter = QueryParameter {
                 start: start as u16,
                 equals: equals as u16,
                 end: end as u16,
@@ -229,7 +229,7 @@ impl<'s, 'a> Query<'s, 'a> {
 
     /// Bytes of the canonical form at the most: each parameter may get a `=`, and has a separator.
     pub(crate) fn max_len(&self) -> usize {
-        let length = |parameter: &Parameter| {
+        let length = |parameter: &QueryParameter| {
             let raw = usize::from(parameter.end - parameter.start);
             2 + if parameter.canonical { raw } else { 3 * raw }
         };
@@ -288,7 +288,7 @@ impl<'s, 'a> Query<'s, 'a> {
     /// Puts the canonical query string that a client signed: all but the signature. What lies
     /// together in canonical form and order is put together.
     pub(crate) fn put_signed(&self, sink: &mut impl Sink) {
-        let runs = self.parameters.chunk_by(Parameter::is_followed_by);
+        let runs = self.parameters.chunk_by(QueryParameter::is_followed_by);
         for (at, run) in runs.enumerate() {
             if at > 0 {
                 sink.put(b"&");
@@ -303,7 +303,7 @@ impl<'s, 'a> Query<'s, 'a> {
 
     /// Puts the canonical query string without the client's signature parameters and with `added`,
     /// which are sorted by name; each name stands between its separators, as in `&name=`.
-    pub(crate) fn put_with(&self, sink: &mut impl Sink, added: &[(&[u8], impl Value)]) {
+    pub(crate) fn put_with(&self, sink: &mut impl Sink, added: &[(&[u8], impl ParameterValue)]) {
         let others = self.parameters.iter();
         let mut others = others.filter(|other| other.role == Role::Other).peekable();
         let mut first = true;
@@ -312,7 +312,7 @@ impl<'s, 'a> Query<'s, 'a> {
             let [separator, name @ .., _] = label else {
                 continue;
             };
-            let before = |other: &&Parameter| uri::compare(other.name(self.raw), name).is_le();
+            let before = |other: &&QueryParameter| uri::compare(other.name(self.raw), name).is_le();
             while let Some(other) = others.next_if(before) {
                 other.put_behind(sink, &mut first, self.raw);
             }
@@ -327,18 +327,18 @@ impl<'s, 'a> Query<'s, 'a> {
 }
 
 /// The value of a parameter that is added.
-pub(crate) trait Value {
+pub(crate) trait ParameterValue {
     /// Puts it encoded.
     fn put(&self, sink: &mut impl Sink);
 }
 
-impl Value for &[u8] {
+impl ParameterValue for &[u8] {
     fn put(&self, sink: &mut impl Sink) {
         uri::put_encoded(sink, self, Part::Query);
     }
 }
 
-impl Parameter {
+impl QueryParameter {
     fn name<'a>(&self, raw: &'a [u8]) -> &'a [u8] {
         slice(raw, self.start, self.equals)
     }
@@ -348,14 +348,14 @@ impl Parameter {
     }
 
     /// Whether it may stand in front of another.
-    fn precedes(&self, other: &Parameter, raw: &[u8]) -> bool {
+    fn precedes(&self, other: &QueryParameter, raw: &[u8]) -> bool {
         // The roles are sorted as their names are; a query in which one of several has a name in
         // another spelling is not used.
         let by_role = self.role < other.role && other.role != Role::Other;
         by_role || self.compare(other, raw).is_le()
     }
 
-    fn compare(&self, other: &Parameter, raw: &[u8]) -> Ordering {
+    fn compare(&self, other: &QueryParameter, raw: &[u8]) -> Ordering {
         let compare = match self.canonical && other.canonical {
             true => |a: &[u8], b: &[u8]| a.cmp(b),
             false => uri::compare,
@@ -365,9 +365,9 @@ impl Parameter {
     }
 
     /// Both stand on the wire as in the canonical query.
-    fn is_followed_by(&self, other: &Parameter) -> bool {
+    fn is_followed_by(&self, other: &QueryParameter) -> bool {
         let is_whole =
-            |parameter: &Parameter| parameter.canonical && parameter.equals < parameter.end;
+            |parameter: &QueryParameter| parameter.canonical && parameter.equals < parameter.end;
         is_whole(self) && is_whole(other) && usize::from(self.end) + 1 == usize::from(other.start)
     }
 

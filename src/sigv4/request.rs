@@ -51,7 +51,7 @@ impl<'a> ClientRequest<'_, 'a> {
 
 /// A header that verification reads, which may occur once only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Field {
+pub(crate) enum KnownHeader {
     AmzDate,
     Authorization,
     ContentLength,
@@ -66,25 +66,25 @@ pub(crate) enum Field {
     Trailer,
 }
 
-impl Field {
+impl KnownHeader {
     const COUNT: usize = 12;
 
     /// The one that has a name, in any case.
     #[inline(always)]
-    pub(crate) fn named(name: &[u8]) -> Option<Field> {
+    pub(crate) fn named(name: &[u8]) -> Option<KnownHeader> {
         let field = match name.len() {
-            4 if is(name, b"date") => Field::Date,
-            4 if is(name, b"host") => Field::Host,
-            10 if is(name, b"x-amz-date") => Field::AmzDate,
-            11 if is(name, b"content-md5") => Field::ContentMd5,
-            12 if is(name, b"content-type") => Field::ContentType,
-            13 if is(name, b"authorization") => Field::Authorization,
-            13 if is(name, b"x-amz-trailer") => Field::Trailer,
-            14 if is(name, b"content-length") => Field::ContentLength,
-            17 if is(name, b"x-amz-copy-source") => Field::CopySource,
-            19 if is(name, b"x-amz-rename-source") => Field::RenameSource,
-            20 if is(name, b"x-amz-content-sha256") => Field::ContentSha256,
-            28 if is(name, b"x-amz-decoded-content-length") => Field::DecodedLength,
+            4 if is(name, b"date") => KnownHeader::Date,
+            4 if is(name, b"host") => KnownHeader::Host,
+            10 if is(name, b"x-amz-date") => KnownHeader::AmzDate,
+            11 if is(name, b"content-md5") => KnownHeader::ContentMd5,
+            12 if is(name, b"content-type") => KnownHeader::ContentType,
+            13 if is(name, b"authorization") => KnownHeader::Authorization,
+            13 if is(name, b"x-amz-trailer") => KnownHeader::Trailer,
+            14 if is(name, b"content-length") => KnownHeader::ContentLength,
+            17 if is(name, b"x-amz-copy-source") => KnownHeader::CopySource,
+            19 if is(name, b"x-amz-rename-source") => KnownHeader::RenameSource,
+            20 if is(name, b"x-amz-content-sha256") => KnownHeader::ContentSha256,
+            28 if is(name, b"x-amz-decoded-content-length") => KnownHeader::DecodedLength,
             _ => return None,
         };
         Some(field)
@@ -110,27 +110,27 @@ pub(crate) fn is<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
 
 /// The headers that verification reads.
 #[derive(Default)]
-pub(crate) struct Fields<'a> {
-    values: [Option<&'a [u8]>; Field::COUNT],
+pub(crate) struct KnownHeaders<'a> {
+    values: [Option<&'a [u8]>; KnownHeader::COUNT],
     /// How many headers there are that a signature must cover.
     pub(crate) to_be_signed: usize,
 }
 
-impl<'a> Fields<'a> {
-    pub(crate) fn scan(headers: &[Header<'a>]) -> Result<Fields<'a>, Rejection> {
-        let mut fields = Fields::default();
+impl<'a> KnownHeaders<'a> {
+    pub(crate) fn scan(headers: &[Header<'a>]) -> Result<KnownHeaders<'a>, Rejection> {
+        let mut fields = KnownHeaders::default();
         fields.read(headers)?;
         Ok(fields)
     }
 
-    /// As [`Fields::scan`], where they stay: what has no fields yet gets them.
+    /// As [`KnownHeaders::scan`], where they stay: what has no fields yet gets them.
     #[inline(always)]
     pub(crate) fn read(&mut self, headers: &[Header<'a>]) -> Result<(), Rejection> {
         if headers.len() > MAX_HEADERS {
             return Err(Rejection::TooManyHeaders);
         }
         for header in headers {
-            let field = Field::named(header.name);
+            let field = KnownHeader::named(header.name);
             self.to_be_signed += usize::from(must_be_signed(header.name, field));
             if let Some(field) = field
                 && self.values[field as usize].replace(header.value).is_some()
@@ -141,14 +141,14 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    pub(crate) fn value(&self, field: Field) -> Option<&'a [u8]> {
+    pub(crate) fn value(&self, field: KnownHeader) -> Option<&'a [u8]> {
         self.values[field as usize]
     }
 
     /// Whether it is a POST of a form, which may carry its signature in the body.
     pub(crate) fn is_browser_form(&self, method: &[u8]) -> bool {
         const TYPE: &[u8] = b"multipart/form-data";
-        let content_type = self.value(Field::ContentType).unwrap_or_default();
+        let content_type = self.value(KnownHeader::ContentType).unwrap_or_default();
         method == b"POST"
             && content_type
                 .get(..TYPE.len())
@@ -159,16 +159,16 @@ impl<'a> Fields<'a> {
 /// Whether a V4 signature must cover a header with that name, which may be that of a field: what
 /// steers an S3 server, bar the one whose value is signed anyway.
 #[inline(always)]
-pub(crate) fn must_be_signed(name: &[u8], field: Option<Field>) -> bool {
+pub(crate) fn must_be_signed(name: &[u8], field: Option<KnownHeader>) -> bool {
     match field {
         Some(
-            Field::Authorization
-            | Field::ContentLength
-            | Field::ContentMd5
-            | Field::ContentSha256
-            | Field::ContentType
-            | Field::Date
-            | Field::Host,
+            KnownHeader::Authorization
+            | KnownHeader::ContentLength
+            | KnownHeader::ContentMd5
+            | KnownHeader::ContentSha256
+            | KnownHeader::ContentType
+            | KnownHeader::Date
+            | KnownHeader::Host,
         ) => false,
         Some(_) => true,
         None => steers_server(name),

@@ -1,6 +1,6 @@
 //! The names in a request: bucket and key in its path, and the object that it copies from.
 use crate::{
-    sink::{Counting, Filling},
+    sink::{CountSink, SliceSink},
     uri::{self, Part},
 };
 
@@ -56,14 +56,14 @@ impl Encoded<'_> {
     /// Bytes that `write` fills.
     #[allow(clippy::len_without_is_empty, reason = "an empty part is None")]
     pub fn len(&self) -> usize {
-        let mut count = Counting::default();
+        let mut count = CountSink::default();
         uri::put_canonical(&mut count, self.0, Part::Path);
         count.0
     }
 
     /// Writes it to the beginning of `out`, as far as there is room.
     pub fn write(&self, out: &mut [u8]) {
-        uri::put_canonical(&mut Filling::new(out), self.0, Part::Path);
+        uri::put_canonical(&mut SliceSink::new(out), self.0, Part::Path);
     }
 }
 

@@ -2,9 +2,9 @@
 use crate::{
     error::Rejection,
     operation::{Level, Method, Operation},
-    parameter::{AmzHeader, Name, ParameterSet, S3Parameter, Value},
+    parameter::{AmzHeader, ParameterName, ParameterSet, S3Parameter, ValueRule},
     query::{Parameters, Query},
-    request::{ClientRequest, Field, Fields, Target},
+    request::{ClientRequest, KnownHeader, KnownHeaders, Target},
     resource::{Encoded, ResourcePath, SourceObject},
     uri::{self, Part},
 };
@@ -20,7 +20,7 @@ pub struct S3Request<'a> {
 
 /// The parts of a request that say what it asks.
 #[derive(Clone, Copy)]
-pub(crate) struct Parts<'p, 'a> {
+pub(crate) struct S3RequestParts<'p, 'a> {
     pub(crate) method: &'p [u8],
     pub(crate) path: &'a [u8],
     pub(crate) query: &'p Query<'p, 'a>,
@@ -39,21 +39,21 @@ impl<'a> S3Request<'a> {
         let Target { path, query } = request.target();
         let mut room = Parameters::new();
         let query = Query::parse(query, &mut room)?;
-        let fields = Fields::scan(request.headers)?;
+        let fields = KnownHeaders::scan(request.headers)?;
         let is_form = fields.is_browser_form(request.method)
-            && fields.value(Field::Authorization).is_none()
+            && fields.value(KnownHeader::Authorization).is_none()
             && query.is_plain();
-        S3Request::read(Parts {
+        S3Request::read(S3RequestParts {
             method: request.method,
             path,
             query: &query,
-            copy_source: fields.value(Field::CopySource),
-            rename_source: fields.value(Field::RenameSource),
+            copy_source: fields.value(KnownHeader::CopySource),
+            rename_source: fields.value(KnownHeader::RenameSource),
             is_form,
         })
     }
 
-    pub(crate) fn read(parts: Parts<'_, 'a>) -> Result<S3Request<'a>, Rejection> {
+    pub(crate) fn read(parts: S3RequestParts<'_, 'a>) -> Result<S3Request<'a>, Rejection> {
         let method = Method::parse(parts.method).ok_or(Rejection::MethodNotAllowed)?;
         let path = ResourcePath::of(parts.path)
             .filter(ResourcePath::stays_in_bucket)
@@ -97,15 +97,15 @@ impl<'a> S3Request<'a> {
         };
         let mut x_id = None;
         for (name, value) in parts.query.others() {
-            match Name::of(name) {
-                Name::Known(parameter) => {
+            match ParameterName::of(name) {
+                ParameterName::Known(parameter) => {
                     is_known &= parameters.insert(parameter);
                     let value = value.unwrap_or_default();
                     is_known &= match parameter.value() {
-                        Value::Absent => value.is_empty(),
-                        Value::Present => !value.is_empty(),
-                        Value::Two => uri::decoded(value, Part::Query).eq(*b"2"),
-                        Value::Any => true,
+                        ValueRule::Absent => value.is_empty(),
+                        ValueRule::Present => !value.is_empty(),
+                        ValueRule::Two => uri::decoded(value, Part::Query).eq(*b"2"),
+                        ValueRule::Any => true,
                     };
                     match parameter {
                         S3Parameter::Prefix => request.prefix = Some(value),
@@ -113,8 +113,10 @@ impl<'a> S3Request<'a> {
                         _ => {}
                     }
                 }
-                Name::Header(AmzHeader::Source) | Name::Unknown => is_known = false,
-                Name::Header(_) => {}
+                ParameterName::Header(AmzHeader::Source) | ParameterName::Unknown => {
+                    is_known = false
+                }
+                ParameterName::Header(_) => {}
             }
         }
         if is_known {

@@ -62,8 +62,8 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use crate::{
-        keys::MacKey,
-        sink::{Hashing, Sink},
+        keys::HmacKey,
+        sink::{Sha256Sink, Sink},
     };
 
     #[test]
@@ -73,7 +73,7 @@ mod tests {
             let text = &text[..length];
             let expected: [u8; 32] = Sha256::digest(text).into();
             for pieces in [1, 7, 64, 600] {
-                let mut hash = Hashing::default();
+                let mut hash = Sha256Sink::default();
                 text.chunks(pieces).for_each(|piece| hash.put(piece));
                 assert_eq!(hash.finish(), expected, "{length} by {pieces}");
             }
@@ -81,7 +81,7 @@ mod tests {
             mac.update(text);
             let expected: [u8; 32] = mac.finalize().into_bytes().into();
             let (start, end) = text.split_at(length / 2);
-            assert_eq!(MacKey::new(&[start, end]).sign(text), expected, "{length}");
+            assert_eq!(HmacKey::new(&[start, end]).sign(text), expected, "{length}");
         }
     }
 }

@@ -9,16 +9,16 @@ use crate::{
     chunked::{Chain, Checksum, Encoder, Framing, Shape},
     date::{AmzDate, Timestamp},
     error::Unsignable,
-    form::Signer,
+    form::PolicySigner,
     keys::{Credential, KeyCache, SecretKey, SigningKey},
     payload::Payload,
-    query::Value,
+    query::ParameterValue,
     request::{Header, MAX_HEADERS},
     resource::ResourcePath,
     scope::{Region, Scope},
     signature::SignatureV4,
-    sink::{Counting, Filling, Hashing, Sink},
-    uri::{self, Encoding, Part},
+    sink::{CountSink, Sha256Sink, Sink, SliceSink},
+    uri::{self, EncodingSink, Part},
     verified::{PresignedPayload, Proof, SignedBody, Verified},
     wire::{BodyHeaders, HeadRoom, WireHead},
 };
@@ -57,7 +57,7 @@ impl Origin {
 
     /// Tells origins apart that have other objects: other keys, or another host. It holds no secret.
     pub fn fingerprint(&self) -> String {
-        let mut hash = Hashing::default();
+        let mut hash = Sha256Sink::default();
         for part in [self.credential.access_key(), b"\n", &self.host] {
             hash.put(part);
         }
@@ -139,7 +139,7 @@ pub fn sign<'a>(
         }
         Proof::PostPolicy { post, .. } => {
             // It is the policy that is signed, in the place of the head.
-            let head = post.head(Signer {
+            let head = post.head(PolicySigner {
                 credential: &origin.credential,
                 session_token: origin.session_token.as_ref(),
                 date: &date,
@@ -276,7 +276,7 @@ impl BodyOut<'_> {
 
 /// Where the parts of a head that belong to its signature were written.
 #[derive(Default)]
-struct Places {
+struct HeadSpans {
     path: Range<usize>,
     query: Range<usize>,
     /// SignedHeaders, but not in a query, where it is percent-encoded.
@@ -287,31 +287,31 @@ struct Places {
 
 /// A header that is written anew.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Added {
+enum AddedHeader {
     Host,
     ContentSha256,
     Date,
     SecurityToken,
 }
 
-impl Added {
+impl AddedHeader {
     /// As it is signed.
     fn name(self) -> &'static [u8] {
         match self {
-            Added::Host => b"host",
-            Added::ContentSha256 => b"x-amz-content-sha256",
-            Added::Date => b"x-amz-date",
-            Added::SecurityToken => b"x-amz-security-token",
+            AddedHeader::Host => b"host",
+            AddedHeader::ContentSha256 => b"x-amz-content-sha256",
+            AddedHeader::Date => b"x-amz-date",
+            AddedHeader::SecurityToken => b"x-amz-security-token",
         }
     }
 
     /// As it is sent, up to the value.
     fn label(self) -> &'static [u8] {
         match self {
-            Added::Host => b"Host: ",
-            Added::ContentSha256 => b"X-Amz-Content-Sha256: ",
-            Added::Date => b"X-Amz-Date: ",
-            Added::SecurityToken => b"X-Amz-Security-Token: ",
+            AddedHeader::Host => b"Host: ",
+            AddedHeader::ContentSha256 => b"X-Amz-Content-Sha256: ",
+            AddedHeader::Date => b"X-Amz-Date: ",
+            AddedHeader::SecurityToken => b"X-Amz-Security-Token: ",
         }
     }
 }
@@ -319,7 +319,7 @@ impl Added {
 /// All that may be on the wire, and those that are added.
 type SignedHeaders<'a> = ArrayVec<SignedHeader<'a>, { MAX_HEADERS + 5 }>;
 
-type AddedHeaders<'a> = ArrayVec<(Added, &'a [u8]), 3>;
+type AddedHeaders<'a> = ArrayVec<(AddedHeader, &'a [u8]), 3>;
 
 impl<'a> SignedHead<'a> {
     #[inline(always)]
@@ -362,7 +362,7 @@ impl<'a> SignedHead<'a> {
         // In a query a byte may become three.
         let factor = if self.is_presigned() { 3 } else { 1 };
         let kept: usize = self.head.kept(self.body.headers()).map(<[u8]>::len).sum();
-        let mut body = Counting::default();
+        let mut body = CountSink::default();
         self.put_body_headers(&mut body);
         FIXED
             + self.head.target_max_len()
@@ -428,7 +428,7 @@ impl<'a> SignedHead<'a> {
         if out.len() < self.max_len {
             return None;
         }
-        let mut sink = Filling::new(out);
+        let mut sink = SliceSink::new(out);
         let added = self.added();
         let mut headers = SignedHeaders::new();
         if key.is_some() {
@@ -436,7 +436,7 @@ impl<'a> SignedHead<'a> {
         }
         let scope = key.as_ref().map(|key| key.scope());
         let mut places = self.put_request_line(&mut sink, scope, &headers);
-        put_header(&mut sink, Added::Host.label(), self.host());
+        put_header(&mut sink, AddedHeader::Host.label(), self.host());
         self.head
             .kept(self.body.headers())
             .for_each(|lines| sink.put(lines));
@@ -501,12 +501,12 @@ impl<'a> SignedHead<'a> {
         }
         // Most often there are no others, and these are in order.
         let sorted = headers.is_empty();
-        let host = std::iter::once((Added::Host, self.host()));
+        let host = std::iter::once((AddedHeader::Host, self.host()));
         for (header, value) in host.chain(added.iter().copied()) {
             let header = SignedHeader {
                 name: header.name(),
                 value,
-                canonical: header != Added::SecurityToken,
+                canonical: header != AddedHeader::SecurityToken,
             };
             match sorted {
                 true => headers.push(header),
@@ -516,9 +516,9 @@ impl<'a> SignedHead<'a> {
     }
 
     /// The hash of the canonical request, in which path and query are as they have been written.
-    fn hash(&self, headers: &SignedHeaders<'_>, places: &Places, written: &[u8]) -> [u8; 32] {
+    fn hash(&self, headers: &SignedHeaders<'_>, places: &HeadSpans, written: &[u8]) -> [u8; 32] {
         let part = |range: &Range<usize>| written.get(range.clone()).unwrap_or_default();
-        let mut hash = Hashing::default();
+        let mut hash = Sha256Sink::default();
         canonical::put_request(
             &mut hash,
             self.head.method,
@@ -540,11 +540,11 @@ impl<'a> SignedHead<'a> {
 
     fn put_request_line(
         &self,
-        sink: &mut Filling<'_>,
+        sink: &mut SliceSink<'_>,
         scope: Option<Scope<'_>>,
         headers: &SignedHeaders<'_>,
-    ) -> Places {
-        let mut places = Places::default();
+    ) -> HeadSpans {
+        let mut places = HeadSpans::default();
         sink.put(self.head.method);
         sink.put(b" ");
         places.path.start = sink.len();
@@ -600,35 +600,38 @@ impl<'a> SignedHead<'a> {
         scope: Option<Scope<'_>>,
         headers: &SignedHeaders<'_>,
     ) {
-        let mut added = ArrayVec::<(&[u8], Parameter<'_>), 7>::new();
+        let mut added = ArrayVec::<(&[u8], AddedParameter<'_>), 7>::new();
         if let (Some(scope), HeadAuth::Query { expires, payload }) = (scope, self.auth) {
-            added.push((b"&X-Amz-Algorithm=", Parameter::Plain(ALGORITHM)));
+            added.push((b"&X-Amz-Algorithm=", AddedParameter::Plain(ALGORITHM)));
             if let PresignedPayload::Query(payload) = payload {
                 added.push((
                     b"&X-Amz-Content-Sha256=",
-                    Parameter::Plain(payload.as_bytes()),
+                    AddedParameter::Plain(payload.as_bytes()),
                 ));
             }
             added.push((
                 b"&X-Amz-Credential=",
-                Parameter::Credential(&self.origin.credential, scope),
+                AddedParameter::Credential(&self.origin.credential, scope),
             ));
-            added.push((b"&X-Amz-Date=", Parameter::Plain(self.date.as_bytes())));
-            added.push((b"&X-Amz-Expires=", Parameter::Number(expires.into())));
+            added.push((b"&X-Amz-Date=", AddedParameter::Plain(self.date.as_bytes())));
+            added.push((b"&X-Amz-Expires=", AddedParameter::Number(expires.into())));
             if let Some(token) = &self.origin.session_token {
-                added.push((b"&X-Amz-Security-Token=", Parameter::Token(token)));
+                added.push((b"&X-Amz-Security-Token=", AddedParameter::Token(token)));
             }
-            added.push((b"&X-Amz-SignedHeaders=", Parameter::SignedHeaders(headers)));
+            added.push((
+                b"&X-Amz-SignedHeaders=",
+                AddedParameter::SignedHeaders(headers),
+            ));
         }
         self.head.query.put_with(sink, &added);
     }
 
     fn put_authorization(
         &self,
-        sink: &mut Filling<'_>,
+        sink: &mut SliceSink<'_>,
         scope: Scope<'_>,
         headers: &SignedHeaders<'_>,
-        places: &mut Places,
+        places: &mut HeadSpans,
     ) {
         sink.put(b"Authorization: AWS4-HMAC-SHA256 Credential=");
         scope.put_credential(sink, self.origin.credential.access_key());
@@ -647,16 +650,16 @@ impl<'a> SignedHead<'a> {
         let mut added = AddedHeaders::new();
         match self.auth {
             HeadAuth::Header { payload } => {
-                added.push((Added::ContentSha256, payload));
-                added.push((Added::Date, self.date.as_bytes()));
+                added.push((AddedHeader::ContentSha256, payload));
+                added.push((AddedHeader::Date, self.date.as_bytes()));
                 if let Some(token) = &self.origin.session_token {
-                    added.push((Added::SecurityToken, token.expose()));
+                    added.push((AddedHeader::SecurityToken, token.expose()));
                 }
             }
             HeadAuth::Query {
                 payload: PresignedPayload::Header(payload),
                 ..
-            } => added.push((Added::ContentSha256, payload.as_bytes())),
+            } => added.push((AddedHeader::ContentSha256, payload.as_bytes())),
             HeadAuth::Query { .. } | HeadAuth::Nowhere => {}
         }
         added
@@ -681,7 +684,7 @@ impl std::fmt::Debug for SignedHead<'_> {
 }
 
 /// A query parameter of a presigned request.
-enum Parameter<'a> {
+enum AddedParameter<'a> {
     /// Nothing in it needs percent-encoding.
     Plain(&'a [u8]),
     Number(u64),
@@ -690,18 +693,18 @@ enum Parameter<'a> {
     SignedHeaders(&'a SignedHeaders<'a>),
 }
 
-impl Value for Parameter<'_> {
+impl ParameterValue for AddedParameter<'_> {
     fn put(&self, sink: &mut impl Sink) {
         match self {
-            Parameter::Plain(text) => sink.put(text),
-            Parameter::Number(number) => put_number(sink, *number),
-            Parameter::Credential(credential, scope) => {
+            AddedParameter::Plain(text) => sink.put(text),
+            AddedParameter::Number(number) => put_number(sink, *number),
+            AddedParameter::Credential(credential, scope) => {
                 uri::put_encoded(sink, credential.access_key(), Part::Query);
                 scope.put_encoded(sink);
             }
-            Parameter::Token(token) => uri::put_encoded(sink, token.expose(), Part::Query),
-            Parameter::SignedHeaders(headers) => {
-                canonical::put_names(&mut Encoding(sink), headers.iter().copied());
+            AddedParameter::Token(token) => uri::put_encoded(sink, token.expose(), Part::Query),
+            AddedParameter::SignedHeaders(headers) => {
+                canonical::put_names(&mut EncodingSink(sink), headers.iter().copied());
             }
         }
     }

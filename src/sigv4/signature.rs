@@ -3,7 +3,7 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     canonical::hex,
-    sink::{Filling, Sink},
+    sink::{Sink, SliceSink},
 };
 
 /// The text of a signature that was computed here. It has no `PartialEq`, and shows its text to
@@ -43,7 +43,7 @@ impl<const N: usize> Signature<N> {
     }
 
     /// Overwrites the placeholder at that place.
-    pub(crate) fn replace_placeholder(&self, sink: &mut Filling<'_>, at: usize) {
+    pub(crate) fn replace_placeholder(&self, sink: &mut SliceSink<'_>, at: usize) {
         sink.replace(at, &self.0);
     }
 }

@@ -9,7 +9,7 @@ pub(crate) trait Sink {
 }
 
 /// Hashes what it is given. Pieces are gathered first, since most are shorter than a block.
-pub(crate) struct Hashing {
+pub(crate) struct Sha256Sink {
     state: [u32; 8],
     /// Bytes that have led to that state.
     hashed: u64,
@@ -20,17 +20,17 @@ pub(crate) struct Hashing {
 /// Whole blocks.
 const GATHERED: usize = 512;
 
-impl Default for Hashing {
-    fn default() -> Hashing {
-        Hashing::behind(&sha256::INITIAL_STATE, 0)
+impl Default for Sha256Sink {
+    fn default() -> Sha256Sink {
+        Sha256Sink::behind(&sha256::INITIAL_STATE, 0)
     }
 }
 
-impl Hashing {
+impl Sha256Sink {
     /// Of a message whose first `hashed` bytes, a multiple of 64, have led to `state`.
     #[inline(always)]
-    pub(crate) fn behind(state: &[u32; 8], hashed: u64) -> Hashing {
-        Hashing {
+    pub(crate) fn behind(state: &[u32; 8], hashed: u64) -> Sha256Sink {
+        Sha256Sink {
             state: *state,
             hashed,
             gathered: [0; GATHERED],
@@ -89,7 +89,7 @@ impl Hashing {
     }
 }
 
-impl Sink for Hashing {
+impl Sink for Sha256Sink {
     #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         if !self.try_put(bytes) {
@@ -100,24 +100,24 @@ impl Sink for Hashing {
 
 /// Counts bytes.
 #[derive(Default)]
-pub(crate) struct Counting(pub(crate) usize);
+pub(crate) struct CountSink(pub(crate) usize);
 
-impl Sink for Counting {
+impl Sink for CountSink {
     fn put(&mut self, bytes: &[u8]) {
         self.0 += bytes.len();
     }
 }
 
 /// Fills a slice from its beginning.
-pub(crate) struct Filling<'a> {
+pub(crate) struct SliceSink<'a> {
     out: &'a mut [u8],
     filled: usize,
     overflow: bool,
 }
 
-impl<'a> Filling<'a> {
-    pub(crate) fn new(out: &'a mut [u8]) -> Filling<'a> {
-        Filling {
+impl<'a> SliceSink<'a> {
+    pub(crate) fn new(out: &'a mut [u8]) -> SliceSink<'a> {
+        SliceSink {
             out,
             filled: 0,
             overflow: false,
@@ -145,7 +145,7 @@ impl<'a> Filling<'a> {
     }
 }
 
-impl Sink for Filling<'_> {
+impl Sink for SliceSink<'_> {
     #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         match self.out.get_mut(self.filled..self.filled + bytes.len()) {

@@ -138,7 +138,7 @@ pub(crate) fn put_canonical(sink: &mut impl Sink, raw: &[u8], part: Part) {
     loop {
         let (plain, tail) = part.split_plain(rest);
         sink.put(plain);
-        let mut decoder = Decoder { rest: tail, part };
+        let mut decoder = PercentDecoder { rest: tail, part };
         let Some(byte) = decoder.next() else { return };
         put_byte(sink, byte, part);
         rest = decoder.rest;
@@ -154,9 +154,9 @@ pub(crate) fn put_path(sink: &mut impl Sink, raw: &[u8], canonical: bool) {
 }
 
 /// Percent-encodes what is put into it, as a query does.
-pub(crate) struct Encoding<'s, S>(pub(crate) &'s mut S);
+pub(crate) struct EncodingSink<'s, S>(pub(crate) &'s mut S);
 
-impl<S: Sink> Sink for Encoding<'_, S> {
+impl<S: Sink> Sink for EncodingSink<'_, S> {
     fn put(&mut self, bytes: &[u8]) {
         put_encoded(self.0, bytes, Part::Query);
     }
@@ -186,8 +186,8 @@ fn put_byte(sink: &mut impl Sink, byte: u8, part: Part) {
 }
 
 /// The decoded bytes of `raw`; a `%` without its digits stands for itself.
-pub(crate) fn decoded(raw: &[u8], part: Part) -> Decoder<'_> {
-    Decoder { rest: raw, part }
+pub(crate) fn decoded(raw: &[u8], part: Part) -> PercentDecoder<'_> {
+    PercentDecoder { rest: raw, part }
 }
 
 /// Puts the decoded bytes of `raw`.
@@ -203,19 +203,19 @@ pub(crate) fn put_decoded(sink: &mut impl Sink, raw: &[u8], part: Part) {
 }
 
 #[derive(Clone)]
-pub(crate) struct Decoder<'a> {
+pub(crate) struct PercentDecoder<'a> {
     rest: &'a [u8],
     part: Part,
 }
 
-impl<'a> Decoder<'a> {
+impl<'a> PercentDecoder<'a> {
     /// What is still to be decoded.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 }
 
-impl Iterator for Decoder<'_> {
+impl Iterator for PercentDecoder<'_> {
     type Item = u8;
 
     fn next(&mut self) -> Option<u8> {

@@ -9,14 +9,14 @@ use sha1::Sha1;
 use crate::{
     canonical,
     query::Query,
-    request::{Field, Fields, Header, MAX_HEADERS, steers_server},
+    request::{Header, KnownHeader, KnownHeaders, MAX_HEADERS, steers_server},
     signature::{Signature, SignatureV2},
     sink::Sink,
     uri::{self, Part},
 };
 
 /// What a V2 signature covers.
-pub(crate) struct ToSign<'h, 'a> {
+pub(crate) struct StringToSign<'h, 'a> {
     pub(crate) method: &'a [u8],
     /// As sent.
     pub(crate) path: &'a [u8],
@@ -29,10 +29,10 @@ pub(crate) struct ToSign<'h, 'a> {
 /// The signature of a request.
 pub(crate) fn signature(
     secret: &[u8],
-    to_sign: &ToSign<'_, '_>,
-    fields: &Fields<'_>,
+    to_sign: &StringToSign<'_, '_>,
+    fields: &KnownHeaders<'_>,
 ) -> SignatureV2 {
-    let mut mac = Authenticating(keyed(secret));
+    let mut mac = HmacSha1Sink(keyed(secret));
     to_sign.put(&mut mac, fields);
     finish(mac.0)
 }
@@ -50,13 +50,13 @@ fn finish(mac: Hmac<Sha1>) -> SignatureV2 {
     Signature::new(text)
 }
 
-impl ToSign<'_, '_> {
+impl StringToSign<'_, '_> {
     /// Puts the string to sign.
-    fn put(&self, sink: &mut impl Sink, fields: &Fields<'_>) {
+    fn put(&self, sink: &mut impl Sink, fields: &KnownHeaders<'_>) {
         sink.put(self.method);
         for line in [
-            fields.value(Field::ContentMd5).unwrap_or_default(),
-            fields.value(Field::ContentType).unwrap_or_default(),
+            fields.value(KnownHeader::ContentMd5).unwrap_or_default(),
+            fields.value(KnownHeader::ContentType).unwrap_or_default(),
             self.date,
         ] {
             sink.put(b"\n");
@@ -147,9 +147,9 @@ fn keyed(secret: &[u8]) -> Hmac<Sha1> {
     }
 }
 
-struct Authenticating(Hmac<Sha1>);
+struct HmacSha1Sink(Hmac<Sha1>);
 
-impl Sink for Authenticating {
+impl Sink for HmacSha1Sink {
     fn put(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
@@ -237,7 +237,7 @@ mod tests {
         let mut room = Parameters::new();
         let query = Query::parse(raw.as_bytes(), &mut room).ok();
         let query = query.unwrap_or(Query::NONE);
-        let to_sign = ToSign {
+        let to_sign = StringToSign {
             method: b"GET",
             path: b"/b/k",
             query: &query,

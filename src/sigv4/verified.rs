@@ -7,12 +7,12 @@ use crate::{
     chunked::{Chain, Checksum, Decoder, Streaming},
     date::AmzDate,
     error::Rejection,
-    form::Post,
+    form::VerifiedForm,
     grant::{Client, Grant},
     operation::Operation,
     payload::Payload,
     request::{ClientRequest, Header, Target},
-    s3_request::{Parts, S3Request},
+    s3_request::{S3Request, S3RequestParts},
     scope::Region,
     uri,
     verify::{AuthType, VerifyRules},
@@ -68,7 +68,7 @@ pub(crate) enum Proof<'r> {
     PostPolicy {
         client: ProvenClient<'r>,
         region: Region,
-        post: Box<Post<'r>>,
+        post: Box<VerifiedForm<'r>>,
     },
     /// None, where the location demands none.
     Anonymous { payload: Payload<'r> },
@@ -258,13 +258,13 @@ impl<'r> Verified<'r> {
     /// Decides once more on a request that goes out otherwise than it was admitted.
     pub(crate) fn admit<'h>(
         &self,
-        parts: Parts<'_, '_>,
+        parts: S3RequestParts<'_, '_>,
         headers: impl Iterator<Item = Header<'h>>,
     ) -> Result<(), Rejection> {
         let admission = Admission::new(self.request.rules, self.proof.grant());
         let method = self.request.asked_method(parts.method);
         let is_form = matches!(self.proof, Proof::PostPolicy { .. });
-        let asked = S3Request::read(Parts {
+        let asked = S3Request::read(S3RequestParts {
             method,
             is_form,
             ..parts
@@ -289,7 +289,7 @@ impl<'r> Verified<'r> {
         }
     }
 
-    fn post(&self) -> Option<&Post<'r>> {
+    fn post(&self) -> Option<&VerifiedForm<'r>> {
         match &self.proof {
             Proof::PostPolicy { post, .. } => Some(post),
             _ => None,
@@ -350,12 +350,12 @@ impl<'r> Verified<'r> {
 
     /// Bytes of a browser's form that were to be stored, and follow the head that is signed.
     pub fn stored_length(&self) -> Option<u64> {
-        self.post().map(Post::stored_length)
+        self.post().map(VerifiedForm::stored_length)
     }
 
     /// The key that a browser's form names, in canonical percent-encoding.
     pub fn form_key(&self) -> Option<Vec<u8>> {
-        self.post().map(Post::encoded_key)
+        self.post().map(VerifiedForm::encoded_key)
     }
 
     /// Where a browser's form wants the browser to be sent.

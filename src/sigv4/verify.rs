@@ -3,21 +3,21 @@ use arrayvec::ArrayVec;
 
 use crate::{
     admission::Admission,
-    authorization::{Authorization, Buffers, Presigned},
+    authorization::{Authorization, DecodeBuffers, Presigned},
     canonical::{self, ALGORITHM},
     chunked::{Chain, Streaming},
     date::{AmzDate, Timestamp},
     endpoint,
     error::{Malformed, Rejection},
     grant::{Claimant, Clients},
-    keys::{Found, KeyCache},
+    keys::{FoundKey, KeyCache},
     operation::Operation,
     payload::{HeaderPayload, Payload},
     query::{Parameters, Query, Role},
-    request::{ClientRequest, Field, Fields, Target, must_be_signed},
-    s3_request::{Parts, S3Request},
+    request::{ClientRequest, KnownHeader, KnownHeaders, Target, must_be_signed},
+    s3_request::{S3Request, S3RequestParts},
     scope::{ClaimedScope, Region, ScopeText},
-    sink::{Hashing, Sink},
+    sink::{Sha256Sink, Sink},
     uri::{self, Part},
     v2,
     verified::{
@@ -99,7 +99,7 @@ pub fn verify<'r>(
     keys: &mut KeyCache,
     now: Timestamp,
 ) -> Result<Verified<'r>, Rejected<'r>> {
-    let mut claim = Claim {
+    let mut claim = ClaimedIdentity {
         access_key: b"",
         auth_type: None,
     };
@@ -111,7 +111,7 @@ pub fn verify<'r>(
 }
 
 /// Who a request says it is from, noted as soon as it is read.
-pub(crate) struct Claim<'r> {
+pub(crate) struct ClaimedIdentity<'r> {
     pub(crate) access_key: &'r [u8],
     pub(crate) auth_type: Option<AuthType>,
 }
@@ -123,10 +123,10 @@ fn decide<'r>(
     rules: &'r VerifyRules,
     keys: &mut KeyCache,
     now: Timestamp,
-    claim: &mut Claim<'r>,
+    claim: &mut ClaimedIdentity<'r>,
 ) -> Result<Verified<'r>, Rejection> {
-    let (mut fields, mut parameters) = (Fields::default(), Parameters::new());
-    let input = Input::read(request, &mut fields, &mut parameters)?;
+    let (mut fields, mut parameters) = (KnownHeaders::default(), Parameters::new());
+    let input = Candidate::read(request, &mut fields, &mut parameters)?;
     let auth_type = input.auth_type(rules)?;
     claim.auth_type = Some(auth_type);
     input.check_host(rules)?;
@@ -160,22 +160,22 @@ fn decide<'r>(
 }
 
 /// A request with its well-known parts found.
-struct Input<'h, 'r> {
+struct Candidate<'h, 'r> {
     request: &'h ClientRequest<'h, 'r>,
-    fields: &'h Fields<'r>,
+    fields: &'h KnownHeaders<'r>,
     query: Query<'h, 'r>,
     /// The path is in its canonical form as it is.
     canonical_path: bool,
 }
 
-impl<'h, 'r> Input<'h, 'r> {
+impl<'h, 'r> Candidate<'h, 'r> {
     // Else it would be copied to its caller.
     #[inline(always)]
     fn read(
         request: &'h ClientRequest<'h, 'r>,
-        fields: &'h mut Fields<'r>,
+        fields: &'h mut KnownHeaders<'r>,
         parameters: &'h mut Parameters,
-    ) -> Result<Input<'h, 'r>, Rejection> {
+    ) -> Result<Candidate<'h, 'r>, Rejection> {
         fields.read(request.headers)?;
         let canonical_path =
             uri::is_canonical(request.path, Part::Path).ok_or(Rejection::InvalidUri)?;
@@ -190,7 +190,7 @@ impl<'h, 'r> Input<'h, 'r> {
         {
             return Err(Rejection::InvalidUri);
         }
-        Ok(Input {
+        Ok(Candidate {
             request,
             fields,
             query,
@@ -201,7 +201,10 @@ impl<'h, 'r> Input<'h, 'r> {
     /// The one place that decides how a request is signed; whatever is there must then verify in
     /// that form.
     fn auth_type(&self, rules: &VerifyRules) -> Result<AuthType, Rejection> {
-        let authorization = self.fields.value(Field::Authorization).unwrap_or_default();
+        let authorization = self
+            .fields
+            .value(KnownHeader::Authorization)
+            .unwrap_or_default();
         let v4_header = authorization.starts_with(ALGORITHM);
         let v2_header = authorization.starts_with(b"AWS ");
         let is_aws = matches!(authorization, [b'A' | b'a', b'W' | b'w', b'S' | b's', ..]);
@@ -235,7 +238,7 @@ impl<'h, 'r> Input<'h, 'r> {
 
     /// Refuses what names its bucket in the host.
     fn check_host(&self, rules: &VerifyRules) -> Result<(), Rejection> {
-        let host = self.request.host.or(self.fields.value(Field::Host));
+        let host = self.request.host.or(self.fields.value(KnownHeader::Host));
         match endpoint::has_bucket(host.unwrap_or_default(), &rules.endpoints) {
             true => Err(Rejection::BucketInHost),
             false => Ok(()),
@@ -257,12 +260,12 @@ impl<'h, 'r> Input<'h, 'r> {
         query: &Query<'_, 'r>,
         auth_type: AuthType,
     ) -> Result<S3Request<'r>, Rejection> {
-        S3Request::read(Parts {
+        S3Request::read(S3RequestParts {
             method: self.request.method,
             path: self.request.target().path,
             query,
-            copy_source: self.fields.value(Field::CopySource),
-            rename_source: self.fields.value(Field::RenameSource),
+            copy_source: self.fields.value(KnownHeader::CopySource),
+            rename_source: self.fields.value(KnownHeader::RenameSource),
             is_form: auth_type == AuthType::PostPolicy,
         })
     }
@@ -279,9 +282,9 @@ impl<'h, 'r> Input<'h, 'r> {
         rules: &VerifyRules,
         keys: &mut KeyCache,
         now: Timestamp,
-        claim: &mut Claim<'r>,
+        claim: &mut ClaimedIdentity<'r>,
     ) -> Result<Proof<'r>, Rejection> {
-        let mut buffers = Buffers::default();
+        let mut buffers = DecodeBuffers::default();
         let v4 = match auth_type {
             AuthType::V4Query => self.v4_query(&mut buffers, claim)?,
             _ => self.v4_header(claim)?,
@@ -289,7 +292,7 @@ impl<'h, 'r> Input<'h, 'r> {
         check_scope(&v4, asked, rules)?;
         v4.check_time(rules, now)?;
 
-        let mut hash = Hashing::default();
+        let mut hash = Sha256Sink::default();
         let complete = self.put_canonical(&mut hash, &v4)?;
         let scope = v4.authorization.scope;
         let hash = hash.finish();
@@ -303,12 +306,12 @@ impl<'h, 'r> Input<'h, 'r> {
         let client = ProvenClient::new(claim.access_key, claimant.admit(matches)?);
         let region = scope.to_region();
         let proof = match v4.claim {
-            V4Claim::Header(HeaderPayload::Plain(payload)) => Proof::V4Header {
+            V4Place::Header(HeaderPayload::Plain(payload)) => Proof::V4Header {
                 client,
                 region,
                 body: SignedBody::Plain(payload),
             },
-            V4Claim::Header(HeaderPayload::Streaming(kind)) => Proof::V4Header {
+            V4Place::Header(HeaderPayload::Streaming(kind)) => Proof::V4Header {
                 client,
                 region,
                 body: SignedBody::Streaming(Box::new(ChunkedBody {
@@ -319,7 +322,7 @@ impl<'h, 'r> Input<'h, 'r> {
                     checksum: None,
                 })),
             },
-            V4Claim::Query { expires, payload } => Proof::V4Query {
+            V4Place::Query { expires, payload } => Proof::V4Query {
                 client,
                 region,
                 lifetime: Lifetime {
@@ -329,43 +332,46 @@ impl<'h, 'r> Input<'h, 'r> {
                 payload,
             },
         };
-        if let Found::Derived(key) = found {
+        if let FoundKey::Derived(key) = found {
             keys.keep(credential, key);
         }
         Ok(proof)
     }
 
     #[inline(always)]
-    fn v4_header(&self, claim: &mut Claim<'r>) -> Result<V4<'r, 'r>, Rejection> {
-        let authorization =
-            Authorization::from_header(self.fields.value(Field::Authorization).unwrap_or_default())
-                .map_err(Rejection::HeaderMalformed)?;
+    fn v4_header(&self, claim: &mut ClaimedIdentity<'r>) -> Result<ClaimedV4<'r, 'r>, Rejection> {
+        let authorization = Authorization::from_header(
+            self.fields
+                .value(KnownHeader::Authorization)
+                .unwrap_or_default(),
+        )
+        .map_err(Rejection::HeaderMalformed)?;
         claim.access_key = authorization.access_key;
         let payload = self
             .fields
-            .value(Field::ContentSha256)
+            .value(KnownHeader::ContentSha256)
             .ok_or(Rejection::MissingPayloadHash)?;
-        let date = match self.fields.value(Field::AmzDate) {
+        let date = match self.fields.value(KnownHeader::AmzDate) {
             Some(date) => AmzDate::parse(date),
             None => self
                 .fields
-                .value(Field::Date)
+                .value(KnownHeader::Date)
                 .and_then(Timestamp::parse)
                 .map(AmzDate::from),
         };
-        Ok(V4 {
+        Ok(ClaimedV4 {
             authorization,
             date: date.ok_or(Rejection::MissingDate)?,
-            claim: V4Claim::Header(HeaderPayload::parse(payload)?),
+            claim: V4Place::Header(HeaderPayload::parse(payload)?),
         })
     }
 
     #[inline(always)]
     fn v4_query<'b>(
         &self,
-        buffers: &'b mut Buffers,
-        claim: &mut Claim<'r>,
-    ) -> Result<V4<'b, 'r>, Rejection>
+        buffers: &'b mut DecodeBuffers,
+        claim: &mut ClaimedIdentity<'r>,
+    ) -> Result<ClaimedV4<'b, 'r>, Rejection>
     where
         'r: 'b,
     {
@@ -373,7 +379,7 @@ impl<'h, 'r> Input<'h, 'r> {
             Presigned::from_query(&self.query, buffers).map_err(Rejection::QueryMalformed)?;
         claim.access_key = presigned.raw_access_key;
         let in_query = self.query.find(Role::ContentSha256);
-        let payload = match (in_query, self.fields.value(Field::ContentSha256)) {
+        let payload = match (in_query, self.fields.value(KnownHeader::ContentSha256)) {
             (Some(query), Some(header)) if query != header => {
                 return Err(Rejection::PayloadHashConflict);
             }
@@ -381,10 +387,10 @@ impl<'h, 'r> Input<'h, 'r> {
             (None, Some(header)) => PresignedPayload::Header(Payload::parse(header)?),
             (None, None) => PresignedPayload::Nowhere,
         };
-        Ok(V4 {
+        Ok(ClaimedV4 {
             authorization: presigned.authorization,
             date: presigned.date,
-            claim: V4Claim::Query {
+            claim: V4Place::Query {
                 expires: presigned.expires,
                 payload,
             },
@@ -393,7 +399,11 @@ impl<'h, 'r> Input<'h, 'r> {
 
     /// Puts what the client signed; `false` if a header that it signed is not there.
     #[inline(always)]
-    fn put_canonical<S: Sink>(&self, sink: &mut S, v4: &V4<'_, '_>) -> Result<bool, Rejection> {
+    fn put_canonical<S: Sink>(
+        &self,
+        sink: &mut S,
+        v4: &ClaimedV4<'_, '_>,
+    ) -> Result<bool, Rejection> {
         canonical::put_request(
             sink,
             self.request.method,
@@ -407,7 +417,11 @@ impl<'h, 'r> Input<'h, 'r> {
 
     /// Finds the headers that the client signed, in the order in which it did.
     #[inline(always)]
-    fn put_signed_headers(&self, sink: &mut impl Sink, v4: &V4<'_, '_>) -> Result<bool, Rejection> {
+    fn put_signed_headers(
+        &self,
+        sink: &mut impl Sink,
+        v4: &ClaimedV4<'_, '_>,
+    ) -> Result<bool, Rejection> {
         let headers = self.request.headers;
         let mut complete = true;
         let mut host_signed = false;
@@ -428,11 +442,11 @@ impl<'h, 'r> Input<'h, 'r> {
                 found += 1;
                 is_line
             };
-            let field = Field::named(name);
-            host_signed |= field == Some(Field::Host);
+            let field = KnownHeader::named(name);
+            host_signed |= field == Some(KnownHeader::Host);
             let are_lines = match field {
-                Some(Field::Host) => (self.request.host)
-                    .or(self.fields.value(Field::Host))
+                Some(KnownHeader::Host) => (self.request.host)
+                    .or(self.fields.value(KnownHeader::Host))
                     .is_none_or(put),
                 Some(field) => self.fields.value(field).is_none_or(put),
                 None => headers
@@ -462,10 +476,13 @@ impl<'h, 'r> Input<'h, 'r> {
         clients: &'r impl Clients,
         rules: &VerifyRules,
         now: Timestamp,
-        claim: &mut Claim<'r>,
+        claim: &mut ClaimedIdentity<'r>,
     ) -> Result<Proof<'r>, Rejection> {
         let malformed = || Rejection::HeaderMalformed(Malformed::Syntax);
-        let authorization = self.fields.value(Field::Authorization).unwrap_or_default();
+        let authorization = self
+            .fields
+            .value(KnownHeader::Authorization)
+            .unwrap_or_default();
         let value = authorization
             .strip_prefix(b"AWS ")
             .unwrap_or_default()
@@ -475,15 +492,15 @@ impl<'h, 'r> Input<'h, 'r> {
         claim.access_key = access_key;
         let date = self
             .fields
-            .value(Field::AmzDate)
-            .or(self.fields.value(Field::Date))
+            .value(KnownHeader::AmzDate)
+            .or(self.fields.value(KnownHeader::Date))
             .ok_or(Rejection::MissingDate)?;
         let time = Timestamp::parse(date).ok_or(Rejection::MissingDate)?;
         check_skew(time, rules, now)?;
-        let v2 = V2 {
+        let v2 = ClaimedV2 {
             access_key: ArrayVec::try_from(access_key).map_err(|_| malformed())?,
             signature: signature.iter().skip(1).copied().take(29).collect(),
-            date: if self.fields.value(Field::AmzDate).is_some() {
+            date: if self.fields.value(KnownHeader::AmzDate).is_some() {
                 b""
             } else {
                 date
@@ -497,7 +514,7 @@ impl<'h, 'r> Input<'h, 'r> {
         &self,
         clients: &'r impl Clients,
         now: Timestamp,
-        claim: &mut Claim<'r>,
+        claim: &mut ClaimedIdentity<'r>,
     ) -> Result<Proof<'r>, Rejection> {
         if self.query.is_ambiguous() {
             return Err(Rejection::QueryMalformed(Malformed::Repeated));
@@ -520,7 +537,7 @@ impl<'h, 'r> Input<'h, 'r> {
         uri::decoded(raw_access_key, Part::Query)
             .try_for_each(|byte| access_key.try_push(byte))
             .map_err(|_| Rejection::InvalidAccessKeyId)?;
-        let v2 = V2 {
+        let v2 = ClaimedV2 {
             access_key,
             // Some clients leave the plus signs of base64 as they are; it has no spaces.
             signature: uri::decoded(signature, Part::Path).take(29).collect(),
@@ -532,9 +549,9 @@ impl<'h, 'r> Input<'h, 'r> {
 
     fn v2(
         &self,
-        v2: &V2<'r>,
+        v2: &ClaimedV2<'r>,
         clients: &'r impl Clients,
-        claim: &Claim<'r>,
+        claim: &ClaimedIdentity<'r>,
     ) -> Result<(ProvenClient<'r>, Payload<'r>), Rejection> {
         let payload = self.unsigned_payload()?;
         if self
@@ -548,7 +565,7 @@ impl<'h, 'r> Input<'h, 'r> {
             return Err(Rejection::AmbiguousParameter);
         }
         let claimant = Claimant::find(clients, &v2.access_key);
-        let to_sign = v2::ToSign {
+        let to_sign = v2::StringToSign {
             method: self.request.method,
             path: self.request.path,
             query: &self.query,
@@ -567,20 +584,20 @@ impl<'h, 'r> Input<'h, 'r> {
 
     /// The payload of a request whose form has no need of `x-amz-content-sha256`.
     fn unsigned_payload(&self) -> Result<Payload<'r>, Rejection> {
-        let value = self.fields.value(Field::ContentSha256);
+        let value = self.fields.value(KnownHeader::ContentSha256);
         value.map_or(Ok(Payload::Unsigned), Payload::parse)
     }
 }
 
 /// A V4 request before its signature is checked.
-struct V4<'a, 'r> {
+struct ClaimedV4<'a, 'r> {
     authorization: Authorization<'a>,
     date: AmzDate,
-    claim: V4Claim<'r>,
+    claim: V4Place<'r>,
 }
 
 /// What depends on where a V4 signature is.
-enum V4Claim<'r> {
+enum V4Place<'r> {
     Header(HeaderPayload<'r>),
     Query {
         /// In seconds.
@@ -589,28 +606,28 @@ enum V4Claim<'r> {
     },
 }
 
-impl<'r> V4Claim<'r> {
+impl<'r> V4Place<'r> {
     /// The last line of the canonical request.
     fn payload(&self) -> &'r [u8] {
         match self {
-            V4Claim::Header(payload) => payload.as_bytes(),
-            V4Claim::Query { payload, .. } => payload.payload().as_bytes(),
+            V4Place::Header(payload) => payload.as_bytes(),
+            V4Place::Query { payload, .. } => payload.payload().as_bytes(),
         }
     }
 }
 
-impl V4<'_, '_> {
+impl ClaimedV4<'_, '_> {
     /// What to say of a fault in where it was claimed.
     fn malformed(&self, fault: Malformed) -> Rejection {
         match self.claim {
-            V4Claim::Header(_) => Rejection::HeaderMalformed(fault),
-            V4Claim::Query { .. } => Rejection::QueryMalformed(fault),
+            V4Place::Header(_) => Rejection::HeaderMalformed(fault),
+            V4Place::Query { .. } => Rejection::QueryMalformed(fault),
         }
     }
 
     fn check_time(&self, rules: &VerifyRules, now: Timestamp) -> Result<(), Rejection> {
         let date = self.date.timestamp();
-        let V4Claim::Query { expires, .. } = self.claim else {
+        let V4Place::Query { expires, .. } = self.claim else {
             return check_skew(date, rules, now);
         };
         if date.0 > now.0.saturating_add(rules.max_skew) {
@@ -624,7 +641,7 @@ impl V4<'_, '_> {
 }
 
 /// A V2 request before its signature is checked.
-struct V2<'a> {
+struct ClaimedV2<'a> {
     access_key: ArrayVec<u8, 256>,
     /// One byte longer than a signature, so that a longer one does not match.
     signature: ArrayVec<u8, 29>,
@@ -632,7 +649,7 @@ struct V2<'a> {
 }
 
 fn check_scope(
-    v4: &V4<'_, '_>,
+    v4: &ClaimedV4<'_, '_>,
     asked: &S3Request<'_>,
     rules: &VerifyRules,
 ) -> Result<(), Rejection> {
@@ -678,10 +695,10 @@ pub struct Explanation {
 /// Computes again what a V4 request's signature was checked against, only where it is asked for;
 /// `None` for other forms and for requests that could not be read.
 pub fn explain(request: &ClientRequest<'_, '_>) -> Option<Explanation> {
-    let (mut fields, mut parameters) = (Fields::default(), Parameters::new());
-    let input = Input::read(request, &mut fields, &mut parameters).ok()?;
-    let mut buffers = Buffers::default();
-    let mut claim = Claim {
+    let (mut fields, mut parameters) = (KnownHeaders::default(), Parameters::new());
+    let input = Candidate::read(request, &mut fields, &mut parameters).ok()?;
+    let mut buffers = DecodeBuffers::default();
+    let mut claim = ClaimedIdentity {
         access_key: b"",
         auth_type: None,
     };
@@ -692,7 +709,7 @@ pub fn explain(request: &ClientRequest<'_, '_>) -> Option<Explanation> {
     };
     let mut canonical_request = Vec::new();
     input.put_canonical(&mut canonical_request, &v4).ok()?;
-    let mut hash = Hashing::default();
+    let mut hash = Sha256Sink::default();
     hash.put(&canonical_request);
     let mut string_to_sign = Vec::new();
     let scope = v4.authorization.scope;

@@ -8,7 +8,7 @@ use crate::{
     error::Unsignable,
     query::{Parameters, Query, QueryFault},
     request::{Header, LOW_LINE, MAX_HEADERS, is, split_token, steers_server},
-    s3_request::Parts,
+    s3_request::S3RequestParts,
     uri::{self, Part},
     verified::{AdmittedRequest, Verified},
 };
@@ -28,7 +28,7 @@ pub struct WireHead<'s, 'a> {
     /// The header lines, each with its CRLF.
     block: &'a [u8],
     /// Those of them that are not just kept.
-    lines: &'s [Line],
+    lines: &'s [HeaderLine],
     /// Bytes of the names that may be signed, each with a separator.
     pub(crate) names_length: usize,
     content_length: Option<u64>,
@@ -38,23 +38,23 @@ pub struct WireHead<'s, 'a> {
 /// Room for what is found in a head, lent to it so that it need not be moved with it.
 #[derive(Debug, Default)]
 pub struct HeadRoom {
-    lines: ArrayVec<Line, MAX_HEADERS>,
+    lines: ArrayVec<HeaderLine, MAX_HEADERS>,
     parameters: Parameters,
 }
 
 /// A header line.
 #[derive(Debug, Clone, Copy)]
-struct Line {
+struct HeaderLine {
     start: u32,
     /// Behind its CRLF.
     end: u32,
     name: u16,
-    fate: Fate,
+    fate: HeaderFate,
 }
 
 /// What becomes of a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum HeaderFate {
     /// The client's, or written anew.
     Drop,
     Keep,
@@ -83,21 +83,25 @@ pub(crate) enum BodyHeaders {
     Decoded { checksum_known: bool },
 }
 
-impl Fate {
+impl HeaderFate {
     /// Bytes of the longest name that is known.
     const LONGEST: usize = 28;
 
     /// Of a header, by its name and the kinds of the bytes in it.
-    fn of(name: &[u8], kinds: u8) -> Fate {
+    fn of(name: &[u8], kinds: u8) -> HeaderFate {
         if kinds & LOW_LINE != 0 {
             // As in `steers_server`, `_` counts as `-`.
-            let mut dashed = ArrayVec::<u8, { Fate::LONGEST }>::new();
-            dashed.extend(name.iter().take(Fate::LONGEST).map(|&byte| match byte {
-                b'_' => b'-',
-                byte => byte,
-            }));
-            return Fate::of(
-                if name.len() > Fate::LONGEST {
+            let mut dashed = ArrayVec::<u8, { HeaderFate::LONGEST }>::new();
+            dashed.extend(
+                name.iter()
+                    .take(HeaderFate::LONGEST)
+                    .map(|&byte| match byte {
+                        b'_' => b'-',
+                        byte => byte,
+                    }),
+            );
+            return HeaderFate::of(
+                if name.len() > HeaderFate::LONGEST {
                     name
                 } else {
                     &dashed
@@ -106,36 +110,36 @@ impl Fate {
             );
         }
         match name.len() {
-            4 if is(name, b"host") => Fate::Drop,
-            10 if is(name, b"x-amz-date") => Fate::Drop,
-            13 if is(name, b"authorization") => Fate::Drop,
-            19 if is(name, b"proxy-authorization") => Fate::Drop,
-            20 if is(name, b"x-amz-content-sha256") => Fate::Drop,
-            20 if is(name, b"x-amz-security-token") => Fate::Drop,
-            13 if is(name, b"x-amz-trailer") => Fate::Framing,
-            14 if is(name, b"content-length") => Fate::Length,
-            16 if is(name, b"content-encoding") => Fate::Encoding,
-            17 if is(name, b"transfer-encoding") => Fate::Length,
-            17 if is(name, b"x-amz-copy-source") => Fate::Source,
-            19 if is(name, b"x-amz-rename-source") => Fate::Source,
-            28 if is(name, b"x-amz-decoded-content-length") => Fate::Framing,
-            28 if is(name, b"x-amz-sdk-checksum-algorithm") => Fate::ChecksumAlgorithm,
-            11 if is(name, b"content-md5") => Fate::Sign,
-            12 if is(name, b"content-type") => Fate::Sign,
-            _ if steers_server(name) => Fate::Sign,
-            _ => Fate::Keep,
+            4 if is(name, b"host") => HeaderFate::Drop,
+            10 if is(name, b"x-amz-date") => HeaderFate::Drop,
+            13 if is(name, b"authorization") => HeaderFate::Drop,
+            19 if is(name, b"proxy-authorization") => HeaderFate::Drop,
+            20 if is(name, b"x-amz-content-sha256") => HeaderFate::Drop,
+            20 if is(name, b"x-amz-security-token") => HeaderFate::Drop,
+            13 if is(name, b"x-amz-trailer") => HeaderFate::Framing,
+            14 if is(name, b"content-length") => HeaderFate::Length,
+            16 if is(name, b"content-encoding") => HeaderFate::Encoding,
+            17 if is(name, b"transfer-encoding") => HeaderFate::Length,
+            17 if is(name, b"x-amz-copy-source") => HeaderFate::Source,
+            19 if is(name, b"x-amz-rename-source") => HeaderFate::Source,
+            28 if is(name, b"x-amz-decoded-content-length") => HeaderFate::Framing,
+            28 if is(name, b"x-amz-sdk-checksum-algorithm") => HeaderFate::ChecksumAlgorithm,
+            11 if is(name, b"content-md5") => HeaderFate::Sign,
+            12 if is(name, b"content-type") => HeaderFate::Sign,
+            _ if steers_server(name) => HeaderFate::Sign,
+            _ => HeaderFate::Keep,
         }
     }
 
-    fn is_in(self, fates: Fates) -> bool {
+    fn is_in(self, fates: HeaderFates) -> bool {
         fates >> self as u8 & 1 == 1
     }
 }
 
 /// A set of fates, a bit each.
-type Fates = u8;
+type HeaderFates = u8;
 
-const fn set(fates: &[Fate]) -> Fates {
+const fn set(fates: &[HeaderFate]) -> HeaderFates {
     let mut set = 0;
     let mut at = 0;
     while at < fates.len() {
@@ -147,8 +151,8 @@ const fn set(fates: &[Fate]) -> Fates {
 
 impl BodyHeaders {
     /// Which headers go on the wire as they are.
-    fn kept(self) -> Fates {
-        use Fate::{ChecksumAlgorithm, Encoding, Framing, Keep, Length, Sign, Source};
+    fn kept(self) -> HeaderFates {
+        use HeaderFate::{ChecksumAlgorithm, Encoding, Framing, Keep, Length, Sign, Source};
         match self {
             BodyHeaders::Untouched => {
                 const {
@@ -177,14 +181,14 @@ impl BodyHeaders {
     }
 
     /// Which of them are signed.
-    fn signed(self) -> Fates {
+    fn signed(self) -> HeaderFates {
         self.kept()
             & const {
                 set(&[
-                    Fate::Sign,
-                    Fate::Source,
-                    Fate::Framing,
-                    Fate::ChecksumAlgorithm,
+                    HeaderFate::Sign,
+                    HeaderFate::Source,
+                    HeaderFate::Framing,
+                    HeaderFate::ChecksumAlgorithm,
                 ])
             }
     }
@@ -293,7 +297,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
     /// `is_read`: the answer has to be read on its way, so it must not be encoded.
     fn read_lines(
         &mut self,
-        lines: &mut ArrayVec<Line, MAX_HEADERS>,
+        lines: &mut ArrayVec<HeaderLine, MAX_HEADERS>,
         is_read: bool,
     ) -> Result<(), Unsignable> {
         lines.clear();
@@ -304,24 +308,28 @@ impl<'s, 'a> WireHead<'s, 'a> {
                 return self.end_lines(rest);
             };
             let (value, behind) = split_line(value)?;
-            let fate = match Fate::of(name, kinds) {
-                Fate::Keep if is_read && is(name, b"accept-encoding") => Fate::Drop,
+            let fate = match HeaderFate::of(name, kinds) {
+                HeaderFate::Keep if is_read && is(name, b"accept-encoding") => HeaderFate::Drop,
                 fate => fate,
             };
-            self.is_admitted &= fate != Fate::Source;
+            self.is_admitted &= fate != HeaderFate::Source;
             let name_length = u16::try_from(name.len()).map_err(|_| Unsignable::Header)?;
             match fate {
                 _ if name.is_empty() => return Err(Unsignable::Header),
-                Fate::Length if kinds & LOW_LINE == 0 => {
+                HeaderFate::Length if kinds & LOW_LINE == 0 => {
                     self.read_framing(name, value.trim_ascii())?
                 }
-                Fate::Sign | Fate::Source | Fate::Framing | Fate::ChecksumAlgorithm => {
+                HeaderFate::Sign
+                | HeaderFate::Source
+                | HeaderFate::Framing
+                | HeaderFate::ChecksumAlgorithm => {
                     self.names_length += name.len() + 1;
                 }
-                Fate::Drop | Fate::Keep | Fate::Length | Fate::Encoding => {}
+                HeaderFate::Drop | HeaderFate::Keep | HeaderFate::Length | HeaderFate::Encoding => {
+                }
             }
-            if fate != Fate::Keep {
-                let line = Line {
+            if fate != HeaderFate::Keep {
+                let line = HeaderLine {
                     start: (self.block.len() - rest.len()) as u32,
                     end: (self.block.len() - behind.len()) as u32,
                     name: name_length,
@@ -391,7 +399,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
                 _ => Err(Unsignable::NotAdmitted),
             }
         };
-        let parts = Parts {
+        let parts = S3RequestParts {
             method: self.method,
             path: self.path,
             query: &self.query,
@@ -427,7 +435,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
     pub(crate) fn encodings(&self) -> impl Iterator<Item = &'a [u8]> {
         let lines = self.lines.iter();
         lines
-            .filter(|line| line.fate == Fate::Encoding)
+            .filter(|line| line.fate == HeaderFate::Encoding)
             .map(|line| self.header(line).value)
     }
 
@@ -443,7 +451,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
         })
     }
 
-    fn header(&self, line: &Line) -> Header<'a> {
+    fn header(&self, line: &HeaderLine) -> Header<'a> {
         let text = self.text(line.start, line.end);
         let text = text.strip_suffix(b"\r\n").unwrap_or(text);
         let (name, value) = text.split_at_checked(line.name.into()).unwrap_or_default();

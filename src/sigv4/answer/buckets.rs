@@ -11,12 +11,12 @@ const MAX_BUCKET: usize = 8 << 10;
 #[derive(Debug, Default)]
 pub struct BucketList {
     reader: Reader,
-    list: List,
+    list: ListFilter,
 }
 
 #[derive(Debug, Default)]
-struct List {
-    place: Place,
+struct ListFilter {
+    place: ListPosition,
     /// The `<Bucket>` that is being read.
     bucket: String,
     /// What its `<Name>` says; there must be one.
@@ -26,7 +26,7 @@ struct List {
 
 /// Which child of the root is being read.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum ListPosition {
     #[default]
     None,
     Buckets,
@@ -63,7 +63,7 @@ impl BucketList {
     }
 }
 
-impl List {
+impl ListFilter {
     fn take(
         &mut self,
         token: Token<'_>,
@@ -88,8 +88,8 @@ impl List {
             Token::Declaration(raw) | Token::Close { raw, .. } => raw,
         };
         match self.place {
-            Place::Other => {}
-            Place::Buckets if depth >= 3 => {
+            ListPosition::Other => {}
+            ListPosition::Buckets if depth >= 3 => {
                 if self.bucket.len() + raw.len() > MAX_BUCKET {
                     return Err(Unreadable);
                 }
@@ -106,18 +106,20 @@ impl List {
     fn open(&mut self, name: &str, depth: usize) -> Result<(), Unreadable> {
         match (depth, self.place, name) {
             (1, _, "ListAllMyBucketsResult") => {}
-            (2, _, "Buckets") => self.place = Place::Buckets,
-            (2, _, "Owner") => self.place = Place::Owner,
-            (2, _, "Prefix" | "ContinuationToken") => self.place = Place::Leaf,
-            (2, ..) => self.place = Place::Other,
-            (3, Place::Buckets, "Bucket") => {}
-            (4, Place::Buckets, "Name") if self.name.is_none() => {
+            (2, _, "Buckets") => self.place = ListPosition::Buckets,
+            (2, _, "Owner") => self.place = ListPosition::Owner,
+            (2, _, "Prefix" | "ContinuationToken") => self.place = ListPosition::Leaf,
+            (2, ..) => self.place = ListPosition::Other,
+            (3, ListPosition::Buckets, "Bucket") => {}
+            (4, ListPosition::Buckets, "Name") if self.name.is_none() => {
                 self.name = Some(String::new());
                 self.is_in_name = true;
             }
             // A second name would be the one that another reader goes by.
-            (4, Place::Buckets, "Name") => return Err(Unreadable),
-            (4, Place::Buckets, _) | (3, Place::Owner, _) | (_, Place::Other, _) => {}
+            (4, ListPosition::Buckets, "Name") => return Err(Unreadable),
+            (4, ListPosition::Buckets, _)
+            | (3, ListPosition::Owner, _)
+            | (_, ListPosition::Other, _) => {}
             _ => return Err(Unreadable),
         }
         Ok(())
@@ -130,15 +132,15 @@ impl List {
         out: &mut Vec<u8>,
     ) -> Result<(), Unreadable> {
         match (depth, self.place) {
-            (4, Place::Buckets) => self.is_in_name = false,
-            (3, Place::Buckets) => {
+            (4, ListPosition::Buckets) => self.is_in_name = false,
+            (3, ListPosition::Buckets) => {
                 let name = self.name.take().ok_or(Unreadable)?;
                 if shows(name.as_bytes()) {
                     out.extend_from_slice(self.bucket.as_bytes());
                 }
                 self.bucket.clear();
             }
-            (2, _) => self.place = Place::None,
+            (2, _) => self.place = ListPosition::None,
             _ => {}
         }
         Ok(())
@@ -147,10 +149,10 @@ impl List {
     /// Whether the element with so many open ones around it has others in it, and no text.
     fn has_children(&self, depth: usize) -> bool {
         match self.place {
-            Place::None => true,
-            Place::Buckets => depth <= 3,
-            Place::Owner => depth <= 2,
-            Place::Leaf | Place::Other => false,
+            ListPosition::None => true,
+            ListPosition::Buckets => depth <= 3,
+            ListPosition::Owner => depth <= 2,
+            ListPosition::Leaf | ListPosition::Other => false,
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) enum Token<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     held: Vec<u8>,
-    place: Place,
+    place: XmlPosition,
     /// The names of the open elements, the root first.
     open: Vec<Box<str>>,
     /// Something has been read.
@@ -43,7 +43,7 @@ pub(super) struct Reader {
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum XmlPosition {
     #[default]
     Text,
     Tag,
@@ -61,23 +61,23 @@ impl Reader {
     ) -> Result<(), Unreadable> {
         for &byte in piece {
             let ends = match (self.place, byte) {
-                (Place::Text, b'<') => {
+                (XmlPosition::Text, b'<') => {
                     self.end_text(&mut take)?;
-                    self.place = Place::Tag;
+                    self.place = XmlPosition::Tag;
                     false
                 }
-                (Place::Tag | Place::Value(_), b'<') => return Err(Unreadable),
+                (XmlPosition::Tag | XmlPosition::Value(_), b'<') => return Err(Unreadable),
                 // Seen here already, since a quote in a comment quotes nothing.
-                (Place::Tag, b'!') if self.held.len() == 1 => return Err(Unreadable),
-                (Place::Tag, quote @ (b'"' | b'\'')) => {
-                    self.place = Place::Value(quote);
+                (XmlPosition::Tag, b'!') if self.held.len() == 1 => return Err(Unreadable),
+                (XmlPosition::Tag, quote @ (b'"' | b'\'')) => {
+                    self.place = XmlPosition::Value(quote);
                     false
                 }
-                (Place::Value(quote), byte) if byte == quote => {
-                    self.place = Place::Tag;
+                (XmlPosition::Value(quote), byte) if byte == quote => {
+                    self.place = XmlPosition::Tag;
                     false
                 }
-                (Place::Tag, b'>') => true,
+                (XmlPosition::Tag, b'>') => true,
                 _ => false,
             };
             if self.held.len() >= MAX_TOKEN {
@@ -86,7 +86,7 @@ impl Reader {
             self.held.push(byte);
             if ends {
                 self.end_tag(&mut take)?;
-                self.place = Place::Text;
+                self.place = XmlPosition::Text;
             }
         }
         Ok(())
@@ -94,7 +94,7 @@ impl Reader {
 
     /// To be called at the end: is the document whole?
     pub(super) fn finish(&mut self) -> Result<(), Unreadable> {
-        if self.place != Place::Text {
+        if self.place != XmlPosition::Text {
             return Err(Unreadable);
         }
         self.end_text(&mut |_, _| Ok(()))?;

@@ -12,7 +12,7 @@ use std::{
 
 use common::{
     reference::{KEY, NOW, SECRET},
-    upload::{self, Upload},
+    upload::{self, SampleUpload},
     *,
 };
 use sha2::{Digest, Sha256};
@@ -55,7 +55,7 @@ fn main() {
     ] {
         for chunk in [65_536, 1 << 20] {
             for buffer in [16 << 10, 1 << 20] {
-                let upload = Upload::even(kind, &payload, chunk);
+                let upload = SampleUpload::even(kind, &payload, chunk);
                 let name = format!(
                     "{kind:?}, chunks {}K, buffers {}K",
                     chunk >> 10,
@@ -68,7 +68,7 @@ fn main() {
 }
 
 /// Decodes, and encodes again for an origin.
-fn measure(name: &str, upload: &Upload, buffer: usize, ideal: Duration) {
+fn measure(name: &str, upload: &SampleUpload, buffer: usize, ideal: Duration) {
     let head = upload.head();
     let body = upload.body(&head);
     let raw = Raw::new(&head);

@@ -104,35 +104,35 @@ impl Checksum {
 }
 
 /// A checksum in the making.
-pub(super) struct Summing {
+pub(super) struct ChecksumHasher {
     algorithm: ChecksumAlgorithm,
-    state: State,
+    state: ChecksumState,
 }
 
-enum State {
+enum ChecksumState {
     Crc(crc_fast::Digest),
     Sha1(Sha1),
     Sha256(Sha256),
 }
 
-impl Summing {
-    pub(super) fn new(algorithm: ChecksumAlgorithm) -> Summing {
-        let crc = |algorithm| State::Crc(crc_fast::Digest::new(algorithm));
+impl ChecksumHasher {
+    pub(super) fn new(algorithm: ChecksumAlgorithm) -> ChecksumHasher {
+        let crc = |algorithm| ChecksumState::Crc(crc_fast::Digest::new(algorithm));
         let state = match algorithm {
             ChecksumAlgorithm::Crc32 => crc(CrcAlgorithm::Crc32IsoHdlc),
             ChecksumAlgorithm::Crc32c => crc(CrcAlgorithm::Crc32Iscsi),
             ChecksumAlgorithm::Crc64nvme => crc(CrcAlgorithm::Crc64Nvme),
-            ChecksumAlgorithm::Sha1 => State::Sha1(Sha1::new()),
-            ChecksumAlgorithm::Sha256 => State::Sha256(Sha256::new()),
+            ChecksumAlgorithm::Sha1 => ChecksumState::Sha1(Sha1::new()),
+            ChecksumAlgorithm::Sha256 => ChecksumState::Sha256(Sha256::new()),
         };
-        Summing { algorithm, state }
+        ChecksumHasher { algorithm, state }
     }
 
     pub(super) fn update(&mut self, data: &[u8]) {
         match &mut self.state {
-            State::Crc(crc) => crc.update(data),
-            State::Sha1(sha1) => sha1.update(data),
-            State::Sha256(sha256) => sha256.update(data),
+            ChecksumState::Crc(crc) => crc.update(data),
+            ChecksumState::Sha1(sha1) => sha1.update(data),
+            ChecksumState::Sha256(sha256) => sha256.update(data),
         }
     }
 
@@ -140,12 +140,14 @@ impl Summing {
     pub(super) fn finish(&self) -> Checksum {
         let mut digest = ArrayVec::<u8, 32>::new();
         match &self.state {
-            State::Crc(crc) => {
+            ChecksumState::Crc(crc) => {
                 let bytes = crc.finalize().to_be_bytes();
                 digest.extend(bytes.into_iter().skip(8 - self.algorithm.size()));
             }
-            State::Sha1(sha1) => digest.extend(<[u8; 20]>::from(sha1.clone().finalize())),
-            State::Sha256(sha256) => digest.extend(<[u8; 32]>::from(sha256.clone().finalize())),
+            ChecksumState::Sha1(sha1) => digest.extend(<[u8; 20]>::from(sha1.clone().finalize())),
+            ChecksumState::Sha256(sha256) => {
+                digest.extend(<[u8; 32]>::from(sha256.clone().finalize()))
+            }
         }
         let mut value = [0; MAX_VALUE];
         // The longest digest just fits.

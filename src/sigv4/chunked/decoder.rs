@@ -5,7 +5,7 @@ use arrayvec::ArrayVec;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    chunked::{Chain, Checksum, ChecksumAlgorithm, MAX_CHUNK, Streaming, checksum::Summing},
+    chunked::{Chain, Checksum, ChecksumAlgorithm, MAX_CHUNK, Streaming, checksum::ChecksumHasher},
     error::Rejection,
 };
 
@@ -20,7 +20,7 @@ pub struct Decoder {
     streaming: Streaming,
     /// Of signed chunks.
     chain: Option<Chain>,
-    state: State,
+    state: DecoderState,
     /// What has arrived of a line of framing.
     line: ArrayVec<u8, MAX_LINE>,
     /// Data that has arrived.
@@ -29,7 +29,7 @@ pub struct Decoder {
     held: Option<u8>,
     /// Of the data of a signed chunk.
     hash: Sha256,
-    summing: Option<Summing>,
+    summing: Option<ChecksumHasher>,
     hashes: VecDeque<ChunkHash>,
     checksum: Option<Checksum>,
     failure: Option<Rejection>,
@@ -37,7 +37,7 @@ pub struct Decoder {
 
 /// What is expected next.
 #[derive(Debug, Clone, Copy)]
-enum State {
+enum DecoderState {
     /// The line before a chunk's data.
     ChunkHead,
     Data {
@@ -50,15 +50,15 @@ enum State {
     DataEnd,
     Trailer,
     /// The line break that some clients (minio-go) send behind a trailer that ends in a line feed.
-    TrailerBreak(Claim),
-    TrailerSignature(Claim),
+    TrailerBreak(ClaimedChecksum),
+    TrailerSignature(ClaimedChecksum),
     /// The line break at the very end.
     LastBreak,
     Complete,
 }
 
 /// What the client says that the checksum is.
-type Claim = Checksum;
+type ClaimedChecksum = Checksum;
 
 /// The SHA-256 of a stretch of data.
 struct ChunkHash {
@@ -74,12 +74,12 @@ impl Decoder {
         Decoder {
             streaming,
             chain,
-            state: State::ChunkHead,
+            state: DecoderState::ChunkHead,
             line: ArrayVec::new(),
             decoded: 0,
             held: None,
             hash: Sha256::new(),
-            summing: streaming.checksum.map(Summing::new),
+            summing: streaming.checksum.map(ChecksumHasher::new),
             hashes: VecDeque::with_capacity(hashes),
             checksum: None,
             failure: None,
@@ -114,21 +114,21 @@ impl Decoder {
             return Err(failure.clone());
         }
         let may_end = match self.state {
-            State::Complete => true,
-            State::LastBreak => self.streaming.checksum.is_some() && self.line.is_empty(),
+            DecoderState::Complete => true,
+            DecoderState::LastBreak => self.streaming.checksum.is_some() && self.line.is_empty(),
             _ => false,
         };
         if !may_end {
             self.failure = Some(Rejection::IncompleteBody);
             return Err(Rejection::IncompleteBody);
         }
-        self.state = State::Complete;
+        self.state = DecoderState::Complete;
         Ok(self.held.take())
     }
 
     /// Whether the body has arrived whole and was verified, up to bytes behind its end.
     pub fn is_complete(&self) -> bool {
-        matches!(self.state, State::Complete) && self.failure.is_none()
+        matches!(self.state, DecoderState::Complete) && self.failure.is_none()
     }
 
     /// The trailing checksum, once the body is complete.
@@ -153,7 +153,7 @@ impl Decoder {
         let mut at = 0;
         while at < buf.len() {
             let rest = buf.get(at..).unwrap_or_default();
-            if let State::Data { .. } = self.state {
+            if let DecoderState::Data { .. } = self.state {
                 let (taken, handed_out) = self.take_data(rest)?;
                 if data.is_empty() {
                     data = at..at + handed_out;
@@ -171,7 +171,7 @@ impl Decoder {
 
     /// Takes data of a chunk; tells how much it took, and how much of it may be handed out.
     fn take_data(&mut self, rest: &[u8]) -> Result<(usize, usize), Rejection> {
-        let State::Data {
+        let DecoderState::Data {
             left,
             length,
             signature,
@@ -189,14 +189,14 @@ impl Decoder {
         }
         self.decoded += taken as u64;
         let left = left - taken as u64;
-        self.state = State::Data {
+        self.state = DecoderState::Data {
             left,
             length,
             signature,
         };
         if left == 0 {
             self.verify_chunk(length, &signature)?;
-            self.state = State::DataEnd;
+            self.state = DecoderState::DataEnd;
         }
         if self.decoded == self.streaming.decoded_length {
             self.held = data.last().copied();
@@ -224,7 +224,7 @@ impl Decoder {
 
     /// Takes a line of framing, or the part of it that is there.
     fn take_text(&mut self, rest: &[u8]) -> Result<usize, Rejection> {
-        if let State::Complete = self.state {
+        if let DecoderState::Complete = self.state {
             return Err(self.malformed());
         }
         let room = rest.get(..self.line.remaining_capacity()).unwrap_or(rest);
@@ -241,21 +241,21 @@ impl Decoder {
     }
 
     /// Reads a line, and tells what comes next.
-    fn read_line(&mut self, line: &[u8]) -> Result<State, Rejection> {
+    fn read_line(&mut self, line: &[u8]) -> Result<DecoderState, Rejection> {
         let is_break = line == b"\r\n";
         match self.state {
-            State::ChunkHead => self.read_chunk_head(line),
-            State::DataEnd if is_break => Ok(State::ChunkHead),
-            State::Trailer => self.read_trailer(line),
-            State::TrailerBreak(claim) if is_break => self.after_trailer(claim),
-            State::TrailerSignature(claim) => self.read_trailer_signature(line, claim),
-            State::LastBreak if is_break => Ok(State::Complete),
+            DecoderState::ChunkHead => self.read_chunk_head(line),
+            DecoderState::DataEnd if is_break => Ok(DecoderState::ChunkHead),
+            DecoderState::Trailer => self.read_trailer(line),
+            DecoderState::TrailerBreak(claim) if is_break => self.after_trailer(claim),
+            DecoderState::TrailerSignature(claim) => self.read_trailer_signature(line, claim),
+            DecoderState::LastBreak if is_break => Ok(DecoderState::Complete),
             _ => Err(self.malformed()),
         }
     }
 
     /// `size;chunk-signature=<signature>` of signed chunks, `size` of others.
-    fn read_chunk_head(&mut self, line: &[u8]) -> Result<State, Rejection> {
+    fn read_chunk_head(&mut self, line: &[u8]) -> Result<DecoderState, Rejection> {
         let line = line
             .strip_suffix(b"\r\n")
             .ok_or(Rejection::MalformedChunk)?;
@@ -277,7 +277,7 @@ impl Decoder {
             return Err(Rejection::IncompleteBody);
         }
         if length > 0 {
-            return Ok(State::Data {
+            return Ok(DecoderState::Data {
                 left: length,
                 length,
                 signature,
@@ -286,13 +286,13 @@ impl Decoder {
         self.verify_chunk(0, &signature)?;
         match self.streaming.checksum {
             _ if missing > 0 => Err(Rejection::IncompleteBody),
-            Some(_) => Ok(State::Trailer),
-            None => Ok(State::LastBreak),
+            Some(_) => Ok(DecoderState::Trailer),
+            None => Ok(DecoderState::LastBreak),
         }
     }
 
     /// `name:value`, where space may be around the value.
-    fn read_trailer(&mut self, line: &[u8]) -> Result<State, Rejection> {
+    fn read_trailer(&mut self, line: &[u8]) -> Result<DecoderState, Rejection> {
         let algorithm = self.algorithm()?;
         let value = line
             .split_at_checked(algorithm.header().len())
@@ -304,18 +304,22 @@ impl Decoder {
         if line.ends_with(b"\r\n") {
             self.after_trailer(claim)
         } else {
-            Ok(State::TrailerBreak(claim))
+            Ok(DecoderState::TrailerBreak(claim))
         }
     }
 
-    fn after_trailer(&mut self, claim: Claim) -> Result<State, Rejection> {
+    fn after_trailer(&mut self, claim: ClaimedChecksum) -> Result<DecoderState, Rejection> {
         match self.chain {
-            Some(_) => Ok(State::TrailerSignature(claim)),
+            Some(_) => Ok(DecoderState::TrailerSignature(claim)),
             None => self.verify_checksum(claim),
         }
     }
 
-    fn read_trailer_signature(&mut self, line: &[u8], claim: Claim) -> Result<State, Rejection> {
+    fn read_trailer_signature(
+        &mut self,
+        line: &[u8],
+        claim: ClaimedChecksum,
+    ) -> Result<DecoderState, Rejection> {
         let signature = line
             .strip_prefix(b"x-amz-trailer-signature:")
             .and_then(|value| value.strip_suffix(b"\r\n"))
@@ -332,12 +336,12 @@ impl Decoder {
         self.verify_checksum(claim)
     }
 
-    fn verify_checksum(&mut self, claim: Claim) -> Result<State, Rejection> {
-        if self.summing.as_ref().map(Summing::finish) != Some(claim) {
+    fn verify_checksum(&mut self, claim: ClaimedChecksum) -> Result<DecoderState, Rejection> {
+        if self.summing.as_ref().map(ChecksumHasher::finish) != Some(claim) {
             return Err(Rejection::BadDigest(claim.algorithm()));
         }
         self.checksum = Some(claim);
-        Ok(State::LastBreak)
+        Ok(DecoderState::LastBreak)
     }
 
     fn algorithm(&self) -> Result<ChecksumAlgorithm, Rejection> {
@@ -347,7 +351,9 @@ impl Decoder {
     /// What is wrong with text that does not belong where it stands.
     fn malformed(&self) -> Rejection {
         match self.state {
-            State::ChunkHead | State::Data { .. } | State::DataEnd => Rejection::MalformedChunk,
+            DecoderState::ChunkHead | DecoderState::Data { .. } | DecoderState::DataEnd => {
+                Rejection::MalformedChunk
+            }
             _ if self.streaming.checksum.is_none() => Rejection::MalformedChunk,
             _ => Rejection::MalformedTrailer,
         }

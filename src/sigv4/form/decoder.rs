@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 use super::part::PartHead;
 use crate::{
     error::Rejection,
-    request::{ClientRequest, Field, Fields, is_token, steers_server},
+    request::{ClientRequest, KnownHeader, KnownHeaders, is_token, steers_server},
     resource::ResourcePath,
     uri::{self, Part},
 };
@@ -34,7 +34,7 @@ pub struct FormDecoder {
     delimiter: ArrayVec<u8, { 4 + MAX_BOUNDARY }>,
     /// Bytes of a delimiter that are the last that came.
     matched: usize,
-    place: Place,
+    place: FormPosition,
     /// All that is ahead of the file's data; behind it the head of a part that follows the file.
     text: Vec<u8>,
     fields: Vec<FieldPlace>,
@@ -48,7 +48,7 @@ pub struct FormDecoder {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum FormPosition {
     /// Ahead of the first delimiter.
     Start,
     /// In the two bytes behind a delimiter: a line break, or two hyphens.
@@ -84,7 +84,7 @@ impl FormDecoder {
     /// # Errors
     /// If the head shows already that the form must not be let in: nothing in it is signed.
     pub fn new(request: &ClientRequest<'_, '_>) -> Result<FormDecoder, Rejection> {
-        let fields = Fields::scan(request.headers)?;
+        let fields = KnownHeaders::scan(request.headers)?;
         let target = request.target();
         let path = ResourcePath::of(target.path)
             .filter(|_| uri::is_canonical(target.path, Part::Path).is_some())
@@ -99,12 +99,12 @@ impl FormDecoder {
             return Err(Rejection::UnsignedHeaders);
         }
         // It would be that of the form as the client wrote it.
-        if fields.value(Field::ContentMd5).is_some() {
+        if fields.value(KnownHeader::ContentMd5).is_some() {
             return Err(Rejection::NotImplemented);
         }
         let mut delimiter = ArrayVec::new();
         delimiter.extend(*b"\r\n--");
-        let boundary = boundary(fields.value(Field::ContentType).unwrap_or_default())
+        let boundary = boundary(fields.value(KnownHeader::ContentType).unwrap_or_default())
             .ok_or(Rejection::MalformedForm)?;
         delimiter
             .try_extend_from_slice(boundary)
@@ -113,7 +113,7 @@ impl FormDecoder {
             delimiter,
             // The first delimiter needs no line break ahead of it.
             matched: 2,
-            place: Place::Start,
+            place: FormPosition::Start,
             text: Vec::new(),
             fields: Vec::new(),
             file: None,
@@ -134,8 +134,10 @@ impl FormDecoder {
         while let Some(rest) = piece.get_mut(at..).filter(|rest| !rest.is_empty()) {
             let start = at;
             let stores = match (self.place, rest) {
-                (Place::End, _) if self.file.is_some() && self.closed == CLOSE.len() => break,
-                (Place::File, rest) => {
+                (FormPosition::End, _) if self.file.is_some() && self.closed == CLOSE.len() => {
+                    break;
+                }
+                (FormPosition::File, rest) => {
                     at += self.find_delimiter(rest)?;
                     true
                 }
@@ -177,7 +179,7 @@ impl FormDecoder {
     }
 
     pub fn is_complete(&self) -> bool {
-        self.place == Place::End && self.file.is_some()
+        self.place == FormPosition::End && self.file.is_some()
     }
 
     /// Everything ahead of the file's data, as soon as all of that has come.
@@ -217,7 +219,7 @@ impl FormDecoder {
     }
 
     fn is_behind_file(&self) -> bool {
-        self.file.is_some() && self.place != Place::File
+        self.file.is_some() && self.place != FormPosition::File
     }
 
     /// Takes of the file's data what there is; tells how many bytes, with the delimiter.
@@ -230,7 +232,7 @@ impl FormDecoder {
                 if self.matched == self.delimiter.len() {
                     self.check_content(at)?;
                     self.file_length = self.content - self.matched as u64;
-                    self.place = Place::Delimiter(None);
+                    self.place = FormPosition::Delimiter(None);
                     return Ok(at);
                 }
                 continue;
@@ -259,7 +261,7 @@ impl FormDecoder {
 
     /// Takes a byte that is not of the file.
     fn take(&mut self, byte: u8) -> Result<(), Rejection> {
-        let is_kept = !matches!(self.place, Place::Trailing | Place::End);
+        let is_kept = !matches!(self.place, FormPosition::Trailing | FormPosition::End);
         let limit = match &self.file {
             None => MAX_HEAD,
             Some(file) => file.head + MAX_TRAILING_HEAD,
@@ -271,14 +273,16 @@ impl FormDecoder {
             self.text.push(byte);
         }
         match self.place {
-            Place::Start | Place::Value(_) | Place::Trailing => self.take_content(byte),
-            Place::Delimiter(None) => {
-                self.place = Place::Delimiter(Some(byte));
+            FormPosition::Start | FormPosition::Value(_) | FormPosition::Trailing => {
+                self.take_content(byte)
+            }
+            FormPosition::Delimiter(None) => {
+                self.place = FormPosition::Delimiter(Some(byte));
                 Ok(())
             }
-            Place::Delimiter(Some(first)) => self.take_delimiter_end(first, byte),
-            Place::Head(start) => self.take_head(start),
-            Place::File | Place::End => Ok(()),
+            FormPosition::Delimiter(Some(first)) => self.take_delimiter_end(first, byte),
+            FormPosition::Head(start) => self.take_head(start),
+            FormPosition::File | FormPosition::End => Ok(()),
         }
     }
 
@@ -287,7 +291,7 @@ impl FormDecoder {
             self.matched += 1;
         } else {
             // Some clients begin with an empty line.
-            if self.place == Place::Start && (byte != b'\r' || self.text.len() > 1) {
+            if self.place == FormPosition::Start && (byte != b'\r' || self.text.len() > 1) {
                 return Err(Rejection::MalformedForm);
             }
             self.matched = usize::from(byte == b'\r');
@@ -296,13 +300,13 @@ impl FormDecoder {
             self.content += 1;
             return Ok(());
         }
-        if self.place != Place::Start {
+        if self.place != FormPosition::Start {
             self.check_content(1)?;
         }
-        if let (Place::Value(start), Some(field)) = (self.place, self.fields.last_mut()) {
+        if let (FormPosition::Value(start), Some(field)) = (self.place, self.fields.last_mut()) {
             field.value = start..self.text.len() - self.delimiter.len();
         }
-        self.place = Place::Delimiter(None);
+        self.place = FormPosition::Delimiter(None);
         Ok(())
     }
 
@@ -312,12 +316,12 @@ impl FormDecoder {
                 if let Some(file) = &self.file {
                     self.text.truncate(file.head);
                 }
-                self.place = Place::Head(self.text.len());
+                self.place = FormPosition::Head(self.text.len());
                 Ok(())
             }
             b"--" if self.file.is_none() => Err(Rejection::NotOneFile),
             b"--" => {
-                self.place = Place::End;
+                self.place = FormPosition::End;
                 Ok(())
             }
             _ => Err(Rejection::MalformedForm),
@@ -342,7 +346,7 @@ impl FormDecoder {
             if head.is_file(&self.text) {
                 return Err(Rejection::NotOneFile);
             }
-            self.place = Place::Trailing;
+            self.place = FormPosition::Trailing;
         } else if head.is_file(&self.text) {
             if !head.is_named_file(&self.text) {
                 return Err(Rejection::NotOneFile);
@@ -352,7 +356,7 @@ impl FormDecoder {
                 filename: head.filename.unwrap_or(end..end),
                 content_type: head.content_type,
             });
-            self.place = Place::File;
+            self.place = FormPosition::File;
         } else {
             if self.fields.len() == MAX_FIELDS {
                 return Err(Rejection::FormFieldsTooLong);
@@ -361,7 +365,7 @@ impl FormDecoder {
                 name: head.name,
                 value: end..end,
             });
-            self.place = Place::Value(end);
+            self.place = FormPosition::Value(end);
         }
         Ok(())
     }

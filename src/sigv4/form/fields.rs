@@ -14,12 +14,12 @@ const MAX_KEY: usize = 1024;
 const FILENAME: &[u8] = b"${filename}";
 
 #[derive(Debug, Clone)]
-pub(super) struct Field<'r> {
+pub(super) struct FormField<'r> {
     pub(super) name: &'r [u8],
     pub(super) value: Cow<'r, [u8]>,
 }
 
-impl Field<'_> {
+impl FormField<'_> {
     pub(super) fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name.as_bytes())
     }
@@ -56,7 +56,7 @@ impl Field<'_> {
 
 /// Those that count: what is there for the page alone is left out.
 #[derive(Debug)]
-pub(super) struct FormFields<'r>(Vec<Field<'r>>);
+pub(super) struct FormFields<'r>(Vec<FormField<'r>>);
 
 impl<'r> FormFields<'r> {
     /// Those of a form whose head is `head`.
@@ -64,16 +64,16 @@ impl<'r> FormFields<'r> {
         if form.head() != Some(head) {
             return Err(Rejection::InternalError);
         }
-        let mut fields = Vec::<Field<'r>>::with_capacity(form.fields().len());
+        let mut fields = Vec::<FormField<'r>>::with_capacity(form.fields().len());
         for place in form.fields() {
-            let field = Field {
+            let field = FormField {
                 name: head.get(place.name.clone()).unwrap_or_default(),
                 value: head.get(place.value.clone()).unwrap_or_default().into(),
             };
             if field.is_ignored() {
                 continue;
             }
-            let is_same = |other: &Field<'_>| other.name.eq_ignore_ascii_case(field.name);
+            let is_same = |other: &FormField<'_>| other.name.eq_ignore_ascii_case(field.name);
             if fields.iter().any(is_same) {
                 return Err(Rejection::RepeatedField);
             }
@@ -102,7 +102,7 @@ impl<'r> FormFields<'r> {
             .map(|field| &*field.value)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Field<'r>> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &FormField<'r>> {
         self.0.iter()
     }
 
@@ -175,7 +175,7 @@ impl<'r> FormFields<'r> {
     }
 
     /// Those that are passed on as they are.
-    pub(super) fn into_passed(self) -> Vec<Field<'r>> {
+    pub(super) fn into_passed(self) -> Vec<FormField<'r>> {
         let mut fields = self.0;
         fields.retain(|field| !field.is_of_signature());
         fields

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use base64ct::{Base64, Encoding};
 use serde_json::{Value, json};
 
-use super::fields::Field;
+use super::fields::FormField;
 use crate::{
     canonical::ALGORITHM,
     date::{AmzDate, Timestamp},
@@ -16,10 +16,10 @@ use crate::{
 
 /// A form of which everything has been verified but, at first, how long its file is.
 #[derive(Debug)]
-pub(crate) struct Post<'r> {
+pub(crate) struct VerifiedForm<'r> {
     pub(super) bucket: String,
     /// Those that are passed on; `${filename}` is the file's name by now.
-    pub(super) fields: Vec<Field<'r>>,
+    pub(super) fields: Vec<FormField<'r>>,
     /// The end of the policy.
     pub(super) expiration: Timestamp,
     /// How long the file may be.
@@ -32,14 +32,14 @@ pub(crate) struct Post<'r> {
 }
 
 /// Who signs a policy, and when.
-pub(crate) struct Signer<'a> {
+pub(crate) struct PolicySigner<'a> {
     pub(crate) credential: &'a Credential,
     pub(crate) session_token: Option<&'a SecretKey>,
     pub(crate) date: &'a AmzDate,
     pub(crate) key: &'a SigningKey,
 }
 
-impl Post<'_> {
+impl VerifiedForm<'_> {
     pub(crate) fn stored_length(&self) -> u64 {
         self.stored_length
     }
@@ -65,7 +65,7 @@ impl Post<'_> {
 
     /// All that is ahead of the file's data, for an origin. Its policy has the same end as the
     /// client's, the same limits of length, and allows nothing but these very fields.
-    pub(crate) fn head(&self, signer: Signer<'_>) -> Vec<u8> {
+    pub(crate) fn head(&self, signer: PolicySigner<'_>) -> Vec<u8> {
         let mut credential = Vec::new();
         signer
             .key

@@ -1,6 +1,7 @@
 //! Whether a form is let in.
 use super::{
-    decoder::FormDecoder, fields::FormFields, policy::Policy, post::Post, stream::FormStream,
+    decoder::FormDecoder, fields::FormFields, policy::Policy, post::VerifiedForm,
+    stream::FormStream,
 };
 use crate::{
     admission::Admission,
@@ -8,18 +9,18 @@ use crate::{
     date::{AmzDate, Timestamp},
     error::{Malformed, Rejection},
     grant::{Claimant, Clients, Grant},
-    keys::{Found, KeyCache},
+    keys::{FoundKey, KeyCache},
     operation::Operation,
     query::Query,
     request::ClientRequest,
     resource::{ResourcePath, leaves_root},
-    s3_request::{Parts, S3Request},
+    s3_request::{S3Request, S3RequestParts},
     scope::{ClaimedScope, Region},
     signature::SignatureV4,
     uri::{self, Part},
     v2,
     verified::{AdmittedRequest, Proof, ProvenClient, Verified},
-    verify::{AuthType, Claim, Rejected, VerifyRules, check_region},
+    verify::{AuthType, ClaimedIdentity, Rejected, VerifyRules, check_region},
 };
 
 /// A form whose fields are verified; how long its file is shows only at its end.
@@ -28,7 +29,7 @@ pub struct PendingForm<'r> {
     request: AdmittedRequest<'r>,
     client: ProvenClient<'r>,
     region: Region,
-    post: Box<Post<'r>>,
+    post: Box<VerifiedForm<'r>>,
 }
 
 impl<'r> PendingForm<'r> {
@@ -108,11 +109,11 @@ pub fn verify_form<'r>(
     keys: &mut KeyCache,
     now: Timestamp,
 ) -> Result<PendingForm<'r>, Rejected<'r>> {
-    let mut claim = Claim {
+    let mut claim = ClaimedIdentity {
         access_key: b"",
         auth_type: Some(AuthType::PostPolicy),
     };
-    let input = Input {
+    let input = FormCandidate {
         request,
         form,
         head,
@@ -128,7 +129,7 @@ pub fn verify_form<'r>(
         })
 }
 
-struct Input<'a, 'h, 'r> {
+struct FormCandidate<'a, 'h, 'r> {
     request: &'a ClientRequest<'h, 'r>,
     form: &'a FormDecoder,
     head: &'r [u8],
@@ -136,12 +137,12 @@ struct Input<'a, 'h, 'r> {
     now: Timestamp,
 }
 
-impl<'r> Input<'_, '_, 'r> {
+impl<'r> FormCandidate<'_, '_, 'r> {
     fn decide(
         &self,
         clients: &'r impl Clients,
         keys: &mut KeyCache,
-        claim: &mut Claim<'r>,
+        claim: &mut ClaimedIdentity<'r>,
     ) -> Result<PendingForm<'r>, Rejection> {
         // What a head must not have is checked again: this may be another request.
         let boundary = FormDecoder::new(self.request)?;
@@ -175,7 +176,7 @@ impl<'r> Input<'_, '_, 'r> {
             },
             client,
             region,
-            post: Box::new(Post {
+            post: Box::new(VerifiedForm {
                 bucket,
                 fields: fields.into_passed(),
                 expiration: policy.expiration,
@@ -192,7 +193,7 @@ impl<'r> Input<'_, '_, 'r> {
 
     /// Decides whether the client may store the file under that key.
     fn admit(&self, grant: &Grant, fields: &FormFields<'_>) -> Result<(), Rejection> {
-        let asked = S3Request::read(Parts {
+        let asked = S3Request::read(S3RequestParts {
             method: self.request.method,
             path: self.request.target().path,
             query: &Query::NONE,
@@ -218,7 +219,7 @@ impl<'r> Input<'_, '_, 'r> {
         fields: &FormFields<'r>,
         clients: &'r impl Clients,
         keys: &mut KeyCache,
-        claim: &mut Claim<'r>,
+        claim: &mut ClaimedIdentity<'r>,
     ) -> Result<(ProvenClient<'r>, Region), Rejection> {
         const V4: [&str; 4] = [
             "x-amz-algorithm",
@@ -242,7 +243,7 @@ impl<'r> Input<'_, '_, 'r> {
         fields: &FormFields<'r>,
         clients: &'r impl Clients,
         keys: &mut KeyCache,
-        claim: &mut Claim<'r>,
+        claim: &mut ClaimedIdentity<'r>,
     ) -> Result<(ProvenClient<'r>, Region), Rejection> {
         let find = |name| fields.raw(name).ok_or(Rejection::MissingField(name));
         let algorithm = find("x-amz-algorithm")?;
@@ -272,7 +273,7 @@ impl<'r> Input<'_, '_, 'r> {
         let computed = SignatureV4::of_mac(&found.key().mac().sign(policy));
         let matches = computed.matches(signature);
         let client = claimant.admit(matches)?;
-        if let Found::Derived(key) = found {
+        if let FoundKey::Derived(key) = found {
             keys.keep(credential, key);
         }
         Ok((ProvenClient::new(access_key, client), scope.to_region()))
@@ -282,7 +283,7 @@ impl<'r> Input<'_, '_, 'r> {
         &self,
         fields: &FormFields<'r>,
         clients: &'r impl Clients,
-        claim: &mut Claim<'r>,
+        claim: &mut ClaimedIdentity<'r>,
     ) -> Result<(ProvenClient<'r>, Region), Rejection> {
         let find = |name| fields.raw(name).ok_or(Rejection::MissingField(name));
         let access_key = find("AWSAccessKeyId")?;

@@ -8,7 +8,7 @@ mod common;
 use common::{
     Directory, Raw,
     reference::{KEY, SECRET},
-    upload::Upload,
+    upload::SampleUpload,
     *,
 };
 use libfuzzer_sys::fuzz_target;
@@ -26,7 +26,7 @@ fuzz_target!(|input: &[u8]| {
     ];
     let algorithm = ChecksumAlgorithm::ALL[usize::from(choice / 3 % 5)];
     let payload = vec![0; usize::from(*announced)];
-    let upload = Upload::even(kinds[usize::from(choice % 3)], &payload, 64).with(algorithm);
+    let upload = SampleUpload::even(kinds[usize::from(choice % 3)], &payload, 64).with(algorithm);
     let head = upload.head();
     let raw = Raw::new(&head);
     let (clients, rules) = (Directory::new(&[(KEY, SECRET)]), rules());

@@ -10,7 +10,7 @@ use std::{
 
 use common::{
     reference::{KEY, NOW, SECRET, Sample},
-    upload::{self, Upload},
+    upload::{self, SampleUpload},
     *,
 };
 use sigv4::*;
@@ -154,7 +154,7 @@ fn none_per_chunk() {
         StreamingKind::SignedTrailer,
         StreamingKind::UnsignedTrailer,
     ] {
-        let upload = Upload::even(kind, &[b'x'; 300_000], 8_192);
+        let upload = SampleUpload::even(kind, &[b'x'; 300_000], 8_192);
         let head = upload.head();
         let mut body = upload.body(&head);
         let raw = Raw::new(&head);

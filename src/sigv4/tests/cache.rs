@@ -245,13 +245,13 @@ fn what_goes_out_has_the_same_key() {
 
 /// One of few requests, in one of many spellings, so that keys meet.
 #[derive(Debug, Clone)]
-struct Asked {
+struct CacheRequest {
     form: AuthType,
     origin: &'static str,
     text: String,
 }
 
-fn asked() -> impl Strategy<Value = Asked> {
+fn asked() -> impl Strategy<Value = CacheRequest> {
     let spelled = |texts: &'static [&'static str]| proptest::sample::select(texts);
     (
         proptest::sample::select(&[AuthType::V4Header, AuthType::V4Query, AuthType::Anonymous][..]),
@@ -305,7 +305,7 @@ fn asked() -> impl Strategy<Value = Asked> {
                     query.join("&"),
                     headers.join("\n")
                 );
-                Asked { form, origin, text }
+                CacheRequest { form, origin, text }
             },
         )
 }
@@ -319,7 +319,7 @@ type Meaning = (
 );
 
 /// All on which an answer depends, taken out of the text in another way.
-fn meaning(asked: &Asked) -> Meaning {
+fn meaning(asked: &CacheRequest) -> Meaning {
     let raw = Raw::new(&asked.text);
     let mut parameters: Vec<_> = raw
         .query
@@ -363,7 +363,7 @@ proptest! {
     /// Two requests have one key just where they mean the same.
     #[test]
     fn one_key_for_one_meaning(a in asked(), b in asked()) {
-        let key = |asked: &Asked| cache_key(&Raw::new(&asked.text).request(), asked.form, asked.origin.as_bytes());
+        let key = |asked: &CacheRequest| cache_key(&Raw::new(&asked.text).request(), asked.form, asked.origin.as_bytes());
         if let (Some(key_a), Some(key_b)) = (key(&a), key(&b)) {
             prop_assert_eq!(key_a == key_b, meaning(&a) == meaning(&b), "{:?} {:?}", a, b);
             prop_assert!(key_a.iter().all(|byte| (b' '..=b'~').contains(byte)));

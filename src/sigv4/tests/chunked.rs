@@ -5,7 +5,7 @@ mod common;
 
 use common::{
     reference::{KEY, NOW, SECRET},
-    upload::{self, Upload, checksum, decode, signature_of},
+    upload::{self, SampleUpload, checksum, decode, signature_of},
     *,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -85,7 +85,7 @@ fn answer(head: &str, length: usize, body: &[u8]) -> String {
 
 /// 40 bytes of data in three chunks, their framing changed.
 fn lie(kind: StreamingKind, change: impl Fn(&mut Vec<Vec<u8>>)) -> String {
-    let upload = Upload::new(kind, &[b'x'; 40], &[16, 16, 8]);
+    let upload = SampleUpload::new(kind, &[b'x'; 40], &[16, 16, 8]);
     let head = upload.head();
     let mut parts = upload.body_parts(signature_of(&head));
     change(&mut parts);
@@ -110,7 +110,7 @@ fn the_truth_passes() {
     for kind in KINDS {
         assert_eq!(lie(kind, |_| {}), "ok", "{kind:?}");
     }
-    let empty = Upload::new(StreamingKind::SignedTrailer, b"", &[]);
+    let empty = SampleUpload::new(StreamingKind::SignedTrailer, b"", &[]);
     let head = empty.head();
     assert_eq!(answer(&head, 0, &empty.body(&head)), "ok");
 }
@@ -135,7 +135,7 @@ fn wrong_signatures() {
     let trailer = |parts: &mut Vec<Vec<u8>>| spoil(&mut parts[7]);
     assert_eq!(lie(StreamingKind::SignedTrailer, trailer), MISMATCH);
     // The signature of another key.
-    let mut upload = Upload::new(StreamingKind::Signed, &[b'x'; 40], &[40]);
+    let mut upload = SampleUpload::new(StreamingKind::Signed, &[b'x'; 40], &[40]);
     let head = upload.head();
     upload.sample.secret = "another".into();
     assert_eq!(answer(&head, 40, &upload.body(&head)), MISMATCH);
@@ -258,8 +258,8 @@ fn wrong_lengths() {
             (41, INCOMPLETE),
             (0, INCOMPLETE),
         ] {
-            let upload = Upload::new(kind, &[b'x'; 40], &[16, 24]);
-            let head = Upload {
+            let upload = SampleUpload::new(kind, &[b'x'; 40], &[16, 24]);
+            let head = SampleUpload {
                 payload: vec![b'x'; announced],
                 chunks: vec![announced],
                 ..upload.clone()
@@ -353,7 +353,7 @@ fn wrong_trailers() {
 fn wrong_checksums() {
     for kind in [StreamingKind::SignedTrailer, StreamingKind::UnsignedTrailer] {
         for algorithm in ChecksumAlgorithm::ALL {
-            let upload = Upload::even(kind, b"abcdefg", 7).with(algorithm);
+            let upload = SampleUpload::even(kind, b"abcdefg", 7).with(algorithm);
             let head = upload.head();
             assert_eq!(answer(&head, 7, &upload.body(&head)), "ok", "{algorithm:?}");
             let mut decoder = decoder(&head);
@@ -366,7 +366,9 @@ fn wrong_checksums() {
             let mut parts = upload.body_parts(signature_of(&head));
             let seed = parts[2].rsplit(|&byte| byte == b'=').next().unwrap();
             let zero_signature = String::from_utf8_lossy(seed).trim().to_owned();
-            let wrong = Upload::even(kind, b"abcdefh", 7).with(algorithm).trailer();
+            let wrong = SampleUpload::even(kind, b"abcdefh", 7)
+                .with(algorithm)
+                .trailer();
             let signature = upload.trailer_signature(&zero_signature, &wrong);
             parts[3] = match kind {
                 StreamingKind::SignedTrailer => {
@@ -403,7 +405,7 @@ fn checksums_are_those_of_s3() {
 #[test]
 fn cut_at_every_byte() {
     for kind in KINDS {
-        let upload = Upload::new(kind, &[b'x'; 40], &[16, 16, 8]);
+        let upload = SampleUpload::new(kind, &[b'x'; 40], &[16, 16, 8]);
         let head = upload.head();
         let body = upload.body(&head);
         // Behind a trailer, the last line break may be missing.
@@ -429,7 +431,7 @@ fn cut_at_every_byte() {
 /// The last byte of the data waits for the end, that of a chunk for its signature.
 #[test]
 fn bytes_held_back() {
-    let upload = Upload::new(StreamingKind::SignedTrailer, &[b'x'; 40], &[16, 24]);
+    let upload = SampleUpload::new(StreamingKind::SignedTrailer, &[b'x'; 40], &[16, 24]);
     let head = upload.head();
     let parts = upload.body_parts(signature_of(&head));
     let mut decoder = decoder(&head);
@@ -448,7 +450,7 @@ fn bytes_held_back() {
 
 #[test]
 fn heads() {
-    let upload = |kind| Upload::new(kind, b"x", &[1]);
+    let upload = |kind| SampleUpload::new(kind, b"x", &[1]);
     let ask = |head: &str| match verified(&Raw::new(head)) {
         Ok(verified) => verified.auth_type().name().to_owned(),
         Err(rejection) => named(&rejection),
@@ -549,7 +551,7 @@ fn heads() {
 }
 
 /// What is sent to an origin: the head, and the body where it is framed anew.
-struct Sent {
+struct SentUpload {
     head: String,
     encoder: Option<Encoder>,
 }
@@ -557,7 +559,7 @@ struct Sent {
 /// Who does not ask for an encoder does not send the client's framing on.
 #[test]
 fn no_head_without_its_framing() {
-    let head = Upload::new(StreamingKind::Signed, b"x", &[1]).head();
+    let head = SampleUpload::new(StreamingKind::Signed, b"x", &[1]).head();
     let raw = Raw::new(&head);
     let verified = verified(&raw).unwrap();
     let wire = b"PUT /bucket/key HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -571,7 +573,7 @@ fn no_head_without_its_framing() {
     }
 }
 
-fn resign(head: &str, framing: Framing, checksum: Option<Checksum>) -> Sent {
+fn resign(head: &str, framing: Framing, checksum: Option<Checksum>) -> SentUpload {
     let raw = Raw::new(head);
     let mut verified = verified(&raw).unwrap();
     if let Some(checksum) = checksum {
@@ -599,7 +601,7 @@ fn resign(head: &str, framing: Framing, checksum: Option<Checksum>) -> Sent {
     if let Some(encoder) = &encoder {
         assert_eq!(encoder.framed_length(), length);
     }
-    Sent { head, encoder }
+    SentUpload { head, encoder }
 }
 
 /// The origin knows its own key and region only.
@@ -642,7 +644,7 @@ fn encode(encoder: &mut Encoder, decoder: &mut Decoder, data: &[u8]) -> (Vec<u8>
 }
 
 /// Through the proxy and into an origin; gives how many chunks were hashed twice.
-fn through(upload: &Upload, pieces: &[usize]) -> usize {
+fn through(upload: &SampleUpload, pieces: &[usize]) -> usize {
     let head = upload.head();
     let mut decoder = decoder(&head);
     let (data, rejection) = decode(&mut decoder, &upload.body(&head), pieces);
@@ -669,7 +671,7 @@ fn through(upload: &Upload, pieces: &[usize]) -> usize {
 
 #[test]
 fn kept_framing() {
-    let upload = Upload::even(StreamingKind::SignedTrailer, &[b'x'; 100_000], 8_192);
+    let upload = SampleUpload::even(StreamingKind::SignedTrailer, &[b'x'; 100_000], 8_192);
     let sent = resign(&upload.head(), Framing::Keep, None).head;
     for line in [
         "\r\nContent-Encoding: aws-chunked\r\n",
@@ -697,7 +699,7 @@ fn kept_framing() {
 
 /// A head of which content-encoding is not signed, as by restic.
 fn with_encoding(encoding: &str) -> String {
-    Upload::new(StreamingKind::UnsignedTrailer, b"x", &[1])
+    SampleUpload::new(StreamingKind::UnsignedTrailer, b"x", &[1])
         .sample
         .header("x-amz-decoded-content-length", "1")
         .header("x-amz-trailer", "x-amz-checksum-sha256")
@@ -721,7 +723,7 @@ fn decoded_framing() {
         ("aws-chunkedx", Some("aws-chunkedx")),
         (&many, Some(&many_spaced)),
     ] {
-        let Sent { head, encoder } = resign(&with_encoding(encoding), Framing::Decode, None);
+        let SentUpload { head, encoder } = resign(&with_encoding(encoding), Framing::Decode, None);
         assert!(encoder.is_none());
         let found = head
             .split("\r\n")
@@ -748,7 +750,7 @@ fn decoded_framing() {
 
 #[test]
 fn decoded_framing_with_its_checksum() {
-    let upload = Upload::new(StreamingKind::UnsignedTrailer, b"abcdefg", &[7]);
+    let upload = SampleUpload::new(StreamingKind::UnsignedTrailer, b"abcdefg", &[7]);
     for algorithm in ChecksumAlgorithm::ALL {
         let mut upload = upload.clone().with(algorithm);
         upload.sample = upload.sample.header("x-amz-sdk-checksum-algorithm", "any");
@@ -779,13 +781,13 @@ fn chunks_of_the_client_are_kept() {
     for kind in [StreamingKind::Signed, StreamingKind::SignedTrailer] {
         for size in [8_192, 65_536, 131_072, 1 << 20] {
             for length in [1, size - 1, size, size + 1, 3 * size, 3 * size + 100] {
-                let upload = Upload::even(kind, &vec![b'x'; length], size);
+                let upload = SampleUpload::even(kind, &vec![b'x'; length], size);
                 let upload = upload.with(ChecksumAlgorithm::Sha1);
                 assert_eq!(through(&upload, &[]), 0, "{kind:?} {size} {length}");
             }
         }
         // Sizes that S3 would not have.
-        let upload = Upload::even(kind, &[b'x'; 100_000], 4_096);
+        let upload = SampleUpload::even(kind, &[b'x'; 100_000], 4_096);
         assert_eq!(through(&upload, &[]), 2);
     }
 }
@@ -793,11 +795,11 @@ fn chunks_of_the_client_are_kept() {
 /// Only so many hashes are kept; those missing are made again, and no wrong one is used.
 #[test]
 fn more_chunks_than_hashes() {
-    let upload = Upload::even(StreamingKind::Signed, &vec![b'x'; 80 * 8_192], 8_192);
+    let upload = SampleUpload::even(StreamingKind::Signed, &vec![b'x'; 80 * 8_192], 8_192);
     assert_eq!(through(&upload, &[]), 16);
 }
 
-fn upload() -> impl Strategy<Value = Upload> {
+fn upload() -> impl Strategy<Value = SampleUpload> {
     let piece = prop_oneof![1_usize..300, 8_000_usize..9_000];
     (
         select(&KINDS),
@@ -817,7 +819,7 @@ fn upload() -> impl Strategy<Value = Upload> {
             })
             .take(length)
             .collect();
-            Upload::new(kind, &payload, &chunks).with(algorithm)
+            SampleUpload::new(kind, &payload, &chunks).with(algorithm)
         })
 }
 
@@ -850,7 +852,7 @@ proptest! {
 
     #[test]
     fn no_framing_panics(kind in select(&KINDS), body in "([0-9a-f]{1,3}|;chunk-signature=|[0]{64}|\r\n|x-amz-|[ -~]){0,20}") {
-        let head = Upload::new(kind, b"xyz", &[3]).head();
+        let head = SampleUpload::new(kind, b"xyz", &[3]).head();
         let (_, rejection) = decode(&mut decoder(&head), body.as_bytes(), &[3, 5]);
         prop_assert!(rejection.is_some());
     }

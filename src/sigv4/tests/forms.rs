@@ -5,7 +5,8 @@ mod common;
 
 use common::{
     form::{
-        BOUNDARY, FAR, Form, body, decode, head, in_pieces, sign_policy, verdict, verdict_under,
+        BOUNDARY, FAR, SampleForm, body, decode, head, in_pieces, sign_policy, verdict,
+        verdict_under,
     },
     reference::{KEY, NOW, SECRET},
     *,
@@ -16,7 +17,7 @@ use sigv4::*;
 const ORIGIN_KEY: &str = "AKIDORIGIN";
 const ORIGIN_SECRET: &str = "origin/secret";
 
-fn answer(form: &Form) -> String {
+fn answer(form: &SampleForm) -> String {
     answer_to(&form.head(), &form.body())
 }
 
@@ -188,7 +189,7 @@ fn the_published_example_of_v2() {
 
 #[test]
 fn nobody_but_verify_form_lets_a_form_in() {
-    let text = Form::new("key").head();
+    let text = SampleForm::new("key").head();
     let open = VerifyRules {
         anonymous: true,
         ..rules()
@@ -201,7 +202,7 @@ fn nobody_but_verify_form_lets_a_form_in() {
 /// Fields of one form and the head of another: no way to be let in by somebody else's fields.
 #[test]
 fn fields_belong_to_their_form() {
-    let form = Form::new("key");
+    let form = SampleForm::new("key");
     let text = form.head();
     let raw = Raw::new(&text);
     let (decoder, _) = decode(&raw, &form.body(), &[]).unwrap();
@@ -228,7 +229,7 @@ fn fields_belong_to_their_form() {
 fn escapes_of_a_policy() {
     let form = |value: &str, condition: &str| {
         answer(
-            &Form::new("key")
+            &SampleForm::new("key")
                 .field("x-amz-meta-a", value)
                 .condition(condition),
         )
@@ -252,9 +253,9 @@ fn escapes_of_a_policy() {
 #[test]
 fn times_of_a_policy() {
     let until = |expiration: &str| {
-        answer(&Form {
+        answer(&SampleForm {
             expiration: expiration.into(),
-            ..Form::new("key")
+            ..SampleForm::new("key")
         })
     };
     for time in [FAR, "2026-01-02T03:04:06Z", "2026-01-02T03:04:06.9Z"] {
@@ -289,7 +290,7 @@ fn one_field_in_two_readings() {
         "a\rb".into(),
         "a\u{7f}".into(),
     ] {
-        let form = Form::new("key").field("x-amz-meta-a", &value);
+        let form = SampleForm::new("key").field("x-amz-meta-a", &value);
         let answer = answer(&form.condition(r#"["starts-with","$x-amz-meta-a",""]"#));
         assert!(
             [ARGUMENT, MALFORMED].contains(&&*answer),
@@ -297,12 +298,12 @@ fn one_field_in_two_readings() {
         );
     }
     let split = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nb");
-    let file = Form::new("key").file(split.as_bytes());
+    let file = SampleForm::new("key").file(split.as_bytes());
     assert_eq!(answer(&file), MALFORMED);
 }
 
 /// What is sent to an origin, and read by it: `verify_form` again, with the origin's key alone.
-fn resign(form: &Form, pieces: &[usize]) -> (String, Vec<u8>) {
+fn resign(form: &SampleForm, pieces: &[usize]) -> (String, Vec<u8>) {
     let text = form.head();
     let raw = Raw::new(&text);
     let (decoder, stored) = decode(&raw, &form.body(), pieces).unwrap();
@@ -361,7 +362,7 @@ fn origin_reads(wire: &str, body: &[u8]) -> (Vec<u8>, u64) {
 
 #[test]
 fn a_form_is_written_anew() {
-    let form = Form::new("user/${filename}")
+    let form = SampleForm::new("user/${filename}")
         .field("acl", "private")
         .field("x-ignore-page", "7")
         .condition(r#"["starts-with","$key","user/"]"#)
@@ -410,7 +411,7 @@ fn a_form_is_written_anew() {
 /// What goes out of a form that is sent on while it arrives, and what is left for its end; with a length
 /// announced that differs from its own by `more`.
 fn stream(
-    form: &Form,
+    form: &SampleForm,
     body: &[u8],
     pieces: &[usize],
     more: i64,
@@ -451,7 +452,7 @@ fn stream(
 
 #[test]
 fn the_end_of_a_streamed_form() {
-    let form = Form::new("key").condition(r#"["content-length-range",5,5]"#);
+    let form = SampleForm::new("key").condition(r#"["content-length-range",5,5]"#);
     let whole = form.body();
     let end = format!("--{BOUNDARY}--\r\n").into_bytes();
     let before = &whole[..whole.len() - end.len()];
@@ -475,7 +476,8 @@ fn the_end_of_a_streamed_form() {
             assert_eq!(found, (text.as_bytes(), padding), "{behind:?}");
         }
     }
-    let code = |form: &Form, body: &[u8], more| stream(form, body, &[], more).unwrap_err().code();
+    let code =
+        |form: &SampleForm, body: &[u8], more| stream(form, body, &[], more).unwrap_err().code();
     assert_eq!(code(&form, &whole, 1), "MalformedPOSTRequest");
     assert_eq!(code(&form, &whole, -1), "MalformedPOSTRequest");
     assert_eq!(
@@ -493,9 +495,9 @@ fn the_end_of_a_streamed_form() {
         let found = found.map(|(_, tail)| tail.padding);
         assert_eq!(found.map_err(|rejection| rejection.code()), answer);
     }
-    let longer = Form::new("key").condition(r#"["content-length-range",6,9]"#);
+    let longer = SampleForm::new("key").condition(r#"["content-length-range",6,9]"#);
     assert_eq!(code(&longer, &longer.body(), 0), "EntityTooSmall");
-    let shorter = Form::new("key").condition(r#"["content-length-range",1,4]"#);
+    let shorter = SampleForm::new("key").condition(r#"["content-length-range",1,4]"#);
     assert_eq!(code(&shorter, &shorter.body(), 0), "EntityTooLarge");
 }
 
@@ -518,7 +520,7 @@ proptest! {
         let edge = format!("--{BOUNDARY}");
         prop_assume!(!file.starts_with(edge.as_bytes()));
         prop_assume!(memchr::memmem::find(&file, format!("\r\n{edge}").as_bytes()).is_none());
-        let form = Form::new("key").file(&file);
+        let form = SampleForm::new("key").file(&file);
         let (wire, body) = resign(&form, &pieces);
         let end = format!("\r\n\r\n{}\r\n--{BOUNDARY}--\r\n", String::from_utf8_lossy(&file));
         prop_assert!(String::from_utf8_lossy(&body).ends_with(&end));
@@ -535,7 +537,7 @@ proptest! {
         let edge = format!("--{BOUNDARY}");
         prop_assume!(!file.starts_with(edge.as_bytes()));
         prop_assume!(memchr::memmem::find(&file, format!("\r\n{edge}").as_bytes()).is_none());
-        let form = Form::new("key").file(&file);
+        let form = SampleForm::new("key").file(&file);
         let body = [form.body(), behind.clone()].concat();
         let (mut sent, tail) = stream(&form, &body, &pieces, 0).unwrap();
         sent.extend_from_slice(&tail.text);
@@ -552,7 +554,7 @@ proptest! {
         length in 0..30_usize,
         pieces in vec(1..50_usize, 0..60),
     ) {
-        let form = Form::new("key");
+        let form = SampleForm::new("key");
         let mut body = form.body();
         let at = at % body.len();
         let end = (at + length).min(body.len());

@@ -29,7 +29,7 @@ struct Forwarded {
     framer: Framer,
 }
 
-fn forward(sent: &upload::Upload) -> Forwarded {
+fn forward(sent: &upload::SampleUpload) -> Forwarded {
     let head = sent.head();
     let clients = kept(Directory::new(&[(KEY, SECRET)]));
     let raw = Raw::new(&head);
@@ -111,7 +111,7 @@ impl Wire {
 }
 
 /// The body that goes out where it comes in pieces of these lengths, in turn.
-fn through(sent: &upload::Upload, pieces: &[usize]) -> (Forwarded, Wire) {
+fn through(sent: &upload::SampleUpload, pieces: &[usize]) -> (Forwarded, Wire) {
     let mut forwarded = forward(sent);
     let mut wire = Wire::default();
     let body = sent.body(&sent.head());
@@ -157,7 +157,7 @@ proptest! {
         pieces in vec(1..20_000_usize, 1..12),
     ) {
         let payload: Vec<u8> = (0..length).map(|i| (i * 7 % 251) as u8).collect();
-        let sent = upload::Upload::even(kind, &payload, size);
+        let sent = upload::SampleUpload::even(kind, &payload, size);
         let (forwarded, wire) = through(&sent, &pieces);
         prop_assert!(at_origin(&forwarded, &wire.sent) == payload);
         prop_assert!(wire.gathered.is_empty());
@@ -168,7 +168,7 @@ proptest! {
 fn chunks_that_stay_as_they_are_are_not_copied() {
     let payload = vec![b'x'; 100_000];
     for kind in KINDS {
-        let sent = upload::Upload::even(kind, &payload, 16_384);
+        let sent = upload::SampleUpload::even(kind, &payload, 16_384);
         let whole = through(&sent, &[usize::MAX]).1;
         assert_eq!(whole.copied, 0, "{kind:?}");
         // Each chunk's signature is known once its last byte is there: but the first of a chunk has
@@ -185,7 +185,7 @@ fn chunks_that_stay_as_they_are_are_not_copied() {
 #[test]
 fn nothing_ends_before_all_is_verified() {
     for kind in KINDS {
-        let sent = upload::Upload::even(kind, &[b'x'; 20_000], 8_192);
+        let sent = upload::SampleUpload::even(kind, &[b'x'; 20_000], 8_192);
         let body = sent.body(&sent.head());
         let mut forwarded = forward(&sent);
         let mut wire = Wire::default();
@@ -211,7 +211,7 @@ fn nothing_ends_before_all_is_verified() {
 #[test]
 fn a_body_of_no_bytes_is_an_end_alone() {
     for kind in KINDS {
-        let sent = upload::Upload::new(kind, b"", &[]);
+        let sent = upload::SampleUpload::new(kind, b"", &[]);
         let (forwarded, wire) = through(&sent, &[usize::MAX]);
         assert!(wire.sent.starts_with(b"0"), "{kind:?}");
         assert!(at_origin(&forwarded, &wire.sent).is_empty());

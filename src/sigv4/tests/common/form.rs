@@ -15,7 +15,7 @@ pub const FAR: &str = "2099-01-01T00:00:00Z";
 
 /// A form about to be written, with the fields of a V4 signature.
 #[derive(Debug, Clone)]
-pub struct Form {
+pub struct SampleForm {
     pub target: String,
     pub fields: Vec<(String, String)>,
     /// Besides those of the fields, in JSON.
@@ -26,9 +26,9 @@ pub struct Form {
     pub file: Vec<u8>,
 }
 
-impl Form {
-    pub fn new(key: &str) -> Form {
-        Form {
+impl SampleForm {
+    pub fn new(key: &str) -> SampleForm {
+        SampleForm {
             target: "/bucket".into(),
             fields: vec![("key".into(), key.into())],
             conditions: vec![r#"{"bucket":"bucket"}"#.into()],
@@ -38,17 +38,17 @@ impl Form {
         }
     }
 
-    pub fn field(mut self, name: &str, value: &str) -> Form {
+    pub fn field(mut self, name: &str, value: &str) -> SampleForm {
         self.fields.push((name.into(), value.into()));
         self
     }
 
-    pub fn condition(mut self, json: &str) -> Form {
+    pub fn condition(mut self, json: &str) -> SampleForm {
         self.conditions.push(json.into());
         self
     }
 
-    pub fn file(mut self, file: &[u8]) -> Form {
+    pub fn file(mut self, file: &[u8]) -> SampleForm {
         self.file = file.into();
         self
     }

@@ -344,7 +344,7 @@ pub fn form_stays_within_its_grant(bytes: &[u8]) -> bool {
     let key = key + dice.pick(&["", "", "${filename}", "/${filename}"]);
     let allowance = Allowance::roll(&mut of_grant, "PostObject", bucket, &key);
     let path = spell_path(&mut dice, bucket, "");
-    let mut sent = form::Form {
+    let mut sent = form::SampleForm {
         target: path.clone(),
         conditions: vec![
             serde_json::json!({ "bucket": bucket }).to_string(),
@@ -354,7 +354,7 @@ pub fn form_stays_within_its_grant(bytes: &[u8]) -> bool {
             "; filename=\"{}\"",
             dice.pick(&["f.txt", "a.gz", "..", "x/y"])
         ),
-        ..form::Form::new(&key)
+        ..form::SampleForm::new(&key)
     };
     while dice.one_in(3) {
         let fields = [

@@ -10,7 +10,7 @@ use super::reference::{EMPTY, Sample, hex};
 
 /// An upload, and how it is cut into chunks.
 #[derive(Debug, Clone)]
-pub struct Upload {
+pub struct SampleUpload {
     pub kind: StreamingKind,
     pub algorithm: ChecksumAlgorithm,
     pub payload: Vec<u8>,
@@ -18,11 +18,11 @@ pub struct Upload {
     pub sample: Sample,
 }
 
-impl Upload {
-    pub fn new(kind: StreamingKind, payload: &[u8], chunks: &[usize]) -> Upload {
+impl SampleUpload {
+    pub fn new(kind: StreamingKind, payload: &[u8], chunks: &[usize]) -> SampleUpload {
         let mut sample = Sample::new("PUT", "/bucket/key");
         sample.payload = kind.name().into();
-        Upload {
+        SampleUpload {
             kind,
             algorithm: ChecksumAlgorithm::Crc32,
             payload: payload.into(),
@@ -32,12 +32,12 @@ impl Upload {
     }
 
     /// Chunks of one size, but the last.
-    pub fn even(kind: StreamingKind, payload: &[u8], size: usize) -> Upload {
+    pub fn even(kind: StreamingKind, payload: &[u8], size: usize) -> SampleUpload {
         let chunks: Vec<_> = payload.chunks(size).map(<[u8]>::len).collect();
-        Upload::new(kind, payload, &chunks)
+        SampleUpload::new(kind, payload, &chunks)
     }
 
-    pub fn with(mut self, algorithm: ChecksumAlgorithm) -> Upload {
+    pub fn with(mut self, algorithm: ChecksumAlgorithm) -> SampleUpload {
         self.algorithm = algorithm;
         self
     }
