@@ -104,8 +104,9 @@ test-roots:
 	done
 
 # The module itself has no unit tests: nginx's symbols are there only inside nginx.
-cargo-test: toolchain
-	cargo test --locked --workspace --exclude $(MODULE)
+cargo-test: toolchain nginx-tree
+	. $(OUT)/nginx.env
+	cargo test --locked --workspace --exclude $(MODULE) $(if $(VENDORED),--exclude ngx_safe)
 
 prove-test: build entrypoint
 	$(call apt,perl openssl curl ca-certificates util-linux mount prometheus $(if $(VENDORED)$(NGINX_BUILD),,libnginx-mod-http-lua))
