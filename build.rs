@@ -12,7 +12,14 @@ use std::path::{Path, PathBuf};
 
 /// The folder of the C files, seen from the package that this builds; `shim.h` declares what the others define.
 const C: &str = ".";
-const C_SOURCES: [&str; 3] = ["shim.c", "cache.c", "layout.c"];
+const C_SOURCES: [&str; 6] = [
+    "request.c",
+    "buf.c",
+    "upstream.c",
+    "connection.c",
+    "cache.c",
+    "layout.c",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=../../build.rs");
@@ -22,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let flags = flags()?;
-    let functions = bindings(&flags)?.allowlist_function("s3_.*");
+    let functions = bindings(&flags)?.allowlist_function("shim_.*");
     functions.generate()?.write_to_file(out.join("shim.rs"))?;
 
     let (rust, c) = layout_tests(&flags)?;
@@ -36,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .flag_if_supported("-Werror=missing-prototypes")
         .files(C_SOURCES.map(|source| Path::new(C).join(source)))
         .file(out.join("layout_test.c"))
-        .try_compile("s3_resign_shim")?;
+        .try_compile("ngx_safe_shim")?;
     Ok(())
 }
 

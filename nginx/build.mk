@@ -25,7 +25,7 @@ build:
 entrypoint: toolchain
 	CARGO_TARGET_DIR=target cargo build --release --locked -p entrypoint
 
-# Has $$cargo optimize by a profile of what the bench runs, which is made anew when anything has changed.
+# Has $$cargo optimize by a profile of what the bench runs, which is made again when anything has changed.
 define profiled
 [ -z "$(VENDORED)" ] || { echo "build: there is no PGO=1 with VENDORED=1: leave out one of them" >&2; exit 1; }
 profdata=$$(rustc --print target-libdir)/../bin/llvm-profdata
@@ -175,7 +175,7 @@ nginx-tree: toolchain
 	    env="FEATURES=; export NGINX_SOURCE_DIR='$$source' NGINX_BUILD_DIR='$$build'; NGINX='$$nginx'"
 	    state=$$(cat "$$build/Makefile" "$$build/ngx_auto_config.h" "$$build/ngx_auto_headers.h" "$$header" | sha256sum)
 	fi
-	# Cargo looks at the times of two files; another nginx under the same path must not leave old bindings behind.
+	# Cargo looks at the times of two files; another nginx under the same path must not leave old bindings.
 	state="$$state $$env"
 	if [ "$$state" != "$$(cat $(OUT)/nginx.state 2>/dev/null)" ]; then
 	    for package in nginx-sys ngx ngx_safe $(MODULE); do

@@ -30,12 +30,12 @@ write_file("$dir/module.c", <<'END');
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-ngx_uint_t s3_layout_fits(ngx_conf_t *cf);
+ngx_uint_t shim_layout_fits(ngx_conf_t *cf);
 
 static ngx_int_t
 preconfiguration(ngx_conf_t *cf)
 {
-    return s3_layout_fits(cf) ? NGX_OK : NGX_ERROR;
+    return shim_layout_fits(cf) ? NGX_OK : NGX_ERROR;
 }
 
 static ngx_http_module_t  context = { preconfiguration };

@@ -17,7 +17,7 @@ impl<'r> Request<'r> {
     /// Tells whether the answer comes from an upstream, be it through a cache, and not from this server.
     pub fn is_from_upstream(self) -> bool {
         // SAFETY: looks at a request in progress.
-        unsafe { s3_shim_is_from_upstream(self.as_ptr()) != 0 }
+        unsafe { shim_is_from_upstream(self.as_ptr()) != 0 }
     }
 
     /// Returns the headers of the answer that nginx keeps in its list: all but a few that it writes itself.
@@ -49,16 +49,16 @@ impl<'r> Request<'r> {
     /// Takes, from a header filter, the length of the body out of the answer's head.
     pub fn forget_answer_length(self) {
         // SAFETY: changes the head of an answer; one that has been sent is not looked at again.
-        unsafe { s3_shim_length_unknown(self.as_ptr()) };
+        unsafe { shim_length_unknown(self.as_ptr()) };
     }
 
     /// Changes the head of the answer to that of another body.
     pub(crate) fn change_answer_body(self, length: usize, content_type: &'static CStr) {
         // SAFETY: a request whose answer's head has not been sent.
-        unsafe { s3_shim_body_changes(self.as_ptr(), length as libc::off_t) };
+        unsafe { shim_body_changes(self.as_ptr(), length as libc::off_t) };
         let (data, len) = (content_type.as_ptr(), content_type.count_bytes());
         // SAFETY: as above; nginx only reads the text.
-        unsafe { s3_shim_content_type(self.as_ptr(), data.cast::<u8>().cast_mut(), len) };
+        unsafe { shim_content_type(self.as_ptr(), data.cast::<u8>().cast_mut(), len) };
     }
 }
 
@@ -138,7 +138,7 @@ impl<'r> AnswerHeader<'r> {
 
     pub fn remove(self) {
         // SAFETY: an element of the request's list.
-        unsafe { s3_shim_remove_header(self.request.as_ptr(), self.ptr.as_ptr()) };
+        unsafe { shim_remove_header(self.request.as_ptr(), self.ptr.as_ptr()) };
     }
 
     /// Puts another value in the place of the present one, or removes the header where memory is out.

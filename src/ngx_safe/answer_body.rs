@@ -208,9 +208,9 @@ impl<R: AnswerFilter> Rewriting<R> {
         while let Some(ngx_chain_t { buf, next }) = unsafe { link.as_ref() } {
             let (buf, next) = (*buf, *next);
             // SAFETY: a buffer of the chain.
-            let ends = unsafe { s3_shim_ends_answer(request.as_ptr(), buf) != 0 };
+            let ends = unsafe { shim_ends_answer(request.as_ptr(), buf) != 0 };
             // SAFETY: as above.
-            is_flushed |= unsafe { s3_shim_buf_flushes(buf) != 0 };
+            is_flushed |= unsafe { shim_buf_flushes(buf) != 0 };
             let rest = Rest { buf, next };
             // SAFETY: as above; its memory stays as it is until the next filter has it.
             while let Some(piece) = unsafe { next_piece(buf) }? {
@@ -220,7 +220,7 @@ impl<R: AnswerFilter> Rewriting<R> {
                 }
             }
             // SAFETY: as above.
-            unsafe { s3_shim_buf_taken(buf) };
+            unsafe { shim_buf_taken(buf) };
             // nginx lets go of an upstream whose answer breaks off, and flushes what has come.
             let is_broken = !ends && is_flushed && !request.is_from_upstream();
             if (ends || is_broken)
@@ -275,9 +275,9 @@ impl<R: AnswerFilter> Rewriting<R> {
         let (data, len) = (part.as_mut_ptr(), part.len());
         let buf = match is_last {
             // SAFETY: what is sent is in the request's pool.
-            true => unsafe { s3_shim_body_buf(request.as_ptr(), data, len) },
+            true => unsafe { shim_body_buf(request.as_ptr(), data, len) },
             // SAFETY: as above.
-            false => unsafe { s3_shim_buf_for(request.pool(), ptr::null_mut(), data, len) },
+            false => unsafe { shim_buf_for(request.pool(), ptr::null_mut(), data, len) },
         };
         if buf.is_null() {
             return Err(FAILED);
@@ -300,11 +300,11 @@ impl<R: AnswerFilter> Rewriting<R> {
         }
         let Rest { buf, next } = *rest;
         // SAFETY: the buffer that has just been looked at.
-        let is_used_up = unsafe { s3_shim_buf_length(buf) } == 0;
+        let is_used_up = unsafe { shim_buf_length(buf) } == 0;
         let mut link = ngx_chain_t { buf, next };
         let rest: *mut ngx_chain_t = if is_used_up { next } else { &mut link };
         // SAFETY: as above.
-        if start.is_empty() && (!is_used_up || unsafe { s3_shim_buf_is_special(buf) } == 0) {
+        if start.is_empty() && (!is_used_up || unsafe { shim_buf_is_special(buf) } == 0) {
             // SAFETY: the head has been sent; nginx's chain, or what is left of it.
             return unsafe { R::next_body().call(request.as_ptr(), rest) };
         }
@@ -314,7 +314,7 @@ impl<R: AnswerFilter> Rewriting<R> {
         let like = if is_used_up { buf } else { ptr::null_mut() };
         let (data, len) = (start.as_mut_ptr(), start.len());
         // SAFETY: what is sent is in the request's pool.
-        let first = unsafe { s3_shim_buf_for(request.pool(), like, data, len) };
+        let first = unsafe { shim_buf_for(request.pool(), like, data, len) };
         if first.is_null() {
             return ERROR;
         }
@@ -365,10 +365,10 @@ impl Piece<'_> {
 /// A buffer of nginx's, whose memory stays as it is for `'a`.
 unsafe fn next_piece<'a>(buf: *mut ngx_buf_t) -> Result<Option<Piece<'a>>, Done> {
     // SAFETY: by this function's contract.
-    if unsafe { s3_shim_buf_in_memory(buf) } == 0 {
+    if unsafe { shim_buf_in_memory(buf) } == 0 {
         let mut bytes = vec![0; READ];
         // SAFETY: by this function's contract; there is so much room.
-        let read = unsafe { s3_shim_buf_read(buf, bytes.as_mut_ptr(), bytes.len()) };
+        let read = unsafe { shim_buf_read(buf, bytes.as_mut_ptr(), bytes.len()) };
         bytes.truncate(usize::try_from(read).map_err(|_| FAILED)?);
         return Ok((!bytes.is_empty()).then_some(Piece::Read(bytes)));
     }
@@ -380,6 +380,6 @@ unsafe fn next_piece<'a>(buf: *mut ngx_buf_t) -> Result<Option<Piece<'a>>, Done>
     // SAFETY: the bytes of a buffer in memory lie between the two.
     let bytes = unsafe { std::slice::from_raw_parts(pos, length) };
     // SAFETY: by this function's contract.
-    unsafe { s3_shim_buf_taken(buf) };
+    unsafe { shim_buf_taken(buf) };
     Ok(Some(Piece::InMemory(bytes)))
 }

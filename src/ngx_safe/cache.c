@@ -7,7 +7,7 @@
 
 
 #if (NGX_HTTP_CACHE)
-static ngx_http_handler_pt  s3_original_create_key;
+static ngx_http_handler_pt  original_create_key;
 #endif
 
 
@@ -16,7 +16,7 @@ static ngx_http_handler_pt  s3_original_create_key;
  * used is told: the name of a zone, or the value that is one.
  */
 ngx_uint_t
-s3_cache_take_zone(ngx_http_upstream_conf_t *conf, ngx_http_complex_value_t *asked, ngx_str_t *name,
+shim_cache_take_zone(ngx_http_upstream_conf_t *conf, ngx_http_complex_value_t *asked, ngx_str_t *name,
     ngx_http_complex_value_t **value, ngx_uint_t *converts_head)
 {
 #if (NGX_HTTP_CACHE)
@@ -48,7 +48,7 @@ s3_cache_take_zone(ngx_http_upstream_conf_t *conf, ngx_http_complex_value_t *ask
  * look for one.
  */
 ngx_uint_t
-s3_cache_wrap_create_key(ngx_http_request_t *r, ngx_http_handler_pt create_key)
+shim_cache_wrap_create_key(ngx_http_request_t *r, ngx_http_handler_pt create_key)
 {
 #if (NGX_HTTP_CACHE)
 
@@ -66,11 +66,11 @@ s3_cache_wrap_create_key(ngx_http_request_t *r, ngx_http_handler_pt create_key)
 
     /* proxy_pass is the only one whose requests are signed */
 
-    if (s3_original_create_key && s3_original_create_key != u->create_key) {
+    if (original_create_key && original_create_key != u->create_key) {
         return 0;
     }
 
-    s3_original_create_key = u->create_key;
+    original_create_key = u->create_key;
     u->create_key = create_key;
 
     return 1;
@@ -86,7 +86,7 @@ s3_cache_wrap_create_key(ngx_http_request_t *r, ngx_http_handler_pt create_key)
  * and proxy_no_cache? The rest of proxy_no_cache is for nginx to evaluate, once there is an answer.
  */
 ngx_uint_t
-s3_cache_is_passed_by(ngx_http_request_t *r)
+shim_cache_is_passed_by(ngx_http_request_t *r)
 {
 #if (NGX_HTTP_CACHE)
 
@@ -131,14 +131,14 @@ s3_cache_is_passed_by(ngx_http_request_t *r)
  * in two parts, has the target as it was sent, and with it a signature: `own` is in its place.
  */
 ngx_int_t
-s3_cache_create_key(ngx_http_request_t *r, u_char *own, size_t len)
+shim_cache_create_key(ngx_http_request_t *r, u_char *own, size_t len)
 {
 #if (NGX_HTTP_CACHE)
 
     ngx_str_t    *key;
     ngx_array_t  *keys;
 
-    if (s3_original_create_key(r) != NGX_OK) {
+    if (original_create_key(r) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -172,7 +172,7 @@ s3_cache_create_key(ngx_http_request_t *r, u_char *own, size_t len)
  * has made of the key, and which part of an object the answer has.
  */
 ngx_uint_t
-s3_cache_is_storing(ngx_http_request_t *r, ngx_str_t *key, ngx_str_t *range)
+shim_cache_is_storing(ngx_http_request_t *r, ngx_str_t *key, ngx_str_t *range)
 {
 #if (NGX_HTTP_CACHE)
 
@@ -201,7 +201,7 @@ s3_cache_is_storing(ngx_http_request_t *r, ngx_str_t *key, ngx_str_t *range)
 
 
 void
-s3_cache_do_not_store(ngx_http_request_t *r)
+shim_cache_do_not_store(ngx_http_request_t *r)
 {
     if (r->upstream) {
         r->upstream->cacheable = 0;

@@ -9,8 +9,8 @@ use ngx::ffi::{ngx_http_request_t, ngx_int_t, ngx_str_t, ngx_variable_value_t};
 use crate::conf::Conf;
 use crate::request::Request;
 use crate::shim::{
-    s3_cache_create_key, s3_cache_do_not_store, s3_cache_is_passed_by, s3_cache_is_storing,
-    s3_cache_take_zone, s3_cache_wrap_create_key,
+    shim_cache_create_key, shim_cache_do_not_store, shim_cache_is_passed_by, shim_cache_is_storing,
+    shim_cache_take_zone, shim_cache_wrap_create_key,
 };
 use crate::template::Template;
 use crate::variable;
@@ -68,8 +68,9 @@ impl ProxyCache {
         let (mut name, mut value, mut converts_head) = (ngx_str_t::empty(), ptr::null_mut(), 0);
         let proxy = proxy.as_ptr();
         // SAFETY: the location's proxy configuration, merged.
-        let is_taken =
-            unsafe { s3_cache_take_zone(proxy, asked, &mut name, &mut value, &mut converts_head) };
+        let is_taken = unsafe {
+            shim_cache_take_zone(proxy, asked, &mut name, &mut value, &mut converts_head)
+        };
         if is_taken == 0 {
             return Ok(None);
         }
@@ -88,7 +89,7 @@ impl<'r> Request<'r> {
     pub fn answer_to_store(self) -> Option<StoredAnswer<'r>> {
         let (mut key, mut range) = (ngx_str_t::empty(), ngx_str_t::empty());
         // SAFETY: a request in progress.
-        if unsafe { s3_cache_is_storing(self.as_ptr(), &mut key, &mut range) } == 0 {
+        if unsafe { shim_cache_is_storing(self.as_ptr(), &mut key, &mut range) } == 0 {
             return None;
         }
         Some(StoredAnswer {
@@ -103,7 +104,7 @@ impl<'r> Request<'r> {
     pub fn discard_answer(self) {
         if !self.raw().upstream.is_null() {
             // SAFETY: a request with an upstream; nginx looks at that once the answer's head is sent.
-            unsafe { s3_cache_do_not_store(self.as_ptr()) }
+            unsafe { shim_cache_do_not_store(self.as_ptr()) }
         }
     }
 }
@@ -128,11 +129,11 @@ unsafe extern "C" fn zone_asked<H: CacheHooks>(
 fn zone_of<H: CacheHooks>(request: Request<'_>) -> Option<&[u8]> {
     let (cache, key) = H::entry(request)?;
     // SAFETY: a request in progress; the handler makes keys as nginx's own does.
-    if unsafe { s3_cache_wrap_create_key(request.as_ptr(), Some(create_key::<H>)) } == 0 {
+    if unsafe { shim_cache_wrap_create_key(request.as_ptr(), Some(create_key::<H>)) } == 0 {
         return None;
     }
     // SAFETY: a request with an upstream, as the call before has told.
-    if unsafe { s3_cache_is_passed_by(request.as_ptr()) } != 0 {
+    if unsafe { shim_cache_is_passed_by(request.as_ptr()) } != 0 {
         return None;
     }
     H::keep_key(request, key);
@@ -149,7 +150,7 @@ unsafe extern "C" fn create_key<H: CacheHooks>(r: *mut ngx_http_request_t) -> ng
         let request = unsafe { Request::from_ptr(r) };
         match request.and_then(H::kept_key) {
             // SAFETY: as above; nginx only reads the text, which lives as long as the request.
-            Some(key) => unsafe { s3_cache_create_key(r, key.as_ptr().cast_mut(), key.len()) },
+            Some(key) => unsafe { shim_cache_create_key(r, key.as_ptr().cast_mut(), key.len()) },
             None => ERROR,
         }
     })

@@ -14,7 +14,7 @@ use crate::bytes;
 use crate::log::Log;
 use crate::main_conf::MainOf;
 use crate::module::Module;
-use crate::shim::s3_layout_fits;
+use crate::shim::shim_layout_fits;
 use crate::tables::{array, core_index, settings_at, upstream_index};
 use crate::upstream::{Upstream, UpstreamId};
 
@@ -78,7 +78,7 @@ impl<'c> Conf<'c> {
     /// that differs.
     pub(crate) fn layout_fits(&self) -> bool {
         // SAFETY: nginx's configuration, before a field of another structure has been used.
-        unsafe { s3_layout_fits(self.as_ptr()) != 0 }
+        unsafe { shim_layout_fits(self.as_ptr()) != 0 }
     }
 
     /// Logs why the configuration is rejected.

@@ -116,7 +116,7 @@ impl<M: Module> Worker<'_, M> {
         // SAFETY: nginx reads the address and its name during the call only; the log outlives the
         // connection.
         let connected = unsafe {
-            s3_shim_connect(
+            shim_connect(
                 (&raw mut address.memory).cast(),
                 address.len,
                 &mut name,
@@ -193,7 +193,7 @@ unsafe fn begin<M: Module, A: AnswerReader>(
     // SAFETY: as above.
     unsafe { (*connection.write).handler = Some(happened::<M, A>) };
     // SAFETY: as above.
-    unsafe { s3_shim_add_timer(connection.read, timeout as usize) };
+    unsafe { shim_add_timer(connection.read, timeout as usize) };
 }
 
 fn cannot_connect(error: &io::Error) -> String {
@@ -238,7 +238,7 @@ unsafe fn finish<M: Module, A: AnswerReader>(
     // SAFETY: `ask` made the box, and this is called once.
     let exchange = unsafe { Box::from_raw(exchange) };
     // SAFETY: by this function's contract.
-    unsafe { s3_shim_disconnect(connection) };
+    unsafe { shim_disconnect(connection) };
     // SAFETY: the worker's own, for this call.
     let worker = unsafe { Worker::new(exchange.cycle, exchange.quiet_log) };
     (exchange.heard)(worker, outcome);
@@ -251,13 +251,13 @@ impl<M, A: AnswerReader> Exchange<M, A> {
     /// The connection is this exchange's, and open.
     unsafe fn advance(&mut self, connection: *mut ngx_connection_t) -> Option<CallOutcome> {
         // SAFETY: by this function's contract.
-        if unsafe { s3_shim_is_told_to_close(connection) } != 0 {
+        if unsafe { shim_is_told_to_close(connection) } != 0 {
             return Some(CallOutcome::Abandoned);
         }
         // SAFETY: by this function's contract.
         let read = unsafe { (*connection).read };
         // SAFETY: a connection has its events.
-        if unsafe { s3_shim_is_timed_out(read) } != 0 {
+        if unsafe { shim_is_timed_out(read) } != 0 {
             return Some(CallOutcome::Failed(match self.phase {
                 Phase::Connecting => "timed out while connecting".into(),
                 Phase::Handshaking => "timed out in the TLS handshake".into(),
@@ -273,7 +273,7 @@ impl<M, A: AnswerReader> Exchange<M, A> {
         }
         if self.phase == Phase::Handshaking {
             // SAFETY: by this function's contract.
-            match unsafe { s3_shim_tls_handshake(connection) } {
+            match unsafe { shim_tls_handshake(connection) } {
                 OK => {}
                 AGAIN => return None,
                 _ => return Some(CallOutcome::Failed("the TLS handshake failed".into())),
@@ -305,7 +305,7 @@ impl<M, A: AnswerReader> Exchange<M, A> {
                 };
                 let settings = session.tls.settings.as_ptr();
                 // SAFETY: by this function's contract; the settings are of the configuration in use.
-                if unsafe { s3_shim_tls_begin(connection, settings, name) } != OK {
+                if unsafe { shim_tls_begin(connection, settings, name) } != OK {
                     return Err(CallOutcome::Abandoned);
                 }
                 Phase::Handshaking
@@ -325,7 +325,7 @@ impl<M, A: AnswerReader> Exchange<M, A> {
             data: session.name.as_ptr().cast_mut(),
         };
         // SAFETY: a TLS connection.
-        let why = unsafe { s3_shim_tls_mismatch(connection, &mut name) };
+        let why = unsafe { shim_tls_mismatch(connection, &mut name) };
         if why.is_null() {
             return None;
         }

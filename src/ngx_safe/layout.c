@@ -293,7 +293,7 @@ done:
 
 /* Logs the first difference. */
 ngx_uint_t
-s3_layout_fits(ngx_conf_t *cf)
+shim_layout_fits(ngx_conf_t *cf)
 {
     return s3_cycle_fits(cf)
            && s3_directives_fit(cf)

@@ -17,8 +17,7 @@ use crate::module::Module;
 use crate::pass::{PROXY_PASS, PassHandler, SpeaksTls};
 use crate::proxy::ProxySettings;
 use crate::shim::{
-    SslSettings, s3_shim_default_ssl_name, s3_shim_obey_no_answer, s3_shim_streams_bodies,
-    s3_shim_tls_settings,
+    SslSettings, shim_default_ssl_name, shim_obey_no_answer, shim_streams_bodies, shim_tls_settings,
 };
 use crate::tables::{array, command_named, core_index};
 use crate::upstream::{Upstream, UpstreamId};
@@ -195,9 +194,8 @@ impl<'c, M: Module> Level<'c, M> {
         }
         let (mut verifies, mut sends_name, mut name) = (0, 0, ngx_str_t::empty());
         // SAFETY: as above.
-        let settings = unsafe {
-            s3_shim_tls_settings(conf.as_ptr(), &mut verifies, &mut sends_name, &mut name)
-        };
+        let settings =
+            unsafe { shim_tls_settings(conf.as_ptr(), &mut verifies, &mut sends_name, &mut name) };
         // SAFETY: a name of the configuration.
         let name = unsafe { bytes(name) };
         Ok(Some(Tls {
@@ -212,7 +210,7 @@ impl<'c, M: Module> Level<'c, M> {
     pub fn streams_bodies(&self) -> bool {
         let conf = self.conf.proxy_conf();
         // SAFETY: the location's proxy configuration, merged.
-        conf.is_some_and(|conf| unsafe { s3_shim_streams_bodies(conf.as_ptr()) != 0 })
+        conf.is_some_and(|conf| unsafe { shim_streams_bodies(conf.as_ptr()) != 0 })
     }
 
     /// Tells what `proxy_*` directives say here. None where that cannot be read.
@@ -233,7 +231,7 @@ impl<'c, M: Module> Level<'c, M> {
             .ok_or("nginx was built without the proxy module")?;
         let value = self.conf.compile(name)?;
         // SAFETY: merge time; the location's proxy configuration is this configuration's own.
-        unsafe { s3_shim_default_ssl_name(conf.as_ptr(), value.as_ptr()) };
+        unsafe { shim_default_ssl_name(conf.as_ptr(), value.as_ptr()) };
         Ok(())
     }
 
@@ -242,7 +240,7 @@ impl<'c, M: Module> Level<'c, M> {
     pub fn obey_no_answer(&self) {
         if let Some(conf) = self.conf.proxy_conf() {
             // SAFETY: the location's proxy configuration, merged.
-            unsafe { s3_shim_obey_no_answer(conf.as_ptr()) };
+            unsafe { shim_obey_no_answer(conf.as_ptr()) };
         }
     }
 

@@ -109,7 +109,7 @@ pub(crate) fn prepare<F: OutputFramer>(request: Request<'_>, outgoing: Outgoing<
     let framer = match outgoing {
         Outgoing::Plain => {
             // SAFETY: a request in progress with an upstream.
-            unsafe { s3_shim_output_filter(request.as_ptr(), None) };
+            unsafe { shim_output_filter(request.as_ptr(), None) };
             return Some(());
         }
         Outgoing::HeadAtEnd => None,
@@ -123,7 +123,7 @@ pub(crate) fn prepare<F: OutputFramer>(request: Request<'_>, outgoing: Outgoing<
         Some(())
     })??;
     // SAFETY: a request in progress with an upstream.
-    unsafe { s3_shim_output_filter(request.as_ptr(), Some(filter::<F>)) };
+    unsafe { shim_output_filter(request.as_ptr(), Some(filter::<F>)) };
     Some(())
 }
 
@@ -254,7 +254,7 @@ impl<'r, F: OutputFramer> Output<'r, F> {
     unsafe fn send(&mut self, request: Request<'_>, body: &mut F::Body) -> ngx_int_t {
         // What is in flight goes on, and so does what the TLS layer may have kept.
         // SAFETY: by this function's contract.
-        let mut status = unsafe { s3_shim_output(request.as_ptr(), ptr::null_mut()) };
+        let mut status = unsafe { shim_output(request.as_ptr(), ptr::null_mut()) };
         while status != ERROR && !self.is_in_flight() {
             self.settle();
             match self.fill(body) {
@@ -302,7 +302,7 @@ impl<'r, F: OutputFramer> Output<'r, F> {
     fn first_input<'a>(&mut self) -> Result<&'a [u8], Failed> {
         while let Some(buf) = self.input.front() {
             // SAFETY: nginx's buffers live until they are used up.
-            let in_memory = unsafe { s3_shim_buf_in_memory(*buf) != 0 };
+            let in_memory = unsafe { shim_buf_in_memory(*buf) != 0 };
             if in_memory {
                 // SAFETY: as above; a buffer in memory.
                 let (pos, length) = unsafe { data_of(*buf) };
@@ -330,7 +330,7 @@ impl<'r, F: OutputFramer> Output<'r, F> {
                 self.input.clear();
                 piece[0] = std::mem::replace(&mut self.head, ptr::null_mut());
                 // SAFETY: the head, which `take` has found.
-                unsafe { s3_shim_buf_flush(piece[0]) };
+                unsafe { shim_buf_flush(piece[0]) };
             }
             None => {}
         }
@@ -378,7 +378,7 @@ impl<'r, F: OutputFramer> Output<'r, F> {
                         piece[place + 1] = self.bufs[place + 1];
                         let at = data.as_ptr().cast_mut();
                         // SAFETY: a buffer of ours; data stays as it is while it is in flight.
-                        unsafe { s3_shim_buf_point(piece[place + 1], at, data.len(), 0) };
+                        unsafe { shim_buf_point(piece[place + 1], at, data.len(), 0) };
                     }
                     if !piece[after].is_null() {
                         return Ok(());
@@ -403,7 +403,7 @@ impl<'r, F: OutputFramer> Output<'r, F> {
         // SAFETY: room for a frame that is in use only while this one is in flight.
         unsafe { ptr::copy_nonoverlapping(text.as_ptr(), memory, text.len()) };
         // SAFETY: a buffer of ours.
-        unsafe { s3_shim_buf_point(buf, memory, text.len(), last.into()) };
+        unsafe { shim_buf_point(buf, memory, text.len(), last.into()) };
         Ok(buf)
     }
 
@@ -457,6 +457,6 @@ impl<'r, F: OutputFramer> Output<'r, F> {
             }
         }
         // SAFETY: by this function's contract; nginx copies the links.
-        unsafe { s3_shim_output(request.as_ptr(), first) }
+        unsafe { shim_output(request.as_ptr(), first) }
     }
 }

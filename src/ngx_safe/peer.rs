@@ -267,7 +267,7 @@ impl<'a, M: PeerHooks> HeadSlot<'a, M> {
         // After a head that has been sent, the buffers have been too.
         let body = match state.replaced.is_null() {
             // SAFETY: a request in progress with an upstream.
-            true => u64::try_from(unsafe { s3_shim_body_behind_head(request.as_ptr()) }).ok(),
+            true => u64::try_from(unsafe { shim_body_after_head(request.as_ptr()) }).ok(),
             false => None,
         };
         Some(HeadSlot {
@@ -297,7 +297,7 @@ impl<'a, M: PeerHooks> HeadSlot<'a, M> {
     ) -> Option<()> {
         let (mut buf, memory) = self.memory(max_len)?;
         // SAFETY: both live as long as the request's pool, and nothing else has them.
-        unsafe { s3_shim_head_buf(buf.as_ptr(), self.state.plain, memory.as_ptr(), max_len) };
+        unsafe { shim_head_buf(buf.as_ptr(), self.state.plain, memory.as_ptr(), max_len) };
         // SAFETY: `memory` has so many bytes, all of them written once.
         let room = unsafe { std::slice::from_raw_parts_mut(memory.as_ptr(), max_len) };
         let len = write(room).filter(|len| *len <= max_len)?;

@@ -8,7 +8,7 @@ use ngx::ffi::{
 };
 
 use crate::bytes;
-use crate::shim::s3_shim_peers_unlock;
+use crate::shim::shim_peers_unlock;
 use crate::upstream::Upstream;
 
 /// A round-robin list: of an upstream's servers, or of its backups. `peer.data` of an upstream in use is
@@ -57,7 +57,7 @@ impl LockedPeers {
 impl Drop for LockedPeers {
     fn drop(&mut self) {
         // SAFETY: locked by `PeerList::lock`.
-        unsafe { s3_shim_peers_unlock(self.0.0.as_ptr()) }
+        unsafe { shim_peers_unlock(self.0.0.as_ptr()) }
     }
 }
 

@@ -9,20 +9,20 @@ impl Request<'_> {
     /// HTTP/2 and HTTP/3, where each request has a stream of its own.
     pub fn has_unread_body(self) -> bool {
         // SAFETY: looks at a request in progress.
-        unsafe { s3_shim_has_unread_body(self.as_ptr()) != 0 }
+        unsafe { shim_has_unread_body(self.as_ptr()) != 0 }
     }
 
     /// Tells whether nginx reads the rest of the body, and drops it.
     pub fn is_discarding_body(self) -> bool {
         // SAFETY: reads a bit of a request in progress.
-        unsafe { s3_shim_is_discarding(self.as_ptr()) != 0 }
+        unsafe { shim_is_discarding(self.as_ptr()) != 0 }
     }
 
     /// Tells whether the client may still wait for a `100 Continue` before it sends the body, which it
     /// withholds once it has the answer.
     pub fn awaits_continue(self) -> bool {
         // SAFETY: looks at a request in progress, which has a connection.
-        unsafe { s3_shim_awaits_continue(self.as_ptr()) != 0 }
+        unsafe { shim_awaits_continue(self.as_ptr()) != 0 }
     }
 
     /// Has, from a header filter, the connection closed once the answer is sent. What the client sends by
@@ -30,7 +30,7 @@ impl Request<'_> {
     pub fn close_after_answer(self) {
         if self.is_main() {
             // SAFETY: a main request in progress.
-            unsafe { s3_shim_close_after_answer(self.as_ptr()) }
+            unsafe { shim_close_after_answer(self.as_ptr()) }
         }
     }
 }

@@ -114,7 +114,7 @@ fn read_body<H: AccessHandler>(request: Request<'_>, unbuffered: bool) -> ngx_in
     let r = request.as_ptr();
     if unbuffered {
         // SAFETY: sets a bit of a request whose body is not yet read.
-        unsafe { s3_shim_set_unbuffered(r) };
+        unsafe { shim_set_unbuffered(r) };
     }
     // SAFETY: a request in its access phase. nginx counts the reading as a use of the request, which
     // ends below.
@@ -129,7 +129,7 @@ fn read_body<H: AccessHandler>(request: Request<'_>, unbuffered: bool) -> ngx_in
 /// Goes on when the body has been read, or its beginning, where it is not buffered.
 unsafe extern "C" fn body_read<H: AccessHandler>(r: *mut ngx_http_request_t) {
     // SAFETY: nginx's request, whose access phase waits for this.
-    let is_reading = unsafe { s3_shim_is_reading_body(r) } != 0;
+    let is_reading = unsafe { shim_is_reading_body(r) } != 0;
     // SAFETY: as above.
     if !is_reading || unsafe { has_enough::<H>(r) } {
         // SAFETY: as above.
@@ -166,7 +166,7 @@ unsafe fn has_enough<H: AccessHandler>(r: *mut ngx_http_request_t) -> bool {
 /// nginx's request, whose access phase has been left.
 unsafe fn run_phases(r: *mut ngx_http_request_t) {
     // SAFETY: by this function's contract.
-    unsafe { s3_shim_pause_reading(r) };
+    unsafe { shim_pause_reading(r) };
     // SAFETY: likewise.
     unsafe { (*r).write_event_handler = Some(ngx_http_core_run_phases) };
     // SAFETY: likewise.

@@ -10,7 +10,7 @@ use ngx::ffi::{
 };
 
 use crate::bytes;
-use crate::shim::s3_shim_stores;
+use crate::shim::shim_stores;
 use crate::tables::array;
 
 /// The settings of a location with `proxy_pass`, all levels merged.
@@ -78,7 +78,7 @@ impl ProxyPlaces {
             passes_body: flag(self.passes_body),
             passes_headers: flag(self.passes_headers),
             // SAFETY: the upstream's settings are the first member.
-            stores: unsafe { s3_shim_stores(conf.as_ptr()) != 0 },
+            stores: unsafe { shim_stores(conf.as_ptr()) != 0 },
             speaks_http1: version <= NGX_HTTP_VERSION_11 as ngx_uint_t,
             headers: headers.iter().map(|header| text(header.key)).collect(),
         }

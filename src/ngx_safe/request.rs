@@ -162,11 +162,11 @@ impl<'r> Request<'r> {
     /// Tells what goes to the upstream where it is not the target that the client sent.
     pub fn outgoing_uri(self) -> Option<OutgoingUri<'r>> {
         // SAFETY: reads a bit of a request in progress.
-        if unsafe { s3_shim_is_target_kept(self.as_ptr()) } != 0 {
+        if unsafe { shim_is_target_kept(self.as_ptr()) } != 0 {
             return None;
         }
         // SAFETY: reads bits of a request in progress.
-        let is_escaped = unsafe { s3_shim_is_path_escaped(self.as_ptr()) != 0 };
+        let is_escaped = unsafe { shim_is_path_escaped(self.as_ptr()) != 0 };
         let (path, args) = self.uri_and_args();
         Some(OutgoingUri {
             path,
@@ -186,7 +186,7 @@ impl<'r> Request<'r> {
 
     pub fn is_chunked(self) -> bool {
         // SAFETY: reads a bit of a request in progress.
-        unsafe { s3_shim_is_chunked(self.as_ptr()) != 0 }
+        unsafe { shim_is_chunked(self.as_ptr()) != 0 }
     }
 
     /// Tells whether a body is announced, if only an empty one.
@@ -205,7 +205,7 @@ impl<'r> Request<'r> {
     /// Tells whether the body is being forwarded while it is read.
     pub fn is_unbuffered(self) -> bool {
         // SAFETY: reads a bit of a request in progress.
-        unsafe { s3_shim_is_unbuffered(self.as_ptr()) != 0 }
+        unsafe { shim_is_unbuffered(self.as_ptr()) != 0 }
     }
 
     /// Tells whether somebody has read the body, or begun to.
@@ -228,7 +228,7 @@ impl<'r> Request<'r> {
         }
         let read = read.try_into().ok()?;
         // SAFETY: a request in progress with an upstream, for which nginx has written the head.
-        let resumed = unsafe { s3_shim_resume_unbuffered(self.as_ptr(), read) };
+        let resumed = unsafe { shim_resume_unbuffered(self.as_ptr(), read) };
         (resumed == OK).then_some(())
     }
 
@@ -306,7 +306,7 @@ impl<'r> Request<'r> {
         // SAFETY: a request in progress; nginx only reads the name.
         let found = unsafe { ngx_http_get_variable(self.as_ptr(), &mut name, key) };
         // SAFETY: null, or a variable's value.
-        match unsafe { s3_shim_variable_value(found, &mut value) } {
+        match unsafe { shim_variable_value(found, &mut value) } {
             0 => None,
             // SAFETY: it is in the request's pool.
             _ => Some(unsafe { bytes(value) }),
@@ -366,7 +366,7 @@ impl<'r> Request<'r> {
             return Some(workspace);
         }
         // SAFETY: reads a bit of a request in progress.
-        if unsafe { s3_shim_is_internal(self.as_ptr()) } == 0 {
+        if unsafe { shim_is_internal(self.as_ptr()) } == 0 {
             return None;
         }
         let found = self.workspace_in_pool::<M>()?;

@@ -84,7 +84,7 @@ unsafe extern "C" fn filter<F: RequestBodyFilter>(
             }
             Err(Failure::Rejected(status)) => {
                 // SAFETY: sets a bit of a request in progress.
-                unsafe { s3_shim_no_error_page(r) };
+                unsafe { shim_no_error_page(r) };
                 status
             }
         }
@@ -112,7 +112,7 @@ unsafe fn take_all(
         let buf = *buf;
         link = *next;
         // SAFETY: a buffer of the chain.
-        let ends = unsafe { s3_shim_buf_is_last(buf) != 0 };
+        let ends = unsafe { shim_buf_is_last(buf) != 0 };
         // SAFETY: as above.
         let piece = unsafe { piece_of(buf) }?;
         let length = piece.len();
@@ -134,7 +134,7 @@ unsafe fn take_all(
             kept.push_tail(buf, &tail, padding)?;
         } else if data.is_empty() && ends {
             // SAFETY: as above.
-            unsafe { s3_shim_buf_forget_memory(buf) };
+            unsafe { shim_buf_forget_memory(buf) };
             kept.push(buf)?;
         }
     }
@@ -147,7 +147,7 @@ unsafe fn take_all(
 /// A buffer; nothing else holds a reference to what it says may be written to for `'a`.
 unsafe fn piece_of<'a>(buf: *mut ngx_buf_t) -> Result<&'a mut [u8], Failure> {
     // SAFETY: by this function's contract.
-    if unsafe { s3_shim_buf_in_memory(buf) } == 0 {
+    if unsafe { shim_buf_in_memory(buf) } == 0 {
         return Ok(&mut []);
     }
     // SAFETY: by this function's contract.
@@ -156,7 +156,7 @@ unsafe fn piece_of<'a>(buf: *mut ngx_buf_t) -> Result<&'a mut [u8], Failure> {
         return Ok(&mut []);
     }
     // SAFETY: by this function's contract.
-    if unsafe { s3_shim_buf_is_writable(buf) } == 0 {
+    if unsafe { shim_buf_is_writable(buf) } == 0 {
         return Err(Failure::ReadOnly);
     }
     // SAFETY: the bytes of a buffer in memory lie between the two.
@@ -258,7 +258,7 @@ impl KeptChain {
         length: usize,
     ) -> Result<*mut ngx_buf_t, Failure> {
         // SAFETY: the request's pool; `buf` is a buffer of nginx's, or was made here.
-        let after = unsafe { s3_shim_buf_behind(self.pool, buf, data, length) };
+        let after = unsafe { shim_buf_after(self.pool, buf, data, length) };
         if after.is_null() {
             return Err(Failure::Memory);
         }
@@ -274,7 +274,7 @@ impl Drop for KeptChain {
             // SAFETY: a link that `push` made.
             self.head = unsafe { (*link).next };
             // SAFETY: as above; nobody has kept it.
-            unsafe { s3_shim_free_chain(self.pool, link) };
+            unsafe { shim_free_chain(self.pool, link) };
         }
     }
 }

@@ -30,11 +30,11 @@ impl Response {
     pub(crate) fn send_before_body(&self, request: Request<'_>) -> ngx_int_t {
         let r = request.as_ptr();
         // SAFETY: nothing has been sent to a request in its access phase; its body is not yet read.
-        unsafe { s3_shim_expect_tested(r) };
+        unsafe { shim_expect_tested(r) };
         // SAFETY: as above.
         if unsafe { ngx_http_discard_request_body(r) } != OK {
             // SAFETY: as above.
-            unsafe { s3_shim_no_keepalive(r) };
+            unsafe { shim_no_keepalive(r) };
         }
         self.send(request)
     }
@@ -61,10 +61,10 @@ impl Response {
     pub(crate) fn substitute(&self, request: Request<'_>) -> ngx_int_t {
         let r = request.as_ptr();
         // SAFETY: sets bits of a request in progress, which nginx ends with that status.
-        unsafe { s3_shim_no_keepalive(r) };
+        unsafe { shim_no_keepalive(r) };
         let status = self.send(request);
         // SAFETY: as above.
-        unsafe { s3_shim_answered(r) };
+        unsafe { shim_answered(r) };
         status
     }
 
@@ -82,13 +82,13 @@ impl Response {
             return ERROR;
         }
         // SAFETY: a request in progress with an upstream.
-        unsafe { s3_shim_drop_answer(r) };
+        unsafe { shim_drop_answer(r) };
         // SAFETY: as above.
-        unsafe { s3_shim_no_keepalive(r) };
+        unsafe { shim_no_keepalive(r) };
         // The filters before have seen a head already, and are not called again.
         let sent = self.send_by(request, send_head, send_body);
         // SAFETY: sets bits of the request, which nginx ends with that status.
-        unsafe { s3_shim_answered(r) };
+        unsafe { shim_answered(r) };
         sent
     }
 
@@ -119,7 +119,7 @@ impl Response {
             return status;
         }
         // SAFETY: the body is in the request's pool.
-        let buf = unsafe { s3_shim_body_buf(r, body.as_mut_ptr(), body.len()) };
+        let buf = unsafe { shim_body_buf(r, body.as_mut_ptr(), body.len()) };
         if buf.is_null() {
             return ERROR;
         }
@@ -135,7 +135,7 @@ impl Response {
 impl Request<'_> {
     pub(crate) fn is_header_only(self) -> bool {
         // SAFETY: reads a bit of a request in progress.
-        unsafe { s3_shim_is_header_only(self.as_ptr()) != 0 }
+        unsafe { shim_is_header_only(self.as_ptr()) != 0 }
     }
 
     /// Returns the status of the answer that is about to be sent.

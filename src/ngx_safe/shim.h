@@ -3,98 +3,111 @@
  * declaration is checked on both sides.
  */
 
-#ifndef S3_SHIM_H
-#define S3_SHIM_H
+#ifndef SHIM_H
+#define SHIM_H
 
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
 
 
-/* shim.c */
+/* request.c */
 
-void s3_shim_expect_tested(ngx_http_request_t *r);
-void s3_shim_no_keepalive(ngx_http_request_t *r);
-ngx_uint_t s3_shim_is_internal(ngx_http_request_t *r);
-ngx_uint_t s3_shim_is_target_kept(ngx_http_request_t *r);
-ngx_uint_t s3_shim_is_path_escaped(ngx_http_request_t *r);
-ngx_uint_t s3_shim_is_header_only(ngx_http_request_t *r);
-ngx_uint_t s3_shim_is_chunked(ngx_http_request_t *r);
-void s3_shim_variable(ngx_variable_value_t *v, u_char *data, size_t len);
-void s3_shim_variable_not_found(ngx_variable_value_t *v);
-void s3_shim_no_error_page(ngx_http_request_t *r);
-void s3_shim_answered(ngx_http_request_t *r);
-ngx_uint_t s3_shim_is_unbuffered(ngx_http_request_t *r);
-void s3_shim_set_unbuffered(ngx_http_request_t *r);
-ngx_uint_t s3_shim_is_reading_body(ngx_http_request_t *r);
-ngx_uint_t s3_shim_has_unread_body(ngx_http_request_t *r);
-ngx_uint_t s3_shim_is_discarding(ngx_http_request_t *r);
-ngx_uint_t s3_shim_awaits_continue(ngx_http_request_t *r);
-void s3_shim_close_after_answer(ngx_http_request_t *r);
-ngx_uint_t s3_shim_streams_bodies(ngx_http_upstream_conf_t *conf);
-ngx_uint_t s3_shim_stores(ngx_http_upstream_conf_t *conf);
-ngx_uint_t s3_shim_has_service(const ngx_http_upstream_server_t *server);
-void s3_shim_pause_reading(ngx_http_request_t *r);
-ngx_int_t s3_shim_resume_unbuffered(ngx_http_request_t *r, off_t length);
-ngx_uint_t s3_shim_buf_is_last(ngx_buf_t *b);
-ngx_uint_t s3_shim_buf_in_memory(ngx_buf_t *b);
-void s3_shim_buf_forget_memory(ngx_buf_t *b);
-ngx_uint_t s3_shim_buf_is_writable(ngx_buf_t *b);
-ngx_buf_t *s3_shim_buf_behind(ngx_pool_t *pool, ngx_buf_t *before, u_char *data, size_t len);
-void s3_shim_buf_flush(ngx_buf_t *b);
-void s3_shim_buf_point(ngx_buf_t *b, u_char *data, size_t len, ngx_uint_t last);
-void s3_shim_free_chain(ngx_pool_t *pool, ngx_chain_t *cl);
-void s3_shim_output_filter(ngx_http_request_t *r, ngx_output_chain_filter_pt filter);
-ngx_int_t s3_shim_output(ngx_http_request_t *r, ngx_chain_t *out);
-ngx_uint_t s3_shim_variable_value(ngx_variable_value_t *v, ngx_str_t *value);
-ngx_buf_t *s3_shim_body_buf(ngx_http_request_t *r, u_char *data, size_t len);
-void s3_shim_head_buf(ngx_buf_t *b, ngx_buf_t *like, u_char *data, size_t size);
-off_t s3_shim_body_behind_head(ngx_http_request_t *r);
-void s3_shim_peers_rlock(ngx_http_upstream_rr_peers_t *peers);
-void s3_shim_peers_unlock(ngx_http_upstream_rr_peers_t *peers);
-void s3_shim_default_ssl_name(ngx_http_upstream_conf_t *conf, ngx_http_complex_value_t *name);
-void s3_shim_obey_no_answer(ngx_http_upstream_conf_t *conf);
-ngx_uint_t s3_shim_is_from_upstream(ngx_http_request_t *r);
-void s3_shim_drop_answer(ngx_http_request_t *r);
-void s3_shim_length_unknown(ngx_http_request_t *r);
-void s3_shim_body_changes(ngx_http_request_t *r, off_t length);
-void s3_shim_content_type(ngx_http_request_t *r, u_char *type, size_t len);
-ngx_uint_t s3_shim_ends_answer(ngx_http_request_t *r, ngx_buf_t *b);
-ngx_uint_t s3_shim_buf_flushes(ngx_buf_t *b);
-ssize_t s3_shim_buf_read(ngx_buf_t *b, u_char *data, size_t size);
-off_t s3_shim_buf_length(ngx_buf_t *b);
-ngx_uint_t s3_shim_buf_is_special(ngx_buf_t *b);
-void s3_shim_buf_taken(ngx_buf_t *b);
-ngx_buf_t *s3_shim_buf_for(ngx_pool_t *pool, ngx_buf_t *like, u_char *data, size_t len);
-void s3_shim_remove_header(ngx_http_request_t *r, ngx_table_elt_t *h);
-void s3_shim_peers_wlock(ngx_http_upstream_rr_peers_t *peers);
-ngx_uint_t s3_shim_has_zone(ngx_http_upstream_srv_conf_t *us);
-ngx_ssl_t *s3_shim_tls_settings(ngx_http_upstream_conf_t *conf, ngx_uint_t *verify,
+void shim_expect_tested(ngx_http_request_t *r);
+void shim_no_keepalive(ngx_http_request_t *r);
+ngx_uint_t shim_is_internal(ngx_http_request_t *r);
+ngx_uint_t shim_is_target_kept(ngx_http_request_t *r);
+ngx_uint_t shim_is_path_escaped(ngx_http_request_t *r);
+ngx_uint_t shim_is_header_only(ngx_http_request_t *r);
+ngx_uint_t shim_is_chunked(ngx_http_request_t *r);
+void shim_variable(ngx_variable_value_t *v, u_char *data, size_t len);
+void shim_variable_not_found(ngx_variable_value_t *v);
+void shim_no_error_page(ngx_http_request_t *r);
+void shim_answered(ngx_http_request_t *r);
+ngx_uint_t shim_is_unbuffered(ngx_http_request_t *r);
+void shim_set_unbuffered(ngx_http_request_t *r);
+ngx_uint_t shim_is_reading_body(ngx_http_request_t *r);
+ngx_uint_t shim_has_unread_body(ngx_http_request_t *r);
+ngx_uint_t shim_is_discarding(ngx_http_request_t *r);
+ngx_uint_t shim_awaits_continue(ngx_http_request_t *r);
+void shim_close_after_answer(ngx_http_request_t *r);
+void shim_pause_reading(ngx_http_request_t *r);
+ngx_uint_t shim_variable_value(ngx_variable_value_t *v, ngx_str_t *value);
+void shim_length_unknown(ngx_http_request_t *r);
+void shim_body_changes(ngx_http_request_t *r, off_t length);
+void shim_content_type(ngx_http_request_t *r, u_char *type, size_t len);
+void shim_remove_header(ngx_http_request_t *r, ngx_table_elt_t *h);
+
+
+/* buf.c */
+
+ngx_uint_t shim_buf_is_last(ngx_buf_t *b);
+ngx_uint_t shim_buf_in_memory(ngx_buf_t *b);
+void shim_buf_forget_memory(ngx_buf_t *b);
+ngx_uint_t shim_buf_is_writable(ngx_buf_t *b);
+ngx_buf_t *shim_buf_after(ngx_pool_t *pool, ngx_buf_t *before, u_char *data, size_t len);
+void shim_buf_flush(ngx_buf_t *b);
+void shim_buf_point(ngx_buf_t *b, u_char *data, size_t len, ngx_uint_t last);
+void shim_free_chain(ngx_pool_t *pool, ngx_chain_t *cl);
+void shim_output_filter(ngx_http_request_t *r, ngx_output_chain_filter_pt filter);
+ngx_int_t shim_output(ngx_http_request_t *r, ngx_chain_t *out);
+ngx_buf_t *shim_body_buf(ngx_http_request_t *r, u_char *data, size_t len);
+void shim_head_buf(ngx_buf_t *b, ngx_buf_t *like, u_char *data, size_t size);
+ngx_uint_t shim_ends_answer(ngx_http_request_t *r, ngx_buf_t *b);
+ngx_uint_t shim_buf_flushes(ngx_buf_t *b);
+ssize_t shim_buf_read(ngx_buf_t *b, u_char *data, size_t size);
+off_t shim_buf_length(ngx_buf_t *b);
+ngx_uint_t shim_buf_is_special(ngx_buf_t *b);
+void shim_buf_taken(ngx_buf_t *b);
+ngx_buf_t *shim_buf_for(ngx_pool_t *pool, ngx_buf_t *like, u_char *data, size_t len);
+
+
+/* upstream.c */
+
+ngx_uint_t shim_streams_bodies(ngx_http_upstream_conf_t *conf);
+ngx_uint_t shim_stores(ngx_http_upstream_conf_t *conf);
+ngx_uint_t shim_has_service(const ngx_http_upstream_server_t *server);
+ngx_int_t shim_resume_unbuffered(ngx_http_request_t *r, off_t length);
+off_t shim_body_after_head(ngx_http_request_t *r);
+void shim_peers_rlock(ngx_http_upstream_rr_peers_t *peers);
+void shim_peers_unlock(ngx_http_upstream_rr_peers_t *peers);
+void shim_default_ssl_name(ngx_http_upstream_conf_t *conf, ngx_http_complex_value_t *name);
+void shim_obey_no_answer(ngx_http_upstream_conf_t *conf);
+ngx_uint_t shim_is_from_upstream(ngx_http_request_t *r);
+void shim_drop_answer(ngx_http_request_t *r);
+void shim_peers_wlock(ngx_http_upstream_rr_peers_t *peers);
+ngx_uint_t shim_has_zone(ngx_http_upstream_srv_conf_t *us);
+ngx_ssl_t *shim_tls_settings(ngx_http_upstream_conf_t *conf, ngx_uint_t *verify,
     ngx_uint_t *send_name, ngx_str_t *name);
-ngx_event_t *s3_shim_timer(ngx_cycle_t *cycle, ngx_event_handler_pt handler, void *data);
-void s3_shim_add_timer(ngx_event_t *ev, ngx_msec_t delay);
-ngx_log_t *s3_shim_quiet_log(ngx_cycle_t *cycle);
-ngx_int_t s3_shim_connect(struct sockaddr *sockaddr, socklen_t socklen, ngx_str_t *name,
+
+
+/* connection.c */
+
+ngx_event_t *shim_timer(ngx_cycle_t *cycle, ngx_event_handler_pt handler, void *data);
+void shim_add_timer(ngx_event_t *ev, ngx_msec_t delay);
+ngx_log_t *shim_quiet_log(ngx_cycle_t *cycle);
+ngx_int_t shim_connect(struct sockaddr *sockaddr, socklen_t socklen, ngx_str_t *name,
     ngx_log_t *log, ngx_connection_t **connection);
-ngx_uint_t s3_shim_is_told_to_close(ngx_connection_t *c);
-ngx_uint_t s3_shim_is_timed_out(ngx_event_t *ev);
-void s3_shim_disconnect(ngx_connection_t *c);
-ngx_int_t s3_shim_tls_begin(ngx_connection_t *c, ngx_ssl_t *ssl, u_char *name);
-ngx_int_t s3_shim_tls_handshake(ngx_connection_t *c);
-const char *s3_shim_tls_mismatch(ngx_connection_t *c, ngx_str_t *name);
+ngx_uint_t shim_is_told_to_close(ngx_connection_t *c);
+ngx_uint_t shim_is_timed_out(ngx_event_t *ev);
+void shim_disconnect(ngx_connection_t *c);
+ngx_int_t shim_tls_begin(ngx_connection_t *c, ngx_ssl_t *ssl, u_char *name);
+ngx_int_t shim_tls_handshake(ngx_connection_t *c);
+const char *shim_tls_mismatch(ngx_connection_t *c, ngx_str_t *name);;
+
 
 /* cache.c */
 
-ngx_uint_t s3_cache_take_zone(ngx_http_upstream_conf_t *conf, ngx_http_complex_value_t *asked,
+ngx_uint_t shim_cache_take_zone(ngx_http_upstream_conf_t *conf, ngx_http_complex_value_t *asked,
     ngx_str_t *name, ngx_http_complex_value_t **value, ngx_uint_t *converts_head);
-ngx_uint_t s3_cache_wrap_create_key(ngx_http_request_t *r, ngx_http_handler_pt create_key);
-ngx_uint_t s3_cache_is_passed_by(ngx_http_request_t *r);
-ngx_int_t s3_cache_create_key(ngx_http_request_t *r, u_char *own, size_t len);
-ngx_uint_t s3_cache_is_storing(ngx_http_request_t *r, ngx_str_t *key, ngx_str_t *range);
-void s3_cache_do_not_store(ngx_http_request_t *r);
+ngx_uint_t shim_cache_wrap_create_key(ngx_http_request_t *r, ngx_http_handler_pt create_key);
+ngx_uint_t shim_cache_is_passed_by(ngx_http_request_t *r);
+ngx_int_t shim_cache_create_key(ngx_http_request_t *r, u_char *own, size_t len);
+ngx_uint_t shim_cache_is_storing(ngx_http_request_t *r, ngx_str_t *key, ngx_str_t *range);
+void shim_cache_do_not_store(ngx_http_request_t *r);
 
 /* layout.c */
 
-ngx_uint_t s3_layout_fits(ngx_conf_t *cf);
+ngx_uint_t shim_layout_fits(ngx_conf_t *cf);
 
-#endif /* S3_SHIM_H */
+#endif /* SHIM_H */

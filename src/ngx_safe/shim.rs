@@ -1,5 +1,5 @@
-//! The C side, as `shim.h` declares it: bit fields and macros (`shim.c`), the cache (`cache.c`), and a look
-//! at the running nginx (`layout.c`).
+//! The C side, as `shim.h` declares it: what the bindings cannot be trusted with (bit fields, whose accessors
+//! bindgen gets wrong from nginx 1.29.3 on, and macros), and a look at the running nginx (`layout.c`).
 
 #![allow(unreachable_pub)]
 

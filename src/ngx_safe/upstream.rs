@@ -139,7 +139,7 @@ impl<'c> Upstream<'c> {
     pub fn servers_by_port(self) -> Vec<&'c [u8]> {
         // SAFETY: a server of the configuration.
         let has_port =
-            |server: &&ngx_http_upstream_server_t| unsafe { s3_shim_has_service(*server) == 0 };
+            |server: &&ngx_http_upstream_server_t| unsafe { shim_has_service(*server) == 0 };
         // SAFETY: a server's text is the configuration's.
         let name = |server: &ngx_http_upstream_server_t| unsafe { bytes(server.name) };
         let servers = self.server_lines().iter();
@@ -201,7 +201,7 @@ impl<'c> Upstream<'c> {
     /// Tells whether all workers share what is known of its peers.
     pub fn has_zone(self) -> bool {
         // SAFETY: an upstream of a live configuration.
-        unsafe { s3_shim_has_zone(self.as_ptr()) != 0 }
+        unsafe { shim_has_zone(self.as_ptr()) != 0 }
     }
 
     /// Copies the peers, as many as `room` has capacity for. `origin_of` tells where the server with
@@ -295,7 +295,7 @@ impl<'c> Upstream<'c> {
     fn read_peers(self, mut look: impl FnMut(Peer<'_>) -> ControlFlow<()>) {
         let mut list = PeerList::first(self);
         while let Some(peers) = list {
-            let lock = peers.lock(s3_shim_peers_rlock);
+            let lock = peers.lock(shim_peers_rlock);
             if lock.peers().any(|peer| look(peer).is_break()) {
                 return;
             }
@@ -307,7 +307,7 @@ impl<'c> Upstream<'c> {
     fn change_peers(self, mut change: impl FnMut(PeerChange<'_>)) {
         let mut list = PeerList::first(self);
         while let Some(peers) = list {
-            let lock = peers.lock(s3_shim_peers_wlock);
+            let lock = peers.lock(shim_peers_wlock);
             lock.peers().for_each(|peer| change(PeerChange(peer)));
             list = lock.next_list();
         }

@@ -12,7 +12,7 @@ use ngx::ffi::{
 
 use crate::conf::{Conf, OUT_OF_MEMORY};
 use crate::request::Request;
-use crate::shim::{s3_shim_variable, s3_shim_variable_not_found};
+use crate::shim::{shim_variable, shim_variable_not_found};
 use crate::template::Template;
 use crate::{ERROR, OK, guarded, str_of};
 
@@ -112,8 +112,8 @@ unsafe extern "C" fn value<V: Variables>(
 pub(crate) unsafe fn set(value: *mut ngx_variable_value_t, text: Option<&[u8]>) {
     match text {
         // SAFETY: by this function's contract; nginx only reads the text.
-        Some(text) => unsafe { s3_shim_variable(value, text.as_ptr().cast_mut(), text.len()) },
+        Some(text) => unsafe { shim_variable(value, text.as_ptr().cast_mut(), text.len()) },
         // SAFETY: by this function's contract.
-        None => unsafe { s3_shim_variable_not_found(value) },
+        None => unsafe { shim_variable_not_found(value) },
     }
 }

@@ -120,7 +120,7 @@ impl<M: Module> Cycle<'_, M> {
             return None;
         }
         // SAFETY: the worker's cycle.
-        let quiet_log = NonNull::new(unsafe { s3_shim_quiet_log(self.ptr) })?;
+        let quiet_log = NonNull::new(unsafe { shim_quiet_log(self.ptr) })?;
         let ticking = Box::new(Ticking {
             ticker: Rc::new(ticker),
             cycle: self.ptr,
@@ -129,10 +129,10 @@ impl<M: Module> Cycle<'_, M> {
         // Never freed: the timer's.
         let data = Box::into_raw(ticking).cast::<c_void>();
         // SAFETY: the worker's cycle, which lives as long as the worker, or is left alone then.
-        let timer = unsafe { s3_shim_timer(self.ptr, Some(tick::<T>), data) };
+        let timer = unsafe { shim_timer(self.ptr, Some(tick::<T>), data) };
         let timer = NonNull::new(timer)?;
         // SAFETY: a new timer.
-        unsafe { s3_shim_add_timer(timer.as_ptr(), 1) };
+        unsafe { shim_add_timer(timer.as_ptr(), 1) };
         Some(())
     }
 }
@@ -140,7 +140,7 @@ impl<M: Module> Cycle<'_, M> {
 unsafe extern "C" fn tick<T: Ticker>(timer: *mut ngx_event_t) {
     // SAFETY: nginx's event, now at its time.
     let connection = unsafe { (*timer).data }.cast::<ngx_connection_t>();
-    // SAFETY: the event's connection, which `s3_shim_timer` made.
+    // SAFETY: the event's connection, which `shim_timer` made.
     let ticking = unsafe { (*connection).data }.cast::<Ticking<T>>();
     // SAFETY: `start_ticker` has put the data there, which is never freed.
     let ticking = unsafe { &*ticking };
@@ -157,7 +157,7 @@ unsafe extern "C" fn tick<T: Ticker>(timer: *mut ngx_event_t) {
     const LONGEST: u64 = 10_000;
     let delay = guarded(LATER, || ticking.ticker.tick(worker));
     // SAFETY: the timer is the worker's, and has just fired.
-    unsafe { s3_shim_add_timer(timer, delay.clamp(1, LONGEST) as usize) }
+    unsafe { shim_add_timer(timer, delay.clamp(1, LONGEST) as usize) }
 }
 
 fn is_in_use(cycle: *mut ngx_cycle_t) -> bool {

@@ -1,0 +1,268 @@
+/*
+ * Buffers, and chains of them.
+ */
+
+#include "shim.h"
+
+
+ngx_uint_t
+shim_buf_is_last(ngx_buf_t *b)
+{
+    return b->last_buf;
+}
+
+
+ngx_uint_t
+shim_buf_in_memory(ngx_buf_t *b)
+{
+    return ngx_buf_in_memory(b);
+}
+
+
+/* An empty buffer may mark the end, but must not look like memory. */
+void
+shim_buf_forget_memory(ngx_buf_t *b)
+{
+    b->temporary = 0;
+    b->memory = 0;
+    b->mmap = 0;
+}
+
+
+/* May what is in the buffer be written to? */
+ngx_uint_t
+shim_buf_is_writable(ngx_buf_t *b)
+{
+    return b->temporary;
+}
+
+
+/*
+ * A buffer for bytes that are elsewhere, which nobody may write to; what
+ * `before` ends, it ends instead.
+ */
+ngx_buf_t *
+shim_buf_after(ngx_pool_t *pool, ngx_buf_t *before, u_char *data,
+    size_t len)
+{
+    ngx_buf_t  *b;
+
+    b = ngx_calloc_buf(pool);
+    if (b == NULL) {
+        return NULL;
+    }
+
+    b->start = data;
+    b->pos = data;
+    b->last = data + len;
+    b->end = data + len;
+    b->memory = 1;
+    b->last_buf = before->last_buf;
+    b->flush = before->flush;
+
+    before->last_buf = 0;
+
+    return b;
+}
+
+
+/* Nothing follows for which the TLS layer could wait. */
+void
+shim_buf_flush(ngx_buf_t *b)
+{
+    b->flush = 1;
+}
+
+
+/*
+ * Makes a buffer stand for bytes to be sent without delay, which nobody may
+ * write to.
+ */
+void
+shim_buf_point(ngx_buf_t *b, u_char *data, size_t len, ngx_uint_t last)
+{
+    ngx_memzero(b, sizeof(ngx_buf_t));
+
+    b->start = data;
+    b->pos = data;
+    b->last = data + len;
+    b->end = data + len;
+    b->memory = 1;
+    b->flush = 1;
+    b->last_buf = last;
+}
+
+
+void
+shim_free_chain(ngx_pool_t *pool, ngx_chain_t *cl)
+{
+    ngx_free_chain(pool, cl);
+}
+
+
+/*
+ * What is sent to the upstream goes through `filter`, in memory; without one,
+ * straight to the connection.
+ */
+void
+shim_output_filter(ngx_http_request_t *r,
+    ngx_output_chain_filter_pt filter)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (filter) {
+        u->output.output_filter = filter;
+        u->output.filter_ctx = r;
+        u->output.need_in_memory = 1;
+
+    } else {
+        u->output.output_filter = ngx_chain_writer;
+        u->output.filter_ctx = &u->writer;
+    }
+}
+
+
+ngx_int_t
+shim_output(ngx_http_request_t *r, ngx_chain_t *out)
+{
+    return ngx_chain_writer(&r->upstream->writer, out);
+}
+
+
+/* The whole body of an answer in memory. */
+ngx_buf_t *
+shim_body_buf(ngx_http_request_t *r, u_char *data, size_t len)
+{
+    ngx_buf_t  *b;
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NULL;
+    }
+
+    b->pos = data;
+    b->last = data + len;
+    b->memory = len > 0;
+    b->sync = len == 0 && r != r->main;
+    b->last_buf = r == r->main;
+    b->last_in_chain = 1;
+
+    return b;
+}
+
+
+/* Makes an empty buffer of `size` bytes, to be sent in place of `like`. */
+void
+shim_head_buf(ngx_buf_t *b, ngx_buf_t *like, u_char *data, size_t size)
+{
+    ngx_memzero(b, sizeof(ngx_buf_t));
+
+    b->start = data;
+    b->pos = data;
+    b->last = data;
+    b->end = data + size;
+    b->temporary = 1;
+    b->flush = like->flush;
+    b->last_buf = like->last_buf;
+    b->last_in_chain = like->last_in_chain;
+}
+
+
+/* Is the body of an answer at its end with that buffer? */
+ngx_uint_t
+shim_ends_answer(ngx_http_request_t *r, ngx_buf_t *b)
+{
+    return (r == r->main) ? b->last_buf : b->last_in_chain;
+}
+
+
+ngx_uint_t
+shim_buf_flushes(ngx_buf_t *b)
+{
+    return b->flush;
+}
+
+
+/*
+ * Reads what is next in a buffer that is not in memory: how many bytes, 0 at
+ * its end, or NGX_ERROR.
+ */
+ssize_t
+shim_buf_read(ngx_buf_t *b, u_char *data, size_t size)
+{
+    ssize_t  n;
+
+    if (!b->in_file || b->file_pos >= b->file_last) {
+        return 0;
+    }
+
+    size = (size_t) ngx_min((off_t) size, b->file_last - b->file_pos);
+
+    n = ngx_read_file(b->file, data, size, b->file_pos);
+
+    if (n <= 0) {
+        return NGX_ERROR;
+    }
+
+    b->file_pos += n;
+
+    return n;
+}
+
+
+off_t
+shim_buf_length(ngx_buf_t *b)
+{
+    return ngx_buf_size(b);
+}
+
+
+/* Does a buffer say something without a byte in it? */
+ngx_uint_t
+shim_buf_is_special(ngx_buf_t *b)
+{
+    return b->last_buf || b->flush || b->sync;
+}
+
+
+/* All that is in a buffer has been taken. */
+void
+shim_buf_taken(ngx_buf_t *b)
+{
+    b->pos = b->last;
+    b->file_pos = b->file_last;
+}
+
+
+/*
+ * A buffer for bytes in memory, to be sent in place of `like`; NULL: before
+ * others.
+ */
+ngx_buf_t *
+shim_buf_for(ngx_pool_t *pool, ngx_buf_t *like, u_char *data, size_t len)
+{
+    ngx_buf_t  *b;
+
+    b = ngx_calloc_buf(pool);
+    if (b == NULL) {
+        return NULL;
+    }
+
+    b->pos = data;
+    b->last = data + len;
+    b->memory = len > 0;
+
+    if (like) {
+        b->last_buf = like->last_buf;
+        b->last_in_chain = like->last_in_chain;
+        b->flush = like->flush;
+        b->sync = like->sync && len == 0;
+
+    } else {
+        b->flush = 1;
+    }
+
+    return b;
+}

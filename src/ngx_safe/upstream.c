@@ -1,0 +1,236 @@
+/*
+ * Upstreams, their peers and what a location says of them.
+ */
+
+#include "shim.h"
+
+
+/* Does the location forward bodies while it reads them? */
+ngx_uint_t
+shim_streams_bodies(ngx_http_upstream_conf_t *conf)
+{
+    return !conf->request_buffering && conf->pass_request_body;
+}
+
+
+/* proxy_store */
+ngx_uint_t
+shim_stores(ngx_http_upstream_conf_t *conf)
+{
+    return conf->store > 0;
+}
+
+
+/* Does a server get its port from the name servers (SRV)? */
+ngx_uint_t
+shim_has_service(const ngx_http_upstream_server_t *server)
+{
+#if (NGX_HTTP_UPSTREAM_ZONE && nginx_version >= 1027003)
+    return server->service.len != 0;
+#else
+    return 0;
+#endif
+}
+
+
+/*
+ * Part of the body was read before the upstream asked for it, and nginx has
+ * taken that for all of it. Has it the rest read and sent on, if there is just
+ * what was read, `length` bytes, to begin with.
+ */
+ngx_int_t
+shim_resume_unbuffered(ngx_http_request_t *r, off_t length)
+{
+    off_t                 kept;
+    ngx_chain_t          *cl;
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+    kept = 0;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        kept += ngx_buf_size(cl->buf);
+    }
+
+    if (kept != length || u->request_bufs == NULL
+        || !u->conf->pass_request_body)
+    {
+        return NGX_ERROR;
+    }
+
+    /* the head alone, as where nginx does not buffer on its own */
+
+    u->request_bufs->next = NULL;
+
+    r->request_body_no_buffering = 1;
+
+    return NGX_OK;
+}
+
+
+/*
+ * The length of the body that follows the head to the upstream; -1 where it
+ * is still being read from the client. True of a first try only.
+ */
+off_t
+shim_body_after_head(ngx_http_request_t *r)
+{
+    off_t         length;
+    ngx_chain_t  *cl;
+
+    if (r->request_body_no_buffering) {
+        return -1;
+    }
+
+    length = 0;
+
+    for (cl = r->upstream->request_bufs->next; cl; cl = cl->next) {
+        length += ngx_buf_size(cl->buf);
+    }
+
+    return length;
+}
+
+
+void
+shim_peers_rlock(ngx_http_upstream_rr_peers_t *peers)
+{
+    ngx_http_upstream_rr_peers_rlock(peers);
+}
+
+
+void
+shim_peers_unlock(ngx_http_upstream_rr_peers_t *peers)
+{
+    ngx_http_upstream_rr_peers_unlock(peers);
+}
+
+
+/*
+ * TLS to an origin: the name to send and to verify is the picked origin's,
+ * unless the configuration names another.
+ */
+void
+shim_default_ssl_name(ngx_http_upstream_conf_t *conf,
+    ngx_http_complex_value_t *name)
+{
+#if (NGX_HTTP_SSL)
+
+    if (conf->ssl_name == NULL) {
+        conf->ssl_name = name;
+        conf->ssl_server_name = 1;
+    }
+
+#endif
+}
+
+
+/*
+ * What an origin says is the client's answer, and nothing that nginx obeys:
+ * no redirect to another location, no expiry, rate, buffering or charset of
+ * its choice, and no hints that are sent before the answer is looked at.
+ */
+void
+shim_obey_no_answer(ngx_http_upstream_conf_t *conf)
+{
+    conf->ignore_headers |= NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT
+                            |NGX_HTTP_UPSTREAM_IGN_XA_EXPIRES
+                            |NGX_HTTP_UPSTREAM_IGN_XA_LIMIT_RATE
+                            |NGX_HTTP_UPSTREAM_IGN_XA_BUFFERING
+                            |NGX_HTTP_UPSTREAM_IGN_XA_CHARSET;
+
+#if (nginx_version >= 1029000)
+    conf->pass_early_hints = 0;
+#endif
+}
+
+
+/*
+ * Does the answer that is being sent come from an upstream, or from a cache of
+ * its answers? nginx lets go of an upstream before it answers in its stead.
+ */
+ngx_uint_t
+shim_is_from_upstream(ngx_http_request_t *r)
+{
+    if (r->upstream == NULL) {
+        return 0;
+    }
+
+#if (NGX_HTTP_CACHE)
+
+    if (r->cached) {
+        return 1;
+    }
+
+#endif
+
+    return r->upstream->cleanup != NULL;
+}
+
+
+/*
+ * The upstream's answer is dropped for another one, with that status. Nothing
+ * of it is left: no switch to another protocol, and no HTTP/0.9, for which
+ * nginx takes what has no status line.
+ */
+void
+shim_drop_answer(ngx_http_request_t *r)
+{
+    u_char  *version;
+
+    ngx_http_clean_header(r);
+
+    r->upstream->upgrade = 0;
+
+    version = r->http_protocol.data;
+
+    if (r->http_version == NGX_HTTP_VERSION_9
+        && r->http_protocol.len == sizeof("HTTP/1.1") - 1)
+    {
+        r->http_version = (version[5] - '0') * 1000 + version[7] - '0';
+    }
+}
+
+
+void
+shim_peers_wlock(ngx_http_upstream_rr_peers_t *peers)
+{
+    ngx_http_upstream_rr_peers_wlock(peers);
+}
+
+
+/* Do all workers share the upstream's peers? */
+ngx_uint_t
+shim_has_zone(ngx_http_upstream_srv_conf_t *us)
+{
+#if (NGX_HTTP_UPSTREAM_ZONE)
+    return us->shm_zone != NULL;
+#else
+    return 0;
+#endif
+}
+
+
+/*
+ * TLS as a location speaks it to its upstream. `name` is left as it is where
+ * it depends on the request.
+ */
+ngx_ssl_t *
+shim_tls_settings(ngx_http_upstream_conf_t *conf, ngx_uint_t *verify,
+    ngx_uint_t *send_name, ngx_str_t *name)
+{
+#if (NGX_HTTP_SSL)
+
+    *verify = conf->ssl_verify;
+    *send_name = conf->ssl_server_name;
+
+    if (conf->ssl_name && conf->ssl_name->lengths == NULL) {
+        *name = conf->ssl_name->value;
+    }
+
+    return conf->ssl;
+
+#else
+    return NULL;
+#endif
+}
