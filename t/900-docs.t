@@ -282,6 +282,8 @@ for my $manifest (glob 'src/*/Cargo.toml') {
 ok($packages =~ m{`$_(?:\.rs|/)`}, "src/README.md: what $_ is") for map {m{(\w+)\.rs$}} glob 'src/*.rs';
 my ($phases) = $doc{'src/README.md'} =~ /^## One request\n(.*?)^## /ms;
 ok($phases =~ /`$_`/, "src/README.md: when $_ is called") for map {m{(\w+)\.rs$}} glob 'src/hooks/*.rs';
+my ($core) = slurp('src/sigv4/lib.rs') =~ /^pub use crate::\{(.*?)^\};/ms;
+ok($core =~ /\b$_\b/, "src/README.md: $_ is what the core has") for map { /`(\w+)`/g } $phases =~ /^\|.*\|([^|]+)\|$/mg;
 
 # ---------------------------------------------------------------------- links
 
