@@ -6,10 +6,37 @@ package S3Test;
 #
 # Port and server root derive from the number of the file, so that files may run
 # in parallel.
+#
+# The words of a block (Blocks.pm). What is asked, one request or one a line, by the name of the section:
+#
+#   --- signed: PUT /bucket/key body=hello
+#   --- presigned: GET /bucket/key?versionId=1 expires=60 skew=-2m
+#   --- signed_v2: GET /bucket/key as=reader      (presigned_v2 in the query)
+#   --- unsigned: GET /bucket/key
+#   --- signed
+#   4x GET /bucket/key                            four times the same
+#   PUT /bucket/key body=hello sent=hallo         "hello" is signed, "hallo" sent
+#       x-amz-acl: private                        a header that is signed
+#       unsigned x-amz-tagging: a=b               and one that is not
+#   GET /bucket/key tamper                        a wrong signature
+#   GET /bucket/key mock=A=503                    origin A is told to answer 503, see MockOrigin
+#   PUT /bucket/key method=GET                    another method than the signed one
+#   unsigned GET /_log/bucket                     what the origins have received
+#
+# An option is one of S3Sign's: it replaces what the line says in what is signed. Values with spaces are in
+# double quotes, "\r\n" as in Perl; $large is the file's own `our $large`; payload=none signs no hash.
+#
+# What is answered, a line for each request: a status and a pattern for the body, or an S3 error.
+#
+#   --- answers
+#   3x 200 ^origin A\nverified yes
+#   403 error SignatureDoesNotMatch
+#   200 ^A 200 verified
 
 use strict;
 use warnings;
 
+use Blocks ();
 use File::Basename qw(basename);
 use File::Spec;
 use HTTP::Tiny;
@@ -72,6 +99,7 @@ $ENV{TEST_NGINX_BINARY} ||= 'nginx';
 $ENV{TEST_NGINX_TIMEOUT} ||= 10;    # seconds without a byte, on a machine that is busy
 
 %S3Sign::Default = (%S3Sign::Default, %Client);
+Blocks::clients(reader => [%Reader]);
 
 sub module {
     return join ' ', File::Spec->rel2abs(
@@ -337,6 +365,7 @@ END
 sub defaults {
     my $block = shift;
 
+    Blocks::expand($block);
     my $config = $block->config // $Config;
     $block->set_value(config => $config . $LogLocation);
     $block->set_value(http_config => $Upstreams . ($block->http_config // ''));

@@ -1,0 +1,150 @@
+package Blocks;
+
+# The words of a block for what a client asks and what it is answered, see S3Test.pm. They are
+# rewritten into the sections request, more_headers, error_code and response_body_like, which
+# both runners know.
+
+use strict;
+use warnings;
+
+use S3Sign;
+
+# How a request is signed, by the section's name or the word at the beginning of a line.
+my %Way = (
+    signed       => \&in_header,
+    presigned    => \&in_query,
+    signed_v2    => sub { in_header(@_, \&S3Sign::v2_headers) },
+    presigned_v2 => sub { in_query(@_, \&S3Sign::v2_target) },
+    unsigned     => sub { ($_[0], '') },
+);
+my $Ways = join '|', sort keys %Way;
+
+my %Known = map { $_ => 1 } qw(method path query host key secret region service skew expires body payload date
+    date_header scope_date scope signed terminator token tamper omit as sent mock);
+
+my %Clients;    # name => [options of S3Sign]
+
+sub clients { %Clients = @_ }
+
+# Rewrites a block.
+sub expand {
+    my $block = shift;
+
+    my ($section, @more) = grep { defined $block->$_ } sort keys %Way;
+    die $block->name . ": both $section and @more\n" if @more;
+    if (defined $section) {
+        my @asked = requests($section, $block->$section);
+        my (@requests, @headers);
+        for my $asked (@asked) {
+            my ($request, $headers) = eval { message($asked) };
+            die $block->name . ": $@" if $@;
+            push @requests, $request;
+            push @headers, $headers;
+        }
+        $block->set_value(request => @requests > 1 ? \@requests : $requests[0]);
+        $block->set_value(more_headers => @headers > 1 ? \@headers : $headers[0]);
+    }
+    answers($block, $block->answers) if defined $block->answers;
+}
+
+# The requests of a section: each a hash of way, line, options and header lines.
+sub requests {
+    my ($section, $text) = @_;
+
+    my @asked;
+    $text =~ s/\$(TEST_NGINX_\w+)/$ENV{$1} \/\/ die "no environment variable $1\n"/ge;
+    for (grep {/\S/} split /\n/, $text) {
+        if (/^\s+(unsigned )?([^\s:]+:.*)/) {
+            my $asked = $asked[-1] // die "a header before the first request: $_\n";
+            push @{ $1 ? $asked->{unsigned} : $asked->{headers} }, $2;
+            next;
+        }
+        my ($times, $way, $method, $target, $version, $options)
+            = /^(?:(\d+)x +)?(?:($Ways) +)?([A-Z]+) +(\S+)( HTTP\/\S+)?(.*)$/
+            or die "cannot read the request: $_\n";
+        my %asked = (way => $way // $section, method => $method, target => $target, version => $version // '',
+            options => $options, headers => [], unsigned => []);
+        push @asked, (\%asked) x ($times // 1);
+    }
+    die "no request in $section\n" if !@asked;
+    return @asked;
+}
+
+# The request section's text and the header lines of one.
+sub message {
+    my $asked = shift;
+
+    my ($path, $query) = split /\?/, $asked->{target}, 2;
+    my %given = options($asked->{options});
+    my $sent  = exists $given{sent} ? delete $given{sent} : $given{body};
+    my ($as, $mock) = delete @given{qw(as mock)};
+    my $client = defined $as ? $Clients{$as} // die "no client $as\n" : [];
+    my %o = (method => $asked->{method}, path => $path, query => $query // '', @$client, %given,
+        headers => [map { split /: */, $_, 2 } @{ $asked->{headers} }]);
+    my ($target, $headers) = $Way{ $asked->{way} }->($asked->{target}, \%o, \%given);
+    $headers .= join '', map {"$_\n"} @{ $asked->{headers} } if $asked->{way} eq 'unsigned';
+    $headers .= join '', map {"$_\n"} @{ $asked->{unsigned} }, defined $mock ? "X-Mock: $mock" : ();
+    return ("$asked->{method} $target$asked->{version}" . (length($sent // '') ? "\n$sent" : ''), $headers);
+}
+
+sub in_header {
+    my ($target, $o, undef, $sign) = @_;
+    return ($target, ($sign // \&S3Sign::v4_headers)->(%$o));
+}
+
+# With header lines only where some are signed, or the host is not the usual one.
+sub in_query {
+    my ($target, $o, $given, $sign) = @_;
+    my $headers = @{ $o->{headers} } || defined $given->{host} ? S3Sign::v4_target_headers(%$o) : '';
+    return (($sign // \&S3Sign::v4_target)->(%$o), $headers);
+}
+
+my %Escaped = (n => "\n", r => "\r", 0 => "\0", t => "\t");
+
+sub options {
+    my $text = shift;
+
+    my %options;
+    while ($text =~ /\G +(\w+)(?:=("(?:[^"\\]|\\.)*"|\S*))?(?= |$)/gc) {
+        my ($name, $value) = ($1, $2 // 1);
+        die "no option $name\n" if !$Known{$name};
+        if ($value =~ s/\A"(.*)"\z/$1/s) {
+            $value =~ s/\\(x([0-9a-f]{2})|.)/defined $2 ? chr hex $2 : $Escaped{$1} \/\/ $1/ge;
+        }
+        elsif ($value =~ /^\$(\w+)$/) { $value = named($1) // die "no \$$1\n" }
+        $value = $1 * ($2 eq 'm' ? 60 : 3600) if $name eq 'skew' && $value =~ /^([-\d]+)([mh])$/;
+        $value = [split /,/, $value] if $name eq 'omit';
+        $value = undef if $name eq 'payload' && $value eq 'none';
+        $options{$name} = $value;
+    }
+    die 'cannot read the options:' . substr($text, pos($text) // 0) . "\n" if (pos($text) // 0) < length $text;
+    return %options;
+}
+
+# What the file calls so: our $name.
+sub named {
+    my $name = shift;
+    no strict 'refs';
+    return ${"main::$name"};
+}
+
+# Each line "STATUS PATTERN", or "STATUS error CODE WORDS" for an S3 error; "4x" before it repeats it.
+sub answers {
+    my ($block, $text) = @_;
+
+    my (@codes, @bodies);
+    for (grep {/\S/} split /\n/, $text) {
+        my ($times, $code, $error, $words, $body) = /^(?:(\d+)x +)?(\d{3})(?: error (\S+)(?: (.+))?| (.+))?$/
+            or die $block->name . ": cannot read the answer: $_\n";
+        $body //= '';
+        $body =~ s/\$(\w+)/named($1) \/\/ "\$$1"/ge;
+        $body = S3Test::s3_error($error, $words) if defined $error;
+        push @codes,  ($code) x ($times // 1);
+        push @bodies, ($body) x ($times // 1);
+    }
+    $block->set_value(error_code => @codes > 1 ? \@codes : $codes[0]);
+    return if !grep {length} @bodies;
+    $block->set_value(response_body_like => @bodies > 1 ? \@bodies : $bodies[0]);
+}
+
+1;
