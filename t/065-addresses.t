@@ -58,48 +58,52 @@ __DATA__
 --- config
 $TEST_NGINX_TWO
     add_header X-Upstream $upstream_addr;
---- request eval: [('GET /bucket/key') x 2]
---- more_headers eval: [(h4()) x 2]
---- error_code eval: [200, 200]
+--- signed: 2x GET /bucket/key
+--- answers: 2x 200 ^origin B\nverified yes.*header [Hh]ost: two\.example\.com:\d+\n
 --- response_headers_like eval
 ["X-Upstream: 127\\.0\\.0\\.1:$ENV{TEST_NGINX_PORT_B}", "X-Upstream: 127\\.0\\.0\\.2:$ENV{TEST_NGINX_PORT_B}"]
---- response_body_like eval: [("^origin B\nverified yes.*header [Hh]ost: two\\.example\\.com:\\d+\n") x 2]
 
 === TEST 2: with a zone and keepalive
 --- http_config eval: two('zone two 64k; keepalive 4;')
 --- config
 $TEST_NGINX_TWO
---- request eval: [('GET /bucket/key') x 4]
---- more_headers eval: [(h4()) x 4]
---- error_code eval: [(200) x 4]
---- response_body_like eval: [('verified yes.*request 1\n') x 2, ('verified yes.*request 2\n') x 2]
+--- signed: 4x GET /bucket/key
+--- answers
+2x 200 verified yes.*request 1\n
+2x 200 verified yes.*request 2\n
 
 === TEST 3: from one address to the other
 --- http_config eval: two('')
 --- config
 $TEST_NGINX_TWO
---- request eval: ["PUT /t3/key\nhello", 'GET /_log/t3']
---- more_headers eval: [h4(path => '/t3/key', method => 'PUT', body => 'hello') . "X-Mock: B=drop\n", '']
---- error_code eval: [502, 200]
---- response_body_like eval: ['502', "^B drop [^\n]+ PUT [^\n]+\nB drop [^\n]+ PUT [^\n]+\n\$"]
+--- signed
+PUT /t3/key body=hello mock=B=drop
+unsigned GET /_log/t3
+--- answers
+502 502
+200 ^B drop [^\n]+ PUT [^\n]+\nB drop [^\n]+ PUT [^\n]+\n$
 
 === TEST 4: proxy_pass to the name
 --- config eval
 "$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; s3_origin $ENV{TEST_NGINX_CRED_B}; proxy_pass http://two.example.com:$ENV{TEST_NGINX_PORT_B}; }"
---- request eval: [('GET /bucket/key') x 2]
---- more_headers eval: [(h4()) x 2]
---- error_code eval: [200, 200]
---- response_body_like eval: [('^origin B\nverified yes.*header [Hh]ost: two\.example\.com:\d+\n') x 2]
+--- signed: 2x GET /bucket/key
+--- answers: 2x 200 ^origin B\nverified yes.*header [Hh]ost: two\.example\.com:\d+\n
 
 === TEST 5: beside another server, with hash
 --- http_config eval
 two("hash \$request_uri; server $ENV{TEST_NGINX_A}; s3_origin $ENV{TEST_NGINX_A} $ENV{TEST_NGINX_CRED_A};")
 --- config
 $TEST_NGINX_TWO
---- request eval: [map { "GET /bucket/$_" } 1 .. 8]
---- more_headers eval: [map { h4(path => "/bucket/$_") } 1 .. 8]
---- error_code eval: [(200) x 8]
---- response_body_like eval: [('verified yes') x 8]
+--- signed
+GET /bucket/1
+GET /bucket/2
+GET /bucket/3
+GET /bucket/4
+GET /bucket/5
+GET /bucket/6
+GET /bucket/7
+GET /bucket/8
+--- answers: 8x 200 verified yes
 
 === TEST 6: each address has a health of its own
 --- http_config
@@ -115,6 +119,5 @@ $TEST_NGINX_TWO
 --- init
 wait_until(sub { logged('\[warn\] .*origin "half\.example\.com:\d+" \(127\.0\.0\.3:\d+\) .* is down: connection refused') });
 wait_until(sub { logged('\[notice\] .*origin "half\.example\.com:\d+" \(127\.0\.0\.1:\d+\) .* is up') });
---- request eval: [('GET /bucket/key') x 4]
---- more_headers eval: [(h4()) x 4]
---- error_code eval: [(200) x 4]
+--- signed: 4x GET /bucket/key
+--- answers: 4x 200
