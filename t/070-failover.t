@@ -18,26 +18,26 @@ run_tests();
 __DATA__
 
 === TEST 1: A closes without an answer
---- request eval: ['GET /t1/key', 'GET /_log/t1']
+--- signed
+GET /t1/key mock=A=close
+unsigned GET /_log/t1
 --- config eval: ab('')
---- more_headers eval: [h4(path => '/t1/key') . "X-Mock: A=close\n", '']
---- error_code eval: [200, 200]
---- response_body_like eval
-["^origin B\nverified yes\nauth header\nkey AKIDORIGINB\nregion eu-central-1\n", "^A close .*\nB 200 verified body=0 GET /t1/key HTTP/1\\.[01]\n\$"]
+--- answers
+200 ^origin B\nverified yes\nauth header\nkey AKIDORIGINB\nregion eu-central-1\n
+200 ^A close .*\nB 200 verified body=0 GET /t1/key HTTP/1\.[01]\n$
 
 === TEST 2: A answers 503, with proxy_next_upstream http_503; A's signature was right too
 --- config eval: ab('proxy_next_upstream error http_503;')
---- request eval: ['GET /t2/key', 'GET /_log/t2']
---- more_headers eval: [h4(path => '/t2/key') . "X-Mock: A=503\n", '']
---- error_code eval: [200, 200]
---- response_body_like eval
-["^origin B\nverified yes", "^A 503 verified body=0 GET /t2/key .*\nB 200 verified body=0 GET /t2/key HTTP/1\\.[01]\n\$"]
+--- signed
+GET /t2/key mock=A=503
+unsigned GET /_log/t2
+--- answers
+200 ^origin B\nverified yes
+200 ^A 503 verified body=0 GET /t2/key .*\nB 200 verified body=0 GET /t2/key HTTP/1\.[01]\n$
 
 === TEST 3: presigned
 --- config eval: ab('')
---- request eval: 'GET ' . q4(query => 'versionId=1')
---- more_headers
-X-Mock: A=close
+--- presigned: GET /bucket/key?versionId=1 mock=A=close
 --- passed: B
 --- response_body_like: auth query\nkey AKIDORIGINB\nregion eu-central-1\n(?!.*AKIDORIGINA)(?!.*us-east-1)
 
@@ -50,10 +50,8 @@ X-Mock: A=close
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; proxy_pass http://u; }
---- request eval: [("PUT /bucket/key\nhello") x 3]
---- more_headers eval: [(h4(method => 'PUT', body => 'hello')) x 3]
---- error_code eval: [200, 200, 200]
---- response_body_like eval: [("^origin B\nverified yes.*body 5 2cf24dba") x 3]
+--- signed: 3x PUT /bucket/key body=hello
+--- answers: 3x 200 ^origin B\nverified yes.*body 5 2cf24dba
 
 === TEST 5: three peers, two fail
 --- http_config
@@ -64,11 +62,12 @@ X-Mock: A=close
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; proxy_pass http://u; proxy_next_upstream error http_500; }
---- request eval: ['GET /t5/key', 'GET /_log/t5']
---- more_headers eval: [h4(path => '/t5/key') . "X-Mock: A=500,B=drop\n", '']
---- error_code eval: [200, 200]
---- response_body_like eval
-["^origin C\nverified yes.*(?i:x-amz-security-token): ToKeN", "^A 500 verified .*\nB drop .*\nC 200 verified body=0 GET /t5/key HTTP/1\\.[01]\n\$"]
+--- signed
+GET /t5/key mock=A=500,B=drop
+unsigned GET /_log/t5
+--- answers
+200 ^origin C\nverified yes.*(?i:x-amz-security-token): ToKeN
+200 ^A 500 verified .*\nB drop .*\nC 200 verified body=0 GET /t5/key HTTP/1\.[01]\n$
 
 === TEST 6: C first: its token goes no further
 --- http_config
@@ -79,18 +78,19 @@ X-Mock: A=close
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; proxy_pass http://u; }
---- request eval: ['GET /bucket/key', 'GET ' . q4()]
---- more_headers eval: [h4() . "X-Mock: C=close\n", "X-Mock: C=close\n"]
---- error_code eval: [200, 200]
---- response_body_like eval: [("^(?!.*ToKeN)origin B\nverified yes") x 2]
+--- presigned
+signed GET /bucket/key mock=C=close
+GET /bucket/key mock=C=close
+--- answers: 2x 200 ^(?!.*ToKeN)origin B\nverified yes
 
 === TEST 7: PUT with a body in memory
 --- config eval: ab('proxy_next_upstream error http_503;')
---- request eval: ["PUT /t7/key\nhello", 'GET /_log/t7']
---- more_headers eval: [h4(path => '/t7/key', method => 'PUT', body => 'hello') . "X-Mock: A=503\n", '']
---- error_code eval: [200, 200]
---- response_body_like eval
-["^origin B\nverified yes.*\nbody 5 2cf24dba", "^A 503 verified body=5 PUT .*\nB 200 verified body=5 PUT /t7/key HTTP/1\\.[01]\n\$"]
+--- signed
+PUT /t7/key body=hello mock=A=503
+unsigned GET /_log/t7
+--- answers
+200 ^origin B\nverified yes.*\nbody 5 2cf24dba
+200 ^A 503 verified body=5 PUT .*\nB 200 verified body=5 PUT /t7/key HTTP/1\.[01]\n$
 
 === TEST 8: PUT with a body in a file, after A has taken a part of it
 --- config eval: ab('client_body_buffer_size 16k; ' . $keepalive)
@@ -112,8 +112,9 @@ X-Mock: A=close
 --- config eval: ab('proxy_request_buffering off; ' . $keepalive)
 --- request eval: ["PUT /t10/key\n" . 'x' x 500_000, 'GET /_log/t10']
 --- more_headers eval: [h4(path => '/t10/key', method => 'PUT', body => 'x' x 500_000) . "X-Mock: A=partial:10\n", '']
---- error_code eval: [502, 200]
---- response_body_like eval: ['502', "^A partial unverified body=\\d+ PUT /t10/key HTTP/1.1\n\$"]
+--- answers
+502 502
+200 ^A partial unverified body=\d+ PUT /t10/key HTTP/1.1\n$
 
 === TEST 11: an unbuffered body goes to B when A cannot be connected to
 --- http_config
@@ -132,24 +133,25 @@ X-Mock: A=close
 === TEST 12: POST is not sent twice, unless non_idempotent says so
 --- config eval
 ab('') . "location /twice { s3_resign on; proxy_pass http://origin_ab; proxy_next_upstream error non_idempotent; }"
---- request eval: ["POST /t12/key?uploads\nx", 'GET /_log/t12', "POST /twice/key?uploads\nx"]
---- more_headers eval
-[map { $_ ? h4(path => $_, method => 'POST', query => 'uploads', body => 'x') . "X-Mock: A=drop\n" : '' } '/t12/key', '', '/twice/key']
+--- signed
+POST /t12/key?uploads body=x mock=A=drop
+unsigned GET /_log/t12
+POST /twice/key?uploads body=x mock=A=drop
 --- error_code eval: [502, 200, 200]
 --- response_body_like eval: ['502', "^A drop [^\n]+\n\$", "^origin B\nverified yes.*body 1 "]
 
 === TEST 13: all fail
 --- config eval: ab('')
---- request eval: ['GET /t13/key', 'GET /_log/t13']
---- more_headers eval: [h4(path => '/t13/key') . "X-Mock: A=close,B=close\n", '']
---- error_code eval: [502, 200]
---- response_body_like eval: ['502', "^A close .*\nB close [^\n]+\n\$"]
+--- signed
+GET /t13/key mock=A=close,B=close
+unsigned GET /_log/t13
+--- answers
+502 502
+200 ^A close .*\nB close [^\n]+\n$
 
 === TEST 14: a timeout
 --- config eval: ab('proxy_read_timeout 200ms;')
---- request
-GET /bucket/key
---- more_headers eval: h4() . "X-Mock: A=delay:5\n"
+--- signed: GET /bucket/key mock=A=delay:5
 --- passed: B
 
 === TEST 15: on kept-alive connections: a connection that dies under the request
@@ -160,12 +162,16 @@ GET /bucket/key
     }
 --- config eval
 "$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; proxy_pass http://u; $keepalive }"
---- request eval: ['GET /t15/1', "PUT /t15/2\nhello", 'GET /t15/3', 'GET /_log/t15']
---- more_headers eval
-[h4(path => '/t15/1'), h4(path => '/t15/2', method => 'PUT', body => 'hello') . "X-Mock: A=drop\n", h4(path => '/t15/3') . "X-Mock: A=close\n", '']
---- error_code eval: [200, 200, 200, 200]
---- response_body_like eval
-["^origin A\nverified yes", "^origin [AB]\nverified yes.*\nbody 5 2cf24dba", "^origin B\nverified yes", '^(?!.*GARBAGE)(?!.*incomplete)']
+--- signed
+GET /t15/1
+PUT /t15/2 body=hello mock=A=drop
+GET /t15/3 mock=A=close
+unsigned GET /_log/t15
+--- answers
+200 ^origin A\nverified yes
+200 ^origin [AB]\nverified yes.*\nbody 5 2cf24dba
+200 ^origin B\nverified yes
+200 ^(?!.*GARBAGE)(?!.*incomplete)
 
 === TEST 16: the same peer twice: another address of one server line
 --- http_config
@@ -176,23 +182,21 @@ GET /bucket/key
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; proxy_pass http://u; }
---- request eval: ['GET /t16/key', 'GET /_log/t16']
---- more_headers eval: [h4(path => '/t16/key') . "X-Mock: B=close\n", '']
---- error_code eval: [502, 200]
---- response_body_like eval: ['502', "^B close [^\n]+\nB close [^\n]+\n\$"]
+--- signed
+GET /t16/key mock=B=close
+unsigned GET /_log/t16
+--- answers
+502 502
+200 ^B close [^\n]+\nB close [^\n]+\n$
 
 === TEST 17: HEAD
 --- config eval: ab('')
---- request
-HEAD /bucket/key
---- more_headers eval: h4(method => 'HEAD') . "X-Mock: A=close\n"
+--- signed: HEAD /bucket/key mock=A=close
 --- passed: B
 
 === TEST 18: V2 at the front, V4 at each try
 --- config eval: 's3_signature_v2 on;' . ab('')
---- request eval: 'GET ' . q2()
---- more_headers
-X-Mock: A=close
+--- presigned_v2: GET /bucket/key mock=A=close
 --- passed: B
 
 === TEST 19: virtual addressing at A, path addressing at B
@@ -205,12 +209,16 @@ X-Mock: A=close
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; proxy_pass http://u; proxy_next_upstream http_503; }
---- request eval: ['GET /bucket/t19/key', 'GET /bucket/t19/key', 'GET /_log/t19', 'GET /_log/bucket/t19']
---- more_headers eval: [h4(path => '/bucket/t19/key'), h4(path => '/bucket/t19/key') . "X-Mock: A=503\n", '', '']
---- error_code eval: [200, 200, 200, 200]
---- response_body_like eval
-["^origin A\nverified yes.*header [Hh]ost: bucket\\.a\\.example\\.com\n", "^origin B\nverified yes.*line GET /bucket/t19/key HTTP.*header [Hh]ost: b\\.example\\.com\n",
- "^A 200 verified .*\nA 503 verified [^\n]*\n\$", "^B 200 verified [^\n]*\n\$"]
+--- signed
+GET /bucket/t19/key
+GET /bucket/t19/key mock=A=503
+unsigned GET /_log/t19
+unsigned GET /_log/bucket/t19
+--- answers
+200 ^origin A\nverified yes.*header [Hh]ost: bucket\.a\.example\.com\n
+200 ^origin B\nverified yes.*line GET /bucket/t19/key HTTP.*header [Hh]ost: b\.example\.com\n
+200 ^A 200 verified .*\nA 503 verified [^\n]*\n$
+200 ^B 200 verified [^\n]*\n$
 
 === TEST 20: an anonymous request fails over unsigned
 --- config eval: 's3_anonymous on;' . ab('')
