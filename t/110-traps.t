@@ -26,8 +26,9 @@ __DATA__
     location /uri/ { proxy_pass http://$arg_to$uri; }
     location /if/ { if ($arg_to) { proxy_pass http://$arg_to; } }
 --- request eval: [(map {"GET /$_?to=origin_a"} 't1/key', 'uri/t1', 'if/t1'), 'GET /_log/']
---- error_code eval: [(500) x 3, 200]
---- response_body_like eval: [('500') x 3, '^(?!.*t1)']
+--- answers
+3x 500 500
+200 ^(?!.*t1)
 --- error_log
 not forwarded to upstream "origin_a", whose requests are signed, from a location without "s3_resign"
 --- no_error_log
@@ -48,8 +49,7 @@ X-Verified: no: not signed
     location /uwsgi/ { uwsgi_pass $arg_to; }
     location /scgi/ { scgi_pass $arg_to; }
 --- request eval: [map {"GET /$_?to=origin_a"} 't3/key', 'uwsgi/t3', 'scgi/t3']
---- error_code eval: [(500) x 3]
---- response_body_like eval: [('500') x 3]
+--- answers: 3x 500 500
 --- no_error_log
 connect to 127.0.0.1
 
@@ -59,19 +59,23 @@ connect to 127.0.0.1
     set $to origin_b;
     location / { s3_resign on; mirror /mirror; proxy_pass http://origin_a; }
     location = /mirror { internal; proxy_pass http://$to$request_uri; }
---- request eval: ['GET /t4/key', 'GET /_log/t4']
---- more_headers eval: [h4(path => '/t4/key'), '']
---- error_code eval: [200, 200]
---- response_body_like eval: ['^origin A\nverified yes', "^A 200 verified [^\n]*\n\$"]
+--- signed
+GET /t4/key
+unsigned GET /_log/t4
+--- answers
+200 ^origin A\nverified yes
+200 ^A 200 verified [^\n]*\n$
 
 === TEST 5: smuggling: on a kept connection each try is one request with its body
 --- http_config
     $TEST_NGINX_KEPT
 --- config eval: with($keepalive) =~ s/origin_a/kept/r
---- request eval
-["PUT /t5/1\nGET /t5/smuggled HTTP/1.1\r\nHost: x\r\n\r\nx", 'GET /t5/2', "PUT /t5/3\nhello", 'GET ' . q4(path => '/t5/4'), 'GET /_log/t5']
---- more_headers eval
-[h4(path => '/t5/1', method => 'PUT', body => "GET /t5/smuggled HTTP/1.1\r\nHost: x\r\n\r\nx"), h4(path => '/t5/2'), h4(path => '/t5/3', method => 'PUT', body => 'hello'), '', '']
+--- signed
+PUT /t5/1 body="GET /t5/smuggled HTTP/1.1\r\nHost: x\r\n\r\nx"
+GET /t5/2
+PUT /t5/3 body=hello
+presigned GET /t5/4
+unsigned GET /_log/t5
 --- error_code eval: [(200) x 5]
 --- response_body_like eval
 [(map { "^origin A\nverified yes.*connection \\d+ request $_\n" } 1 .. 4),
@@ -82,9 +86,11 @@ connect to 127.0.0.1
     upstream kept { server $TEST_NGINX_A max_fails=0; server $TEST_NGINX_B backup; keepalive 4;
         s3_origin $TEST_NGINX_A $TEST_NGINX_CRED_A; s3_origin $TEST_NGINX_B $TEST_NGINX_CRED_B; }
 --- config eval: with("$keepalive proxy_next_upstream http_503;") =~ s/origin_a/kept/r
---- request eval: ["PUT /t6/1\nhello", "PUT /t6/2\nhello", 'GET /t6/3', 'GET /_log/t6']
---- more_headers eval
-[(map { h4(path => "/t6/$_", method => 'PUT', body => 'hello') . "X-Mock: A=503\n" } 1, 2), h4(path => '/t6/3') . "X-Mock: A=503\n", '']
+--- signed
+PUT /t6/1 body=hello mock=A=503
+PUT /t6/2 body=hello mock=A=503
+GET /t6/3 mock=A=503
+unsigned GET /_log/t6
 --- error_code eval: [(200) x 4]
 --- response_body_like eval
 [("^origin B\nverified yes") x 3,
@@ -94,11 +100,13 @@ connect to 127.0.0.1
 --- http_config
     $TEST_NGINX_KEPT
 --- config eval: with($keepalive) =~ s/origin_a/kept/r
---- request eval: ['GET /t7/1', 'GET /t7/2']
---- more_headers eval: [h4(path => '/t7/1'), h4(path => '/t7/2', date => S3Sign::timestamp(time - 100))]
+--- signed
+GET /t7/1
+GET /t7/2 skew=-100
 --- wait: 1.1
---- error_code eval: [200, 200]
---- response_body_like eval: ['verified yes.*request 1\n.*line GET /t7/1', 'verified yes.*request 2\n.*line GET /t7/2']
+--- answers
+200 verified yes.*request 1\n.*line GET /t7/1
+200 verified yes.*request 2\n.*line GET /t7/2
 
 === TEST 8: a space and a line break in the path reach the origin as one request
 --- config eval: with('')
@@ -118,8 +126,9 @@ raw('GET /b/k%20HTTP/1.1%0d%0aX:', h4(path => '/b/k%20HTTP/1.1%0d%0aX:'))
 --- config
     $TEST_NGINX_CLIENT
     location /t10/ { s3_resign on; rewrite ^/t10/(.*)$ /bucket10/$1 break; proxy_pass http://origin_a; }
---- request eval: ['GET /t10/k%20HTTP/1.1%0d%0aX:', 'GET /_log/bucket10']
---- more_headers eval: [h4(path => '/t10/k%20HTTP/1.1%0d%0aX:'), '']
+--- signed
+GET /t10/k%20HTTP/1.1%0d%0aX:
+unsigned GET /_log/bucket10
 --- error_code_like eval: ['^(200|4..|500)$', 200]
 --- response_body_like eval: ['.', '^(?!.*GARBAGE)']
 
@@ -129,12 +138,14 @@ raw('GET /b/k%20HTTP/1.1%0d%0aX:', h4(path => '/b/k%20HTTP/1.1%0d%0aX:'))
     s3_resign on;
     location / { proxy_pass http://origin_a; proxy_intercept_errors on; error_page 404 = @b; recursive_error_pages on; }
     location @b { proxy_pass http://origin_b; }
---- request eval: ['GET /t11/key', 'GET ' . q4(path => '/t11/q'), 'GET /_log/t11']
---- more_headers eval: [h4(path => '/t11/key') . "X-Mock: A=404\n", "X-Mock: A=404\n", '']
---- error_code eval: [200, 200, 200]
---- response_body_like eval
-["^origin B\nverified yes.*line GET /t11/key", "^origin B\nverified yes\nauth query\n.*line GET /t11/q\\?X-Amz",
- "^A 404 verified [^\n]*\nB 200 verified [^\n]*\nA 404 verified [^\n]*\nB 200 verified [^\n]*\n\$"]
+--- presigned
+signed GET /t11/key mock=A=404
+GET /t11/q mock=A=404
+unsigned GET /_log/t11
+--- answers
+200 ^origin B\nverified yes.*line GET /t11/key
+200 ^origin B\nverified yes\nauth query\n.*line GET /t11/q\?X-Amz
+200 ^A 404 verified [^\n]*\nB 200 verified [^\n]*\nA 404 verified [^\n]*\nB 200 verified [^\n]*\n$
 
 === TEST 12: error_page with a body
 --- config
@@ -142,10 +153,7 @@ raw('GET /b/k%20HTTP/1.1%0d%0aX:', h4(path => '/b/k%20HTTP/1.1%0d%0aX:'))
     s3_resign on;
     location / { proxy_pass http://origin_a; proxy_intercept_errors on; error_page 503 = @b; }
     location @b { proxy_pass http://origin_b; }
---- request
-PUT /bucket/key
-hello
---- more_headers eval: h4(method => 'PUT', body => 'hello') . "X-Mock: A=503\n"
+--- signed: PUT /bucket/key body=hello mock=A=503
 --- passed: B
 --- response_body_like: line PUT /bucket/key .*body 5 2cf24dba
 
@@ -155,8 +163,9 @@ hello
     s3_resign on;
     location / { proxy_pass http://origin_a; proxy_intercept_errors on; error_page 404 /secret/object; }
     location /secret/ { proxy_pass http://origin_b; }
---- request eval: ['GET /t13/key', 'GET /_log/secret']
---- more_headers eval: [h4(path => '/t13/key') . "X-Mock: A=404\n", '']
+--- signed
+GET /t13/key mock=A=404
+unsigned GET /_log/secret
 --- error_code_like eval: ['^(404|403|500)$', 200]
 --- response_body_like eval: ['.', '^(B \d+ verified [^\n]*\n)?$']
 
@@ -166,8 +175,11 @@ hello
     location /open/ { return 404; error_page 404 = @b; }
     location /try/ { try_files /nonexistent @b; }
     location @b { s3_resign on; proxy_pass http://origin_b; }
---- request eval: ['GET /open/key', 'GET /try/key', 'GET /try/key', 'GET /open/key']
---- more_headers eval: ['', '', h4(path => '/try/key'), h4(path => '/open/key')]
+--- signed
+unsigned GET /open/key
+unsigned GET /try/key
+GET /try/key
+GET /open/key
 --- error_code_like eval: ['^(403|500)$', 403, 200, '^(200|404|500)$']
 --- no_error_log
 [alert]
@@ -177,10 +189,12 @@ hello
     $TEST_NGINX_CLIENT
     location /pub/ { rewrite ^/pub/(.*)$ /bucket/$1 last; }
     location /bucket/ { s3_resign on; proxy_pass http://origin_a; }
---- request eval: ['GET /pub/key', 'GET /pub/key']
---- more_headers eval: ['', h4(path => '/pub/key')]
---- error_code eval: [403, 200]
---- response_body_like eval: ['AccessDenied', 'verified yes.*line GET /bucket/key HTTP']
+--- signed
+unsigned GET /pub/key
+GET /pub/key
+--- answers
+403 AccessDenied
+200 verified yes.*line GET /bucket/key HTTP
 
 === TEST 16: X-Accel-Redirect of an origin leads nobody past the verification
 --- http_config
@@ -201,8 +215,9 @@ hello
     location = /auth { s3_resign on; proxy_pass http://origin_a; }
     location /page { auth_request /auth; root html; try_files /index.html =404; }
 --- request eval: ['GET /page', 'GET /_log/auth']
---- error_code eval: [500, 200]
---- response_body_like eval: ['500', '^$']
+--- answers
+500 500
+200 ^$
 
 === TEST 18: auth_request, its request signed right by the client
 --- skip_eval: 4: S3Test::lacks('http_auth_request_module')
@@ -210,10 +225,12 @@ hello
     $TEST_NGINX_CLIENT
     location /page { auth_request /auth; root html; try_files /index.html =404; }
     location = /auth { s3_resign on; proxy_pass http://origin_a; }
---- request eval: ['GET /page', 'GET /_log/auth']
---- more_headers eval: [h4(path => '/page'), '']
---- error_code eval: [500, 200]
---- response_body_like eval: ['500', '^$']
+--- signed
+GET /page
+unsigned GET /_log/auth
+--- answers
+500 500
+200 ^$
 
 === TEST 19: auth_request in a location of the module, to another service
 --- skip_eval: 4: S3Test::lacks('http_auth_request_module')
@@ -225,10 +242,16 @@ hello
     location /b/ { s3_resign on; auth_request /no; proxy_pass http://origin_a; }
     location = /auth { internal; proxy_pass http://127.0.0.1:$TEST_NGINX_SPARE; proxy_pass_request_body off; proxy_set_header Content-Length ""; }
     location = /no { internal; proxy_pass http://127.0.0.1:$TEST_NGINX_SPARE; }
---- request eval: ['GET /bucket/key', "PUT /bucket/key\nhello", 'GET /b/key', 'GET /bucket/key']
---- more_headers eval: [h4(), h4(method => 'PUT', body => 'hello'), h4(path => '/b/key'), '']
---- error_code eval: [200, 200, 403, 403]
---- response_body_like eval: ['verified yes', 'verified yes.*body 5 2cf24dba', '403', 'AccessDenied']
+--- signed
+GET /bucket/key
+PUT /bucket/key body=hello
+GET /b/key
+unsigned GET /bucket/key
+--- answers
+200 verified yes
+200 verified yes.*body 5 2cf24dba
+403 403
+403 AccessDenied
 
 === TEST 20: SSI into a location of the module
 --- config
@@ -238,20 +261,25 @@ hello
 --- user_files
 >>> page
 [<!--# include virtual="/secret20/object" -->]
---- request eval: ['GET /page', 'GET /page', 'GET /_log/secret20']
---- more_headers eval: ['', h4(path => '/page'), '']
---- error_code eval: [200, 200, 200]
---- response_body_like eval: ['^\[(?!.*verified)', '^\[(?!.*verified)', '^$']
+--- signed
+unsigned GET /page
+GET /page
+unsigned GET /_log/secret20
+--- answers
+2x 200 ^\[(?!.*verified)
+200 ^$
 
 === TEST 21: mirror into a location of the module: the request goes on, the mirror is not sent
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; mirror /mirror; proxy_pass http://origin_a; }
     location = /mirror { internal; s3_resign on; proxy_pass http://origin_b; }
---- request eval: ["PUT /t21/key\nhello", 'GET /_log/']
---- more_headers eval: [h4(path => '/t21/key', method => 'PUT', body => 'hello'), '']
---- error_code eval: [200, 200]
---- response_body_like eval: ['^origin A\nverified yes.*body 5 2cf24dba', '^(?!.* /mirror)']
+--- signed
+PUT /t21/key body=hello
+unsigned GET /_log/
+--- answers
+200 ^origin A\nverified yes.*body 5 2cf24dba
+200 ^(?!.* /mirror)
 
 === TEST 22: mirror of an unsigned request
 --- config
@@ -259,34 +287,32 @@ hello
     location / { s3_resign on; mirror /mirror; proxy_pass http://origin_a; }
     location = /mirror { internal; s3_resign off; proxy_pass http://origin_b; }
 --- request eval: ['GET /t22/key', 'GET /_log/t22']
---- error_code eval: [403, 200]
---- response_body_like eval: ['AccessDenied', '^$']
+--- answers
+403 AccessDenied
+200 ^$
 
 === TEST 23: slices: subrequests with the client's own URI
 --- skip_eval: 4: S3Test::lacks('http_slice_module')
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; slice 1k; proxy_set_header Range $slice_range; proxy_pass http://origin_a; proxy_http_version 1.1; }
---- request
-GET /bucket/key
---- more_headers eval: h4()
+--- signed: GET /bucket/key
 --- error_code_like: ^(200|206|416|502)$
 --- no_error_log
 [alert]
 
 === TEST 24: the upgrade of a connection is not passed on unsigned
 --- config eval: with('proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; keepalive_timeout 0;')
---- request
+--- signed
 GET /bucket/key
---- more_headers eval: h4() . "Upgrade: websocket\nConnection: Upgrade\n"
+    unsigned Upgrade: websocket
+    unsigned Connection: Upgrade
 --- error_code_like: ^(200|500)$
 --- response_body_like: verified yes|500
 
 === TEST 25: a client that is gone before the origin answers
 --- config eval: with('')
---- request
-GET /bucket/key
---- more_headers eval: h4() . "X-Mock: A=delay:0.2\n"
+--- signed: GET /bucket/key mock=A=delay:0.2
 --- timeout: 0.05
 --- abort
 --- ignore_response
@@ -313,18 +339,14 @@ raw('GET /bucket/key', h4() . "x-amz-meta-a: \xff\xfe\n")
 === TEST 29: neither secrets nor the origin's signature are in the debug log
 --- log_level: debug
 --- config eval: with('')
---- request
-GET /bucket/key
---- more_headers eval: h4()
+--- signed: GET /bucket/key
 --- passed: A
 --- no_error_log eval
 [qr/AKIDORIGINA.*Signature=[0-9a-f]{64}/, 'oRiGiNa', 'cLiEnT+sEcReT']
 
 === TEST 30: redirects of an origin to its own domain are not relayed
 --- config eval: with('')
---- request
-GET /bucket/key
---- more_headers eval: h4() . "X-Mock: A=redirect:http://$ENV{TEST_NGINX_A}/bucket/key?X-Amz-Signature=1\n"
+--- signed: GET /bucket/key mock=A=redirect:http://$TEST_NGINX_A/bucket/key?X-Amz-Signature=1
 --- error_code: 502
 --- response_headers
 !Location
@@ -336,8 +358,9 @@ GET /bucket/key
     location / { s3_resign on; proxy_pass http://origin_a; }
 --- pipelined_requests eval: ['GET /bucket/key', 'GET /bucket/key', 'GET /bucket/key']
 --- more_headers eval: [h4(), h4(reader()), h4(reader(), tamper => 1)]
---- error_code eval: [200, 200, 403]
---- response_body_like eval: ['verified yes', 'verified yes', 'SignatureDoesNotMatch']
+--- answers
+2x 200 verified yes
+403 SignatureDoesNotMatch
 
 === TEST 32: more headers than are looked at
 --- raw_request eval: raw('GET /bucket/key', h4() . join '', map {"X-$_: 1\n"} 1 .. 500)
@@ -375,10 +398,14 @@ raw('PUT /t36/key', h4(method => 'PUT', path => '/t36/key') . "Content-Length: 5
     $TEST_NGINX_CLIENT
     location / { s3_resign on; proxy_pass http://origin_a; post_action @after; }
     location @after { s3_resign on; proxy_pass http://origin_b; }
---- request eval: ['GET /t37/key', 'GET /t37/key', 'GET /_log/t37']
---- more_headers eval: [h4(path => '/t37/key'), '', '']
---- error_code eval: [200, 403, 200]
---- response_body_like eval: ['verified yes', 'AccessDenied', '^(?!.*unverified)']
+--- signed
+GET /t37/key
+unsigned GET /t37/key
+unsigned GET /_log/t37
+--- answers
+200 verified yes
+403 AccessDenied
+200 ^(?!.*unverified)
 
 === TEST 38: what one location let in does not count in another
 --- config
@@ -387,30 +414,43 @@ raw('PUT /t36/key', h4(method => 'PUT', path => '/t36/key') . "Content-Length: 5
         proxy_pass http://origin_a; proxy_intercept_errors on; error_page 404 = @b;
     }
     location @b { s3_resign on; $TEST_NGINX_CLIENT proxy_pass http://origin_b; }
---- request eval: [('GET /t38/key') x 2, 'GET /_log/t38']
---- more_headers eval
-[(map { h4(path => '/t38/key', @$_) . "X-Mock: A=404\n" } [reader()], []), '']
---- error_code eval: [403, 200, 200]
---- response_body_like eval
-['InvalidAccessKeyId', "^origin B\nverified yes", "^A 404 verified [^\n]*\nA 404 verified [^\n]*\nB 200 verified [^\n]*\n\$"]
+--- signed
+GET /t38/key as=reader mock=A=404
+GET /t38/key mock=A=404
+unsigned GET /_log/t38
+--- answers
+403 InvalidAccessKeyId
+200 ^origin B\nverified yes
+200 ^A 404 verified [^\n]*\nA 404 verified [^\n]*\nB 200 verified [^\n]*\n$
 
 === TEST 39: satisfy any: an unsigned request that s3_anonymous lets in has not shown anything
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; s3_anonymous on; satisfy any; deny all; proxy_pass http://origin_a; }
---- request eval: ['GET /t39/key', 'GET /t39/key', 'GET /_log/t39']
---- more_headers eval: ['', h4(path => '/t39/key'), '']
---- error_code eval: [403, 200, 200]
---- response_body_like eval: ['403', 'verified yes', "^A 200 verified [^\n]*\n\$"]
+--- signed
+unsigned GET /t39/key
+GET /t39/key
+unsigned GET /_log/t39
+--- answers
+403 403
+200 verified yes
+200 ^A 200 verified [^\n]*\n$
 
 === TEST 40: a path that nginx changes beyond recognition is not sent to another object
 --- config
     $TEST_NGINX_CLIENT
     location /t40/ { s3_resign on; rewrite ^/t40/(.*)$ /out40/$1 break; proxy_pass http://origin_a; }
---- request eval
-['GET /t40/a/b', 'GET /t40/a//b', 'GET /t40/a/../b', 'GET /t40/a/%2e%2e/b', 'GET /t40/a/./b', 'GET /t40/a%23b', 'GET /t40/a%20%C3%BCb', 'GET /_log/out40']
---- more_headers eval
-[(map { h4(path => "/t40/$_") } 'a/b', 'a//b', 'a/../b', 'a/%2e%2e/b', 'a/./b', 'a%23b', 'a%20%C3%BCb'), '']
---- error_code eval: [200, 500, 500, 500, 500, 500, 200, 200]
---- response_body_like eval
-['line GET /out40/a/b HTTP', ('500') x 5, 'line GET /out40/a%20%C3%BCb HTTP', "^(A 200 verified [^\n]*\n){2}\$"]
+--- signed
+GET /t40/a/b
+GET /t40/a//b
+GET /t40/a/../b
+GET /t40/a/%2e%2e/b
+GET /t40/a/./b
+GET /t40/a%23b
+GET /t40/a%20%C3%BCb
+unsigned GET /_log/out40
+--- answers
+200 line GET /out40/a/b HTTP
+5x 500 500
+200 line GET /out40/a%20%C3%BCb HTTP
+200 ^(A 200 verified [^\n]*\n){2}$
