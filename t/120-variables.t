@@ -24,9 +24,7 @@ __DATA__
 $TEST_NGINX_LOGGED
 --- config
 $TEST_NGINX_ON
---- request
-GET /bucket/a%20b/c?versionId=1
---- more_headers eval: h4(path => '/bucket/a%20b/c', query => 'versionId=1')
+--- signed: GET /bucket/a%20b/c?versionId=1
 --- passed: A
 --- access_log eval
 ["key=[AKIDCLIENT] auth=[v4-header] bucket=[bucket] object=[a%20b/c] op=[GetObject] error=[-] origin=[$ENV{TEST_NGINX_A}] host=[127.0.0.1] status=[200]"]
@@ -36,7 +34,7 @@ GET /bucket/a%20b/c?versionId=1
 $TEST_NGINX_LOGGED
 --- config
 $TEST_NGINX_ON
---- request eval: 'PUT ' . q4(method => 'PUT') . "\nhello"
+--- presigned: PUT /bucket/key sent=hello
 --- passed: A
 --- access_log eval
 ["key=[AKIDCLIENT] auth=[v4-query] bucket=[bucket] object=[key] op=[PutObject] error=[-] origin=[$ENV{TEST_NGINX_A}]"]
@@ -47,9 +45,10 @@ $TEST_NGINX_LOGGED
 --- config
     s3_signature_v2 on;
 $TEST_NGINX_ON
---- request eval: ['GET ' . q2(), 'GET /bucket/key']
---- more_headers eval: ['', h2()]
---- error_code eval: [200, 200]
+--- presigned_v2
+GET /bucket/key
+signed_v2 GET /bucket/key
+--- answers: 2x 200
 --- access_log
 key=[AKIDCLIENT] auth=[v2-query] bucket=[bucket]
 
@@ -69,9 +68,7 @@ GET /bucket
 $TEST_NGINX_LOGGED
 --- config
 $TEST_NGINX_ON
---- request
-GET /bucket/key
---- more_headers eval: h4(tamper => 1)
+--- signed: GET /bucket/key tamper
 --- refused: 403 SignatureDoesNotMatch
 --- access_log
 error=[SignatureDoesNotMatch] origin=[-] host=[-] status=[403]
@@ -81,9 +78,7 @@ error=[SignatureDoesNotMatch] origin=[-] host=[-] status=[403]
 $TEST_NGINX_LOGGED
 --- config
 $TEST_NGINX_ON
---- request
-GET /bucket/key
---- more_headers eval: h4(key => 'AKIDNOBODY')
+--- signed: GET /bucket/key key=AKIDNOBODY
 --- refused: 403 InvalidAccessKeyId
 --- no_access_log
 key=[AKIDCLIENT]
@@ -93,9 +88,7 @@ key=[AKIDCLIENT]
 $TEST_NGINX_LOGGED
 --- config
 $TEST_NGINX_ON
---- request
-GET /bucket/key
---- more_headers eval: h4() . "X-Mock: A=close\n"
+--- signed: GET /bucket/key mock=A=close
 --- passed: B
 --- access_log eval
 ["origin=[$ENV{TEST_NGINX_B}] host=[127.0.0.1] status=[200]"]
@@ -107,13 +100,17 @@ GET /bucket/key
     $TEST_NGINX_CLIENT
     access_log logs/access.log op;
     location / { s3_resign on; proxy_pass http://origin_a; add_header X-Operation $s3_operation; }
---- request eval
-['GET /', 'GET /bucket?list-type=2', 'HEAD /bucket/key', 'DELETE /bucket/key', 'PUT /bucket/key?partNumber=1&uploadId=x', 'GET /bucket?location', 'PUT /bucket/key', 'PUT /bucket']
---- more_headers eval
-[h4(path => '/'), h4(path => '/bucket', query => 'list-type=2'), h4(method => 'HEAD'), h4(method => 'DELETE'),
- h4(method => 'PUT', query => 'partNumber=1&uploadId=x'), h4(path => '/bucket', query => 'location'),
- h4(method => 'PUT', headers => ['x-amz-copy-source', '/bucket/x']), h4(method => 'PUT', path => '/bucket')]
---- error_code eval: [(200) x 8]
+--- signed
+GET /
+GET /bucket?list-type=2
+HEAD /bucket/key
+DELETE /bucket/key
+PUT /bucket/key?partNumber=1&uploadId=x
+GET /bucket?location
+PUT /bucket/key
+    x-amz-copy-source: /bucket/x
+PUT /bucket
+--- answers: 8x 200
 --- response_headers eval
 [map {"X-Operation: $_"} qw(ListBuckets ListObjectsV2 HeadObject DeleteObject UploadPart GetBucketLocation CopyObject CreateBucket)]
 
@@ -124,9 +121,14 @@ GET /bucket/key
     $TEST_NGINX_CLIENT
     $TEST_NGINX_READER
     location / { s3_resign on; limit_req zone=k; proxy_pass http://origin_a; }
---- request eval: [('GET /bucket/key') x 4]
---- more_headers eval: [h4(), h4(), h4(reader()), h4(reader())]
---- error_code eval: [200, 503, 200, 503]
+--- signed
+2x GET /bucket/key
+2x GET /bucket/key as=reader
+--- answers
+200
+503
+200
+503
 
 === TEST 10: limit_req by access key, presigned
 --- http_config
@@ -145,19 +147,19 @@ GET /bucket/key
     $TEST_NGINX_CLIENT
     location / { s3_resign on; proxy_pass http://origin_a; add_header X-Where $where; }
     location /off { return 200 "[$s3_access_key][$s3_auth][$s3_bucket][$s3_key][$s3_origin]"; }
---- request eval: ['GET /media/key', 'GET /off/key']
---- more_headers eval: [h4(path => '/media/key'), '']
---- error_code eval: [200, 200]
+--- signed
+GET /media/key
+unsigned GET /off/key
+--- answers
+200 verified yes
+200 ^\[\]\[\]\[off\]\[key\]\[\]$
 --- response_headers eval: ['X-Where: m', '']
---- response_body_like eval: ['verified yes', '^\[\]\[\]\[off\]\[key\]\[\]$']
 
 === TEST 12: the time that signing took
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; proxy_pass http://origin_a; add_header X-Time $s3_sign_time; }
---- request
-GET /bucket/key
---- more_headers eval: h4()
+--- signed: GET /bucket/key
 --- passed: A
 --- response_headers_like
 X-Time: \d+\.\d{6}
@@ -166,8 +168,6 @@ X-Time: \d+\.\d{6}
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; proxy_pass http://origin_a; proxy_set_header X-Client "$s3_access_key/$s3_auth"; proxy_set_header x-amz-meta-by $s3_access_key; }
---- request
-PUT /bucket/key
---- more_headers eval: h4(method => 'PUT')
+--- signed: PUT /bucket/key
 --- passed: A
 --- response_body_like: header X-Client: AKIDCLIENT/v4-header\n.*header x-amz-meta-by: AKIDCLIENT\n
