@@ -34,10 +34,16 @@ $TEST_NGINX_U
 $TEST_NGINX_ON
 --- init
 reload();
---- request eval: ['GET /bucket/key', 'GET /bucket/key', 'GET /implicit/key', 'GET /bucket/key']
---- more_headers eval: [h4() . "X-Mock: A=close\n", h4(tamper => 1), h4(path => '/implicit/key'), h4()]
---- error_code eval: [200, 403, 200, 200]
---- response_body_like eval: ["^origin B\nverified yes", 'SignatureDoesNotMatch', "^origin A\nverified yes", 'verified yes']
+--- signed
+GET /bucket/key mock=A=close
+GET /bucket/key tamper
+GET /implicit/key
+GET /bucket/key
+--- answers
+200 ^origin B\nverified yes
+403 SignatureDoesNotMatch
+200 ^origin A\nverified yes
+200 verified yes
 
 === TEST 2: after ten reloads
 --- http_config
@@ -46,10 +52,10 @@ $TEST_NGINX_U
 $TEST_NGINX_ON
 --- init
 reload(undef, 10);
---- request eval: ['GET /bucket/key', 'GET /implicit/key']
---- more_headers eval: [h4(), h4(path => '/implicit/key')]
---- error_code eval: [200, 200]
---- response_body_like eval: [("^origin A\nverified yes") x 2]
+--- signed
+GET /bucket/key
+GET /implicit/key
+--- answers: 2x 200 ^origin A\nverified yes
 
 === TEST 3: a client's secret has changed
 --- http_config
@@ -58,10 +64,12 @@ $TEST_NGINX_U
 $TEST_NGINX_ON
 --- init
 reload(sub { s/(s3_client AKIDCLIENT secret_key=)[^;]+/$1another/ });
---- request eval: ['GET /bucket/key', 'GET /bucket/key']
---- more_headers eval: [h4(), h4(secret => 'another')]
---- error_code eval: [403, 200]
---- response_body_like eval: ['SignatureDoesNotMatch', 'verified yes']
+--- signed
+GET /bucket/key
+GET /bucket/key secret=another
+--- answers
+403 SignatureDoesNotMatch
+200 verified yes
 
 === TEST 4: an origin's secret has changed: no signing key of old is used
 --- http_config
@@ -70,9 +78,7 @@ $TEST_NGINX_U
 $TEST_NGINX_ON
 --- init
 reload(sub { s/(s3_origin [\d.:]+ access_key=AKIDORIGINA secret_key=)\S+/$1another/g });
---- request
-GET /bucket/key
---- more_headers eval: h4()
+--- signed: GET /bucket/key
 --- response_headers_like
 X-Verified: no: wrong signature.*
 
@@ -83,9 +89,7 @@ $TEST_NGINX_U
 $TEST_NGINX_ON
 --- init
 reload(sub { s/(s3_client AKIDCLIENT) secret_key=[^;]+/$1 secret_key=env:S3_TEST_NONE/ });
---- request
-GET /bucket/key
---- more_headers eval: h4()
+--- signed: GET /bucket/key
 --- passed: A
 --- error_log eval: qr/\[emerg\].*"s3_client AKIDCLIENT".*S3_TEST_NONE/
 
@@ -97,7 +101,9 @@ $TEST_NGINX_ON
 --- init
 reload(sub { s/s3_resign on;/s3_resign off;/g });
 reload(sub { s/s3_resign off;( s3_origin| proxy_pass http:\/\/u)/s3_resign on;$1/g });
---- request eval: ['GET /bucket/key', 'GET /bucket/key']
---- more_headers eval: [h4(), '']
---- error_code eval: [200, 403]
---- response_body_like eval: ['verified yes', 'AccessDenied']
+--- signed
+GET /bucket/key
+unsigned GET /bucket/key
+--- answers
+200 verified yes
+403 AccessDenied
