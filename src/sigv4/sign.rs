@@ -61,11 +61,8 @@ impl Origin {
         for part in [self.credential.access_key(), b"\n", &self.host] {
             hash.put(part);
         }
-        let hash = hash.finish();
-        hash.iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        let digits = canonical::hex(&hash.finish());
+        digits.iter().take(16).copied().map(char::from).collect()
     }
 }
 

@@ -2,7 +2,12 @@
 //! keeps its `/`.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html> (`UriEncode`)
+//!
+//! `percent-encoding` writes what is encoded whole. It cannot scan text up to a separator, nor bring it to
+//! its canonical form in one pass, as requests need: they are read here.
 use std::cmp::Ordering;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use crate::{bytes::same, request::run, sink::Sink};
 
@@ -19,6 +24,19 @@ impl Part {
         match self {
             Part::Path => &PATH,
             Part::Query => &UNRESERVED,
+        }
+    }
+
+    /// Which ASCII bytes do not; others never do.
+    fn encoded(self) -> &'static AsciiSet {
+        const IN_QUERY: AsciiSet = NON_ALPHANUMERIC
+            .remove(b'-')
+            .remove(b'.')
+            .remove(b'_')
+            .remove(b'~');
+        match self {
+            Part::Path => const { &IN_QUERY.remove(b'/') },
+            Part::Query => const { &IN_QUERY },
         }
     }
 
@@ -164,15 +182,8 @@ impl<S: Sink> Sink for EncodingSink<'_, S> {
 
 /// Puts decoded `bytes` encoded.
 pub(crate) fn put_encoded(sink: &mut impl Sink, bytes: &[u8], part: Part) {
-    let mut rest = bytes;
-    loop {
-        let (plain, tail) = part.split_plain(rest);
-        sink.put(plain);
-        let Some((byte, tail)) = tail.split_first() else {
-            return;
-        };
-        put_byte(sink, *byte, part);
-        rest = tail;
+    for piece in percent_encode(bytes, part.encoded()) {
+        sink.put(piece.as_bytes());
     }
 }
 
@@ -305,5 +316,26 @@ fn unhex(digit: u8) -> Option<u8> {
         b'a'..=b'f' => Some(digit - b'a' + 10),
         b'A'..=b'F' => Some(digit - b'A' + 10),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_encoded_as_the_crate_does() {
+        for byte in 0..=255 {
+            for part in [Part::Path, Part::Query] {
+                let text = percent_encode(&[byte], part.encoded()).to_string();
+                let (mut encoded, mut canonical) = (Vec::new(), Vec::new());
+                put_byte(&mut encoded, byte, part);
+                put_canonical(&mut canonical, text.as_bytes(), part);
+                assert_eq!([&encoded, &canonical], [text.as_bytes(); 2]);
+                let is_plain = is_path(byte) && (byte != b'/' || part == Part::Path);
+                assert_eq!(text.len() == 1, is_plain, "{byte}");
+                assert_eq!(part.is_plain(byte), is_plain, "{byte}");
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! and line breaks, and read `http:host` and `http:///host` as `http://host`.
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::uri::{self, Part};
+use percent_encoding::percent_decode;
 
 /// A URL reference.
 #[derive(Debug, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Host {
     }
 
     fn parse(name: &[u8]) -> Option<Host> {
-        let name: Vec<u8> = uri::decoded(name, Part::Path)
+        let name: Vec<u8> = percent_decode(name)
             .map(|byte| byte.to_ascii_lowercase())
             .collect();
         let name = match name.iter().rposition(|byte| *byte != b'.') {

@@ -1,7 +1,8 @@
 //! The `Location` of an answer: no client is sent to the origin itself, where its credentials are
 //! unknown, and none is told the origin's name.
+use percent_encoding::percent_decode;
+
 use super::host::{Host, Reference, domain};
-use crate::uri::{self, Part};
 
 /// What the head of an answer says of where to go on.
 #[derive(Debug, Clone, Copy)]
@@ -105,7 +106,7 @@ fn relocate(bucket: &[u8], path: &[u8]) -> Verdict {
 
 /// Whether a value that may hold a URL anywhere (`Refresh`, `Link`, ...) has the domain of an origin in it.
 pub fn mentions_origin<'h>(value: &[u8], hosts: impl Iterator<Item = &'h [u8]>) -> bool {
-    let text: Vec<u8> = uri::decoded(value, Part::Path)
+    let text: Vec<u8> = percent_decode(value)
         .filter(|byte| !matches!(byte, b'\t' | b'\r' | b'\n'))
         .map(|byte| byte.to_ascii_lowercase())
         .collect();

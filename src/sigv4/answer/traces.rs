@@ -1,12 +1,9 @@
 //! What no client is to read of an origin: its keys, its secrets, and its name.
 use memchr::memmem;
+use percent_encoding::percent_decode;
 
 use super::host::Host;
-use crate::{
-    keys::SecretKey,
-    sign::Origin,
-    uri::{self, Part},
-};
+use crate::{keys::SecretKey, sign::Origin};
 
 /// The traces of some origins in a text.
 #[derive(Debug, Default)]
@@ -40,7 +37,7 @@ impl<'a> Traces<'a> {
         if found(text) {
             return true;
         }
-        let decoded: Vec<u8> = uri::decoded(text, Part::Path).collect();
+        let decoded: Vec<u8> = percent_decode(text).collect();
         decoded != text && found(&decoded)
     }
 }

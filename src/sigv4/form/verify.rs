@@ -1,4 +1,6 @@
 //! Whether a form is let in.
+use percent_encoding::percent_decode;
+
 use super::{
     decoder::FormDecoder, fields::FormFields, policy::Policy, post::VerifiedForm,
     stream::FormStream,
@@ -298,7 +300,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
 
     fn bucket(&self) -> Result<String, Rejection> {
         let path = ResourcePath::of(self.request.target().path).ok_or(Rejection::InvalidUri)?;
-        let bucket = uri::decoded(path.raw_bucket(), Part::Path).collect();
+        let bucket = percent_decode(path.raw_bucket()).collect();
         String::from_utf8(bucket).map_err(|_| Rejection::InvalidUri)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64ct::{Base64, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encode};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
@@ -295,41 +296,23 @@ pub fn canonical_query(query: &str) -> String {
 }
 
 pub fn encode(bytes: &[u8], path: bool) -> String {
-    bytes
-        .iter()
-        .map(|&byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            b'/' if path => "/".into(),
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
+    const IN_QUERY: AsciiSet = NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~');
+    const IN_PATH: AsciiSet = IN_QUERY.remove(b'/');
+    percent_encode(bytes, if path { &IN_PATH } else { &IN_QUERY }).to_string()
 }
 
 pub fn decode(text: &[u8], plus: bool) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut at = 0;
-    while at < text.len() {
-        let digits = text
-            .get(at + 1..at + 3)
-            .and_then(|digits| std::str::from_utf8(digits).ok());
-        match (
-            text[at],
-            digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()),
-        ) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                at += 2;
-            }
-            (b'+', _) if plus => bytes.push(b' '),
-            (byte, _) => bytes.push(byte),
-        }
-        at += 1;
-    }
-    bytes
+    let spaced = text.iter().map(|&byte| match byte {
+        b'+' if plus => b' ',
+        byte => byte,
+    });
+    percent_decode(&spaced.collect::<Vec<_>>()).collect()
 }
 
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(bytes)
 }
