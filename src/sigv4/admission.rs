@@ -56,3 +56,27 @@ fn is_decoded(raw: &[u8], name: &[u8]) -> bool {
     let may_be = matches!(raw, [first, ..] if *first == b'%' || name.first() == Some(first));
     may_be && uri::decoded(raw, Part::Path).eq(name.iter().copied())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ties::each_edit;
+
+    #[test]
+    fn a_name_is_found_as_in_the_decoded_segment() {
+        for text in ["minio", "%6dinio", "%6D%69nio"] {
+            each_edit(text.as_bytes(), |raw| {
+                for name in [b"minio".as_slice(), b"%6dinio", b""] {
+                    let expected = percent_encoding::percent_decode(raw).eq(name.iter().copied());
+                    let found = !name.is_empty() && is_decoded(raw, name);
+                    assert_eq!(
+                        found,
+                        expected && !name.is_empty(),
+                        "{}",
+                        raw.escape_ascii()
+                    );
+                }
+            });
+        }
+    }
+}

@@ -151,10 +151,12 @@ pub(crate) struct Presigned<'a, 'r> {
     pub(crate) expires: u32,
 }
 
+type CredentialBuffer = ArrayVec<u8, 256>;
+
 /// Holds what the query has in percent-encoding, where it cannot be read as it is.
 #[derive(Default)]
 pub(crate) struct DecodeBuffers {
-    credential: ArrayVec<u8, 256>,
+    credential: CredentialBuffer,
     signed_headers: ArrayVec<u8, 4096>,
 }
 
@@ -183,17 +185,10 @@ impl<'a, 'r: 'a> Presigned<'a, 'r> {
         if signature.is_empty() {
             return Err(Malformed::Signature);
         }
-        let (access_key, scope, raw_access_key) =
-            match ClaimedScope::parse_separated(credential, b"%2F") {
-                Ok((key, scope)) if uri::is_plain(key, Part::Query) => (key, scope, key),
-                _ => {
-                    let decoded = decode(credential, &mut buffers.credential);
-                    let (key, scope) =
-                        ClaimedScope::parse_credential(decoded.ok_or(Malformed::Credential)?)?;
-                    let raw = raw_access_key(credential, key.len()).ok_or(Malformed::Credential)?;
-                    (key, scope, raw)
-                }
-            };
+        let (access_key, scope, raw_access_key) = match usual_credential(credential) {
+            Some((access_key, scope)) => (access_key, scope, access_key),
+            None => read_credential(credential, &mut buffers.credential)?,
+        };
         let signed_headers = match uri::is_plain(signed_headers, Part::Query) {
             true => signed_headers,
             false => decode(signed_headers, &mut buffers.signed_headers)
@@ -211,6 +206,24 @@ impl<'a, 'r: 'a> Presigned<'a, 'r> {
             expires: parse_expires(expires).ok_or(Malformed::Expires)?,
         })
     }
+}
+
+/// Reads a credential of a query in which nothing but the slashes is encoded, as all SDKs write it.
+#[inline(always)]
+fn usual_credential(raw: &[u8]) -> Option<(&[u8], ClaimedScope<'_>)> {
+    let (access_key, scope) = ClaimedScope::parse_separated(raw, b"%2F").ok()?;
+    uri::is_plain(access_key, Part::Query).then_some((access_key, scope))
+}
+
+/// Reads a credential of a query; returns the access key both decoded and as it stands there.
+fn read_credential<'a, 'r: 'a>(
+    raw: &'r [u8],
+    buffer: &'a mut CredentialBuffer,
+) -> Result<(&'a [u8], ClaimedScope<'a>, &'r [u8]), Malformed> {
+    let decoded = decode(raw, buffer).ok_or(Malformed::Credential)?;
+    let (access_key, scope) = ClaimedScope::parse_credential(decoded)?;
+    let raw = raw_access_key(raw, access_key.len()).ok_or(Malformed::Credential)?;
+    Ok((access_key, scope, raw))
 }
 
 /// The access key as it stands in a credential of the query, percent-encoded; one that is encoded
@@ -238,4 +251,88 @@ fn decode<'b, const N: usize>(raw: &[u8], out: &'b mut ArrayVec<u8, N>) -> Optio
     uri::put_decoded(out, raw, Part::Query);
     // One that is full may lack something.
     (!out.is_full()).then_some(out)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::ties::each_edit;
+
+    const CREDENTIAL: &str = "AK/20260102/us-east-1/s3/aws4_request";
+
+    /// What may match: credential, names and signature.
+    fn usable<'a>(params: AuthParams<'a>) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
+        let names = SignedNames {
+            rest: Some(params.signed_headers),
+            last: b"",
+        };
+        let is_signature =
+            params.signature.len() == 64 && params.signature.iter().all(u8::is_ascii_hexdigit);
+        (is_signature && names.collect::<Result<Vec<_>, _>>().is_ok()).then_some((
+            params.credential,
+            params.signed_headers,
+            params.signature,
+        ))
+    }
+
+    #[test]
+    fn a_usual_header_is_read_as_any_other() {
+        let signature = "0123456789abcdef".repeat(4);
+        let names = "SignedHeaders=host;x-amz-date";
+        let mut found = 0;
+        for text in [
+            format!("AWS4-HMAC-SHA256 Credential={CREDENTIAL}, {names}, Signature={signature}"),
+            format!(
+                "AWS4-HMAC-SHA256 Credential=A,SignedHeaders=b, {names}, Signature={signature}"
+            ),
+            format!("AWS4-HMAC-SHA256 Credential=A , SignedHeaders=a , Signature={signature}"),
+            format!(
+                "AWS4-HMAC-SHA256 Credential=A, SignedHeaders=a, Signature=, Signature={signature}"
+            ),
+        ] {
+            each_edit(text.as_bytes(), |value| {
+                if let Some(params) = AuthParams::usual(value) {
+                    let fast = usable(params);
+                    let slow = AuthParams::read(value).ok().and_then(usable);
+                    assert_eq!(fast, slow, "{}", value.escape_ascii());
+                    found += usize::from(fast.is_some());
+                }
+            });
+        }
+        assert!(found > 1_000, "{found}");
+    }
+
+    #[test]
+    fn a_usual_credential_is_read_as_any_other() {
+        let mut found = 0;
+        let encoded = CREDENTIAL.replace('/', "%2F");
+        for text in [
+            &encoded,
+            &encoded.replace("AK", "A%2FK"),
+            &encoded.replace("us-", "%2F2F"),
+        ] {
+            each_edit(text.as_bytes(), |raw| {
+                if let Some((access_key, scope)) = usual_credential(raw) {
+                    let mut buffer = ArrayVec::new();
+                    let slow = read_credential(raw, &mut buffer);
+                    let slow = slow.map(|(key, scope, raw)| (key, scope.day, scope.region, raw));
+                    let fast = (access_key, scope.day, scope.region, access_key);
+                    assert!(slow == Ok(fast), "{}", raw.escape_ascii());
+                    found += 1;
+                }
+            });
+        }
+        assert!(found > 1_000, "{found}");
+    }
+
+    #[test]
+    fn plain_names_are_read_as_encoded_ones() {
+        each_edit(b"host;range", |raw| {
+            if uri::is_plain(raw, Part::Query) {
+                let mut buffer = ArrayVec::<u8, 64>::new();
+                assert_eq!(decode(raw, &mut buffer), Some(raw));
+            }
+        });
+    }
 }

@@ -49,7 +49,17 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::same;
+    use super::{copy, same};
+
+    #[test]
+    fn every_byte_is_copied() {
+        for length in 0..70 {
+            let text: Vec<u8> = (1..=length).collect();
+            let mut copied = vec![0; text.len()];
+            copy(&mut copied, &text);
+            assert_eq!(copied, text);
+        }
+    }
 
     #[test]
     fn a_difference_anywhere() {

@@ -218,3 +218,56 @@ pub(crate) fn hex(bytes: &[u8; 32]) -> [u8; 64] {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ties::{each_edit, each_odd_byte};
+
+    fn slowly_folded(value: &[u8]) -> Vec<u8> {
+        let is_edge = |byte: &u8| matches!(byte, b' ' | b'\t');
+        let start = value.iter().position(|byte| !is_edge(byte));
+        let end = value.iter().rposition(|byte| !is_edge(byte));
+        let inner = start
+            .zip(end)
+            .and_then(|(start, end)| value.get(start..=end));
+        let mut folded = Vec::new();
+        for &byte in inner.unwrap_or_default() {
+            if byte != b' ' || folded.last() != Some(&b' ') {
+                folded.push(byte);
+            }
+        }
+        folded
+    }
+
+    fn check(value: &[u8]) {
+        let mut put = Vec::new();
+        let is_line = put_value(&mut put, 1, value);
+        assert_eq!(
+            put,
+            [b",", &*slowly_folded(value)].concat(),
+            "{}",
+            value.escape_ascii()
+        );
+        assert_eq!(is_line, !value.iter().any(|byte| b"\r\n".contains(byte)));
+        let is_plain = !value.iter().any(|byte| *byte <= b' ');
+        assert_eq!(is_word(value), is_plain, "{}", value.escape_ascii());
+    }
+
+    #[test]
+    fn a_value_is_read_in_blocks_as_by_bytes() {
+        each_odd_byte(b'a', 36, check);
+        each_edit(b"\t a  b c\td ", check);
+    }
+
+    #[test]
+    fn a_name_in_lower_case_is_put_as_any_other() {
+        let check = |name: &[u8]| {
+            let mut put = Vec::new();
+            put_lower(&mut put, name);
+            assert_eq!(put, name.to_ascii_lowercase());
+        };
+        each_odd_byte(b'a', 12, check);
+        each_odd_byte(b'A', 70, check);
+    }
+}

@@ -24,9 +24,11 @@ fn is_under(host: &[u8], name: &[u8]) -> bool {
 /// in the middle has to be a name of the server.
 fn is_under_s3(host: &[u8]) -> bool {
     // As most hosts have none: that is seen at once.
-    if memchr::memchr(b'3', host).is_none() {
-        return false;
-    }
+    memchr::memchr(b'3', host).is_some() && has_s3_label(host)
+}
+
+/// Whether a label but the first is `s3`, or begins with `s3-`.
+fn has_s3_label(host: &[u8]) -> bool {
     let is_s3 = |label: &[u8]| {
         label.split_first_chunk::<2>().is_some_and(|(start, rest)| {
             start.eq_ignore_ascii_case(b"s3") && matches!(rest, [] | [b'-', ..])
@@ -59,6 +61,19 @@ fn without_port(host: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ties::each_text;
+
+    #[test]
+    fn a_host_without_a_3_has_no_label_with_one() {
+        each_text(b"sS3.-vc", 6, &mut |host| {
+            assert_eq!(
+                is_under_s3(host),
+                has_s3_label(host),
+                "{}",
+                host.escape_ascii()
+            );
+        });
+    }
 
     #[test]
     fn hosts() {

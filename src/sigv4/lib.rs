@@ -37,6 +37,8 @@ mod signature;
 mod sink;
 #[cfg(test)]
 mod suite;
+#[cfg(test)]
+mod ties;
 mod upload;
 mod uri;
 mod v2;

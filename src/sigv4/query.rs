@@ -399,12 +399,155 @@ fn slice(raw: &[u8], start: u16, end: u16) -> &[u8] {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::ties::each_edit;
+    use percent_encoding::percent_decode;
+    use proptest::{collection::vec, prelude::*, sample::select};
 
     #[test]
     fn roles_are_sorted_as_their_names() {
         assert!(SPELLINGS.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1));
         assert!(SPELLINGS.iter().all(|(_, role)| *role < Role::Other));
+    }
+
+    #[test]
+    fn a_spelled_role_is_found_in_any_other_way_too() {
+        let mut found = 0;
+        for (spelling, _) in SPELLINGS {
+            each_edit(&[spelling, b"=a&"].concat(), |text| {
+                let Some((role, length)) = Role::spelled(text) else {
+                    return;
+                };
+                let (name, behind) = text.split_at(length);
+                let scanned = uri::scan(text, b"=&").unwrap();
+                assert_eq!((scanned.behind, scanned.canonical), (behind, true));
+                assert_eq!(Role::named(name), (role, true), "{}", text.escape_ascii());
+                found += 1;
+            });
+        }
+        assert!(found > 1_000, "{found}");
+    }
+
+    #[test]
+    fn a_role_is_that_of_the_decoded_name() {
+        for (spelling, _) in SPELLINGS {
+            let encoded: String = spelling.iter().map(|byte| format!("%{byte:02x}")).collect();
+            for text in [spelling, encoded.as_bytes()] {
+                each_edit(text, |name| {
+                    let decoded = decoded(name);
+                    let found = SPELLINGS.iter().find(|(spelling, role)| {
+                        let is_v2 = *role < Role::Algorithm;
+                        decoded == *spelling || !is_v2 && decoded.eq_ignore_ascii_case(spelling)
+                    });
+                    let expected = found.map_or((Role::Other, false), |(spelling, role)| {
+                        (*role, *spelling == name)
+                    });
+                    assert_eq!(Role::named(name), expected, "{}", name.escape_ascii());
+                });
+            }
+        }
+    }
+
+    fn decoded(text: &[u8]) -> Vec<u8> {
+        let spaced: Vec<u8> = text
+            .iter()
+            .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+            .collect();
+        percent_decode(&spaced).collect()
+    }
+
+    fn encoded(text: &[u8]) -> Vec<u8> {
+        let mut encoded = Vec::new();
+        uri::put_encoded(&mut encoded, &decoded(text), Part::Query);
+        encoded
+    }
+
+    /// A name, an equals sign or none, and a value.
+    fn parameter() -> impl Strategy<Value = String> {
+        let names: Vec<&str> = SPELLINGS
+            .iter()
+            .map(|(spelling, _)| std::str::from_utf8(spelling).unwrap())
+            .chain([
+                "x-amz-date",
+                "X-Amz-%44ate",
+                "a",
+                "a%62",
+                "%61",
+                "X-Amz-Datf",
+                "Z",
+                "",
+                "A b",
+            ])
+            .collect();
+        (
+            select(names),
+            select(&["=", "=", "=", ""][..]),
+            "([a-z/+]|%[0-9a-fA-F]{2}){0,3}",
+        )
+            .prop_map(|(name, equals, value)| match equals {
+                "" => name.to_owned(),
+                equals => format!("{name}{equals}{value}"),
+            })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..Default::default() })]
+
+        /// Sorted by role, put in runs and read from offsets, as by way of decoded pairs.
+        #[test]
+        fn a_query_is_what_its_decoded_pairs_are(parameters in vec(parameter(), 0..8)) {
+            let raw = parameters.join("&");
+            let mut room = Parameters::new();
+            let query = Query::parse(raw.as_bytes(), &mut room).unwrap();
+            let split = |parameter: &str| -> (Vec<u8>, Option<Vec<u8>>) {
+                match parameter.split_once('=') {
+                    Some((name, value)) => (name.into(), Some(value.into())),
+                    None => (parameter.into(), None),
+                }
+            };
+            let pairs: Vec<_> = raw.split('&').filter(|text| !text.is_empty()).map(split).collect();
+            let role = |name: &[u8]| Role::named(name).0;
+            let canonical = |keep: &dyn Fn(Role) -> bool| {
+                let mut texts: Vec<_> = pairs
+                    .iter()
+                    .filter(|(name, _)| keep(role(name)))
+                    .map(|(name, value)| (encoded(name), encoded(value.as_deref().unwrap_or_default())))
+                    .collect();
+                texts.sort();
+                let texts = texts.into_iter().map(|(name, value)| [name, value].join(&b'='));
+                texts.collect::<Vec<_>>().join(&b'&')
+            };
+            let named = |wanted: Role| pairs.iter().filter(move |(name, _)| role(name) == wanted);
+            for (spelling, wanted) in SPELLINGS {
+                let is_wrong = named(wanted).count() > 1 || named(wanted).any(|(name, _)| name != spelling);
+                prop_assert!(!is_wrong || query.is_ambiguous());
+            }
+            let others: Vec<_> = query.others().map(|(name, value)| (name.to_vec(), value.map(<[u8]>::to_vec))).collect();
+            let mut expected: Vec<_> = named(Role::Other).cloned().collect();
+            let order = |(name, value): &(Vec<u8>, Option<Vec<u8>>)| {
+                (encoded(name), encoded(value.as_deref().unwrap_or_default()))
+            };
+            expected.sort_by_key(order);
+            prop_assert_eq!(others.iter().map(order).collect::<Vec<_>>(), expected.iter().map(order).collect::<Vec<_>>());
+            let is_plain = named(Role::Other).next().is_none()
+                && pairs.iter().all(|(name, value)| encoded(name) == *name && value.as_deref().is_none_or(|value| encoded(value) == value));
+            prop_assert!(is_plain || !query.is_plain());
+            let mut kept_room = Parameters::new();
+            let kept = Query::parse_others(raw.as_bytes(), &mut kept_room).unwrap();
+            prop_assert!(!query.is_plain() || kept.others().next().is_none());
+            let (mut signed, mut sent) = (Vec::new(), Vec::new());
+            kept.put_with(&mut sent, &[] as &[(&[u8], &[u8])]);
+            prop_assert_eq!(sent, canonical(&|role| role == Role::Other));
+            if !query.is_ambiguous() {
+                query.put_signed(&mut signed);
+                prop_assert_eq!(signed.escape_ascii().to_string(), canonical(&|role| role != Role::Signature).escape_ascii().to_string());
+                for (spelling, wanted) in SPELLINGS {
+                    let value = pairs.iter().find(|(name, _)| name == spelling).map(|(_, value)| value.clone().unwrap_or_default());
+                    prop_assert_eq!(query.find(wanted).unwrap_or_default(), value.unwrap_or_default());
+                }
+            }
+        }
     }
 }

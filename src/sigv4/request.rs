@@ -299,3 +299,115 @@ const KINDS: [u8; 256] = {
     }
     table
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ties::{each_edit, each_odd_byte};
+
+    const NAMES: [(&[u8], KnownHeader); KnownHeader::COUNT] = [
+        (b"authorization", KnownHeader::Authorization),
+        (b"content-length", KnownHeader::ContentLength),
+        (b"content-md5", KnownHeader::ContentMd5),
+        (b"content-type", KnownHeader::ContentType),
+        (b"date", KnownHeader::Date),
+        (b"host", KnownHeader::Host),
+        (b"x-amz-content-sha256", KnownHeader::ContentSha256),
+        (b"x-amz-copy-source", KnownHeader::CopySource),
+        (b"x-amz-date", KnownHeader::AmzDate),
+        (b"x-amz-decoded-content-length", KnownHeader::DecodedLength),
+        (b"x-amz-rename-source", KnownHeader::RenameSource),
+        (b"x-amz-trailer", KnownHeader::Trailer),
+    ];
+
+    /// In several cases of letters.
+    fn each_spelling(name: &[u8], mut check: impl FnMut(&[u8])) {
+        each_edit(name, &mut check);
+        each_edit(&name.to_ascii_uppercase(), &mut check);
+    }
+
+    #[test]
+    fn a_known_header_is_found_as_by_a_comparison_of_names() {
+        for (name, _) in NAMES {
+            each_spelling(name, |text| {
+                let expected = NAMES
+                    .iter()
+                    .find(|(name, _)| text.eq_ignore_ascii_case(name));
+                let expected = expected.map(|(_, header)| *header);
+                assert_eq!(
+                    KnownHeader::named(text),
+                    expected,
+                    "{}",
+                    text.escape_ascii()
+                );
+            });
+        }
+    }
+
+    /// Without a look at how the name begins.
+    #[test]
+    fn a_header_that_steers_a_server_is_found_by_its_beginning() {
+        let of_makers = [
+            b"x-minio-a",
+            b"x-rustfs-a".as_slice(),
+            b"x-vgw-a",
+            b"x-rgw-a",
+            b"rgwx-a",
+            b"x-emc-a",
+            b"x-goog-copy-source",
+            b"x_a_rename_source",
+            b"x-oss-move-source",
+            b"x-copy-from",
+            b"x-amz-a",
+            b"x_amz_a",
+        ];
+        for name in of_makers {
+            each_spelling(name, |text| {
+                let dashed: Vec<u8> = text
+                    .iter()
+                    .map(|byte| {
+                        if *byte == b'_' {
+                            b'-'
+                        } else {
+                            byte.to_ascii_lowercase()
+                        }
+                    })
+                    .collect();
+                let is_amz_name = dashed.starts_with(b"x-amz-");
+                assert_eq!(is_amz(text), is_amz_name, "{}", text.escape_ascii());
+                let begins_so = [b"x-".as_slice(), b"rg"]
+                    .iter()
+                    .any(|start| dashed.starts_with(start));
+                let expected = begins_so && (is_amz_name || is_makers_own(text));
+                assert_eq!(steers_server(text), expected, "{}", text.escape_ascii());
+                // What it is does not depend on its spelling.
+                assert_eq!(steers_server(&dashed), expected, "{}", text.escape_ascii());
+            });
+        }
+    }
+
+    /// RFC 9110 section 5.6.2.
+    fn is_token_byte(byte: u8) -> bool {
+        byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    }
+
+    #[test]
+    fn tokens_are_split_off_as_by_bytes() {
+        each_odd_byte(b'a', 20, |text| {
+            let length = |is: &dyn Fn(u8) -> bool| {
+                text.iter()
+                    .position(|byte| !is(*byte))
+                    .unwrap_or(text.len())
+            };
+            let whole = length(&is_token_byte);
+            let (token, found, rest) = split_token(text);
+            assert_eq!((token.len(), token.len() + rest.len()), (whole, text.len()));
+            assert_eq!(found & UPPER != 0, token.iter().any(u8::is_ascii_uppercase));
+            assert_eq!(found & LOW_LINE != 0, token.contains(&b'_'));
+            assert_eq!(kinds(token), found);
+            assert_eq!(is_token(text), whole == text.len() && !text.is_empty());
+            let lower = length(&|byte| is_token_byte(byte) && !byte.is_ascii_uppercase());
+            assert_eq!(split_lower_token(text), text.split_at(lower));
+        });
+    }
+}

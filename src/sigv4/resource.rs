@@ -228,6 +228,7 @@ fn split_query(source: &[u8]) -> (&[u8], Option<&[u8]>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ties::{each_edit, each_text};
 
     /// AWS's examples, and each way to spell a dot or a slash.
     #[test]
@@ -325,5 +326,58 @@ mod tests {
         ] {
             assert_eq!(parse(source), None, "{source}");
         }
+    }
+    fn decoded(raw: &[u8]) -> Vec<u8> {
+        percent_encoding::percent_decode(raw).collect()
+    }
+
+    fn segments(raw: &[u8]) -> Vec<Vec<u8>> {
+        let is_separator = |byte: &u8| matches!(byte, b'/' | b'\\');
+        let decoded = decoded(raw);
+        decoded.split(is_separator).map(<[u8]>::to_vec).collect()
+    }
+
+    /// However a dot, a slash and a backslash are spelled.
+    #[test]
+    fn segments_are_found_as_in_the_decoded_path() {
+        each_text(b"a./%2eEfF5c\\", 4, &mut |text| check_segments(text));
+        for text in [
+            "a/..",
+            "../a",
+            "a%2F.%2E/b",
+            "abc/def/..%5c../..",
+            "a.b/.c/d.",
+        ] {
+            each_edit(text.as_bytes(), check_segments);
+        }
+    }
+
+    fn check_segments(text: &[u8]) {
+        let name = text.escape_ascii();
+        let mut depth = 0_i32;
+        let leaves = segments(text).iter().any(|segment| {
+            depth += match segment.as_slice() {
+                b"" | b"." => 0,
+                b".." => -1,
+                _ => 1,
+            };
+            depth < 0
+        });
+        assert_eq!(leaves_root(text), leaves, "{name}");
+        let has_parent = segments(text).iter().any(|segment| segment == b"..");
+        assert_eq!(has_parent_segment(text), has_parent, "{name}");
+        let is_dots = [b".".as_slice(), b".."].contains(&decoded(text).as_slice());
+        assert_eq!(is_relative(text), is_dots, "{name}");
+
+        let (segment, rest) = split_segment(text);
+        let whole = decoded(text);
+        let slash = whole.iter().position(|byte| *byte == b'/');
+        let expected = slash.map(|at| whole.split_at(at));
+        let expected = expected.map_or((whole.clone(), None), |(segment, rest)| {
+            (segment.to_vec(), Some(rest[1..].to_vec()))
+        });
+        assert_eq!((decoded(segment), rest.map(decoded)), expected, "{name}");
+        // Both are parts of what was sent.
+        assert!(text.starts_with(segment) && text.ends_with(rest.unwrap_or_default()));
     }
 }

@@ -167,3 +167,19 @@ fn is_response(name: &[u8]) -> bool {
     const NAME: &[u8] = b"WriteGetObjectResponse";
     name.len() >= NAME.len() && uri::decoded(name, Part::Path).eq(NAME.iter().copied())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ties::each_edit;
+
+    #[test]
+    fn the_path_of_answers_is_found_as_in_the_decoded_segment() {
+        for text in ["WriteGetObjectResponse", "%57riteGetObjectRespons%65"] {
+            each_edit(text.as_bytes(), |raw| {
+                let expected = percent_encoding::percent_decode(raw).eq(*b"WriteGetObjectResponse");
+                assert_eq!(is_response(raw), expected, "{}", raw.escape_ascii());
+            });
+        }
+    }
+}

@@ -239,6 +239,28 @@ fn misses_end(credential: &[u8]) -> Malformed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        ties::each_odd_byte,
+        uri::{Part, put_encoded},
+    };
+
+    #[test]
+    fn a_scope_is_encoded_as_any_text() {
+        let day = Day::parse(b"20260102");
+        each_odd_byte(b'r', MAX_REGION, |name| {
+            if let (Some(region), Some(day)) = (Region::parse(name), day) {
+                let scope = ScopeText::s3(day, &region);
+                let (mut usual, mut slow) = (Vec::new(), Vec::new());
+                scope.scope().put_encoded(&mut usual);
+                put_encoded(
+                    &mut slow,
+                    &[b"/", scope.scope().as_bytes()].concat(),
+                    Part::Query,
+                );
+                assert_eq!(usual, slow);
+            }
+        });
+    }
 
     #[test]
     fn names_of_regions() {

@@ -764,3 +764,37 @@ fn is_host_name(name: &[u8]) -> bool {
             && !label.ends_with(b"-")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where they are all, they are not sorted.
+    #[test]
+    fn added_headers_are_sorted() {
+        let added = [
+            AddedHeader::Host,
+            AddedHeader::ContentSha256,
+            AddedHeader::Date,
+            AddedHeader::SecurityToken,
+        ];
+        assert!(added.is_sorted_by_key(|header| header.name()));
+        for header in added {
+            let label = [header.name(), b": "].concat();
+            assert!(header.label().eq_ignore_ascii_case(&label));
+        }
+    }
+
+    #[test]
+    fn numbers() {
+        let powers = (0..20).map(|power| 10_u64.pow(power));
+        for number in powers
+            .chain([u64::MAX])
+            .flat_map(|number| [number - 1, number])
+        {
+            let mut put = Vec::new();
+            put_number(&mut put, number);
+            assert_eq!(put, number.to_string().into_bytes());
+        }
+    }
+}

@@ -322,6 +322,91 @@ fn unhex(digit: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ties::{each_edit, each_odd_byte};
+    use percent_encoding::percent_decode;
+
+    const PARTS: [Part; 2] = [Part::Path, Part::Query];
+
+    fn slowly_decoded(raw: &[u8], part: Part) -> Vec<u8> {
+        let spaced: Vec<u8> = raw
+            .iter()
+            .map(|byte| match byte {
+                b'+' if part == Part::Query => b' ',
+                byte => *byte,
+            })
+            .collect();
+        percent_decode(&spaced).collect()
+    }
+
+    fn slowly_canonical(raw: &[u8], part: Part) -> Vec<u8> {
+        let encoded = percent_encode(&slowly_decoded(raw, part), part.encoded()).to_string();
+        encoded.into_bytes()
+    }
+
+    fn is_escaped_well(raw: &[u8]) -> bool {
+        raw.iter().enumerate().all(|(at, byte)| {
+            let digits = raw.get(at + 1..at + 3);
+            *byte != b'%' || digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+        })
+    }
+
+    fn check(raw: &[u8]) {
+        let text = raw.escape_ascii();
+        for part in PARTS {
+            let (decoded_raw, canonical) = (slowly_decoded(raw, part), slowly_canonical(raw, part));
+            let mut put = [Vec::new(), Vec::new()];
+            let [first, second] = &mut put;
+            put_decoded(first, raw, part);
+            put_canonical(second, raw, part);
+            assert_eq!(put, [decoded_raw.clone(), canonical.clone()], "{text}");
+            assert!(decoded(raw, part).eq(decoded_raw.iter().copied()), "{text}");
+            let expected = is_escaped_well(raw).then(|| canonical == raw);
+            assert_eq!(is_canonical(raw, part), expected, "{text}");
+            let is_all_plain = raw.iter().all(|byte| part.is_plain(*byte));
+            assert_eq!(is_plain(raw, part), is_all_plain, "{text}");
+            let (plain, rest) = part.split_plain(raw);
+            assert_eq!([plain, rest].concat(), raw);
+            assert!(plain.iter().all(|byte| part.is_plain(*byte)), "{text}");
+            assert!(
+                !rest.first().is_some_and(|byte| part.is_plain(*byte)),
+                "{text}"
+            );
+        }
+        let end = raw.iter().position(|byte| b"=&".contains(byte));
+        let (piece, behind) = raw.split_at(end.unwrap_or(raw.len()));
+        let scanned = scan(raw, b"=&").map(|scanned| (scanned.canonical, scanned.behind));
+        let expected = is_canonical(piece, Part::Query).map(|canonical| (canonical, behind));
+        assert_eq!(scanned, expected, "{text}");
+    }
+
+    #[test]
+    fn a_text_is_read_in_blocks_as_by_bytes() {
+        each_odd_byte(b'a', 36, check);
+    }
+
+    #[test]
+    fn an_encoded_text_is_read_as_the_crate_does() {
+        for text in [
+            "%2F",
+            "a%2fb%+1",
+            "a+%41b=c%2B&",
+            "0123456789abcdef%C3%A9xyz0123456789abcdef+",
+        ] {
+            each_edit(text.as_bytes(), check);
+        }
+    }
+
+    #[test]
+    fn paths_are_the_same_and_ordered_as_decoded() {
+        let text = b"/a%2Fb~%c3";
+        each_edit(text, |other| {
+            let same = slowly_decoded(text, Part::Path) == slowly_decoded(other, Part::Path);
+            assert_eq!(same_path(text, other), same, "{}", other.escape_ascii());
+            let order =
+                slowly_canonical(text, Part::Query).cmp(&slowly_canonical(other, Part::Query));
+            assert_eq!(compare(text, other), order, "{}", other.escape_ascii());
+        });
+    }
 
     #[test]
     fn every_byte_is_encoded_as_the_crate_does() {

@@ -521,3 +521,145 @@ fn split_line(text: &[u8]) -> Result<(&[u8], &[u8]), Unsignable> {
         _ => Err(Unsignable::ControlByte),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{
+        operation::Operation, request::Target, request::UPPER, ties::each_edit, verify::VerifyRules,
+    };
+
+    #[test]
+    fn a_usual_name_is_split_off_as_any_other() {
+        let mut found = 0;
+        for name in [
+            "Accept",
+            "Accept-Encoding",
+            "Authorization",
+            "Host",
+            "User-Agent",
+            "X-Amz-Date",
+            "X-Amz-Content-Sha256",
+        ] {
+            for line in [
+                format!("{name}: v\r\n"),
+                format!("{name}:v\r\n").to_lowercase(),
+            ] {
+                each_edit(line.as_bytes(), |line| {
+                    let Some((name, kinds, rest)) = split_usual_name(line) else {
+                        return;
+                    };
+                    let slow = split_token(line);
+                    let slow = (slow.0, slow.1 & !UPPER, slow.2);
+                    assert_eq!((name, kinds, rest), slow, "{}", line.escape_ascii());
+                    found += 1;
+                });
+            }
+        }
+        assert!(found > 1_000, "{found}");
+    }
+
+    /// What becomes of a header is looked up by the length of its name, and again with `-` for `_`.
+    #[test]
+    fn a_fate_is_that_of_the_dashed_name() {
+        const FATES: [(&str, HeaderFate); 16] = [
+            ("host", HeaderFate::Drop),
+            ("x-amz-date", HeaderFate::Drop),
+            ("authorization", HeaderFate::Drop),
+            ("proxy-authorization", HeaderFate::Drop),
+            ("x-amz-content-sha256", HeaderFate::Drop),
+            ("x-amz-security-token", HeaderFate::Drop),
+            ("x-amz-trailer", HeaderFate::Framing),
+            ("x-amz-decoded-content-length", HeaderFate::Framing),
+            ("content-length", HeaderFate::Length),
+            ("transfer-encoding", HeaderFate::Length),
+            ("content-encoding", HeaderFate::Encoding),
+            ("x-amz-copy-source", HeaderFate::Source),
+            ("x-amz-rename-source", HeaderFate::Source),
+            (
+                "x-amz-sdk-checksum-algorithm",
+                HeaderFate::ChecksumAlgorithm,
+            ),
+            ("content-md5", HeaderFate::Sign),
+            ("content-type", HeaderFate::Sign),
+        ];
+        for (name, _) in FATES {
+            each_edit(name.as_bytes(), |text| {
+                let dashed: Vec<u8> = text
+                    .iter()
+                    .map(|byte| {
+                        if *byte == b'_' {
+                            b'-'
+                        } else {
+                            byte.to_ascii_lowercase()
+                        }
+                    })
+                    .collect();
+                let known = FATES.iter().find(|(name, _)| name.as_bytes() == dashed);
+                let expected = match known {
+                    Some((_, fate)) => *fate,
+                    None if steers_server(text) => HeaderFate::Sign,
+                    None => HeaderFate::Keep,
+                };
+                let kinds = crate::request::kinds(text);
+                assert_eq!(
+                    HeaderFate::of(text, kinds),
+                    expected,
+                    "{}",
+                    text.escape_ascii()
+                );
+            });
+        }
+    }
+
+    /// A target that was verified is not read again; it would be read so.
+    #[test]
+    fn a_plain_target_is_read_as_any_other() {
+        let rules = VerifyRules::default();
+        let mut found = 0;
+        for admitted in ["/b/k%20a", "/b/k?X-Amz-Date=a&X-Amz-Expires=1%2F"] {
+            each_edit(admitted.as_bytes(), |admitted| {
+                let question = memchr::memchr(b'?', admitted).unwrap_or(admitted.len());
+                let (path, query) = admitted.split_at(question);
+                let query = query.get(1..).unwrap_or_default();
+                let mut room = Parameters::new();
+                let is_plain = uri::is_canonical(path, Part::Path) == Some(true)
+                    && Query::parse(query, &mut room).is_ok_and(|query| query.is_plain());
+                if !is_plain || !path.starts_with(b"/") {
+                    return;
+                }
+                let request = AdmittedRequest {
+                    method: b"GET",
+                    path,
+                    target: Target { path, query },
+                    operation: Operation::GetObject,
+                    is_plain,
+                    rules: &rules,
+                };
+                let slow = AdmittedRequest {
+                    is_plain: false,
+                    ..request
+                };
+                // nginx leaves out the question mark of an empty query.
+                let spelled = [path, if query.is_empty() { b"" } else { b"?" }, query].concat();
+                for target in [admitted, &spelled] {
+                    let wire = [b"GET ", target, b" HTTP/1.1\r\nHost: h\r\n\r\n"].concat();
+                    let heads = [&request, &slow].map(|request| {
+                        let mut room = HeadRoom::default();
+                        let head = WireHead::read(&wire, Some(request), false, &mut room).unwrap();
+                        let mut put = Vec::new();
+                        head.query.put_with(&mut put, &[] as &[(&[u8], &[u8])]);
+                        let has_others = head.query.others().next().is_some();
+                        let path = head.path.to_vec();
+                        (path, head.canonical_path, head.is_admitted, put, has_others)
+                    });
+                    assert_eq!(heads[0], heads[1], "{}", target.escape_ascii());
+                    assert!(heads[0].2);
+                    found += 1;
+                }
+            });
+        }
+        assert!(found > 500, "{found}");
+    }
+}
