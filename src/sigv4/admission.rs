@@ -3,11 +3,11 @@
 use crate::{
     error::Rejection,
     grant::Grant,
-    query::Query,
     request::Header,
+    rules::VerifyRules,
     s3_request::S3Request,
-    uri::{self, Part},
-    verify::VerifyRules,
+    text::query::Query,
+    text::uri::{self, Part},
 };
 
 /// Whose rules and grant a request is under.

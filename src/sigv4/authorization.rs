@@ -8,10 +8,10 @@ use crate::{
     canonical::ALGORITHM,
     date::AmzDate,
     error::Malformed,
-    query::{Query, Role},
-    request::split_lower_token,
     scope::ClaimedScope,
-    uri::{self, Part},
+    text::query::{Query, Role},
+    text::token::split_lower_token,
+    text::uri::{self, Part},
 };
 
 /// The longest that a presigned request may be valid, in seconds: 7 days.

@@ -3,15 +3,7 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
-use crate::{
-    canonical::hex,
-    chunked::{Checksum, Decoder},
-    error::Rejection,
-};
-
-/// The SHA-256 of nothing, in hexadecimal digits.
-pub(crate) const EMPTY: &[u8; 64] =
-    b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+use crate::{checksum::Checksum, chunked::decoder::Decoder, crypto::hex::hex, error::Rejection};
 
 /// Verifies a body. Its last byte is handed out only when all of it is right, so that one that is
 /// not lacks a part of the length that was announced for it, or its end.

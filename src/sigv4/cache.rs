@@ -4,15 +4,16 @@
 //! nothing in the request decides but what the key holds. Whatever is not known to change nothing keeps an
 //! answer out of the cache. Conditions and ranges do not, since nginx applies them to the whole object.
 use crate::{
+    auth_type::AuthType,
+    headers::steers_server,
     operation::Operation,
     parameter::{ParameterName, S3Parameter},
-    query::{Parameters, Query},
-    request::{ClientRequest, Header, Target, steers_server},
+    request::{ClientRequest, Header, Target},
     s3_request::{S3Request, S3RequestParts},
-    sink::Sink,
-    uri::{self, Part},
+    text::query::{Parameters, Query},
+    text::sink::Sink,
+    text::uri::{self, Part},
     verified::Verified,
-    verify::AuthType,
     wire::WireHead,
 };
 
@@ -32,6 +33,18 @@ pub fn cache_key(
     let query = Query::parse(query, &mut room).ok()?;
     let headers = request.headers.iter().copied();
     key_of(&asked, path, &query, headers, auth_type, origin)
+}
+
+impl Verified<'_> {
+    /// The key under which a cache may keep the answer for other clients, as [`cache_key`] says; `None` also
+    /// if `request` has become another one since it was admitted.
+    pub fn cache_key(&self, request: &ClientRequest<'_, '_>, origin: &[u8]) -> Option<Vec<u8>> {
+        let is_admitted =
+            request.method == self.request.method && request.target() == self.request.target;
+        is_admitted
+            .then(|| cache_key(request, self.auth_type(), origin))
+            .flatten()
+    }
 }
 
 impl WireHead<'_, '_> {

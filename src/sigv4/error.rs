@@ -1,7 +1,11 @@
 //! Why a request is refused, with S3's codes, statuses and texts.
 use std::borrow::Cow;
 
-use crate::{chunked::ChecksumAlgorithm, scope::Region};
+mod malformed;
+mod unsignable;
+
+pub use self::{malformed::Malformed, unsignable::Unsignable};
+use crate::{checksum::ChecksumAlgorithm, region::Region, text::query::QueryFault};
 
 /// Why a request was not let in.
 ///
@@ -115,60 +119,6 @@ pub enum Rejection {
     PayloadMismatch,
     /// For the caller: no fault of the request.
     InternalError,
-}
-
-/// What about a V4 authorization is malformed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Malformed {
-    Syntax,
-    Algorithm,
-    Credential,
-    Service,
-    Terminator,
-    Region,
-    /// The scope's date is not that of the request.
-    ScopeDate,
-    Date,
-    Expires,
-    SignedHeaders,
-    Signature,
-    Missing,
-    Repeated,
-}
-
-impl Malformed {
-    fn text(self) -> &'static str {
-        match self {
-            Malformed::Syntax => "expecting Credential, SignedHeaders and Signature",
-            Malformed::Algorithm => "the algorithm must be AWS4-HMAC-SHA256",
-            Malformed::Credential => {
-                "the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\""
-            }
-            Malformed::Service => "incorrect service; this endpoint belongs to \"s3\"",
-            Malformed::Terminator => "incorrect terminal; this endpoint uses \"aws4_request\"",
-            Malformed::Region => "the region is not a region name",
-            Malformed::ScopeDate => {
-                "invalid credential date; this date is not the same as X-Amz-Date"
-            }
-            Malformed::Date => {
-                "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""
-            }
-            Malformed::Expires => {
-                "X-Amz-Expires must be a whole number of seconds from 1 to 604800"
-            }
-            Malformed::SignedHeaders => {
-                "SignedHeaders must be header names in lower case, sorted and not repeated"
-            }
-            Malformed::Signature => "the signature is empty",
-            Malformed::Missing => {
-                "query-string authentication version 4 requires the X-Amz-Algorithm, \
-                 X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and \
-                 X-Amz-Expires parameters"
-            }
-            Malformed::Repeated => "a signature parameter is repeated or misspelt",
-        }
-    }
 }
 
 impl Rejection {
@@ -514,55 +464,11 @@ impl std::fmt::Display for Rejection {
 
 impl std::error::Error for Rejection {}
 
-/// Why a request head cannot be signed: it must be answered 500 and never sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Unsignable {
-    NotHttp1,
-    Target,
-    TooLong,
-    TooManyHeaders,
-    TooManyParameters,
-    Header,
-    ObsoleteFold,
-    ControlByte,
-    NoBlankLine,
-    BytesBehind,
-    ContentLength,
-    PathChanged,
-    /// It was rewritten into one that its client may not send.
-    NotAdmitted,
-    Bucket,
-}
-
-impl std::fmt::Display for Unsignable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Unsignable::NotHttp1 => "not an HTTP/1 request head",
-            Unsignable::Target => "a request target that is not a valid path and query",
-            Unsignable::TooLong => "a request head longer than 4 GiB",
-            Unsignable::TooManyHeaders => "more than 256 headers",
-            Unsignable::TooManyParameters => "more than 128 query parameters, or 64 KiB of them",
-            Unsignable::Header => "a line that is not a header",
-            Unsignable::ObsoleteFold => "a header folded over several lines",
-            Unsignable::ControlByte => "a CR, LF or NUL byte inside a line",
-            Unsignable::NoBlankLine => "no blank line at the end of the head",
-            Unsignable::BytesBehind => "bytes behind the head (proxy_set_body?)",
-            Unsignable::ContentLength => {
-                "a Content-Length or Transfer-Encoding that is unreadable, repeated or contradicted"
-            }
-            Unsignable::PathChanged => {
-                "a path with empty, \".\" or \"..\" segments that was normalised after verification \
-                 (proxy_pass with a URI part, or a rewrite)"
-            }
-            Unsignable::NotAdmitted => {
-                "a request that was changed into one that its client must not send"
-            }
-            Unsignable::Bucket => {
-                "a bucket name that cannot be a host name (addressing=virtual)"
-            }
-        })
+impl From<QueryFault> for Rejection {
+    fn from(fault: QueryFault) -> Rejection {
+        match fault {
+            QueryFault::TooMany => Rejection::TooManyParameters,
+            QueryFault::Escape => Rejection::InvalidUri,
+        }
     }
 }
-
-impl std::error::Error for Unsignable {}

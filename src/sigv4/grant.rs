@@ -3,14 +3,15 @@ use arrayvec::ArrayVec;
 
 use crate::{
     error::Rejection,
+    headers::steers_server,
     keys::Credential,
     operation::{GrantClass, Operation, OperationSet},
     parameter::AmzHeader,
-    query::Query,
-    request::{Header, steers_server},
+    request::Header,
     resource::{SourceObject, has_parent_segment, is_bucket_byte},
     s3_request::S3Request,
-    uri::{self, Part},
+    text::query::Query,
+    text::uri::{self, Part},
 };
 
 /// A client of the proxy.

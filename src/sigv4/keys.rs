@@ -9,17 +9,18 @@ use std::{
 };
 
 use lru::LruCache;
-use sha2::{Digest, Sha256};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::{
-    bytes::same,
     canonical,
+    crypto::sha256,
+    crypto::signature::SignatureV4,
+    crypto::{hex::hex, hmac::HmacKey},
     date::{AmzDate, Day, Timestamp},
-    scope::{ClaimedScope, Region, Scope, ScopeText},
-    sha256,
-    signature::SignatureV4,
-    sink::{Sha256Sink, Sink, SliceSink},
+    region::Region,
+    scope::{ClaimedScope, Scope, ScopeText},
+    text::bytes::same,
+    text::sink::SliceSink,
 };
 
 /// A secret access key or session token: zeroised when dropped, redacted in Debug.
@@ -96,60 +97,6 @@ impl Credential {
     }
 }
 
-/// A key of HMAC-SHA256 (RFC 2104), taken in already: the states of SHA-256 behind the inner and
-/// the outer block of the key, so that a signature needs no other work than its own blocks.
-/// Zeroised when dropped.
-#[derive(Clone)]
-pub(crate) struct HmacKey {
-    inner: Zeroizing<[u32; 8]>,
-    outer: Zeroizing<[u32; 8]>,
-}
-
-impl HmacKey {
-    /// With the concatenation of `parts` as the key: padded to a block, or hashed where it is longer.
-    pub(crate) fn new(parts: &[&[u8]]) -> HmacKey {
-        let mut block = Zeroizing::new([0_u8; 64]);
-        if parts.iter().map(|part| part.len()).sum::<usize>() <= block.len() {
-            let bytes = parts.iter().copied().flatten();
-            block
-                .iter_mut()
-                .zip(bytes)
-                .for_each(|(to, from)| *to = *from);
-        } else {
-            let mut hash = Sha256::new();
-            parts.iter().for_each(|part| hash.update(part));
-            let mut digest: [u8; 32] = hash.finalize().into();
-            block
-                .iter_mut()
-                .zip(&digest)
-                .for_each(|(to, from)| *to = *from);
-            digest.zeroize();
-        }
-        let state_behind = |pad: u8| {
-            let mut state = Zeroizing::new(sha256::INITIAL_STATE);
-            let padded = Zeroizing::new(block.map(|byte| byte ^ pad));
-            sha256::compress(&mut state, &[*padded]);
-            state
-        };
-        HmacKey {
-            inner: state_behind(0x36),
-            outer: state_behind(0x5c),
-        }
-    }
-
-    /// The HMAC of a message.
-    pub(crate) fn sign(&self, message: &[u8]) -> [u8; 32] {
-        self.sign_text(|sink| sink.put(message))
-    }
-
-    /// The HMAC of what is put.
-    pub(crate) fn sign_text(&self, put: impl FnOnce(&mut Sha256Sink)) -> [u8; 32] {
-        let mut inner = Sha256Sink::behind(&self.inner, 64);
-        put(&mut inner);
-        sha256::digest_behind_block(&self.outer, &inner.finish())
-    }
-}
-
 /// The key that signs in one credential scope. Zeroised when dropped.
 #[derive(Clone)]
 pub(crate) struct SigningKey {
@@ -184,7 +131,7 @@ impl SigningKey {
     /// The signature of a request, by the hash of its canonical form.
     pub(crate) fn sign_request(&mut self, date: &AmzDate, hash: &[u8; 32]) -> SignatureV4 {
         let inner = self.to_sign.hash(&self.key, date, hash);
-        SignatureV4::of_mac(&sha256::digest_behind_block(&self.key.outer, &inner))
+        SignatureV4::of_mac(&self.key.finish(&inner))
     }
 }
 
@@ -232,7 +179,7 @@ impl StringToSignTemplate {
             length,
             hash,
             date,
-            opened: key.inner.clone(),
+            opened: key.inner_state().clone(),
             opened_length: if hash < 64 { 0 } else { 64 },
         };
         to_sign.open(key);
@@ -248,7 +195,7 @@ impl StringToSignTemplate {
         }
         let behind = self.text.get_mut(self.hash..).unwrap_or_default();
         if let Some(place) = behind.first_chunk_mut() {
-            *place = canonical::hex(hash);
+            *place = hex(hash);
         }
         let mut state = *self.opened;
         let blocks = self.text.get(self.opened_length..self.length);
@@ -265,7 +212,7 @@ impl StringToSignTemplate {
         if let Some(place) = behind.first_chunk_mut() {
             *place = *self.date.as_bytes();
         }
-        *self.opened = *key.inner;
+        *self.opened = **key.inner_state();
         let opening = self.text.get(..self.opened_length).unwrap_or_default();
         sha256::compress(&mut self.opened, opening.as_chunks().0);
     }
@@ -444,7 +391,7 @@ mod tests {
                     canonical::put_string_to_sign(sink, &date, key.scope(), &hash);
                 });
                 let signature = key.sign_request(&date, &hash);
-                assert!(signature.matches(&canonical::hex(&mac)), "{length}");
+                assert!(signature.matches(&hex(&mac)), "{length}");
             }
         }
     }

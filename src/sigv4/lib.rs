@@ -10,37 +10,39 @@
 
 mod admission;
 mod answer;
+mod auth_type;
 mod authorization;
 mod body;
-mod bytes;
 mod cache;
 mod canonical;
+mod checksum;
 mod chunked;
+mod crypto;
 mod date;
 mod endpoint;
 mod error;
-mod form;
 mod grant;
+mod headers;
 mod keys;
 mod operation;
+mod origin;
 mod parameter;
 mod payload;
+mod post_object;
 mod presign;
-mod query;
+mod region;
 mod request;
 mod resource;
+mod rules;
 mod s3_request;
 mod scope;
-mod sha256;
 mod sign;
-mod signature;
-mod sink;
 #[cfg(test)]
 mod suite;
+mod text;
 #[cfg(test)]
 mod ties;
 mod upload;
-mod uri;
 mod v2;
 mod verified;
 mod verify;
@@ -51,33 +53,44 @@ pub use crate::{
         AnswerHead, Beginning, BucketList, ErrorBody, MAX_ERROR, Outcome, Traces, Unreadable,
         Verdict, WhyRejected, XML_DECLARATION, judge, mentions_origin, put_element,
     },
+    auth_type::AuthType,
     body::{BodyVerifier, HashCheck},
     cache::cache_key,
+    checksum::{Checksum, ChecksumAlgorithm},
     chunked::{
-        Checksum, ChecksumAlgorithm, Decoder, Encoder, Frame, FrameStep, Framer, Framing,
-        MAX_CHUNK, MAX_FRAME, Misframed, Streaming, StreamingKind,
+        decoder::Decoder,
+        encoder::{Encoder, Frame, MAX_FRAME, Misframed},
+        framer::{FrameStep, Framer},
+        streaming::{Framing, MAX_CHUNK, Streaming, StreamingKind},
     },
     date::Timestamp,
     error::{Malformed, Rejection, Unsignable},
-    form::{FormDecoder, FormStream, PendingForm, Tail, verify_form},
     grant::{Client, Clients, Grant, GrantFault},
     keys::{Credential, KeyCache, MAX_ACCESS_KEY, SecretKey},
     operation::Operation,
+    origin::{Addressing, Origin},
+    post_object::{
+        decoder::FormDecoder,
+        pending::PendingForm,
+        stream::{FormStream, Tail},
+        verify::verify_form,
+    },
     presign::{Presign, Unpresignable},
+    region::Region,
     request::{ClientRequest, Header, Headers, MAX_HEADERS, Target},
     resource::{Encoded, ResourcePath},
+    rules::VerifyRules,
     s3_request::S3Request,
-    scope::Region,
-    sign::{Addressing, Origin, SignedHead, sign, sign_own},
+    sign::{SignedHead, sign, sign_own},
     upload::{PlainPiece, Upload},
     verified::Verified,
-    verify::{AuthType, Explanation, Rejected, VerifyRules, explain, verify},
+    verify::{Explanation, Rejected, explain, verify},
     wire::{HeadRoom, WireHead},
 };
 
 /// The canonical percent-encoding of a decoded path.
 pub fn encode_path(path: &[u8]) -> Vec<u8> {
     let mut encoded = Vec::new();
-    uri::put_encoded(&mut encoded, path, uri::Part::Path);
+    text::uri::put_encoded(&mut encoded, path, text::uri::Part::Path);
     encoded
 }

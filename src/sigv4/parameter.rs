@@ -4,7 +4,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
 use arrayvec::ArrayVec;
 
-use crate::uri::{self, Part};
+use crate::text::uri::{self, Part};
 
 /// What the value of a parameter must be like, so that no server can take the parameter for absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

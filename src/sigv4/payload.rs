@@ -1,7 +1,7 @@
 //! `x-amz-content-sha256`: what a signature says about the body.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
-use crate::{chunked::StreamingKind, error::Rejection};
+use crate::{chunked::streaming::StreamingKind, error::Rejection};
 
 /// What is signed in the place of a body that is sent as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,13 +3,17 @@
 use crate::{
     authorization::MAX_EXPIRES,
     canonical::{self, ALGORITHM},
+    crypto::sha256::Sha256Sink,
     date::{AmzDate, Timestamp},
+    headers::{KnownHeaders, is_amz},
     keys::{Credential, SigningKey},
-    query::Query,
-    request::{Header, KnownHeaders, MAX_HEADERS, is_amz, is_token},
-    scope::{Region, ScopeText},
-    sink::{Sha256Sink, Sink},
-    uri::{self, EncodingSink, Part},
+    region::Region,
+    request::{Header, MAX_HEADERS},
+    scope::ScopeText,
+    text::query::Query,
+    text::sink::Sink,
+    text::token::is_token,
+    text::uri::{self, EncodingSink, Part},
     v2,
 };
 

@@ -1,7 +1,7 @@
 //! The names in a request: bucket and key in its path, and the object that it copies from.
 use crate::{
-    sink::{CountSink, SliceSink},
-    uri::{self, Part},
+    text::sink::{CountSink, SliceSink},
+    text::uri::{self, Part},
 };
 
 /// Bucket and key of a raw path. Both are parts of it as sent; [`Encoded`] writes them in canonical

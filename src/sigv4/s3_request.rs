@@ -1,12 +1,13 @@
 //! What a request asks of S3, read once: grants, variables, rules of regions and caches all go by it.
 use crate::{
     error::Rejection,
+    headers::{KnownHeader, KnownHeaders},
     operation::{Level, Method, Operation},
     parameter::{AmzHeader, ParameterName, ParameterSet, S3Parameter, ValueRule},
-    query::{Parameters, Query},
-    request::{ClientRequest, KnownHeader, KnownHeaders, Target},
+    request::{ClientRequest, Target},
     resource::{Encoded, ResourcePath, SourceObject},
-    uri::{self, Part},
+    text::query::{Parameters, Query},
+    text::uri::{self, Part},
 };
 
 /// What a request asks of S3, with path-style addressing.

@@ -15,12 +15,14 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     canonical,
+    crypto::hex::hex,
     date::AmzDate,
     keys::SigningKey,
-    query::Query,
+    region::Region,
     request::Header,
-    scope::{Region, ScopeText},
-    uri::{self, Part},
+    scope::ScopeText,
+    text::query::Query,
+    text::uri::{self, Part},
 };
 
 #[test]
@@ -167,7 +169,7 @@ impl Case {
         let scope = ScopeText::new(date.day(), &region, b"service");
         let secret_key = secret("secret_access_key").unwrap();
         let mut key = SigningKey::derive(secret_key.as_bytes(), scope);
-        let body_hash = canonical::hex(&Sha256::digest(&self.body).into());
+        let body_hash = hex(&Sha256::digest(&self.body).into());
         let body_hash = std::str::from_utf8(&body_hash).unwrap();
 
         let mut headers = self.headers.clone();
@@ -225,7 +227,7 @@ impl Case {
         } else {
             self.path.clone()
         };
-        let mut room = crate::query::Parameters::new();
+        let mut room = crate::text::query::Parameters::new();
         let query = Query::parse(query.as_bytes(), &mut room).unwrap();
         let mut request = Vec::new();
         canonical::put_request(

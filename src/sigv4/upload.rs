@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::{BodyVerifier, Checksum, Rejection, Tail};
+use crate::{body::BodyVerifier, checksum::Checksum, error::Rejection, post_object::stream::Tail};
 
 /// A body that is verified, as far as it has arrived.
 #[derive(Debug)]

@@ -8,11 +8,12 @@ use sha1::Sha1;
 
 use crate::{
     canonical,
-    query::Query,
-    request::{Header, KnownHeader, KnownHeaders, MAX_HEADERS, steers_server},
-    signature::{Signature, SignatureV2},
-    sink::Sink,
-    uri::{self, Part},
+    crypto::signature::{Signature, SignatureV2},
+    headers::{KnownHeader, KnownHeaders, steers_server},
+    request::{Header, MAX_HEADERS},
+    text::query::Query,
+    text::sink::Sink,
+    text::uri::{self, Part},
 };
 
 /// What a V2 signature covers.
@@ -229,7 +230,7 @@ mod tests {
     use super::*;
     use proptest::{collection::vec, prelude::*, sample::select};
 
-    use crate::query::Parameters;
+    use crate::text::query::Parameters;
 
     /// The part of the string to sign that stands for a query, in canonical order, and whether a
     /// request with that query is rejected.

@@ -1,21 +1,25 @@
 //! What a verified request is: the request as it was admitted, and the proof of who sent it.
 use crate::{
     admission::Admission,
-    body::{BodyVerifier, EMPTY, HashCheck},
-    bytes::same,
-    cache::cache_key,
-    chunked::{Chain, Checksum, Decoder, Streaming},
+    auth_type::AuthType,
+    body::{BodyVerifier, HashCheck},
+    checksum::Checksum,
+    chunked::chain::Chain,
+    chunked::decoder::Decoder,
+    chunked::streaming::Streaming,
+    crypto::sha256::EMPTY,
     date::AmzDate,
     error::Rejection,
-    form::VerifiedForm,
     grant::{Client, Grant},
     operation::Operation,
     payload::Payload,
-    request::{ClientRequest, Header, Target},
+    post_object::verified_form::VerifiedForm,
+    region::Region,
+    request::{Header, Target},
+    rules::VerifyRules,
     s3_request::{S3Request, S3RequestParts},
-    scope::Region,
-    uri,
-    verify::{AuthType, VerifyRules},
+    text::bytes::same,
+    text::uri,
 };
 
 /// A verified request; only [`verify`](crate::verify) and [`verify_form`](crate::verify_form) make
@@ -243,16 +247,6 @@ impl<'r> Verified<'r> {
             return None;
         }
         (self.proof.grant()).filter(|grant| grant.is_confined_to_buckets())
-    }
-
-    /// The key under which a cache may keep the answer for other clients, as [`cache_key`] says; `None` also
-    /// if `request` has become another one since it was admitted.
-    pub fn cache_key(&self, request: &ClientRequest<'_, '_>, origin: &[u8]) -> Option<Vec<u8>> {
-        let is_admitted =
-            request.method == self.request.method && request.target() == self.request.target;
-        is_admitted
-            .then(|| cache_key(request, self.auth_type(), origin))
-            .flatten()
     }
 
     /// Decides once more on a request that goes out otherwise than it was admitted.

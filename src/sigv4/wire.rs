@@ -1,15 +1,22 @@
 //! The request head that nginx serialised for the upstream.
 //!
 //! RFC 9112 sections 2 to 6; stricter than they allow, since nginx wrote it.
+mod fate;
+
 use arrayvec::ArrayVec;
 
+pub(crate) use self::fate::BodyHeaders;
+use self::fate::HeaderFate;
 use crate::{
     canonical,
     error::Unsignable,
-    query::{Parameters, Query, QueryFault},
-    request::{Header, LOW_LINE, MAX_HEADERS, is, split_token, steers_server},
+    request::{Header, MAX_HEADERS},
     s3_request::S3RequestParts,
-    uri::{self, Part},
+    text::{
+        query::{Parameters, Query, QueryFault},
+        token::{LOW_LINE, is, split_token},
+        uri::{self, Part},
+    },
     verified::{AdmittedRequest, Verified},
 };
 
@@ -50,148 +57,6 @@ struct HeaderLine {
     end: u32,
     name: u16,
     fate: HeaderFate,
-}
-
-/// What becomes of a header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HeaderFate {
-    /// The client's, or written anew.
-    Drop,
-    Keep,
-    /// Kept, and signed.
-    Sign,
-    /// Likewise; it names another object.
-    Source,
-    /// It delimits the body.
-    Length,
-    /// Content-Encoding, of which `aws-chunked` may be a part.
-    Encoding,
-    /// It announces what is in the framing of the body.
-    Framing,
-    /// It says that there is a checksum, in a header or a trailer.
-    ChecksumAlgorithm,
-}
-
-/// What becomes of the headers that tell of a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BodyHeaders {
-    /// It is sent as the client sent it.
-    Untouched,
-    /// It is framed again.
-    Reframed,
-    /// It came in `aws-chunked` framing, and is sent without.
-    Decoded { checksum_known: bool },
-}
-
-impl HeaderFate {
-    /// Bytes of the longest name that is known.
-    const LONGEST: usize = 28;
-
-    /// Of a header, by its name and the kinds of the bytes in it.
-    fn of(name: &[u8], kinds: u8) -> HeaderFate {
-        if kinds & LOW_LINE != 0 {
-            // As in `steers_server`, `_` counts as `-`.
-            let mut dashed = ArrayVec::<u8, { HeaderFate::LONGEST }>::new();
-            dashed.extend(
-                name.iter()
-                    .take(HeaderFate::LONGEST)
-                    .map(|&byte| match byte {
-                        b'_' => b'-',
-                        byte => byte,
-                    }),
-            );
-            return HeaderFate::of(
-                if name.len() > HeaderFate::LONGEST {
-                    name
-                } else {
-                    &dashed
-                },
-                0,
-            );
-        }
-        match name.len() {
-            4 if is(name, b"host") => HeaderFate::Drop,
-            10 if is(name, b"x-amz-date") => HeaderFate::Drop,
-            13 if is(name, b"authorization") => HeaderFate::Drop,
-            19 if is(name, b"proxy-authorization") => HeaderFate::Drop,
-            20 if is(name, b"x-amz-content-sha256") => HeaderFate::Drop,
-            20 if is(name, b"x-amz-security-token") => HeaderFate::Drop,
-            13 if is(name, b"x-amz-trailer") => HeaderFate::Framing,
-            14 if is(name, b"content-length") => HeaderFate::Length,
-            16 if is(name, b"content-encoding") => HeaderFate::Encoding,
-            17 if is(name, b"transfer-encoding") => HeaderFate::Length,
-            17 if is(name, b"x-amz-copy-source") => HeaderFate::Source,
-            19 if is(name, b"x-amz-rename-source") => HeaderFate::Source,
-            28 if is(name, b"x-amz-decoded-content-length") => HeaderFate::Framing,
-            28 if is(name, b"x-amz-sdk-checksum-algorithm") => HeaderFate::ChecksumAlgorithm,
-            11 if is(name, b"content-md5") => HeaderFate::Sign,
-            12 if is(name, b"content-type") => HeaderFate::Sign,
-            _ if steers_server(name) => HeaderFate::Sign,
-            _ => HeaderFate::Keep,
-        }
-    }
-
-    fn is_in(self, fates: HeaderFates) -> bool {
-        fates >> self as u8 & 1 == 1
-    }
-}
-
-/// A set of fates, a bit each.
-type HeaderFates = u8;
-
-const fn set(fates: &[HeaderFate]) -> HeaderFates {
-    let mut set = 0;
-    let mut at = 0;
-    while at < fates.len() {
-        set |= 1 << fates[at] as u8;
-        at += 1;
-    }
-    set
-}
-
-impl BodyHeaders {
-    /// Which headers go on the wire as they are.
-    fn kept(self) -> HeaderFates {
-        use HeaderFate::{ChecksumAlgorithm, Encoding, Framing, Keep, Length, Sign, Source};
-        match self {
-            BodyHeaders::Untouched => {
-                const {
-                    set(&[
-                        Keep,
-                        Sign,
-                        Source,
-                        Length,
-                        Encoding,
-                        Framing,
-                        ChecksumAlgorithm,
-                    ])
-                }
-            }
-            BodyHeaders::Reframed => {
-                const { set(&[Keep, Sign, Source, Encoding, Framing, ChecksumAlgorithm]) }
-            }
-            BodyHeaders::Decoded {
-                checksum_known: true,
-            } => const { set(&[Keep, Sign, Source, ChecksumAlgorithm]) },
-            // S3 refuses to hear of a checksum that it does not get.
-            BodyHeaders::Decoded {
-                checksum_known: false,
-            } => const { set(&[Keep, Sign, Source]) },
-        }
-    }
-
-    /// Which of them are signed.
-    fn signed(self) -> HeaderFates {
-        self.kept()
-            & const {
-                set(&[
-                    HeaderFate::Sign,
-                    HeaderFate::Source,
-                    HeaderFate::Framing,
-                    HeaderFate::ChecksumAlgorithm,
-                ])
-            }
-    }
 }
 
 impl<'s, 'a> WireHead<'s, 'a> {
@@ -527,7 +392,8 @@ fn split_line(text: &[u8]) -> Result<(&[u8], &[u8]), Unsignable> {
 mod tests {
     use super::*;
     use crate::{
-        operation::Operation, request::Target, request::UPPER, ties::each_edit, verify::VerifyRules,
+        operation::Operation, request::Target, rules::VerifyRules, text::token::UPPER,
+        ties::each_edit,
     };
 
     #[test]
@@ -558,59 +424,6 @@ mod tests {
             }
         }
         assert!(found > 1_000, "{found}");
-    }
-
-    /// What becomes of a header is looked up by the length of its name, and again with `-` for `_`.
-    #[test]
-    fn a_fate_is_that_of_the_dashed_name() {
-        const FATES: [(&str, HeaderFate); 16] = [
-            ("host", HeaderFate::Drop),
-            ("x-amz-date", HeaderFate::Drop),
-            ("authorization", HeaderFate::Drop),
-            ("proxy-authorization", HeaderFate::Drop),
-            ("x-amz-content-sha256", HeaderFate::Drop),
-            ("x-amz-security-token", HeaderFate::Drop),
-            ("x-amz-trailer", HeaderFate::Framing),
-            ("x-amz-decoded-content-length", HeaderFate::Framing),
-            ("content-length", HeaderFate::Length),
-            ("transfer-encoding", HeaderFate::Length),
-            ("content-encoding", HeaderFate::Encoding),
-            ("x-amz-copy-source", HeaderFate::Source),
-            ("x-amz-rename-source", HeaderFate::Source),
-            (
-                "x-amz-sdk-checksum-algorithm",
-                HeaderFate::ChecksumAlgorithm,
-            ),
-            ("content-md5", HeaderFate::Sign),
-            ("content-type", HeaderFate::Sign),
-        ];
-        for (name, _) in FATES {
-            each_edit(name.as_bytes(), |text| {
-                let dashed: Vec<u8> = text
-                    .iter()
-                    .map(|byte| {
-                        if *byte == b'_' {
-                            b'-'
-                        } else {
-                            byte.to_ascii_lowercase()
-                        }
-                    })
-                    .collect();
-                let known = FATES.iter().find(|(name, _)| name.as_bytes() == dashed);
-                let expected = match known {
-                    Some((_, fate)) => *fate,
-                    None if steers_server(text) => HeaderFate::Sign,
-                    None => HeaderFate::Keep,
-                };
-                let kinds = crate::request::kinds(text);
-                assert_eq!(
-                    HeaderFate::of(text, kinds),
-                    expected,
-                    "{}",
-                    text.escape_ascii()
-                );
-            });
-        }
     }
 
     /// A target that was verified is not read again; it would be read so.

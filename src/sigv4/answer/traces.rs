@@ -3,7 +3,7 @@ use memchr::memmem;
 use percent_encoding::percent_decode;
 
 use super::host::Host;
-use crate::{keys::SecretKey, sign::Origin};
+use crate::{keys::SecretKey, origin::Origin};
 
 /// The traces of some origins in a text.
 #[derive(Debug, Default)]

@@ -2,8 +2,8 @@
 use sha2::{Digest, Sha256};
 
 use crate::{
-    body::EMPTY, canonical::hex, chunked::Checksum, date::AmzDate, keys::SigningKey,
-    signature::SignatureV4, sink::Sink,
+    checksum::Checksum, crypto::hex::hex, crypto::sha256::EMPTY, crypto::signature::SignatureV4,
+    date::AmzDate, keys::SigningKey, text::sink::Sink,
 };
 
 /// Makes the signatures of one body's chunks, in their order.

@@ -5,7 +5,9 @@ use arrayvec::ArrayVec;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    chunked::{Chain, Checksum, ChecksumAlgorithm, MAX_CHUNK, Streaming, checksum::ChecksumHasher},
+    checksum::{Checksum, ChecksumAlgorithm, ChecksumHasher},
+    chunked::chain::Chain,
+    chunked::streaming::{MAX_CHUNK, Streaming},
     error::Rejection,
 };
 

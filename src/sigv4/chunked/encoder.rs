@@ -3,8 +3,10 @@ use arrayvec::ArrayVec;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    chunked::{Chain, Checksum, ChecksumAlgorithm, MAX_CHUNK, Streaming, StreamingKind},
-    sink::Sink,
+    checksum::{Checksum, ChecksumAlgorithm},
+    chunked::chain::Chain,
+    chunked::streaming::{MAX_CHUNK, Streaming, StreamingKind},
+    text::sink::Sink,
 };
 
 /// Where it cannot be known how the client cuts the body, and what most of them do.

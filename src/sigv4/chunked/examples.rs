@@ -1,11 +1,14 @@
 //! AWS's published bodies, byte for byte, in and out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-use super::{Chain, ChecksumAlgorithm, Decoder, Encoder, Shape, Streaming, StreamingKind};
+use super::{
+    chain::Chain,
+    decoder::Decoder,
+    encoder::{Encoder, Shape},
+    streaming::{Streaming, StreamingKind},
+};
 use crate::{
-    date::AmzDate,
-    keys::SigningKey,
-    scope::{Region, ScopeText},
-    signature::Signature,
+    checksum::ChecksumAlgorithm, crypto::signature::Signature, date::AmzDate, keys::SigningKey,
+    region::Region, scope::ScopeText,
 };
 
 struct Example {

@@ -1,8 +1,8 @@
 //! The way out of a body that came in `aws-chunked` framing: framed again for the origin of a try.
 
 use crate::{
-    Upload,
     chunked::encoder::{Encoder, Frame, Misframed},
+    upload::Upload,
 };
 
 /// What to do next.

@@ -7,9 +7,11 @@ use arrayvec::ArrayVec;
 use super::part::PartHead;
 use crate::{
     error::Rejection,
-    request::{ClientRequest, KnownHeader, KnownHeaders, is_token, steers_server},
+    headers::{KnownHeader, KnownHeaders, steers_server},
+    request::ClientRequest,
     resource::ResourcePath,
-    uri::{self, Part},
+    text::token::is_token,
+    text::uri::{self, Part},
 };
 
 /// Bytes ahead of the file at the most; S3 itself takes 20 KB.

@@ -7,17 +7,11 @@
 //! and the form's end. [`verify_form`] verifies the fields ahead of the file. For an origin the fields
 //! are written anew, with a policy that allows just them. A [`FormStream`] is for forms of which the
 //! file is sent on while it arrives.
-mod decoder;
+pub(crate) mod decoder;
 mod fields;
 mod part;
+pub(crate) mod pending;
 mod policy;
-mod post;
-mod stream;
-mod verify;
-
-pub(crate) use self::post::{PolicySigner, VerifiedForm};
-pub use self::{
-    decoder::FormDecoder,
-    stream::{FormStream, Tail},
-    verify::{PendingForm, verify_form},
-};
+pub(crate) mod stream;
+pub(crate) mod verified_form;
+pub(crate) mod verify;

@@ -1,7 +1,7 @@
 //! The head of one part of a form.
 use std::ops::Range;
 
-use crate::{error::Rejection, request::is_token};
+use crate::{error::Rejection, text::token::is_token};
 
 /// Where the head of a part says what; places in the whole text.
 pub(super) struct PartHead {

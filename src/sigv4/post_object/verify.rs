@@ -2,99 +2,32 @@
 use percent_encoding::percent_decode;
 
 use super::{
-    decoder::FormDecoder, fields::FormFields, policy::Policy, post::VerifiedForm,
-    stream::FormStream,
+    decoder::FormDecoder, fields::FormFields, pending::PendingForm, policy::Policy,
+    verified_form::VerifiedForm,
 };
 use crate::{
     admission::Admission,
+    auth_type::AuthType,
     canonical::ALGORITHM,
+    crypto::signature::SignatureV4,
     date::{AmzDate, Timestamp},
     error::{Malformed, Rejection},
     grant::{Claimant, Clients, Grant},
     keys::{FoundKey, KeyCache},
     operation::Operation,
-    query::Query,
+    region::Region,
     request::ClientRequest,
     resource::{ResourcePath, leaves_root},
+    rules::VerifyRules,
     s3_request::{S3Request, S3RequestParts},
-    scope::{ClaimedScope, Region},
-    signature::SignatureV4,
-    uri::{self, Part},
+    scope::ClaimedScope,
+    text::query::Query,
+    text::uri::{self, Part},
     v2,
-    verified::{AdmittedRequest, Proof, ProvenClient, Verified},
-    verify::{AuthType, ClaimedIdentity, Rejected, VerifyRules, check_region},
+    verified::{AdmittedRequest, ProvenClient},
+    verify::ClaimedIdentity,
+    verify::Rejected,
 };
-
-/// A form whose fields are verified; how long its file is shows only at its end.
-#[derive(Debug)]
-pub struct PendingForm<'r> {
-    request: AdmittedRequest<'r>,
-    client: ProvenClient<'r>,
-    region: Region,
-    post: Box<VerifiedForm<'r>>,
-}
-
-impl<'r> PendingForm<'r> {
-    /// The client's.
-    pub fn access_key(&self) -> &'r [u8] {
-        self.client.access_key
-    }
-
-    /// Checks what has come of the file, so that one that is too long need not come to its end.
-    ///
-    /// # Errors
-    /// If the policy does not allow so much.
-    pub fn check_length(&self, form: &FormDecoder) -> Result<(), Rejection> {
-        match form.file_length() > *self.post.length.end() {
-            true => Err(Rejection::EntityTooLarge),
-            false => Ok(()),
-        }
-    }
-
-    /// The whole form, once it is there.
-    ///
-    /// # Errors
-    /// If it is not complete, or its file is not as long as the policy demands.
-    pub fn complete(self, form: &FormDecoder) -> Result<Verified<'r>, Rejection> {
-        self.check_end(form)?;
-        Ok(self.let_in(form.stored_length()))
-    }
-
-    /// A form of which the file is still to come, or was let through `stream` as it came: that holds
-    /// back its end until the rest is verified too.
-    ///
-    /// # Errors
-    /// If there is more of it already than was announced.
-    pub fn streamed(
-        self,
-        form: &FormDecoder,
-        stream: &FormStream,
-    ) -> Result<Verified<'r>, Rejection> {
-        let length = stream.behind_head(form)?;
-        Ok(self.let_in(length))
-    }
-
-    pub(super) fn check_end(&self, form: &FormDecoder) -> Result<(), Rejection> {
-        form.finish()?;
-        self.check_length(form)?;
-        match form.file_length() < *self.post.length.start() {
-            true => Err(Rejection::EntityTooSmall),
-            false => Ok(()),
-        }
-    }
-
-    fn let_in(mut self, stored_length: u64) -> Verified<'r> {
-        self.post.stored_length = stored_length;
-        Verified {
-            request: self.request,
-            proof: Proof::PostPolicy {
-                client: self.client,
-                region: self.region,
-                post: self.post,
-            },
-        }
-    }
-}
 
 /// Decides whether a form is let in, by its policy, its signature and its client's grant: the part of
 /// [`verify`](crate::verify) for requests that it answers with [`Rejection::ProofInBody`]. `head` is a
@@ -263,7 +196,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
         if scope.day != date.day() {
             return Err(Rejection::FormMalformed(Malformed::ScopeDate));
         }
-        check_region(self.rules, scope)?;
+        self.rules.check_region(scope)?;
         // How old it may be is for the policy to say.
         if date.timestamp().0 > self.now.0.saturating_add(self.rules.max_skew) {
             return Err(Rejection::NotYetValid);

@@ -94,7 +94,7 @@ impl Checksum {
     }
 
     /// Whether it is a checksum of that algorithm is all that is known of it.
-    pub(super) fn parse(algorithm: ChecksumAlgorithm, text: &[u8]) -> Option<Checksum> {
+    pub(crate) fn parse(algorithm: ChecksumAlgorithm, text: &[u8]) -> Option<Checksum> {
         let mut digest = [0; 32];
         let length = Base64::decode(text, &mut digest).ok()?.len();
         let mut value = [0; MAX_VALUE];
@@ -104,7 +104,7 @@ impl Checksum {
 }
 
 /// A checksum in the making.
-pub(super) struct ChecksumHasher {
+pub(crate) struct ChecksumHasher {
     algorithm: ChecksumAlgorithm,
     state: ChecksumState,
 }
@@ -116,7 +116,7 @@ enum ChecksumState {
 }
 
 impl ChecksumHasher {
-    pub(super) fn new(algorithm: ChecksumAlgorithm) -> ChecksumHasher {
+    pub(crate) fn new(algorithm: ChecksumAlgorithm) -> ChecksumHasher {
         let crc = |algorithm| ChecksumState::Crc(crc_fast::Digest::new(algorithm));
         let state = match algorithm {
             ChecksumAlgorithm::Crc32 => crc(CrcAlgorithm::Crc32IsoHdlc),
@@ -128,7 +128,7 @@ impl ChecksumHasher {
         ChecksumHasher { algorithm, state }
     }
 
-    pub(super) fn update(&mut self, data: &[u8]) {
+    pub(crate) fn update(&mut self, data: &[u8]) {
         match &mut self.state {
             ChecksumState::Crc(crc) => crc.update(data),
             ChecksumState::Sha1(sha1) => sha1.update(data),
@@ -137,7 +137,7 @@ impl ChecksumHasher {
     }
 
     /// The checksum of all the data.
-    pub(super) fn finish(&self) -> Checksum {
+    pub(crate) fn finish(&self) -> Checksum {
         let mut digest = ArrayVec::<u8, 32>::new();
         match &self.state {
             ChecksumState::Crc(crc) => {

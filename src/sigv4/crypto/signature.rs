@@ -2,8 +2,8 @@
 use subtle::ConstantTimeEq;
 
 use crate::{
-    canonical::hex,
-    sink::{Sink, SliceSink},
+    crypto::hex::hex,
+    text::sink::{Sink, SliceSink},
 };
 
 /// The text of a signature that was computed here. It has no `PartialEq`, and shows its text to

@@ -2,6 +2,8 @@
 //! and then the buffers of `sha2` cost more than its compression function.
 //!
 //! <https://doi.org/10.6028/NIST.FIPS.180-4>
+use crate::text::{bytes::copy, sink::Sink};
+
 pub(crate) use sha2::block_api::compress256 as compress;
 
 /// FIPS 180-4 section 5.3.3.
@@ -15,6 +17,10 @@ pub(crate) const INITIAL_STATE: [u32; 8] = [
     0x1f83_d9ab,
     0x5be0_cd19,
 ];
+
+/// The SHA-256 of nothing, in hexadecimal digits.
+pub(crate) const EMPTY: &[u8; 64] =
+    b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// Zeros that `pad` may need behind a message.
 pub(crate) const PADDING: [u8; 72] = [0; 72];
@@ -33,6 +39,96 @@ pub(crate) fn pad(room: &mut [u8], length: usize, hashed: u64) -> &[[u8; 64]] {
         *place = bits.to_be_bytes();
     }
     padded.as_chunks().0
+}
+
+/// Hashes what it is given. Pieces are gathered first, since most are shorter than a block.
+pub(crate) struct Sha256Sink {
+    state: [u32; 8],
+    /// Bytes that have led to that state.
+    hashed: u64,
+    gathered: [u8; GATHERED],
+    length: usize,
+}
+
+/// Whole blocks.
+const GATHERED: usize = 512;
+
+impl Default for Sha256Sink {
+    fn default() -> Sha256Sink {
+        Sha256Sink::behind(&INITIAL_STATE, 0)
+    }
+}
+
+impl Sha256Sink {
+    /// Of a message whose first `hashed` bytes, a multiple of 64, have led to `state`.
+    #[inline(always)]
+    pub(crate) fn behind(state: &[u32; 8], hashed: u64) -> Sha256Sink {
+        Sha256Sink {
+            state: *state,
+            hashed,
+            gathered: [0; GATHERED],
+            length: 0,
+        }
+    }
+
+    /// The hash of all that was put; nothing is to be put or asked afterwards.
+    #[inline(always)]
+    pub(crate) fn finish(&mut self) -> [u8; 32] {
+        if self.length + PADDING.len() > GATHERED {
+            self.compress_whole();
+        }
+        if let Some(behind) = self.gathered.get_mut(self.length..)
+            && let Some(place) = behind.first_chunk_mut()
+        {
+            *place = PADDING;
+        }
+        let blocks = pad(&mut self.gathered, self.length, self.hashed);
+        compress(&mut self.state, blocks);
+        to_bytes(&self.state)
+    }
+
+    #[inline(always)]
+    fn try_put(&mut self, bytes: &[u8]) -> bool {
+        let end = self.length + bytes.len();
+        let Some(place) = self.gathered.get_mut(self.length..end) else {
+            return false;
+        };
+        copy(place, bytes);
+        self.length = end;
+        true
+    }
+
+    /// Takes more than there is room for.
+    #[cold]
+    fn spill(&mut self, mut bytes: &[u8]) {
+        while let Some((now, later)) = bytes.split_at_checked(GATHERED - self.length) {
+            self.try_put(now);
+            bytes = later;
+            self.compress_whole();
+        }
+        self.try_put(bytes);
+    }
+
+    /// Compresses the whole blocks; what is behind them moves to the front.
+    #[cold]
+    fn compress_whole(&mut self) {
+        let whole = self.length - self.length % 64;
+        if let Some(blocks) = self.gathered.get(..whole) {
+            compress(&mut self.state, blocks.as_chunks().0);
+        }
+        self.gathered.copy_within(whole..self.length, 0);
+        self.hashed += whole as u64;
+        self.length -= whole;
+    }
+}
+
+impl Sink for Sha256Sink {
+    #[inline(always)]
+    fn put(&mut self, bytes: &[u8]) {
+        if !self.try_put(bytes) {
+            self.spill(bytes);
+        }
+    }
 }
 
 /// The hash of a message of a block, which has led to `state`, and a hash.
@@ -61,10 +157,8 @@ mod tests {
     use hmac::{Hmac, KeyInit, Mac};
     use sha2::{Digest, Sha256};
 
-    use crate::{
-        keys::HmacKey,
-        sink::{Sha256Sink, Sink},
-    };
+    use super::Sha256Sink;
+    use crate::{crypto::hmac::HmacKey, text::sink::Sink};
 
     #[test]
     fn every_length_around_a_block() {

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-use crate::{bytes::same, request::run, sink::Sink};
+use crate::{text::bytes::same, text::sink::Sink, text::token::run};
 
 /// Which part of a URI: a path keeps `/`, and in a query a raw `+` is a space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,10 +5,7 @@ use std::ops::Range;
 
 use arrayvec::ArrayVec;
 
-use super::{
-    decoder::{CLOSE, FormDecoder},
-    verify::PendingForm,
-};
+use super::decoder::{CLOSE, FormDecoder};
 use crate::error::Rejection;
 
 /// Bytes that may stand behind the file: as many have to be sent in their place, all of them at once.
@@ -67,12 +64,13 @@ impl FormStream {
         Ok(data)
     }
 
-    /// What is left to be sent of a form that has come to its end.
-    ///
-    /// # Errors
-    /// If the form is not complete, or its file not as long as the policy demands.
-    pub fn end(&self, form: &FormDecoder, pending: &PendingForm<'_>) -> Result<Tail, Rejection> {
-        pending.check_end(form)?;
+    /// Bytes that have gone out, while the end is held back.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// What is left of a form that is complete.
+    pub(super) fn tail(&self, form: &FormDecoder) -> Result<Tail, Rejection> {
         let mut text = ArrayVec::new();
         text.extend(form.boundary().last().copied());
         let due = self.behind_head(form)?.checked_sub(self.sent + 1);
@@ -85,11 +83,6 @@ impl FormStream {
             text,
             padding: due - closing as u64,
         })
-    }
-
-    /// Bytes that have gone out, while the end is held back.
-    pub fn sent(&self) -> u64 {
-        self.sent
     }
 
     /// Bytes that go out behind the head.

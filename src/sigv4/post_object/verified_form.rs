@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use super::fields::FormField;
 use crate::{
     canonical::ALGORITHM,
+    crypto::signature::SignatureV4,
     date::{AmzDate, Timestamp},
     keys::{Credential, SecretKey, SigningKey},
-    signature::SignatureV4,
-    sink::Sink,
-    uri::{self, Part},
+    text::sink::Sink,
+    text::uri::{self, Part},
 };
 
 /// A form of which everything has been verified but, at first, how long its file is.

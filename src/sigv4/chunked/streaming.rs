@@ -1,0 +1,106 @@
+//! What a head says of a body in `aws-chunked` framing.
+use crate::{
+    checksum::ChecksumAlgorithm,
+    error::Rejection,
+    headers::{KnownHeader, KnownHeaders},
+};
+
+/// The longest chunk that a client may send, in bytes.
+pub const MAX_CHUNK: u64 = 16 << 20;
+
+/// The longest body, in bytes: framed anew, its length still is a file offset.
+const MAX_LENGTH: u64 = 1 << 62;
+
+/// How the chunks of a body are secured: what `x-amz-content-sha256` says instead of a hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamingKind {
+    /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD`: each chunk has a signature.
+    Signed,
+    /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER`: so has the checksum behind the last one.
+    SignedTrailer,
+    /// `STREAMING-UNSIGNED-PAYLOAD-TRAILER`: only a checksum behind the last chunk.
+    UnsignedTrailer,
+}
+
+impl StreamingKind {
+    pub(crate) const ALL: [StreamingKind; 3] = [
+        StreamingKind::Signed,
+        StreamingKind::SignedTrailer,
+        StreamingKind::UnsignedTrailer,
+    ];
+
+    /// The value of `x-amz-content-sha256`.
+    pub fn name(self) -> &'static str {
+        match self {
+            StreamingKind::Signed => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+            StreamingKind::SignedTrailer => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+            StreamingKind::UnsignedTrailer => "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        }
+    }
+
+    pub fn is_signed(self) -> bool {
+        self != StreamingKind::UnsignedTrailer
+    }
+
+    pub fn has_trailer(self) -> bool {
+        self != StreamingKind::Signed
+    }
+}
+
+/// What a client's head says of a body in `aws-chunked` framing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Streaming {
+    pub kind: StreamingKind,
+    /// `x-amz-decoded-content-length`: bytes of the body without its framing.
+    pub decoded_length: u64,
+    /// `Content-Length`: bytes with it, where the client said so.
+    pub framed_length: Option<u64>,
+    /// `x-amz-trailer`; of the kinds that have one, and only of them.
+    pub checksum: Option<ChecksumAlgorithm>,
+}
+
+impl Streaming {
+    pub(crate) fn read(
+        kind: StreamingKind,
+        fields: &KnownHeaders<'_>,
+    ) -> Result<Streaming, Rejection> {
+        let decoded_length = fields
+            .value(KnownHeader::DecodedLength)
+            .and_then(decimal)
+            .ok_or(Rejection::MissingDecodedLength)?;
+        if decoded_length > MAX_LENGTH {
+            return Err(Rejection::EntityTooLarge);
+        }
+        let checksum = match (kind.has_trailer(), fields.value(KnownHeader::Trailer)) {
+            (false, None) => None,
+            (true, Some(name)) => Some(name.trim_ascii())
+                .and_then(ChecksumAlgorithm::of_header)
+                .map(Some)
+                .ok_or(Rejection::UnsupportedTrailer)?,
+            _ => return Err(Rejection::UnsupportedTrailer),
+        };
+        Ok(Streaming {
+            kind,
+            decoded_length,
+            framed_length: fields.value(KnownHeader::ContentLength).and_then(decimal),
+            checksum,
+        })
+    }
+}
+
+/// How an origin is sent a body that came in `aws-chunked` framing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Framing {
+    /// In the same kind of framing, built anew.
+    #[default]
+    Keep,
+    /// Plain, with its length; for origins that do not know the framing.
+    Decode,
+}
+
+fn decimal(digits: &[u8]) -> Option<u64> {
+    let digits = digits.trim_ascii();
+    (!digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
+        .then(|| std::str::from_utf8(digits).ok()?.parse().ok())
+        .flatten()
+}

@@ -1,0 +1,54 @@
+//! Why a head cannot be signed.
+
+/// Why a request head cannot be signed: it must be answered 500 and never sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unsignable {
+    NotHttp1,
+    Target,
+    TooLong,
+    TooManyHeaders,
+    TooManyParameters,
+    Header,
+    ObsoleteFold,
+    ControlByte,
+    NoBlankLine,
+    BytesBehind,
+    ContentLength,
+    PathChanged,
+    /// It was rewritten into one that its client may not send.
+    NotAdmitted,
+    Bucket,
+}
+
+impl std::fmt::Display for Unsignable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Unsignable::NotHttp1 => "not an HTTP/1 request head",
+            Unsignable::Target => "a request target that is not a valid path and query",
+            Unsignable::TooLong => "a request head longer than 4 GiB",
+            Unsignable::TooManyHeaders => "more than 256 headers",
+            Unsignable::TooManyParameters => "more than 128 query parameters, or 64 KiB of them",
+            Unsignable::Header => "a line that is not a header",
+            Unsignable::ObsoleteFold => "a header folded over several lines",
+            Unsignable::ControlByte => "a CR, LF or NUL byte inside a line",
+            Unsignable::NoBlankLine => "no blank line at the end of the head",
+            Unsignable::BytesBehind => "bytes behind the head (proxy_set_body?)",
+            Unsignable::ContentLength => {
+                "a Content-Length or Transfer-Encoding that is unreadable, repeated or contradicted"
+            }
+            Unsignable::PathChanged => {
+                "a path with empty, \".\" or \"..\" segments that was normalised after verification \
+                 (proxy_pass with a URI part, or a rewrite)"
+            }
+            Unsignable::NotAdmitted => {
+                "a request that was changed into one that its client must not send"
+            }
+            Unsignable::Bucket => {
+                "a bucket name that cannot be a host name (addressing=virtual)"
+            }
+        })
+    }
+}
+
+impl std::error::Error for Unsignable {}

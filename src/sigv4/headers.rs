@@ -1,0 +1,255 @@
+//! The headers that verification reads, and those that a signature must cover.
+use crate::{
+    error::Rejection,
+    request::{Header, MAX_HEADERS},
+    text::token::is,
+};
+
+/// A header that verification reads, which may occur once only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KnownHeader {
+    AmzDate,
+    Authorization,
+    ContentLength,
+    ContentMd5,
+    ContentSha256,
+    ContentType,
+    CopySource,
+    Date,
+    DecodedLength,
+    Host,
+    RenameSource,
+    Trailer,
+}
+
+impl KnownHeader {
+    const COUNT: usize = 12;
+
+    /// The one that has a name, in any case.
+    #[inline(always)]
+    pub(crate) fn named(name: &[u8]) -> Option<KnownHeader> {
+        let field = match name.len() {
+            4 if is(name, b"date") => KnownHeader::Date,
+            4 if is(name, b"host") => KnownHeader::Host,
+            10 if is(name, b"x-amz-date") => KnownHeader::AmzDate,
+            11 if is(name, b"content-md5") => KnownHeader::ContentMd5,
+            12 if is(name, b"content-type") => KnownHeader::ContentType,
+            13 if is(name, b"authorization") => KnownHeader::Authorization,
+            13 if is(name, b"x-amz-trailer") => KnownHeader::Trailer,
+            14 if is(name, b"content-length") => KnownHeader::ContentLength,
+            17 if is(name, b"x-amz-copy-source") => KnownHeader::CopySource,
+            19 if is(name, b"x-amz-rename-source") => KnownHeader::RenameSource,
+            20 if is(name, b"x-amz-content-sha256") => KnownHeader::ContentSha256,
+            28 if is(name, b"x-amz-decoded-content-length") => KnownHeader::DecodedLength,
+            _ => return None,
+        };
+        Some(field)
+    }
+}
+
+/// The headers that verification reads.
+#[derive(Default)]
+pub(crate) struct KnownHeaders<'a> {
+    values: [Option<&'a [u8]>; KnownHeader::COUNT],
+    /// How many headers there are that a signature must cover.
+    pub(crate) to_be_signed: usize,
+}
+
+impl<'a> KnownHeaders<'a> {
+    pub(crate) fn scan(headers: &[Header<'a>]) -> Result<KnownHeaders<'a>, Rejection> {
+        let mut fields = KnownHeaders::default();
+        fields.read(headers)?;
+        Ok(fields)
+    }
+
+    /// As [`KnownHeaders::scan`], where they stay: what has no fields yet gets them.
+    #[inline(always)]
+    pub(crate) fn read(&mut self, headers: &[Header<'a>]) -> Result<(), Rejection> {
+        if headers.len() > MAX_HEADERS {
+            return Err(Rejection::TooManyHeaders);
+        }
+        for header in headers {
+            let field = KnownHeader::named(header.name);
+            self.to_be_signed += usize::from(must_be_signed(header.name, field));
+            if let Some(field) = field
+                && self.values[field as usize].replace(header.value).is_some()
+            {
+                return Err(Rejection::RepeatedHeader);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn value(&self, field: KnownHeader) -> Option<&'a [u8]> {
+        self.values[field as usize]
+    }
+
+    /// Whether it is a POST of a form, which may carry its signature in the body.
+    pub(crate) fn is_browser_form(&self, method: &[u8]) -> bool {
+        const TYPE: &[u8] = b"multipart/form-data";
+        let content_type = self.value(KnownHeader::ContentType).unwrap_or_default();
+        method == b"POST"
+            && content_type
+                .get(..TYPE.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(TYPE))
+    }
+}
+
+/// Whether a V4 signature must cover a header with that name, which may be that of a field: what
+/// steers an S3 server, bar the one whose value is signed anyway.
+#[inline(always)]
+pub(crate) fn must_be_signed(name: &[u8], field: Option<KnownHeader>) -> bool {
+    match field {
+        Some(
+            KnownHeader::Authorization
+            | KnownHeader::ContentLength
+            | KnownHeader::ContentMd5
+            | KnownHeader::ContentSha256
+            | KnownHeader::ContentType
+            | KnownHeader::Date
+            | KnownHeader::Host,
+        ) => false,
+        Some(_) => true,
+        None => steers_server(name),
+    }
+}
+
+/// Whether a header makes another request of the one it is in: S3's own, or one that an S3 server of
+/// another maker has besides.
+#[inline(always)]
+pub(crate) fn steers_server(name: &[u8]) -> bool {
+    // Nearly no other names begin so, and these are met in every request.
+    matches!(
+        name,
+        [b'x' | b'X', b'-' | b'_', ..] | [b'r' | b'R', b'g' | b'G', ..]
+    ) && (is_amz(name) || is_makers_own(name))
+}
+
+/// Headers of MinIO, RustFS, versitygw, Ceph and Dell ECS (`x-minio-force-delete` removes all below a
+/// prefix), and those that name an object to copy from or to move, as Swift, Google, Alibaba and
+/// others have them.
+fn is_makers_own(name: &[u8]) -> bool {
+    const STARTS: [&[u8]; 6] = [
+        b"x-minio-",
+        b"x-rustfs-",
+        b"x-vgw-",
+        b"x-rgw-",
+        b"rgwx-",
+        b"x-emc-",
+    ];
+    const ENDS: [&[u8]; 4] = [
+        b"-copy-source",
+        b"-rename-source",
+        b"-move-source",
+        b"-copy-from",
+    ];
+    let is = |part: Option<&[u8]>, text: &[u8]| {
+        let dashed = |byte: &u8| match byte {
+            b'_' => b'-',
+            byte => byte.to_ascii_lowercase(),
+        };
+        part.is_some_and(|part| part.iter().map(dashed).eq(text.iter().copied()))
+    };
+    let end = |length| name.len().checked_sub(length).and_then(|at| name.get(at..));
+    STARTS
+        .iter()
+        .any(|start| is(name.get(..start.len()), start))
+        || ENDS.iter().any(|text| is(end(text.len()), text))
+}
+
+/// Whether a header is S3's own. One in which `_` stands for `-` counts too, since servers behind
+/// a CGI-like interface read both alike.
+#[inline(always)]
+pub(crate) fn is_amz(name: &[u8]) -> bool {
+    let is_dash = |byte: u8| byte == b'-' || byte == b'_';
+    matches!(name, [x, d1, a, m, z, d2, ..]
+        if x | 0x20 == b'x' && a | 0x20 == b'a' && m | 0x20 == b'm' && z | 0x20 == b'z'
+            && is_dash(*d1) && is_dash(*d2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ties::each_edit;
+
+    const NAMES: [(&[u8], KnownHeader); KnownHeader::COUNT] = [
+        (b"authorization", KnownHeader::Authorization),
+        (b"content-length", KnownHeader::ContentLength),
+        (b"content-md5", KnownHeader::ContentMd5),
+        (b"content-type", KnownHeader::ContentType),
+        (b"date", KnownHeader::Date),
+        (b"host", KnownHeader::Host),
+        (b"x-amz-content-sha256", KnownHeader::ContentSha256),
+        (b"x-amz-copy-source", KnownHeader::CopySource),
+        (b"x-amz-date", KnownHeader::AmzDate),
+        (b"x-amz-decoded-content-length", KnownHeader::DecodedLength),
+        (b"x-amz-rename-source", KnownHeader::RenameSource),
+        (b"x-amz-trailer", KnownHeader::Trailer),
+    ];
+
+    /// In several cases of letters.
+    fn each_spelling(name: &[u8], mut check: impl FnMut(&[u8])) {
+        each_edit(name, &mut check);
+        each_edit(&name.to_ascii_uppercase(), &mut check);
+    }
+
+    #[test]
+    fn a_known_header_is_found_as_by_a_comparison_of_names() {
+        for (name, _) in NAMES {
+            each_spelling(name, |text| {
+                let expected = NAMES
+                    .iter()
+                    .find(|(name, _)| text.eq_ignore_ascii_case(name));
+                let expected = expected.map(|(_, header)| *header);
+                assert_eq!(
+                    KnownHeader::named(text),
+                    expected,
+                    "{}",
+                    text.escape_ascii()
+                );
+            });
+        }
+    }
+
+    /// Without a look at how the name begins.
+    #[test]
+    fn a_header_that_steers_a_server_is_found_by_its_beginning() {
+        let of_makers = [
+            b"x-minio-a",
+            b"x-rustfs-a".as_slice(),
+            b"x-vgw-a",
+            b"x-rgw-a",
+            b"rgwx-a",
+            b"x-emc-a",
+            b"x-goog-copy-source",
+            b"x_a_rename_source",
+            b"x-oss-move-source",
+            b"x-copy-from",
+            b"x-amz-a",
+            b"x_amz_a",
+        ];
+        for name in of_makers {
+            each_spelling(name, |text| {
+                let dashed: Vec<u8> = text
+                    .iter()
+                    .map(|byte| {
+                        if *byte == b'_' {
+                            b'-'
+                        } else {
+                            byte.to_ascii_lowercase()
+                        }
+                    })
+                    .collect();
+                let is_amz_name = dashed.starts_with(b"x-amz-");
+                assert_eq!(is_amz(text), is_amz_name, "{}", text.escape_ascii());
+                let begins_so = [b"x-".as_slice(), b"rg"]
+                    .iter()
+                    .any(|start| dashed.starts_with(start));
+                let expected = begins_so && (is_amz_name || is_makers_own(text));
+                assert_eq!(steers_server(text), expected, "{}", text.escape_ascii());
+                // What it is does not depend on its spelling.
+                assert_eq!(steers_server(&dashed), expected, "{}", text.escape_ascii());
+            });
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What a location demands of requests.
+use crate::{date::Timestamp, error::Rejection, region::Region, scope::ClaimedScope};
+
+/// The location's settings.
+#[derive(Debug, Clone, Default)]
+pub struct VerifyRules {
+    /// Seconds a request's date may differ from now.
+    pub max_skew: i64,
+    /// The one region that clients must sign for.
+    pub region: Option<Region>,
+    pub anonymous: bool,
+    pub signature_v2: bool,
+    /// Bodies are verified by the hash in their head.
+    pub verify_payload: bool,
+    /// First segments of paths that are no buckets: such a request goes nowhere.
+    pub reserved: Vec<Box<[u8]>>,
+    /// Names of the server, in lower case: a host under one of them has a bucket in front.
+    pub endpoints: Vec<Box<[u8]>>,
+}
+
+impl VerifyRules {
+    pub(crate) fn check_region(&self, scope: ClaimedScope<'_>) -> Result<(), Rejection> {
+        match &self.region {
+            Some(expected) if expected.as_bytes() != scope.region => Err(Rejection::WrongRegion {
+                expected: *expected,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn check_skew(&self, date: Timestamp, now: Timestamp) -> Result<(), Rejection> {
+        if date.distance(now) > u64::try_from(self.max_skew).unwrap_or(0) {
+            return Err(Rejection::RequestTimeTooSkewed);
+        }
+        Ok(())
+    }
+}

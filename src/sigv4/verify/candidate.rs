@@ -1,0 +1,149 @@
+//! A request that is about to be verified.
+use crate::{
+    auth_type::AuthType,
+    canonical::ALGORITHM,
+    endpoint,
+    error::Rejection,
+    headers::{KnownHeader, KnownHeaders},
+    payload::Payload,
+    request::{ClientRequest, Target},
+    rules::VerifyRules,
+    s3_request::{S3Request, S3RequestParts},
+    text::{
+        query::{Parameters, Query},
+        uri::{self, Part},
+    },
+    verified::Proof,
+};
+
+/// Who a request says it is from, noted as soon as it is read.
+pub(crate) struct ClaimedIdentity<'r> {
+    pub(crate) access_key: &'r [u8],
+    pub(crate) auth_type: Option<AuthType>,
+}
+
+/// A request with its well-known parts found.
+pub(super) struct Candidate<'h, 'r> {
+    pub(super) request: &'h ClientRequest<'h, 'r>,
+    pub(super) fields: &'h KnownHeaders<'r>,
+    pub(super) query: Query<'h, 'r>,
+    /// The path is in its canonical form as it is.
+    pub(super) canonical_path: bool,
+}
+
+impl<'h, 'r> Candidate<'h, 'r> {
+    // Else it would be copied to its caller.
+    #[inline(always)]
+    pub(super) fn read(
+        request: &'h ClientRequest<'h, 'r>,
+        fields: &'h mut KnownHeaders<'r>,
+        parameters: &'h mut Parameters,
+    ) -> Result<Candidate<'h, 'r>, Rejection> {
+        fields.read(request.headers)?;
+        let canonical_path =
+            uri::is_canonical(request.path, Part::Path).ok_or(Rejection::InvalidUri)?;
+        let query = Query::parse(request.query, parameters)?;
+        // nginx takes the rest of a target after a `#` for no part of it, and sends it all the same. What is
+        // canonical has none.
+        let has_fragment =
+            |text: &[u8], canonical: bool| !canonical && memchr::memchr(b'#', text).is_some();
+        if !request.path.starts_with(b"/")
+            || has_fragment(request.path, canonical_path)
+            || has_fragment(request.query, query.is_canonical())
+        {
+            return Err(Rejection::InvalidUri);
+        }
+        Ok(Candidate {
+            request,
+            fields,
+            query,
+            canonical_path,
+        })
+    }
+
+    /// The one place that decides how a request is signed; whatever is there must then verify in
+    /// that form.
+    pub(super) fn auth_type(&self, rules: &VerifyRules) -> Result<AuthType, Rejection> {
+        let authorization = self
+            .fields
+            .value(KnownHeader::Authorization)
+            .unwrap_or_default();
+        let v4_header = authorization.starts_with(ALGORITHM);
+        let v2_header = authorization.starts_with(b"AWS ");
+        let is_aws = matches!(authorization, [b'A' | b'a', b'W' | b'w', b'S' | b's', ..]);
+        if is_aws && !v4_header && !v2_header {
+            return Err(Rejection::UnknownMechanism);
+        }
+        let signed = [
+            v4_header,
+            self.query.has_v4(),
+            v2_header,
+            self.query.has_v2(),
+        ];
+        let auth_type = match signed {
+            [true, false, false, false] => AuthType::V4Header,
+            [false, true, false, false] => AuthType::V4Query,
+            [false, false, true, false] => AuthType::V2Header,
+            [false, false, false, true] => AuthType::V2Query,
+            [false, false, false, false] if self.fields.is_browser_form(self.request.method) => {
+                AuthType::PostPolicy
+            }
+            [false, false, false, false] => AuthType::Anonymous,
+            _ => return Err(Rejection::SeveralMechanisms),
+        };
+        match auth_type {
+            AuthType::V2Header | AuthType::V2Query if !rules.signature_v2 => {
+                Err(Rejection::SignatureV4Required)
+            }
+            auth_type => Ok(auth_type),
+        }
+    }
+
+    /// Refuses what names its bucket in the host.
+    pub(super) fn check_host(&self, rules: &VerifyRules) -> Result<(), Rejection> {
+        let host = self.request.host.or(self.fields.value(KnownHeader::Host));
+        match endpoint::has_bucket(host.unwrap_or_default(), &rules.endpoints) {
+            true => Err(Rejection::BucketInHost),
+            false => Ok(()),
+        }
+    }
+
+    /// The query that goes out where it is not the client's.
+    pub(super) fn outgoing<'s>(
+        &self,
+        room: &'s mut Parameters,
+    ) -> Result<Option<Query<'s, 'r>>, Rejection> {
+        let Some(Target { path, query }) = self.request.rewritten else {
+            return Ok(None);
+        };
+        uri::is_canonical(path, Part::Path).ok_or(Rejection::InvalidUri)?;
+        Ok(Some(Query::parse_others(query, room)?))
+    }
+
+    /// What is asked for, by the `query` that goes out.
+    pub(super) fn asked(
+        &self,
+        query: &Query<'_, 'r>,
+        auth_type: AuthType,
+    ) -> Result<S3Request<'r>, Rejection> {
+        S3Request::read(S3RequestParts {
+            method: self.request.method,
+            path: self.request.target().path,
+            query,
+            copy_source: self.fields.value(KnownHeader::CopySource),
+            rename_source: self.fields.value(KnownHeader::RenameSource),
+            is_form: auth_type == AuthType::PostPolicy,
+        })
+    }
+
+    pub(super) fn anonymous(&self) -> Result<Proof<'r>, Rejection> {
+        let payload = self.unsigned_payload()?;
+        Ok(Proof::Anonymous { payload })
+    }
+
+    /// The payload of a request whose form has no need of `x-amz-content-sha256`.
+    pub(super) fn unsigned_payload(&self) -> Result<Payload<'r>, Rejection> {
+        let value = self.fields.value(KnownHeader::ContentSha256);
+        value.map_or(Ok(Payload::Unsigned), Payload::parse)
+    }
+}

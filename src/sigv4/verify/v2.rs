@@ -1,0 +1,134 @@
+//! Verifies V2 signatures, in the header and in the query.
+use arrayvec::ArrayVec;
+
+use super::candidate::{Candidate, ClaimedIdentity};
+use crate::{
+    date::Timestamp,
+    error::{Malformed, Rejection},
+    grant::{Claimant, Clients},
+    headers::KnownHeader,
+    payload::Payload,
+    rules::VerifyRules,
+    text::{
+        query::Role,
+        uri::{self, Part},
+    },
+    v2,
+    verified::{Proof, ProvenClient},
+};
+
+impl<'r> Candidate<'_, 'r> {
+    pub(super) fn v2_header(
+        &self,
+        clients: &'r impl Clients,
+        rules: &VerifyRules,
+        now: Timestamp,
+        claim: &mut ClaimedIdentity<'r>,
+    ) -> Result<Proof<'r>, Rejection> {
+        let malformed = || Rejection::HeaderMalformed(Malformed::Syntax);
+        let authorization = self
+            .fields
+            .value(KnownHeader::Authorization)
+            .unwrap_or_default();
+        let value = authorization
+            .strip_prefix(b"AWS ")
+            .unwrap_or_default()
+            .trim_ascii();
+        let colon = memchr::memrchr(b':', value).ok_or_else(malformed)?;
+        let (access_key, signature) = value.split_at(colon);
+        claim.access_key = access_key;
+        let date = self
+            .fields
+            .value(KnownHeader::AmzDate)
+            .or(self.fields.value(KnownHeader::Date))
+            .ok_or(Rejection::MissingDate)?;
+        let time = Timestamp::parse(date).ok_or(Rejection::MissingDate)?;
+        rules.check_skew(time, now)?;
+        let v2 = ClaimedV2 {
+            access_key: ArrayVec::try_from(access_key).map_err(|_| malformed())?,
+            signature: signature.iter().skip(1).copied().take(29).collect(),
+            date: if self.fields.value(KnownHeader::AmzDate).is_some() {
+                b""
+            } else {
+                date
+            },
+        };
+        let (client, payload) = self.v2(&v2, clients, claim)?;
+        Ok(Proof::V2Header { client, payload })
+    }
+
+    pub(super) fn v2_query(
+        &self,
+        clients: &'r impl Clients,
+        now: Timestamp,
+        claim: &mut ClaimedIdentity<'r>,
+    ) -> Result<Proof<'r>, Rejection> {
+        if self.query.is_ambiguous() {
+            return Err(Rejection::QueryMalformed(Malformed::Repeated));
+        }
+        let find = |role| self.query.find(role).ok_or(Rejection::IncompleteV2Query);
+        let raw_access_key = find(Role::V2AccessKey)?;
+        let (signature, expires) = (find(Role::V2Signature)?, find(Role::V2Expires)?);
+        if uri::is_canonical(raw_access_key, Part::Query) != Some(true) {
+            return Err(Rejection::QueryMalformed(Malformed::Credential));
+        }
+        claim.access_key = raw_access_key;
+        let end: i64 = std::str::from_utf8(expires)
+            .ok()
+            .and_then(|digits| digits.parse().ok())
+            .ok_or(Rejection::IncompleteV2Query)?;
+        if end < now.0 {
+            return Err(Rejection::RequestExpired);
+        }
+        let mut access_key = ArrayVec::new();
+        uri::decoded(raw_access_key, Part::Query)
+            .try_for_each(|byte| access_key.try_push(byte))
+            .map_err(|_| Rejection::InvalidAccessKeyId)?;
+        let v2 = ClaimedV2 {
+            access_key,
+            // Some clients leave the plus signs of base64 as they are; it has no spaces.
+            signature: uri::decoded(signature, Part::Path).take(29).collect(),
+            date: expires,
+        };
+        let (client, payload) = self.v2(&v2, clients, claim)?;
+        Ok(Proof::V2Query { client, payload })
+    }
+
+    fn v2(
+        &self,
+        v2: &ClaimedV2<'r>,
+        clients: &'r impl Clients,
+        claim: &ClaimedIdentity<'r>,
+    ) -> Result<(ProvenClient<'r>, Payload<'r>), Rejection> {
+        let payload = self.unsigned_payload()?;
+        if self
+            .query
+            .others()
+            .any(|(name, _)| !v2::is_signed_parameter(name) && !v2::is_harmless_parameter(name))
+        {
+            return Err(Rejection::UnsignedParameter);
+        }
+        if v2::is_ambiguous(&self.query) {
+            return Err(Rejection::AmbiguousParameter);
+        }
+        let claimant = Claimant::find(clients, &v2.access_key);
+        let to_sign = v2::StringToSign {
+            method: self.request.method,
+            path: self.request.path,
+            query: &self.query,
+            headers: self.request.headers,
+            date: v2.date,
+        };
+        let signature = v2::signature(claimant.credential().secret(), &to_sign, self.fields);
+        let client = claimant.admit(signature.matches(&v2.signature))?;
+        Ok((ProvenClient::new(claim.access_key, client), payload))
+    }
+}
+
+/// A V2 request before its signature is checked.
+struct ClaimedV2<'a> {
+    access_key: ArrayVec<u8, 256>,
+    /// One byte longer than a signature, so that a longer one does not match.
+    signature: ArrayVec<u8, 29>,
+    date: &'a [u8],
+}

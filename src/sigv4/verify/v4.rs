@@ -1,0 +1,298 @@
+//! Verifies V4 signatures, in the header and in the query.
+use super::candidate::{Candidate, ClaimedIdentity};
+use crate::{
+    auth_type::AuthType,
+    authorization::{Authorization, DecodeBuffers, Presigned},
+    canonical,
+    chunked::{chain::Chain, streaming::Streaming},
+    crypto::sha256::Sha256Sink,
+    date::{AmzDate, Timestamp},
+    error::{Malformed, Rejection},
+    grant::{Claimant, Clients},
+    headers::{KnownHeader, must_be_signed},
+    keys::{FoundKey, KeyCache},
+    operation::Operation,
+    payload::{HeaderPayload, Payload},
+    rules::VerifyRules,
+    s3_request::S3Request,
+    text::{query::Role, sink::Sink, uri},
+    verified::{ChunkedBody, Lifetime, PresignedPayload, Proof, ProvenClient, SignedBody},
+};
+
+impl<'r> Candidate<'_, 'r> {
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "they are what a verdict depends on"
+    )]
+    pub(super) fn v4(
+        &self,
+        auth_type: AuthType,
+        asked: &S3Request<'_>,
+        clients: &'r impl Clients,
+        rules: &VerifyRules,
+        keys: &mut KeyCache,
+        now: Timestamp,
+        claim: &mut ClaimedIdentity<'r>,
+    ) -> Result<Proof<'r>, Rejection> {
+        let mut buffers = DecodeBuffers::default();
+        let v4 = match auth_type {
+            AuthType::V4Query => self.v4_query(&mut buffers, claim)?,
+            _ => self.v4_header(claim)?,
+        };
+        check_scope(&v4, asked, rules)?;
+        v4.check_time(rules, now)?;
+
+        let mut hash = Sha256Sink::default();
+        let complete = self.put_canonical(&mut hash, &v4)?;
+        let scope = v4.authorization.scope;
+        let hash = hash.finish();
+
+        let claimant = Claimant::find(clients, v4.authorization.access_key);
+        let credential = claimant.credential();
+        let mut found = keys.untrusted_key(credential, scope);
+        let key = found.key();
+        let signature = key.sign_request(&v4.date, &hash);
+        let matches = signature.matches(v4.authorization.signature) && complete;
+        let client = ProvenClient::new(claim.access_key, claimant.admit(matches)?);
+        let region = scope.to_region();
+        let proof = match v4.claim {
+            V4Place::Header(HeaderPayload::Plain(payload)) => Proof::V4Header {
+                client,
+                region,
+                body: SignedBody::Plain(payload),
+            },
+            V4Place::Header(HeaderPayload::Streaming(kind)) => Proof::V4Header {
+                client,
+                region,
+                body: SignedBody::Streaming(Box::new(ChunkedBody {
+                    streaming: Streaming::read(kind, self.fields)?,
+                    chain: kind
+                        .is_signed()
+                        .then(|| Chain::new(key.clone(), v4.date, signature)),
+                    checksum: None,
+                })),
+            },
+            V4Place::Query { expires, payload } => Proof::V4Query {
+                client,
+                region,
+                lifetime: Lifetime {
+                    date: v4.date,
+                    expires,
+                },
+                payload,
+            },
+        };
+        if let FoundKey::Derived(key) = found {
+            keys.keep(credential, key);
+        }
+        Ok(proof)
+    }
+
+    #[inline(always)]
+    pub(super) fn v4_header(
+        &self,
+        claim: &mut ClaimedIdentity<'r>,
+    ) -> Result<ClaimedV4<'r, 'r>, Rejection> {
+        let authorization = Authorization::from_header(
+            self.fields
+                .value(KnownHeader::Authorization)
+                .unwrap_or_default(),
+        )
+        .map_err(Rejection::HeaderMalformed)?;
+        claim.access_key = authorization.access_key;
+        let payload = self
+            .fields
+            .value(KnownHeader::ContentSha256)
+            .ok_or(Rejection::MissingPayloadHash)?;
+        let date = match self.fields.value(KnownHeader::AmzDate) {
+            Some(date) => AmzDate::parse(date),
+            None => self
+                .fields
+                .value(KnownHeader::Date)
+                .and_then(Timestamp::parse)
+                .map(AmzDate::from),
+        };
+        Ok(ClaimedV4 {
+            authorization,
+            date: date.ok_or(Rejection::MissingDate)?,
+            claim: V4Place::Header(HeaderPayload::parse(payload)?),
+        })
+    }
+
+    #[inline(always)]
+    pub(super) fn v4_query<'b>(
+        &self,
+        buffers: &'b mut DecodeBuffers,
+        claim: &mut ClaimedIdentity<'r>,
+    ) -> Result<ClaimedV4<'b, 'r>, Rejection>
+    where
+        'r: 'b,
+    {
+        let presigned =
+            Presigned::from_query(&self.query, buffers).map_err(Rejection::QueryMalformed)?;
+        claim.access_key = presigned.raw_access_key;
+        let in_query = self.query.find(Role::ContentSha256);
+        let payload = match (in_query, self.fields.value(KnownHeader::ContentSha256)) {
+            (Some(query), Some(header)) if query != header => {
+                return Err(Rejection::PayloadHashConflict);
+            }
+            (Some(query), _) => PresignedPayload::Query(Payload::parse(query)?),
+            (None, Some(header)) => PresignedPayload::Header(Payload::parse(header)?),
+            (None, None) => PresignedPayload::Nowhere,
+        };
+        Ok(ClaimedV4 {
+            authorization: presigned.authorization,
+            date: presigned.date,
+            claim: V4Place::Query {
+                expires: presigned.expires,
+                payload,
+            },
+        })
+    }
+
+    /// Puts what the client signed; `false` if a header that it signed is not there.
+    #[inline(always)]
+    pub(super) fn put_canonical<S: Sink>(
+        &self,
+        sink: &mut S,
+        v4: &ClaimedV4<'_, '_>,
+    ) -> Result<bool, Rejection> {
+        canonical::put_request(
+            sink,
+            self.request.method,
+            |sink| uri::put_path(sink, self.request.path, self.canonical_path),
+            |sink| self.query.put_signed(sink),
+            |sink| self.put_signed_headers(sink, v4),
+            |sink| sink.put(v4.authorization.signed_headers()),
+            v4.claim.payload(),
+        )
+    }
+
+    /// Finds the headers that the client signed, in the order in which it did.
+    #[inline(always)]
+    fn put_signed_headers(
+        &self,
+        sink: &mut impl Sink,
+        v4: &ClaimedV4<'_, '_>,
+    ) -> Result<bool, Rejection> {
+        let headers = self.request.headers;
+        let mut complete = true;
+        let mut host_signed = false;
+        // No name is there twice, so none of the headers counts twice.
+        let mut signed = 0;
+        for (at, name) in v4.authorization.names().enumerate() {
+            let name = name.map_err(|fault| v4.malformed(fault))?;
+            // One of these has no header.
+            if at > headers.len() {
+                return Err(Rejection::SignatureDoesNotMatch);
+            }
+            let mut found = 0;
+            let mut put = |value: &[u8]| {
+                if found == 0 {
+                    sink.put(name);
+                }
+                let is_line = canonical::put_value(sink, found, value);
+                found += 1;
+                is_line
+            };
+            let field = KnownHeader::named(name);
+            host_signed |= field == Some(KnownHeader::Host);
+            let are_lines = match field {
+                Some(KnownHeader::Host) => (self.request.host)
+                    .or(self.fields.value(KnownHeader::Host))
+                    .is_none_or(put),
+                Some(field) => self.fields.value(field).is_none_or(put),
+                None => headers
+                    .iter()
+                    .filter(|header| header.name.eq_ignore_ascii_case(name))
+                    .all(|header| put(header.value)),
+            };
+            if !are_lines {
+                return Err(Rejection::InvalidHeader);
+            }
+            if must_be_signed(name, field) {
+                signed += found;
+            }
+            match found {
+                0 => complete = false,
+                _ => sink.put(b"\n"),
+            }
+        }
+        if !host_signed || signed != self.fields.to_be_signed {
+            return Err(Rejection::UnsignedHeaders);
+        }
+        Ok(complete)
+    }
+}
+
+/// A V4 request before its signature is checked.
+pub(super) struct ClaimedV4<'a, 'r> {
+    pub(super) authorization: Authorization<'a>,
+    pub(super) date: AmzDate,
+    claim: V4Place<'r>,
+}
+
+/// What depends on where a V4 signature is.
+enum V4Place<'r> {
+    Header(HeaderPayload<'r>),
+    Query {
+        /// In seconds.
+        expires: u32,
+        payload: PresignedPayload<'r>,
+    },
+}
+
+impl<'r> V4Place<'r> {
+    /// The last line of the canonical request.
+    fn payload(&self) -> &'r [u8] {
+        match self {
+            V4Place::Header(payload) => payload.as_bytes(),
+            V4Place::Query { payload, .. } => payload.payload().as_bytes(),
+        }
+    }
+}
+
+impl ClaimedV4<'_, '_> {
+    /// What to say of a fault in where it was claimed.
+    fn malformed(&self, fault: Malformed) -> Rejection {
+        match self.claim {
+            V4Place::Header(_) => Rejection::HeaderMalformed(fault),
+            V4Place::Query { .. } => Rejection::QueryMalformed(fault),
+        }
+    }
+
+    fn check_time(&self, rules: &VerifyRules, now: Timestamp) -> Result<(), Rejection> {
+        let date = self.date.timestamp();
+        let V4Place::Query { expires, .. } = self.claim else {
+            return rules.check_skew(date, now);
+        };
+        if date.0 > now.0.saturating_add(rules.max_skew) {
+            return Err(Rejection::NotYetValid);
+        }
+        if now.0 > date.0.saturating_add(i64::from(expires)) {
+            return Err(Rejection::RequestExpired);
+        }
+        Ok(())
+    }
+}
+
+fn check_scope(
+    v4: &ClaimedV4<'_, '_>,
+    asked: &S3Request<'_>,
+    rules: &VerifyRules,
+) -> Result<(), Rejection> {
+    let scope = v4.authorization.scope;
+    if scope.day != v4.date.day() {
+        return Err(v4.malformed(Malformed::ScopeDate));
+    }
+    // Clients ask in us-east-1 where a bucket is, and which there are.
+    let is_us_east_1 = scope.region == b"us-east-1"
+        && matches!(
+            asked.operation(),
+            Operation::ListBuckets | Operation::GetBucketLocation
+        );
+    match rules.check_region(scope) {
+        Err(_) if is_us_east_1 => Ok(()),
+        checked => checked,
+    }
+}
