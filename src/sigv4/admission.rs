@@ -1,5 +1,5 @@
-//! Whether a request whose sender is known may go out: by the rules of its location and its client's
-//! grant. A request is asked for as the client sent it, and again where it goes out as another one.
+//! Checks whether an authenticated request may go out: by the rules of its location and by its client's
+//! grant. A request is checked as the client sent it, and again if it goes out as another one.
 use crate::{
     error::Rejection,
     grant::Grant,
@@ -23,7 +23,7 @@ impl<'r> Admission<'r> {
         Admission { rules, grant }
     }
 
-    /// Decides on a request as it goes out. Of a form, the key is decided on by `Grant::permits_form`.
+    /// Checks a request as it goes out. `Grant::permits_form` checks the key of a form.
     pub(crate) fn check<'h>(
         &self,
         request: &S3Request<'_>,
@@ -37,7 +37,7 @@ impl<'r> Admission<'r> {
         }
     }
 
-    /// Names that stand for something else at origins, as their administration.
+    /// Rejects names that stand for something else at origins, as their administration.
     pub(crate) fn check_name(&self, request: &S3Request<'_>) -> Result<(), Rejection> {
         let bucket = request.path.raw_bucket();
         let mut reserved = self.rules.reserved.iter();

@@ -67,7 +67,7 @@ struct AuthParams<'a> {
 }
 
 impl<'a> AuthParams<'a> {
-    /// As all SDKs write it. A comma in one of the latter two is refused when these are read.
+    /// As all SDKs write it. A comma in one of the latter two is rejected when these are read.
     #[inline(always)]
     fn usual(value: &'a [u8]) -> Option<AuthParams<'a>> {
         let fields = value.strip_prefix(b"AWS4-HMAC-SHA256 Credential=")?;
@@ -75,7 +75,7 @@ impl<'a> AuthParams<'a> {
         let fields = fields.strip_suffix(b", Signature=")?;
         let (credential, fields) = fields.split_at(memchr::memchr(b',', fields)?);
         let signed_headers = fields.strip_prefix(b", SignedHeaders=")?;
-        // Behind a field there may be more space.
+        // After a field there may be more space.
         let is_whole = |field: &[u8]| field.last().is_some_and(u8::is_ascii_graphic);
         (is_whole(credential) && is_whole(signed_headers)).then_some(AuthParams {
             credential,
@@ -84,7 +84,7 @@ impl<'a> AuthParams<'a> {
         })
     }
 
-    /// In any order. Some clients (s3cmd) leave out the spaces behind the commas.
+    /// In any order. Some clients (s3cmd) leave out the spaces after the commas.
     fn read(value: &'a [u8]) -> Result<AuthParams<'a>, Malformed> {
         let fields = value.strip_prefix(ALGORITHM).ok_or(Malformed::Algorithm)?;
         if !fields.starts_with(b" ") {
@@ -125,8 +125,8 @@ impl<'a> Iterator for SignedNames<'a> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Result<&'a [u8], Malformed>> {
-        let (name, behind) = split_lower_token(self.rest?);
-        self.rest = match behind {
+        let (name, after) = split_lower_token(self.rest?);
+        self.rest = match after {
             [b';', rest @ ..] => Some(rest),
             [] => None,
             _ => return Some(Err(Malformed::SignedHeaders)),

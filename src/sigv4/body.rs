@@ -1,4 +1,4 @@
-//! A body that is verified as it arrives, against what the head that was let in says of it.
+//! Verifies a body as it arrives, by what the verified head says of it.
 use std::ops::Range;
 
 use sha2::{Digest, Sha256};

@@ -1,7 +1,7 @@
 //! Which answers a cache may keep for other clients, and under which key.
 //!
-//! One is kept only where the origin gives the same to whoever makes the same request: an object, of which
-//! nothing in the request decides but what the key holds. Whatever is not known to change nothing keeps an
+//! An answer is kept only if the origin gives the same to whoever makes the same request: an object that
+//! depends on nothing in the request but what the key holds. Whatever is not known to change nothing keeps an
 //! answer out of the cache. Conditions and ranges do not, since nginx applies them to the whole object.
 use crate::{
     auth_type::AuthType,

@@ -178,8 +178,8 @@ fn put_folded(sink: &mut impl Sink, value: &[u8]) {
     while let Some(space) = memchr::memchr(b' ', rest) {
         let (word, mut tail) = rest.split_at(space + 1);
         sink.put(word);
-        while let [b' ', behind @ ..] = tail {
-            tail = behind;
+        while let [b' ', after @ ..] = tail {
+            tail = after;
         }
         rest = tail;
     }

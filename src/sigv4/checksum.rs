@@ -29,7 +29,7 @@ impl ChecksumAlgorithm {
         ChecksumAlgorithm::Sha256,
     ];
 
-    /// By the name of its header, in any case.
+    /// Finds an algorithm by the name of its header, in any case.
     pub(crate) fn of_header(name: &[u8]) -> Option<ChecksumAlgorithm> {
         ChecksumAlgorithm::ALL
             .into_iter()

@@ -5,7 +5,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html>
 //!
 //! A [`Decoder`] takes the client's framing off and verifies it; an [`Encoder`] frames the plain
-//! body anew for an origin. They need not agree on where chunks end; where they do, no byte is
+//! body again for an origin. They need not agree on where chunks end; where they do, no byte is
 //! hashed twice.
 pub(crate) mod chain;
 pub(crate) mod decoder;

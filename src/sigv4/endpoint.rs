@@ -1,5 +1,5 @@
-//! The host by which clients ask. Buckets are in the path here; a client that has put one into the host
-//! would have its key taken for a bucket.
+//! The host of a request. Buckets are in the path here; if a client put one into the host, its key would be
+//! taken for a bucket.
 
 /// Whether a host seems to begin with the name of a bucket. `endpoints` are names of the server itself,
 /// in lower case.

@@ -1,4 +1,4 @@
-//! Why a request is refused, with S3's codes, statuses and texts.
+//! Why a request is rejected, with S3's codes, statuses and texts.
 use std::borrow::Cow;
 
 mod malformed;
@@ -7,7 +7,7 @@ mod unsignable;
 pub use self::{malformed::Malformed, unsignable::Unsignable};
 use crate::{checksum::ChecksumAlgorithm, region::Region, text::query::QueryFault};
 
-/// Why a request was not let in.
+/// Why a request was rejected.
 ///
 /// Codes, statuses and texts are those of S3:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
@@ -69,14 +69,14 @@ pub enum Rejection {
     TooManyHeaders,
     /// A form of upload that is not supported.
     NotImplemented,
-    /// For the caller: a browser's form, whose signature is in its body. To be let in by
-    /// [`verify_form`](crate::verify_form), or not at all.
+    /// For the caller: a browser's form, whose signature is in its body. Only
+    /// [`verify_form`](crate::verify_form) can accept it.
     ProofInBody,
     /// A method that S3 lacks, or has not there: a browser's form is for a bucket.
     MethodNotAllowed,
     /// A browser's form that cannot be read, or that two readers could read differently.
     MalformedForm,
-    /// Too many fields ahead of a form's file, or too long ones.
+    /// Too many fields before a form's file, or too long ones.
     FormFieldsTooLong,
     /// A form without a file, or with several.
     NotOneFile,

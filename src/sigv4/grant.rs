@@ -1,4 +1,4 @@
-//! What a client may do once it is known who it is.
+//! What an authenticated client may do.
 use arrayvec::ArrayVec;
 
 use crate::{
@@ -359,7 +359,7 @@ impl BucketPattern {
         self.key.is_none()
     }
 
-    /// Of a percent-encoded key.
+    /// Whether a percent-encoded key is here.
     fn has_key(&self, raw: &[u8]) -> bool {
         let Some(pattern) = &self.key else {
             return true;
@@ -410,7 +410,7 @@ fn is_match(pattern: &[u8], text: &[u8]) -> bool {
     rest.ends_with(last)
 }
 
-/// Whether a canned access control list is one by which nobody gets in who would not be in without.
+/// Whether a canned access control list gives nobody access who would not have it without.
 fn is_private(canned: impl Iterator<Item = u8> + Clone) -> bool {
     let names: [&[u8]; 3] = [
         b"private",

@@ -62,7 +62,7 @@ impl<'a> KnownHeaders<'a> {
         Ok(fields)
     }
 
-    /// As [`KnownHeaders::scan`], where they stay: what has no fields yet gets them.
+    /// As [`KnownHeaders::scan`], in place.
     #[inline(always)]
     pub(crate) fn read(&mut self, headers: &[Header<'a>]) -> Result<(), Rejection> {
         if headers.len() > MAX_HEADERS {

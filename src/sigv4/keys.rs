@@ -88,8 +88,8 @@ impl Credential {
         &self.secret
     }
 
-    /// Stands in for an access key that nobody has, so that such a request costs what any other
-    /// costs. No request is let in by it.
+    /// Stands in for an unknown access key, so that a request with one costs what any other
+    /// costs. It verifies no request.
     pub(crate) fn nobody() -> &'static Credential {
         static NOBODY: LazyLock<Credential> =
             LazyLock::new(|| Credential::new(b"", SecretKey::new(vec![b'x'; 40])));
@@ -135,26 +135,26 @@ impl SigningKey {
     }
 }
 
-/// The string to sign of a key. Only its date and its hash change, so the rest of it stays as it was
-/// written, with what SHA-256 has behind a message.
+/// The string to sign of a key, padded for SHA-256. Only its date and its hash change, so the rest of it
+/// stays as it was written.
 #[derive(Clone)]
 struct StringToSignTemplate {
-    /// Of whole blocks, and zeros.
+    /// Whole blocks, then zeros.
     text: [u8; StringToSignTemplate::ROOM],
-    /// Bytes of those blocks.
+    /// The length of the blocks, in bytes.
     length: usize,
     /// Where the hash is.
     hash: usize,
     date: AmzDate,
-    /// The state of SHA-256 behind the first block, which has the date: most of what a key signs
-    /// within a second has the same.
+    /// The SHA-256 state after the first block, which has the date: most of what a key signs within a
+    /// second has the same.
     opened: Zeroizing<[u32; 8]>,
     /// Bytes that have led to that state: a block, or none where the region's name is so short that
     /// the hash begins in the first one.
     opened_length: usize,
 }
 
-// With any scope it has room, and what is behind it (FIPS 180-4 section 5.1.1): a byte and its length.
+// There is room for any scope and for the padding (FIPS 180-4 section 5.1.1): a byte and the length.
 const _: () = assert!(
     StringToSignTemplate::DATE + 16 + 1 + ScopeText::LONGEST + 1 + 64 + 1 + 8
         <= StringToSignTemplate::ROOM
@@ -186,15 +186,15 @@ impl StringToSignTemplate {
         to_sign
     }
 
-    /// The hash of it behind the inner block of the key.
+    /// Computes its hash from the inner state of the key.
     #[inline(always)]
     fn hash(&mut self, key: &HmacKey, date: &AmzDate, hash: &[u8; 32]) -> [u8; 32] {
         if self.date != *date {
             self.date = *date;
             self.open(key);
         }
-        let behind = self.text.get_mut(self.hash..).unwrap_or_default();
-        if let Some(place) = behind.first_chunk_mut() {
+        let after = self.text.get_mut(self.hash..).unwrap_or_default();
+        if let Some(place) = after.first_chunk_mut() {
             *place = hex(hash);
         }
         let mut state = *self.opened;
@@ -205,11 +205,11 @@ impl StringToSignTemplate {
 
     /// Writes the date, and compresses the first block.
     fn open(&mut self, key: &HmacKey) {
-        let behind = self
+        let after = self
             .text
             .get_mut(StringToSignTemplate::DATE..)
             .unwrap_or_default();
-        if let Some(place) = behind.first_chunk_mut() {
+        if let Some(place) = after.first_chunk_mut() {
             *place = *self.date.as_bytes();
         }
         *self.opened = **key.inner_state();
@@ -221,7 +221,7 @@ impl StringToSignTemplate {
 /// Signing keys, bounded; one per worker. The least recently used one is dropped first.
 pub struct KeyCache {
     keys: LruCache<CacheKey, SigningKey>,
-    /// Of those used last, each in the place that its credential's number tells.
+    /// The keys used last, each in the place that its credential's number tells.
     recent: Box<[Option<RecentKey>; RECENT]>,
     /// The time that was written last.
     date: AmzDate,
@@ -270,17 +270,17 @@ impl KeyCache {
         }
     }
 
-    /// How many signing keys were derived, four HMACs each.
+    /// Returns how many signing keys were derived, with four HMACs each.
     pub fn derivations(&self) -> u64 {
         self.derivations
     }
 
-    /// How many signing keys were found.
+    /// Returns how many signing keys were found.
     pub fn hits(&self) -> u64 {
         self.hits
     }
 
-    /// The time written out, which is not done anew within a second.
+    /// Formats the time, once a second.
     pub(crate) fn date(&mut self, now: Timestamp) -> AmzDate {
         if self.date.timestamp() != now {
             self.date = AmzDate::from(now);
@@ -288,7 +288,7 @@ impl KeyCache {
         self.date
     }
 
-    /// The key for signing; derived and kept where it is not there.
+    /// Returns the key for signing; derives and keeps it if it is not cached.
     pub(crate) fn signing_key(
         &mut self,
         credential: &Credential,
@@ -311,8 +311,8 @@ impl KeyCache {
         &mut recent.key
     }
 
-    /// The key for a scope that anyone may have made up. One that was derived must be kept only once
-    /// the signature has matched, else strangers could flush the cache.
+    /// Returns the key for a scope that anyone may have made up. A derived key must be kept only after the
+    /// signature has matched, else strangers could flush the cache.
     pub(crate) fn untrusted_key(
         &mut self,
         credential: &Credential,
@@ -333,7 +333,7 @@ impl KeyCache {
         self.keys.put(key_of, key);
     }
 
-    /// Brings a key to the place of its credential; `false` if it is not there.
+    /// Moves a key to the place of its credential; returns `false` if it is not cached.
     fn look_up(&mut self, credential: &Credential, day: Day, region: &[u8]) -> bool {
         let place = &mut self.recent[place(credential)];
         let is_it = |recent: &RecentKey| {

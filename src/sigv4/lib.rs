@@ -1,10 +1,10 @@
-//! Verifies a client's S3 request and signs it anew for an origin.
+//! Verifies a client's S3 request and re-signs it for an origin.
 //!
-//! [`verify`] lets a request in or refuses it; what it returns is the only thing that [`sign`]
-//! takes. A browser's form, whose signature is in the body, is for [`verify_form`] to decide on, and
+//! [`verify`] accepts a request or rejects it; what it returns is the only thing that [`sign`]
+//! takes. A browser's form, whose signature is in the body, is for [`verify_form`] to verify, and
 //! [`sign_own`] is for requests that no client has made.
 //!
-//! Nothing here reads a clock, does I/O or logs. But for forms, neither `verify` nor `sign` allocates
+//! Nothing here reads a clock, does I/O or logs. Except for forms, neither `verify` nor `sign` allocates
 //! once the signing keys are cached.
 #![forbid(unsafe_code)]
 

@@ -61,14 +61,14 @@ pub(crate) enum GrantClass {
     /// `write`, but for clients that are confined to buckets: it changes what others may do there, or
     /// what becomes of the bucket.
     Configure,
-    /// Likewise of `write` and `delete`.
+    /// As `Configure`, for `write` and `delete`.
     Unconfigure,
     /// `write`, but for clients that are confined to buckets only by its own name: its body may name
     /// other buckets.
     Elsewhere,
     /// None: only by its own name, since it hands out credentials of the origin's.
     Credentials,
-    /// None but `all`.
+    /// Only `all`.
     Other,
 }
 
@@ -88,7 +88,7 @@ macro_rules! operations {
         #[non_exhaustive]
         pub enum Operation {
             $($($operation,)*)*
-            /// None that is known, or several at once.
+            /// An unknown operation, or several at once.
             Unknown,
         }
 
@@ -306,8 +306,8 @@ const ALIASES: [(&str, Operation); 4] = [
 ];
 
 impl Operation {
-    /// Of a request with these parameters; each operation has parameters that no other one of its
-    /// level and method takes.
+    /// Finds the operation of a request with these parameters; each operation has parameters that no other
+    /// of its level and method takes.
     pub(crate) fn of(level: Level, method: Method, parameters: ParameterSet) -> Operation {
         let takes = |row: &&OperationRow| {
             row.required.is_subset_of(parameters) && parameters.is_subset_of(row.allowed)

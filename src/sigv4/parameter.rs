@@ -186,7 +186,7 @@ pub(crate) enum ParameterName {
 }
 
 impl ParameterName {
-    /// Of a name as it was sent.
+    /// Finds what a name stands for, as it was sent.
     pub(crate) fn of(raw: &[u8]) -> ParameterName {
         if let Some(parameter) = S3Parameter::named(raw) {
             return ParameterName::Known(parameter);

@@ -63,7 +63,7 @@ impl<'a> HeaderPayload<'a> {
     }
 }
 
-/// Without a branch for each digit, so that the compiler can use vectors.
+/// Has no branch for each digit, so that the compiler can use vectors.
 fn is_hex(text: &[u8; 64]) -> bool {
     let is_digit = |all, byte: &u8| all & byte.is_ascii_hexdigit();
     text.iter().fold(true, is_digit)

@@ -4,8 +4,8 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-authentication-HTTPPOST.html>
 //!
 //! A [`FormDecoder`] takes the form apart as it arrives, down to what is to be stored of it: the file
-//! and the form's end. [`verify_form`] verifies the fields ahead of the file. For an origin the fields
-//! are written anew, with a policy that allows just them. A [`FormStream`] is for forms of which the
+//! and the form's end. [`verify_form`] verifies the fields before the file. For an origin the fields
+//! are written again, with a policy that allows just them. A [`FormStream`] is for forms of which the
 //! file is sent on while it arrives.
 pub(crate) mod decoder;
 mod fields;

@@ -29,7 +29,7 @@ pub struct Presign<'a> {
     pub key: &'a [u8],
     /// Headers that whoever uses the URL must send with these very values.
     pub headers: &'a [Header<'a>],
-    /// Of V4 only.
+    /// For V4 only.
     pub region: Region,
     /// Seconds from now; of V4 at most 604,800.
     pub expires: u32,

@@ -8,7 +8,7 @@ pub(crate) const MAX_REGION: usize = 64;
 /// empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Region {
-    /// Zeros behind the name.
+    /// The name, padded with zeros.
     name: [u8; MAX_REGION],
     length: u8,
 }
@@ -18,7 +18,7 @@ impl Region {
     pub const RULE: &str =
         "write a name of at most 64 letters, digits, dashes, dots and underscores";
 
-    /// `None` if it is no region name.
+    /// Parses a name. `None` if it is not that of a region.
     pub fn parse(name: &[u8]) -> Option<Region> {
         Region::is_name(name).then(|| Region::of(name))
     }
@@ -28,7 +28,7 @@ impl Region {
         Region::parse(name).filter(|_| !name.is_empty())
     }
 
-    /// Of a valid name.
+    /// Makes a region of a valid name.
     pub(crate) fn of(name: &[u8]) -> Region {
         let mut region = Region {
             name: [0; MAX_REGION],

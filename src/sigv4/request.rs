@@ -1,7 +1,7 @@
 //! The client's request as it arrived, borrowed.
 use arrayvec::ArrayVec;
 
-/// The most headers a request may have; one with more is refused before any work.
+/// The most headers a request may have; one with more is rejected before any work.
 pub const MAX_HEADERS: usize = 256;
 
 /// A header as it was on the wire, less the white space around the value.
@@ -19,7 +19,7 @@ pub struct ClientRequest<'h, 'a> {
     pub method: &'a [u8],
     /// Raw bytes of the request target before `?`.
     pub path: &'a [u8],
-    /// Raw bytes behind `?`, empty without one.
+    /// Raw bytes after `?`, empty without one.
     pub query: &'a [u8],
     /// What the client signed as host where it is not the header's value (`s3_host`).
     pub host: Option<&'a [u8]>,

@@ -1,4 +1,4 @@
-//! The names in a request: bucket and key in its path, and the object that it copies from.
+//! The names in a request: bucket and key in its path, and the source object that it copies.
 use crate::{
     text::sink::{CountSink, SliceSink},
     text::uri::{self, Part},
@@ -168,7 +168,7 @@ fn visit_segments(path: &[u8], mut visit: impl FnMut(Segment)) {
         match memchr::memchr2(b'.', b'%', rest).and_then(|at| rest.get(at..)) {
             None => return visit(Segment::Name),
             Some([b'.', next, ..]) if *next == b'.' => break,
-            Some([b'.', behind @ ..]) => rest = behind,
+            Some([b'.', after @ ..]) => rest = after,
             Some(_) => break,
         }
     }

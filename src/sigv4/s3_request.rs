@@ -1,4 +1,4 @@
-//! What a request asks of S3, read once: grants, variables, rules of regions and caches all go by it.
+//! Reads what a request asks of S3, once for grants, variables, rules of regions and caches.
 use crate::{
     error::Rejection,
     headers::{KnownHeader, KnownHeaders},

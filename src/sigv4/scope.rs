@@ -37,7 +37,7 @@ impl ScopeText {
         ScopeText::new(day, region, S3)
     }
 
-    /// Of a service with a name of at most 8 bytes.
+    /// Makes the scope of a service with a name of at most 8 bytes.
     pub(crate) fn new(day: Day, region: &Region, service: &[u8]) -> ScopeText {
         let mut text = ArrayVec::new();
         for part in [day.as_bytes(), b"/", region.as_bytes(), b"/", service, b"/"] {

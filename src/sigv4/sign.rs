@@ -1,4 +1,4 @@
-//! Signs a verified request anew, for the origin that was picked.
+//! Re-signs a verified request for the origin that was picked.
 mod head;
 mod header;
 mod query;

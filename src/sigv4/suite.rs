@@ -1,6 +1,6 @@
 //! AWS's signing test suite, read at test time from the source of the `aws-sigv4` crate.
 //!
-//! Its service is `service`, which only the parts behind the parsers know; so the cases run on the
+//! Its service is `service`, which only the parts below the parsers know; so the cases run on the
 //! canonicaliser, the string to sign and the key derivation themselves.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

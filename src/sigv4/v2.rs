@@ -131,8 +131,8 @@ fn holds_parameter(value: &[u8]) -> bool {
         if byte != b'&' {
             continue;
         }
-        let behind = decoder.clone();
-        let name = behind.take_while(|byte| !matches!(byte, b'=' | b'&'));
+        let after = decoder.clone();
+        let name = after.take_while(|byte| !matches!(byte, b'=' | b'&'));
         if is_signed_parameter(&name.take(ROOM).collect::<ArrayVec<u8, ROOM>>()) {
             return true;
         }
@@ -201,7 +201,7 @@ pub(crate) fn is_signed_parameter(name: &[u8]) -> bool {
     )
 }
 
-/// Whether an unsigned parameter may be signed anew for an origin: all that it can change is how
+/// Whether an unsigned parameter may be signed again for an origin: all that it can change is how
 /// a listing is cut into pages.
 pub(crate) fn is_harmless_parameter(name: &[u8]) -> bool {
     matches!(

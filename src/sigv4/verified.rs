@@ -108,7 +108,7 @@ pub(crate) enum SignedBody<'r> {
 #[derive(Debug)]
 pub(crate) struct ChunkedBody {
     pub(crate) streaming: Streaming,
-    /// Of signed chunks.
+    /// Signs chunks. `None` for unsigned chunks.
     pub(crate) chain: Option<Chain>,
     /// The trailing one, where all of the body has been read before the head is signed.
     pub(crate) checksum: Option<Checksum>,
@@ -229,19 +229,19 @@ impl<'r> Verified<'r> {
         }
     }
 
-    /// The client's; one from a query is percent-encoded, as it stands there. Empty for an
-    /// anonymous request.
+    /// Returns the client's access key, percent-encoded if it is from a query. Empty for an anonymous
+    /// request.
     pub fn access_key(&self) -> &'r [u8] {
         let client = self.proof.client();
         client.map_or(b"", |client| client.access_key)
     }
 
-    /// What the client asks for.
+    /// Returns what the client asks for.
     pub fn operation(&self) -> Operation {
         self.request.operation
     }
 
-    /// For a list of buckets: who must not see all of them.
+    /// Returns the grant of a client that must not see all of the buckets that it lists.
     pub fn sees_some_buckets(&self) -> Option<&'r Grant> {
         if self.request.operation != Operation::ListBuckets {
             return None;
@@ -249,7 +249,7 @@ impl<'r> Verified<'r> {
         (self.proof.grant()).filter(|grant| grant.is_confined_to_buckets())
     }
 
-    /// Decides once more on a request that goes out otherwise than it was admitted.
+    /// Checks again a request that goes out otherwise than it was admitted.
     pub(crate) fn admit<'h>(
         &self,
         parts: S3RequestParts<'_, '_>,

@@ -1,4 +1,4 @@
-//! Whether a request is let in.
+//! Verifies requests.
 mod candidate;
 mod explain;
 mod v2;
@@ -21,7 +21,7 @@ use crate::{
     verified::{AdmittedRequest, Verified},
 };
 
-/// A refused request: the reason, and who it claimed to be.
+/// A rejected request: the reason, and who it claimed to be.
 #[derive(Debug)]
 pub struct Rejected<'r> {
     pub rejection: Rejection,
@@ -31,7 +31,7 @@ pub struct Rejected<'r> {
     pub auth_type: Option<AuthType>,
 }
 
-/// Decides whether a request is let in, by its signature and its client's grant.
+/// Verifies the signature of a request and checks it against its client's grant.
 ///
 /// # Errors
 /// With the [`Rejection`] to answer; the origin must not hear of such a request. With

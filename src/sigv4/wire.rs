@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The request head that nginx serialised for the upstream: HTTP/1 text up to and with the blank
-/// line, and nothing behind it.
+/// line, and nothing after it.
 pub struct WireHead<'s, 'a> {
     pub(crate) method: &'a [u8],
     pub(crate) path: &'a [u8],
@@ -53,7 +53,7 @@ pub struct HeadRoom {
 #[derive(Debug, Clone, Copy)]
 struct HeaderLine {
     start: u32,
-    /// Behind its CRLF.
+    /// After its CRLF.
     end: u32,
     name: u16,
     fate: HeaderFate,
@@ -172,7 +172,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
             let [b':', value @ ..] = value else {
                 return self.end_lines(rest);
             };
-            let (value, behind) = split_line(value)?;
+            let (value, after) = split_line(value)?;
             let fate = match HeaderFate::of(name, kinds) {
                 HeaderFate::Keep if is_read && is(name, b"accept-encoding") => HeaderFate::Drop,
                 fate => fate,
@@ -196,7 +196,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
             if fate != HeaderFate::Keep {
                 let line = HeaderLine {
                     start: (self.block.len() - rest.len()) as u32,
-                    end: (self.block.len() - behind.len()) as u32,
+                    end: (self.block.len() - after.len()) as u32,
                     name: name_length,
                     fate,
                 };
@@ -204,22 +204,22 @@ impl<'s, 'a> WireHead<'s, 'a> {
                     .try_push(line)
                     .map_err(|_| Unsignable::TooManyHeaders)?;
             }
-            rest = behind;
+            rest = after;
         }
         Err(Unsignable::TooManyHeaders)
     }
 
-    /// Checks that there is nothing but a blank line behind the headers.
+    /// Checks that there is nothing but a blank line after the headers.
     fn end_lines(&mut self, rest: &[u8]) -> Result<(), Unsignable> {
-        let (line, behind) = split_line(rest)?;
+        let (line, after) = split_line(rest)?;
         if !line.is_empty() {
             return Err(match line {
                 [b' ' | b'\t', ..] => Unsignable::ObsoleteFold,
                 _ => Unsignable::Header,
             });
         }
-        if !behind.is_empty() {
-            return Err(Unsignable::BytesBehind);
+        if !after.is_empty() {
+            return Err(Unsignable::TrailingBytes);
         }
         self.block = self
             .block
@@ -246,8 +246,8 @@ impl<'s, 'a> WireHead<'s, 'a> {
         }
     }
 
-    /// Decides once more on a head that asks for another thing than was admitted, or for an object that
-    /// is named in a header.
+    /// Checks again a head that asks for another thing than was admitted, or for an object that is named in
+    /// a header.
     ///
     /// # Errors
     /// If it must not go out.
@@ -255,7 +255,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
         if self.is_admitted {
             return Ok(());
         }
-        // Of two, each origin could take another one.
+        // If there are two, each origin could take another one.
         let source = |name: &[u8]| {
             let headers = self.to_sign(BodyHeaders::Untouched);
             let mut found = headers.filter(|header| header.name.eq_ignore_ascii_case(name));
@@ -308,8 +308,8 @@ impl<'s, 'a> WireHead<'s, 'a> {
     pub(crate) fn headers(&self) -> impl Iterator<Item = Header<'a>> {
         let mut rest = self.block;
         std::iter::from_fn(move || {
-            let (line, behind) = split_line(rest).ok()?;
-            rest = behind;
+            let (line, after) = split_line(rest).ok()?;
+            rest = after;
             let (name, value) = line.split_at_checked(memchr::memchr(b':', line)?)?;
             let value = value.get(1..)?.trim_ascii();
             Some(Header { name, value })

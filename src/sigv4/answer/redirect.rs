@@ -59,7 +59,7 @@ pub fn judge<'h>(head: &AnswerHead<'_>, hosts: impl Iterator<Item = &'h [u8]> + 
         ..200 => return Verdict::Reject(WhyRejected::NoAnswer),
         _ => {}
     }
-    // Of these, a client follows the first five; the others are obsolete, or a choice.
+    // Clients follow the first five of these; the others are obsolete, or a choice.
     let is_redirect = matches!(head.status, 301 | 302 | 303 | 307 | 308 | 300 | 305 | 306);
     let Some(location) = head.location else {
         return match head.status {

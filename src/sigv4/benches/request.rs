@@ -1,4 +1,4 @@
-//! Nanoseconds to verify a request and to sign it anew, signing keys cached, over many different
+//! Nanoseconds to verify a request and to sign it again, signing keys cached, over many different
 //! requests: `cargo bench -p sigv4`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

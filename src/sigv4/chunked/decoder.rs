@@ -20,7 +20,7 @@ const MAX_HASHES: usize = 64;
 /// Takes the framing off a client's body and verifies it as it arrives.
 pub struct Decoder {
     streaming: Streaming,
-    /// Of signed chunks.
+    /// Signs chunks. `None` for unsigned chunks.
     chain: Option<Chain>,
     state: DecoderState,
     /// What has arrived of a line of framing.
@@ -29,7 +29,7 @@ pub struct Decoder {
     decoded: u64,
     /// The last byte of the data, once it has arrived.
     held: Option<u8>,
-    /// Of the data of a signed chunk.
+    /// Hashes the data of a signed chunk.
     hash: Sha256,
     summing: Option<ChecksumHasher>,
     hashes: VecDeque<ChunkHash>,
@@ -45,13 +45,13 @@ enum DecoderState {
     Data {
         left: u64,
         length: u64,
-        /// Of signed chunks.
+        /// Zeros for an unsigned chunk.
         signature: [u8; 64],
     },
-    /// The line break behind a chunk's data.
+    /// The line break after a chunk's data.
     DataEnd,
     Trailer,
-    /// The line break that some clients (minio-go) send behind a trailer that ends in a line feed.
+    /// The line break that some clients (minio-go) send after a trailer that ends in a line feed.
     TrailerBreak(ClaimedChecksum),
     TrailerSignature(ClaimedChecksum),
     /// The line break at the very end.
@@ -107,7 +107,7 @@ impl Decoder {
     }
 
     /// The body has ended; gives the last byte of its data, where it has any. The line break at the
-    /// very end may be missing behind a trailer, as some clients have it.
+    /// very end may be missing after a trailer, as some clients have it.
     ///
     /// # Errors
     /// `IncompleteBody`, or what [`Decoder::decode`] said.
@@ -128,7 +128,7 @@ impl Decoder {
         Ok(self.held.take())
     }
 
-    /// Whether the body has arrived whole and was verified, up to bytes behind its end.
+    /// Whether the body has arrived whole and was verified, up to bytes after its end.
     pub fn is_complete(&self) -> bool {
         matches!(self.state, DecoderState::Complete) && self.failure.is_none()
     }

@@ -12,7 +12,7 @@ use crate::{
 /// Where it cannot be known how the client cuts the body, and what most of them do.
 const USUAL_CHUNK: u64 = 64 << 10;
 
-/// S3 refuses shorter ones but the last.
+/// S3 rejects shorter chunks but the last.
 const MIN_CHUNK: u64 = 8 << 10;
 
 /// `;chunk-signature=` and the signature.
@@ -67,7 +67,7 @@ impl Shape {
             StreamingKind::SignedTrailer => TRAILER_SIGNATURE,
             _ => 0,
         };
-        // The last chunk has no data, hence no line break behind it but that of the whole.
+        // The last chunk has no data, hence no line break after it but that of the whole.
         full * self.framed_chunk(self.chunk) + last + self.framed_chunk(0) + trailer + signature
     }
 
@@ -94,11 +94,11 @@ impl Shape {
 #[derive(Debug, Clone)]
 pub struct Encoder {
     shape: Shape,
-    /// Of signed chunks.
+    /// Signs chunks. `None` for unsigned chunks.
     chain: Option<Chain>,
     /// Data framed so far.
     offset: u64,
-    /// Of the data of the next chunk as far as [`Encoder::hash`] has got it.
+    /// Hashes what [`Encoder::hash`] was given of the next chunk.
     hash: Sha256,
     hashed: u64,
 }
@@ -196,7 +196,7 @@ impl Encoder {
         Ok(frame)
     }
 
-    /// The line break behind the data of the chunk before, and the line before that of this one.
+    /// The line break after the data of the chunk before, and the line before that of this one.
     fn head(&mut self, length: u64, hash: Option<&[u8; 32]>) -> Result<Frame, Misframed> {
         let mut frame = Frame::new();
         if self.offset > 0 {

@@ -8,7 +8,7 @@ use crate::{
 /// The longest chunk that a client may send, in bytes.
 pub const MAX_CHUNK: u64 = 16 << 20;
 
-/// The longest body, in bytes: framed anew, its length still is a file offset.
+/// The longest body, in bytes: framed again, its length still is a file offset.
 const MAX_LENGTH: u64 = 1 << 62;
 
 /// How the chunks of a body are secured: what `x-amz-content-sha256` says instead of a hash.
@@ -16,9 +16,9 @@ const MAX_LENGTH: u64 = 1 << 62;
 pub enum StreamingKind {
     /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD`: each chunk has a signature.
     Signed,
-    /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER`: so has the checksum behind the last one.
+    /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER`: so has the checksum after the last one.
     SignedTrailer,
-    /// `STREAMING-UNSIGNED-PAYLOAD-TRAILER`: only a checksum behind the last chunk.
+    /// `STREAMING-UNSIGNED-PAYLOAD-TRAILER`: only a checksum after the last chunk.
     UnsignedTrailer,
 }
 
@@ -91,7 +91,7 @@ impl Streaming {
 /// How an origin is sent a body that came in `aws-chunked` framing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Framing {
-    /// In the same kind of framing, built anew.
+    /// In the same kind of framing, built again.
     #[default]
     Keep,
     /// Plain, with its length; for origins that do not know the framing.

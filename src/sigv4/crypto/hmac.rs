@@ -5,9 +5,8 @@ use zeroize::{Zeroize, Zeroizing};
 use super::sha256::{self, Sha256Sink};
 use crate::text::sink::Sink;
 
-/// A key of HMAC-SHA256 (RFC 2104), taken in already: the states of SHA-256 behind the inner and
-/// the outer block of the key, so that a signature needs no other work than its own blocks.
-/// Zeroised when dropped.
+/// A pre-keyed HMAC-SHA256: the SHA-256 states after `key ^ ipad` and `key ^ opad` (RFC 2104), so that
+/// signing compresses only the message's blocks. Zeroised when dropped.
 #[derive(Clone)]
 pub(crate) struct HmacKey {
     inner: Zeroizing<[u32; 8]>,
@@ -15,7 +14,7 @@ pub(crate) struct HmacKey {
 }
 
 impl HmacKey {
-    /// With the concatenation of `parts` as the key: padded to a block, or hashed where it is longer.
+    /// Takes the concatenation of `parts` as the key: padded to a block, or hashed if it is longer.
     pub(crate) fn new(parts: &[&[u8]]) -> HmacKey {
         let mut block = Zeroizing::new([0_u8; 64]);
         if parts.iter().map(|part| part.len()).sum::<usize>() <= block.len() {
@@ -34,37 +33,37 @@ impl HmacKey {
                 .for_each(|(to, from)| *to = *from);
             digest.zeroize();
         }
-        let state_behind = |pad: u8| {
+        let state_after = |pad: u8| {
             let mut state = Zeroizing::new(sha256::INITIAL_STATE);
             let padded = Zeroizing::new(block.map(|byte| byte ^ pad));
             sha256::compress(&mut state, &[*padded]);
             state
         };
         HmacKey {
-            inner: state_behind(0x36),
-            outer: state_behind(0x5c),
+            inner: state_after(0x36),
+            outer: state_after(0x5c),
         }
     }
 
-    /// The HMAC of a message.
+    /// Computes the HMAC of a message.
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; 32] {
         self.sign_text(|sink| sink.put(message))
     }
 
-    /// The HMAC of what is put.
+    /// Computes the HMAC of what is put.
     pub(crate) fn sign_text(&self, put: impl FnOnce(&mut Sha256Sink)) -> [u8; 32] {
-        let mut inner = Sha256Sink::behind(&self.inner, 64);
+        let mut inner = Sha256Sink::after(&self.inner, 64);
         put(&mut inner);
         self.finish(&inner.finish())
     }
 
-    /// The state with which to hash a message.
+    /// Returns the state from which a message is hashed.
     pub(crate) fn inner_state(&self) -> &Zeroizing<[u32; 8]> {
         &self.inner
     }
 
-    /// The HMAC of a message, by what it is hashed to from the inner state.
+    /// Completes the HMAC of a message that was hashed to `inner` from the inner state.
     pub(crate) fn finish(&self, inner: &[u8; 32]) -> [u8; 32] {
-        sha256::digest_behind_block(&self.outer, inner)
+        sha256::digest_after_block(&self.outer, inner)
     }
 }

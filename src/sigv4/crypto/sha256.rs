@@ -1,5 +1,5 @@
-//! What SHA-256 is made of: what is hashed here is short or lies behind a key that is kept as a state,
-//! and then the buffers of `sha2` cost more than its compression function.
+//! The parts of SHA-256. Messages here are short, or follow a key that is kept as a state: the buffers of
+//! `sha2` would cost more than its compression function.
 //!
 //! <https://doi.org/10.6028/NIST.FIPS.180-4>
 use crate::text::{bytes::copy, sink::Sink};
@@ -22,16 +22,16 @@ pub(crate) const INITIAL_STATE: [u32; 8] = [
 pub(crate) const EMPTY: &[u8; 64] =
     b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// Zeros that `pad` may need behind a message.
+/// Zeros that `pad` may need after a message.
 pub(crate) const PADDING: [u8; 72] = [0; 72];
 
-/// Pads a message of `length` bytes, with zeros behind it, of which `hashed` others have been hashed
-/// already: section 5.1.1. Gives its blocks.
+/// Pads a message of `length` bytes, with zeros after it, of which `hashed` others have been hashed
+/// already: section 5.1.1. Returns its blocks.
 #[inline(always)]
 pub(crate) fn pad(room: &mut [u8], length: usize, hashed: u64) -> &[[u8; 64]] {
     let bits = 8 * (hashed + length as u64);
-    if let Some(behind) = room.get_mut(length) {
-        *behind = 0x80;
+    if let Some(after) = room.get_mut(length) {
+        *after = 0x80;
     }
     let end = (length + 1 + size_of_val(&bits)).next_multiple_of(64);
     let padded = room.get_mut(..end).unwrap_or_default();
@@ -55,14 +55,14 @@ const GATHERED: usize = 512;
 
 impl Default for Sha256Sink {
     fn default() -> Sha256Sink {
-        Sha256Sink::behind(&INITIAL_STATE, 0)
+        Sha256Sink::after(&INITIAL_STATE, 0)
     }
 }
 
 impl Sha256Sink {
-    /// Of a message whose first `hashed` bytes, a multiple of 64, have led to `state`.
+    /// Continues a message whose first `hashed` bytes, a multiple of 64, have led to `state`.
     #[inline(always)]
-    pub(crate) fn behind(state: &[u32; 8], hashed: u64) -> Sha256Sink {
+    pub(crate) fn after(state: &[u32; 8], hashed: u64) -> Sha256Sink {
         Sha256Sink {
             state: *state,
             hashed,
@@ -71,14 +71,14 @@ impl Sha256Sink {
         }
     }
 
-    /// The hash of all that was put; nothing is to be put or asked afterwards.
+    /// Returns the hash of all that was put. To be called once, at the end.
     #[inline(always)]
     pub(crate) fn finish(&mut self) -> [u8; 32] {
         if self.length + PADDING.len() > GATHERED {
             self.compress_whole();
         }
-        if let Some(behind) = self.gathered.get_mut(self.length..)
-            && let Some(place) = behind.first_chunk_mut()
+        if let Some(after) = self.gathered.get_mut(self.length..)
+            && let Some(place) = after.first_chunk_mut()
         {
             *place = PADDING;
         }
@@ -109,7 +109,7 @@ impl Sha256Sink {
         self.try_put(bytes);
     }
 
-    /// Compresses the whole blocks; what is behind them moves to the front.
+    /// Compresses the whole blocks; what is after them moves to the front.
     #[cold]
     fn compress_whole(&mut self) {
         let whole = self.length - self.length % 64;
@@ -132,7 +132,7 @@ impl Sink for Sha256Sink {
 }
 
 /// The hash of a message of a block, which has led to `state`, and a hash.
-pub(crate) fn digest_behind_block(state: &[u32; 8], hash: &[u8; 32]) -> [u8; 32] {
+pub(crate) fn digest_after_block(state: &[u32; 8], hash: &[u8; 32]) -> [u8; 32] {
     let mut block = [0; 64];
     if let Some(place) = block.first_chunk_mut() {
         *place = *hash;

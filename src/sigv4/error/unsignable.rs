@@ -13,7 +13,7 @@ pub enum Unsignable {
     ObsoleteFold,
     ControlByte,
     NoBlankLine,
-    BytesBehind,
+    TrailingBytes,
     ContentLength,
     PathChanged,
     /// It was rewritten into one that its client may not send.
@@ -33,7 +33,7 @@ impl std::fmt::Display for Unsignable {
             Unsignable::ObsoleteFold => "a header folded over several lines",
             Unsignable::ControlByte => "a CR, LF or NUL byte inside a line",
             Unsignable::NoBlankLine => "no blank line at the end of the head",
-            Unsignable::BytesBehind => "bytes behind the head (proxy_set_body?)",
+            Unsignable::TrailingBytes => "bytes after the head (proxy_set_body?)",
             Unsignable::ContentLength => {
                 "a Content-Length or Transfer-Encoding that is unreadable, repeated or contradicted"
             }

@@ -1,5 +1,5 @@
 //! Requests of any bytes, and the heads that nginx may make of them. A wrong signature is put right, so
-//! that what is behind it is reached too. What is signed for an origin, the origin must accept, must read
+//! that what is after it is reached too. What is signed for an origin, the origin must accept, must read
 //! as it was read here, and must be within the client's grant.
 #![no_main]
 

@@ -14,19 +14,19 @@ use crate::{
     text::uri::{self, Part},
 };
 
-/// Bytes ahead of the file at the most; S3 itself takes 20 KB.
+/// Bytes before the file at the most; S3 itself takes 20 KB.
 const MAX_HEAD: usize = 64 << 10;
 
-/// Fields ahead of the file at the most.
+/// Fields before the file at the most.
 const MAX_FIELDS: usize = 128;
 
-/// Bytes of the head of a part behind the file at the most.
+/// Bytes of the head of a part after the file at the most.
 const MAX_TRAILING_HEAD: usize = 4 << 10;
 
 /// RFC 2046 section 5.1.1.
 const MAX_BOUNDARY: usize = 70;
 
-/// What ends a form behind its last delimiter.
+/// What ends a form after its last delimiter.
 pub(super) const CLOSE: [u8; 4] = *b"--\r\n";
 
 /// A form as far as it has arrived.
@@ -37,7 +37,7 @@ pub struct FormDecoder {
     /// Bytes of a delimiter that are the last that came.
     matched: usize,
     place: FormPosition,
-    /// All that is ahead of the file's data; behind it the head of a part that follows the file.
+    /// All that is before the file's data; after it the head of a part that follows the file.
     text: Vec<u8>,
     fields: Vec<FieldPlace>,
     file: Option<FilePlace>,
@@ -45,15 +45,15 @@ pub struct FormDecoder {
     content: u64,
     /// Bytes of the file.
     file_length: u64,
-    /// Bytes written behind the file's delimiter.
+    /// Bytes written after the file's delimiter.
     closed: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FormPosition {
-    /// Ahead of the first delimiter.
+    /// Before the first delimiter.
     Start,
-    /// In the two bytes behind a delimiter: a line break, or two hyphens.
+    /// In the two bytes after a delimiter: a line break, or two hyphens.
     Delimiter(Option<u8>),
     /// In the head of a part, which begins there in `text`.
     Head(usize),
@@ -74,7 +74,7 @@ pub(super) struct FieldPlace {
 
 #[derive(Debug)]
 pub(super) struct FilePlace {
-    /// The length of what is ahead of the data.
+    /// The length of what is before the data.
     head: usize,
     pub(super) filename: Range<usize>,
     pub(super) content_type: Option<Range<usize>>,
@@ -84,7 +84,7 @@ impl FormDecoder {
     /// For a form that the head of a request announces.
     ///
     /// # Errors
-    /// If the head shows already that the form must not be let in: nothing in it is signed.
+    /// If the head shows already that the form must be rejected: nothing in it is signed.
     pub fn new(request: &ClientRequest<'_, '_>) -> Result<FormDecoder, Rejection> {
         let fields = KnownHeaders::scan(request.headers)?;
         let target = request.target();
@@ -113,7 +113,7 @@ impl FormDecoder {
             .map_err(|_| Rejection::MalformedForm)?;
         Ok(FormDecoder {
             delimiter,
-            // The first delimiter needs no line break ahead of it.
+            // The first delimiter needs no line break before it.
             matched: 2,
             place: FormPosition::Start,
             text: Vec::new(),
@@ -146,7 +146,7 @@ impl FormDecoder {
                 (_, [byte, ..]) => {
                     at += 1;
                     let taken = *byte;
-                    let closes = self.is_behind_file();
+                    let closes = self.is_after_file();
                     self.take(taken)?;
                     match CLOSE.get(self.closed).filter(|_| closes) {
                         Some(closing) => {
@@ -184,7 +184,7 @@ impl FormDecoder {
         self.place == FormPosition::End && self.file.is_some()
     }
 
-    /// Everything ahead of the file's data, as soon as all of that has come.
+    /// Everything before the file's data, as soon as all of that has come.
     pub fn head(&self) -> Option<&[u8]> {
         self.file
             .as_ref()
@@ -201,9 +201,9 @@ impl FormDecoder {
         self.file_length + (self.delimiter.len() + self.closed) as u64
     }
 
-    /// Bytes of the file with the delimiter behind it, as soon as that has come.
+    /// Bytes of the file with the delimiter after it, as soon as that has come.
     pub(super) fn delimited_length(&self) -> Option<u64> {
-        self.is_behind_file()
+        self.is_after_file()
             .then(|| self.file_length + self.delimiter.len() as u64)
     }
 
@@ -220,7 +220,7 @@ impl FormDecoder {
         self.file.as_ref()
     }
 
-    fn is_behind_file(&self) -> bool {
+    fn is_after_file(&self) -> bool {
         self.file.is_some() && self.place != FormPosition::File
     }
 
@@ -252,7 +252,7 @@ impl FormDecoder {
     }
 
     /// Takes so many more bytes of a part's content, to the end of a delimiter. One that has no line
-    /// break ahead of it is none to some readers, and one to others.
+    /// break before it is none to some readers, and one to others.
     fn check_content(&mut self, count: usize) -> Result<(), Rejection> {
         self.content += count as u64;
         match self.content < self.delimiter.len() as u64 {
@@ -341,7 +341,7 @@ impl FormDecoder {
         }
         let head = PartHead::parse(&self.text, start)?;
         let end = self.text.len();
-        // A delimiter that follows without a line break of its own is found, and refused.
+        // A delimiter that follows without a line break of its own is found, and rejected.
         self.matched = 2;
         self.content = 0;
         if self.file.is_some() {

@@ -1,4 +1,4 @@
-//! The fields of a form ahead of its file.
+//! The fields of a form before its file.
 use std::borrow::Cow;
 
 use super::decoder::FormDecoder;
@@ -32,7 +32,7 @@ impl FormField<'_> {
             .is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
     }
 
-    /// Whether it says who signed, which is said anew for an origin.
+    /// Whether it says who signed, which is said again for an origin.
     fn is_of_signature(&self) -> bool {
         const NAMES: [&str; 8] = [
             "policy",

@@ -55,7 +55,7 @@ impl<'r> PendingForm<'r> {
         form: &FormDecoder,
         stream: &FormStream,
     ) -> Result<Verified<'r>, Rejection> {
-        let length = stream.behind_head(form)?;
+        let length = stream.length_after_head(form)?;
         Ok(self.let_in(length))
     }
 

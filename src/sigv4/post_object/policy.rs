@@ -260,7 +260,7 @@ impl<'de> Deserialize<'de> for Condition {
     }
 }
 
-/// Of a length: a number, in quotes or not.
+/// Reads a length: a number, in quotes or not.
 struct Bound(u64);
 
 impl<'de> Deserialize<'de> for Bound {

@@ -1,5 +1,5 @@
 //! A form that is sent on while it arrives. An origin wants to know how long it is before anybody knows
-//! how long its file is. So behind the head it is as long as the client's: what stood behind the file
+//! how long its file is. So after the head it is as long as the client's: what stood after the file
 //! there is replaced by bytes that nobody reads, RFC 2046's epilogue.
 use std::ops::Range;
 
@@ -8,8 +8,8 @@ use arrayvec::ArrayVec;
 use super::decoder::{CLOSE, FormDecoder};
 use crate::error::Rejection;
 
-/// Bytes that may stand behind the file: as many have to be sent in their place, all of them at once.
-const MAX_BEHIND: u64 = 1 << 20;
+/// Bytes that may stand after the file: as many have to be sent in their place, all of them at once.
+const MAX_AFTER_FILE: u64 = 1 << 20;
 
 /// What goes out of such a form.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub struct FormStream {
 #[derive(Debug, Default)]
 pub struct Tail {
     pub text: ArrayVec<u8, { 1 + CLOSE.len() }>,
-    /// Bytes of no meaning behind the text.
+    /// Bytes of no meaning after the text.
     pub padding: u64,
 }
 
@@ -43,7 +43,7 @@ impl FormStream {
     /// last byte of its delimiter, without which nobody can take the file for whole.
     ///
     /// # Errors
-    /// As of [`FormDecoder::decode`], or if there is too much behind the file.
+    /// As of [`FormDecoder::decode`], or if there is too much after the file.
     pub fn take(
         &mut self,
         form: &mut FormDecoder,
@@ -56,7 +56,7 @@ impl FormStream {
             let due = usize::try_from(due).unwrap_or(usize::MAX);
             data.end = data.end.min(data.start.saturating_add(due));
             let head = form.head().map_or(0, <[u8]>::len) as u64;
-            if self.received.saturating_sub(head + whole) > MAX_BEHIND {
+            if self.received.saturating_sub(head + whole) > MAX_AFTER_FILE {
                 return Err(Rejection::FormFieldsTooLong);
             }
         }
@@ -73,7 +73,7 @@ impl FormStream {
     pub(super) fn tail(&self, form: &FormDecoder) -> Result<Tail, Rejection> {
         let mut text = ArrayVec::new();
         text.extend(form.boundary().last().copied());
-        let due = self.behind_head(form)?.checked_sub(self.sent + 1);
+        let due = self.length_after_head(form)?.checked_sub(self.sent + 1);
         let due = due
             .filter(|_| self.received == self.length)
             .ok_or(Rejection::MalformedForm)?;
@@ -85,8 +85,8 @@ impl FormStream {
         })
     }
 
-    /// Bytes that go out behind the head.
-    pub(super) fn behind_head(&self, form: &FormDecoder) -> Result<u64, Rejection> {
+    /// Bytes that go out after the head.
+    pub(super) fn length_after_head(&self, form: &FormDecoder) -> Result<u64, Rejection> {
         let head = form.head().ok_or(Rejection::MalformedForm)?;
         let length = self.length.checked_sub(head.len() as u64);
         length.ok_or(Rejection::MalformedForm)

@@ -27,7 +27,7 @@ pub(crate) struct VerifiedForm<'r> {
     pub(super) boundary: Vec<u8>,
     /// What the file's part says; S3 goes by a field.
     pub(super) content_type: Option<&'r [u8]>,
-    /// Bytes behind the head: the file and the form's end.
+    /// Bytes after the head: the file and the form's end.
     pub(super) stored_length: u64,
 }
 
@@ -63,7 +63,7 @@ impl VerifiedForm<'_> {
             .filter(|url| !url.is_empty())
     }
 
-    /// All that is ahead of the file's data, for an origin. Its policy has the same end as the
+    /// All that is before the file's data, for an origin. Its policy has the same end as the
     /// client's, the same limits of length, and allows nothing but these very fields.
     pub(crate) fn head(&self, signer: PolicySigner<'_>) -> Vec<u8> {
         let mut credential = Vec::new();

@@ -1,4 +1,4 @@
-//! Whether a form is let in.
+//! Verifies the policy and the fields of a form.
 use percent_encoding::percent_decode;
 
 use super::{
@@ -29,7 +29,7 @@ use crate::{
     verify::Rejected,
 };
 
-/// Decides whether a form is let in, by its policy, its signature and its client's grant: the part of
+/// Verifies the policy and the signature of a form and checks it against its client's grant: the part of
 /// [`verify`](crate::verify) for requests that it answers with [`Rejection::ProofInBody`]. `head` is a
 /// copy of [`FormDecoder::head`] that lives as long as the request.
 ///

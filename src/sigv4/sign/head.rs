@@ -186,7 +186,7 @@ impl<'a> SignedHead<'a> {
             + factor * varying
     }
 
-    /// Content-Length where it is written anew: that of a body which came in `aws-chunked` framing,
+    /// Content-Length where it is written again: that of a body which came in `aws-chunked` framing,
     /// and of a browser's form.
     pub fn body_length(&self) -> Option<u64> {
         self.body.length()
@@ -448,7 +448,7 @@ impl<'a> SignedHead<'a> {
         sink.put(b"\r\n");
     }
 
-    /// The headers that are written anew, besides Host and those that tell of the body.
+    /// The headers that are written again, besides Host and those that tell of the body.
     fn added(&self) -> AddedHeaders<'_> {
         let mut added = AddedHeaders::new();
         match self.auth {

@@ -7,7 +7,7 @@ use crate::{
     text::sink::Sink,
 };
 
-/// A header that is written anew.
+/// A header that is written again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum AddedHeader {
     Host,
@@ -43,7 +43,7 @@ pub(super) type SignedHeaders<'a> = ArrayVec<SignedHeader<'a>, { MAX_HEADERS + 5
 
 pub(super) type AddedHeaders<'a> = ArrayVec<(AddedHeader, &'a [u8]), 3>;
 
-/// Puts a header behind all that go before it and those of its name.
+/// Inserts a header in order, after others of its name.
 pub(super) fn insert<'a>(headers: &mut SignedHeaders<'a>, header: SignedHeader<'a>) {
     let before = |other: &SignedHeader<'_>| canonical::order(other.name, header.name).is_le();
     let at = headers.iter().rposition(before).map_or(0, |at| at + 1);

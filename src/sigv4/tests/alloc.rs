@@ -190,7 +190,7 @@ fn none_per_chunk() {
             assert!(data.len() <= piece.len());
         }
         while encoder.next_length() > 0 {
-            // Every other chunk is hashed anew.
+            // Every other chunk is hashed again.
             let length = encoder.next_length();
             let known = decoder.chunk_hash(encoder.offset(), length);
             let known = known.filter(|_| chunks % 2 == 0);
@@ -207,7 +207,7 @@ fn none_per_chunk() {
     }
 }
 
-/// Who is refused allocates nothing either, however often.
+/// Who is rejected allocates nothing either, however often.
 #[test]
 fn none_for_strangers() {
     let clients = Directory::new(&[(KEY, SECRET)]);

@@ -112,7 +112,7 @@ proptest! {
         }
         let whole = filtered(&[&broken]);
         if let Ok(out) = &whole {
-            // A name with something ahead of it may be another name.
+            // A name with something before it may be another name.
             let changed = broken.windows(7).any(|w| w == b"mhidden" || w == b"midden<");
             prop_assert!(changed || !out.windows(6).any(|w| w == b"hidden"), "{}", out.escape_ascii());
         }

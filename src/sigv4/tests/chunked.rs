@@ -55,7 +55,7 @@ fn named(rejection: &Rejection) -> String {
 }
 
 /// What a body is answered, sent whole, byte by byte, and in two pieces at any place; nothing of a
-/// refused one may be complete.
+/// rejected one may be complete.
 fn answer(head: &str, length: usize, body: &[u8]) -> String {
     let ones = vec![1; body.len()];
     let cuts = (0..body.len()).map(|at| vec![at]);
@@ -68,7 +68,7 @@ fn answer(head: &str, length: usize, body: &[u8]) -> String {
             if let Some(rejection) = &rejection {
                 assert!(data.len() < length.max(1), "{pieces:?}: {rejection}");
                 assert!(!decoder.is_complete() && decoder.checksum().is_none());
-                // It stays refused.
+                // It stays rejected.
                 assert_eq!(decoder.decode(&mut []).as_ref(), Err(rejection));
                 assert_eq!(decoder.finish().as_ref(), Err(rejection));
             }
@@ -234,7 +234,7 @@ fn missing_ends() {
         assert_eq!(no_zero_chunk, INCOMPLETE);
         let trailer_at_once = lie(kind, |parts| parts[6] = b"\r\n".to_vec());
         assert_eq!(trailer_at_once, INCOMPLETE, "{kind:?}");
-        let behind = if kind.has_trailer() {
+        let after = if kind.has_trailer() {
             TRAILER
         } else {
             INCOMPLETE
@@ -242,7 +242,7 @@ fn missing_ends() {
         for bytes in ["\r\n", "x", "0\r\n\r\n", "\0"] {
             assert_eq!(
                 lie(kind, |parts| parts.push(bytes.into())),
-                behind,
+                after,
                 "{kind:?}"
             );
         }
@@ -408,7 +408,7 @@ fn cut_at_every_byte() {
         let upload = SampleUpload::new(kind, &[b'x'; 40], &[16, 16, 8]);
         let head = upload.head();
         let body = upload.body(&head);
-        // Behind a trailer, the last line break may be missing.
+        // After a trailer, the last line break may be missing.
         let optional = if kind.has_trailer() { 2 } else { 0 };
         for length in 0..body.len() - optional {
             let mut decoder = decoder(&head);
@@ -550,7 +550,7 @@ fn heads() {
     assert!(verified.streaming().is_none() && verified.body(None).is_none());
 }
 
-/// What is sent to an origin: the head, and the body where it is framed anew.
+/// What is sent to an origin: the head, and the body where it is framed again.
 struct SentUpload {
     head: String,
     encoder: Option<Encoder>,
@@ -627,8 +627,8 @@ fn encode(encoder: &mut Encoder, decoder: &mut Decoder, data: &[u8]) -> (Vec<u8>
     while encoder.next_length() > 0 {
         assert_eq!(encoder.clone().end(decoder.checksum()), Err(Misframed));
         let length = encoder.next_length();
-        let (chunk, behind) = rest.split_at(length as usize);
-        rest = behind;
+        let (chunk, after) = rest.split_at(length as usize);
+        rest = after;
         let known = decoder.chunk_hash(encoder.offset(), length);
         if known.is_none() && encoder.is_signed() {
             assert_eq!(encoder.clone().chunk(None), Err(Misframed));

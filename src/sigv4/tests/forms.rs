@@ -199,7 +199,7 @@ fn nobody_but_verify_form_lets_a_form_in() {
     assert_eq!(outcome.unwrap_err(), Rejection::ProofInBody);
 }
 
-/// Fields of one form and the head of another: no way to be let in by somebody else's fields.
+/// Fields of one form and the head of another: no way to be accepted by somebody else's fields.
 #[test]
 fn fields_belong_to_their_form() {
     let form = SampleForm::new("key");
@@ -456,10 +456,10 @@ fn the_end_of_a_streamed_form() {
     let whole = form.body();
     let end = format!("--{BOUNDARY}--\r\n").into_bytes();
     let before = &whole[..whole.len() - end.len()];
-    let after = |behind: &str| [before, behind.replace('B', BOUNDARY).as_bytes()].concat();
+    let after = |epilogue: &str| [before, epilogue.replace('B', BOUNDARY).as_bytes()].concat();
     let open = format!("hello\r\n--{BOUNDARY}");
     let open = &open.as_bytes()[..open.len() - 1];
-    for (behind, text, padding) in [
+    for (epilogue, text, padding) in [
         ("--B--\r\n", "Y--\r\n", 0),
         ("--B--", "Y--", 0),
         ("--B--\r\n1234", "Y--\r\n", 4),
@@ -470,10 +470,10 @@ fn the_end_of_a_streamed_form() {
         ),
     ] {
         for pieces in [vec![], vec![1; whole.len() + 100]] {
-            let (sent, tail) = stream(&form, &after(behind), &pieces, 0).unwrap();
-            assert_eq!(sent, open, "{behind:?}");
+            let (sent, tail) = stream(&form, &after(epilogue), &pieces, 0).unwrap();
+            assert_eq!(sent, open, "{epilogue:?}");
             let found = (tail.text.as_slice(), tail.padding);
-            assert_eq!(found, (text.as_bytes(), padding), "{behind:?}");
+            assert_eq!(found, (text.as_bytes(), padding), "{epilogue:?}");
         }
     }
     let code =
@@ -531,19 +531,19 @@ proptest! {
     #[test]
     fn any_streamed_file_in_any_pieces(
         file in bytes(),
-        behind in bytes(),
+        epilogue in bytes(),
         pieces in vec(1..40_usize, 0..60),
     ) {
         let edge = format!("--{BOUNDARY}");
         prop_assume!(!file.starts_with(edge.as_bytes()));
         prop_assume!(memchr::memmem::find(&file, format!("\r\n{edge}").as_bytes()).is_none());
         let form = SampleForm::new("key").file(&file);
-        let body = [form.body(), behind.clone()].concat();
+        let body = [form.body(), epilogue.clone()].concat();
         let (mut sent, tail) = stream(&form, &body, &pieces, 0).unwrap();
         sent.extend_from_slice(&tail.text);
         let end = format!("\r\n--{BOUNDARY}--\r\n");
         prop_assert_eq!(sent, [&file, end.as_bytes()].concat());
-        prop_assert_eq!(tail.padding, behind.len() as u64);
+        prop_assert_eq!(tail.padding, epilogue.len() as u64);
     }
 
     /// Whatever is done to a form, all ways to cut it end alike.

@@ -44,8 +44,8 @@ fn send(
     let mut out = Vec::new();
     let mut rest = body;
     for &piece in pieces.iter().chain(&[usize::MAX]) {
-        let (piece, behind) = rest.split_at(piece.min(rest.len()));
-        rest = behind;
+        let (piece, after) = rest.split_at(piece.min(rest.len()));
+        rest = after;
         let mut buf = piece.to_vec();
         let range = check.take(&mut buf).unwrap();
         out.extend_from_slice(&buf[range]);

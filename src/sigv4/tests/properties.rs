@@ -74,7 +74,7 @@ fn head_of(text: &str) -> String {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..Default::default() })]
 
-    /// What a client signs is let in; what we then sign, the origin lets in, and both understand
+    /// What a client signs is accepted; what we then sign, the origin accepts, and both understand
     /// the same path and query.
     #[test]
     fn round_trip(sample in sample(), presigned: bool) {
@@ -115,7 +115,7 @@ proptest! {
         prop_assert!(again.starts_with(&request));
     }
 
-    /// One bit of a request changed, and it is not let in.
+    /// One bit of a request changed, and it is rejected.
     #[test]
     fn tampering(sample in sample(), presigned: bool, at: prop::sample::Index, bit in 0..7_u32) {
         let text = if presigned { sample.query_form() } else { sample.header_form() };

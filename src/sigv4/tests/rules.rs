@@ -79,11 +79,11 @@ fn which_form() {
         ),
         "v4-header",
     );
-    for behind in [",", ", X=1", ", Signature=1", " 1"] {
-        let text = format!("{start}, Signature={signature}{behind}{end}");
+    for after in [",", ", X=1", ", Signature=1", " 1"] {
+        let text = format!("{start}, Signature={signature}{after}{end}");
         assert_ne!(outcome(ask(&text)), "v4-header", "{text}");
     }
-    // Malformed behind the prefix never falls back to another form.
+    // Malformed after the prefix never falls back to another form.
     for broken in [
         "AWS4-HMAC-SHA256",
         "AWS4-HMAC-SHA256X Credential=a",

@@ -427,10 +427,10 @@ fn heads_that_must_not_be_sent() {
         (with("A: b\0"), Unsignable::ControlByte),
         (good[..good.len() - 2].into(), Unsignable::NoBlankLine),
         (good[..good.len() - 1].into(), Unsignable::NoBlankLine),
-        (format!("{good}body"), Unsignable::BytesBehind),
+        (format!("{good}body"), Unsignable::TrailingBytes),
         (
             format!("{good}GET /secret/k HTTP/1.1\r\n\r\n"),
-            Unsignable::BytesBehind,
+            Unsignable::TrailingBytes,
         ),
         (
             with("Content-Length: 1\r\nContent-Length: 1"),
@@ -551,7 +551,7 @@ fn a_request_of_ones_own_is_a_head_alone() {
     assert_eq!(sign(b"GET / HTTP/1.1\r\n\r\n"), Ok(()));
     assert_eq!(
         sign(b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n"),
-        Err(Unsignable::BytesBehind)
+        Err(Unsignable::TrailingBytes)
     );
     assert!(sign(b"GET /a b HTTP/1.1\r\n\r\n").is_err());
     assert!(sign(b"GET /\n HTTP/1.1\r\n\r\n").is_err());

@@ -1,7 +1,6 @@
-//! Short text, copied and compared in place: most pieces are so short that a call costs more.
+//! Copies and compares short text in place: a call would cost more than the work.
 
-/// Copies as many bytes as there are on both sides. Most pieces are short: a call costs more than
-/// the copy then.
+/// Copies between slices of one length.
 #[inline(always)]
 pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
     let copied = copy_ends::<16>(to, from)
@@ -32,7 +31,7 @@ fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) -> bool {
     true
 }
 
-/// Whether two texts are the same.
+/// Compares two texts.
 #[inline(always)]
 pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() || a.len() > 64 {

@@ -99,21 +99,21 @@ impl<'s, 'a> Query<'s, 'a> {
                 }
                 None => {
                     let name = uri::scan(rest, b"=&").ok_or(QueryFault::Escape)?;
-                    let text = rest.get(..rest.len() - name.behind.len());
+                    let text = rest.get(..rest.len() - name.after.len());
                     let (role, spelled) = Role::named(text.unwrap_or_default());
                     query.note(role, spelled);
                     (name, role)
                 }
             };
-            let equals = raw.len() - name.behind.len();
-            let value = match name.behind {
+            let equals = raw.len() - name.after.len();
+            let value = match name.after {
                 [b'=', value @ ..] if keep(role) => {
                     uri::scan(value, b"&").ok_or(QueryFault::Escape)?
                 }
                 [b'=', value @ ..] => uri::skip(value, b'&'),
                 _ => name,
             };
-            let end = raw.len() - value.behind.len();
+            let end = raw.len() - value.after.len();
             let parameter = QueryParameter {
                 start: start as u16,
                 equals: equals as u16,
@@ -130,7 +130,7 @@ impl<'s, 'a> Query<'s, 'a> {
                 sorted &= (room.last()).is_none_or(|last| last.precedes(&parameter, raw));
                 room.try_push(parameter).map_err(|_| QueryFault::TooMany)?;
             }
-            rest = value.behind.get(1..).unwrap_or_default();
+            rest = value.after.get(1..).unwrap_or_default();
         }
         if !sorted {
             room.sort_unstable_by(|a, b| a.compare(b, raw));
@@ -232,7 +232,7 @@ impl<'s, 'a> Query<'s, 'a> {
             };
             let before = |other: &&QueryParameter| uri::compare(other.name(self.raw), name).is_le();
             while let Some(other) = others.next_if(before) {
-                other.put_behind(sink, &mut first, self.raw);
+                other.put_after(sink, &mut first, self.raw);
             }
             match std::mem::take(&mut first) {
                 true => sink.put(label.strip_prefix(&[*separator]).unwrap_or_default()),
@@ -240,7 +240,7 @@ impl<'s, 'a> Query<'s, 'a> {
             }
             value.put(sink);
         }
-        others.for_each(|other| other.put_behind(sink, &mut first, self.raw));
+        others.for_each(|other| other.put_after(sink, &mut first, self.raw));
     }
 }
 
@@ -289,8 +289,8 @@ impl QueryParameter {
         is_whole(self) && is_whole(other) && usize::from(self.end) + 1 == usize::from(other.start)
     }
 
-    /// Puts it behind others, if it is not the first.
-    fn put_behind(&self, sink: &mut impl Sink, first: &mut bool, raw: &[u8]) {
+    /// Puts it after others, if it is not the first.
+    fn put_after(&self, sink: &mut impl Sink, first: &mut bool, raw: &[u8]) {
         if !std::mem::take(first) {
             sink.put(b"&");
         }

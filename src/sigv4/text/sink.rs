@@ -74,7 +74,7 @@ impl Sink for Vec<u8> {
     }
 }
 
-/// Of text whose length the types of its parts bound; what does not fit is dropped.
+/// For text whose length is bounded by the types of its parts; what does not fit is dropped.
 impl<const N: usize> Sink for ArrayVec<u8, N> {
     #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {

@@ -48,10 +48,10 @@ impl Part {
     #[inline(always)]
     fn split_plain(self, text: &[u8]) -> (&[u8], &[u8]) {
         // Most are short.
-        let (start, behind) = text.split_at(text.len().min(16));
+        let (start, after) = text.split_at(text.len().min(16));
         let mut length = run(start, |byte| self.is_plain(byte));
         if length == 16 {
-            for block in behind.as_chunks().0 {
+            for block in after.as_chunks().0 {
                 if !self.are_plain(block) {
                     break;
                 }
@@ -100,15 +100,15 @@ pub(crate) struct Scanned<'a> {
     /// It is in its canonical form already.
     pub(crate) canonical: bool,
     /// What follows it, from its end byte on.
-    pub(crate) behind: &'a [u8],
+    pub(crate) after: &'a [u8],
 }
 
 impl<'a> Scanned<'a> {
-    /// What is known to begin with so many plain bytes, behind which it ends.
+    /// What is known to begin with so many plain bytes, after which it ends.
     pub(crate) fn plain(text: &'a [u8], length: usize) -> Scanned<'a> {
         Scanned {
             canonical: true,
-            behind: text.get(length..).unwrap_or_default(),
+            after: text.get(length..).unwrap_or_default(),
         }
     }
 }
@@ -123,7 +123,7 @@ pub(crate) fn skip(raw: &[u8], end: u8) -> Scanned<'_> {
     let length = memchr::memchr(end, raw).unwrap_or(raw.len());
     Scanned {
         canonical: false,
-        behind: raw.get(length..).unwrap_or_default(),
+        after: raw.get(length..).unwrap_or_default(),
     }
 }
 
@@ -131,8 +131,8 @@ fn scan_part<'a>(raw: &'a [u8], part: Part, ends: &[u8]) -> Option<Scanned<'a>> 
     let mut canonical = true;
     let mut rest = raw;
     loop {
-        let (_, behind) = part.split_plain(rest);
-        rest = match behind {
+        let (_, after) = part.split_plain(rest);
+        rest = match after {
             [b'%', high, low, rest @ ..] => {
                 let byte = unhex(*high)? << 4 | unhex(*low)?;
                 canonical &=
@@ -140,12 +140,12 @@ fn scan_part<'a>(raw: &'a [u8], part: Part, ends: &[u8]) -> Option<Scanned<'a>> 
                 rest
             }
             [b'%', ..] => return None,
-            [end, ..] if ends.contains(end) => return Some(Scanned { canonical, behind }),
+            [end, ..] if ends.contains(end) => return Some(Scanned { canonical, after }),
             [_, rest @ ..] => {
                 canonical = false;
                 rest
             }
-            [] => return Some(Scanned { canonical, behind }),
+            [] => return Some(Scanned { canonical, after }),
         };
     }
 }
@@ -373,9 +373,9 @@ mod tests {
             );
         }
         let end = raw.iter().position(|byte| b"=&".contains(byte));
-        let (piece, behind) = raw.split_at(end.unwrap_or(raw.len()));
-        let scanned = scan(raw, b"=&").map(|scanned| (scanned.canonical, scanned.behind));
-        let expected = is_canonical(piece, Part::Query).map(|canonical| (canonical, behind));
+        let (piece, after) = raw.split_at(end.unwrap_or(raw.len()));
+        let scanned = scan(raw, b"=&").map(|scanned| (scanned.canonical, scanned.after));
+        let expected = is_canonical(piece, Part::Query).map(|canonical| (canonical, after));
         assert_eq!(scanned, expected, "{text}");
     }
 

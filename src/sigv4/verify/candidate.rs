@@ -99,7 +99,7 @@ impl<'h, 'r> Candidate<'h, 'r> {
         }
     }
 
-    /// Refuses what names its bucket in the host.
+    /// Rejects what names its bucket in the host.
     pub(super) fn check_host(&self, rules: &VerifyRules) -> Result<(), Rejection> {
         let host = self.request.host.or(self.fields.value(KnownHeader::Host));
         match endpoint::has_bucket(host.unwrap_or_default(), &rules.endpoints) {

@@ -9,7 +9,7 @@ use crate::{
 /// What becomes of a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeaderFate {
-    /// The client's, or written anew.
+    /// The client's signature has it, or it is written again.
     Drop,
     Keep,
     /// Kept, and signed.
@@ -41,7 +41,7 @@ impl HeaderFate {
     /// Bytes of the longest name that is known.
     const LONGEST: usize = 28;
 
-    /// Of a header, by its name and the kinds of the bytes in it.
+    /// Finds the fate of a header, by its name and the kinds of the bytes in it.
     pub(super) fn of(name: &[u8], kinds: u8) -> HeaderFate {
         if kinds & LOW_LINE != 0 {
             // As in `steers_server`, `_` counts as `-`.
@@ -127,7 +127,7 @@ impl BodyHeaders {
             BodyHeaders::Decoded {
                 checksum_known: true,
             } => const { set(&[Keep, Sign, Source, ChecksumAlgorithm]) },
-            // S3 refuses to hear of a checksum that it does not get.
+            // S3 rejects the announcement of a checksum that it does not get.
             BodyHeaders::Decoded {
                 checksum_known: false,
             } => const { set(&[Keep, Sign, Source]) },

@@ -21,7 +21,7 @@ pub struct SampleForm {
     /// Besides those of the fields, in JSON.
     pub conditions: Vec<String>,
     pub expiration: String,
-    /// Of the file, behind its name.
+    /// Of the file, after its name.
     pub disposition: String,
     pub file: Vec<u8>,
 }

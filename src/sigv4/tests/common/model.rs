@@ -431,9 +431,9 @@ fn read_form(sent: &[u8], endpoint: Option<&str>) -> Asked {
     asked.amz.clear();
     let mut rest = body;
     while let Some(at) = find(rest, b"name=\"") {
-        let (name, behind) = split_once(&rest[at + 6..], b"\"").unwrap();
-        let (_, value) = split_once(behind, b"\r\n\r\n").unwrap();
-        let (value, behind) = split_once(value, b"\r\n--").unwrap();
+        let (name, after) = split_once(&rest[at + 6..], b"\"").unwrap();
+        let (_, value) = split_once(after, b"\r\n\r\n").unwrap();
+        let (value, after) = split_once(value, b"\r\n--").unwrap();
         let name = name.to_ascii_lowercase();
         let is_new = [
             "x-amz-algorithm",
@@ -448,7 +448,7 @@ fn read_form(sent: &[u8], endpoint: Option<&str>) -> Asked {
             name if is_new.iter().any(|new| new.as_bytes() == name) => {}
             name => asked.amz.push((name.into(), value.into())),
         }
-        rest = behind;
+        rest = after;
     }
     asked
 }

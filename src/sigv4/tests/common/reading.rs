@@ -109,7 +109,7 @@ pub struct Asked {
     pub prefix: Option<Vec<u8>>,
     /// Those that are none of a signature's, sorted.
     pub parameters: Vec<Pair>,
-    /// S3's own but those that are made anew, in lower case, sorted.
+    /// S3's own but those that are made again, in lower case, sorted.
     pub amz: Vec<Pair>,
     pub payload: Option<Vec<u8>>,
 }

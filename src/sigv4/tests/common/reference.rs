@@ -1,5 +1,5 @@
 //! A signer of its own, written from AWS's description with strings and maps: what it signs, the
-//! core must let in.
+//! core must accept.
 use std::collections::BTreeMap;
 
 use base64ct::{Base64, Encoding};

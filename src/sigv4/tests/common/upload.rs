@@ -78,7 +78,7 @@ impl SampleUpload {
     }
 
     /// Alternately framing and data, beginning and ending with framing. The last but one piece of
-    /// framing is the zero chunk, the last all that is behind it.
+    /// framing is the zero chunk, the last all that is after it.
     pub fn body_parts(&self, seed: &str) -> Vec<Vec<u8>> {
         let mut previous = seed.to_owned();
         let mut line = |chunk: &[u8]| {
@@ -92,8 +92,8 @@ impl SampleUpload {
         let mut rest = self.payload.as_slice();
         let mut end = "";
         for &length in &self.chunks {
-            let (chunk, behind) = rest.split_at(length);
-            rest = behind;
+            let (chunk, after) = rest.split_at(length);
+            rest = after;
             parts.push((end.to_owned() + &line(chunk)).into_bytes());
             parts.push(chunk.to_vec());
             end = "\r\n";
@@ -143,8 +143,8 @@ impl SampleUpload {
 
 /// The signature in a head's Authorization.
 pub fn signature_of(head: &str) -> &str {
-    let (_, behind) = head.rsplit_once("Signature=").unwrap();
-    behind.split_whitespace().next().unwrap()
+    let (_, after) = head.rsplit_once("Signature=").unwrap();
+    after.split_whitespace().next().unwrap()
 }
 
 pub fn checksum(algorithm: ChecksumAlgorithm, data: &[u8]) -> String {
@@ -185,8 +185,8 @@ pub fn decode(
     let mut data = Vec::new();
     let mut rest = body;
     for &length in pieces.iter().chain(&[usize::MAX]) {
-        let (piece, behind) = rest.split_at(length.min(rest.len()));
-        rest = behind;
+        let (piece, after) = rest.split_at(length.min(rest.len()));
+        rest = after;
         let mut buf = piece.to_vec();
         match decoder.decode(&mut buf) {
             Ok(range) => data.extend_from_slice(&buf[range]),

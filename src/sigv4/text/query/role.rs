@@ -38,19 +38,19 @@ pub(super) const SPELLINGS: [(&[u8], Role); Role::Other as usize] = [
 ];
 
 impl Role {
-    /// Of the parameter that `text` begins with, and the length of its name, where that is one of
-    /// V4's, spelled as it should be, and has a value.
+    /// Finds the role of the parameter that `text` begins with, and the length of its name. `None` unless it
+    /// is one of V4's, spelled as it should be, with a value.
     #[inline(always)]
     pub(super) fn spelled(text: &[u8]) -> Option<(Role, usize)> {
         const PREFIX: &[u8] = b"X-Amz-";
         let name = text.strip_prefix(PREFIX)?;
         SPELLINGS.iter().find_map(|(spelling, role)| {
-            let behind = name.strip_prefix(spelling.strip_prefix(PREFIX)?)?;
-            behind.starts_with(b"=").then_some((*role, spelling.len()))
+            let after = name.strip_prefix(spelling.strip_prefix(PREFIX)?)?;
+            after.starts_with(b"=").then_some((*role, spelling.len()))
         })
     }
 
-    /// Of a name, and whether it is spelled as it should be.
+    /// Finds the role of a name, and whether it is spelled as it should be.
     pub(super) fn named(name: &[u8]) -> (Role, bool) {
         let mut decoder = uri::decoded(name, Part::Query);
         // Most names are none of a signature's.
@@ -99,9 +99,9 @@ mod tests {
                 let Some((role, length)) = Role::spelled(text) else {
                     return;
                 };
-                let (name, behind) = text.split_at(length);
+                let (name, after) = text.split_at(length);
                 let scanned = uri::scan(text, b"=&").unwrap();
-                assert_eq!((scanned.behind, scanned.canonical), (behind, true));
+                assert_eq!((scanned.after, scanned.canonical), (after, true));
                 assert_eq!(Role::named(name), (role, true), "{}", text.escape_ascii());
                 found += 1;
             });
