@@ -45,7 +45,7 @@ impl<'a> Authorization<'a> {
         })
     }
 
-    /// The names of the signed headers: lower case, strictly ascending.
+    /// Returns the names of the signed headers: lower case, strictly ascending.
     pub(crate) fn names(&self) -> SignedNames<'a> {
         SignedNames {
             rest: Some(self.signed_headers),
@@ -53,7 +53,7 @@ impl<'a> Authorization<'a> {
         }
     }
 
-    /// SignedHeaders: the names with `;` between them.
+    /// Returns SignedHeaders: the names with `;` between them.
     pub(crate) fn signed_headers(&self) -> &'a [u8] {
         self.signed_headers
     }
@@ -67,7 +67,7 @@ struct AuthParams<'a> {
 }
 
 impl<'a> AuthParams<'a> {
-    /// As all SDKs write it. A comma in one of the latter two is rejected when these are read.
+    /// Reads a value as all SDKs write it. A comma in one of the last two is rejected when they are read.
     #[inline(always)]
     fn usual(value: &'a [u8]) -> Option<AuthParams<'a>> {
         let fields = value.strip_prefix(b"AWS4-HMAC-SHA256 Credential=")?;
@@ -84,7 +84,7 @@ impl<'a> AuthParams<'a> {
         })
     }
 
-    /// In any order. Some clients (s3cmd) leave out the spaces after the commas.
+    /// Reads the parameters in any order. Some clients (s3cmd) leave out the spaces after the commas.
     fn read(value: &'a [u8]) -> Result<AuthParams<'a>, Malformed> {
         let fields = value.strip_prefix(ALGORITHM).ok_or(Malformed::Algorithm)?;
         if !fields.starts_with(b" ") {
@@ -226,8 +226,8 @@ fn read_credential<'a, 'r: 'a>(
     Ok((access_key, scope, raw))
 }
 
-/// The access key as it stands in a credential of the query, percent-encoded; one that is encoded
-/// in another way than the canonical is none, so that every key has one spelling only.
+/// Returns the access key as it stands in a credential of the query, percent-encoded; one that is encoded in
+/// another way than the canonical is none, so that every key has one spelling only.
 fn raw_access_key(credential: &[u8], length: usize) -> Option<&[u8]> {
     let mut decoder = uri::decoded(credential, Part::Query);
     for _ in 0..length {
@@ -261,7 +261,7 @@ mod tests {
 
     const CREDENTIAL: &str = "AK/20260102/us-east-1/s3/aws4_request";
 
-    /// What may match: credential, names and signature.
+    /// Returns what may match: credential, names and signature.
     fn usable<'a>(params: AuthParams<'a>) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
         let names = SignedNames {
             rest: Some(params.signed_headers),

@@ -5,8 +5,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{checksum::Checksum, chunked::decoder::Decoder, crypto::hex::hex, error::Rejection};
 
-/// Verifies a body. Its last byte is handed out only when all of it is right, so that one that is
-/// not lacks a part of the length that was announced for it, or its end.
+/// Verifies a body. Its last byte is handed out only when all of it is right, so that a wrong body lacks
+/// a part of the announced length, or its end.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
@@ -32,7 +32,7 @@ impl BodyVerifier {
         }
     }
 
-    /// The body has ended; gives its last byte, where it has any.
+    /// Ends the body; returns its last byte, if it has any.
     ///
     /// # Errors
     /// With the [`Rejection`] to answer.
@@ -56,7 +56,7 @@ impl BodyVerifier {
         matches!(self, BodyVerifier::Framed(_))
     }
 
-    /// See [`Decoder::checksum`].
+    /// Does what [`Decoder::checksum`] does.
     pub fn checksum(&self) -> Option<&Checksum> {
         match self {
             BodyVerifier::Framed(decoder) => decoder.checksum(),
@@ -64,7 +64,7 @@ impl BodyVerifier {
         }
     }
 
-    /// See [`Decoder::chunk_hash`].
+    /// Does what [`Decoder::chunk_hash`] does.
     pub fn chunk_hash(&mut self, offset: u64, length: u64) -> Option<[u8; 32]> {
         match self {
             BodyVerifier::Framed(decoder) => decoder.chunk_hash(offset, length),
@@ -86,7 +86,7 @@ pub struct HashCheck {
 }
 
 impl HashCheck {
-    /// `length` is the body's, where it was announced.
+    /// Starts. `length` is the length of the body, if it was announced.
     pub(crate) fn new(expected: [u8; 64], length: Option<u64>) -> HashCheck {
         HashCheck {
             expected,

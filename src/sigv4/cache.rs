@@ -17,8 +17,8 @@ use crate::{
     wire::WireHead,
 };
 
-/// The key of the answer to a request; `None` where no answer may be kept. `origin` tells apart those that
-/// have objects of their own.
+/// Returns the key of the answer to a request; `None` where no answer may be kept. `origin` tells apart those
+/// that have objects of their own.
 ///
 /// The key is `signed` or `unsigned`, the origin, the path with the parameters that count, and the headers
 /// that do, separated by spaces. All of it is percent-encoded, so no request has the key of another one.
@@ -36,8 +36,8 @@ pub fn cache_key(
 }
 
 impl Verified<'_> {
-    /// The key under which a cache may keep the answer for other clients, as [`cache_key`] says; `None` also
-    /// if `request` has become another one since it was admitted.
+    /// Returns the key under which a cache may keep the answer for other clients, as [`cache_key`] says;
+    /// `None` also if `request` has become another one since it was admitted.
     pub fn cache_key(&self, request: &ClientRequest<'_, '_>, origin: &[u8]) -> Option<Vec<u8>> {
         let is_admitted =
             request.method == self.request.method && request.target() == self.request.target;
@@ -181,7 +181,7 @@ const FOREIGN: &[&[u8]] = &[
 ];
 
 impl<'a> CountingHeaders<'a> {
-    /// `None` where an answer may not be kept.
+    /// Reads the headers. `None` if an answer may not be kept.
     fn read(
         headers: impl Iterator<Item = Header<'a>>,
         is_signed: bool,

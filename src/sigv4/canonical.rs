@@ -112,7 +112,7 @@ pub(crate) fn put_value(sink: &mut impl Sink, at: usize, value: &[u8]) -> bool {
     plain || memchr::memchr2(b'\n', b'\r', value).is_none()
 }
 
-/// What stands before a value, which may be one of several with its name.
+/// Returns what stands before a value, which may be one of several with its name.
 fn separator(at: usize) -> &'static [u8; 1] {
     if at == 0 { b":" } else { b"," }
 }
@@ -133,7 +133,7 @@ fn is_word(value: &[u8]) -> bool {
     }
 }
 
-/// The names, once each, with `;` between them: SignedHeaders.
+/// Puts the names, once each, with `;` between them: SignedHeaders.
 pub(crate) fn put_names<'a>(
     sink: &mut impl Sink,
     headers: impl Iterator<Item = impl Into<SignedHeader<'a>>>,
@@ -151,7 +151,7 @@ pub(crate) fn put_names<'a>(
     }
 }
 
-/// The order of two names in lower case.
+/// Compares two names in lower case.
 pub(crate) fn order(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
     a.iter()
         .map(u8::to_ascii_lowercase)
@@ -186,7 +186,7 @@ fn put_folded(sink: &mut impl Sink, value: &[u8]) {
     sink.put(rest);
 }
 
-/// A header's value without the spaces and tabs around it (RFC 9110 section 5.5), which are no part of it.
+/// Cuts off the spaces and tabs around a header's value (RFC 9110 section 5.5), which are not part of it.
 pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;

@@ -36,7 +36,7 @@ impl ChecksumAlgorithm {
             .find(|algorithm| algorithm.header().eq_ignore_ascii_case(name))
     }
 
-    /// The name of the header, and of the trailer.
+    /// Returns the name of the header, and of the trailer.
     pub fn header(self) -> &'static [u8] {
         match self {
             ChecksumAlgorithm::Crc32 => b"x-amz-checksum-crc32",
@@ -47,7 +47,7 @@ impl ChecksumAlgorithm {
         }
     }
 
-    /// As S3's messages name it.
+    /// Returns the name that S3's messages give it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             ChecksumAlgorithm::Crc32 => "CRC32",
@@ -58,7 +58,7 @@ impl ChecksumAlgorithm {
         }
     }
 
-    /// Bytes of a checksum.
+    /// Counts the bytes of a checksum.
     fn size(self) -> usize {
         match self {
             ChecksumAlgorithm::Crc32 | ChecksumAlgorithm::Crc32c => 4,
@@ -68,7 +68,7 @@ impl ChecksumAlgorithm {
         }
     }
 
-    /// Bytes of a checksum in base64.
+    /// Counts the bytes of a checksum in base64.
     pub(crate) fn value_length(self) -> usize {
         self.size().div_ceil(3) * 4
     }
@@ -86,7 +86,7 @@ impl Checksum {
         self.algorithm
     }
 
-    /// In base64.
+    /// Returns it in base64.
     pub fn value(&self) -> &[u8] {
         self.value
             .get(..self.algorithm.value_length())
@@ -136,7 +136,7 @@ impl ChecksumHasher {
         }
     }
 
-    /// The checksum of all the data.
+    /// Computes the checksum of all the data.
     pub(crate) fn finish(&self) -> Checksum {
         let mut digest = ArrayVec::<u8, 32>::new();
         match &self.state {

@@ -14,7 +14,7 @@ impl Timestamp {
         }
     }
 
-    /// Seconds between two times.
+    /// Counts the seconds between two times.
     pub(crate) fn distance(self, other: Timestamp) -> u64 {
         self.0.abs_diff(other.0)
     }
@@ -70,7 +70,7 @@ impl AmzDate {
         self.timestamp
     }
 
-    /// `YYYYMMDD`.
+    /// Returns `YYYYMMDD`.
     pub(crate) fn day(&self) -> Day {
         let [y1, y2, y3, y4, m1, m2, d1, d2, ..] = self.text;
         Day([y1, y2, y3, y4, m1, m2, d1, d2])
@@ -137,7 +137,7 @@ impl Day {
     }
 }
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT`; the day of the week is not looked at.
+/// Reads `Sun, 06 Nov 1994 08:49:37 GMT`; ignores the day of the week.
 fn http_date(text: &[u8]) -> Option<Timestamp> {
     let mut words = text
         .split(|&byte| byte == b' ')
@@ -206,7 +206,7 @@ fn timestamp(
     ))
 }
 
-/// A decimal number of at most 8 digits.
+/// Reads a decimal number of at most 8 digits.
 fn number(digits: &[u8]) -> Option<i64> {
     if !(1..=8).contains(&digits.len()) {
         return None;

@@ -50,7 +50,7 @@ fn has_s3_label(host: &[u8]) -> bool {
     false
 }
 
-/// The host of `HOST` or `HOST:PORT`.
+/// Returns the host of `HOST` or `HOST:PORT`.
 fn without_port(host: &[u8]) -> &[u8] {
     match memchr::memrchr(b':', host).and_then(|at| host.split_at_checked(at)) {
         Some((name, [_, port @ ..])) if port.iter().all(u8::is_ascii_digit) => name,

@@ -20,7 +20,7 @@ pub enum Rejection {
     UnsignedHeaders,
     /// A V2 signature does not cover this query parameter.
     UnsignedParameter,
-    /// A V2 signature of this query parameter is that of two others as well.
+    /// A V2 signature of this query parameter could also be the signature of two others.
     AmbiguousParameter,
     /// Neither `x-amz-date` nor `Date`, or not readable.
     MissingDate,
@@ -113,7 +113,7 @@ pub enum Rejection {
     MalformedTrailer,
     /// A trailer that is no checksum of its algorithm.
     InvalidChecksum(ChecksumAlgorithm),
-    /// A checksum that is not that of the data.
+    /// A checksum that does not match the data.
     BadDigest(ChecksumAlgorithm),
     /// A body whose hash is not the one in `x-amz-content-sha256`.
     PayloadMismatch,
@@ -152,17 +152,17 @@ impl Rejection {
         "InternalError",
     ];
 
-    /// The error code in S3's XML.
+    /// Returns the error code in S3's XML.
     pub fn code(&self) -> &'static str {
         self.row().0
     }
 
-    /// The HTTP status that S3 answers with.
+    /// Returns the HTTP status that S3 answers with.
     pub fn status(&self) -> u16 {
         self.row().1
     }
 
-    /// The HTTP status that s3proxy answers with: 400 for an unknown access key too.
+    /// Returns the HTTP status that s3proxy answers with: 400 for an unknown access key too.
     pub fn status_s3proxy(&self) -> u16 {
         match self {
             Rejection::InvalidAccessKeyId => 400,
@@ -175,7 +175,7 @@ impl Rejection {
         *self == Rejection::SignatureDoesNotMatch
     }
 
-    /// The text in S3's XML; holds nothing secret, and nothing of the request but, where a form is
+    /// Returns the text in S3's XML; holds nothing secret, and nothing of the request but, where a form is
     /// not what its policy says, names of its fields and a condition.
     pub fn message(&self) -> Cow<'static, str> {
         match self {
@@ -217,7 +217,7 @@ impl Rejection {
         }
     }
 
-    /// Code, status, text.
+    /// Returns code, status and text.
     fn row(&self) -> (&'static str, u16, &'static str) {
         match self {
             Rejection::AccessDenied => ("AccessDenied", 403, "Access Denied"),

@@ -35,13 +35,13 @@ impl<'c> Claimant<'c> {
         Claimant(clients.find(access_key))
     }
 
-    /// What to compute the signature with.
+    /// Returns what to compute the signature with.
     pub(crate) fn credential(&self) -> &'c Credential {
         self.0
             .map_or(Credential::nobody(), |client| &client.credential)
     }
 
-    /// The client, where the signature is its own.
+    /// Returns the client if the signature is its own.
     pub(crate) fn admit(self, matches: bool) -> Result<&'c Client, Rejection> {
         let client = self.0.ok_or(Rejection::InvalidAccessKeyId)?;
         match matches {
@@ -153,8 +153,8 @@ impl Grant {
         !self.places.is_empty()
     }
 
-    /// S3's own headers, wherever they stand. One that is not known could name another object, or give
-    /// it away.
+    /// Whether S3's own headers are permitted, wherever they stand. An unknown one could name another object,
+    /// or give it away.
     fn permits_headers<'h>(
         &self,
         operation: Operation,
@@ -176,7 +176,7 @@ impl Grant {
             })
     }
 
-    /// Some servers take headers out of the query.
+    /// Whether a query parameter is permitted: some servers take headers out of the query.
     fn permits_parameter(&self, operation: Operation, name: &[u8], value: Option<&[u8]>) -> bool {
         let mut decoded = ArrayVec::<u8, 96>::new();
         if uri::decoded(name, Part::Query)
@@ -197,7 +197,8 @@ impl Grant {
         }
     }
 
-    /// An access control list with a new object or bucket is as good as one put later.
+    /// Whether an access control list is permitted: with a new object or bucket it is as good as one put
+    /// later.
     fn permits_acl(&self, operation: Operation) -> bool {
         let needed = match operation {
             Operation::CreateBucket => Operation::PutBucketAcl,
@@ -213,7 +214,7 @@ impl Grant {
         })
     }
 
-    /// `key` is that of the request, or of its form, percent-encoded.
+    /// Whether a bucket and a key are permitted. `key` is from the request or its form, percent-encoded.
     fn permits_place(&self, request: &S3Request<'_>, key: &[u8]) -> bool {
         let operation = request.operation();
         if self.places.is_empty() || operation == Operation::ListBuckets {
@@ -300,7 +301,7 @@ impl Allow {
         Ok(allow)
     }
 
-    /// `is_confined`: to buckets.
+    /// Whether an operation is included. `is_confined`: to buckets.
     fn includes(&self, operation: Operation, is_confined: bool) -> bool {
         let class = operation.class();
         // What can reach beyond a bucket has to be named in full.
@@ -380,7 +381,7 @@ impl BucketPattern {
     }
 }
 
-/// `None` if it is longer than any key.
+/// Decodes a key. `None` if it is longer than any key.
 ///
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>
 fn decode_key(raw: &[u8], part: Part) -> Option<ArrayVec<u8, 1024>> {
@@ -422,7 +423,7 @@ fn is_private(canned: impl Iterator<Item = u8> + Clone) -> bool {
         .any(|name| canned.clone().eq(name.iter().copied()))
 }
 
-/// A header that names an object to read from or to move, to a server of another kind than S3, or in a
+/// Whether a header names an object to read from or to move, to a server of another kind than S3, or in a
 /// spelling that only some servers read.
 pub(crate) fn names_source(name: &[u8]) -> bool {
     const ENDS: [&[u8]; 3] = [b"-copy-source", b"-rename-source", b"-move-source"];

@@ -25,7 +25,7 @@ pub(crate) enum KnownHeader {
 impl KnownHeader {
     const COUNT: usize = 12;
 
-    /// The one that has a name, in any case.
+    /// Finds the header that has a name, in any case.
     #[inline(always)]
     pub(crate) fn named(name: &[u8]) -> Option<KnownHeader> {
         let field = match name.len() {
@@ -62,7 +62,7 @@ impl<'a> KnownHeaders<'a> {
         Ok(fields)
     }
 
-    /// As [`KnownHeaders::scan`], in place.
+    /// Does what [`KnownHeaders::scan`] does, in place.
     #[inline(always)]
     pub(crate) fn read(&mut self, headers: &[Header<'a>]) -> Result<(), Rejection> {
         if headers.len() > MAX_HEADERS {
@@ -95,8 +95,8 @@ impl<'a> KnownHeaders<'a> {
     }
 }
 
-/// Whether a V4 signature must cover a header with that name, which may be that of a field: what
-/// steers an S3 server, bar the one whose value is signed anyway.
+/// Whether a V4 signature must cover a header with this name, known or not: what steers an S3 server,
+/// except for the payload hash, whose value is signed anyway.
 #[inline(always)]
 pub(crate) fn must_be_signed(name: &[u8], field: Option<KnownHeader>) -> bool {
     match field {
@@ -187,7 +187,7 @@ mod tests {
         (b"x-amz-trailer", KnownHeader::Trailer),
     ];
 
-    /// In several cases of letters.
+    /// Checks edits of a name in several cases of letters.
     fn each_spelling(name: &[u8], mut check: impl FnMut(&[u8])) {
         each_edit(name, &mut check);
         each_edit(&name.to_ascii_uppercase(), &mut check);

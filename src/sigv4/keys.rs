@@ -106,7 +106,7 @@ pub(crate) struct SigningKey {
 }
 
 impl SigningKey {
-    /// `HMAC(HMAC(HMAC(HMAC("AWS4" + secret, day), region), service), "aws4_request")`
+    /// Computes `HMAC(HMAC(HMAC(HMAC("AWS4" + secret, day), region), service), "aws4_request")`.
     pub(crate) fn derive(secret: &[u8], scope: ScopeText) -> SigningKey {
         let mut key = HmacKey::new(&[b"AWS4", secret]);
         for part in scope.scope().parts() {
@@ -128,7 +128,7 @@ impl SigningKey {
         &self.key
     }
 
-    /// The signature of a request, by the hash of its canonical form.
+    /// Signs a request, by the hash of its canonical form.
     pub(crate) fn sign_request(&mut self, date: &AmzDate, hash: &[u8; 32]) -> SignatureV4 {
         let inner = self.to_sign.hash(&self.key, date, hash);
         SignatureV4::of_mac(&self.key.finish(&inner))
@@ -258,7 +258,7 @@ impl FoundKey<'_> {
 }
 
 impl KeyCache {
-    /// A cache of at most `capacity` keys, at least one.
+    /// Makes a cache of at most `capacity` keys, at least one.
     pub fn new(capacity: usize) -> KeyCache {
         let capacity = NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN);
         KeyCache {

@@ -88,7 +88,7 @@ pub use crate::{
     wire::{HeadRoom, WireHead},
 };
 
-/// The canonical percent-encoding of a decoded path.
+/// Writes a decoded path in canonical percent-encoding.
 pub fn encode_path(path: &[u8]) -> Vec<u8> {
     let mut encoded = Vec::new();
     text::uri::put_encoded(&mut encoded, path, text::uri::Part::Path);

@@ -96,7 +96,7 @@ macro_rules! operations {
             /// Each with its name but `Unknown`.
             pub const ALL: &[Operation] = &[$($(Operation::$operation,)*)*];
 
-            /// AWS's name of it, `GetObject`.
+            /// Returns AWS's name of it, `GetObject`.
             pub fn name(self) -> &'static str {
                 match self {
                     $($(Operation::$operation => stringify!($operation),)*)*
@@ -316,7 +316,7 @@ impl Operation {
         row.map_or(Operation::Unknown, |row| row.operation)
     }
 
-    /// The names by which a grant may call it.
+    /// Returns the names by which a grant may call it.
     pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
         let aliases = ALIASES
             .iter()

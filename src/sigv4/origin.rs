@@ -31,7 +31,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The region to sign for, for a client that has signed for `region`.
+    /// Returns the region to sign for, for a client that has signed for `region`.
     pub(crate) fn region_for<'a>(&'a self, region: &'a Region) -> &'a Region {
         match self.region.as_ref().unwrap_or(region) {
             region if region.as_bytes().is_empty() => &Region::US_EAST_1,

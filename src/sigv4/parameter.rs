@@ -37,7 +37,7 @@ macro_rules! parameters {
                 }
             }
 
-            /// What its value must be like.
+            /// Returns what its value must be like.
             pub(crate) fn value(self) -> ValueRule {
                 match self {
                     $(S3Parameter::$parameter => ValueRule::$value,)*
@@ -153,7 +153,7 @@ impl ParameterSet {
         ParameterSet(set)
     }
 
-    /// `false` where it was there already.
+    /// Inserts a parameter; returns `false` if it was there.
     pub(crate) fn insert(&mut self, parameter: S3Parameter) -> bool {
         let bit = 1 << parameter as u8;
         let is_new = self.0 & bit == 0;
@@ -224,8 +224,8 @@ impl AmzHeader {
     const PREFIX: &[u8] = b"x-amz-";
     const LONGEST: usize = 80;
 
-    /// `None` where S3 has no such header. One in which `_` stands for `-` is none either, although
-    /// some servers read it as one.
+    /// Finds a header by its name. `None` if S3 has no such header. A name in which `_` stands for `-` is
+    /// none either, although some servers read it as one.
     pub(crate) fn named(name: &[u8]) -> Option<AmzHeader> {
         let mut lower = ArrayVec::<u8, { AmzHeader::LONGEST }>::new();
         let name = name.get(AmzHeader::PREFIX.len()..).filter(|_| {

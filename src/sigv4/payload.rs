@@ -20,7 +20,7 @@ pub(crate) enum HeaderPayload<'a> {
 }
 
 impl<'a> Payload<'a> {
-    /// For requests that are not signed in a V4 header, whose signature begins no chain.
+    /// Reads the payload of a request that is not signed in a V4 header, whose signature begins no chain.
     pub(crate) fn parse(value: &'a [u8]) -> Result<Payload<'a>, Rejection> {
         match HeaderPayload::parse(value)? {
             HeaderPayload::Plain(payload) => Ok(payload),
@@ -28,7 +28,7 @@ impl<'a> Payload<'a> {
         }
     }
 
-    /// The last line of the canonical request.
+    /// Returns the last line of the canonical request.
     pub(crate) fn as_bytes(self) -> &'a [u8] {
         match self {
             Payload::Hash(hash) => hash,
@@ -54,7 +54,7 @@ impl<'a> HeaderPayload<'a> {
         }
     }
 
-    /// The last line of the canonical request.
+    /// Returns the last line of the canonical request.
     pub(crate) fn as_bytes(self) -> &'a [u8] {
         match self {
             HeaderPayload::Plain(payload) => payload.as_bytes(),

@@ -65,7 +65,7 @@ impl std::fmt::Display for Unpresignable {
 impl std::error::Error for Unpresignable {}
 
 impl Presign<'_> {
-    /// The request target, path and query, signed with V4.
+    /// Returns the request target, path and query, signed with V4.
     pub fn v4(&self, credential: &Credential, now: Timestamp) -> Result<Vec<u8>, Unpresignable> {
         self.check()?;
         let date = AmzDate::from(now);
@@ -120,7 +120,7 @@ impl Presign<'_> {
         Ok([path, query].join(b"?".as_slice()))
     }
 
-    /// The request target, path and query, signed with V2.
+    /// Returns the request target, path and query, signed with V2.
     pub fn v2(&self, credential: &Credential, now: Timestamp) -> Result<Vec<u8>, Unpresignable> {
         self.check()?;
         let fields = KnownHeaders::scan(self.headers).map_err(|_| Unpresignable::Header)?;
@@ -171,7 +171,7 @@ impl Presign<'_> {
         Ok(())
     }
 
-    /// In canonical form.
+    /// Returns the path in canonical form.
     fn path(&self) -> Vec<u8> {
         let mut path = Vec::new();
         for segment in [self.bucket, self.key] {

@@ -18,7 +18,7 @@ impl Region {
     pub const RULE: &str =
         "write a name of at most 64 letters, digits, dashes, dots and underscores";
 
-    /// Parses a name. `None` if it is not that of a region.
+    /// Parses a name. `None` if it is not the name of a region.
     pub fn parse(name: &[u8]) -> Option<Region> {
         Region::is_name(name).then(|| Region::of(name))
     }

@@ -38,7 +38,7 @@ pub struct Target<'a> {
 }
 
 impl<'a> ClientRequest<'_, 'a> {
-    /// What goes to the origin, bar the signature.
+    /// Returns what goes to the origin, except for the signature.
     pub fn target(&self) -> Target<'a> {
         self.rewritten.unwrap_or(Target {
             path: self.path,

@@ -13,19 +13,19 @@ pub struct ResourcePath<'a> {
 }
 
 impl<'a> ResourcePath<'a> {
-    /// `None` where the path does not begin with `/`.
+    /// Splits a path. `None` if it does not begin with `/`.
     pub fn of(path: &'a [u8]) -> Option<ResourcePath<'a>> {
         let (bucket, key) = split_segment(path.strip_prefix(b"/")?);
         let key = key.unwrap_or_default();
         Some(ResourcePath { bucket, key })
     }
 
-    /// The first segment; `None` where the service itself is meant.
+    /// Returns the first segment; `None` if the service itself is meant.
     pub fn bucket(&self) -> Option<Encoded<'a>> {
         (!self.bucket.is_empty()).then_some(Encoded(self.bucket))
     }
 
-    /// Everything after the bucket's slash; `None` where the bucket itself is meant.
+    /// Returns everything after the bucket's slash; `None` if the bucket itself is meant.
     pub fn key(&self) -> Option<Encoded<'a>> {
         (!self.key.is_empty()).then_some(Encoded(self.key))
     }
@@ -53,7 +53,7 @@ impl<'a> ResourcePath<'a> {
 pub struct Encoded<'a>(&'a [u8]);
 
 impl Encoded<'_> {
-    /// Bytes that `write` fills.
+    /// Counts the bytes that `write` fills.
     #[allow(clippy::len_without_is_empty, reason = "an empty part is None")]
     pub fn len(&self) -> usize {
         let mut count = CountSink::default();
@@ -78,7 +78,7 @@ pub(crate) struct SourceObject<'a> {
 }
 
 impl<'a> SourceObject<'a> {
-    /// `None` where two servers could read it differently, or where it is an ARN.
+    /// Reads a source. `None` if two servers could read it differently, or if it is an ARN.
     pub(crate) fn parse(source: &'a [u8]) -> Option<SourceObject<'a>> {
         if source
             .iter()
@@ -118,7 +118,7 @@ impl<'a> SourceObject<'a> {
     }
 }
 
-/// A byte that names of buckets have.
+/// Whether names of buckets have this byte.
 pub(crate) fn is_bucket_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')
 }

@@ -152,12 +152,12 @@ impl<'a> S3Request<'a> {
         self.operation
     }
 
-    /// `None` where the service itself is meant.
+    /// Returns the bucket; `None` if the service itself is meant.
     pub fn bucket(&self) -> Option<Encoded<'a>> {
         self.path.bucket()
     }
 
-    /// `None` where a bucket or the service is meant.
+    /// Returns the key; `None` if a bucket or the service is meant.
     pub fn key(&self) -> Option<Encoded<'a>> {
         self.path.key()
     }

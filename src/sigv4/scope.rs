@@ -81,12 +81,12 @@ impl<'a> Scope<'a> {
         sink.put(b"%2Fs3%2Faws4_request");
     }
 
-    /// Day, region, service and terminator.
+    /// Splits day, region, service and terminator.
     pub(crate) fn parts(self) -> impl Iterator<Item = &'a [u8]> {
         self.text.split(|&byte| byte == b'/')
     }
 
-    /// `<access key>/<scope>`: Credential.
+    /// Puts `<access key>/<scope>`: Credential.
     pub(crate) fn put_credential(self, sink: &mut impl Sink, access_key: &[u8]) {
         sink.put(access_key);
         sink.put(b"/");
@@ -110,7 +110,7 @@ impl<'a> ClaimedScope<'a> {
         ClaimedScope::parse_separated(credential, b"/")
     }
 
-    /// With another text for each slash, as in a query.
+    /// Splits a credential that has another text for each slash, as in a query.
     #[inline(always)]
     pub(crate) fn parse_separated<const N: usize>(
         credential: &'a [u8],
@@ -136,13 +136,13 @@ impl<'a> ClaimedScope<'a> {
         }
     }
 
-    /// The region by itself.
+    /// Copies the region.
     pub(crate) fn to_region(self) -> Region {
         Region::of(self.region)
     }
 }
 
-/// What is wrong with a credential that does not end in service and terminator.
+/// Returns what is wrong with a credential that does not end in service and terminator.
 #[cold]
 fn misses_end(credential: &[u8]) -> Malformed {
     let mut parts = credential.rsplit(|&byte| byte == b'/');

@@ -140,7 +140,7 @@ impl Case {
         self.context["normalize"] == true && self.normalised() != self.path
     }
 
-    /// The path without `.`, `..` and empty segments (RFC 3986 section 5.2.4).
+    /// Returns the path without `.`, `..` and empty segments (RFC 3986 section 5.2.4).
     fn normalised(&self) -> String {
         let mut kept = Vec::new();
         for segment in self.path.split('/') {

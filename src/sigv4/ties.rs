@@ -1,8 +1,7 @@
 //! Texts for tests that tie a fast reader to a slow one of the same grammar: whatever the fast one says,
 //! the slow one says too.
 
-/// Checks a text, and all that come of it by another byte in the place of one, without one byte, or with
-/// one more.
+/// Checks a text, and all texts that result from it when one byte is replaced, removed or inserted.
 pub(crate) fn each_edit(text: &[u8], mut check: impl FnMut(&[u8])) {
     check(text);
     let mut edited = text.to_vec();
@@ -28,7 +27,7 @@ pub(crate) fn each_edit(text: &[u8], mut check: impl FnMut(&[u8])) {
     }
 }
 
-/// Checks all texts of these bytes that are at most so long.
+/// Checks all texts of these bytes up to `longest`.
 pub(crate) fn each_text(bytes: &[u8], longest: usize, check: &mut impl FnMut(&[u8])) {
     fn extend(text: &mut Vec<u8>, bytes: &[u8], longest: usize, check: &mut impl FnMut(&[u8])) {
         check(text);
@@ -43,7 +42,7 @@ pub(crate) fn each_text(bytes: &[u8], longest: usize, check: &mut impl FnMut(&[u
     extend(&mut Vec::new(), bytes, longest, check);
 }
 
-/// Checks texts of any length up to that, which are of one byte but for one of any other at any place.
+/// Checks texts of each length up to `longest` that repeat one byte, with any other byte in any place.
 pub(crate) fn each_odd_byte(usual: u8, longest: usize, mut check: impl FnMut(&[u8])) {
     for length in 0..=longest {
         let mut text = vec![usual; length];

@@ -53,12 +53,12 @@ impl Upload {
         self.body.is_framed()
     }
 
-    /// The trailing checksum of a complete body.
+    /// Returns the trailing checksum of a complete body.
     pub fn checksum(&self) -> Option<&Checksum> {
         self.body.checksum().filter(|_| self.ended)
     }
 
-    /// See `Decoder::chunk_hash`.
+    /// Does what [`Decoder::chunk_hash`](crate::Decoder::chunk_hash) does.
     pub fn chunk_hash(&mut self, offset: u64, length: u64) -> Option<[u8; 32]> {
         self.body.chunk_hash(offset, length)
     }

@@ -27,7 +27,7 @@ pub(crate) struct StringToSign<'h, 'a> {
     pub(crate) date: &'a [u8],
 }
 
-/// The signature of a request.
+/// Signs a request.
 pub(crate) fn signature(
     secret: &[u8],
     to_sign: &StringToSign<'_, '_>,
@@ -38,7 +38,7 @@ pub(crate) fn signature(
     finish(mac.0)
 }
 
-/// The signature over a browser form's policy, which is signed as it stands there.
+/// Signs a browser form's policy, as it stands there.
 pub(crate) fn policy_signature(secret: &[u8], policy: &[u8]) -> SignatureV2 {
     finish(keyed(secret).chain_update(policy))
 }
@@ -68,7 +68,7 @@ impl StringToSign<'_, '_> {
         self.put_resource(sink);
     }
 
-    /// CanonicalizedAmzHeaders: `name:value,value` and a line feed for each name, sorted. With other
+    /// Puts CanonicalizedAmzHeaders: `name:value,value` and a line feed for each name, sorted. With other
     /// makers' headers, which no V2 signature covers, so that a request that has one is rejected.
     fn put_amz_headers(&self, sink: &mut impl Sink) {
         let amz = self
@@ -94,7 +94,7 @@ impl StringToSign<'_, '_> {
         }
     }
 
-    /// CanonicalizedResource: the path, and the sub-resources with their values decoded.
+    /// Puts CanonicalizedResource: the path, and the sub-resources with their values decoded.
     fn put_resource(&self, sink: &mut impl Sink) {
         sink.put(self.path);
         let mut separator: &[u8] = b"?";
@@ -114,7 +114,7 @@ impl StringToSign<'_, '_> {
     }
 }
 
-/// Whether the string to sign could be that of another query: values stand decoded in it, so one
+/// Whether another query could have the same string to sign: values stand decoded in it, so one
 /// that holds `&` and a sub-resource's name looks like two parameters.
 pub(crate) fn is_ambiguous(query: &Query<'_, '_>) -> bool {
     query
@@ -232,7 +232,7 @@ mod tests {
 
     use crate::text::query::Parameters;
 
-    /// The part of the string to sign that stands for a query, in canonical order, and whether a
+    /// Returns the part of the string to sign that stands for a query, in canonical order, and whether a
     /// request with that query is rejected.
     fn resource(raw: &str) -> (Vec<u8>, bool) {
         let mut room = Parameters::new();
@@ -258,8 +258,8 @@ mod tests {
         text
     }
 
-    /// All queries whose string to sign may be that one: each `&` in it divides two parameters, or
-    /// is a byte of a value.
+    /// Lists the queries whose string to sign may be this one: each `&` in it divides two parameters, or is a
+    /// byte of a value.
     fn readings(resource: &str) -> Vec<String> {
         let Some((_, text)) = resource.split_once('?') else {
             return vec![String::new()];

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// A verified request; only [`verify`](crate::verify) and [`verify_form`](crate::verify_form) make
-/// one and only it can be signed, bar a request of the proxy's own ([`crate::sign_own`]).
+/// one and only it can be signed, except for a request of the proxy's own ([`crate::sign_own`]).
 #[derive(Debug)]
 pub struct Verified<'r> {
     pub(crate) request: AdmittedRequest<'r>,
@@ -151,12 +151,12 @@ impl<'r> Proof<'r> {
         }
     }
 
-    /// `None` for a request without a client.
+    /// Returns the client's grant; `None` for a request without a client.
     pub(crate) fn grant(&self) -> Option<&'r Grant> {
         self.client().map(|client| client.grant)
     }
 
-    /// The client's; `us-east-1` if its signature names none.
+    /// Returns the client's region; `us-east-1` if its signature names none.
     pub(crate) fn region(&self) -> &Region {
         match self {
             Proof::V4Header { region, .. }
@@ -168,7 +168,7 @@ impl<'r> Proof<'r> {
         }
     }
 
-    /// `None` for a body in framing or in a form.
+    /// Returns the payload; `None` for a body in framing or in a form.
     fn payload(&self) -> Option<Payload<'r>> {
         match self {
             Proof::V4Header {
@@ -207,8 +207,8 @@ impl AdmittedRequest<'_> {
         method == self.method || self.asked_method(method) == self.method
     }
 
-    /// What is asked by a method that goes out: nginx makes a GET of a HEAD to fill its cache, and the
-    /// client gets what a HEAD gets.
+    /// Returns what is asked by a method that goes out: nginx makes a GET of a HEAD to fill its cache, and
+    /// the client gets what a HEAD gets.
     pub(crate) fn asked_method<'m>(&self, sent: &'m [u8]) -> &'m [u8] {
         match (self.method, sent) {
             (b"HEAD", b"GET") => b"HEAD",
@@ -290,7 +290,7 @@ impl<'r> Verified<'r> {
         }
     }
 
-    /// What the head says of a body in `aws-chunked` framing; `None` for any other body.
+    /// Returns what the head says of a body in `aws-chunked` framing; `None` for any other body.
     pub fn streaming(&self) -> Option<Streaming> {
         self.upload().map(|upload| upload.streaming)
     }
@@ -302,7 +302,7 @@ impl<'r> Verified<'r> {
         self.upload().is_some() || self.expected_hash().is_some() && length != Some(0)
     }
 
-    /// What the body must go through before it goes anywhere else; `None` if it may go as it is.
+    /// Returns what the body must go through before it goes anywhere else; `None` if it may go as it is.
     pub fn body(&self, length: Option<u64>) -> Option<BodyVerifier> {
         if let Some(upload) = self.upload() {
             let decoder = Decoder::new(upload.streaming, upload.chain.clone());
@@ -312,10 +312,10 @@ impl<'r> Verified<'r> {
         Some(BodyVerifier::Hashed(HashCheck::new(*hash, length)))
     }
 
-    /// To be asked of a request without a body, or with an empty one.
+    /// Checks a request without a body, or with an empty one.
     ///
     /// # Errors
-    /// If its hash is that of a body.
+    /// If its hash is the hash of a body.
     pub fn check_no_body(&self) -> Result<(), Rejection> {
         match self.expected_hash() {
             Some(hash) if !hash.eq_ignore_ascii_case(EMPTY) => Err(Rejection::PayloadMismatch),
@@ -330,8 +330,8 @@ impl<'r> Verified<'r> {
         }
     }
 
-    /// The checksum that the decoder found after the body, where all of this was read before the
-    /// head is signed: with a plain body it is sent as a header.
+    /// Sets the checksum that the decoder found after the body, if all of this was read before the head is
+    /// signed: with a plain body it is sent as a header.
     pub fn set_checksum(&mut self, checksum: Checksum) {
         if let Proof::V4Header {
             body: SignedBody::Streaming(upload),
@@ -342,17 +342,17 @@ impl<'r> Verified<'r> {
         }
     }
 
-    /// Bytes of a browser's form that were to be stored, and follow the head that is signed.
+    /// Counts the bytes of a browser's form that were to be stored, and follow the head that is signed.
     pub fn stored_length(&self) -> Option<u64> {
         self.post().map(VerifiedForm::stored_length)
     }
 
-    /// The key that a browser's form names, in canonical percent-encoding.
+    /// Returns the key that a browser's form names, in canonical percent-encoding.
     pub fn form_key(&self) -> Option<Vec<u8>> {
         self.post().map(VerifiedForm::encoded_key)
     }
 
-    /// Where a browser's form wants the browser to be sent.
+    /// Returns where a browser's form wants the browser to be sent.
     pub fn form_redirect(&self) -> Option<&[u8]> {
         self.post()?.redirect()
     }

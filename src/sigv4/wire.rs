@@ -81,7 +81,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
         WireHead::read(head, None, false, room)
     }
 
-    /// `is_read`: the answer has to be read on its way, so it must not be encoded.
+    /// Reads a head. `is_read`: the answer has to be read on its way, so it must not be encoded.
     #[inline(always)]
     fn read(
         head: &'a [u8],
@@ -153,13 +153,13 @@ impl<'s, 'a> WireHead<'s, 'a> {
         Ok(())
     }
 
-    /// Bytes of the request line at the most, once path and query are in canonical form.
+    /// Counts the bytes of the request line at the most, once path and query are in canonical form.
     pub(crate) fn target_max_len(&self) -> usize {
         let factor = if self.canonical_path { 1 } else { 3 };
         self.method.len() + factor * self.path.len() + self.query.max_len()
     }
 
-    /// `is_read`: the answer has to be read on its way, so it must not be encoded.
+    /// Reads the header lines. `is_read`: the answer has to be read on its way, so it must not be encoded.
     fn read_lines(
         &mut self,
         lines: &mut ArrayVec<HeaderLine, MAX_HEADERS>,
@@ -277,7 +277,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
             .map_err(|_| Unsignable::NotAdmitted)
     }
 
-    /// Content-Length on the wire.
+    /// Returns Content-Length on the wire.
     pub fn content_length(&self) -> Option<u64> {
         self.content_length
     }
@@ -287,7 +287,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
         self.chunked
     }
 
-    /// The headers to sign, in their order on the wire.
+    /// Returns the headers to sign, in their order on the wire.
     pub(crate) fn to_sign(&self, body: BodyHeaders) -> impl Iterator<Item = Header<'a>> {
         let signed = body.signed();
         let lines = self.lines.iter();
@@ -296,7 +296,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
             .map(|line| self.header(line))
     }
 
-    /// The values of Content-Encoding, a header each.
+    /// Returns the values of Content-Encoding, a header each.
     pub(crate) fn encodings(&self) -> impl Iterator<Item = &'a [u8]> {
         let lines = self.lines.iter();
         lines
@@ -304,7 +304,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
             .map(|line| self.header(line).value)
     }
 
-    /// All headers, in their order on the wire.
+    /// Returns all headers, in their order on the wire.
     pub(crate) fn headers(&self) -> impl Iterator<Item = Header<'a>> {
         let mut rest = self.block;
         std::iter::from_fn(move || {
@@ -331,7 +331,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
         self.block.get(range).unwrap_or_default()
     }
 
-    /// The lines that go on the wire again, as many of them together as lie together.
+    /// Returns the lines that go on the wire again, as many of them together as lie together.
     pub(crate) fn kept(&self, body: BodyHeaders) -> impl Iterator<Item = &'a [u8]> {
         let kept = body.kept();
         let end = self.block.len() as u32;
@@ -347,7 +347,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
 
 impl std::fmt::Debug for WireHead<'_, '_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Not the headers: those of the client's signature are still among them.
+        // Not the headers: the client's signature is still among them.
         f.debug_struct("WireHead")
             .field("method", &self.method.escape_ascii().to_string())
             .field("path", &self.path.escape_ascii().to_string())
@@ -355,7 +355,7 @@ impl std::fmt::Debug for WireHead<'_, '_> {
     }
 }
 
-/// As `split_token`, of the names that most headers have: without a look at each byte.
+/// Splits off one of the names that most headers have, as `split_token` does, without a look at each byte.
 #[inline(always)]
 fn split_usual_name(line: &[u8]) -> Option<(&[u8], u8, &[u8])> {
     #[inline(always)]

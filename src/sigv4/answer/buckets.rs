@@ -54,7 +54,7 @@ impl BucketList {
             .read(piece, |token, depth| list.take(token, depth, &shows, out))
     }
 
-    /// To be called at the end.
+    /// Ends the document.
     ///
     /// # Errors
     /// If the document is not whole.
@@ -173,7 +173,7 @@ mod tests {
         String::from_utf8(out).map_err(|_| Unreadable)
     }
 
-    /// Around some buckets.
+    /// Makes a list of some buckets.
     fn list(buckets: &str) -> String {
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListAllMyBucketsResult \

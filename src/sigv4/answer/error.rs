@@ -92,7 +92,7 @@ impl ErrorBody {
     }
 }
 
-/// The kept elements of an `<Error>`, with their texts.
+/// Reads the kept elements of an `<Error>`, with their texts.
 fn read(body: &[u8]) -> Result<Vec<(&'static str, String)>, Unreadable> {
     let mut reader = Reader::default();
     let mut elements = Vec::new();
@@ -226,13 +226,13 @@ impl Outcome {
         (Beginning::Open, 0)
     }
 
-    /// What has been taken and not been sent.
+    /// Returns what has been taken and not been sent.
     pub fn held(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }
 }
 
-/// The name after a `<`, and what follows it; `None` until the name has ended.
+/// Splits off the name after a `<`; `None` until the name has ended.
 fn split_name(tag: &[u8]) -> Option<(&[u8], &[u8])> {
     let inner = tag.get(1..)?;
     let end = inner
@@ -260,7 +260,7 @@ mod tests {
         ErrorBody::of(body, &traces)
     }
 
-    /// S3's error with that in it.
+    /// Makes an error of S3's with these elements.
     fn error(elements: &str) -> String {
         format!("<Error>{elements}</Error>")
     }
@@ -397,7 +397,7 @@ mod tests {
         );
     }
 
-    /// What the beginning tells, what is sent before that, what is held, and what is left.
+    /// Returns what the beginning tells, what is sent before that, what is held, and what is left.
     fn beginning(body: &str) -> (Beginning, String, String, String) {
         let mut outcome = Outcome::default();
         let mut out = Vec::new();

@@ -64,7 +64,7 @@ impl Reference {
     }
 }
 
-/// The scheme, if there is one, and what follows its colon.
+/// Splits off the scheme, if there is one, and its colon.
 fn split_scheme(text: &[u8]) -> (Option<&[u8]>, &[u8]) {
     let length = text
         .iter()
@@ -148,7 +148,7 @@ impl Host {
         }
     }
 
-    /// What stands before the other host in this one: the bucket in `BUCKET.host`.
+    /// Returns what stands before the other host in this one: the bucket in `BUCKET.host`.
     pub(super) fn bucket_at(&self, other: &Host) -> Option<&[u8]> {
         match (self, other) {
             (Host::Name(a), Host::Name(b)) => a.strip_suffix(&**b)?.strip_suffix(b"."),
@@ -157,7 +157,7 @@ impl Host {
     }
 }
 
-/// The last two labels of a name.
+/// Returns the last two labels of a name.
 pub(super) fn domain(name: &[u8]) -> &[u8] {
     let mut dots = name
         .iter()

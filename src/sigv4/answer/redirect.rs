@@ -92,7 +92,7 @@ pub fn judge<'h>(head: &AnswerHead<'_>, hosts: impl Iterator<Item = &'h [u8]> + 
     }
 }
 
-/// The path of an object at the client's endpoint.
+/// Returns the path of an object at the client's endpoint.
 fn relocate(bucket: &[u8], path: &[u8]) -> Verdict {
     let path = path.strip_prefix(b"/").unwrap_or(path);
     let separator: &[u8] = if bucket.is_empty() { b"" } else { b"/" };

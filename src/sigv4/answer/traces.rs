@@ -15,7 +15,7 @@ pub struct Traces<'a> {
 }
 
 impl<'a> Traces<'a> {
-    /// Adds those of one origin; `server` is what it is called besides, with its port.
+    /// Adds the traces of one origin; `server` is its other name, with its port.
     pub fn add(&mut self, origin: &'a Origin, server: &[u8]) {
         self.keys.push(origin.credential.access_key());
         self.secrets.push(origin.credential.secret_key());

@@ -92,7 +92,7 @@ impl Reader {
         Ok(())
     }
 
-    /// To be called at the end: is the document whole?
+    /// Ends the document, which must be whole.
     pub(super) fn finish(&mut self) -> Result<(), Unreadable> {
         if self.place != XmlPosition::Text {
             return Err(Unreadable);
@@ -197,14 +197,14 @@ impl Reader {
     }
 }
 
-/// The name in a tag that opens an element, and nothing but attributes after it.
+/// Reads the name in a tag that opens an element; nothing but attributes may follow it.
 fn tag_name(inner: &str) -> Option<&str> {
     let end = inner.find(is_space).unwrap_or(inner.len());
     let (name, attributes) = inner.split_at_checked(end)?;
     (is_name(name) && each_attribute(attributes, |_, _| true)).then_some(name)
 }
 
-/// `xml version="1.0" encoding="UTF-8" standalone="yes"`, the last two of which may be missing.
+/// Whether it is `xml version="1.0" encoding="UTF-8" standalone="yes"`, the last two of which may be missing.
 fn is_declaration(inner: &str) -> bool {
     let mut names = [("version", false), ("encoding", true), ("standalone", true)].into_iter();
     let mut has_version = false;
@@ -257,7 +257,7 @@ fn each_attribute(mut text: &str, mut holds: impl FnMut(&str, &str) -> bool) -> 
     }
 }
 
-/// A name without a prefix, of the letters that S3 uses.
+/// Whether it is a name without a prefix, of the letters that S3 uses.
 fn is_name(name: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     name.len() <= MAX_NAME
@@ -276,7 +276,7 @@ pub(super) fn is_blank(text: &str) -> bool {
     text.chars().all(is_space)
 }
 
-/// The text, if it is one and each of its characters may stand in a document.
+/// Checks that the text is UTF-8, and that each of its characters may stand in a document.
 fn checked(text: &[u8]) -> Result<&str, Unreadable> {
     let text = str::from_utf8(text).map_err(|_| Unreadable)?;
     match text.chars().all(is_character) {
@@ -290,7 +290,7 @@ fn is_character(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// Text between tags, with its references resolved.
+/// Decodes text between tags: resolves its references.
 pub(super) fn decoded(text: &str) -> Result<String, Unreadable> {
     if text.contains("]]>") {
         return Err(Unreadable);
@@ -305,7 +305,7 @@ pub(super) fn decoded(text: &str) -> Result<String, Unreadable> {
     Ok(decoded)
 }
 
-/// The character that `&name;` stands for.
+/// Returns the character that `&name;` stands for.
 fn character(name: &str) -> Option<char> {
     let code = match name {
         "lt" => return Some('<'),

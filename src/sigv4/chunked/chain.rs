@@ -16,7 +16,7 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// A chain that begins with the signature of the request's head.
+    /// Begins a chain with the signature of the request's head.
     pub(crate) fn new(key: SigningKey, date: AmzDate, seed: SignatureV4) -> Chain {
         Chain {
             key,
@@ -25,12 +25,12 @@ impl Chain {
         }
     }
 
-    /// The signature of the next chunk.
+    /// Signs the next chunk.
     pub(crate) fn sign_chunk(&mut self, hash: &[u8; 32]) -> &SignatureV4 {
         self.sign(b"AWS4-HMAC-SHA256-PAYLOAD", &[EMPTY, &hex(hash)])
     }
 
-    /// The signature of the trailer, which follows that of the last chunk.
+    /// Signs the trailer, after the last chunk.
     pub(crate) fn sign_trailer(&mut self, checksum: &Checksum) -> &SignatureV4 {
         let mut hash = Sha256::new();
         for part in [checksum.algorithm().header(), b":", checksum.value(), b"\n"] {

@@ -70,7 +70,7 @@ struct ChunkHash {
 }
 
 impl Decoder {
-    /// `chain` is for signed kinds.
+    /// Starts. `chain` is for signed kinds.
     pub(crate) fn new(streaming: Streaming, chain: Option<Chain>) -> Decoder {
         let hashes = if chain.is_some() { MAX_HASHES } else { 0 };
         Decoder {
@@ -106,7 +106,7 @@ impl Decoder {
         data
     }
 
-    /// The body has ended; gives the last byte of its data, where it has any. The line break at the
+    /// Ends the body; returns the last byte of its data, if it has any. The line break at the
     /// very end may be missing after a trailer, as some clients have it.
     ///
     /// # Errors
@@ -133,13 +133,13 @@ impl Decoder {
         matches!(self.state, DecoderState::Complete) && self.failure.is_none()
     }
 
-    /// The trailing checksum, once the body is complete.
+    /// Returns the trailing checksum, once the body is complete.
     pub fn checksum(&self) -> Option<&Checksum> {
         self.checksum.as_ref().filter(|_| self.is_complete())
     }
 
-    /// The SHA-256 of the `length` bytes of data from `offset` on, if a signed chunk of the
-    /// client's was just these; hashes of data before them are forgotten. At most 64 are kept.
+    /// Returns the SHA-256 of the `length` bytes of data from `offset` on, if a signed chunk of the client's
+    /// was just these; hashes of data before them are forgotten. At most 64 are kept.
     pub fn chunk_hash(&mut self, offset: u64, length: u64) -> Option<[u8; 32]> {
         while self.hashes.front().is_some_and(|hash| hash.offset < offset) {
             self.hashes.pop_front();
@@ -256,7 +256,7 @@ impl Decoder {
         }
     }
 
-    /// `size;chunk-signature=<signature>` of signed chunks, `size` of others.
+    /// Reads `size;chunk-signature=<signature>` of signed chunks, `size` of others.
     fn read_chunk_head(&mut self, line: &[u8]) -> Result<DecoderState, Rejection> {
         let line = line
             .strip_suffix(b"\r\n")
@@ -293,7 +293,7 @@ impl Decoder {
         }
     }
 
-    /// `name:value`, where space may be around the value.
+    /// Reads `name:value`, where space may be around the value.
     fn read_trailer(&mut self, line: &[u8]) -> Result<DecoderState, Rejection> {
         let algorithm = self.algorithm()?;
         let value = line
@@ -350,7 +350,7 @@ impl Decoder {
         self.streaming.checksum.ok_or(Rejection::MalformedTrailer)
     }
 
-    /// What is wrong with text that does not belong where it stands.
+    /// Returns what is wrong with text that does not belong where it stands.
     fn malformed(&self) -> Rejection {
         match self.state {
             DecoderState::ChunkHead | DecoderState::Data { .. } | DecoderState::DataEnd => {
@@ -372,7 +372,7 @@ impl std::fmt::Debug for Decoder {
     }
 }
 
-/// A hexadecimal number of at most 64 bits and 16 digits.
+/// Reads a hexadecimal number of at most 64 bits and 16 digits.
 fn hexadecimal(digits: &[u8]) -> Option<u64> {
     if !(1..=16).contains(&digits.len()) {
         return None;

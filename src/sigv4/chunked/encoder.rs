@@ -38,7 +38,7 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// The shape in which a client sent its body, as far as the length tells: powers of two are
+    /// Returns the shape in which a client sent its body, as far as the length tells: powers of two are
     /// tried, since many sizes lead to the same number of chunks. Else 64 KiB.
     pub(crate) fn of(streaming: &Streaming) -> Shape {
         let shape = |chunk| Shape {
@@ -54,7 +54,7 @@ impl Shape {
             .unwrap_or_else(|| shape(USUAL_CHUNK))
     }
 
-    /// Bytes with framing.
+    /// Counts the bytes with framing.
     pub(crate) fn framed_length(&self) -> u64 {
         let (full, rest) = (self.length / self.chunk, self.length % self.chunk);
         let last = if rest > 0 { self.framed_chunk(rest) } else { 0 };
@@ -67,7 +67,7 @@ impl Shape {
             StreamingKind::SignedTrailer => TRAILER_SIGNATURE,
             _ => 0,
         };
-        // The last chunk has no data, hence no line break after it but that of the whole.
+        // The last chunk has no data, hence no line break but the one at the end of the body.
         full * self.framed_chunk(self.chunk) + last + self.framed_chunk(0) + trailer + signature
     }
 
@@ -116,7 +116,7 @@ impl std::fmt::Display for Misframed {
 impl std::error::Error for Misframed {}
 
 impl Encoder {
-    /// `chain` is for signed kinds.
+    /// Starts. `chain` is for signed kinds.
     pub(crate) fn new(shape: Shape, chain: Option<Chain>) -> Encoder {
         Encoder {
             shape,
@@ -127,7 +127,7 @@ impl Encoder {
         }
     }
 
-    /// Bytes of the whole body with its framing: Content-Length of the signed head.
+    /// Counts the bytes of the whole body with its framing: Content-Length of the signed head.
     pub fn framed_length(&self) -> u64 {
         self.shape.framed_length()
     }
@@ -137,12 +137,12 @@ impl Encoder {
         self.chain.is_some()
     }
 
-    /// Where in the body, without its framing, the next chunk begins.
+    /// Returns where in the body, without its framing, the next chunk begins.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Bytes of data of the next chunk; 0 where there is no more data.
+    /// Counts the bytes of data of the next chunk; 0 where there is no more data.
     pub fn next_length(&self) -> u64 {
         self.shape.chunk.min(self.shape.length - self.offset)
     }
@@ -153,12 +153,12 @@ impl Encoder {
         self.hashed += data.len() as u64;
     }
 
-    /// What precedes the data of the next chunk on the wire. A signed chunk is signed by `hash`,
-    /// the SHA-256 of its data ([`Decoder::chunk_hash`](crate::Decoder::chunk_hash)), or by what
+    /// Returns what precedes the data of the next chunk on the wire. A signed chunk is signed by `hash`, the
+    /// SHA-256 of its data ([`Decoder::chunk_hash`](crate::Decoder::chunk_hash)), or by what
     /// [`Encoder::hash`] was given.
     ///
     /// # Errors
-    /// If there is no more data, or if that of the chunk was not hashed whole.
+    /// If there is no more data, or if not all data of the chunk was hashed.
     pub fn chunk(&mut self, hash: Option<&[u8; 32]>) -> Result<Frame, Misframed> {
         let length = self.next_length();
         if length == 0 {
@@ -169,7 +169,7 @@ impl Encoder {
         Ok(frame)
     }
 
-    /// What follows the data of the last chunk, to the end of the body.
+    /// Returns what follows the data of the last chunk, to the end of the body.
     ///
     /// # Errors
     /// If there is data left, or if the checksum for the trailer is missing.
@@ -196,7 +196,7 @@ impl Encoder {
         Ok(frame)
     }
 
-    /// The line break after the data of the chunk before, and the line before that of this one.
+    /// Puts the line break after the data of the previous chunk, and the line before the data of this chunk.
     fn head(&mut self, length: u64, hash: Option<&[u8; 32]>) -> Result<Frame, Misframed> {
         let mut frame = Frame::new();
         if self.offset > 0 {

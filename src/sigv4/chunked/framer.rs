@@ -41,7 +41,7 @@ impl Framer {
         }
     }
 
-    /// Bytes that there may be to gather.
+    /// Returns how many bytes there may be to gather.
     pub fn capacity(&self) -> u64 {
         match self.encoder.is_signed() {
             true => self.encoder.next_length(),
@@ -99,12 +99,12 @@ impl Framer {
         Ok(FrameStep::SendInput(count))
     }
 
-    /// What the last step sends before the data; empty where there is nothing.
+    /// Returns what the last step sends before the data; empty where there is nothing.
     pub fn frame(&self) -> &[u8] {
         &self.frame
     }
 
-    /// What it sends after the data: the end of the body, or nothing.
+    /// Returns what it sends after the data: the end of the body, or nothing.
     pub fn end(&self) -> &[u8] {
         &self.end
     }

@@ -29,7 +29,7 @@ impl StreamingKind {
         StreamingKind::UnsignedTrailer,
     ];
 
-    /// The value of `x-amz-content-sha256`.
+    /// Returns the value of `x-amz-content-sha256`.
     pub fn name(self) -> &'static str {
         match self {
             StreamingKind::Signed => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",

@@ -131,7 +131,7 @@ impl Sink for Sha256Sink {
     }
 }
 
-/// The hash of a message of a block, which has led to `state`, and a hash.
+/// Hashes a message of a block, which has led to `state`, and a hash.
 pub(crate) fn digest_after_block(state: &[u32; 8], hash: &[u8; 32]) -> [u8; 32] {
     let mut block = [0; 64];
     if let Some(place) = block.first_chunk_mut() {
@@ -142,7 +142,7 @@ pub(crate) fn digest_after_block(state: &[u32; 8], hash: &[u8; 32]) -> [u8; 32] 
     to_bytes(&state)
 }
 
-/// A state at the end of a message.
+/// Writes the state at the end of a message as its hash.
 pub(crate) fn to_bytes(state: &[u32; 8]) -> [u8; 32] {
     let mut digest = [0; 32];
     for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(state) {

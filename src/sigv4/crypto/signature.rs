@@ -49,7 +49,7 @@ impl<const N: usize> Signature<N> {
 }
 
 impl SignatureV4 {
-    /// The text of an HMAC-SHA256.
+    /// Writes an HMAC-SHA256 as a signature.
     pub(crate) fn of_mac(mac: &[u8; 32]) -> SignatureV4 {
         Signature(hex(mac))
     }

@@ -10,7 +10,7 @@ pub enum Malformed {
     Service,
     Terminator,
     Region,
-    /// The scope's date is not that of the request.
+    /// The scope's date is not the request's.
     ScopeDate,
     Date,
     Expires,

@@ -81,7 +81,7 @@ pub(super) struct FilePlace {
 }
 
 impl FormDecoder {
-    /// For a form that the head of a request announces.
+    /// Starts a form that the head of a request announces.
     ///
     /// # Errors
     /// If the head shows already that the form must be rejected: nothing in it is signed.
@@ -100,7 +100,7 @@ impl FormDecoder {
         if (request.headers.iter()).any(|header| steers_server(header.name)) {
             return Err(Rejection::UnsignedHeaders);
         }
-        // It would be that of the form as the client wrote it.
+        // It would be the hash of the form as the client wrote it.
         if fields.value(KnownHeader::ContentMd5).is_some() {
             return Err(Rejection::NotImplemented);
         }
@@ -169,7 +169,7 @@ impl FormDecoder {
         Ok(stored)
     }
 
-    /// The body has ended.
+    /// Ends the form.
     ///
     /// # Errors
     /// If the form had not.
@@ -184,30 +184,30 @@ impl FormDecoder {
         self.place == FormPosition::End && self.file.is_some()
     }
 
-    /// Everything before the file's data, as soon as all of that has come.
+    /// Returns everything before the file's data, as soon as all of it has arrived.
     pub fn head(&self) -> Option<&[u8]> {
         self.file
             .as_ref()
             .and_then(|file| self.text.get(..file.head))
     }
 
-    /// Bytes of the file so far.
+    /// Counts the bytes of the file so far.
     pub fn file_length(&self) -> u64 {
         self.file_length
     }
 
-    /// Bytes to be stored of a complete form.
+    /// Counts the bytes to be stored of a complete form.
     pub(super) fn stored_length(&self) -> u64 {
         self.file_length + (self.delimiter.len() + self.closed) as u64
     }
 
-    /// Bytes of the file with the delimiter after it, as soon as that has come.
+    /// Counts the bytes of the file with the delimiter after it, as soon as the delimiter has arrived.
     pub(super) fn delimited_length(&self) -> Option<u64> {
         self.is_after_file()
             .then(|| self.file_length + self.delimiter.len() as u64)
     }
 
-    /// The boundary between two hyphens and a line's end.
+    /// Returns the boundary between two hyphens and a line's end.
     pub(super) fn boundary(&self) -> &[u8] {
         self.delimiter.get(4..).unwrap_or_default()
     }
@@ -373,7 +373,7 @@ impl FormDecoder {
     }
 }
 
-/// The boundary in a Content-Type; `None` where there is none, or where two readers could find
+/// Returns the boundary in a Content-Type; `None` where there is none, or where two readers could find
 /// different ones.
 fn boundary(content_type: &[u8]) -> Option<&[u8]> {
     let mut parameters = content_type.split(|&byte| byte == b';');

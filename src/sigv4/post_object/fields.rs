@@ -59,7 +59,7 @@ impl FormField<'_> {
 pub(super) struct FormFields<'r>(Vec<FormField<'r>>);
 
 impl<'r> FormFields<'r> {
-    /// Those of a form whose head is `head`.
+    /// Reads the fields of a form whose head is `head`.
     pub(super) fn read(form: &FormDecoder, head: &'r [u8]) -> Result<FormFields<'r>, Rejection> {
         if form.head() != Some(head) {
             return Err(Rejection::InternalError);
@@ -86,7 +86,7 @@ impl<'r> FormFields<'r> {
         Ok(FormFields(fields))
     }
 
-    /// The value of a field as it was sent.
+    /// Returns the value of a field as it was sent.
     pub(super) fn raw(&self, name: &str) -> Option<&'r [u8]> {
         let field = self.0.iter().find(|field| field.is(name))?;
         match field.value {
@@ -163,7 +163,7 @@ impl<'r> FormFields<'r> {
         }
     }
 
-    /// Those that are passed on, as headers would be.
+    /// Returns the fields that are passed on, as headers would be.
     pub(super) fn as_headers(&self) -> Vec<Header<'_>> {
         let passed = self.0.iter().filter(|field| !field.is_of_signature());
         passed
@@ -174,7 +174,7 @@ impl<'r> FormFields<'r> {
             .collect()
     }
 
-    /// Those that are passed on as they are.
+    /// Returns the fields that are passed on as they are.
     pub(super) fn into_passed(self) -> Vec<FormField<'r>> {
         let mut fields = self.0;
         fields.retain(|field| !field.is_of_signature());

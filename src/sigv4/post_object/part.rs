@@ -77,7 +77,7 @@ impl PartHead {
     }
 }
 
-/// The lines up to an empty one.
+/// Splits the lines up to an empty one.
 fn lines(block: &[u8]) -> impl Iterator<Item = Result<&[u8], Rejection>> {
     let mut rest = block;
     std::iter::from_fn(move || {
@@ -93,7 +93,7 @@ fn lines(block: &[u8]) -> impl Iterator<Item = Result<&[u8], Rejection>> {
     })
 }
 
-/// The places of `name` and `filename` in a Content-Disposition. Other parameters are not looked at.
+/// Finds the places of `name` and `filename` in a Content-Disposition; ignores other parameters.
 fn parse_disposition(
     text: &[u8],
     place: Range<usize>,

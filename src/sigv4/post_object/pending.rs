@@ -20,12 +20,12 @@ pub struct PendingForm<'r> {
 }
 
 impl<'r> PendingForm<'r> {
-    /// The client's.
+    /// Returns the client's access key.
     pub fn access_key(&self) -> &'r [u8] {
         self.client.access_key
     }
 
-    /// Checks what has come of the file, so that one that is too long need not come to its end.
+    /// Checks what has arrived of the file, so that a file that is too long is rejected before its end.
     ///
     /// # Errors
     /// If the policy does not allow so much.
@@ -36,7 +36,7 @@ impl<'r> PendingForm<'r> {
         }
     }
 
-    /// The whole form, once it is there.
+    /// Completes a form that is there as a whole.
     ///
     /// # Errors
     /// If it is not complete, or its file is not as long as the policy demands.
@@ -45,8 +45,8 @@ impl<'r> PendingForm<'r> {
         Ok(self.let_in(form.stored_length()))
     }
 
-    /// A form of which the file is still to come, or was let through `stream` as it came: that holds
-    /// back its end until the rest is verified too.
+    /// Completes a form whose file is still to come, or has passed through `stream` as it came: its end is
+    /// held back until the rest is verified too.
     ///
     /// # Errors
     /// If there is more of it already than was announced.
@@ -82,7 +82,7 @@ impl<'r> PendingForm<'r> {
 }
 
 impl FormStream {
-    /// What is left to be sent of a form that has come to its end.
+    /// Returns what is left to be sent of a form that has ended.
     ///
     /// # Errors
     /// If the form is not complete, or its file not as long as the policy demands.

@@ -101,7 +101,7 @@ fn is_list(field: &str) -> bool {
     field.eq_ignore_ascii_case("content-type")
 }
 
-/// S3 has two escapes that JSON does not: `\$` and `\v`.
+/// Resolves the two escapes that S3 has and JSON has not: `\$` and `\v`.
 fn unescape(json: &str) -> String {
     let mut plain = String::with_capacity(json.len());
     let mut characters = json.chars();
@@ -122,7 +122,7 @@ fn unescape(json: &str) -> String {
     plain
 }
 
-/// `2015-12-30T12:00:00.000Z`; the fraction is left out, since nothing lives longer by that.
+/// Reads `2015-12-30T12:00:00.000Z`; drops the fraction, which prolongs nothing.
 fn parse_expiration(text: &str) -> Option<Timestamp> {
     let (time, fraction) = text.strip_suffix('Z')?.split_at_checked(19)?;
     let digits = fraction.strip_prefix('.');
@@ -215,7 +215,7 @@ impl<'de> Deserialize<'de> for Condition {
                 f.write_str("a condition")
             }
 
-            /// `{"acl": "public-read"}`
+            /// Reads `{"acl": "public-read"}`.
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Condition, M::Error> {
                 let (field, value) = map
                     .next_entry()?
@@ -226,7 +226,7 @@ impl<'de> Deserialize<'de> for Condition {
                 }
             }
 
-            /// `["starts-with", "$key", "user/"]`
+            /// Reads `["starts-with", "$key", "user/"]`.
             fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Condition, S::Error> {
                 let short = || S::Error::custom("a condition has three parts");
                 let operator = seq.next_element::<String>()?.ok_or_else(short)?;

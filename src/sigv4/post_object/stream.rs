@@ -30,7 +30,7 @@ pub struct Tail {
 }
 
 impl FormStream {
-    /// For a form of that length, as its request's head announces it.
+    /// Starts a form of the length that its request's head announces.
     pub fn new(length: u64) -> FormStream {
         FormStream {
             length,
@@ -64,12 +64,12 @@ impl FormStream {
         Ok(data)
     }
 
-    /// Bytes that have gone out, while the end is held back.
+    /// Counts the bytes that have gone out, while the end is held back.
     pub fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// What is left of a form that is complete.
+    /// Returns what is left of a form that is complete.
     pub(super) fn tail(&self, form: &FormDecoder) -> Result<Tail, Rejection> {
         let mut text = ArrayVec::new();
         text.extend(form.boundary().last().copied());
@@ -85,7 +85,7 @@ impl FormStream {
         })
     }
 
-    /// Bytes that go out after the head.
+    /// Counts the bytes that go out after the head.
     pub(super) fn length_after_head(&self, form: &FormDecoder) -> Result<u64, Rejection> {
         let head = form.head().ok_or(Rejection::MalformedForm)?;
         let length = self.length.checked_sub(head.len() as u64);

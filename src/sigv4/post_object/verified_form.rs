@@ -49,22 +49,22 @@ impl VerifiedForm<'_> {
         Some(&field.value)
     }
 
-    /// The key in canonical percent-encoding.
+    /// Returns the key in canonical percent-encoding.
     pub(crate) fn encoded_key(&self) -> Vec<u8> {
         let mut key = Vec::new();
         uri::put_encoded(&mut key, self.find("key").unwrap_or_default(), Part::Path);
         key
     }
 
-    /// Where the browser is to be sent when the upload has succeeded.
+    /// Returns where the browser is to be sent when the upload has succeeded.
     pub(crate) fn redirect(&self) -> Option<&[u8]> {
         self.find("success_action_redirect")
             .or_else(|| self.find("redirect"))
             .filter(|url| !url.is_empty())
     }
 
-    /// All that is before the file's data, for an origin. Its policy has the same end as the
-    /// client's, the same limits of length, and allows nothing but these very fields.
+    /// Writes all that precedes the file's data, for an origin. Its policy has the same end as the client's,
+    /// the same limits of length, and allows nothing but these very fields.
     pub(crate) fn head(&self, signer: PolicySigner<'_>) -> Vec<u8> {
         let mut credential = Vec::new();
         signer
@@ -116,7 +116,7 @@ impl VerifiedForm<'_> {
         head.put(b"\"");
     }
 
-    /// In base64.
+    /// Writes the policy in base64.
     fn policy(&self, fields: &[(&[u8], &[u8])]) -> Vec<u8> {
         let mut conditions: Vec<Value> = fields
             .iter()
@@ -135,7 +135,7 @@ impl VerifiedForm<'_> {
         Base64::encode_string(document.to_string().as_bytes()).into_bytes()
     }
 
-    /// In the form of AWS's own examples, which every server reads.
+    /// Writes the end of the policy as AWS's own examples do, which every server reads.
     fn expiration(&self) -> String {
         let date = AmzDate::from(self.expiration);
         let text = String::from_utf8_lossy(date.as_bytes());

@@ -148,7 +148,8 @@ impl<'r> FormCandidate<'_, '_, 'r> {
         }
     }
 
-    /// Who signed the policy. The one place that decides how: whatever is there must then verify so.
+    /// Verifies who signed the policy. This is the one place that decides how: whatever is there must then
+    /// verify so.
     fn authenticate(
         &self,
         fields: &FormFields<'r>,

@@ -82,7 +82,7 @@ pub(super) enum BodyOut<'a> {
 }
 
 impl BodyOut<'_> {
-    /// What becomes of the headers that tell of it.
+    /// Returns what becomes of the headers that tell of it.
     fn headers(&self) -> BodyHeaders {
         match self {
             BodyOut::Untouched => BodyHeaders::Untouched,
@@ -93,7 +93,7 @@ impl BodyOut<'_> {
         }
     }
 
-    /// Content-Length where it is not the client's.
+    /// Returns Content-Length if it is not the client's.
     fn length(&self) -> Option<u64> {
         match self {
             BodyOut::Untouched => None,
@@ -106,7 +106,7 @@ impl BodyOut<'_> {
         }
     }
 
-    /// What follows the blank line, before what was stored.
+    /// Returns what follows the blank line, before what was stored.
     fn form_head(&self) -> &[u8] {
         match self {
             BodyOut::Form { head, .. } => head,
@@ -114,7 +114,7 @@ impl BodyOut<'_> {
         }
     }
 
-    /// The trailing checksum where it is sent as a header.
+    /// Returns the trailing checksum where it is sent as a header.
     fn checksum(&self) -> Option<&Checksum> {
         match self {
             BodyOut::Decoded { checksum, .. } => *checksum,
@@ -160,7 +160,7 @@ impl<'a> SignedHead<'a> {
         Ok(signed)
     }
 
-    /// Bytes that `write` needs at the most.
+    /// Counts the bytes that `write` needs at the most.
     pub fn max_len(&self) -> usize {
         self.max_len
     }
@@ -186,8 +186,8 @@ impl<'a> SignedHead<'a> {
             + factor * varying
     }
 
-    /// Content-Length where it is written again: that of a body which came in `aws-chunked` framing,
-    /// and of a browser's form.
+    /// Returns Content-Length if it is written again: for a body that came in `aws-chunked` framing, and for
+    /// a browser's form.
     pub fn body_length(&self) -> Option<u64> {
         self.body.length()
     }
@@ -328,7 +328,7 @@ impl<'a> SignedHead<'a> {
         }
     }
 
-    /// The hash of the canonical request, in which path and query are as they have been written.
+    /// Hashes the canonical request, in which path and query are as they have been written.
     fn hash(&self, headers: &SignedHeaders<'_>, places: &HeadSpans, written: &[u8]) -> [u8; 32] {
         let part = |range: &Range<usize>| written.get(range.clone()).unwrap_or_default();
         let mut hash = Sha256Sink::default();
@@ -380,7 +380,7 @@ impl<'a> SignedHead<'a> {
         places
     }
 
-    /// The headers that tell of a body whose framing is another now.
+    /// Puts the headers that tell of a body whose framing is another now.
     fn put_body_headers(&self, sink: &mut impl Sink) {
         if let BodyOut::Decoded { .. } = self.body {
             self.head
@@ -398,7 +398,7 @@ impl<'a> SignedHead<'a> {
         }
     }
 
-    /// The canonical path.
+    /// Puts the canonical path.
     fn put_path(&self, sink: &mut impl Sink) {
         if self.virtual_host.is_some() {
             sink.put(b"/");
@@ -406,7 +406,7 @@ impl<'a> SignedHead<'a> {
         uri::put_path(sink, self.path, self.head.canonical_path);
     }
 
-    /// The canonical query.
+    /// Puts the canonical query.
     fn put_query(
         &self,
         sink: &mut impl Sink,
@@ -448,7 +448,7 @@ impl<'a> SignedHead<'a> {
         sink.put(b"\r\n");
     }
 
-    /// The headers that are written again, besides Host and those that tell of the body.
+    /// Lists the headers that are written again, besides Host and those that tell of the body.
     fn added(&self) -> AddedHeaders<'_> {
         let mut added = AddedHeaders::new();
         match self.auth {
@@ -486,7 +486,7 @@ impl std::fmt::Debug for SignedHead<'_> {
     }
 }
 
-/// Labels of lower-case letters, digits and inner hyphens (RFC 1123 section 2.1).
+/// Whether labels are of lower-case letters, digits and inner hyphens (RFC 1123 section 2.1).
 fn is_host_name(name: &[u8]) -> bool {
     name.split(|&byte| byte == b'.').all(|label| {
         let inner = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';

@@ -17,7 +17,7 @@ pub(super) enum AddedHeader {
 }
 
 impl AddedHeader {
-    /// As it is signed.
+    /// Returns the name that is signed.
     pub(super) fn name(self) -> &'static [u8] {
         match self {
             AddedHeader::Host => b"host",
@@ -27,7 +27,7 @@ impl AddedHeader {
         }
     }
 
-    /// As it is sent, up to the value.
+    /// Returns what is sent up to the value.
     pub(super) fn label(self) -> &'static [u8] {
         match self {
             AddedHeader::Host => b"Host: ",

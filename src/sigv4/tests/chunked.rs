@@ -1,4 +1,6 @@
 //! Uploads in `aws-chunked` framing: in, out, and every way to lie about one.
+//!
+//! A long file, since each one here is linked to a program of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

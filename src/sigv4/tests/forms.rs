@@ -1,4 +1,6 @@
 //! Browsers' forms: in, out, and the ways to lie in one. The rules one by one are in t/190-forms.t.
+//!
+//! A long file, since each one here is linked to a program of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

@@ -1,5 +1,7 @@
 //! For each rule of verification a request that breaks only that rule, and its neighbours that do
 //! not.
+//!
+//! A long file, since each one here is linked to a program of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

@@ -145,7 +145,7 @@ impl<'s, 'a> Query<'s, 'a> {
         self.roles |= role.bit();
     }
 
-    /// Bytes of the canonical form at the most: each parameter may get a `=`, and has a separator.
+    /// Counts the bytes of the canonical form at the most: each parameter may get a `=`, and has a separator.
     pub(crate) fn max_len(&self) -> usize {
         let length = |parameter: &QueryParameter| {
             let raw = usize::from(parameter.end - parameter.start);
@@ -185,13 +185,13 @@ impl<'s, 'a> Query<'s, 'a> {
         self.ambiguous
     }
 
-    /// The raw value of a signature parameter.
+    /// Returns the raw value of a signature parameter.
     pub(crate) fn find(&self, role: Role) -> Option<&'a [u8]> {
         let (start, end) = *self.values.get(role as usize)?;
         (end > 0).then(|| slice(self.raw, start, end))
     }
 
-    /// The parameters that are none of a signature: raw name, and raw value where there is a `=`.
+    /// Returns the parameters that are none of a signature: raw name, and raw value where there is a `=`.
     pub(crate) fn others(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
         let raw = self.raw;
         self.parameters
@@ -282,7 +282,7 @@ impl QueryParameter {
             .then_with(|| compare(self.value(raw), other.value(raw)))
     }
 
-    /// Both stand on the wire as in the canonical query.
+    /// Whether both stand on the wire as in the canonical query.
     fn is_followed_by(&self, other: &QueryParameter) -> bool {
         let is_whole =
             |parameter: &QueryParameter| parameter.canonical && parameter.equals < parameter.end;
@@ -337,7 +337,7 @@ mod tests {
         encoded
     }
 
-    /// A name, an equals sign or none, and a value.
+    /// Makes a name, an equals sign or none, and a value.
     fn parameter() -> impl Strategy<Value = String> {
         let names: Vec<&str> = SPELLINGS
             .iter()

@@ -42,7 +42,7 @@ impl<'a> SliceSink<'a> {
         self.out.get(..self.filled).unwrap_or_default()
     }
 
-    /// All that was put; None if something did not fit.
+    /// Returns all that was put; `None` if something did not fit.
     pub(crate) fn finish(&self) -> Option<&[u8]> {
         (!self.overflow).then(|| self.filled())
     }

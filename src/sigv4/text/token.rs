@@ -17,7 +17,7 @@ pub(crate) fn is<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
             .is_some_and(is_same)
 }
 
-/// A token of RFC 9110 section 5.6.2: a method or a header's name.
+/// Whether it is a token of RFC 9110 section 5.6.2: a method or a header's name.
 pub(crate) fn is_token(name: &[u8]) -> bool {
     !name.is_empty() && kinds(name) & OTHER == 0
 }
@@ -30,7 +30,7 @@ pub(crate) fn split_lower_token(text: &[u8]) -> (&[u8], &[u8]) {
     }))
 }
 
-/// How many bytes that are something `text` begins with.
+/// Counts the bytes with a property that `text` begins with.
 #[inline(always)]
 pub(crate) fn run(text: &[u8], is: impl Fn(u8) -> bool) -> usize {
     // The compiler unrolls the search in a block, since it knows how long that is.
@@ -44,7 +44,7 @@ pub(crate) fn run(text: &[u8], is: impl Fn(u8) -> bool) -> usize {
     text.len() - rest.len() + length.unwrap_or(rest.len())
 }
 
-/// The kinds of the bytes of a name, all together.
+/// Combines the kinds of the bytes of a name.
 pub(crate) fn kinds(name: &[u8]) -> u8 {
     // Nearly every name is a token: no branch for each byte.
     let kind = |byte: &u8| KINDS[usize::from(*byte)];

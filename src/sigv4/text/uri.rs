@@ -19,7 +19,7 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// Which bytes stand for themselves in canonical text.
+    /// Returns which bytes stand for themselves in canonical text.
     fn plain(self) -> &'static [bool; 256] {
         match self {
             Part::Path => &PATH,
@@ -27,7 +27,7 @@ impl Part {
         }
     }
 
-    /// Which ASCII bytes do not; others never do.
+    /// Returns which ASCII bytes do not stand for themselves; others never do.
     fn encoded(self) -> &'static AsciiSet {
         const IN_QUERY: AsciiSet = NON_ALPHANUMERIC
             .remove(b'-')
@@ -63,7 +63,7 @@ impl Part {
         text.split_at(length)
     }
 
-    /// Without a branch for each byte, so that the compiler can use vectors.
+    /// Whether all bytes are plain. There is no branch for each byte, so that the compiler can use vectors.
     #[inline(always)]
     fn are_plain(self, block: &[u8; 16]) -> bool {
         let no_slash = self == Part::Query;
@@ -104,7 +104,7 @@ pub(crate) struct Scanned<'a> {
 }
 
 impl<'a> Scanned<'a> {
-    /// What is known to begin with so many plain bytes, after which it ends.
+    /// Makes a piece that is known to be of so many plain bytes.
     pub(crate) fn plain(text: &'a [u8], length: usize) -> Scanned<'a> {
         Scanned {
             canonical: true,
@@ -196,7 +196,7 @@ fn put_byte(sink: &mut impl Sink, byte: u8, part: Part) {
     }
 }
 
-/// The decoded bytes of `raw`; a `%` without its digits stands for itself.
+/// Decodes `raw`; a `%` without its digits stands for itself.
 pub(crate) fn decoded(raw: &[u8], part: Part) -> PercentDecoder<'_> {
     PercentDecoder { rest: raw, part }
 }
@@ -220,7 +220,7 @@ pub(crate) struct PercentDecoder<'a> {
 }
 
 impl<'a> PercentDecoder<'a> {
-    /// What is still to be decoded.
+    /// Returns what is still to be decoded.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -246,7 +246,7 @@ impl Iterator for PercentDecoder<'_> {
     }
 }
 
-/// The order of the canonical forms of two pieces of a query.
+/// Compares the canonical forms of two pieces of a query.
 pub(crate) fn compare(a: &[u8], b: &[u8]) -> Ordering {
     // '%' sorts before every unreserved byte, and upper-case digits in the order of their values.
     let rank = |byte: u8| (UNRESERVED[usize::from(byte)], byte);
@@ -300,7 +300,7 @@ static UNRESERVED: [bool; 256] = {
     table
 };
 
-/// An unreserved byte, or a slash.
+/// Whether a byte is unreserved, or a slash.
 const fn is_path(byte: u8) -> bool {
     const DIGITS_AND_BEFORE: u8 = b'9' - b'-' + 1;
     ((byte | 0x20).wrapping_sub(b'a') < 26)

@@ -61,8 +61,8 @@ impl<'h, 'r> Candidate<'h, 'r> {
         })
     }
 
-    /// The one place that decides how a request is signed; whatever is there must then verify in
-    /// that form.
+    /// Decides how a request is signed. This is the one place that does: whatever is there must then verify
+    /// so.
     pub(super) fn auth_type(&self, rules: &VerifyRules) -> Result<AuthType, Rejection> {
         let authorization = self
             .fields
@@ -108,7 +108,7 @@ impl<'h, 'r> Candidate<'h, 'r> {
         }
     }
 
-    /// The query that goes out where it is not the client's.
+    /// Reads the query that goes out if it is not the client's.
     pub(super) fn outgoing<'s>(
         &self,
         room: &'s mut Parameters,
@@ -120,7 +120,7 @@ impl<'h, 'r> Candidate<'h, 'r> {
         Ok(Some(Query::parse_others(query, room)?))
     }
 
-    /// What is asked for, by the `query` that goes out.
+    /// Reads what is asked for, by the `query` that goes out.
     pub(super) fn asked(
         &self,
         query: &Query<'_, 'r>,
@@ -141,7 +141,7 @@ impl<'h, 'r> Candidate<'h, 'r> {
         Ok(Proof::Anonymous { payload })
     }
 
-    /// The payload of a request whose form has no need of `x-amz-content-sha256`.
+    /// Reads the payload of a request that needs no `x-amz-content-sha256`.
     pub(super) fn unsigned_payload(&self) -> Result<Payload<'r>, Rejection> {
         let value = self.fields.value(KnownHeader::ContentSha256);
         value.map_or(Ok(Payload::Unsigned), Payload::parse)

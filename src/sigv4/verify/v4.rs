@@ -243,7 +243,7 @@ enum V4Place<'r> {
 }
 
 impl<'r> V4Place<'r> {
-    /// The last line of the canonical request.
+    /// Returns the last line of the canonical request.
     fn payload(&self) -> &'r [u8] {
         match self {
             V4Place::Header(payload) => payload.as_bytes(),
@@ -253,7 +253,7 @@ impl<'r> V4Place<'r> {
 }
 
 impl ClaimedV4<'_, '_> {
-    /// What to say of a fault in where it was claimed.
+    /// Returns what to say of a fault in where it was claimed.
     fn malformed(&self, fault: Malformed) -> Rejection {
         match self.claim {
             V4Place::Header(_) => Rejection::HeaderMalformed(fault),

@@ -104,7 +104,7 @@ const fn set(fates: &[HeaderFate]) -> HeaderFates {
 }
 
 impl BodyHeaders {
-    /// Which headers go on the wire as they are.
+    /// Returns which headers go on the wire as they are.
     pub(super) fn kept(self) -> HeaderFates {
         use HeaderFate::{ChecksumAlgorithm, Encoding, Framing, Keep, Length, Sign, Source};
         match self {
@@ -134,7 +134,7 @@ impl BodyHeaders {
         }
     }
 
-    /// Which of them are signed.
+    /// Returns which of the kept headers are signed.
     pub(super) fn signed(self) -> HeaderFates {
         self.kept()
             & const {

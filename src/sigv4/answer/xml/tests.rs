@@ -1,7 +1,7 @@
 //! Documents that are readable, and those that are not.
 use super::*;
 
-/// The tokens of a document, a line for each.
+/// Writes the tokens of a document, a line for each.
 fn tokens(document: &[u8]) -> Result<String, Unreadable> {
     let mut reader = Reader::default();
     let mut lines = String::new();

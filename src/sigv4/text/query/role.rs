@@ -3,7 +3,7 @@ use arrayvec::ArrayVec;
 
 use crate::text::uri::{self, Part};
 
-/// What a parameter is to a signature. Names are compared as decoded, those of V4 in any case, so
+/// What a parameter is to a signature. Names are compared as decoded, V4's in any case, so
 /// that no spelling of one can slip through to an origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
