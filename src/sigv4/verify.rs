@@ -43,14 +43,14 @@ pub fn verify<'r>(
     keys: &mut KeyCache,
     now: Timestamp,
 ) -> Result<Verified<'r>, Rejected<'r>> {
-    let mut claim = ClaimedIdentity {
+    let mut identity = ClaimedIdentity {
         access_key: b"",
         auth_type: None,
     };
-    decide(request, clients, rules, keys, now, &mut claim).map_err(|rejection| Rejected {
+    decide(request, clients, rules, keys, now, &mut identity).map_err(|rejection| Rejected {
         rejection,
-        access_key: claim.access_key,
-        auth_type: claim.auth_type,
+        access_key: identity.access_key,
+        auth_type: identity.auth_type,
     })
 }
 
@@ -61,25 +61,25 @@ fn decide<'r>(
     rules: &'r VerifyRules,
     keys: &mut KeyCache,
     now: Timestamp,
-    claim: &mut ClaimedIdentity<'r>,
+    identity: &mut ClaimedIdentity<'r>,
 ) -> Result<Verified<'r>, Rejection> {
-    let (mut fields, mut parameters) = (KnownHeaders::default(), Parameters::new());
-    let input = Candidate::read(request, &mut fields, &mut parameters)?;
-    let auth_type = input.auth_type(rules)?;
-    claim.auth_type = Some(auth_type);
-    input.check_host(rules)?;
+    let (mut known, mut parameters) = (KnownHeaders::default(), Parameters::new());
+    let candidate = Candidate::read(request, &mut known, &mut parameters)?;
+    let auth_type = candidate.auth_type(rules)?;
+    identity.auth_type = Some(auth_type);
+    candidate.check_host(rules)?;
     let mut rewritten = Parameters::new();
-    let outgoing = input.outgoing(&mut rewritten)?;
-    let query = outgoing.as_ref().unwrap_or(&input.query);
-    let asked = input.asked(query, auth_type)?;
+    let outgoing = candidate.outgoing(&mut rewritten)?;
+    let query = outgoing.as_ref().unwrap_or(&candidate.query);
+    let asked = candidate.asked(query, auth_type)?;
     let proof = match auth_type {
         AuthType::V4Header | AuthType::V4Query => {
-            input.v4(auth_type, &asked, clients, rules, keys, now, claim)?
+            candidate.v4(auth_type, &asked, clients, rules, keys, now, identity)?
         }
-        AuthType::V2Header => input.v2_header(clients, rules, now, claim)?,
-        AuthType::V2Query => input.v2_query(clients, now, claim)?,
+        AuthType::V2Header => candidate.v2_header(clients, rules, now, identity)?,
+        AuthType::V2Query => candidate.v2_query(clients, now, identity)?,
         AuthType::PostPolicy => return Err(Rejection::ProofInBody),
-        AuthType::Anonymous if rules.anonymous => input.anonymous()?,
+        AuthType::Anonymous if rules.anonymous => candidate.anonymous()?,
         AuthType::Anonymous => return Err(Rejection::AccessDenied),
     };
     let admission = Admission::new(rules, proof.grant());
@@ -90,7 +90,7 @@ fn decide<'r>(
             path: request.path,
             target: request.target(),
             operation: asked.operation(),
-            is_plain: input.canonical_path && input.query.is_plain() && outgoing.is_none(),
+            is_plain: candidate.canonical_path && candidate.query.is_plain() && outgoing.is_none(),
             rules,
         },
         proof,

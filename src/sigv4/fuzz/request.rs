@@ -192,7 +192,7 @@ fn check_asked(sent: &[u8], verified: &Verified<'_>, allowance: &Allowance) {
 fn with_right_signature(text: &[u8], clients: &Directory) -> Option<Vec<u8>> {
     let parsed = Head::parse(text)?;
     let rules = rules();
-    let refused = verify(
+    let rejected = verify(
         &parsed.request(),
         clients,
         &rules,
@@ -200,7 +200,7 @@ fn with_right_signature(text: &[u8], clients: &Directory) -> Option<Vec<u8>> {
         Timestamp(NOW),
     )
     .err()?;
-    if refused.rejection != Rejection::SignatureDoesNotMatch {
+    if rejected.rejection != Rejection::SignatureDoesNotMatch {
         return None;
     }
     let to_sign = String::from_utf8(explain(&parsed.request())?.string_to_sign).ok()?;

@@ -44,7 +44,7 @@ pub fn verify_form<'r>(
     keys: &mut KeyCache,
     now: Timestamp,
 ) -> Result<PendingForm<'r>, Rejected<'r>> {
-    let mut claim = ClaimedIdentity {
+    let mut identity = ClaimedIdentity {
         access_key: b"",
         auth_type: Some(AuthType::PostPolicy),
     };
@@ -56,11 +56,11 @@ pub fn verify_form<'r>(
         now,
     };
     input
-        .decide(clients, keys, &mut claim)
+        .decide(clients, keys, &mut identity)
         .map_err(|rejection| Rejected {
             rejection,
-            access_key: claim.access_key,
-            auth_type: claim.auth_type,
+            access_key: identity.access_key,
+            auth_type: identity.auth_type,
         })
 }
 
@@ -77,7 +77,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
         &self,
         clients: &'r impl Clients,
         keys: &mut KeyCache,
-        claim: &mut ClaimedIdentity<'r>,
+        identity: &mut ClaimedIdentity<'r>,
     ) -> Result<PendingForm<'r>, Rejection> {
         // What a head must not have is checked again: this may be another request.
         let boundary = FormDecoder::new(self.request)?;
@@ -85,7 +85,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
             return Err(Rejection::InternalError);
         }
         let mut fields = FormFields::read(self.form, self.head)?;
-        let (client, region) = self.authenticate(&fields, clients, keys, claim)?;
+        let (client, region) = self.authenticate(&fields, clients, keys, identity)?;
 
         let policy = fields.raw("policy").ok_or(Rejection::AccessDenied)?;
         let policy = Policy::parse(policy)?;
@@ -155,7 +155,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
         fields: &FormFields<'r>,
         clients: &'r impl Clients,
         keys: &mut KeyCache,
-        claim: &mut ClaimedIdentity<'r>,
+        identity: &mut ClaimedIdentity<'r>,
     ) -> Result<(ProvenClient<'r>, Region), Rejection> {
         const V4: [&str; 4] = [
             "x-amz-algorithm",
@@ -167,9 +167,9 @@ impl<'r> FormCandidate<'_, '_, 'r> {
         let has = |names: &[&str]| names.iter().any(|name| fields.find(name).is_some());
         match (has(&V4), has(&V2)) {
             (true, true) => Err(Rejection::SeveralMechanisms),
-            (true, false) => self.v4(fields, clients, keys, claim),
+            (true, false) => self.v4(fields, clients, keys, identity),
             (false, true) if !self.rules.signature_v2 => Err(Rejection::SignatureV4Required),
-            (false, true) => self.v2(fields, clients, claim),
+            (false, true) => self.v2(fields, clients, identity),
             (false, false) => Err(Rejection::AccessDenied),
         }
     }
@@ -179,7 +179,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
         fields: &FormFields<'r>,
         clients: &'r impl Clients,
         keys: &mut KeyCache,
-        claim: &mut ClaimedIdentity<'r>,
+        identity: &mut ClaimedIdentity<'r>,
     ) -> Result<(ProvenClient<'r>, Region), Rejection> {
         let find = |name| fields.raw(name).ok_or(Rejection::MissingField(name));
         let algorithm = find("x-amz-algorithm")?;
@@ -192,7 +192,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
         }
         let (access_key, scope) =
             ClaimedScope::parse_credential(credential).map_err(Rejection::FormMalformed)?;
-        claim.access_key = access_key;
+        identity.access_key = access_key;
         let date = AmzDate::parse(date).ok_or(Rejection::FormMalformed(Malformed::Date))?;
         if scope.day != date.day() {
             return Err(Rejection::FormMalformed(Malformed::ScopeDate));
@@ -219,13 +219,13 @@ impl<'r> FormCandidate<'_, '_, 'r> {
         &self,
         fields: &FormFields<'r>,
         clients: &'r impl Clients,
-        claim: &mut ClaimedIdentity<'r>,
+        identity: &mut ClaimedIdentity<'r>,
     ) -> Result<(ProvenClient<'r>, Region), Rejection> {
         let find = |name| fields.raw(name).ok_or(Rejection::MissingField(name));
         let access_key = find("AWSAccessKeyId")?;
         let signature = find("signature")?;
         let policy = find("policy")?;
-        claim.access_key = access_key;
+        identity.access_key = access_key;
         let claimant = Claimant::find(clients, access_key);
         let computed = v2::policy_signature(claimant.credential().secret(), policy);
         let client = claimant.admit(computed.matches(signature))?;

@@ -442,7 +442,7 @@ fn stream(
             &mut keys,
             Timestamp(NOW),
         )
-        .map_err(|refused| refused.rejection)
+        .map_err(|rejected| rejected.rejection)
     };
     let tail = stream.end(&decoder, &verify()?)?;
     let verified = verify()?.streamed(&decoder, &stream)?;

@@ -487,7 +487,7 @@ fn rewritten_requests() {
         let rules = rules();
         verify(&request, &clients, &rules, keys, Timestamp(NOW))
             .map(|verified| verified.operation().name())
-            .map_err(|refused| refused.rejection)
+            .map_err(|rejected| rejected.rejection)
     };
     assert_eq!(ask("mine", "/s3/mine/k", "/mine/k", ""), Ok("GetObject"));
     assert_eq!(
@@ -541,26 +541,26 @@ fn heads_that_changed() {
         signed.map(|_| ())
     };
     let get = ("GET", "/mine/k");
-    let refused = Err(Unsignable::NotAdmitted);
+    let rejected = Err(Unsignable::NotAdmitted);
     assert_eq!(signs("mine", get, "GET /mine/k", ""), Ok(()));
     assert_eq!(signs("mine", get, "GET /mine/other", ""), Ok(()));
     assert_eq!(signs("mine", get, "GET /%6dine/k", ""), Ok(()));
-    assert_eq!(signs("mine", get, "GET /other/k", ""), refused);
-    assert_eq!(signs("mine/k", get, "GET /mine/other", ""), refused);
+    assert_eq!(signs("mine", get, "GET /other/k", ""), rejected);
+    assert_eq!(signs("mine/k", get, "GET /mine/other", ""), rejected);
     assert_eq!(signs("", get, "GET /other/k", ""), Ok(()));
-    assert_eq!(signs("", get, "GET /admin/user", ""), refused);
-    assert_eq!(signs("", get, "PATCH /mine/k", ""), refused);
-    assert_eq!(signs("", get, "POST /", ""), refused);
-    assert_eq!(signs("", get, "GET /mine/../k", ""), refused);
+    assert_eq!(signs("", get, "GET /admin/user", ""), rejected);
+    assert_eq!(signs("", get, "PATCH /mine/k", ""), rejected);
+    assert_eq!(signs("", get, "POST /", ""), rejected);
+    assert_eq!(signs("", get, "GET /mine/../k", ""), rejected);
     let source = "X-Amz-Copy-Source: other/k\r\n";
     assert_eq!(
         signs("mine", ("PUT", "/mine/k"), "PUT /mine/k", source),
-        refused
+        rejected
     );
     assert_eq!(signs("", ("PUT", "/mine/k"), "PUT /mine/k", source), Ok(()));
     assert_eq!(
         signs("", ("PUT", "/mine/k"), "PUT /mine/k", &source.repeat(2)),
-        refused
+        rejected
     );
     // nginx fills its cache by a GET; what the client gets is a HEAD's.
     let head = ("HEAD", "/mine/k");

@@ -611,7 +611,7 @@ fn wrong_signatures() {
     }
     expect(&format!("{start}Signature=\n"), MALFORMED);
     // The same work and no difference but the code for a key that nobody has.
-    let refused = |text: &str| {
+    let rejected = |text: &str| {
         let mut keys = KeyCache::new(8);
         let raw = Raw::new(text);
         let answer = verify(
@@ -621,16 +621,16 @@ fn wrong_signatures() {
             &mut keys,
             Timestamp(NOW),
         );
-        let refused = answer.unwrap_err();
+        let rejected = answer.unwrap_err();
         (
-            refused.access_key.to_vec(),
-            refused.auth_type,
+            rejected.access_key.to_vec(),
+            rejected.auth_type,
             keys.derivations(),
         )
     };
-    let wrong = refused(&text.replace("key", "yek"));
+    let wrong = rejected(&text.replace("key", "yek"));
     assert_eq!(wrong, (KEY.into(), Some(AuthType::V4Header), 1));
-    let unknown = refused(&text.replace(KEY, "nobody"));
+    let unknown = rejected(&text.replace(KEY, "nobody"));
     assert_eq!(unknown, ("nobody".into(), Some(AuthType::V4Header), 1));
 }
 
@@ -694,14 +694,14 @@ fn explanation() {
     }
     assert!(explain(&Raw::new("GET /b/k\nHost: h\n").request()).is_none());
     let raw = Raw::new(&text);
-    let refused = verify(
+    let rejected = verify(
         &raw.request(),
         kept(clients()),
         kept(in_region("x")),
         &mut KeyCache::new(1),
         Timestamp(NOW),
     );
-    assert!(!format!("{refused:?} {:?}", clients().0[KEY.as_bytes()]).contains(SECRET));
+    assert!(!format!("{rejected:?} {:?}", clients().0[KEY.as_bytes()]).contains(SECRET));
 }
 
 fn v2_rules() -> VerifyRules {

@@ -25,7 +25,7 @@ pub(crate) struct ClaimedIdentity<'r> {
 /// A request with its well-known parts found.
 pub(super) struct Candidate<'h, 'r> {
     pub(super) request: &'h ClientRequest<'h, 'r>,
-    pub(super) fields: &'h KnownHeaders<'r>,
+    pub(super) known: &'h KnownHeaders<'r>,
     pub(super) query: Query<'h, 'r>,
     /// The path is in its canonical form as it is.
     pub(super) canonical_path: bool,
@@ -36,10 +36,10 @@ impl<'h, 'r> Candidate<'h, 'r> {
     #[inline(always)]
     pub(super) fn read(
         request: &'h ClientRequest<'h, 'r>,
-        fields: &'h mut KnownHeaders<'r>,
+        known: &'h mut KnownHeaders<'r>,
         parameters: &'h mut Parameters,
     ) -> Result<Candidate<'h, 'r>, Rejection> {
-        fields.read(request.headers)?;
+        known.read(request.headers)?;
         let canonical_path =
             uri::is_canonical(request.path, Part::Path).ok_or(Rejection::InvalidUri)?;
         let query = Query::parse(request.query, parameters)?;
@@ -55,7 +55,7 @@ impl<'h, 'r> Candidate<'h, 'r> {
         }
         Ok(Candidate {
             request,
-            fields,
+            known,
             query,
             canonical_path,
         })
@@ -65,7 +65,7 @@ impl<'h, 'r> Candidate<'h, 'r> {
     /// so.
     pub(super) fn auth_type(&self, rules: &VerifyRules) -> Result<AuthType, Rejection> {
         let authorization = self
-            .fields
+            .known
             .value(KnownHeader::Authorization)
             .unwrap_or_default();
         let v4_header = authorization.starts_with(ALGORITHM);
@@ -85,7 +85,7 @@ impl<'h, 'r> Candidate<'h, 'r> {
             [false, true, false, false] => AuthType::V4Query,
             [false, false, true, false] => AuthType::V2Header,
             [false, false, false, true] => AuthType::V2Query,
-            [false, false, false, false] if self.fields.is_browser_form(self.request.method) => {
+            [false, false, false, false] if self.known.is_browser_form(self.request.method) => {
                 AuthType::PostPolicy
             }
             [false, false, false, false] => AuthType::Anonymous,
@@ -101,7 +101,7 @@ impl<'h, 'r> Candidate<'h, 'r> {
 
     /// Rejects what names its bucket in the host.
     pub(super) fn check_host(&self, rules: &VerifyRules) -> Result<(), Rejection> {
-        let host = self.request.host.or(self.fields.value(KnownHeader::Host));
+        let host = self.request.host.or(self.known.value(KnownHeader::Host));
         match endpoint::has_bucket(host.unwrap_or_default(), &rules.endpoints) {
             true => Err(Rejection::BucketInHost),
             false => Ok(()),
@@ -130,8 +130,8 @@ impl<'h, 'r> Candidate<'h, 'r> {
             method: self.request.method,
             path: self.request.target().path,
             query,
-            copy_source: self.fields.value(KnownHeader::CopySource),
-            rename_source: self.fields.value(KnownHeader::RenameSource),
+            copy_source: self.known.value(KnownHeader::CopySource),
+            rename_source: self.known.value(KnownHeader::RenameSource),
             is_form: auth_type == AuthType::PostPolicy,
         })
     }
@@ -143,7 +143,7 @@ impl<'h, 'r> Candidate<'h, 'r> {
 
     /// Reads the payload of a request that needs no `x-amz-content-sha256`.
     pub(super) fn unsigned_payload(&self) -> Result<Payload<'r>, Rejection> {
-        let value = self.fields.value(KnownHeader::ContentSha256);
+        let value = self.known.value(KnownHeader::ContentSha256);
         value.map_or(Ok(Payload::Unsigned), Payload::parse)
     }
 }

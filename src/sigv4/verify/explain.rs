@@ -22,20 +22,20 @@ pub struct Explanation {
 /// Computes again what a V4 request's signature was checked against, only where it is asked for;
 /// `None` for other forms and for requests that could not be read.
 pub fn explain(request: &ClientRequest<'_, '_>) -> Option<Explanation> {
-    let (mut fields, mut parameters) = (KnownHeaders::default(), Parameters::new());
-    let input = Candidate::read(request, &mut fields, &mut parameters).ok()?;
+    let (mut known, mut parameters) = (KnownHeaders::default(), Parameters::new());
+    let candidate = Candidate::read(request, &mut known, &mut parameters).ok()?;
     let mut buffers = DecodeBuffers::default();
-    let mut claim = ClaimedIdentity {
+    let mut identity = ClaimedIdentity {
         access_key: b"",
         auth_type: None,
     };
-    let v4 = match input.auth_type(&VerifyRules::default()).ok()? {
-        AuthType::V4Header => input.v4_header(&mut claim).ok()?,
-        AuthType::V4Query => input.v4_query(&mut buffers, &mut claim).ok()?,
+    let v4 = match candidate.auth_type(&VerifyRules::default()).ok()? {
+        AuthType::V4Header => candidate.v4_header(&mut identity).ok()?,
+        AuthType::V4Query => candidate.v4_query(&mut buffers, &mut identity).ok()?,
         _ => return None,
     };
     let mut canonical_request = Vec::new();
-    input.put_canonical(&mut canonical_request, &v4).ok()?;
+    candidate.put_canonical(&mut canonical_request, &v4).ok()?;
     let mut hash = Sha256Sink::default();
     hash.put(&canonical_request);
     let mut string_to_sign = Vec::new();

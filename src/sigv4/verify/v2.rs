@@ -23,11 +23,11 @@ impl<'r> Candidate<'_, 'r> {
         clients: &'r impl Clients,
         rules: &VerifyRules,
         now: Timestamp,
-        claim: &mut ClaimedIdentity<'r>,
+        identity: &mut ClaimedIdentity<'r>,
     ) -> Result<Proof<'r>, Rejection> {
         let malformed = || Rejection::HeaderMalformed(Malformed::Syntax);
         let authorization = self
-            .fields
+            .known
             .value(KnownHeader::Authorization)
             .unwrap_or_default();
         let value = authorization
@@ -36,24 +36,24 @@ impl<'r> Candidate<'_, 'r> {
             .trim_ascii();
         let colon = memchr::memrchr(b':', value).ok_or_else(malformed)?;
         let (access_key, signature) = value.split_at(colon);
-        claim.access_key = access_key;
+        identity.access_key = access_key;
         let date = self
-            .fields
+            .known
             .value(KnownHeader::AmzDate)
-            .or(self.fields.value(KnownHeader::Date))
+            .or(self.known.value(KnownHeader::Date))
             .ok_or(Rejection::MissingDate)?;
         let time = Timestamp::parse(date).ok_or(Rejection::MissingDate)?;
         rules.check_skew(time, now)?;
         let v2 = ClaimedV2 {
             access_key: ArrayVec::try_from(access_key).map_err(|_| malformed())?,
             signature: signature.iter().skip(1).copied().take(29).collect(),
-            date: if self.fields.value(KnownHeader::AmzDate).is_some() {
+            date: if self.known.value(KnownHeader::AmzDate).is_some() {
                 b""
             } else {
                 date
             },
         };
-        let (client, payload) = self.v2(&v2, clients, claim)?;
+        let (client, payload) = self.v2(&v2, clients, identity)?;
         Ok(Proof::V2Header { client, payload })
     }
 
@@ -61,7 +61,7 @@ impl<'r> Candidate<'_, 'r> {
         &self,
         clients: &'r impl Clients,
         now: Timestamp,
-        claim: &mut ClaimedIdentity<'r>,
+        identity: &mut ClaimedIdentity<'r>,
     ) -> Result<Proof<'r>, Rejection> {
         if self.query.is_ambiguous() {
             return Err(Rejection::QueryMalformed(Malformed::Repeated));
@@ -72,7 +72,7 @@ impl<'r> Candidate<'_, 'r> {
         if uri::is_canonical(raw_access_key, Part::Query) != Some(true) {
             return Err(Rejection::QueryMalformed(Malformed::Credential));
         }
-        claim.access_key = raw_access_key;
+        identity.access_key = raw_access_key;
         let end: i64 = std::str::from_utf8(expires)
             .ok()
             .and_then(|digits| digits.parse().ok())
@@ -90,7 +90,7 @@ impl<'r> Candidate<'_, 'r> {
             signature: uri::decoded(signature, Part::Path).take(29).collect(),
             date: expires,
         };
-        let (client, payload) = self.v2(&v2, clients, claim)?;
+        let (client, payload) = self.v2(&v2, clients, identity)?;
         Ok(Proof::V2Query { client, payload })
     }
 
@@ -98,7 +98,7 @@ impl<'r> Candidate<'_, 'r> {
         &self,
         v2: &ClaimedV2<'r>,
         clients: &'r impl Clients,
-        claim: &ClaimedIdentity<'r>,
+        identity: &ClaimedIdentity<'r>,
     ) -> Result<(ProvenClient<'r>, Payload<'r>), Rejection> {
         let payload = self.unsigned_payload()?;
         if self
@@ -119,9 +119,9 @@ impl<'r> Candidate<'_, 'r> {
             headers: self.request.headers,
             date: v2.date,
         };
-        let signature = v2::signature(claimant.credential().secret(), &to_sign, self.fields);
+        let signature = v2::signature(claimant.credential().secret(), &to_sign, self.known);
         let client = claimant.admit(signature.matches(&v2.signature))?;
-        Ok((ProvenClient::new(claim.access_key, client), payload))
+        Ok((ProvenClient::new(identity.access_key, client), payload))
     }
 }
 

@@ -32,12 +32,12 @@ impl<'r> Candidate<'_, 'r> {
         rules: &VerifyRules,
         keys: &mut KeyCache,
         now: Timestamp,
-        claim: &mut ClaimedIdentity<'r>,
+        identity: &mut ClaimedIdentity<'r>,
     ) -> Result<Proof<'r>, Rejection> {
         let mut buffers = DecodeBuffers::default();
         let v4 = match auth_type {
-            AuthType::V4Query => self.v4_query(&mut buffers, claim)?,
-            _ => self.v4_header(claim)?,
+            AuthType::V4Query => self.v4_query(&mut buffers, identity)?,
+            _ => self.v4_header(identity)?,
         };
         check_scope(&v4, asked, rules)?;
         v4.check_time(rules, now)?;
@@ -53,9 +53,9 @@ impl<'r> Candidate<'_, 'r> {
         let key = found.key();
         let signature = key.sign_request(&v4.date, &hash);
         let matches = signature.matches(v4.authorization.signature) && complete;
-        let client = ProvenClient::new(claim.access_key, claimant.admit(matches)?);
+        let client = ProvenClient::new(identity.access_key, claimant.admit(matches)?);
         let region = scope.to_region();
-        let proof = match v4.claim {
+        let proof = match v4.place {
             V4Place::Header(HeaderPayload::Plain(payload)) => Proof::V4Header {
                 client,
                 region,
@@ -65,7 +65,7 @@ impl<'r> Candidate<'_, 'r> {
                 client,
                 region,
                 body: SignedBody::Streaming(Box::new(ChunkedBody {
-                    streaming: Streaming::read(kind, self.fields)?,
+                    streaming: Streaming::read(kind, self.known)?,
                     chain: kind
                         .is_signed()
                         .then(|| Chain::new(key.clone(), v4.date, signature)),
@@ -91,23 +91,23 @@ impl<'r> Candidate<'_, 'r> {
     #[inline(always)]
     pub(super) fn v4_header(
         &self,
-        claim: &mut ClaimedIdentity<'r>,
+        identity: &mut ClaimedIdentity<'r>,
     ) -> Result<ClaimedV4<'r, 'r>, Rejection> {
         let authorization = Authorization::from_header(
-            self.fields
+            self.known
                 .value(KnownHeader::Authorization)
                 .unwrap_or_default(),
         )
         .map_err(Rejection::HeaderMalformed)?;
-        claim.access_key = authorization.access_key;
+        identity.access_key = authorization.access_key;
         let payload = self
-            .fields
+            .known
             .value(KnownHeader::ContentSha256)
             .ok_or(Rejection::MissingPayloadHash)?;
-        let date = match self.fields.value(KnownHeader::AmzDate) {
+        let date = match self.known.value(KnownHeader::AmzDate) {
             Some(date) => AmzDate::parse(date),
             None => self
-                .fields
+                .known
                 .value(KnownHeader::Date)
                 .and_then(Timestamp::parse)
                 .map(AmzDate::from),
@@ -115,7 +115,7 @@ impl<'r> Candidate<'_, 'r> {
         Ok(ClaimedV4 {
             authorization,
             date: date.ok_or(Rejection::MissingDate)?,
-            claim: V4Place::Header(HeaderPayload::parse(payload)?),
+            place: V4Place::Header(HeaderPayload::parse(payload)?),
         })
     }
 
@@ -123,16 +123,16 @@ impl<'r> Candidate<'_, 'r> {
     pub(super) fn v4_query<'b>(
         &self,
         buffers: &'b mut DecodeBuffers,
-        claim: &mut ClaimedIdentity<'r>,
+        identity: &mut ClaimedIdentity<'r>,
     ) -> Result<ClaimedV4<'b, 'r>, Rejection>
     where
         'r: 'b,
     {
         let presigned =
             Presigned::from_query(&self.query, buffers).map_err(Rejection::QueryMalformed)?;
-        claim.access_key = presigned.raw_access_key;
+        identity.access_key = presigned.raw_access_key;
         let in_query = self.query.find(Role::ContentSha256);
-        let payload = match (in_query, self.fields.value(KnownHeader::ContentSha256)) {
+        let payload = match (in_query, self.known.value(KnownHeader::ContentSha256)) {
             (Some(query), Some(header)) if query != header => {
                 return Err(Rejection::PayloadHashConflict);
             }
@@ -143,7 +143,7 @@ impl<'r> Candidate<'_, 'r> {
         Ok(ClaimedV4 {
             authorization: presigned.authorization,
             date: presigned.date,
-            claim: V4Place::Query {
+            place: V4Place::Query {
                 expires: presigned.expires,
                 payload,
             },
@@ -164,7 +164,7 @@ impl<'r> Candidate<'_, 'r> {
             |sink| self.query.put_signed(sink),
             |sink| self.put_signed_headers(sink, v4),
             |sink| sink.put(v4.authorization.signed_headers()),
-            v4.claim.payload(),
+            v4.place.payload(),
         )
     }
 
@@ -199,9 +199,9 @@ impl<'r> Candidate<'_, 'r> {
             host_signed |= field == Some(KnownHeader::Host);
             let are_lines = match field {
                 Some(KnownHeader::Host) => (self.request.host)
-                    .or(self.fields.value(KnownHeader::Host))
+                    .or(self.known.value(KnownHeader::Host))
                     .is_none_or(put),
-                Some(field) => self.fields.value(field).is_none_or(put),
+                Some(field) => self.known.value(field).is_none_or(put),
                 None => headers
                     .iter()
                     .filter(|header| header.name.eq_ignore_ascii_case(name))
@@ -218,7 +218,7 @@ impl<'r> Candidate<'_, 'r> {
                 _ => sink.put(b"\n"),
             }
         }
-        if !host_signed || signed != self.fields.to_be_signed {
+        if !host_signed || signed != self.known.to_be_signed {
             return Err(Rejection::UnsignedHeaders);
         }
         Ok(complete)
@@ -229,7 +229,7 @@ impl<'r> Candidate<'_, 'r> {
 pub(super) struct ClaimedV4<'a, 'r> {
     pub(super) authorization: Authorization<'a>,
     pub(super) date: AmzDate,
-    claim: V4Place<'r>,
+    place: V4Place<'r>,
 }
 
 /// What depends on where a V4 signature is.
@@ -255,7 +255,7 @@ impl<'r> V4Place<'r> {
 impl ClaimedV4<'_, '_> {
     /// Returns what to say of a fault in where it was claimed.
     fn malformed(&self, fault: Malformed) -> Rejection {
-        match self.claim {
+        match self.place {
             V4Place::Header(_) => Rejection::HeaderMalformed(fault),
             V4Place::Query { .. } => Rejection::QueryMalformed(fault),
         }
@@ -263,7 +263,7 @@ impl ClaimedV4<'_, '_> {
 
     fn check_time(&self, rules: &VerifyRules, now: Timestamp) -> Result<(), Rejection> {
         let date = self.date.timestamp();
-        let V4Place::Query { expires, .. } = self.claim else {
+        let V4Place::Query { expires, .. } = self.place else {
             return rules.check_skew(date, now);
         };
         if date.0 > now.0.saturating_add(rules.max_skew) {

@@ -187,6 +187,6 @@ pub fn verdict_under<'r>(
         keys,
         Timestamp(now),
     )
-    .map_err(|refused| refused.rejection)?
+    .map_err(|rejected| rejected.rejection)?
     .complete(decoder)
 }

@@ -134,5 +134,5 @@ pub fn verdict<'r>(
         &mut KeyCache::new(8),
         Timestamp(now),
     )
-    .map_err(|refused| refused.rejection)
+    .map_err(|rejected| rejected.rejection)
 }

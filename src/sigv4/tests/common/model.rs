@@ -96,13 +96,13 @@ pub fn goes_out_as_it_came(bytes: &[u8]) -> Option<&'static str> {
     let mut keys = KeyCache::new(2);
     let verified = match verify(&head.request(), &clients, &rules, &mut keys, Timestamp(NOW)) {
         Ok(verified) => verified,
-        Err(refused) => {
+        Err(rejected) => {
             let is_unsigned = asking.is_v2() && !asking.fits_v2;
             let is_named = came.operation == "CreateSession";
             assert!(
                 is_unsigned || is_named || !came.is_of_s3(),
                 "{}: {text}",
-                refused.rejection
+                rejected.rejection
             );
             return None;
         }
@@ -255,13 +255,13 @@ pub fn stays_within_its_grant(bytes: &[u8]) -> (bool, bool) {
     let asked = read(if is_rewritten { &head } else { &came }, None);
     let verified = match verify(&request, &clients, &rules, &mut keys, Timestamp(NOW)) {
         Ok(verified) => verified,
-        Err(refused) => {
+        Err(rejected) => {
             let is_unsigned = asking.is_v2() && !asking.fits_v2;
             let within = asked.is_of_s3() && allowance.permits(&asked);
             assert!(
                 is_unsigned || !within,
                 "{}: {shown} {asked:?}",
-                refused.rejection
+                rejected.rejection
             );
             return (way >= 2, false);
         }
@@ -318,7 +318,7 @@ pub fn stays_within_its_grant(bytes: &[u8]) -> (bool, bool) {
         let answer = verify(&again, &clients, &rules, &mut keys, Timestamp(NOW));
         let operation = answer.map(|verified| verified.operation().name());
         assert_eq!(
-            operation.map_err(|refused| refused.rejection),
+            operation.map_err(|rejected| rejected.rejection),
             Ok(is.operation),
             "{shown}"
         );
