@@ -406,15 +406,17 @@ impl<'a> SignedHead<'a> {
         uri::put_path(sink, self.path, self.head.canonical_path);
     }
 
-    /// Puts the canonical query.
+    /// Puts the canonical query, which most requests do not have.
+    #[inline(never)]
     fn put_query(
         &self,
         sink: &mut impl Sink,
         scope: Option<Scope<'_>>,
         headers: &SignedHeaders<'_>,
     ) {
-        let added = match (scope, self.auth) {
-            (Some(scope), HeadAuth::Query { expires, payload }) => Presigning {
+        let mut added = AddedParameters::new();
+        if let (Some(scope), HeadAuth::Query { expires, payload }) = (scope, self.auth) {
+            let presigning = Presigning {
                 credential: &self.origin.credential,
                 session_token: self.origin.session_token.as_ref(),
                 scope,
@@ -422,10 +424,9 @@ impl<'a> SignedHead<'a> {
                 expires,
                 payload,
                 headers,
-            }
-            .parameters(),
-            _ => AddedParameters::new(),
-        };
+            };
+            presigning.list(&mut added);
+        }
         self.head.query.put_with(sink, &added);
     }
 

@@ -31,8 +31,8 @@ pub(super) struct Presigning<'a> {
 pub(super) type AddedParameters<'a> = ArrayVec<(&'static [u8], AddedParameter<'a>), 7>;
 
 impl<'a> Presigning<'a> {
-    pub(super) fn parameters(self) -> AddedParameters<'a> {
-        let mut added = AddedParameters::new();
+    /// Lists the parameters in place, so that they are not moved.
+    pub(super) fn list(self, added: &mut AddedParameters<'a>) {
         added.push((b"&X-Amz-Algorithm=", AddedParameter::Plain(ALGORITHM)));
         if let PresignedPayload::Query(payload) = self.payload {
             added.push((
@@ -56,7 +56,6 @@ impl<'a> Presigning<'a> {
             b"&X-Amz-SignedHeaders=",
             AddedParameter::SignedHeaders(self.headers),
         ));
-        added
     }
 }
 

@@ -182,6 +182,10 @@ impl<S: Sink> Sink for EncodingSink<'_, S> {
 
 /// Puts decoded `bytes` encoded.
 pub(crate) fn put_encoded(sink: &mut impl Sink, bytes: &[u8], part: Part) {
+    // As most are.
+    if is_plain(bytes, part) {
+        return sink.put(bytes);
+    }
     for piece in percent_encode(bytes, part.encoded()) {
         sink.put(piece.as_bytes());
     }
@@ -353,6 +357,10 @@ mod tests {
     fn check(raw: &[u8]) {
         let text = raw.escape_ascii();
         for part in PARTS {
+            let mut encoded = Vec::new();
+            put_encoded(&mut encoded, raw, part);
+            let expected = percent_encode(raw, part.encoded()).to_string();
+            assert_eq!(encoded, expected.into_bytes(), "{text}");
             let (decoded_raw, canonical) = (slowly_decoded(raw, part), slowly_canonical(raw, part));
             let mut put = [Vec::new(), Vec::new()];
             let [first, second] = &mut put;
