@@ -33,7 +33,7 @@ impl Answer {
         }
     }
 
-    /// Takes the next bytes. A good status in a whole head is all that is waited for; behind another
+    /// Takes the next bytes. A good status in a whole head is all that is waited for; after another
     /// one the S3 error code tells more, if it comes, and may be good itself.
     pub fn read(&mut self, bytes: &[u8]) -> Verdict {
         let room = MAX_ANSWER.saturating_sub(self.read.len());

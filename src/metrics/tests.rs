@@ -3,6 +3,7 @@
 #![cfg(not(miri))] // it has no files of memory
 #![allow(clippy::unwrap_used)]
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use health::{AddressHealth, HealthState};
@@ -194,6 +195,14 @@ fn all_workers_are_summed_up() {
         metrics.count(&sample(Outcome::Unverified), (0, 0), worker, NOW);
         metrics.count_try(1, Try::Answered(200), worker, NOW);
     }
+    // None waits for another's cache line as long as there are lanes.
+    let totals = memory.metrics.totals().unwrap();
+    let lanes = totals.lanes.iter();
+    assert!(
+        lanes
+            .map(|lane| lane.accepted[AUTH_TYPES - 1].load(Relaxed))
+            .all(|count| count >= 2)
+    );
     let snapshot = memory.read();
     assert_eq!(nonzero(&snapshot.accepted), [("none", 20)]);
     assert_eq!(counted(&snapshot.requests), [(0, 20)]);
@@ -406,8 +415,6 @@ fn the_next_configuration_goes_on() {
 /// What a compromised worker could write is shown as well as it goes.
 #[test]
 fn noise_is_shown() {
-    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
     let memory = Memory::new();
     let totals = memory.metrics.totals().unwrap();
     let most = |counters: &[AtomicU64]| counters.iter().for_each(|n| n.store(u64::MAX, Relaxed));

@@ -132,35 +132,35 @@ fn headline(origins: &[OriginRow]) -> String {
     }
 }
 
-/// The rate of requests in the last minutes, and of those refused. Curves are in a box of as many units
+/// The rate of requests in the last minutes, and of rejections. Curves are in a box of as many units
 /// as there are periods, and 60.
 struct RateCard {
     requests: Rate,
-    refusals: Rate,
+    rejections: Rate,
     class: &'static str,
     peak: Rate,
     width: usize,
     requests_curve: String,
-    refusals_curve: String,
+    rejections_curve: String,
 }
 
 impl RateCard {
     fn of(snapshot: &Snapshot) -> RateCard {
         // The period under way is not whole yet.
         let requests = &snapshot.requests[..RECENT - 1];
-        let refusals = &snapshot.rejections[..RECENT - 1];
+        let rejections = &snapshot.rejections[..RECENT - 1];
         let most = requests.iter().copied().max().unwrap_or(0);
         let last_minute = requests.len() - (60 / RECENT_SECONDS) as usize;
         let rate = |recent: &[u64]| Rate(recent[last_minute..].iter().sum::<u64>() as f64 / 60.0);
-        let refused = rate(refusals);
+        let rejected = rate(rejections);
         RateCard {
             requests: rate(requests),
-            class: if refused.0 > 0.0 { "bad" } else { "soft" },
-            refusals: refused,
+            class: if rejected.0 > 0.0 { "bad" } else { "soft" },
+            rejections: rejected,
             peak: Rate(most as f64 / RECENT_SECONDS as f64),
             width: requests.len() - 1,
             requests_curve: curve(requests, most),
-            refusals_curve: curve(refusals, most),
+            rejections_curve: curve(rejections, most),
         }
     }
 }
@@ -183,18 +183,18 @@ struct Figure {
 
 fn figures(snapshot: &Snapshot) -> [Figure; 6] {
     let figure = |name, value, note| Figure { name, value, note };
-    let (let_in, refused) = (snapshot.accepted_count(), snapshot.rejected_count());
+    let (accepted, rejected) = (snapshot.accepted_count(), snapshot.rejected_count());
     let forms = snapshot.accepted.iter().filter(|(_, count)| *count > 0);
     let forms: Vec<_> = forms
         .map(|(form, count)| format!("{} {form}", Count(*count)))
         .collect();
     let [half, most] = [50, 99].map(|percent| within(&snapshot.times, percent));
     [
-        figure("Let in", Count(let_in).to_string(), forms.join(", ")),
+        figure("Let in", Count(accepted).to_string(), forms.join(", ")),
         figure(
             "Refused",
-            Count(refused).to_string(),
-            share(refused, let_in.saturating_add(refused)),
+            Count(rejected).to_string(),
+            share(rejected, accepted.saturating_add(rejected)),
         ),
         figure(
             "Tried again",
@@ -243,7 +243,7 @@ fn within(times: &[u64], percent: u64) -> Option<String> {
     })
 }
 
-/// The requests that were refused for one reason.
+/// The requests that were rejected for one reason.
 struct CodeRow {
     code: &'static str,
     hint: Option<&'static str>,
@@ -277,7 +277,7 @@ fn hint(code: &str) -> Option<&'static str> {
     })
 }
 
-/// Access keys that were refused.
+/// Access keys that were rejected.
 struct KeyTable<'a> {
     caption: &'static str,
     rows: Vec<KeyRow<'a>>,
