@@ -9,15 +9,16 @@ use ngx::ffi::{
 
 use crate::bytes;
 use crate::shim::shim_peers_unlock;
-use crate::upstream::Upstream;
 
 /// A round-robin list: of an upstream's servers, or of its backups. `peer.data` of an upstream in use is
 /// one, whatever balancer is on top of it.
 pub(crate) struct PeerList(NonNull<ngx_http_upstream_rr_peers_t>);
 
 impl PeerList {
-    pub(crate) fn first(upstream: Upstream<'_>) -> Option<PeerList> {
-        NonNull::new(upstream.raw().peer.data.cast()).map(PeerList)
+    /// # Safety
+    /// `ptr` is null, or the first list of an upstream in use.
+    pub(crate) unsafe fn from_ptr(ptr: *mut ngx_http_upstream_rr_peers_t) -> Option<PeerList> {
+        NonNull::new(ptr).map(PeerList)
     }
 
     pub(crate) fn lock(

@@ -290,10 +290,15 @@ impl<'c> Upstream<'c> {
         selected
     }
 
+    fn peer_list(self) -> Option<PeerList> {
+        // SAFETY: `peer.data` of an upstream in use is one, whatever balancer is on top of it.
+        unsafe { PeerList::from_ptr(self.raw().peer.data.cast()) }
+    }
+
     /// Shows `look` the peers, the backups last, until it breaks off. While the lock is held nothing
     /// may be allocated, since a worker that dies of it would leave the list locked.
     fn read_peers(self, mut look: impl FnMut(Peer<'_>) -> ControlFlow<()>) {
-        let mut list = PeerList::first(self);
+        let mut list = self.peer_list();
         while let Some(peers) = list {
             let lock = peers.lock(shim_peers_rlock);
             if lock.peers().any(|peer| look(peer).is_break()) {
@@ -305,7 +310,7 @@ impl<'c> Upstream<'c> {
 
     /// Does as `read_peers`, with the lock under which peers may be changed.
     fn change_peers(self, mut change: impl FnMut(PeerChange<'_>)) {
-        let mut list = PeerList::first(self);
+        let mut list = self.peer_list();
         while let Some(peers) = list {
             let lock = peers.lock(shim_peers_wlock);
             lock.peers().for_each(|peer| change(PeerChange(peer)));
