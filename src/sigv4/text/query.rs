@@ -132,7 +132,8 @@ impl<'s, 'a> Query<'s, 'a> {
             }
             rest = value.after.get(1..).unwrap_or_default();
         }
-        if !sorted {
+        // Roles give the order of usual spellings alone.
+        if !sorted || query.ambiguous {
             room.sort_unstable_by(|a, b| a.compare(b, raw));
         }
         query.parameters = room;
@@ -267,8 +268,8 @@ impl QueryParameter {
 
     /// Whether it may stand in front of another.
     fn precedes(&self, other: &QueryParameter, raw: &[u8]) -> bool {
-        // The roles are sorted as their names are; a query in which one of several has a name in
-        // another spelling is not used.
+        // The roles are sorted as their names are; where a name is spelled in another way, all
+        // are sorted in the end.
         let by_role = self.role < other.role && other.role != Role::Other;
         by_role || self.compare(other, raw).is_le()
     }
@@ -363,6 +364,15 @@ mod tests {
                 "" => name.to_owned(),
                 equals => format!("{name}{equals}{value}"),
             })
+    }
+
+    #[test]
+    fn a_query_with_an_unusual_spelling_is_sorted_too() {
+        let mut room = Parameters::new();
+        let query = Query::parse(b"a=&x-amz-date=&X-Amz-Expires=&Z=", &mut room).unwrap();
+        assert!(query.is_ambiguous());
+        let others = query.others().map(|(name, _)| name);
+        assert_eq!(others.collect::<Vec<_>>(), [b"Z", b"a"]);
     }
 
     proptest! {
