@@ -1,8 +1,8 @@
 package Blocks;
 
 # The words of a block for what a client asks and what it is answered, see S3Test.pm. They are
-# rewritten into the sections request, more_headers, error_code and response_body_like, which
-# both runners know.
+# rewritten into the sections request, more_headers, error_code, response_headers and
+# response_body_like, which both runners know.
 
 use strict;
 use warnings;
@@ -41,10 +41,22 @@ sub expand {
             push @requests, $request;
             push @headers, $headers;
         }
+        if (defined $block->origin) {
+            my @said = eval { said($block->origin) };
+            die $block->name . ": $@" if $@;
+            die $block->name . ": the origin says more than it is asked\n" if @said > @headers;
+            $headers[$_] .= $said[$_] for 0 .. $#said;
+        }
         $block->set_value(request => @requests > 1 ? \@requests : $requests[0]);
         $block->set_value(more_headers => @headers > 1 ? \@headers : $headers[0]);
     }
+    elsif (defined $block->origin) { die $block->name . ": nobody asks the origin\n" }
     answers($block, $block->answers) if defined $block->answers;
+    if (defined(my $why = $block->does_not_start)) {
+        chomp $why;
+        $block->set_value(must_die  => '');
+        $block->set_value(error_log => qr/\[emerg\].*$why/);
+    }
 }
 
 # The requests of a section: each a hash of way, line, options and header lines.
@@ -52,7 +64,7 @@ sub requests {
     my ($section, $text) = @_;
 
     my @asked;
-    $text =~ s/\$(TEST_NGINX_\w+)/$ENV{$1} \/\/ die "no environment variable $1\n"/ge;
+    $text = with_environment($text);
     for (grep {/\S/} split /\n/, $text) {
         if (/^\s+(unsigned )?([^\s:]+:.*)/) {
             my $asked = $asked[-1] // die "a header before the first request: $_\n";
@@ -102,16 +114,18 @@ sub in_query {
 my %Escaped = (n => "\n", r => "\r", 0 => "\0", t => "\t");
 
 sub options {
-    my $text = shift;
+    my ($text, $known) = @_;
+    $known //= \%Known;
 
     my %options;
     while ($text =~ /\G +(\w+)(?:=("(?:[^"\\]|\\.)*"|\S*))?(?= |$)/gc) {
         my ($name, $value) = ($1, $2 // 1);
-        die "no option $name\n" if !$Known{$name};
+        die "no option $name\n" if !$known->{$name};
         if ($value =~ s/\A"(.*)"\z/$1/s) {
             $value =~ s/\\(x([0-9a-f]{2})|.)/defined $2 ? chr hex $2 : $Escaped{$1} \/\/ $1/ge;
         }
         elsif ($value =~ /^\$(\w+)$/) { $value = named($1) // die "no \$$1\n" }
+        elsif ($value =~ /^\@(\w+)$/) { $value = list($1) // die "no \@$1\n" }
         $value = $1 * ($2 eq 'm' ? 60 : 3600) if $name eq 'skew' && $value =~ /^([-\d]+)([mh])$/;
         $value = [split /,/, $value] if $name eq 'omit';
         $value = undef if $name eq 'payload' && $value eq 'none';
@@ -121,30 +135,103 @@ sub options {
     return %options;
 }
 
-# What the file calls so: our $name.
+# What the file calls so: our $name, or our @name.
 sub named {
     my $name = shift;
     no strict 'refs';
     return ${"main::$name"};
 }
 
-# Each line "STATUS PATTERN", or "STATUS error CODE WORDS" for an S3 error; "4x" before it repeats it.
+sub list {
+    my $name = shift;
+    no strict 'refs';
+    return defined *{"main::$name"}{ARRAY} ? \@{"main::$name"} : undef;
+}
+
+sub with_names {
+    my $text = shift;
+    $text =~ s/\$(\w+)/named($1) \/\/ "\$$1"/ge;
+    return $text;
+}
+
+sub with_environment {
+    my $text = shift;
+    $text =~ s/\$(TEST_NGINX_\w+)/$ENV{$1} \/\/ die "no environment variable $1\n"/ge;
+    return $text;
+}
+
+my %Says = map { $_ => 1 } qw(body pieces chunks length no_length);
+
+# The headers that tell origin A what to answer, for each request: a status line with options, and
+# header lines below it.
+sub said {
+    my $text = with_environment(shift);
+
+    my @said;
+    for (grep {/\S/} split /\n/, $text) {
+        if (/^\s+(.+)/) {
+            my $said = $said[-1] // die "a header before the first answer: $_\n";
+            $said->{head} .= "\n" . with_names($1);
+            next;
+        }
+        my ($times, $status, $options)
+            = /^(?:(\d+)x +)?(.+?)((?: +(?:(?:body|pieces|chunks)=|(?:no_)?length(?: |$)).*)?)$/;
+        $status =~ s/\A(?=\d{3}(?: |\z))/HTTP\/1.1 /;
+        $status =~ s/\A"(.*)"\z/$1/;
+        push @said, ({ head => $status, options($options, \%Says) }) x ($times // 1);
+    }
+    return map { $_->{head} eq '-' ? '' : says($_) } @said;
+}
+
+sub says {
+    my %o = %{ +shift };
+    my ($head, $body) = @o{qw(head body)};
+    my $size = $o{pieces} // $o{chunks};
+    my @body = !defined $body ? () : ref $body ? @$body : defined $size ? $body =~ /(.{1,$size})/gs : $body;
+    my $is_whole = defined $body && !ref $body && !defined $size;
+    if ($o{length} || $is_whole && !$o{no_length}) {
+        my $length = 0;
+        $length += ref $_ ? $_->[1] : length for @body;
+        $head .= "\nContent-Length: $length";
+    }
+    if (defined $o{chunks}) {
+        $head .= "\nTransfer-Encoding: chunked";
+        @body = (map({ sprintf "%x\r\n%s\r\n", length, $_ } @body), "0\r\n\r\n");
+    }
+    return S3Test::says($head, @body);
+}
+
+# Each line "STATUS PATTERN", "STATUS is TEXT", or "STATUS error CODE WORDS" for an S3 error; "4x"
+# before it repeats it. On the indented lines below are its headers.
 sub answers {
     my ($block, $text) = @_;
 
-    my (@codes, @bodies);
+    my @answers;
     for (grep {/\S/} split /\n/, $text) {
-        my ($times, $code, $error, $words, $body) = /^(?:(\d+)x +)?(\d{3})(?: error (\S+)(?: (.+))?| (.+))?$/
-            or die $block->name . ": cannot read the answer: $_\n";
-        $body //= '';
-        $body =~ s/\$(\w+)/named($1) \/\/ "\$$1"/ge;
+        if (/^\s+(.+)/) {
+            my $answer = $answers[-1] // die $block->name . ": a header before the first answer: $_\n";
+            $answer->{headers} .= with_names($1) . "\n";
+            next;
+        }
+        my ($times, $code, $error, $words, $is, $body)
+            = /^(?:(\d+)x +)?(\d{3})(?: error (\S+)(?: (.+))?| (is)(?: (.*))?| (.+))?$/
+            ? ($1, $2, $3, $4, $5, $6 // $7)
+            : die $block->name . ": cannot read the answer: $_\n";
+        $body = with_names($body // '');
         $body = S3Test::s3_error($error, $words) if defined $error;
-        push @codes,  ($code) x ($times // 1);
-        push @bodies, ($body) x ($times // 1);
+        push @answers, ({ code => $code, body => $body, is => $is, headers => '' }) x ($times // 1);
     }
-    $block->set_value(error_code => @codes > 1 ? \@codes : $codes[0]);
-    return if !grep {length} @bodies;
-    $block->set_value(response_body_like => @bodies > 1 ? \@bodies : $bodies[0]);
+    my $each = sub { @_ > 1 ? [@_] : $_[0] };
+    my @bodies = map { $_->{body} } @answers;
+    $block->set_value(error_code => $each->(map { $_->{code} } @answers));
+    if (!grep { !$_->{is} } @answers) { $block->set_value(response_body => $each->(@bodies)) }
+    elsif (grep { length $_->{body} || $_->{is} } @answers) {
+        $block->set_value(response_body_like =>
+            $each->(map { $_->{is} ? "\\A\Q$_->{body}\E\\z" : $_->{body} } @answers));
+    }
+    return if !grep { length $_->{headers} } @answers;
+    die $block->name . ": headers in two sections\n" if defined $block->response_headers;
+    $block->set_value(response_headers => $each->(map { $_->{headers} } @answers));
 }
 
 1;

@@ -26,12 +26,31 @@ package S3Test;
 # An option is one of S3Sign's: it replaces what the line says in what is signed. Values with spaces are in
 # double quotes, "\r\n" as in Perl; $large is the file's own `our $large`; payload=none signs no hash.
 #
+# What origin A answers to each request, instead of a description of it:
+#
+#   --- origin
+#   403 Forbidden body=$telling                   our $telling, and its length in the head
+#       ETag: "a"                                 a header
+#   2x 200 OK body=$long pieces=100               twice, 100 bytes at a time, without a length
+#   200 OK body=$long chunks=99                   in chunks
+#   200 OK body=@pieces length                    our @pieces; [byte, times] is one as in says()
+#   101 Switching body="GET / HTTP/1.1" no_length
+#   "<html>"                                      another first line than one of HTTP
+#   -                                             a description
+#
 # What is answered, a line for each request: a status and a pattern for the body, or an S3 error.
 #
 #   --- answers
 #   3x 200 ^origin A\nverified yes
 #   403 error SignatureDoesNotMatch
+#   404 is $told                                  the whole body, not a pattern
+#       Content-Type: application/xml             a header
+#       !ETag                                     and one that is not there
 #   200 ^A 200 verified
+#
+# That nginx does not start, and why:
+#
+#   --- does_not_start: "s3_client K".*empty
 
 use strict;
 use warnings;
