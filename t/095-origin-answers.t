@@ -6,9 +6,9 @@ BEGIN { push @INC, "$FindBin::Bin/lib" }
 use S3Test;
 use Test::Nginx::Socket 'no_plan';
 
-our @accel = map {"X-Accel-$_"}
-    'Redirect: /t3/other', 'Expires: 100', 'Limit-Rate: 1', 'Buffering: no', 'Charset: koi8-r', 'Else: 1';
-our $accel = join "\n", @accel;
+our $mine = 'mine' x 50;
+our ($port_a) = $ENV{TEST_NGINX_A} =~ /:(\d+)/;
+our $after_a_tab = "\thttp://$ENV{TEST_NGINX_A}/b";
 $ENV{TEST_NGINX_CACHE} = 'proxy_cache_path cache keys_zone=c:1m levels=1;';
 
 prepare();
@@ -25,14 +25,19 @@ __DATA__
     location / { proxy_pass http://origin_a; proxy_cache c; proxy_cache_valid 200 1m; proxy_cache_key $uri; }
     location /t1/other { proxy_pass http://origin_b; }
     location @b { proxy_pass http://origin_b; }
---- request eval: ['GET /t1/key', 'GET /t1/key', 'GET /t1/named', 'GET /_log/t1']
---- more_headers eval
-[map({ h4(path => "/t1/$$_[0]") . whole("HTTP/1.1 200 OK\nX-Accel-Redirect: $$_[1]", 'mine') }
-    ['key', '/t1/other'], ['key', '/t1/other'], ['named', '@b']), '']
---- error_code eval: [(200) x 4]
---- response_headers eval: [('!X-Accel-Redirect') x 3, '']
---- response_body_like eval
-[('^mine$') x 3, "^A raw verified body=0 GET /t1/key [^\n]*\nA raw verified body=0 GET /t1/named [^\n]*\n\$"]
+--- signed
+2x GET /t1/key
+GET /t1/named
+unsigned GET /_log/t1
+--- origin
+2x 200 OK body="mine"
+    X-Accel-Redirect: /t1/other
+200 OK body="mine"
+    X-Accel-Redirect: @b
+--- answers
+3x 200 is mine
+    !X-Accel-Redirect
+200 ^A raw verified body=0 GET /t1/key [^\n]*\nA raw verified body=0 GET /t1/named [^\n]*\n$
 
 === TEST 2: the same in an if and a limit_except, and below settings that are inherited
 --- config
@@ -43,13 +48,20 @@ __DATA__
     location /t2/limit { limit_except GET { proxy_pass http://origin_a; } proxy_pass http://origin_a; }
     location /t2/own { proxy_ignore_headers Expires; proxy_pass http://origin_a; location /t2/own/in { proxy_pass http://origin_a; } }
     location /t2/other { proxy_pass http://origin_b; }
---- request eval
-['GET /t2/if?a=1', 'GET /t2/if', 'DELETE /t2/limit', 'GET /t2/limit', 'GET /t2/own', 'GET /t2/own/in', 'GET /_log/t2/other']
---- more_headers eval
-[map({ my ($path, %o) = @$_; h4(path => $path, %o) . whole("HTTP/1.1 200 OK\nX-Accel-Redirect: /t2/other", 'mine') }
-    ['/t2/if', query => 'a=1'], ['/t2/if'], ['/t2/limit', method => 'DELETE'], ['/t2/limit'], ['/t2/own'], ['/t2/own/in']), '']
---- error_code eval: [(200) x 7]
---- response_body_like eval: [('^mine$') x 6, '^$']
+--- signed
+GET /t2/if?a=1
+GET /t2/if
+DELETE /t2/limit
+GET /t2/limit
+GET /t2/own
+GET /t2/own/in
+unsigned GET /_log/t2/other
+--- origin
+6x 200 OK body="mine"
+    X-Accel-Redirect: /t2/other
+--- answers
+6x 200 is mine
+200 is
 
 === TEST 3: no X-Accel header has an effect, or reaches the client
 --- http_config
@@ -64,35 +76,57 @@ __DATA__
         proxy_pass_header X-Accel-Redirect; proxy_pass_header X-Accel-Expires; proxy_pass_header X-Accel-Limit-Rate;
         proxy_pass_header X-Accel-Buffering; proxy_pass_header X-Accel-Charset;
     }
---- request eval: ['GET /t3/key', 'GET /t3/key']
---- more_headers eval
-[(h4(path => '/t3/key') . whole("HTTP/1.1 200 OK\nContent-Type: text/plain\n$accel", 'mine' x 50)) x 2]
---- error_code eval: [200, 200]
---- response_headers eval
-[(join "\n", 'X-Cache: MISS', 'Content-Type: text/plain', map { '!' . (split /:/)[0] } @accel) x 2]
---- response_body eval: ['mine' x 50, 'mine' x 50]
+--- signed: 2x GET /t3/key
+--- origin
+2x 200 OK body=$mine
+    Content-Type: text/plain
+    X-Accel-Redirect: /t3/other
+    X-Accel-Expires: 100
+    X-Accel-Limit-Rate: 1
+    X-Accel-Buffering: no
+    X-Accel-Charset: koi8-r
+    X-Accel-Else: 1
+--- answers
+2x 200 is $mine
+    X-Cache: MISS
+    Content-Type: text/plain
+    !X-Accel-Redirect
+    !X-Accel-Expires
+    !X-Accel-Limit-Rate
+    !X-Accel-Buffering
+    !X-Accel-Charset
+    !X-Accel-Else
 
 === TEST 4: a location that signs nothing is left alone
 --- config
     location /t4/key { proxy_pass http://$TEST_NGINX_A; }
     location /t4/other { return 200 redirected; }
---- request
-GET /t4/key
---- more_headers eval: whole("HTTP/1.1 200 OK\nX-Accel-Redirect: /t4/other", 'mine')
---- response_body: redirected
+--- unsigned: GET /t4/key
+--- origin
+200 OK body="mine"
+    X-Accel-Redirect: /t4/other
+--- answers: 200 is redirected
 
 === TEST 5: no switch to another protocol, no answer before the answer, no HTTP/0.9
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; proxy_pass http://origin_a; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; }
---- request eval: [('GET /t5/key') x 7]
---- more_headers eval
-[map { h4(path => '/t5/key') . "Upgrade: h2c\n" . says($_, "GET /t5/tunnel") }
-    "HTTP/1.1 101 Switching\nUpgrade: h2c\nConnection: upgrade", "HTTP/1.1 100 Continue", "HTTP/1.1 102 Wait", "HTTP/1.1 099 X", "HTTP/1.1 000 X",
-    "HTTP/1.1 x\nLocation: http://$ENV{TEST_NGINX_A}/", "<html>"]
---- error_code eval: [(502) x 7]
+--- signed
+7x GET /t5/key
+    unsigned Upgrade: h2c
+--- origin
+101 Switching body="GET /t5/tunnel" no_length
+    Upgrade: h2c
+    Connection: upgrade
+100 Continue body="GET /t5/tunnel" no_length
+102 Wait body="GET /t5/tunnel" no_length
+099 X body="GET /t5/tunnel" no_length
+000 X body="GET /t5/tunnel" no_length
+"HTTP/1.1 x" body="GET /t5/tunnel" no_length
+    Location: http://$TEST_NGINX_A/
+"<html>" body="GET /t5/tunnel" no_length
+--- answers: 7x 502 error InternalError
 --- response_headers_like eval: [("Content-Type: application/xml\nx-amz-request-id: \\w+\n") x 7]
---- response_body_like eval: [(s3_error('InternalError')) x 7]
 --- grep_error_log eval: qr/answered \d+ with\w*/
 --- grep_error_log_out
 answered 101 with
@@ -114,52 +148,116 @@ raw('GET /t6/key', h4(path => '/t6/key') . says("HTTP/1.1 103 Early\nLink: <http
 --- response_body: mine
 
 === TEST 7: redirects to the origin, however they are spelled
---- config eval: "$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; proxy_pass http://origin_a; }"
---- request eval: [map { "GET /t7/$_" } 1 .. 14]
---- more_headers eval
-my $n;
-(my $port = $ENV{TEST_NGINX_A}) =~ s/.*://;
-[map { $n++; h4(path => "/t7/$n") . whole("HTTP/1.1 307 Mock\n$_", 'elsewhere') }
-    map({ "Location: $_" } "http://$ENV{TEST_NGINX_A}/b", "HTTP://$ENV{TEST_NGINX_A}/b", "http://me:you\@$ENV{TEST_NGINX_A}/b",
-        "http://127.0.0.1.:$port/b", "\thttp://$ENV{TEST_NGINX_A}/b", "http:\\\\$ENV{TEST_NGINX_A}\\b", "/\\$ENV{TEST_NGINX_A}/b",
-        "//$ENV{TEST_NGINX_A}/b", "https:127.0.0.1/b", "http://[::ffff:127.0.0.1]/b", "http://2130706433/b", "http://127.1/b"),
-    "Location: http://$ENV{TEST_NGINX_A}/b\nLocation: /b", 'X: y']
---- error_code eval: [(502) x 14]
---- response_headers eval: [('!Location') x 14]
---- response_body_like eval: [(s3_error('InternalError')) x 14]
+--- signed
+GET /t7/1
+GET /t7/2
+GET /t7/3
+GET /t7/4
+GET /t7/5
+GET /t7/6
+GET /t7/7
+GET /t7/8
+GET /t7/9
+GET /t7/10
+GET /t7/11
+GET /t7/12
+GET /t7/13
+GET /t7/14
+--- origin
+307 Mock body="elsewhere"
+    Location: http://$TEST_NGINX_A/b
+307 Mock body="elsewhere"
+    Location: HTTP://$TEST_NGINX_A/b
+307 Mock body="elsewhere"
+    Location: http://me:you@$TEST_NGINX_A/b
+307 Mock body="elsewhere"
+    Location: http://127.0.0.1.:$port_a/b
+307 Mock body="elsewhere"
+    Location: $after_a_tab
+307 Mock body="elsewhere"
+    Location: http:\\$TEST_NGINX_A\b
+307 Mock body="elsewhere"
+    Location: /\$TEST_NGINX_A/b
+307 Mock body="elsewhere"
+    Location: //$TEST_NGINX_A/b
+307 Mock body="elsewhere"
+    Location: https:127.0.0.1/b
+307 Mock body="elsewhere"
+    Location: http://[::ffff:127.0.0.1]/b
+307 Mock body="elsewhere"
+    Location: http://2130706433/b
+307 Mock body="elsewhere"
+    Location: http://127.1/b
+307 Mock body="elsewhere"
+    Location: http://$TEST_NGINX_A/b
+    Location: /b
+307 Mock body="elsewhere"
+    X: y
+--- answers
+14x 502 error InternalError
+    !Location
 
 === TEST 8: a 301 for a bucket of another region names no Location
---- config eval: "$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; proxy_pass http://origin_a; }"
---- request eval: ['GET /t8/key', 'HEAD /t8', 'GET /t8/key']
---- more_headers eval
-my $head = "HTTP/1.1 301 Moved Permanently\nx-amz-bucket-region: eu-west-3\nContent-Type: application/xml";
-my $xml  = '<Error><Code>PermanentRedirect</Code><Endpoint>b.s3.eu-west-3.origin.example</Endpoint><Bucket>b</Bucket></Error>';
-[h4(path => '/t8/key') . whole($head, $xml), h4(path => '/t8', method => 'HEAD') . says($head),
- h4(path => '/t8/key') . whole($head =~ s/301 .*/307 Temporary Redirect/r, $xml)]
---- error_code eval: [(502) x 3]
---- response_body_like eval: [s3_error('InternalError'), '^$', s3_error('InternalError')]
+--- signed
+GET /t8/key
+HEAD /t8
+GET /t8/key
+--- origin
+301 Moved Permanently body="<Error><Code>PermanentRedirect</Code><Endpoint>b.s3.eu-west-3.origin.example</Endpoint><Bucket>b</Bucket></Error>"
+    x-amz-bucket-region: eu-west-3
+    Content-Type: application/xml
+301 Moved Permanently
+    x-amz-bucket-region: eu-west-3
+    Content-Type: application/xml
+307 Temporary Redirect body="<Error><Code>PermanentRedirect</Code><Endpoint>b.s3.eu-west-3.origin.example</Endpoint><Bucket>b</Bucket></Error>"
+    x-amz-bucket-region: eu-west-3
+    Content-Type: application/xml
+--- answers
+502 error InternalError
+502 is
+502 error InternalError
 --- error_log
 with a redirect without a "Location": set "region=" and "host=" of its "s3_origin"
 
 === TEST 9: redirects that an object is meant to give
---- config eval: "$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; proxy_pass http://origin_a; }"
---- request eval: [('GET /t9/key') x 3]
---- more_headers eval
-[map { h4(path => '/t9/key') . whole($_, '') } "HTTP/1.1 301 Moved\nLocation: https://www.example.org/page",
-    "HTTP/1.1 302 Found\nLocation: /t9/other", 'HTTP/1.1 304 Not Modified']
---- error_code eval: [301, 302, 304]
+--- signed: 3x GET /t9/key
+--- origin
+301 Moved body=""
+    Location: https://www.example.org/page
+302 Found body=""
+    Location: /t9/other
+304 Not Modified body=""
+--- answers
+301
+302
+304
 --- response_headers_like eval: ['Location: https://www.example.org/page', 'Location: (?:http://[^/]+)?/t9/other', '']
 
 === TEST 10: other headers that lead to the origin
---- config eval: "$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; proxy_pass http://origin_a; }"
---- request eval: ['GET /t10/key', 'PUT /t10/key', 'GET /t10/key', 'GET /t10/key']
---- more_headers eval
-my $url = "http://$ENV{TEST_NGINX_A}/t10/key";
-[h4(path => '/t10/key') . whole("HTTP/1.1 200 OK\nContent-Location: $url\nRefresh: 0; url=$url\nLink: <$url>; rel=next\nAlt-Svc: h2=\"$ENV{TEST_NGINX_A}\"", 'mine'),
- h4(path => '/t10/key', method => 'PUT') . whole("HTTP/1.1 201 Created\nLocation: $url", ''),
- h4(path => '/t10/key') . whole("HTTP/1.1 404 Not Found\nLocation: $url", ''),
- h4(path => '/t10/key') . whole("HTTP/1.1 200 OK\nRefresh: 5\nLink: <https://www.example.org/>; rel=next\nContent-Location: /t10/key", 'mine')]
---- error_code eval: [200, 201, 404, 200]
+--- signed
+GET /t10/key
+PUT /t10/key
+GET /t10/key
+GET /t10/key
+--- origin
+200 OK body="mine"
+    Content-Location: http://$TEST_NGINX_A/t10/key
+    Refresh: 0; url=http://$TEST_NGINX_A/t10/key
+    Link: <http://$TEST_NGINX_A/t10/key>; rel=next
+    Alt-Svc: h2="$TEST_NGINX_A"
+201 Created body=""
+    Location: http://$TEST_NGINX_A/t10/key
+404 Not Found body=""
+    Location: http://$TEST_NGINX_A/t10/key
+200 OK body="mine"
+    Refresh: 5
+    Link: <https://www.example.org/>; rel=next
+    Content-Location: /t10/key
+--- answers
+200
+201
+404
+200
 --- response_headers_like eval
 ["!Content-Location\n!Refresh\n!Link\n!Alt-Svc", 'Location: (?:http://127[^/]+)?/t10/key', '!Location',
  "Refresh: 5\nLink: <https://www.example.org/>; rel=next\nContent-Location: /t10/key"]
@@ -172,18 +270,24 @@ my $url = "http://$ENV{TEST_NGINX_A}/t10/key";
     location / { s3_resign on; proxy_pass http://origin_a; proxy_cache c; proxy_cache_valid any 1m; proxy_cache_key $uri; }
     location /t11/own { s3_resign on; proxy_pass http://origin_a; proxy_intercept_errors on; error_page 307 =404 /t11/page; }
     location /t11/page { return 404 page; }
---- request eval: ['GET /t11/key', 'GET /t11/key', 'GET /t11/own', 'GET /_log/t11']
---- more_headers eval
-[map({ h4(path => "/t11/$_") . whole("HTTP/1.1 307 Mock\nLocation: http://$ENV{TEST_NGINX_A}/b", 'elsewhere') } 'key', 'key', 'own'), '']
---- error_code eval: [502, 502, 404, 200]
---- response_headers eval: [('!Location') x 3, '']
---- response_body_like eval
-[(s3_error('InternalError')) x 2, '^page$', "^A raw verified body=0 GET /t11/key [^\n]*\nA raw verified body=0 GET /t11/own [^\n]*\n\$"]
+--- signed
+2x GET /t11/key
+GET /t11/own
+unsigned GET /_log/t11
+--- origin
+3x 307 Mock body="elsewhere"
+    Location: http://$TEST_NGINX_A/b
+--- answers
+2x 502 error InternalError
+    !Location
+404 is page
+    !Location
+200 ^A raw verified body=0 GET /t11/key [^\n]*\nA raw verified body=0 GET /t11/own [^\n]*\n$
 
 === TEST 12: s3_errors s3proxy
---- config eval: "$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; s3_errors s3proxy; proxy_pass http://origin_a; }"
---- request
-GET /t12/key
---- more_headers eval: h4(path => '/t12/key') . whole('HTTP/1.1 301 Moved', '')
---- error_code: 502
---- response_body_like: ^\{"error": "[^"]+"\}$
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; s3_errors s3proxy; proxy_pass http://origin_a; }
+--- signed: GET /t12/key
+--- origin: 301 Moved body=""
+--- answers: 502 ^\{"error": "[^"]+"\}$
