@@ -16,11 +16,27 @@ sub list {
 our @all   = map { ("mine-$_", "other-$_", "&#109;ine-$_", "&#x6f;ther-$_") } 1 .. 5;
 our $all   = list(@all);
 our $shown = list(grep {/ine/} @all);
-our $head  = 'HTTP/1.1 200 OK';
-our $some  = $ENV{TEST_NGINX_CLIENT} =~ s/;$/ allow=list buckets=mine-*;/r;
-our $location = "$some location / { s3_resign on; proxy_pass http://origin_a; proxy_http_version 1.1;";
+our $shown_length = length $shown;
+
+# What no list of buckets looks like.
+our $cut_off       = $all =~ s{</ListAll.*}{}r;
+our $with_comment  = $all =~ s/<Buckets>/$&<!-- c -->/r;
+our $with_text     = $all =~ s/<Owner>/$&other/r;
+our $with_cdata    = $all =~ s/<Name>/$&<![CDATA[a]]>/r;
+our $two_names     = $all =~ s{<Name>}{$&a</Name>$&}r;
+our $in_utf_16     = $all =~ s/UTF-8/UTF-16/r;
+our $with_doctype  = '<!DOCTYPE a>' . $all;
+our $strange_names = list('mine-' . 'a' x 300, "mine-\xff");
+
+# Long ones, in pieces.
+my ($start, $end) = split /(?<=<Buckets>)/, list();
+my $bucket = '<Bucket><Name>mine-1</Name><A>';
+our @nine_large = ($start, map({ ($bucket, ['a', 8000], '</A></Bucket>') } 1 .. 9), $end);
+our @endless    = ($start, [' ', 5_000_000]);
+our @too_large  = ($start, $bucket, ['a', 8000], '</A><B>', ['b', 500], '</B></Bucket>', $end);
+
 $ENV{TEST_NGINX_CACHE} = 'proxy_cache_path cache keys_zone=c:1m levels=1;';
-$ENV{TEST_NGINX_SOME}  = $some;
+$ENV{TEST_NGINX_SOME}  = $ENV{TEST_NGINX_CLIENT} =~ s/;$/ allow=list buckets=mine-*;/r;
 $ENV{TEST_NGINX_READ}  = "s3_client AKID/READER secret_key=" . {reader()}->{secret} . ';';
 
 prepare();
@@ -29,47 +45,87 @@ run_tests();
 __DATA__
 
 === TEST 1: the client's buckets, and nothing in the head of what has been left out
---- config eval: "$location }"
---- request: GET /
---- more_headers eval
-h4(path => '/') . whole("$head\nContent-Type: application/xml; charset=utf-16\nETag: \"a\"\nContent-MD5: b\nAccept-Ranges: bytes\n"
-    . "Last-Modified: Sat, 28 Nov 2026 00:00:00 GMT\nx-amz-checksum-crc32: c\nx-amz-request-id: R\nX-Other: d", $all)
---- error_code: 200
---- response_headers eval
-"Content-Type: application/xml\nContent-Length: " . length($shown) . "\nx-amz-request-id: R\nX-Other: d\n!ETag\n!Content-MD5\n!Accept-Ranges\n"
-    . "!Last-Modified\n!x-amz-checksum-crc32"
---- response_body eval: $shown
+--- config
+    $TEST_NGINX_SOME
+    location / { s3_resign on; proxy_pass http://origin_a; proxy_http_version 1.1; }
+--- signed: GET /
+--- origin
+200 OK body=$all
+    Content-Type: application/xml; charset=utf-16
+    ETag: "a"
+    Content-MD5: b
+    Accept-Ranges: bytes
+    Last-Modified: Sat, 28 Nov 2026 00:00:00 GMT
+    x-amz-checksum-crc32: c
+    x-amz-request-id: R
+    X-Other: d
+--- answers
+200 is $shown
+    Content-Type: application/xml
+    Content-Length: $shown_length
+    x-amz-request-id: R
+    X-Other: d
+    !ETag
+    !Content-MD5
+    !Accept-Ranges
+    !Last-Modified
+    !x-amz-checksum-crc32
 
 === TEST 2: in pieces, in chunks, without a length, buffered or not
---- config eval: "$location proxy_buffering off; if (\$arg_prefix) { proxy_pass http://origin_a; } }"
---- request eval: ['GET /', 'GET /?prefix=a', 'GET /', 'GET /?x-id=ListBuckets']
---- more_headers eval
-[h4(path => '/') . says($head, $all =~ /(.{1,200})/gs), h4(path => '/', query => 'prefix=a') . says($head, $all =~ /(.{1,170})/gs),
- h4(path => '/') . says("$head\nTransfer-Encoding: chunked", map({ sprintf "%x\r\n%s\r\n", length, $_ } $all =~ /(.{1,150})/gs), "0\r\n\r\n"),
- h4(path => '/', query => 'x-id=ListBuckets') . whole($head, $all)]
---- error_code eval: [(200) x 4]
---- response_body eval: [($shown) x 4]
+--- config
+    $TEST_NGINX_SOME
+    location / {
+        s3_resign on; proxy_pass http://origin_a; proxy_http_version 1.1;
+        proxy_buffering off; if ($arg_prefix) { proxy_pass http://origin_a; }
+    }
+--- signed
+GET /
+GET /?prefix=a
+GET /
+GET /?x-id=ListBuckets
+--- origin
+200 OK body=$all pieces=200
+200 OK body=$all pieces=170
+200 OK body=$all chunks=150
+200 OK body=$all
+--- answers: 4x 200 is $shown
 
 === TEST 3: who may see all buckets gets the answer as it is
---- config eval: "$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; proxy_pass http://origin_a; }"
---- request: GET /
---- more_headers eval: h4(path => '/') . whole("$head\nETag: \"a\"\nContent-Type: text/plain", $all)
---- response_headers
-ETag: "a"
-Content-Type: text/plain
---- response_body eval: $all
+--- signed: GET /
+--- origin
+200 OK body=$all
+    ETag: "a"
+    Content-Type: text/plain
+--- answers
+200 is $all
+    ETag: "a"
+    Content-Type: text/plain
 
 === TEST 4: what cannot be understood is not passed on
---- config eval: "$location }"
---- request eval: [('GET /') x 15]
---- more_headers eval
-[map({ h4(path => '/') . $_ } map({ whole($head, $_) } '', ' ', $all =~ s{</ListAll.*}{}r, $all =~ s/<Buckets>/$&<!-- c -->/r, $all =~ s/<Owner>/$&other/r,
-        $all =~ s/<Name>/$&<![CDATA[a]]>/r, $all =~ s{<Name>}{$&a</Name>$&}r, $all =~ s/UTF-8/UTF-16/r, '<!DOCTYPE a>' . $all,
-        '<Error><Code>AccessDenied</Code></Error>', '{"Buckets": ["other-1"]}', list('mine-' . 'a' x 300, "mine-\xff")),
-    whole("$head\nContent-Encoding: gzip", $all), whole("HTTP/1.1 206 X\nContent-Range: bytes 0-9/1000", $all),
-    says("$head\nContent-Length: 5000", $all))]
---- error_code eval: [(502) x 15]
---- response_body_like eval: [(s3_error('InternalError')) x 15]
+--- config
+    $TEST_NGINX_SOME
+    location / { s3_resign on; proxy_pass http://origin_a; proxy_http_version 1.1; }
+--- signed: 15x GET /
+--- origin
+200 OK body=""
+200 OK body=" "
+200 OK body=$cut_off
+200 OK body=$with_comment
+200 OK body=$with_text
+200 OK body=$with_cdata
+200 OK body=$two_names
+200 OK body=$in_utf_16
+200 OK body=$with_doctype
+200 OK body="<Error><Code>AccessDenied</Code></Error>"
+200 OK body="{\"Buckets\": [\"other-1\"]}"
+200 OK body=$strange_names
+200 OK body=$all
+    Content-Encoding: gzip
+206 X body=$all
+    Content-Range: bytes 0-9/1000
+200 OK body=$all no_length
+    Content-Length: 5000
+--- answers: 15x 502 error InternalError
 --- grep_error_log eval: qr/s3_resign: the origin answered \d+ with a (?:list of buckets|body) that (?:cannot be read|is encoded, or a part|breaks off)/
 --- grep_error_log_out eval
 join '', map {"s3_resign: the origin answered $_\n"}
@@ -77,11 +133,12 @@ join '', map {"s3_resign: the origin answered $_\n"}
     '200 with a list of buckets that is encoded, or a part', '206 with a list of buckets that is encoded, or a part', '200 with a body that breaks off'
 
 === TEST 5: errors come through
---- config eval: "$location }"
---- request: GET /
---- more_headers eval: h4(path => '/') . whole('HTTP/1.1 403 X', '<Error><Code>AccessDenied</Code><HostId>h</HostId></Error>')
---- error_code: 403
---- response_body_like: ^<\?xml [^>]+>\n<Error><Code>AccessDenied</Code></Error>$
+--- config
+    $TEST_NGINX_SOME
+    location / { s3_resign on; proxy_pass http://origin_a; proxy_http_version 1.1; }
+--- signed: GET /
+--- origin: 403 X body="<Error><Code>AccessDenied</Code><HostId>h</HostId></Error>"
+--- answers: 403 ^<\?xml [^>]+>\n<Error><Code>AccessDenied</Code></Error>$
 
 === TEST 6: a cache keeps no lists, and each client gets its own
 --- http_config
@@ -90,25 +147,39 @@ join '', map {"s3_resign: the origin answered $_\n"}
     $TEST_NGINX_SOME
     $TEST_NGINX_READ
     location / { s3_resign on; proxy_pass http://origin_a; proxy_cache c; proxy_cache_valid 200 1m; proxy_cache_key $uri; add_header X-Cache $upstream_cache_status; }
---- request eval: ['GET /', 'GET /', 'GET /']
---- more_headers eval: [map({ h4(path => '/', @$_) . whole($head, $all) } [], [reader()], [])]
---- response_headers eval: [('!X-Cache') x 3]
---- response_body eval: [$shown, $all, $shown]
+--- signed
+GET /
+GET / as=reader
+GET /
+--- origin: 3x 200 OK body=$all
+--- answers
+200 is $shown
+    !X-Cache
+200 is $all
+    !X-Cache
+200 is $shown
+    !X-Cache
 
 === TEST 7: a path that was rewritten to the list of buckets, as one from it, shows no more
---- config eval: "$some location / { s3_resign on; rewrite ^/mine-list\$ / break; proxy_pass http://origin_a; }"
---- request eval: ['GET /mine-list', 'GET /']
---- more_headers eval: [map { h4(path => $_) . whole($head, $all) } '/mine-list', '/']
+--- config
+    $TEST_NGINX_SOME
+    location / { s3_resign on; rewrite ^/mine-list$ / break; proxy_pass http://origin_a; }
+--- signed
+GET /mine-list
+GET /
+--- origin: 2x 200 OK body=$all
 --- error_code_like eval: ['^(?:200|403|500)$', '^200$']
 --- response_body_unlike eval: [('ther-1') x 2]
 
 === TEST 8: a long list, more than is ever held of one, and one bucket that is too long
---- config eval: "$location }"
---- request eval: ['GET /', 'GET /', 'GET /']
---- more_headers eval
-my ($start, $end) = split /(?<=<Buckets>)/, list();
-my $bucket = '<Bucket><Name>mine-1</Name><A>';
-[h4(path => '/') . says($head, $start, map({ ($bucket, ['a', 8000], '</A></Bucket>') } 1 .. 9), $end),
- h4(path => '/') . says($head, $start, [' ', 5_000_000]), h4(path => '/') . says($head, $start, $bucket, ['a', 8000], '</A><B>', ['b', 500], '</B></Bucket>', $end)]
---- error_code eval: [200, 502, 502]
---- response_body_like eval: ['(?:<Bucket><Name>mine-1</Name><A>a{8000}</A></Bucket>){9}</Buckets></ListAllMyBucketsResult>$', ('InternalError') x 2]
+--- config
+    $TEST_NGINX_SOME
+    location / { s3_resign on; proxy_pass http://origin_a; proxy_http_version 1.1; }
+--- signed: 3x GET /
+--- origin
+200 OK body=@nine_large
+200 OK body=@endless
+200 OK body=@too_large
+--- answers
+200 (?:<Bucket><Name>mine-1</Name><A>a{8000}</A></Bucket>){9}</Buckets></ListAllMyBucketsResult>$
+2x 502 InternalError
