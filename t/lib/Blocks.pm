@@ -128,7 +128,7 @@ sub options {
         elsif ($value =~ /^\@(\w+)$/) { $value = list($1) // die "no \@$1\n" }
         $value = $1 * ($2 eq 'm' ? 60 : 3600) if $name eq 'skew' && $value =~ /^([-\d]+)([mh])$/;
         $value = [split /,/, $value] if $name eq 'omit';
-        $value = undef if $name eq 'payload' && $value eq 'none';
+        $value = undef if $name =~ /^(?:payload|expires)$/ && $value eq 'none';
         $options{$name} = $value;
     }
     die 'cannot read the options:' . substr($text, pos($text) // 0) . "\n" if (pos($text) // 0) < length $text;

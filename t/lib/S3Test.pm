@@ -24,7 +24,8 @@ package S3Test;
 #   unsigned GET /_log/bucket                     what the origins have received
 #
 # An option is one of S3Sign's: it replaces what the line says in what is signed. Values with spaces are in
-# double quotes, "\r\n" as in Perl; $large is the file's own `our $large`; payload=none signs no hash.
+# double quotes, "\r\n" as in Perl; $large is the file's own `our $large`; payload=none signs no hash, and
+# expires=none leaves the parameter out.
 #
 # What origin A answers to each request, instead of a description of it:
 #
