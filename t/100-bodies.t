@@ -12,7 +12,6 @@ sub with {
 }
 our $unbuffered = 'proxy_request_buffering off; proxy_http_version 1.1; proxy_set_header Connection "";';
 our $large = join '', map { chr(33 + $_ * 7919 % 90) } 1 .. 1_000_000;
-our $streaming = 'STREAMING-UNSIGNED-PAYLOAD-TRAILER';
 our $hash = Digest::SHA::sha256_hex($large);
 
 # A body in chunks of a size.
@@ -27,37 +26,33 @@ run_tests();
 __DATA__
 
 === TEST 1: no body
---- request
+--- signed
 PUT /bucket/key
---- more_headers eval: h4(method => 'PUT', headers => ['content-length', '0'])
+    content-length: 0
 --- passed: A
 --- response_body_like: header Content-Length: 0\n.*body 0 e3b0c442
 
 === TEST 2: in memory
 --- config eval: with('client_body_buffer_size 2m;')
---- request eval: "PUT /bucket/key\n$large"
---- more_headers eval: h4(method => 'PUT', body => $large)
+--- signed: PUT /bucket/key body=$large
 --- passed: A
 --- response_body_like eval: "body 1000000 $hash"
 
 === TEST 3: in a file
 --- config eval: with('client_body_buffer_size 8k;')
---- request eval: "PUT /bucket/key\n$large"
---- more_headers eval: h4(method => 'PUT', body => $large)
+--- signed: PUT /bucket/key body=$large
 --- passed: A
 --- response_body_like eval: "body 1000000 $hash"
 
 === TEST 4: in a file, by sendfile
 --- config eval: with('client_body_in_file_only clean; sendfile on;')
---- request eval: "PUT /bucket/key\n$large"
---- more_headers eval: h4(method => 'PUT', body => $large)
+--- signed: PUT /bucket/key body=$large
 --- passed: A
 --- response_body_like eval: "body 1000000 $hash"
 
 === TEST 5: unbuffered
 --- config eval: with($unbuffered)
---- request eval: "PUT /bucket/key\n$large"
---- more_headers eval: h4(method => 'PUT', body => $large)
+--- signed: PUT /bucket/key body=$large
 --- passed: A
 --- response_body_like eval: "body 1000000 $hash"
 
@@ -71,7 +66,7 @@ PUT /bucket/key
 
 === TEST 7: unbuffered, presigned
 --- config eval: with($unbuffered)
---- request eval: 'PUT ' . q4(method => 'PUT') . "\n$large"
+--- presigned: PUT /bucket/key sent=$large
 --- passed: A
 --- response_body_like eval: "body 1000000 $hash"
 
@@ -90,30 +85,26 @@ raw('PUT /bucket/key', h4(method => 'PUT', body => $large) . "Transfer-Encoding:
 
 === TEST 10: UNSIGNED-PAYLOAD
 --- config eval: with($unbuffered)
---- request eval: "PUT /bucket/key\n$large"
---- more_headers eval: h4(method => 'PUT', payload => 'UNSIGNED-PAYLOAD')
+--- signed: PUT /bucket/key payload=UNSIGNED-PAYLOAD sent=$large
 --- passed: A
 --- response_body_like eval: "header (?i:x-amz-content-sha256): UNSIGNED-PAYLOAD\n.*body 1000000 $hash"
 
 === TEST 11: another body than the signed one: the origin is told its hash
---- request
-PUT /bucket/key
-hallo
---- more_headers eval: h4(method => 'PUT', body => 'hello')
+--- signed: PUT /bucket/key body=hello sent=hallo
 --- response_headers
 X-Verified: no: the body is not the one signed
 
 === TEST 12: Content-MD5 goes along
---- request
-PUT /bucket/key
-hello
---- more_headers eval: h4(method => 'PUT', body => 'hello', unsigned => ['Content-MD5', 'XUFAKrxLKna5cZ2REBfFkg=='])
+--- signed
+PUT /bucket/key body=hello
+    unsigned Content-MD5: XUFAKrxLKna5cZ2REBfFkg==
 --- passed: A
 --- response_body_like: signed content-md5;host
 
 === TEST 13: aws-chunked uploads whose signature is not in a header: no chain can begin with it
---- request eval: 'PUT ' . q4(method => 'PUT', payload => $streaming, headers => ['x-amz-content-sha256', $streaming]) . "\nhello"
---- more_headers eval: qh(headers => ['x-amz-content-sha256', $streaming])
+--- presigned
+PUT /bucket/key payload=STREAMING-UNSIGNED-PAYLOAD-TRAILER sent=hello
+    x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER
 --- refused: 501 NotImplemented
 
 === TEST 14: Expect: 100-continue, and the body after it
@@ -133,33 +124,27 @@ hello
 
 === TEST 16: client_max_body_size is nginx's business
 --- config eval: with('client_max_body_size 10;')
---- request eval: "PUT /bucket/key\n" . 'x' x 11
---- more_headers eval: h4(method => 'PUT', body => 'x' x 11)
---- error_code: 413
+--- signed: PUT /bucket/key body=xxxxxxxxxxx
+--- answers: 413
 --- no_error_log
 connect to 127.0.0.1
 
 === TEST 17: a client that leaves in the middle, unbuffered
 --- config eval: with($unbuffered)
 --- init: leave('/t17', raw('PUT /t17/key', h4(path => '/t17/key', method => 'PUT', body => 'hello' x 1000) . "Content-Length: 5000\n", 'hello'))
---- request
-GET /_log/t17
---- response_body_like: ^A incomplete unverified body=5 [^\n]*\n$
+--- unsigned: GET /_log/t17
+--- answers: 200 ^A incomplete unverified body=5 [^\n]*\n$
 
 === TEST 18: GET with a body
---- request
-GET /bucket/key
-hello
---- more_headers eval: h4(body => 'hello')
+--- signed: GET /bucket/key body=hello
 --- passed: A
 --- response_body_like: body 5 2cf24dba
 
 === TEST 19: DeleteObjects: POST with a body and a query
---- request
-POST /bucket?delete
-<Delete></Delete>
---- more_headers eval
-h4(path => '/bucket', method => 'POST', query => 'delete', body => '<Delete></Delete>', headers => ['content-md5', 'x', 'content-type', 'application/xml'])
+--- signed
+POST /bucket?delete body=<Delete></Delete>
+    content-md5: x
+    content-type: application/xml
 --- passed: A
 --- response_body_like: line POST /bucket\?delete= HTTP.*body 17 
 
@@ -167,9 +152,13 @@ h4(path => '/bucket', method => 'POST', query => 'delete', body => '<Delete></De
 --- http_config
     upstream u { server $TEST_NGINX_A; keepalive 2; s3_origin default $TEST_NGINX_CRED_A; }
 --- config eval: with($unbuffered) =~ s/origin_a/u/r
---- request eval: ["PUT /t20/1\n$large", "PUT /t20/2\nhello", "PUT /t20/3\n$large", 'GET /_log/t20']
---- more_headers eval
-[h4(path => '/t20/1', method => 'PUT', body => $large), h4(path => '/t20/2', method => 'PUT', body => 'hello'), h4(path => '/t20/3', method => 'PUT', body => $large), '']
---- error_code eval: [(200) x 4]
---- response_body_like eval
-[(map { "verified yes.*request $_\n" } 1 .. 3), "^A 200 verified body=1000000 .*\nA 200 verified body=5 .*\nA 200 verified body=1000000 [^\n]*\n\$"]
+--- signed
+PUT /t20/1 body=$large
+PUT /t20/2 body=hello
+PUT /t20/3 body=$large
+unsigned GET /_log/t20
+--- answers
+200 verified yes.*request 1\n
+200 verified yes.*request 2\n
+200 verified yes.*request 3\n
+200 ^A 200 verified body=1000000 .*\nA 200 verified body=5 .*\nA 200 verified body=1000000 [^\n]*\n$
