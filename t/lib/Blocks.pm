@@ -15,12 +15,15 @@ my %Way = (
     presigned    => \&in_query,
     signed_v2    => sub { in_header(@_, \&S3Sign::v2_headers) },
     presigned_v2 => sub { in_query(@_, \&S3Sign::v2_target) },
+    upload       => \&in_chunks,
+    form         => \&in_form,
     unsigned     => sub { ($_[0], '') },
 );
 my $Ways = join '|', sort keys %Way;
 
 my %Known = map { $_ => 1 } qw(method path query host key secret region service skew expires body payload date
-    date_header scope_date scope signed terminator token tamper omit as sent mock);
+    date_header scope_date scope signed terminator token tamper omit as sent mock
+    kind size spoil edit_body file more);
 
 my %Clients;    # name => [options of S3Sign]
 
@@ -54,6 +57,7 @@ sub expand {
     answers($block, $block->answers) if defined $block->answers;
     if (defined(my $why = $block->does_not_start)) {
         chomp $why;
+        $why = with_names($why);
         $block->set_value(must_die  => '');
         $block->set_value(error_log => qr/\[emerg\].*$why/);
     }
@@ -93,7 +97,8 @@ sub message {
     my $client = defined $as ? $Clients{$as} // die "no client $as\n" : [];
     my %o = (method => $asked->{method}, path => $path, query => $query // '', @$client, %given,
         headers => [map { split /: */, $_, 2 } @{ $asked->{headers} }]);
-    my ($target, $headers) = $Way{ $asked->{way} }->($asked->{target}, \%o, \%given);
+    my ($target, $headers, $framed) = $Way{ $asked->{way} }->($asked->{target}, \%o, \%given);
+    $sent = $framed if defined $framed;
     $headers .= join '', map {"$_\n"} @{ $asked->{headers} } if $asked->{way} eq 'unsigned';
     $headers .= join '', map {"$_\n"} @{ $asked->{unsigned} }, defined $mock ? "X-Mock: $mock" : ();
     return ("$asked->{method} $target$asked->{version}" . (length($sent // '') ? "\n$sent" : ''), $headers);
@@ -109,6 +114,17 @@ sub in_query {
     my ($target, $o, $given, $sign) = @_;
     my $headers = @{ $o->{headers} } || defined $given->{host} ? S3Sign::v4_target_headers(%$o) : '';
     return (($sign // \&S3Sign::v4_target)->(%$o), $headers);
+}
+
+# In aws-chunked framing.
+sub in_chunks {
+    my ($target, $o) = @_;
+    return ($target, S3Sign::v4_upload(%$o, data => $o->{body} // ''));
+}
+
+sub in_form {
+    my ($target, $o) = @_;
+    return ($target, S3Sign::v4_form(%$o));
 }
 
 my %Escaped = (n => "\n", r => "\r", 0 => "\0", t => "\t");
@@ -148,9 +164,10 @@ sub list {
     return defined *{"main::$name"}{ARRAY} ? \@{"main::$name"} : undef;
 }
 
+# In a pattern \Q$name\E is the text of $name, which is one itself else.
 sub with_names {
     my $text = shift;
-    $text =~ s/\$(\w+)/named($1) \/\/ "\$$1"/ge;
+    $text =~ s/\\Q\$(\w+)\\E|\$(\w+)/defined $1 ? quotemeta(named($1) \/\/ die "no \$$1\n") : named($2) \/\/ "\$$2"/ge;
     return $text;
 }
 

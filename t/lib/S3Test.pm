@@ -22,6 +22,8 @@ package S3Test;
 #   GET /bucket/key mock=A=503                    origin A is told to answer 503, see MockOrigin
 #   PUT /bucket/key method=GET                    another method than the signed one
 #   unsigned GET /_log/bucket                     what the origins have received
+#   upload PUT /bucket/key body=hello kind=unsigned   in aws-chunked framing
+#   form POST /bucket file=hello                  as a browser submits it
 #
 # An option is one of S3Sign's: it replaces what the line says in what is signed. Values with spaces are in
 # double quotes, "\r\n" as in Perl; $large is the file's own `our $large`; payload=none signs no hash, and
@@ -48,6 +50,8 @@ package S3Test;
 #       Content-Type: application/xml             a header
 #       !ETag                                     and one that is not there
 #   200 ^A 200 verified
+#
+# In a pattern $name is the file's own pattern `our $name`, and \Q$name\E its own text.
 #
 # That nginx does not start, and why:
 #
