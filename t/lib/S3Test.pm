@@ -103,6 +103,7 @@ my %env = (
     A                 => $A{listen}[0],
     B                 => $B{listen}[0],
     C                 => $C{listen}[0],
+    PORT_A            => $port + 1,
     PORT_B            => $port + 2,
     DEAD              => '127.0.0.1:' . ($port + 5),    # nobody listens there
     TLS_A             => $port + 6,                     # for nginx itself, in front of A and B
