@@ -60,8 +60,7 @@ sub verified { <<"END" }
     }
 END
 
-our @uploads = map { [S3Sign::v4_upload(kind => $_, data => 'x' x 1_000_000)] } qw(signed signed-trailer unsigned);
-our @empty = map { [S3Sign::v4_upload(kind => $_)] } qw(signed signed-trailer unsigned);
+our $large = 'x' x 1_000_000;
 
 prepare();
 run_tests();
@@ -71,173 +70,187 @@ __DATA__
 === TEST 1: SNI and verification by the picked origin's host, with nothing but proxy_ssl_verify
 --- http_config eval: http()
 --- config eval: verified()
---- request eval: [('GET /bucket/key') x 4]
---- more_headers eval: [(h4()) x 4]
---- error_code eval: [(200) x 4]
---- response_body_like eval
-[("^origin A\nverified yes.*header Host: a\\.example\\.com\n.*header X-SNI: a\\.example\\.com\n", "^origin B\nverified yes.*header Host: b\\.example\\.com:8443\n.*header X-SNI: b\\.example\\.com\n") x 2]
+--- signed: 4x GET /bucket/key
+--- answers
+200 ^origin A\nverified yes.*header Host: a\.example\.com\n.*header X-SNI: a\.example\.com\n
+200 ^origin B\nverified yes.*header Host: b\.example\.com:8443\n.*header X-SNI: b\.example\.com\n
+200 ^origin A\nverified yes.*header Host: a\.example\.com\n.*header X-SNI: a\.example\.com\n
+200 ^origin B\nverified yes.*header Host: b\.example\.com:8443\n.*header X-SNI: b\.example\.com\n
 
 === TEST 2: session reuse, on: later requests do not crash and do reuse
 --- http_config eval: http()
 --- config eval: verified('proxy_ssl_session_reuse on; proxy_set_header Connection close;')
---- request eval: [('GET /bucket/key') x 6]
---- more_headers eval: [(h4()) x 6]
---- error_code eval: [(200) x 6]
---- response_body_like eval
-[("verified yes.*X-Reused: \\.\n") x 2, ("verified yes.*X-Reused: r\n") x 4]
+--- signed: 6x GET /bucket/key
+--- answers
+2x 200 verified yes.*X-Reused: \.\n
+4x 200 verified yes.*X-Reused: r\n
 
 === TEST 3: session reuse with a zone and least_conn
 --- http_config eval: http('zone u 64k; least_conn;')
 --- config eval: verified('proxy_ssl_session_reuse on; proxy_set_header Connection close;')
---- request eval: [('GET /bucket/key') x 6]
---- more_headers eval: [(h4()) x 6]
---- error_code eval: [(200) x 6]
---- response_body_like eval: [("verified yes") x 6]
+--- signed: 6x GET /bucket/key
+--- answers: 6x 200 verified yes
 
 === TEST 4: session reuse, off
 --- http_config eval: http()
 --- config eval: verified('proxy_ssl_session_reuse off; proxy_set_header Connection close;')
---- request eval: [('GET /bucket/key') x 4]
---- more_headers eval: [(h4()) x 4]
---- error_code eval: [(200) x 4]
---- response_body_like eval: [("verified yes.*X-Reused: \\.\n") x 4]
+--- signed: 4x GET /bucket/key
+--- answers: 4x 200 verified yes.*X-Reused: \.\n
 
 === TEST 5: keepalive over TLS
 --- http_config eval: http('keepalive 8;', 'backup')
 --- config eval: verified('proxy_http_version 1.1; proxy_set_header Connection "";')
---- request eval: ['GET /bucket/1', "PUT /bucket/2\nhello", 'GET ' . q4(path => '/bucket/3')]
---- more_headers eval: [h4(path => '/bucket/1'), h4(path => '/bucket/2', method => 'PUT', body => 'hello'), '']
---- error_code eval: [(200) x 3]
---- response_body_like eval: [map { "^origin A\nverified yes.*X-Connection-Requests: $_\n" } 1 .. 3]
+--- signed
+GET /bucket/1
+PUT /bucket/2 body=hello
+presigned GET /bucket/3
+--- answers
+200 ^origin A\nverified yes.*X-Connection-Requests: 1\n
+200 ^origin A\nverified yes.*X-Connection-Requests: 2\n
+200 ^origin A\nverified yes.*X-Connection-Requests: 3\n
 
 === TEST 6: failover between hosts, in the handshake too
 --- http_config eval
 http('', 'backup') =~ s/server 127\.0\.0\.1:$ENV{TEST_NGINX_TLS_A};/server $ENV{TEST_NGINX_A};/r =~ s/s3_origin 127\.0\.0\.1:$ENV{TEST_NGINX_TLS_A}/s3_origin $ENV{TEST_NGINX_A}/r
 --- config eval: verified('')
---- request eval: ["PUT /bucket/key\nhello", 'GET /bucket/key']
---- more_headers eval: [h4(method => 'PUT', body => 'hello'), h4()]
---- error_code eval: [200, 200]
---- response_body_like eval: [("^origin B\nverified yes.*X-SNI: b\\.example\\.com\n") x 2]
+--- signed
+PUT /bucket/key body=hello
+GET /bucket/key
+--- answers: 2x 200 ^origin B\nverified yes.*X-SNI: b\.example\.com\n
 
 === TEST 7: failover by status
 --- http_config eval: http('', 'backup')
 --- config eval: verified('proxy_next_upstream http_503;')
---- request eval: [("PUT /bucket/key\nhello") x 2]
---- more_headers eval: [(h4(method => 'PUT', body => 'hello') . "X-Mock: A=503\n") x 2]
---- error_code eval: [200, 200]
---- response_body_like eval: [("^origin B\nverified yes.*X-SNI: b\\.example\\.com\n.*body 5 2cf24dba") x 2]
+--- signed: 2x PUT /bucket/key body=hello mock=A=503
+--- answers: 2x 200 ^origin B\nverified yes.*X-SNI: b\.example\.com\n.*body 5 2cf24dba
 
 === TEST 8: a certificate for another name: 502, and no origin gets anything
 --- http_config eval: http() =~ s/host=[ab]\.example\.com(:8443)?/host=c.example.com/gr
 --- config eval: verified()
---- request eval: ['GET /t8/key', 'GET /_log/t8']
---- more_headers eval: [h4(path => '/t8/key'), '']
---- error_code eval: [502, 200]
---- response_body_like eval: ['502', '^$']
+--- signed
+GET /t8/key
+unsigned GET /_log/t8
+--- answers
+502 502
+200 is
 
 === TEST 9: a certificate that nobody trusted has signed
 --- http_config eval: http()
 --- config eval: verified() =~ s/ca\.crt/a.crt/r
---- request eval: ['GET /t9/key', 'GET /_log/t9']
---- more_headers eval: [h4(path => '/t9/key'), '']
+--- signed
+GET /t9/key
+unsigned GET /_log/t9
 --- error_code_like eval: ['^(200|502)$', 200]
 --- response_body_like eval: ['502|origin A', '^(?!.*\bB )']
 
 === TEST 10: proxy_ssl_name and proxy_ssl_server_name of the user stand
 --- http_config eval: http('', 'backup')
 --- config eval: verified('proxy_ssl_name x.a.example.com; proxy_ssl_server_name on;')
---- request
-GET /bucket/key
---- more_headers eval: h4()
+--- signed: GET /bucket/key
 --- passed: A
 --- response_body_like: X-SNI: x\.a\.example\.com\n
 
 === TEST 11: $s3_origin_host in proxy_ssl_name
 --- http_config eval: http()
 --- config eval: verified('proxy_ssl_name $s3_origin_host; proxy_ssl_server_name on;')
---- request eval: [('GET /bucket/key') x 2]
---- more_headers eval: [(h4()) x 2]
---- error_code eval: [200, 200]
---- response_body_like eval: ['verified yes.*X-SNI: a\.example\.com\n', 'verified yes.*X-SNI: b\.example\.com\n']
+--- signed: 2x GET /bucket/key
+--- answers
+200 verified yes.*X-SNI: a\.example\.com\n
+200 verified yes.*X-SNI: b\.example\.com\n
 
 === TEST 12: proxy_pass to a TLS address with s3_origin in the location
 --- http_config eval: http()
---- config eval
-"$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; s3_origin $ENV{TEST_NGINX_CRED_A} host=a.example.com;
-proxy_pass https://127.0.0.1:$ENV{TEST_NGINX_TLS_A}; proxy_ssl_verify on; proxy_ssl_trusted_certificate $ENV{TEST_NGINX_DIR}/ca.crt; }"
---- request eval: [('GET /bucket/key') x 2]
---- more_headers eval: [(h4()) x 2]
---- error_code eval: [200, 200]
---- response_body_like eval: [('^origin A\nverified yes.*X-SNI: a\.example\.com\n') x 2]
+--- config
+    $TEST_NGINX_CLIENT
+    location / {
+        s3_resign on;
+        s3_origin $TEST_NGINX_CRED_A host=a.example.com;
+        proxy_pass https://127.0.0.1:$TEST_NGINX_TLS_A;
+        proxy_ssl_verify on;
+        proxy_ssl_trusted_certificate $TEST_NGINX_DIR/ca.crt;
+    }
+--- signed: 2x GET /bucket/key
+--- answers: 2x 200 ^origin A\nverified yes.*X-SNI: a\.example\.com\n
 
 === TEST 13: two locations, one TLS address, two hosts
 --- http_config eval: http()
---- config eval
-"$ENV{TEST_NGINX_CLIENT} s3_resign on; proxy_ssl_session_reuse off; proxy_ssl_verify on; proxy_ssl_trusted_certificate $ENV{TEST_NGINX_DIR}/ca.crt;" . join '', map
-"location /$_ { s3_origin $ENV{TEST_NGINX_CRED_A} host=$_.a.example.com; proxy_pass https://127.0.0.1:$ENV{TEST_NGINX_TLS_A}; }", 'x', 'y'
---- request eval: ['GET /x/key', 'GET /y/key', 'GET /x/key']
---- more_headers eval: [h4(path => '/x/key'), h4(path => '/y/key'), h4(path => '/x/key')]
---- error_code eval: [200, 200, 200]
---- response_body_like eval: [map { 'verified yes.*X-SNI: ' . $_ . '\.a\.example\.com\n' } 'x', 'y', 'x']
+--- config
+    $TEST_NGINX_CLIENT
+    s3_resign on;
+    proxy_ssl_session_reuse off;
+    proxy_ssl_verify on;
+    proxy_ssl_trusted_certificate $TEST_NGINX_DIR/ca.crt;
+    location /x { s3_origin $TEST_NGINX_CRED_A host=x.a.example.com; proxy_pass https://127.0.0.1:$TEST_NGINX_TLS_A; }
+    location /y { s3_origin $TEST_NGINX_CRED_A host=y.a.example.com; proxy_pass https://127.0.0.1:$TEST_NGINX_TLS_A; }
+--- signed
+GET /x/key
+GET /y/key
+GET /x/key
+--- answers
+200 verified yes.*X-SNI: x\.a\.example\.com\n
+200 verified yes.*X-SNI: y\.a\.example\.com\n
+200 verified yes.*X-SNI: x\.a\.example\.com\n
 
 === TEST 14: virtual addressing
 --- http_config eval: http('', 'backup') =~ s/host=a\.example\.com/host=a.example.com addressing=virtual/r
 --- config eval: verified()
---- request
-GET /bucket/key
---- more_headers eval: h4()
+--- signed: GET /bucket/key
 --- passed: A
 --- response_body_like: header Host: bucket\.a\.example\.com\n
 
 === TEST 15: a large upload over TLS, from a file
 --- http_config eval: http('', 'backup')
 --- config eval: verified('client_body_buffer_size 16k;')
---- request eval: "PUT /bucket/key\n" . 'x' x 1_000_000
---- more_headers eval: h4(method => 'PUT', body => 'x' x 1_000_000)
+--- signed: PUT /bucket/key body=$large
 --- passed: A
 --- response_body_like: body 1000000
 
 === TEST 16: an unbuffered upload over TLS
 --- http_config eval: http('', 'backup')
 --- config eval: verified('proxy_request_buffering off; proxy_http_version 1.1;')
---- request eval: "PUT /bucket/key\n" . 'x' x 1_000_000
---- more_headers eval: h4(method => 'PUT', body => 'x' x 1_000_000)
+--- signed: PUT /bucket/key body=$large
 --- passed: A
 --- response_body_like: body 1000000
 
 === TEST 17: aws-chunked uploads over TLS
 --- http_config eval: http('', 'backup')
 --- config eval: verified('client_body_buffer_size 16k;')
---- request eval: [map { "PUT /bucket/key\n$_->[1]" } @uploads]
---- more_headers eval: [map { $_->[0] } @uploads]
---- error_code eval: [(200) x 3]
---- response_body_like eval: [("verified yes.*data 1000000 ") x 3]
+--- upload
+PUT /bucket/key kind=signed body=$large
+PUT /bucket/key kind=signed-trailer body=$large
+PUT /bucket/key kind=unsigned body=$large
+--- answers: 3x 200 verified yes.*data 1000000\b
 
 === TEST 18: the same, unbuffered
 --- http_config eval: http('', 'backup')
 --- config eval: verified('proxy_request_buffering off; proxy_http_version 1.1;')
---- request eval: [map { "PUT /bucket/key\n$_->[1]" } @uploads]
---- more_headers eval: [map { $_->[0] } @uploads]
---- error_code eval: [(200) x 3]
---- response_body_like eval: [("verified yes.*data 1000000 ") x 3]
+--- upload
+PUT /bucket/key kind=signed body=$large
+PUT /bucket/key kind=signed-trailer body=$large
+PUT /bucket/key kind=unsigned body=$large
+--- answers: 3x 200 verified yes.*data 1000000\b
 
 === TEST 19: uploads of nothing: the origin gets the plain head at once
 --- http_config eval: http('keepalive 4;', 'backup') =~ s/host=a/framing=decode host=a/r
 --- config eval: verified('proxy_http_version 1.1; proxy_set_header Connection "";')
---- request eval: [map { "PUT /bucket/key\n$_->[1]" } @empty]
---- more_headers eval: [map { $_->[0] } @empty]
---- error_code eval: [(200) x 3]
---- response_body_like eval: [("verified yes.*body 0 ") x 3]
+--- upload
+PUT /bucket/key kind=signed
+PUT /bucket/key kind=signed-trailer
+PUT /bucket/key kind=unsigned
+--- answers: 3x 200 verified yes.*body 0\b
 
 === TEST 20: s3_resign off beside it, to the same upstream
 --- http_config eval: http()
 --- config eval
 verified('proxy_ssl_session_reuse off;') . 'location /off { s3_resign off; proxy_ssl_session_reuse off; proxy_pass https://u; proxy_ssl_name other.example.com; proxy_ssl_server_name on; }'
---- request eval: ['GET /bucket/key', 'GET /off/key', 'GET /off/key', 'GET /bucket/key']
---- more_headers eval: [h4(), '', '', h4()]
---- error_code eval: [(200) x 4]
---- response_body_like eval
-['verified yes', ('verified no: not signed.*X-SNI: other\.example\.com') x 2, 'verified yes']
+--- signed
+GET /bucket/key
+2x unsigned GET /off/key
+GET /bucket/key
+--- answers
+200 verified yes
+2x 200 verified no: not signed.*X-SNI: other\.example\.com
+200 verified yes
 
 === TEST 21: a form's fields are sent while its file is still to come
 --- http_config eval: http()
