@@ -1,5 +1,24 @@
 # Who gets what from a cache: nobody anything that an origin would not give him, whatever
 # the configuration of the cache says.
+#
+# Blocks with the section `asked` send requests, in the words of S3Test.pm, and say what becomes of each:
+#
+#   --- asked
+#   why these are asked                        (each group of requests is one test)
+#       GET /b/k -> MISS                       200, and what the cache did
+#       2x presigned GET /b/k as=MAYTOO -> HIT
+#       HEAD /b/k mock=A=404 -> 404 -          another status; the cache had no part in it
+#       GET /b/k -> 416                        another status, whatever the cache did
+#           unsigned Range: bytes=0-7          a header of the request
+#           shows ^origin A$                   a pattern for the body of the answer
+#           hides secret                       and one that matches nothing in it
+#           is origin A                        the whole body
+#           has X-Key: signed .*               a header, with a pattern for its value
+#           no X-Verified: yes                 not this header
+#       /b was asked 3 times                   what the origins have received for a path or below it
+#
+# $etag is that of the last answer with status 200. `asked_in_each` does the same for each location of
+# %naive, whose name stands where a * is.
 
 use feature 'state';
 use FindBin;
@@ -16,13 +35,13 @@ our @operations = map {
 } grep {/^ *Sent \{ name:/} split /\n/, text('src/sigv4/tests/common/operations.rs');
 
 # The caches of the documentation: what stands in `http` and in the location.
-our @readme = cache_of(grep {/proxy_cache_path/} text('nginx/README.md') =~ /^```nginx\n(.*?)^```$/msg);
-our @example = cache_of(text('nginx/examples/cache.conf'));
+@ENV{qw(TEST_NGINX_README_ZONE TEST_NGINX_README_CACHE)} = cache_of(grep {/proxy_cache_path/} text('nginx/README.md') =~ /^```nginx\n(.*?)^```$/msg);
+@ENV{qw(TEST_NGINX_EXAMPLE_ZONE TEST_NGINX_EXAMPLE_CACHE)} = cache_of(text('nginx/examples/cache.conf'));
 
-our $clients = 's3_client MAY secret_key=s allow=all,CreateSession; s3_client MAYTOO secret_key=s allow=all,CreateSession;'
+$ENV{TEST_NGINX_CLIENTS} = 's3_client MAY secret_key=s allow=all,CreateSession; s3_client MAYTOO secret_key=s allow=all,CreateSession;'
     . ' s3_client OTHER secret_key=s allow=HeadBucket buckets=other; s3_anonymous on;';
-our $told = 'add_header X-Cache $upstream_cache_status always;';
-our $zone = 'proxy_cache_path cache keys_zone=c:1m levels=1;';
+$ENV{TEST_NGINX_TOLD} = 'add_header X-Cache $upstream_cache_status always;';
+$ENV{TEST_NGINX_ZONE} = 'proxy_cache_path cache keys_zone=c:1m levels=1;';
 our @sse = map { ("x-amz-server-side-encryption-customer-$_" => 'x') } qw(algorithm key key-md5);
 
 sub text {
@@ -101,6 +120,65 @@ sub hold_every_operation {
     is("@lent", '', 'and no answer to a signed request goes to others');
 }
 
+my %By = (signed => 'h4', presigned => 'q4', signed_v2 => 'h2', unsigned => 'h4');
+
+# A request that Blocks has read, as get() has it.
+sub as_get {
+    my ($asked) = @_;
+    my %o = Blocks::options($asked->{options});
+    my ($as, $mock, $body) = delete @o{qw(as mock sent)};
+    die "no option @{[keys %o]} here\n" if %o;
+    my @unsigned = (defined $mock ? ('X-Mock' => $mock) : (), map { split /: */, $_, 2 } @{ $asked->{unsigned} });
+    return ("$asked->{method} $asked->{target}", by => $By{ $asked->{way} },
+        as => $asked->{way} eq 'unsigned' ? 'nobody' : $as, body => $body, unsigned => \@unsigned,
+        headers => [map { split /: */, $_, 2 } @{ $asked->{headers} }]);
+}
+
+our $etag;
+
+# Asks as a block's section says.
+sub hold {
+    my ($text) = @_;
+    for my $group (split /^(?=\S)/m, $text) {
+        my ($why, @lines) = grep {/\S/} split /\n/, $group;
+        die "nothing is asked: $group\n" if !@lines;
+        my (@asked, @times);
+        for (@lines) {
+            if (/^ {4}(\S+) was asked (\d+) times?$/) { push @times, [$1, $2] }
+            elsif (/^ {4}(\S.*) -> (.+)$/) { push @asked, { request => "$1\n", fate => $2 } }
+            elsif (/^ {8}(shows|hides|is|has|no) (.*)$/) { push @{ $asked[-1]{checks} }, [$1, $2] }
+            elsif (/^ {8}(\S.*)$/) { $asked[-1]{request} .= "    $1\n" }
+            else { die "cannot read: $_\n" }
+        }
+        my (@wanted, @fates, @checks);
+        for my $asked (@asked) {
+            (my $request = $asked->{request}) =~ s/\$etag/$etag/g;
+            my $got;
+            for (Blocks::requests(signed => $request)) {
+                $got = get(as_get($_));
+                push @wanted, $asked->{fate};
+                push @fates, $asked->{fate} =~ /^\d+$/ ? $got->{status} : fate($got);
+                $etag = $got->{headers}{etag} if $got->{status} eq '200';
+            }
+            push @checks, map { [$got, @$_] } @{ $asked->{checks} };
+        }
+        is("@fates", "@wanted", $why) if @asked;
+        for (@checks) {
+            my ($got, $how, $what) = @$_;
+            if    ($how eq 'shows') { like($got->{content}, qr/$what/m, "$why: shows $what") }
+            elsif ($how eq 'hides') { unlike($got->{content}, qr/$what/m, "$why: hides $what") }
+            elsif ($how eq 'is')    { is($got->{content}, $what, "$why: is $what") }
+            else {
+                my ($name, $value) = $what =~ /^(\S+): (.*)$/;
+                my $header = $got->{headers}{ lc $name } // '';
+                if ($how eq 'has') { like($header, qr/^$value$/, "$why: has $what") }
+                else               { isnt($header, $value, "$why: no $what") }
+            }
+        }
+        is(scalar(my @received = received($_->[0])), $_->[1], "$why: $_->[0] was asked $_->[1] times") for @times;
+    }
+}
+
 # Two requests for one key, and what becomes of the second. A request is a line, then headers.
 our @pairs = (
     ['GET k',                   'HEAD k',                       'HIT'],
@@ -164,42 +242,60 @@ our %naive = (
     nested  => 'proxy_cache c; proxy_cache_key x; if ($http_host) { set $x 1; }',
     stale   => 'proxy_cache c; proxy_cache_key x; proxy_cache_use_stale error timeout http_403 http_404;',
 );
-our $naive = join "\n", map {
-    "location ~ ^/$_\\b { s3_resign on; proxy_pass http://origin_a; $naive{$_} proxy_cache_valid any 1h; $told }"
+$ENV{TEST_NGINX_NAIVE} = join "\n", map {
+    "location ~ ^/$_\\b { s3_resign on; proxy_pass http://origin_a; $naive{$_} proxy_cache_valid any 1h; $ENV{TEST_NGINX_TOLD} }"
 } sort keys %naive;
 
 prepare();
+our %asked;
+add_block_preprocessor(sub {
+    my $block = shift;
+    my $name  = $block->name;
+    my $each  = $block->asked_in_each;
+    my @asked = (defined $each ? map({ $each =~ s/\*/$_/gr } sort keys %naive) : (), $block->asked // ());
+    if (@asked) {
+        $asked{$name} = \@asked;
+        $block->set_value(init => ($block->init // '') . ";hold(\$_) for \@{ \$main::asked{q($name)} }");
+    }
+    $block->set_value(request => 'GET /_log/none');    # all is asked before, in init
+});
 run_tests();
 
 __DATA__
 
 === TEST 1: every operation, with the cache of nginx/README.md
---- http_config eval: $readme[0]
---- config eval: "$clients location / { s3_resign on; proxy_pass http://origin_a; $readme[1] $told }"
+--- http_config
+    $TEST_NGINX_README_ZONE
+--- config
+    $TEST_NGINX_CLIENTS
+    location / { s3_resign on; proxy_pass http://origin_a; $TEST_NGINX_README_CACHE $TEST_NGINX_TOLD }
 --- init
 hold_every_operation('readme');
---- request
-GET /_log/none
 
 === TEST 2: every operation, with cache.conf
---- http_config eval: $example[0]
---- config eval: "$clients location / { s3_resign on; proxy_pass http://origin_a; $example[1] $told }"
+--- http_config
+    $TEST_NGINX_EXAMPLE_ZONE
+--- config
+    $TEST_NGINX_CLIENTS
+    location / { s3_resign on; proxy_pass http://origin_a; $TEST_NGINX_EXAMPLE_CACHE $TEST_NGINX_TOLD }
 --- init
 hold_every_operation('example');
---- request
-GET /_log/none
 
 === TEST 3: which requests share an answer
---- http_config eval: $example[0]
---- config eval: "$clients s3_signature_v2 on; location / { s3_resign on; proxy_pass http://origin_a; $example[1] $told }"
+--- http_config
+    $TEST_NGINX_EXAMPLE_ZONE
+--- config
+    $TEST_NGINX_CLIENTS s3_signature_v2 on;
+    location / { s3_resign on; proxy_pass http://origin_a; $TEST_NGINX_EXAMPLE_CACHE $TEST_NGINX_TOLD }
 --- init
 hold_pairs();
---- request
-GET /_log/none
 
 === TEST 4: what does not come from the cache goes out as it came
---- http_config eval: $example[0]
---- config eval: "$clients location / { s3_resign on; proxy_pass http://origin_a; $example[1] $told }"
+--- http_config
+    $TEST_NGINX_EXAMPLE_ZONE
+--- config
+    $TEST_NGINX_CLIENTS
+    location / { s3_resign on; proxy_pass http://origin_a; $TEST_NGINX_EXAMPLE_CACHE $TEST_NGINX_TOLD }
 --- init
 my %conditions = (Range => 'bytes=0-9', 'If-Match' => '"a"', 'If-None-Match' => '"b"', 'If-Range' => '"c"',
     'If-Modified-Since' => 'Thu, 01 Jan 2026 00:00:00 GMT', 'If-Unmodified-Since' => 'Fri, 02 Jan 2026 00:00:00 GMT');
@@ -214,127 +310,249 @@ for my $asked (['k?partNumber=1'], ['k?acl'], ['k', @sse], ['k', 'x-amz-expected
     $got = get("HEAD /t4/$key", %o);
     like($got->{headers}{'x-line'}, qr{^HEAD /t4/}, 'and HEAD as HEAD');
 }
---- request
-GET /_log/none
 
 === TEST 5: of what is in the cache, nginx gives parts and checks conditions
---- http_config eval: $example[0]
---- config eval: "$clients location / { s3_resign on; proxy_pass http://origin_a; $example[1] $told }"
---- init
-my $part = get('GET /t5/k', unsigned => [Range => 'bytes=0-7', 'If-None-Match' => '"x"', 'X-Mock' => 'A=none']);
-is(fate($part), '206 MISS', 'a part, which nobody has asked for before');
-is($part->{content}, 'origin A', 'the part');
-my $whole = get('GET /t5/k');
-is(fate($whole), 'HIT', 'then all of it');
-unlike($whole->{content}, qr/^header (?:Range|If-)/m, 'which was fetched whole');
-my $etag = $whole->{headers}{etag};
-for (
-    [206, Range => 'bytes=1-2'], [304, 'If-None-Match' => $etag], [412, 'If-Match' => '"x"'], [200, 'If-Match' => $etag],
-    [206, Range => 'bytes=1-2', 'If-Range' => $etag], [200, Range => 'bytes=1-2', 'If-Range' => '"x"'], [416, Range => 'bytes=99999-'])
-{
-    my ($status, @headers) = @$_;
-    my $got = get('GET /t5/k', unsigned => \@headers);
-    is($got->{status}, $status, "@headers");
-}
-is(scalar(my @asked = received('/t5')), 1, 'the origin was asked once');
---- request
-GET /_log/none
+--- http_config
+    $TEST_NGINX_EXAMPLE_ZONE
+--- config
+    $TEST_NGINX_CLIENTS
+    location / { s3_resign on; proxy_pass http://origin_a; $TEST_NGINX_EXAMPLE_CACHE $TEST_NGINX_TOLD }
+--- asked
+a part, which nobody has asked for before
+    GET /t5/k mock=A=none -> 206 MISS
+        unsigned Range: bytes=0-7
+        unsigned If-None-Match: "x"
+        is origin A
+then all of it, which was fetched whole
+    GET /t5/k -> HIT
+        hides ^header (?:Range|If-)
+a part
+    GET /t5/k -> 206 HIT
+        unsigned Range: bytes=1-2
+what the client has
+    GET /t5/k -> 304 HIT
+        unsigned If-None-Match: $etag
+not what the client wants
+    GET /t5/k -> 412 HIT
+        unsigned If-Match: "x"
+what the client wants
+    GET /t5/k -> HIT
+        unsigned If-Match: $etag
+a part of what the client has
+    GET /t5/k -> 206 HIT
+        unsigned Range: bytes=1-2
+        unsigned If-Range: $etag
+all, since it is not what the client has
+    GET /t5/k -> HIT
+        unsigned Range: bytes=1-2
+        unsigned If-Range: "x"
+a part that there is not
+    GET /t5/k -> 416
+        unsigned Range: bytes=99999-
+one request to the origin
+    /t5 was asked 1 time
 
 === TEST 6: the directives of a cache cannot share more
---- http_config eval: $zone . 'map $uri $zone { ~/off/ off; default c; }'
---- config eval: "$clients $naive"
---- init
-for my $bucket (sort keys %naive) {
-    is(fates(map { ["GET /$bucket/$_"] } qw(a b)), 'MISS MISS', "$bucket: two objects");
-    for my $key (qw(a b)) {
-        my $got = get("GET /$bucket/$key", as => 'MAYTOO');
-        is(fate($got), 'HIT', "$bucket: each from the cache");
-        like($got->{content}, qr{^line GET /$bucket/$key HTTP}m, "$bucket: and the right one");
-    }
-    is(fates(["HEAD /$bucket/a"], ["GET /$bucket/a", as => 'OTHER']), 'HIT 403', "$bucket: HEAD, and who may not");
-    for (["GET /$bucket?list-type=2"], ["GET /$bucket/a?acl"], ["GET /$bucket"], ["GET /$bucket/a", headers => \@sse],
-        ["POST /$bucket/a?select&select-type=2"], ["PUT /$bucket/a"], ["GET /$bucket/a", body => 'x', headers => ['x-amz-content-sha256' => 'UNSIGNED-PAYLOAD'], by => 'q4'])
-    {
-        is(fates($_, $_), '- -', "$bucket: $_->[0] comes from the origin");
-    }
-    my $nobody = get("GET /$bucket/a", as => 'nobody');
-    is(fate($nobody), 'MISS', "$bucket: an unsigned request");
-    ok(!is_signed_answer($nobody), "$bucket: has an answer of its own");
-    is(fates(["GET /$bucket/e", unsigned => ['X-Mock' => 'A=404']], ["GET /$bucket/e"], ["GET /$bucket/f"]),
-        '404 MISS 404 HIT MISS', "$bucket: an error is that of its object");
-    is(fates(["GET /$bucket/g?acl", unsigned => ['X-Mock' => 'A=404']], ["GET /$bucket/g?acl"], ["GET /$bucket/g"]),
-        '404 - - MISS', "$bucket: and not kept where the answer would not be");
-}
-is(fates((['GET /default/p', by => 'q4']) x 2), 'MISS HIT', 'presigned URLs share an entry without a key of the configuration');
-is(fates((['GET /passed/p']) x 2, (['GET /passed/p', unsigned => ['X-Pass' => 1]]) x 2, ['GET /passed/p']), 'MISS HIT - - HIT',
-    'what the configuration keeps off both ways');
-like(get('GET /passed/b', unsigned => ['X-Pass' => 1, Range => 'bytes=5-6'])->{content}, qr/^header Range: bytes=5-6$/m, 'keeps its range');
-is(fates((['GET /passed/c', unsigned => ['X-Store' => 1]]) x 2, ['GET /passed/c', unsigned => ['X-Pass' => 0]]), 'MISS MISS MISS', 'what it does not store');
-is(fates((['GET /mapped/off/a']) x 2), '- -', 'a zone that a variable names may be off');
-is(fates(['GET /bypass/a', unsigned => ['X-Bypass' => 1]], ['GET /bypass/a']), 'BYPASS HIT', 'a bypass fetches it again');
---- request
-GET /_log/none
+--- http_config
+    $TEST_NGINX_ZONE
+    map $uri $zone { ~/off/ off; default c; }
+--- config
+    $TEST_NGINX_CLIENTS
+    $TEST_NGINX_NAIVE
+--- asked_in_each
+*: two objects
+    GET /*/a -> MISS
+    GET /*/b -> MISS
+*: one from the cache, and the right one
+    GET /*/a as=MAYTOO -> HIT
+        shows ^line GET /*/a HTTP
+*: the other from the cache, and the right one
+    GET /*/b as=MAYTOO -> HIT
+        shows ^line GET /*/b HTTP
+*: HEAD, and who may not
+    HEAD /*/a -> HIT
+    GET /*/a as=OTHER -> 403
+*: a list comes from the origin
+    2x GET /*?list-type=2 -> -
+*: an ACL comes from the origin
+    2x GET /*/a?acl -> -
+*: a bucket comes from the origin
+    2x GET /* -> -
+*: what the client encrypts comes from the origin
+    2x GET /*/a -> -
+        x-amz-server-side-encryption-customer-algorithm: x
+        x-amz-server-side-encryption-customer-key: x
+        x-amz-server-side-encryption-customer-key-md5: x
+*: what is selected comes from the origin
+    2x POST /*/a?select&select-type=2 -> -
+*: an upload goes to the origin
+    2x PUT /*/a -> -
+*: what is asked with a body comes from the origin
+    2x presigned GET /*/a sent=x -> -
+        x-amz-content-sha256: UNSIGNED-PAYLOAD
+*: an unsigned request has an answer of its own
+    unsigned GET /*/a -> MISS
+        no X-Verified: yes
+*: an error is that of its object
+    GET /*/e mock=A=404 -> 404 MISS
+    GET /*/e -> 404 HIT
+    GET /*/f -> MISS
+*: and not kept where the answer would not be
+    GET /*/g?acl mock=A=404 -> 404 -
+    GET /*/g?acl -> -
+    GET /*/g -> MISS
+--- asked
+presigned URLs share an entry without a key of the configuration
+    presigned GET /default/p -> MISS
+    presigned GET /default/p -> HIT
+what the configuration keeps off both ways
+    GET /passed/p -> MISS
+    GET /passed/p -> HIT
+    2x GET /passed/p -> -
+        unsigned X-Pass: 1
+    GET /passed/p -> HIT
+keeps its range
+    GET /passed/b -> -
+        unsigned X-Pass: 1
+        unsigned Range: bytes=5-6
+        shows ^header Range: bytes=5-6$
+what it does not store
+    2x GET /passed/c -> MISS
+        unsigned X-Store: 1
+    GET /passed/c -> MISS
+        unsigned X-Pass: 0
+a zone that a variable names may be off
+    2x GET /mapped/off/a -> -
+a bypass fetches it again
+    GET /bypass/a -> BYPASS
+        unsigned X-Bypass: 1
+    GET /bypass/a -> HIT
 
 === TEST 7: origins with objects of their own
---- http_config eval: $zone
---- config eval
-my %to = (one => 'proxy_pass http://origin_a;', again => 'proxy_pass http://origin_a;', two => 'proxy_pass http://origin_b;',
-    host  => "proxy_pass http://$ENV{TEST_NGINX_A}; s3_origin $ENV{TEST_NGINX_CRED_A};",
-    other => "proxy_pass http://$ENV{TEST_NGINX_A}; s3_origin $ENV{TEST_NGINX_CRED_B};");
-$clients . CORE::join "\n", map {"location /$_/ { s3_resign on; rewrite ^/$_(/.*) \$1 break; $to{$_} proxy_cache c; proxy_cache_valid any 1h; $told }"} sort keys %to;
---- init
-is(fates(map { ["GET /$_/b/k"] } qw(one two host other again one two host other)),
-    'MISS MISS MISS MISS HIT HIT HIT HIT HIT', 'each has an entry, by what goes out');
-is(fates(['GET /one/b/k?versionId=1'], ['GET /again/b/k?versionId=1'], ['GET /one/b/k?acl'], ['GET /one/b/k?acl']), 'MISS HIT - -',
-    'a rewrite keeps the parameters');
---- request
-GET /_log/none
+--- http_config
+    $TEST_NGINX_ZONE
+--- config
+    $TEST_NGINX_CLIENTS
+    location /again/ { s3_resign on; rewrite ^/again(/.*) $1 break; proxy_pass http://origin_a; proxy_cache c; proxy_cache_valid any 1h; $TEST_NGINX_TOLD }
+    location /host/ { s3_resign on; rewrite ^/host(/.*) $1 break; proxy_pass http://$TEST_NGINX_A; s3_origin $TEST_NGINX_CRED_A; proxy_cache c; proxy_cache_valid any 1h; $TEST_NGINX_TOLD }
+    location /one/ { s3_resign on; rewrite ^/one(/.*) $1 break; proxy_pass http://origin_a; proxy_cache c; proxy_cache_valid any 1h; $TEST_NGINX_TOLD }
+    location /other/ { s3_resign on; rewrite ^/other(/.*) $1 break; proxy_pass http://$TEST_NGINX_A; s3_origin $TEST_NGINX_CRED_B; proxy_cache c; proxy_cache_valid any 1h; $TEST_NGINX_TOLD }
+    location /two/ { s3_resign on; rewrite ^/two(/.*) $1 break; proxy_pass http://origin_b; proxy_cache c; proxy_cache_valid any 1h; $TEST_NGINX_TOLD }
+--- asked
+each has an entry, by what goes out
+    GET /one/b/k -> MISS
+    GET /two/b/k -> MISS
+    GET /host/b/k -> MISS
+    GET /other/b/k -> MISS
+    GET /again/b/k -> HIT
+    GET /one/b/k -> HIT
+    GET /two/b/k -> HIT
+    GET /host/b/k -> HIT
+    GET /other/b/k -> HIT
+a rewrite keeps the parameters
+    GET /one/b/k?versionId=1 -> MISS
+    GET /again/b/k?versionId=1 -> HIT
+    2x GET /one/b/k?acl -> -
 
 === TEST 8: HEAD stays HEAD without proxy_cache_convert_head, and is kept nowhere
---- http_config eval: $zone
---- config eval: "$clients location / { s3_resign on; proxy_pass http://origin_a; proxy_cache c; proxy_cache_key x; proxy_cache_convert_head off; proxy_cache_valid any 1h; $told }"
---- init
-is(fates(['HEAD /t8/k'], ['GET /t8/k'], ['HEAD /t8/k'], ['GET /t8/k']), '- MISS - HIT', 'HEAD, GET');
-like(get('GET /t8/k')->{content}, qr/^origin A$/m, 'with its body');
---- request
-GET /_log/none
+--- http_config
+    $TEST_NGINX_ZONE
+--- config
+    $TEST_NGINX_CLIENTS
+    location / {
+        s3_resign on; proxy_pass http://origin_a; proxy_cache c; proxy_cache_key x; proxy_cache_convert_head off;
+        proxy_cache_valid any 1h; $TEST_NGINX_TOLD
+    }
+--- asked
+HEAD, GET
+    HEAD /t8/k -> -
+    GET /t8/k -> MISS
+    HEAD /t8/k -> -
+    GET /t8/k -> HIT
+with its body
+    GET /t8/k -> HIT
+        shows ^origin A$
 
 === TEST 9: what is added on the way out and changes the answer keeps that out of the cache
---- http_config eval: $zone
---- config eval
-my %adds = (key => 'x-amz-server-side-encryption-customer-key $http_x_key', payer => 'x-amz-request-payer requester', mode => 'x-amz-checksum-mode ENABLED',
-    harmless => 'X-Real-IP $remote_addr', extract => 'X-Minio-Extract $http_x_key');
-$clients . CORE::join "\n", map {"location /$_/ { s3_resign on; proxy_pass http://origin_a; proxy_set_header $adds{$_}; proxy_cache c; proxy_cache_valid any 1h; $told }"} sort keys %adds;
---- init
-my @key = (unsigned => ['X-Key' => 'secret']);
-is(fates(['GET /key/a', @key], ['GET /key/a'], ['GET /key/a', @key]), 'MISS MISS HIT', 'a key from a client: only the answer without it is kept');
-unlike(get('GET /key/a')->{content}, qr/secret/, 'that one');
-is(fates(['GET /extract/a', @key], ['GET /extract/a'], ['GET /extract/a', @key]), 'MISS MISS HIT', 'likewise a header of another service');
-is(fates((["GET /$_/a"]) x 2), 'MISS MISS', $_) for qw(payer mode);
-is(fates((['GET /harmless/a']) x 2), 'MISS HIT', 'what changes nothing');
+--- http_config
+    $TEST_NGINX_ZONE
+--- config
+    $TEST_NGINX_CLIENTS
+    location /extract/ { s3_resign on; proxy_pass http://origin_a; proxy_set_header X-Minio-Extract $http_x_key; proxy_cache c; proxy_cache_valid any 1h; $TEST_NGINX_TOLD }
+    location /harmless/ { s3_resign on; proxy_pass http://origin_a; proxy_set_header X-Real-IP $remote_addr; proxy_cache c; proxy_cache_valid any 1h; $TEST_NGINX_TOLD }
+    location /key/ { s3_resign on; proxy_pass http://origin_a; proxy_set_header x-amz-server-side-encryption-customer-key $http_x_key; proxy_cache c; proxy_cache_valid any 1h; $TEST_NGINX_TOLD }
+    location /mode/ { s3_resign on; proxy_pass http://origin_a; proxy_set_header x-amz-checksum-mode ENABLED; proxy_cache c; proxy_cache_valid any 1h; $TEST_NGINX_TOLD }
+    location /payer/ { s3_resign on; proxy_pass http://origin_a; proxy_set_header x-amz-request-payer requester; proxy_cache c; proxy_cache_valid any 1h; $TEST_NGINX_TOLD }
+--- asked
+a key from a client: only the answer without it is kept
+    GET /key/a -> MISS
+        unsigned X-Key: secret
+    GET /key/a -> MISS
+    GET /key/a -> HIT
+        unsigned X-Key: secret
+that one
+    GET /key/a -> HIT
+        hides secret
+likewise a header of another service
+    GET /extract/a -> MISS
+        unsigned X-Key: secret
+    GET /extract/a -> MISS
+    GET /extract/a -> HIT
+        unsigned X-Key: secret
+who pays
+    2x GET /payer/a -> MISS
+whether there is a checksum
+    2x GET /mode/a -> MISS
+what changes nothing
+    GET /harmless/a -> MISS
+    GET /harmless/a -> HIT
 --- error_log
 the answer is not cached: what is sent for "signed origin_a /key/a" is another request
---- request
-GET /_log/none
 
 === TEST 10: parts and answers to conditions that are passed on are kept by nobody
---- http_config eval: $zone
---- config eval
-"$clients location / { s3_resign on; proxy_pass http://origin_a; proxy_set_header Range \$http_range; proxy_set_header If-None-Match \$http_if_none_match;"
-    . " proxy_cache c; proxy_cache_key \$uri; proxy_cache_valid any 1h; $told }"
---- init
-is(fates(['GET /t10/k', unsigned => ['X-Mock' => 'A=range', Range => 'bytes=5-9']], (['GET /t10/k']) x 2), '206 MISS MISS HIT', 'a part');
-is(fates(["GET /t10/k$_", unsigned => ['X-Mock' => "A=$_"]], (["GET /t10/k$_"]) x 2), "$_ MISS MISS HIT", "status $_") for 206, 304, 412, 416;
---- request
-GET /_log/none
+--- http_config
+    $TEST_NGINX_ZONE
+--- config
+    $TEST_NGINX_CLIENTS
+    location / {
+        s3_resign on; proxy_pass http://origin_a;
+        proxy_set_header Range $http_range; proxy_set_header If-None-Match $http_if_none_match;
+        proxy_cache c; proxy_cache_key $uri; proxy_cache_valid any 1h; $TEST_NGINX_TOLD
+    }
+--- asked
+a part
+    GET /t10/k mock=A=range -> 206 MISS
+        unsigned Range: bytes=5-9
+    GET /t10/k -> MISS
+    GET /t10/k -> HIT
+status 206
+    GET /t10/k206 mock=A=206 -> 206 MISS
+    GET /t10/k206 -> MISS
+    GET /t10/k206 -> HIT
+status 304
+    GET /t10/k304 mock=A=304 -> 304 MISS
+    GET /t10/k304 -> MISS
+    GET /t10/k304 -> HIT
+status 412
+    GET /t10/k412 mock=A=412 -> 412 MISS
+    GET /t10/k412 -> MISS
+    GET /t10/k412 -> HIT
+status 416
+    GET /t10/k416 mock=A=416 -> 416 MISS
+    GET /t10/k416 -> MISS
+    GET /t10/k416 -> HIT
 
 === TEST 11: slices are kept, each under the range that the configuration puts into its key
 --- skip_eval: 10: S3Test::lacks('http_slice_module')
---- http_config eval: $zone
---- config eval
-"$clients location / { s3_resign on; proxy_pass http://origin_a; slice 1000; proxy_set_header Range \$slice_range;"
-    . " proxy_cache c; proxy_cache_valid 200 206 1h; $told proxy_cache_key \$slice_range;"
-    . " location /plain/ { s3_resign on; proxy_pass http://origin_a; proxy_set_header Range \$slice_range; proxy_cache_key x; } }"
+--- http_config
+    $TEST_NGINX_ZONE
+--- config
+    $TEST_NGINX_CLIENTS
+    location / {
+        s3_resign on; proxy_pass http://origin_a; slice 1000; proxy_set_header Range $slice_range;
+        proxy_cache c; proxy_cache_valid 200 206 1h; $TEST_NGINX_TOLD proxy_cache_key $slice_range;
+        location /plain/ { s3_resign on; proxy_pass http://origin_a; proxy_set_header Range $slice_range; proxy_cache_key x; }
+    }
 --- init
 mood('A=range');
 my $whole = get('GET /t11/k');
@@ -348,51 +566,76 @@ is(scalar(@asked = received('/t11')), 6, 'and an unsigned request gets none of t
 is(get('GET /plain/k')->{content}, get('GET /plain/k')->{content}, 'without the range in the key they are not mixed up');
 is(scalar(@asked = received('/plain')), 6, 'nor kept');
 mood('A=none');
---- request
-GET /_log/none
 
 === TEST 12: a subrequest for something else gets nothing from the cache
---- skip_eval: 5: S3Test::lacks('http_addition_module')
---- http_config eval: $zone
---- config eval
-"s3_client MAY secret_key=s; s3_client OTHER secret_key=s buckets=open; location / { s3_resign on; proxy_pass http://origin_a; proxy_cache c; proxy_cache_key \$uri;"
-    . " proxy_cache_valid any 1h; $told addition_types *; location /open/ { s3_resign on; proxy_pass http://origin_a; add_after_body /closed/k; } }"
---- init
-is(fates((['GET /closed/k']) x 2), 'MISS HIT', 'it is in the cache');
-is(scalar(() = (get('GET /open/k', as => 'OTHER')->{content} // '') =~ /^line GET \/closed/mg), 0, 'and not in an answer to another request');
---- request
-GET /_log/none
+--- skip_eval: 6: S3Test::lacks('http_addition_module')
+--- http_config
+    $TEST_NGINX_ZONE
+--- config
+    s3_client MAY secret_key=s; s3_client OTHER secret_key=s buckets=open;
+    location / {
+        s3_resign on; proxy_pass http://origin_a; proxy_cache c; proxy_cache_key $uri;
+        proxy_cache_valid any 1h; $TEST_NGINX_TOLD addition_types *;
+        location /open/ { s3_resign on; proxy_pass http://origin_a; add_after_body /closed/k; }
+    }
+--- asked
+it is in the cache
+    GET /closed/k -> MISS
+    GET /closed/k -> HIT
+and not in an answer to another request
+    GET /open/k as=OTHER -> MISS
+        hides ^line GET /closed
 --- error_log
 a subrequest for another URI, "/closed/k", is not forwarded
 
 === TEST 13: a location without s3_resign that uses the same zone
---- http_config eval: $zone
---- config eval
-"$clients location / { s3_resign on; proxy_pass http://origin_a; proxy_cache c; proxy_cache_valid any 1h; add_header X-Key \$s3_cache_key; $told }"
-    . " location /open/ { s3_resign off; proxy_pass http://$ENV{TEST_NGINX_A}; proxy_cache c; proxy_cache_key \$http_x_key; proxy_cache_valid any 1h; add_header X-Key \$s3_cache_key; $told }"
---- init
-my $got = get('GET /t13/k');
-is("@{ $got->{headers} }{qw(x-cache x-key)}", 'MISS signed origin_a /t13/k', 'the key');
-my $open = get('GET /open/k', as => 'nobody', unsigned => ['X-Key' => $got->{headers}{'x-key'}]);
-is(fate($open), 'MISS', 'is no key elsewhere');
-like($open->{headers}{'x-key'}, qr/^uncacheable \w/, 'where there is no such key');
---- request
-GET /_log/none
+--- http_config
+    $TEST_NGINX_ZONE
+--- config
+    $TEST_NGINX_CLIENTS
+    location / {
+        s3_resign on; proxy_pass http://origin_a; proxy_cache c; proxy_cache_valid any 1h;
+        add_header X-Key $s3_cache_key; $TEST_NGINX_TOLD
+    }
+    location /open/ {
+        s3_resign off; proxy_pass http://$TEST_NGINX_A; proxy_cache c; proxy_cache_key $http_x_key; proxy_cache_valid any 1h;
+        add_header X-Key $s3_cache_key; $TEST_NGINX_TOLD
+    }
+--- asked
+the key
+    GET /t13/k -> MISS
+        has X-Key: signed origin_a /t13/k
+is no key elsewhere, where there is no such key
+    unsigned GET /open/k -> MISS
+        unsigned X-Key: signed origin_a /t13/k
+        has X-Key: uncacheable \w.*
 
 === TEST 14: the variables, also before the access phase
---- config eval
-"$clients location / { set \$before \"\$s3_cacheable \$s3_cache_key\"; s3_resign on; proxy_pass http://origin_a; add_header X-Before \$before; add_header X-After \"\$s3_cacheable \$s3_cache_key\"; }"
+--- config
+    $TEST_NGINX_CLIENTS
+    location / {
+        set $before "$s3_cacheable $s3_cache_key"; s3_resign on; proxy_pass http://origin_a;
+        add_header X-Before $before; add_header X-After "$s3_cacheable $s3_cache_key";
+    }
+--- asked
+an object
+    GET /b/k -> -
+        has X-Before: 1 signed origin_a /b/k
+        has X-After: 1 signed origin_a /b/k
+the same object
+    presigned HEAD /b/%6b -> -
+        has X-Before: 1 signed origin_a /b/k
+        has X-After: 1 signed origin_a /b/k
+with parameters and headers that count
+    GET /b/k%20?versionId=1 -> -
+        unsigned Origin: a
+        has X-Before: 1 signed origin_a /b/k%20\?versionId=1 origin=a
+        has X-After: 1 signed origin_a /b/k%20\?versionId=1 origin=a
+an object that anybody may have
+    unsigned GET /b/k -> -
+        has X-Before: 1 unsigned origin_a /b/k
+        has X-After: 1 unsigned origin_a /b/k
 --- init
-for (
-    ['1 signed origin_a /b/k', 'GET /b/k'], ['1 signed origin_a /b/k', 'HEAD /b/%6b', by => 'q4'],
-    ['1 signed origin_a /b/k%20?versionId=1 origin=a', 'GET /b/k+?versionId=1' =~ s/\+/%20/r, unsigned => [Origin => 'a']],
-    ['1 unsigned origin_a /b/k', 'GET /b/k', as => 'nobody'])
-{
-    my ($wanted, @asked) = @$_;
-    my $got = get(@asked)->{headers};
-    is($got->{'x-before'}, $wanted, 'before');
-    is($got->{'x-after'}, $wanted, 'after');
-}
 my %seen;
 for (['GET /b/k?acl'], ['PUT /b/k'], ['GET /b'], ['GET /b/k', headers => \@sse], ['GET /b/k?acl'], ['GET /b/k?acl', as => 'nobody']) {
     my $got = get(@$_)->{headers};
@@ -400,5 +643,3 @@ for (['GET /b/k?acl'], ['PUT /b/k'], ['GET /b'], ['GET /b/k', headers => \@sse],
     like($got->{'x-after'}, qr/^0 uncacheable [0-9a-f]{32}$/, 'after');
     is($seen{ $got->{'x-after'} }++, 0, 'a key that nobody had before');
 }
---- request
-GET /_log/none
