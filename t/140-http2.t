@@ -1,4 +1,4 @@
-# HTTP/2 clients: the same rules, with :authority as the signed host. Refused
+# HTTP/2 clients: the same rules, with :authority as the signed host. Rejected
 # bodies are sent frame by frame: curl 7.88 fails on any answer of nginx's that
 # comes while it still sends.
 
@@ -21,47 +21,56 @@ $ENV{TEST_NGINX_UNBUFFERED} = <<"END";
     location / { s3_resign on; proxy_pass http://origin_ab; proxy_request_buffering off; proxy_http_version 1.1; }
 END
 our $large = 'x' x 300_000;
-our $form = [S3Sign::v4_form(path => '/bucket', file => $large)];
-our @uploads = map { [S3Sign::v4_upload(kind => $_, data => $large)] } qw(signed signed-trailer unsigned);
+our ($x40k, $x50k) = ('x' x 40_000, 'x' x 50_000);
+our $other40k = "x$x40k";
+our $up_to_20k = [['content-length-range', 0, 20_000]];
+our $above_50k = [['content-length-range', 50_001, 60_000]];
 
-# For those an "other" server listens with http2: nginx takes the two kinds of
-# listen for one address together. Its keepalive_requests is how many are sent: nginx
-# closes the connection after the last answer.
+# The words of this file: the requests of one connection, which are sent as frames (RFC 9113).
 #
-# A connection of several requests, as frames (RFC 9113): each is a method, a
-# path, header lines, a body, and whether its length is left out.
-sub frames {
-    my $bytes = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" . frame(4, 0, 0, '');
-    my $stream = 1;
-    for my $request (@_) {
-        my ($method, $path, $lines, $body, $unannounced) = @$request;
-        my @headers = map { my ($name, $value) = split /: /, $_, 2; [lc $name, $value] }
-            grep { !/^host:/i } split /\n/, $lines;
-        my ($host) = $lines =~ /^host: (.*)/mi;
-        my $block = join '', map { literal(@$_) }[':method', $method], [':scheme', 'http'],
-            [':authority', $host], [':path', $path], @headers,
-            length $body && !$unannounced ? ['content-length', length $body] : ();
-        $bytes .= frame(1, 4 | !length $body, $stream, $block);
-        my @parts = unpack '(a16000)*', $body;
-        $bytes .= frame(0, $_ == $#parts, $stream, $parts[$_]) for 0 .. $#parts;
-        $stream += 2;
+#   --- frames
+#   PUT /t18/1 body=$x40k                 signed, and so forth, as in the section "signed"
+#   PUT /t18/2 body=$x40k announced=none  without a content-length, or with one that is wrong by announced=-1
+#   --- frames_end_at: 20000              the client sends so many bytes and no more
+#   --- frames_delay: 0.01                the client waits so long after each 7,000 bytes
+sub frames_section {
+    my $block = shift;
+
+    return if !defined $block->frames;
+    my @asked = Blocks::requests('signed', $block->frames);
+    my $bytes = join '', "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(4, 0, 0, ''),
+        map { frames_of($asked[$_], 2 * $_ + 1) } 0 .. $#asked;
+    $bytes = substr $bytes, 0, $block->frames_end_at if defined $block->frames_end_at;
+    if (defined $block->frames_delay) {
+        $block->set_value(raw_request_middle_delay => $block->frames_delay);
+        $bytes = [unpack '(a7000)*', $bytes];
     }
-    return $bytes;
+    $block->set_value(raw_request => $bytes);
+    $block->set_value(ignore_response => '');
+    # The other server listens with http2: nginx takes the two kinds of listen for one address together. Its
+    # keepalive_requests is how many are sent: nginx closes the connection after the last answer.
+    my $many = @asked;
+    $block->set_value(http_config => <<"END");
+    log_format line '\$server_protocol \$request_method \$uri \$status \$s3_error';
+    server { listen \$TEST_NGINX_LISTEN http2; server_name other; keepalive_requests $many; return 404; }
+END
 }
 
-# Uploads of which every other one is not what was signed, the last two of unknown length.
-sub hashed {
-    my $path = shift;
-    my $body = 'x' x 40_000;
-    my @uploads = map {
-        ['PUT', "$path/$_", h4(path => "$path/$_", method => 'PUT', body => $body), $_ % 2 ? $body : "x$body", $_ > 2]
-    } 1 .. 4;
-    return frames(@uploads);
-}
+sub frames_of {
+    my ($asked, $stream) = @_;
 
-sub hashed_log {
-    my $path = shift;
-    return join "\n", map { "PUT $path/$_ " . ($_ % 2 ? '200 -' : '400 XAmzContentSHA256Mismatch') } 1 .. 4;
+    my $announced = $asked->{options} =~ s/ announced=(\S+)// ? $1 : 0;
+    my ($request, $lines) = Blocks::message($asked);
+    my ($method, $path, $body) = $request =~ /\A(\S+) (\S+)\n?(.*)\z/s;
+    my ($host) = $lines =~ /^host: (.*)/mi;
+    my @headers = map { my ($name, $value) = split /: /, $_, 2; [lc $name, $value] }
+        grep { !/^(?:host|content-length):/i } split /\n/, $lines;
+    my $block = join '', map { literal(@$_) }[':method', $method], [':scheme', 'http'],
+        [':authority', $host], [':path', $path], @headers,
+        length $body && $announced ne 'none' ? ['content-length', length($body) + $announced] : ();
+    my @parts = unpack '(a16000)*', $body;
+    return join '', frame(1, 4 | !length $body, $stream, $block),
+        map { frame(0, $_ == $#parts, $stream, $parts[$_]) } 0 .. $#parts;
 }
 
 sub frame {
@@ -81,35 +90,31 @@ sub number {
 }
 
 prepare();
+add_block_preprocessor(\&frames_section);
 run_tests();
 
 __DATA__
 
 === TEST 1: GET
 --- http2
---- request
-GET /bucket/key
---- more_headers eval: h4()
+--- signed: GET /bucket/key
 --- passed: A
 
 === TEST 2: presigned GET
 --- http2
---- request eval: 'GET ' . q4()
+--- presigned: GET /bucket/key
 --- passed: A
 
 === TEST 3: HEAD
 --- http2
---- request
-HEAD /bucket/key
---- more_headers eval: h4(method => 'HEAD')
+--- signed: HEAD /bucket/key
 --- passed: A
 
 === TEST 4: PUT
 --- http2
---- request
-PUT /bucket/key
-hello
---- more_headers eval: h4(method => 'PUT', body => 'hello', headers => ['content-type', 'a/b'])
+--- signed
+PUT /bucket/key body=hello
+    content-type: a/b
 --- passed: A
 --- response_body_like: body 5 2cf24dba
 
@@ -117,8 +122,9 @@ hello
 --- http2
 --- config
 $TEST_NGINX_UNBUFFERED
---- request eval: "PUT /bucket/key\n$large"
---- more_headers eval: h4(method => 'PUT', body => $large, headers => ['content-type', 'a/b'])
+--- signed
+PUT /bucket/key body=$large
+    content-type: a/b
 --- passed: A
 --- response_body_like: body 300000
 
@@ -127,154 +133,142 @@ $TEST_NGINX_UNBUFFERED
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; proxy_pass http://origin_ab; }
---- request eval: "PUT /bucket/key\n$large"
---- more_headers eval: h4(method => 'PUT', body => $large, headers => ['content-type', 'a/b']) . "X-Mock: A=drop\n"
+--- signed
+PUT /bucket/key body=$large mock=A=drop
+    content-type: a/b
 --- passed: B
 --- response_body_like: body 300000
 
 === TEST 7: another host and port as :authority
 --- http2
---- request
-GET /bucket/key
---- more_headers eval: h4(host => 's3.example.com:8443')
+--- signed: GET /bucket/key host=s3.example.com:8443
 --- passed: A
 
 === TEST 8: another host than the signed one
 --- http2
---- request
-GET /bucket/key
---- more_headers eval: h4(host => 's3.example.com') =~ s/^host: .*/host: localhost/mr
+--- signed
+GET /bucket/key host=s3.example.com omit=host
+    unsigned host: localhost
 --- refused: 403 SignatureDoesNotMatch
 
 === TEST 9: wrong signature
 --- http2
---- request
-GET /bucket/key
---- more_headers eval: h4(tamper => 1)
+--- signed: GET /bucket/key tamper
 --- refused: 403 SignatureDoesNotMatch
 
 === TEST 10: not signed
 --- http2
---- request
-GET /bucket/key
+--- unsigned: GET /bucket/key
 --- refused: 403 AccessDenied
 
-=== TEST 11: a refused body is not in the way of the connection's next requests
---- http_config
-    log_format line '$server_protocol $request_method $uri $status';
-    server { listen $TEST_NGINX_LISTEN http2; server_name other; keepalive_requests 3; return 404; }
+=== TEST 11: a rejected body is not in the way of the connection's next requests
 --- config
     $TEST_NGINX_CLIENT
     access_log logs/access.log line;
     location / { s3_resign on; proxy_pass http://origin_a; }
---- raw_request eval
-frames(['PUT', '/t11/1', h4(path => '/t11/1', method => 'PUT', tamper => 1), 'x' x 40_000],
-       ['PUT', '/t11/2', h4(path => '/t11/2', method => 'PUT', body => 'hello'), 'hello'],
-       ['GET', '/t11/3', h4(path => '/t11/3'), ''])
---- ignore_response
+--- frames
+PUT /t11/1 tamper sent=$x40k
+PUT /t11/2 body=hello
+GET /t11/3
 --- access_log
-HTTP/2.0 PUT /t11/1 403
-HTTP/2.0 PUT /t11/2 200
-HTTP/2.0 GET /t11/3 200
+HTTP/2.0 PUT /t11/1 403 SignatureDoesNotMatch
+HTTP/2.0 PUT /t11/2 200 -
+HTTP/2.0 GET /t11/3 200 -
 
 === TEST 12: the same, unbuffered
---- http_config
-    log_format line '$server_protocol $request_method $uri $status';
-    server { listen $TEST_NGINX_LISTEN http2; server_name other; keepalive_requests 3; return 404; }
 --- config
     access_log logs/access.log line;
 $TEST_NGINX_UNBUFFERED
---- raw_request eval
-frames(['PUT', '/t12/1', h4(path => '/t12/1', method => 'PUT', tamper => 1), 'x' x 40_000],
-       ['PUT', '/t12/2', h4(path => '/t12/2', method => 'PUT', body => 'hello'), 'hello'],
-       ['GET', '/t12/3', h4(path => '/t12/3'), ''])
---- ignore_response
+--- frames
+PUT /t12/1 tamper sent=$x40k
+PUT /t12/2 body=hello
+GET /t12/3
 --- access_log
-HTTP/2.0 PUT /t12/1 403
-HTTP/2.0 PUT /t12/2 200
-HTTP/2.0 GET /t12/3 200
+HTTP/2.0 PUT /t12/1 403 SignatureDoesNotMatch
+HTTP/2.0 PUT /t12/2 200 -
+HTTP/2.0 GET /t12/3 200 -
 
 === TEST 13: a header of x-amz that is not signed
 --- http2
---- request
+--- signed
 PUT /bucket/key
---- more_headers eval: h4(method => 'PUT', unsigned => ['x-amz-acl', 'private'])
+    unsigned x-amz-acl: private
 --- refused: 403 AccessDenied
 
 === TEST 14: a key with a space, a plus and a percent sign
 --- http2
---- request
-GET /bucket/a%20b%2Bc%25d
---- more_headers eval: h4(path => '/bucket/a%20b%2Bc%25d')
+--- signed: GET /bucket/a%20b%2Bc%25d
 --- passed: A
 --- response_body_like: line GET /bucket/a%20b%2Bc%25d HTTP
 
 === TEST 15: aws-chunked uploads
 --- http2
---- request eval: [map { "PUT /bucket/key\n$_->[1]" } @uploads]
---- more_headers eval: [map { $_->[0] } @uploads]
---- error_code eval: [(200) x 3]
---- response_body_like eval: [("verified yes.*data 300000 ") x 3]
+--- upload
+PUT /bucket/key kind=signed body=$large
+PUT /bucket/key kind=signed-trailer body=$large
+PUT /bucket/key kind=unsigned body=$large
+--- answers: 3x 200 verified yes.*data 300000[ ]
 
 === TEST 16: the same, unbuffered
 --- http2
 --- config
 $TEST_NGINX_UNBUFFERED
---- request eval: [map { "PUT /bucket/key\n$_->[1]" } @uploads]
---- more_headers eval: [map { $_->[0] } @uploads]
---- error_code eval: [(200) x 3]
---- response_body_like eval: [("verified yes.*data 300000 ") x 3]
+--- upload
+PUT /bucket/key kind=signed body=$large
+PUT /bucket/key kind=signed-trailer body=$large
+PUT /bucket/key kind=unsigned body=$large
+--- answers: 3x 200 verified yes.*data 300000[ ]
 
-=== TEST 17: one that is refused late is not in the way of the connection's next requests
---- http_config
-    log_format line '$server_protocol $request_method $uri $status $s3_error';
-    server { listen $TEST_NGINX_LISTEN http2; server_name other; keepalive_requests 2; return 404; }
+=== TEST 17: an upload that is rejected late is not in the way of the connection's next requests
 --- config
     access_log logs/access.log line;
 $TEST_NGINX_UNBUFFERED
---- raw_request eval
-my @bad = S3Sign::v4_upload(path => '/t17/1', data => 'x' x 50_000, size => 8192, spoil => 3);
-my @good = S3Sign::v4_upload(path => '/t17/2', data => 'hello');
-frames(['PUT', '/t17/1', $bad[0] =~ s/^Content-Length.*\n//mr, $bad[1]],
-       ['PUT', '/t17/2', $good[0] =~ s/^Content-Length.*\n//mr, $good[1]])
---- ignore_response
+--- frames
+upload PUT /t17/1 body=$x50k size=8192 spoil=3
+upload PUT /t17/2 body=hello
 --- access_log
 HTTP/2.0 PUT /t17/1 403 SignatureDoesNotMatch
 HTTP/2.0 PUT /t17/2 200 -
 
 === TEST 18: s3_verify_payload: the hash of a body, whether its length is announced or not
---- http_config
-    log_format line '$server_protocol $request_method $uri $status $s3_error';
-    server { listen $TEST_NGINX_LISTEN http2; server_name other; keepalive_requests 4; return 404; }
 --- config
     $TEST_NGINX_CLIENT
     s3_verify_payload on;
     access_log logs/access.log line;
     location / { s3_resign on; proxy_pass http://origin_a; }
---- raw_request eval: hashed('/t18')
---- ignore_response
---- access_log eval: hashed_log('/t18')
+--- frames
+PUT /t18/1 body=$x40k
+PUT /t18/2 body=$x40k sent=$other40k
+PUT /t18/3 body=$x40k announced=none
+PUT /t18/4 body=$x40k sent=$other40k announced=none
+--- access_log
+HTTP/2.0 PUT /t18/1 200 -
+HTTP/2.0 PUT /t18/2 400 XAmzContentSHA256Mismatch
+HTTP/2.0 PUT /t18/3 200 -
+HTTP/2.0 PUT /t18/4 400 XAmzContentSHA256Mismatch
 
-=== TEST 19: of the wrong ones the origin hears nothing
---- request
-GET /_log/t18
+=== TEST 19: the origin hears nothing of the wrong bodies
+--- unsigned: GET /_log/t18
 --- response_body_like: ^(?:A 200 verified body=40000 PUT /t18/[13] [^\n]*\n){2}$
 
 === TEST 20: the same, unbuffered
---- http_config
-    log_format line '$server_protocol $request_method $uri $status $s3_error';
-    server { listen $TEST_NGINX_LISTEN http2; server_name other; keepalive_requests 4; return 404; }
 --- config
     s3_verify_payload on;
     access_log logs/access.log line;
 $TEST_NGINX_UNBUFFERED
---- raw_request eval: hashed('/t20')
---- ignore_response
---- access_log eval: hashed_log('/t20')
+--- frames
+PUT /t20/1 body=$x40k
+PUT /t20/2 body=$x40k sent=$other40k
+PUT /t20/3 body=$x40k announced=none
+PUT /t20/4 body=$x40k sent=$other40k announced=none
+--- access_log
+HTTP/2.0 PUT /t20/1 200 -
+HTTP/2.0 PUT /t20/2 400 XAmzContentSHA256Mismatch
+HTTP/2.0 PUT /t20/3 200 -
+HTTP/2.0 PUT /t20/4 400 XAmzContentSHA256Mismatch
 
-=== TEST 21: of the wrong ones the origin has no more than a part
---- request
-GET /_log/t20
+=== TEST 21: the origin has no more than a part of the wrong bodies
+--- unsigned: GET /_log/t20
 --- response_body_like: ^(?:A 200 verified body=40000 PUT /t20/[13] [^\n]*\n|A incomplete unverified [^\n]* PUT /t20/[24] [^\n]*\n){2,4}$
 
 === TEST 22: a browser's form
@@ -282,8 +276,7 @@ GET /_log/t20
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; proxy_pass http://origin_a; client_body_buffer_size 8k; }
---- request eval: "POST /bucket\n$form->[1]"
---- more_headers eval: $form->[0]
+--- form: POST /bucket file=$large
 --- passed: A
 --- response_body_like: auth form\n.*data 300000 
 
@@ -292,45 +285,41 @@ GET /_log/t20
 --- config
     client_body_buffer_size 1k;
 $TEST_NGINX_UNBUFFERED
---- request eval: "POST /bucket\n$form->[1]"
---- more_headers eval: $form->[0]
+--- form: POST /bucket file=$large
 --- passed: A
 --- response_body_like: auth form\n.*data 300000 
 --- no_error_log
 temporary file
 
-=== TEST 24: one that is refused is not in the way of the connection's next requests
---- http_config
-    log_format line '$server_protocol $request_method $uri $status $s3_error';
-    server { listen $TEST_NGINX_LISTEN http2; server_name other; keepalive_requests 3; return 404; }
+=== TEST 24: a form that is rejected is not in the way of the connection's next requests
 --- config
     $TEST_NGINX_CLIENT
     access_log logs/access.log line;
     location / { s3_resign on; proxy_pass http://origin_a; client_body_buffer_size 8k; }
---- raw_request eval
-my ($bad, $good) = map { [map { s/^Content-Length.*\n//mr } S3Sign::v4_form(path => '/t24', file => 'x' x 50_000, @$_)] } [tamper => 1], [];
-frames(['POST', '/t24', @$bad], ['POST', '/t24', @$good], ['GET', '/t24/3', h4(path => '/t24/3'), ''])
---- ignore_response
+--- frames
+form POST /t24 file=$x50k tamper
+form POST /t24 file=$x50k
+GET /t24/3
 --- access_log
 HTTP/2.0 POST /t24 403 SignatureDoesNotMatch
 HTTP/2.0 POST /t24 200 -
 HTTP/2.0 GET /t24/3 200 -
 
 === TEST 25: unbuffered: forms of which the next frames come late, one of them without a length, and bad ones among them
---- http_config
-    log_format line '$server_protocol $request_method $uri $status $s3_error';
-    server { listen $TEST_NGINX_LISTEN http2; server_name other; keepalive_requests 8; return 404; }
 --- config
     access_log logs/access.log line;
     client_body_buffer_size 1k;
 $TEST_NGINX_UNBUFFERED
---- raw_request eval
-my @forms = map { [map { s/^Content-Length.*\n//mr } S3Sign::v4_form(path => '/t25', file => 'x' x 50_000, @$_)] }
-    [], [more => [['content-length-range', 0, 20_000]]], [], [more => [['content-length-range', 50_001, 60_000]]], [tamper => 1], [], [];
-my $frames = frames((map { ['POST', '/t25', @{ $forms[$_] }, $_ == 2] } 0 .. $#forms), ['GET', '/t25/8', h4(path => '/t25/8'), '']);
-[unpack '(a7000)*', $frames]
---- raw_request_middle_delay: 0.01
---- ignore_response
+--- frames
+form POST /t25 file=$x50k
+form POST /t25 file=$x50k more=$up_to_20k
+form POST /t25 file=$x50k announced=none
+form POST /t25 file=$x50k more=$above_50k
+form POST /t25 file=$x50k tamper
+form POST /t25 file=$x50k
+form POST /t25 file=$x50k
+GET /t25/8
+--- frames_delay: 0.01
 --- access_log
 HTTP/2.0 POST /t25 200 -
 HTTP/2.0 POST /t25 400 EntityTooLarge
@@ -341,51 +330,39 @@ HTTP/2.0 POST /t25 200 -
 HTTP/2.0 POST /t25 200 -
 HTTP/2.0 GET /t25/8 200 -
 
-=== TEST 26: of the bad ones the origin has no more than a part
---- request
-GET /_log/t25
+=== TEST 26: the origin has no more than a part of the bad forms
+--- unsigned: GET /_log/t25
 --- response_body_like: ^(?:A 200 verified body=5\d{4} POST [^\n]*\n|A incomplete unverified body=\S+ POST [^\n]*\n|A 200 verified body=0 GET [^\n]*\n){5,7}$
 
 === TEST 27: unbuffered: the origin has the beginning of a form while the client holds back the rest
---- http_config
-    log_format line '$server_protocol $request_method $uri $status $s3_error';
-    server { listen $TEST_NGINX_LISTEN http2; server_name other; keepalive_requests 1; return 404; }
 --- config
     access_log logs/access.log line;
     client_body_timeout 60s;
 $TEST_NGINX_UNBUFFERED
---- raw_request eval
-my ($headers, $body) = map { s/^Content-Length.*\n//mr } S3Sign::v4_form(path => '/t27', file => 'x' x 50_000, headers => ['x-mock', 'A=partial:10000']);
-substr frames(['POST', '/t27', $headers, $body]), 0, 20_000
---- ignore_response
+--- frames: form POST /t27 file=$x50k mock=A=partial:10000
+--- frames_end_at: 20000
 --- access_log
 HTTP/2.0 POST /t27 502 -
 
-=== TEST 28: as much as that
---- request
-GET /_log/t27
+=== TEST 28: which is so much
+--- unsigned: GET /_log/t27
 --- response_body_like: ^A partial unverified body=\d{5} POST [^\n]*\n$
 
 === TEST 29: unbuffered: a form that is cut off, and one that is longer than announced
---- http_config
-    log_format line '$server_protocol $request_method $uri $status $s3_error';
-    server { listen $TEST_NGINX_LISTEN http2; server_name other; keepalive_requests 3; return 404; }
 --- config
     access_log logs/access.log line;
 $TEST_NGINX_UNBUFFERED
---- raw_request eval
-my ($headers, $body) = S3Sign::v4_form(path => '/t29', file => 'x' x 50_000);
-my $of = sub { $headers =~ s/^Content-Length: \K.*/length($body) + $_[0]/mre };
-frames(['POST', '/t29', $of->(-1), $body, 1], ['POST', '/t29', $of->(1), $body, 1], ['POST', '/t29', $of->(0), $body, 1])
---- ignore_response
+--- frames
+form POST /t29 file=$x50k announced=-1
+form POST /t29 file=$x50k announced=+1
+form POST /t29 file=$x50k
 --- access_log
 HTTP/2.0 POST /t29 400 -
 HTTP/2.0 POST /t29 400 -
 HTTP/2.0 POST /t29 200 -
 
-=== TEST 30: of those nothing is whole
---- request
-GET /_log/t29
+=== TEST 30: the origin has neither of the two as a whole
+--- unsigned: GET /_log/t29
 --- response_body_like: ^(?:A incomplete unverified [^\n]*\n){0,2}A 200 verified [^\n]*\n(?:A incomplete unverified [^\n]*\n){0,2}$
 
 === TEST 31: answers that are written again, and one that is no answer
@@ -395,6 +372,7 @@ GET /_log/t29
 my $error = '<Error><Code>C</Code><AWSAccessKeyId>AKIDORIGINA</AWSAccessKeyId></Error>';
 [map { h4(path => "/t31/$$_[0]") . $$_[1] } [1, whole('HTTP/1.1 403 X', $error)], [2, says('HTTP/1.1 403 X', ['a', 70000])],
     [3, says("HTTP/1.1 x\nLocation: http://$ENV{TEST_NGINX_A}/")]]
---- error_code eval: [403, 403, 502]
---- response_body_like eval
-['^<\?xml [^>]+>\n<Error><Code>C</Code></Error>$', (s3_error('InternalError')) x 2]
+--- answers
+403 ^<\?xml [^>]+>\n<Error><Code>C</Code></Error>$
+403 error InternalError
+502 error InternalError
