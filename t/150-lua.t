@@ -71,51 +71,64 @@ __DATA__
 $TEST_NGINX_LUA_FIRST
 --- config
 $TEST_NGINX_LUA_CONFIG
---- request eval: ['GET /bucket/key', "PUT /bucket/key\nhello", 'GET ' . q4()]
---- more_headers eval: [h4(), h4(method => 'PUT', body => 'hello'), "X-Mock: A=close\n"]
---- error_code eval: [200, 200, 200]
---- response_headers eval: [("X-Lua: seen\nX-Verified: yes") x 3]
---- response_body_like eval: ['^origin A', '^origin A.*body 5 2cf24dba', '^origin B']
+--- signed
+GET /bucket/key
+PUT /bucket/key body=hello
+presigned GET /bucket/key mock=A=close
+--- answers
+200 ^origin A
+    X-Lua: seen
+    X-Verified: yes
+200 ^origin A.*body 5 2cf24dba
+    X-Lua: seen
+    X-Verified: yes
+200 ^origin B
+    X-Lua: seen
+    X-Verified: yes
 
 === TEST 2: Lua last: verified and signed
 --- main_config
 $TEST_NGINX_LUA_LAST
 --- config
 $TEST_NGINX_LUA_CONFIG
---- request eval: ['GET /bucket/key', "PUT /bucket/key\nhello", 'GET ' . q4()]
---- more_headers eval: [h4(), h4(method => 'PUT', body => 'hello'), "X-Mock: A=close\n"]
---- error_code eval: [200, 200, 200]
---- response_headers eval: [("X-Lua: seen\nX-Verified: yes") x 3]
---- response_body_like eval: ['^origin A', '^origin A.*body 5 2cf24dba', '^origin B']
+--- signed
+GET /bucket/key
+PUT /bucket/key body=hello
+presigned GET /bucket/key mock=A=close
+--- answers
+200 ^origin A
+    X-Lua: seen
+    X-Verified: yes
+200 ^origin A.*body 5 2cf24dba
+    X-Lua: seen
+    X-Verified: yes
+200 ^origin B
+    X-Lua: seen
+    X-Verified: yes
 
-=== TEST 3: Lua first: refused
+=== TEST 3: Lua first: rejected
 --- main_config
 $TEST_NGINX_LUA_FIRST
 --- config
 $TEST_NGINX_LUA_CONFIG
---- request
-GET /bucket/key
---- more_headers eval: h4(tamper => 1)
+--- signed: GET /bucket/key tamper
 --- refused: 403 SignatureDoesNotMatch
 
-=== TEST 4: Lua last: refused
+=== TEST 4: Lua last: rejected
 --- main_config
 $TEST_NGINX_LUA_LAST
 --- config
 $TEST_NGINX_LUA_CONFIG
---- request
-GET /bucket/key
---- more_headers eval: h4(tamper => 1)
+--- signed: GET /bucket/key tamper
 --- refused: 403 SignatureDoesNotMatch
 
-=== TEST 5: an access_by_lua that lets in lets nobody past the signature
+=== TEST 5: an access_by_lua that accepts a request takes nobody past the signature
 --- main_config
 $TEST_NGINX_LUA_FIRST
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; satisfy any; access_by_lua_block { return } proxy_pass http://origin_a; }
---- request
-GET /bucket/key
+--- unsigned: GET /bucket/key
 --- refused: 403 AccessDenied
 
 === TEST 6: and in the other order
@@ -124,8 +137,7 @@ $TEST_NGINX_LUA_LAST
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; satisfy any; access_by_lua_block { return } proxy_pass http://origin_a; }
---- request
-GET /bucket/key
+--- unsigned: GET /bucket/key
 --- refused: 403 AccessDenied
 
 === TEST 7: balancer_by_lua, to a peer of the list
@@ -135,9 +147,7 @@ $TEST_NGINX_LUA_FIRST
 $TEST_NGINX_LUA_BALANCER
 --- config
 $TEST_NGINX_LUA_BALANCED
---- request
-GET /bucket/key
---- more_headers eval: h4()
+--- signed: GET /bucket/key
 --- passed: B
 
 === TEST 8: and in the other order
@@ -147,9 +157,7 @@ $TEST_NGINX_LUA_LAST
 $TEST_NGINX_LUA_BALANCER
 --- config
 $TEST_NGINX_LUA_BALANCED
---- request
-GET /bucket/key
---- more_headers eval: h4()
+--- signed: GET /bucket/key
 --- passed: B
 
 === TEST 9: balancer_by_lua, to a peer that nobody knows: 500, not sent
@@ -159,10 +167,12 @@ $TEST_NGINX_LUA_FIRST
 $TEST_NGINX_LUA_BALANCER
 --- config
 $TEST_NGINX_LUA_BALANCED
---- request eval: ['GET /unknown/key', 'GET /_log/unknown']
---- more_headers eval: [h4(path => '/unknown/key'), '']
---- error_code eval: [500, 200]
---- response_body_like eval: ['.', '^$']
+--- signed
+GET /unknown/key
+unsigned GET /_log/unknown
+--- answers
+500 .
+200 ^$
 
 === TEST 10: and in the other order
 --- main_config
@@ -171,10 +181,12 @@ $TEST_NGINX_LUA_LAST
 $TEST_NGINX_LUA_BALANCER
 --- config
 $TEST_NGINX_LUA_BALANCED
---- request eval: ['GET /unknown/key', 'GET /_log/unknown']
---- more_headers eval: [h4(path => '/unknown/key'), '']
---- error_code eval: [500, 200]
---- response_body_like eval: ['.', '^$']
+--- signed
+GET /unknown/key
+unsigned GET /_log/unknown
+--- answers
+500 .
+200 ^$
 
 === TEST 11: a subrequest from Lua into a location of the module
 --- main_config
@@ -183,8 +195,10 @@ $TEST_NGINX_LUA_FIRST
     $TEST_NGINX_CLIENT
     location /open/ { content_by_lua_block { local res = ngx.location.capture("/secret/object"); ngx.status = res.status; ngx.print(res.body) } }
     location /secret/ { s3_resign on; proxy_pass http://origin_a; }
---- request eval: ['GET /open/key', 'GET /open/key', 'GET /_log/secret']
---- more_headers eval: ['', h4(path => '/open/key'), '']
+--- unsigned
+GET /open/key
+signed GET /open/key
+GET /_log/secret
 --- error_code_like eval: ['^(403|500)$', '^(403|500)$', 200]
 --- response_body_like eval: ['^(?!.*verified)', '^(?!.*verified)', '^$']
 
@@ -195,19 +209,19 @@ $TEST_NGINX_LUA_FIRST
     $TEST_NGINX_CLIENT
     location /open/ { content_by_lua_block { ngx.exec("/secret/object") } }
     location /secret/ { s3_resign on; proxy_pass http://origin_a; }
---- request eval: ['GET /open/key', 'GET /_log/secret']
+--- unsigned
+GET /open/key
+GET /_log/secret
 --- error_code_like eval: ['^(403|500)$', 200]
 --- response_body_like eval: ['.', '^$']
 
-=== TEST 13: ngx.req.set_header behind the verification is signed along
+=== TEST 13: ngx.req.set_header after the verification is signed too
 --- main_config
 $TEST_NGINX_LUA_LAST
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; rewrite_by_lua_block { ngx.req.set_header("X-Note", "1") } proxy_pass http://origin_a; }
---- request
-GET /bucket/key
---- more_headers eval: h4()
+--- signed: GET /bucket/key
 --- passed: A
 --- response_body_like: header X-Note: 1
 
@@ -217,20 +231,20 @@ $TEST_NGINX_LUA_LAST
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; rewrite_by_lua_block { ngx.req.read_body() } proxy_pass http://origin_a; }
---- raw_request eval: upload(data => 'hello')
+--- upload: PUT /bucket/key body=hello
 --- error_code: 500
 --- error_log
 its body was read before the request was verified
 --- no_error_log
 connect to 127.0.0.1
 
-=== TEST 15: one that is read after that is
+=== TEST 15: an upload that is read after the verification is
 --- main_config
 $TEST_NGINX_LUA_LAST
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; access_by_lua_block { ngx.req.read_body() ngx.req.set_header("X-Body", ngx.req.get_body_data()) } proxy_pass http://origin_a; }
---- raw_request eval: upload(data => 'hello')
+--- upload: PUT /bucket/key body=hello
 --- passed: A
 --- response_body_like: header X-Body: hello\n.*data 5 2cf24dba
 
@@ -240,47 +254,46 @@ $TEST_NGINX_LUA_LAST
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; s3_verify_payload on; rewrite_by_lua_block { ngx.req.read_body() } proxy_pass http://origin_a; }
---- request
-PUT /bucket/key
-hello
---- more_headers eval: h4(method => 'PUT', body => 'hello')
+--- signed: PUT /bucket/key body=hello
 --- error_code: 500
 --- error_log
 its body was read before the request was verified
 --- no_error_log
 connect to 127.0.0.1
 
-=== TEST 17: one that is read after that is, if it is the right one
+=== TEST 17: a body that is read after the verification is, if its hash is the signed one
 --- main_config
 $TEST_NGINX_LUA_LAST
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; s3_verify_payload on; access_by_lua_block { ngx.req.read_body() ngx.req.set_header("X-Body", ngx.req.get_body_data()) } proxy_pass http://origin_a; }
---- request eval: ["PUT /bucket/key\nhello", "PUT /bucket/key\nhallo"]
---- more_headers eval: [(h4(method => 'PUT', body => 'hello')) x 2]
---- error_code eval: [200, 400]
---- response_body_like eval: ['header X-Body: hello\n.*body 5 2cf24dba', '<Code>XAmzContentSHA256Mismatch<']
+--- signed
+PUT /bucket/key body=hello
+PUT /bucket/key body=hello sent=hallo
+--- answers
+200 header X-Body: hello\n.*body 5 2cf24dba
+400 <Code>XAmzContentSHA256Mismatch<
 
-=== TEST 18: a browser's form that is read before it can be verified is not let in
+=== TEST 18: a browser's form that is read before it can be verified is not accepted
 --- main_config
 $TEST_NGINX_LUA_LAST
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; rewrite_by_lua_block { ngx.req.read_body() } proxy_pass http://origin_a; }
---- raw_request eval: raw('POST /bucket', S3Sign::v4_form(path => '/bucket'))
+--- form: POST /bucket
 --- error_code: 500
 --- error_log
 its body was read before the request was verified
 --- no_error_log
 connect to 127.0.0.1
 
-=== TEST 19: one that is read after that is let in
+=== TEST 19: a form that is read after the verification is accepted
 --- main_config
 $TEST_NGINX_LUA_LAST
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; access_by_lua_block { ngx.req.read_body() } proxy_pass http://origin_a; }
---- raw_request eval: raw('POST /bucket', S3Sign::v4_form(path => '/bucket'))
+--- form: POST /bucket
 --- passed: A
 --- response_body_like: data 5 2cf24dba
 
@@ -299,8 +312,7 @@ $TEST_NGINX_LUA_LAST
             end
         }
     }
---- request
-GET /count
+--- unsigned: GET /count
 --- response_body
 2
 0
