@@ -119,9 +119,8 @@ $ENV{TEST_NGINX_READ_ONLY_BEFORE} = "load_module $module; load_module $dir/prote
 $ENV{TEST_NGINX_WRITES_AFTER}     = "load_module $dir/touch.so; load_module $module;";
 
 our $large = 'x' x 100_000;
-our @upload = S3Sign::v4_upload(kind => 'signed', path => '/bucket/key', data => $large);
 # What is after the file stays here, and as many spaces go out.
-our @form = S3Sign::v4_form(path => '/bucket', file => $large, edit_body => sub { $_[0] . 'y' x 1000 });
+our $add_1000 = sub { $_[0] . 'y' x 1000 };
 
 prepare();
 run_tests();
@@ -134,9 +133,13 @@ $TEST_NGINX_READ_ONLY_BEFORE
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; s3_verify_payload on; proxy_pass http://origin_a; }
---- request eval: ["PUT /bucket/key\n$::upload[1]", "PUT /bucket/key\nhello", "GET /bucket/key"]
---- more_headers eval: [$::upload[0], h4(method => 'PUT', body => 'hello'), h4()]
---- error_code eval: [500, 500, 200]
+--- signed
+upload PUT /bucket/key body=$large
+PUT /bucket/key body=hello
+GET /bucket/key
+--- answers
+2x 500
+200
 --- no_error_log
 [alert]
 --- error_log
@@ -148,9 +151,13 @@ $TEST_NGINX_WRITES_AFTER
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; proxy_request_buffering off; proxy_pass http://origin_a; }
---- request eval: ["PUT /bucket/key\n$::upload[1]", "POST /bucket\n$::form[1]", "GET /bucket/key"]
---- more_headers eval: [$::upload[0], $::form[0], h4()]
---- error_code eval: [200, 200, 200]
---- response_body_like eval: ['data 100000 ', 'padding 1000\ndata 100000 ', 'body 0 ']
+--- signed
+upload PUT /bucket/key body=$large
+form POST /bucket file=$large edit_body=$add_1000
+GET /bucket/key
+--- answers
+200 data 100000[ ]
+200 padding 1000\ndata 100000[ ]
+200 body 0[ ]
 --- no_error_log
 [alert]
