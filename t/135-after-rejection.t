@@ -312,9 +312,7 @@ __DATA__
 --- config eval: settings('')
 --- init
 check();
---- request
-GET /bucket/key
---- more_headers eval: h4()
+--- signed: GET /bucket/key
 --- passed: A
 
 === TEST 2: bodies are not buffered
@@ -323,7 +321,5 @@ GET /bucket/key
 --- config eval: settings('proxy_request_buffering off; proxy_http_version 1.1; client_body_buffer_size 1k;')
 --- init
 check();
---- request
-GET /bucket/key
---- more_headers eval: h4()
+--- signed: GET /bucket/key
 --- passed: A
