@@ -1,4 +1,4 @@
-# The addresses behind a `server ... resolve` change: requests and checks follow.
+# The addresses of a `server ... resolve` change: requests and checks follow.
 
 use FindBin;
 BEGIN { push @INC, "$FindBin::Bin/lib" }
@@ -7,7 +7,7 @@ use IO::Socket::INET;
 use S3Test ':running';
 use Test::Nginx::Socket 'no_plan';
 
-our $dns = "127.0.0.1:$ENV{TEST_NGINX_SPARE}";
+my $dns = "127.0.0.1:$ENV{TEST_NGINX_SPARE}";
 my ($unused, $addresses) = tempfile(UNLINK => 1);
 resolve_to('127.0.0.1');
 my $name_server = serve();
@@ -59,16 +59,14 @@ __DATA__
 
 === TEST 1: an address changes, one without an origin joins, all are dead, one is well again
 --- skip_nginx: 2: < 1.27.3: servers with resolve came with 1.27.3
---- http_config eval
-<<"END"
-    resolver $::dns valid=1s ipv6=off;
+--- http_config
+    resolver 127.0.0.1:$TEST_NGINX_SPARE valid=1s ipv6=off;
     upstream u {
         zone u 64k;
-        server origin.test:$ENV{TEST_NGINX_PORT_B} resolve max_fails=0;
-        s3_origin default $ENV{TEST_NGINX_CRED_B};
+        server origin.test:$TEST_NGINX_PORT_B resolve max_fails=0;
+        s3_origin default $TEST_NGINX_CRED_B;
         s3_health_check interval=100ms uri=/t230/x;
     }
-END
 --- config
     $TEST_NGINX_CLIENT
     location / {
@@ -91,7 +89,5 @@ resolve_to('127.0.0.3');
 statuses_until(sub { $_[0] == 502 });
 resolve_to('127.0.0.1');
 statuses_until(sub { $_[0] == 200 && $_[1] eq '127.0.0.1' });
---- request
-GET /bucket/key
---- more_headers eval: h4()
---- error_code: 200
+--- signed: GET /bucket/key
+--- answers: 200
