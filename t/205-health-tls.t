@@ -130,9 +130,10 @@ await("origin \"$at_a\" .* is down: ");
 --- passed: B
 
 === TEST 8: it does not answer the handshake
---- http_config eval: http('fall=1 timeout=200ms', "127.0.0.1:$spare")
+--- http_config eval: http('fall=5 timeout=500ms', "127.0.0.1:$spare")
 --- config eval: on($verify)
 --- init
+await("origin \"$tls_b\" .* is up");
 await("origin \"127.0.0.1:$spare\" .* is down: timed out in the TLS handshake");
 --- signed: GET /bucket/key
 --- passed: B
