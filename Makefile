@@ -13,7 +13,7 @@ VENDORED     ?=
 TARGET ?=
 
 MODULE := ngx_http_s3_resign_module
-OUT    := target$(if $(VENDORED),/vendored)$(if $(TARGET),/cross)
+OUT    := target$(if $(ASAN),/asan,$(if $(VENDORED),/vendored))$(if $(TARGET),/cross)
 PACKAGE := libnginx-mod-http-s3-resign
 SO     := $(OUT)/$(MODULE).so
 RUST   := 1.88
@@ -22,7 +22,7 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: help build install deb image test test-full test-roots check bench fuzz demo clean
+.PHONY: help build install deb image test test-full test-asan test-roots check bench fuzz demo clean
 .DEFAULT_GOAL := help
 
 export CACHE
@@ -38,7 +38,8 @@ deb: build ## a package of it for Debian's nginx, in target/
 image: ## the container image
 check: toolchain nginx-tree ## formatting, lints, and what crates may be
 test: ## everything: unit tests, t/*.t under prove, real clients against real origins
-test-full: build s3s-fs python-clients ## what takes minutes: 1,000 reloads; uploads of 5 GiB, on 10 GiB of disk
+test-full: build s3s-fs python-clients ## what takes minutes: 1,000 reloads; uploads of 5 GiB, on 10 GiB of disk; test-asan
+test-asan: ## all of t/*.t with AddressSanitizer in nginx 1.28, which frees each piece of memory at once, and in the module
 test-roots: ## the first two commands of README.md in a bare Debian 12 and a bare 13, as root: an hour for each
 bench: build ## requests/s, CPU per request and uploads' MB/s beside plain proxy_pass
 fuzz: fuzz-targets ## hostile requests, uploads and forms, guided by the code that they reach

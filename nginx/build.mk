@@ -7,10 +7,11 @@ host = $$(rustc -vV | sed -n 's/^host: //p')
 
 build:
 	. $(OUT)/nginx.env
-	cargo=(cargo) built=$(OUT)/release
+	cargo=(cargo) profile=(--release) built=$(OUT)/release
 	$(if $(PGO),$(profiled))
 	$(if $(TARGET),$(crossed))
-	messages=$$("$${cargo[@]}" build --release --locked -p $(MODULE) $$FEATURES --message-format=json-render-diagnostics)
+	$(if $(ASAN),$(sanitized))
+	messages=$$("$${cargo[@]}" build "$${profile[@]}" --locked -p $(MODULE) $$FEATURES --message-format=json-render-diagnostics)
 	if [ -n "$(VENDORED)" ]; then
 	    out=$$(sed -nE '/"build-script-executed"/s/.*nginx-sys@.*"out_dir":"([^"]+)".*/\1/p' <<<"$$messages")
 	    source=$$(sed -nE 's/^"([^"]+)".*/\1/p' "$$out/objs/last-build-info")
@@ -65,6 +66,26 @@ linker=CARGO_TARGET_$$(tr a-z- A-Z_ <<<"$(TARGET)")_LINKER
 [ -n "$${!linker-}" ] || export "$$linker=$(subst -unknown-,-,$(TARGET))-gcc"
 crossing() { cargo "$$@" --target $(TARGET); }
 cargo=(crossing) built=$(OUT)/$(TARGET)/release
+endef
+
+# Has $$cargo compile nginx and the module with AddressSanitizer, whose runtime is Rust's and is linked into nginx:
+# what configure tries is linked as it is compiled, by a compiler that would add its own. Its options are compiled in,
+# since tests clear the environment: reports go to files, Rust's aborts too, and what is in use to the end is for the
+# kernel to free. Each piece of memory of nginx's pools is one of malloc()'s. Rust's flag is not stable; the crate cc
+# sees it and compiles the C files likewise.
+define sanitized
+runtime=$$(ls $$(rustc --print target-libdir)/librustc*_rt.asan.a) ||
+    { echo "build: ASAN=1 needs a Rust of https://rustup.rs, which has the sanitizer's runtime" >&2; exit 1; }
+options=$(CURDIR)/$(OUT)/options.o
+cc -c -x c -o "$$options" - <<<'const char *__asan_default_options(void) {
+    return "detect_leaks=0:handle_abort=1:log_path=$(CURDIR)/$(OUT)/reports/nginx"; }'
+export NGX_CFLAGS="-DNGX_DEBUG_PALLOC=1 -g -fsanitize=address -fno-omit-frame-pointer"
+export NGX_LDFLAGS="-fno-sanitize=address $$options -Wl,--whole-archive,$$runtime,--no-whole-archive -lpthread -ldl -lrt -lm"
+host=$(host)
+sanitizing() {
+    RUSTC_BOOTSTRAP=1 RUSTFLAGS="$${RUSTFLAGS-} -Zsanitizer=address -Cforce-frame-pointers" cargo "$$@" --target $$host
+}
+cargo=(sanitizing) profile=(--profile fuzz) built=$(OUT)/$$host/fuzz
 endef
 
 install:

@@ -328,7 +328,7 @@ END
         Time::HiRes::sleep(0.01);
         ($worker) = split ' ', `cat /proc/$master/task/$master/children`;
     }
-    kill SEGV => $worker;
+    kill KILL => $worker;
     for (1 .. 1000) {
         last if `cat $ENV{TEST_NGINX_SERVROOT}/logs/error.log` =~ /exited on signal/;
         Time::HiRes::sleep(0.01);

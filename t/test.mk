@@ -96,6 +96,7 @@ test-full:
 	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients/test_large.py
 	RELOAD_SECONDS=30 RELOADS=1000 "$(VENV)/bin/python" -m pytest -q -p no:cacheprovider \
 	    t/clients/test_resilience.py -k reloads
+	$(MAKE) --no-print-directory test-asan
 
 test-roots:
 	$(call apt,debootstrap git mount util-linux)
@@ -113,7 +114,19 @@ prove-test: build entrypoint
 	. $(OUT)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	$(mismatched)
+	$(if $(ASAN),$(reported))
 	prove -j4 -It/lib $(SLOW) $(filter-out $(SLOW),$(sort $(wildcard t/*.t)))
+
+test-asan:
+	$(MAKE) --no-print-directory prove-test VENDORED=1 ASAN=1
+
+# Ends in an error if AddressSanitizer has reported anything, whatever the tests have noticed.
+define reported
+reports=$(CURDIR)/$(OUT)/reports
+rm -rf "$$reports"
+mkdir -p -m 1777 "$$reports"  # for workers that are nobody's, too
+trap 'if [ -n "$$(ls "$$reports")" ]; then cat "$$reports"/*; echo "test-asan: FAILED: reports in $$reports"; exit 1; fi' EXIT
+endef
 
 # Those that take longest start first. They wait more than they compute, so four at a time are not too many for two cores.
 SLOW := $(addprefix t/,240-entrypoint.t 200-health.t 190-forms.t)
