@@ -1,12 +1,13 @@
 package Blocks;
 
 # The words of a block for what a client asks and what it is answered, see S3Test.pm. They are
-# rewritten into the sections request, more_headers, error_code, response_headers and
-# response_body_like, which both runners know.
+# rewritten into the sections config, request (or raw_request), more_headers, error_code,
+# response_headers and response_body_like, which both runners know.
 
 use strict;
 use warnings;
 
+use JSON::PP ();
 use S3Sign;
 
 # How a request is signed, by the section's name or the word at the beginning of a line.
@@ -22,8 +23,9 @@ my %Way = (
 my $Ways = join '|', sort keys %Way;
 
 my %Known = map { $_ => 1 } qw(method path query host key secret region service skew expires body payload date
-    date_header scope_date scope signed terminator token tamper omit as sent mock
-    kind size spoil edit_body file more);
+    date_header scope_date scope signed terminator token tamper omit edit as sent te pieces first mock
+    kind size checksum decoded spoil spoil_checksum spoil_trailer edit_body cut file filename form_key policy
+    expiration conditions more unlisted without edit_fields content_type algorithm eol v2);
 
 my %Clients;    # name => [options of S3Sign]
 
@@ -35,15 +37,18 @@ sub expand {
 
     my ($section, @more) = grep { defined $block->$_ } sort keys %Way;
     die $block->name . ": both $section and @more\n" if @more;
+    my @asked;
     if (defined $section) {
-        my @asked = requests($section, $block->$section);
+        @asked = requests($section, $block->$section);
         my (@requests, @headers);
         for my $asked (@asked) {
-            my ($request, $headers) = eval { message($asked) };
+            my ($request, $headers, $pieces) = eval { message($asked) };
             die $block->name . ": $@" if $@;
             push @requests, $request;
             push @headers, $headers;
+            $block->set_value(raw_request => $pieces) if $pieces;
         }
+        die $block->name . ": pieces of one request alone\n" if @asked > 1 && defined $block->raw_request;
         if (defined $block->origin) {
             my @said = eval { said($block->origin) };
             die $block->name . ": $@" if $@;
@@ -54,7 +59,10 @@ sub expand {
         $block->set_value(more_headers => @headers > 1 ? \@headers : $headers[0]);
     }
     elsif (defined $block->origin) { die $block->name . ": nobody asks the origin\n" }
-    answers($block, $block->answers) if defined $block->answers;
+    location($block) if defined $block->location || defined $block->server;
+    my @answers = ($block->answers // (), map { $_->{answer} // () } @asked);
+    die $block->name . ": answers are missing\n" if @answers > 1 && @answers != @asked;
+    answers($block, join("\n", @answers), scalar @asked) if @answers;
     if (defined(my $why = $block->does_not_start)) {
         chomp $why;
         $why = with_names($why);
@@ -63,45 +71,93 @@ sub expand {
     }
 }
 
-# The requests of a section: each a hash of way, line, options and header lines.
+# The client, the lines of `server`, and a location that signs with the settings of `location`.
+sub location {
+    my $block = shift;
+
+    my $settings = $block->location // '';
+    $settings = "proxy_pass http://origin_a; $settings" if $settings !~ /\bproxy_pass\b/;
+    $block->set_value(config => '$TEST_NGINX_CLIENT ' . ($block->server // '')
+        . " location / { s3_resign on; $settings }");
+}
+
+# What a line below a request adds to it: headers (a name alone), headers that are not signed, fields of a form,
+# fields that were not there when it was signed, conditions of its policy, and all of the policy.
+my %Below = ('' => 'headers', unsigned => 'unsigned', field => 'fields', added => 'added', condition => 'conditions',
+    policy => 'policy');
+
+# The requests of a section: each a hash of way, line, options, answer and what is below the line.
 sub requests {
     my ($section, $text) = @_;
 
     my @asked;
     $text = with_environment($text);
-    for (grep {/\S/} split /\n/, $text) {
-        if (/^\s+(unsigned )?([^\s:]+:.*)/) {
+    for (grep {/\S/ && !/^#/} split /\n/, $text) {
+        if (/^\s+(?:(unsigned|field|added|condition|policy) +)?(.+)/) {
+            my ($what, $line) = ($1 // '', $2);
             my $asked = $asked[-1] // die "a header before the first request: $_\n";
-            push @{ $1 ? $asked->{unsigned} : $asked->{headers} }, $2;
+            die "cannot read the header: $_\n" if $what eq '' && $line !~ /^[^\s:]+:/;
+            push @{ $asked->{ $Below{$what} } }, $what eq 'field' ? alternatives($line) : $line;
             next;
         }
-        my ($times, $way, $method, $target, $version, $options)
-            = /^(?:(\d+)x +)?(?:($Ways) +)?([A-Z]+) +(\S+)( HTTP\/\S+)?(.*)$/
-            or die "cannot read the request: $_\n";
-        my %asked = (way => $way // $section, method => $method, target => $target, version => $version // '',
-            options => $options, headers => [], unsigned => []);
-        push @asked, (\%asked) x ($times // 1);
+        my $answer = s/ +=> +(.+)// ? $1 : undef;
+        my %below  = map { $_ => [] } values %Below;
+        for (alternatives($_)) {
+            my ($times, $way, $method, $target, $version, $options)
+                = /^(?:(\d+)x +)?(?:($Ways) +)?([A-Z]+) +(\S+)( HTTP\/\S+)?(.*)$/
+                or die "cannot read the request: $_\n";
+            my %asked = (way => $way // $section, method => $method, target => $target, version => $version // '',
+                options => $options, answer => $answer, %below);
+            push @asked, (\%asked) x ($times // 1);
+        }
     }
     die "no request in $section\n" if !@asked;
     return @asked;
 }
 
-# The request section's text and the header lines of one.
+# The lines that a line with {a,b} or {1..9} in it stands for, in the order of a shell's.
+sub alternatives {
+    my $line = shift;
+    my ($before, $list, $after) = $line =~ /^(.*?)\{([^{}]*,[^{}]*|\d+\.\.\d+)\}(.*)$/ or return $line;
+    return map { alternatives("$before$_$after") } $list =~ /^(\d+)\.\.(\d+)$/ ? $1 .. $2 : split /,/, $list, -1;
+}
+
+# The request section's text and the header lines of one, and the pieces of both if it is to be sent so.
 sub message {
     my $asked = shift;
 
     my ($path, $query) = split /\?/, $asked->{target}, 2;
     my %given = options($asked->{options});
     my $sent  = exists $given{sent} ? delete $given{sent} : $given{body};
-    my ($as, $mock) = delete @given{qw(as mock)};
+    my ($as, $mock, $pieces, $first) = delete @given{qw(as mock pieces first)};
     my $client = defined $as ? $Clients{$as} // die "no client $as\n" : [];
     my %o = (method => $asked->{method}, path => $path, query => $query // '', @$client, %given,
         headers => [map { split /: */, $_, 2 } @{ $asked->{headers} }]);
+    $o{$_} = $asked->{$_} for qw(fields added);
+    $o{more} = [@{ $o{more} // [] }, map { JSON::PP->new->allow_nonref->decode($_) } @{ $asked->{conditions} }];
+    ($o{policy}) = @{ $asked->{policy} } if @{ $asked->{policy} };
     my ($target, $headers, $framed) = $Way{ $asked->{way} }->($asked->{target}, \%o, \%given);
-    $sent = $framed if defined $framed;
+    if (defined $framed) { $sent = $framed }
+    elsif ($given{te}) {
+        $headers .= "Transfer-Encoding: chunked\n";
+        $sent = S3Sign::chunked($sent // '', $given{te});
+    }
     $headers .= join '', map {"$_\n"} @{ $asked->{headers} } if $asked->{way} eq 'unsigned';
     $headers .= join '', map {"$_\n"} @{ $asked->{unsigned} }, defined $mock ? "X-Mock: $mock" : ();
-    return ("$asked->{method} $target$asked->{version}" . (length($sent // '') ? "\n$sent" : ''), $headers);
+    my $request = "$asked->{method} $target$asked->{version}" . (length($sent // '') ? "\n$sent" : '');
+    return ($request, $headers) if !defined $pieces && !defined $first;
+    return ($request, $headers, pieces(S3Test::raw("$asked->{method} $target", $headers, $sent), $pieces, $first));
+}
+
+# "head" and the rest; "file+9", with that much of a form's file, and the rest; or pieces of these many bytes, of which
+# the last goes on. All of it of the first bytes alone, if so many are named.
+sub pieces {
+    my ($bytes, $sizes, $first) = @_;
+    $bytes = substr $bytes, 0, $first if defined $first;
+    return [$bytes] if !defined $sizes;
+    return [$bytes =~ /\A(.*?\r\n\r\n)(.*)\z/s] if $sizes eq 'head';
+    return [$bytes =~ /\A(.*filename="[^"]*"\r\n[^\r]*\r\n\r\n.{$1})(.*)\z/s] if $sizes =~ /^file\+(\d+)$/;
+    return [unpack join('', map {"(a$_)"} split /,/, $sizes) . '*', $bytes];
 }
 
 sub in_header {
@@ -119,12 +175,19 @@ sub in_query {
 # In aws-chunked framing.
 sub in_chunks {
     my ($target, $o) = @_;
-    return ($target, S3Sign::v4_upload(%$o, data => $o->{body} // ''));
+    my $cut = $o->{cut};
+    my @edit = defined $cut ? (edit_body => sub { substr $_[0], 0, $cut }) : ();
+    return ($target, S3Sign::v4_upload(%$o, data => $o->{body} // '', @edit));
 }
 
+# As a browser's form: with the fields below the line, and without those that were to be taken out when it was signed.
 sub in_form {
     my ($target, $o) = @_;
-    return ($target, S3Sign::v4_form(%$o));
+    my %without = map { $_ => 1 } @{ $o->{without} // [] };
+    my $split   = sub { map { /^([^:]+): *(.*)$/ ? [$1, value($2)] : () } @{ $o->{ $_[0] } } };
+    my $edit    = $o->{edit_fields} // sub {@_};
+    return ($target, S3Sign::v4_form(%$o, fields => [map {@$_} $split->('fields')],
+        edit_fields => sub { ($split->('added'), grep { !$without{ $_->[0] } } $edit->(@_)) }));
 }
 
 my %Escaped = (n => "\n", r => "\r", 0 => "\0", t => "\t");
@@ -134,21 +197,36 @@ sub options {
     $known //= \%Known;
 
     my %options;
-    while ($text =~ /\G +(\w+)(?:=("(?:[^"\\]|\\.)*"|\S*))?(?= |$)/gc) {
+    while ($text =~ /\G +(\w+)(?:=("(?:[^"\\]|\\.)*"|s\|[^|]*\|[^|]*\||\S*))?(?= |$)/gc) {
         my ($name, $value) = ($1, $2 // 1);
         die "no option $name\n" if !$known->{$name};
-        if ($value =~ s/\A"(.*)"\z/$1/s) {
-            $value =~ s/\\(x([0-9a-f]{2})|.)/defined $2 ? chr hex $2 : $Escaped{$1} \/\/ $1/ge;
-        }
-        elsif ($value =~ /^\$(\w+)$/) { $value = named($1) // die "no \$$1\n" }
-        elsif ($value =~ /^\@(\w+)$/) { $value = list($1) // die "no \@$1\n" }
+        $value = value($value);
+        $value = substitution($value) if $name =~ /^edit/ && !ref $value;
         $value = $1 * ($2 eq 'm' ? 60 : 3600) if $name eq 'skew' && $value =~ /^([-\d]+)([mh])$/;
-        $value = [split /,/, $value] if $name eq 'omit';
-        $value = undef if $name =~ /^(?:payload|expires)$/ && $value eq 'none';
+        $value = [split /,/, $value] if $name =~ /^(?:omit|unlisted|without)$/;
+        $value = [] if $name eq 'conditions' && $value eq 'none';
+        $value = undef if $name =~ /^(?:payload|expires|filename)$/ && $value eq 'none';
         $options{$name} = $value;
     }
     die 'cannot read the options:' . substr($text, pos($text) // 0) . "\n" if (pos($text) // 0) < length $text;
     return %options;
+}
+
+# What a $name or @name of the file's stands for; a value in double quotes without these, with its escapes replaced.
+sub value {
+    my $value = shift;
+    return named($1) // die "no \$$1\n" if $value =~ /^\$(\w+)$/;
+    return list($1)  // die "no \@$1\n" if $value =~ /^\@(\w+)$/;
+    $value =~ s/\A"(.*)"\z/$1/s or return $value;
+    return $value =~ s/\\(x([0-9a-f]{2})|.)/defined $2 ? chr hex $2 : $Escaped{$1} \/\/ $1/ger;
+}
+
+# A sub for sed's s|pattern|text|, that dies if it finds nothing.
+sub substitution {
+    my $command = shift;
+    my ($from, $to) = $command =~ /^s\|([^|]*)\|([^|]*)\|$/ or die "cannot read the edit: $command\n";
+    $to =~ s/\\([rn0])/$Escaped{$1}/g;
+    return sub { my $text = shift; $text =~ s/$from/$to/s or die "nothing like $from in $text\n"; $text };
 }
 
 # What the file calls so: our $name, or our @name.
@@ -218,10 +296,11 @@ sub says {
     return S3Test::says($head, @body);
 }
 
-# Each line "STATUS PATTERN", "STATUS is TEXT", or "STATUS error CODE WORDS" for an S3 error; "4x"
-# before it repeats it. On the indented lines below are its headers.
+# Each line "STATUS PATTERN", "STATUS is TEXT", or "STATUS error CODE WORDS" for an S3 error; "4x" before it
+# repeats it, and "all" for each of the requests. The status may be a pattern itself. On the indented lines below
+# are its headers.
 sub answers {
-    my ($block, $text) = @_;
+    my ($block, $text, $requests) = @_;
 
     my @answers;
     for (grep {/\S/} split /\n/, $text) {
@@ -231,16 +310,19 @@ sub answers {
             next;
         }
         my ($times, $code, $error, $words, $is, $body)
-            = /^(?:(\d+)x +)?(\d{3})(?: error (\S+)(?: (.+))?| (is)(?: (.*))?| (.+))?$/
+            = /^(?:(\d+x|all) +)?([\d.\[\]]{3,})(?: error (\S+)(?: (.+))?| (is)(?: (.*))?| (.+))?$/
             ? ($1, $2, $3, $4, $5, $6 // $7)
             : die $block->name . ": cannot read the answer: $_\n";
+        $times = !defined $times ? 1 : $times eq 'all' ? $requests || die $block->name . ": all of what?\n" : $times =~ s/x//r;
         $body = with_names($body // '');
         $body = S3Test::s3_error($error, $words) if defined $error;
-        push @answers, ({ code => $code, body => $body, is => $is, headers => '' }) x ($times // 1);
+        push @answers, ({ code => $code, body => $body, is => $is, headers => '' }) x $times;
     }
     my $each = sub { @_ > 1 ? [@_] : $_[0] };
     my @bodies = map { $_->{body} } @answers;
-    $block->set_value(error_code => $each->(map { $_->{code} } @answers));
+    my @codes = map { $_->{code} } @answers;
+    my $exact = !grep {/\D/} @codes;
+    $block->set_value($exact ? (error_code => $each->(@codes)) : (error_code_like => $each->(map {"^$_\$"} @codes)));
     if (!grep { !$_->{is} } @answers) { $block->set_value(response_body => $each->(@bodies)) }
     elsif (grep { length $_->{body} || $_->{is} } @answers) {
         $block->set_value(response_body_like =>

@@ -171,8 +171,13 @@ sub v4_upload {
     $body .= "\r\n";
     $body = $o{edit_body}->($body) if $o{edit_body};
     return ($headers . 'Content-Length: ' . length($body) . "\n", $body) if !$o{te};
-    return ("${headers}Transfer-Encoding: chunked\n",
-        join '', (map { sprintf "%x\r\n%s\r\n", length, $_ } unpack "(a$o{te})*", $body), "0\r\n\r\n");
+    return ("${headers}Transfer-Encoding: chunked\n", chunked($body, $o{te}));
+}
+
+# A body in HTTP's own chunks of that size.
+sub chunked {
+    my ($body, $size) = @_;
+    return join '', (map { sprintf "%x\r\n%s\r\n", length, $_ } unpack "(a$size)*", $body), "0\r\n\r\n";
 }
 
 # ------------------------------------------------------------- browsers' forms
@@ -213,8 +218,7 @@ sub v4_form {
     my $headers = lines(\%o, [host => $o{host}], pairs($o{headers}),
         ['content-type' => $o{content_type} // "multipart/form-data; boundary=$o{boundary}"]);
     return ($headers . 'Content-Length: ' . length($body) . "\n", $body) if !$o{te};
-    return ("${headers}Transfer-Encoding: chunked\n",
-        join '', (map { sprintf "%x\r\n%s\r\n", length, $_ } unpack "(a$o{te})*", $body), "0\r\n\r\n");
+    return ("${headers}Transfer-Encoding: chunked\n", chunked($body, $o{te}));
 }
 
 sub form_signature {

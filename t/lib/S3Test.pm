@@ -13,6 +13,8 @@ package S3Test;
 #   --- presigned: GET /bucket/key?versionId=1 expires=60 skew=-2m
 #   --- signed_v2: GET /bucket/key as=reader      (presigned_v2 in the query)
 #   --- unsigned: GET /bucket/key
+#   --- upload: PUT /bucket/key kind=unsigned body=hello      in aws-chunked framing
+#   --- form: POST /bucket form_key=key file=hello            a browser's form
 #   --- signed
 #   4x GET /bucket/key                            four times the same
 #   PUT /bucket/key body=hello sent=hallo         "hello" is signed, "hallo" sent
@@ -21,13 +23,31 @@ package S3Test;
 #   GET /bucket/key tamper                        a wrong signature
 #   GET /bucket/key mock=A=503                    origin A is told to answer 503, see MockOrigin
 #   PUT /bucket/key method=GET                    another method than the signed one
+#   GET /bucket/key edit=s|/key|/kex|             once signed, another target or Authorization, by sed's command
+#   PUT /bucket/{a,b} body=$large te={0,5000}     four requests: "a" twice, then "b" twice; {1..9}: nine
+#   PUT /bucket/key body=hello te=2               HTTP's own chunks, of two bytes
 #   unsigned GET /_log/bucket                     what the origins have received
-#   upload PUT /bucket/key body=hello kind=unsigned   in aws-chunked framing
-#   form POST /bucket file=hello                  as a browser submits it
 #
 # An option is one of S3Sign's: it replaces what the line says in what is signed. Values with spaces are in
-# double quotes, "\r\n" as in Perl; $large is the file's own `our $large`; payload=none signs no hash, and
-# expires=none leaves the parameter out.
+# double quotes, "\r\n" as in Perl; $large is the file's own `our $large`; payload=none signs no hash,
+# and expires=none or filename=none leaves them out.
+# cut=9 sends nine bytes of an upload's body, with the length of these. A request that is the block's only one may
+# be sent in pieces: pieces=40 of 40 bytes each, pieces=300,1 byte by byte after the first 300, pieces=head the head
+# by itself, pieces=file+9 what comes before a form's file and 9 bytes of it; with first=9000 only that many bytes are
+# sent at all.
+#
+# Below a form, and without a signature of their own:
+#
+#       field acl: private                        a field, with its condition in the policy unless unlisted=acl
+#       added acl: private                        a field that was not there when the policy was signed
+#       condition ["eq", "$acl", "private"]       one more condition; conditions=none leaves out those of the fields
+#       policy {"conditions": []}                 all of the policy; and without=policy is sent without that field
+#
+# Where it goes, instead of a config section: a location / that signs, with these settings, at origin A unless
+# they have a proxy_pass; and before it the client, and lines of the server's:
+#
+#   --- server: s3_verify_payload on;
+#   --- location: client_body_buffer_size 8k;
 #
 # What origin A answers to each request, instead of a description of it:
 #
@@ -49,7 +69,15 @@ package S3Test;
 #   404 is $told                                  the whole body, not a pattern
 #       Content-Type: application/xml             a header
 #       !ETag                                     and one that is not there
+#   50[23]
 #   200 ^A 200 verified
+#
+# "all 200" instead of "4x 200": each of the requests, however many they are. An answer may stand in the line of its
+# request:
+#
+#   --- signed
+#   GET /bucket/key                      => 200 verified yes
+#   GET /bucket/key key=AKIDNOBODY       => 403 error InvalidAccessKeyId
 #
 # In a pattern $name is the file's own pattern `our $name`, and \Q$name\E its own text.
 #
