@@ -8,92 +8,89 @@ use Test::Nginx::Socket 'no_plan';
 
 $ENV{TEST_NGINX_ASKED} = 'log_format asked "[$s3_operation] [$s3_bucket] [$s3_key]"; access_log logs/access.log asked;';
 
-# Names that stand for something else at origins, in every spelling.
-our @reserved = qw(/minio/admin/v3/info /minio /%6Dinio/admin/v3/info /minio%2Fadmin /admin/user?uid=x
-    /admin /rustfs/admin/v3/users);
-our @elsewhere = qw(//minio/admin /./minio/admin /b/../minio/admin /b/%2e%2e/c /b/a/../../c /../b /b/..%5C..%5Cc /%2Fb/k);
-
-# A method and a target each, for a client of the rights named.
-our @grants = (
-    # rights        method target                                                 allowed
-    ['allow=write', 'POST', '/b/k?%73elect&select-type=2',                        0],
-    ['allow=read',  'POST', '/b/k?%73elect&select-type=2',                        1],
-    ['allow=read',  'POST', '/b/k?select&select-type=1&%75ploadId=ID',            0],
-    ['allow=write', 'POST', '/b/k?select&select-type=2&tagging',                  0],
-    ['allow=read',  'POST', '/b/k?select&select-type=2&tagging',                  0],
-    ['allow=GetObject,ListObject*', 'GET', '/b/k',                                1],
-    ['allow=GetObject,ListObject*', 'GET', '/b?list-type=2',                      1],
-    ['allow=GetObject,ListObject*', 'GET', '/b/k?acl',                            0],
-    ['allow=list',   'GET',    '/b?prefix=x',                                     1],
-    ['allow=list',   'GET',    '/b/k',                                            0],
-    ['allow=delete', 'DELETE', '/b/k',                                            1],
-    ['allow=delete', 'PUT',    '/b/k',                                            0],
-    ['allow=write buckets=b', 'PUT', '/b?policy',                                 0],
-    ['allow=write buckets=b', 'PUT', '/b?%70olicy',                               0],
-    ['allow=write buckets=b', 'PUT', '/b?notification',                           0],
-    ['allow=write buckets=b', 'PUT', '/b/k?acl',                                  0],
-    ['allow=write buckets=b', 'PUT', '/b/k?tagging',                              1],
-    ['buckets=b/in/*', 'GET', '/b/in/k',                                          1],
-    ['buckets=b/in/*', 'GET', '/b/%69n/k',                                        1],
-    ['buckets=b/in/*', 'GET', '/b/out/k',                                         0],
-    ['buckets=b/in/*', 'GET', '/b/in/../out/k',                                   0],
-    ['buckets=b/in/*', 'GET', '/b?prefix=in/&list-type=2',                        1],
-    ['buckets=b/in/*', 'GET', '/b?prefix=in/&%70refix=out/',                      0],
-    ['buckets=b/in/*', 'GET', '/b?list-type=2',                                   0],
-    ['buckets=b/in/*', 'POST', '/b?delete',                                       0],
-    ['',             'GET', '/b?session',                                         0],
-    ['allow=read',   'GET', '/b/k?unheard-of',                                    0],
-    ['',             'GET', '/b/k?unheard-of',                                    1],
-);
-our $n = 0;
-our $clients = join '', map { "s3_client K$_ secret_key=s $grants[$_][0];\n" } 0 .. $#grants;
-sub grants { map { [$_, @{ $grants[$_] }[1 .. 3]] } 0 .. $#grants }
-sub signed {
-    my ($method, $target, %o) = @_;
-    my ($path, $query) = split /\?/, $target, 2;
-    return h4(method => $method, path => $path, query => $query // '', %o);
-}
-
 prepare();
 run_tests();
 
 __DATA__
 
 === TEST 1: classes, operations, buckets and prefixes, in whatever spelling
---- config eval: "$clients location / { s3_resign on; proxy_pass http://origin_a; }"
---- request eval: [map { "$_->[1] $_->[2]" } grants()]
---- more_headers eval: [map { signed($_->[1], $_->[2], key => "K$_->[0]", secret => 's') } grants()]
---- error_code eval: [map { $_->[3] ? 200 : 403 } grants()]
+--- config
+    s3_client ALL    secret_key=$TEST_NGINX_CLIENT_SECRET;
+    s3_client READ   secret_key=$TEST_NGINX_CLIENT_SECRET allow=read;
+    s3_client WRITE  secret_key=$TEST_NGINX_CLIENT_SECRET allow=write;
+    s3_client LIST   secret_key=$TEST_NGINX_CLIENT_SECRET allow=list;
+    s3_client DELETE secret_key=$TEST_NGINX_CLIENT_SECRET allow=delete;
+    s3_client NAMED  secret_key=$TEST_NGINX_CLIENT_SECRET allow=GetObject,ListObject*;
+    s3_client BUCKET secret_key=$TEST_NGINX_CLIENT_SECRET allow=write buckets=b;
+    s3_client PREFIX secret_key=$TEST_NGINX_CLIENT_SECRET buckets=b/in/*;
+    location / { s3_resign on; proxy_pass http://origin_a; }
+--- signed
+POST /b/k?%73elect&select-type=2               key=WRITE   => 403
+POST /b/k?%73elect&select-type=2               key=READ    => 200
+POST /b/k?select&select-type=1&%75ploadId=ID   key=READ    => 403
+POST /b/k?select&select-type=2&tagging         key=WRITE   => 403
+POST /b/k?select&select-type=2&tagging         key=READ    => 403
+GET /b/k                                       key=NAMED   => 200
+GET /b?list-type=2                             key=NAMED   => 200
+GET /b/k?acl                                   key=NAMED   => 403
+GET /b?prefix=x                                key=LIST    => 200
+GET /b/k                                       key=LIST    => 403
+DELETE /b/k                                    key=DELETE  => 200
+PUT /b/k                                       key=DELETE  => 403
+PUT /b?policy                                  key=BUCKET  => 403
+PUT /b?%70olicy                                key=BUCKET  => 403
+PUT /b?notification                            key=BUCKET  => 403
+PUT /b/k?acl                                   key=BUCKET  => 403
+PUT /b/k?tagging                               key=BUCKET  => 200
+GET /b/in/k                                    key=PREFIX  => 200
+GET /b/%69n/k                                  key=PREFIX  => 200
+GET /b/out/k                                   key=PREFIX  => 403
+GET /b/in/../out/k                             key=PREFIX  => 403
+GET /b?prefix=in/&list-type=2                  key=PREFIX  => 200
+GET /b?prefix=in/&%70refix=out/                key=PREFIX  => 403
+GET /b?list-type=2                             key=PREFIX  => 403
+POST /b?delete                                 key=PREFIX  => 403
+GET /b?session                                 key=ALL     => 403
+GET /b/k?unheard-of                            key=READ    => 403
+GET /b/k?unheard-of                            key=ALL     => 200
 
 === TEST 2: methods that S3 lacks, and all but reading of the service
---- request eval: [map { "$_->[0] $_->[1]" } (map { [$_, '/bucket/key'] } qw(PATCH PROPFIND LOCK MKCOL LINK)), ['PATCH', '/create-user'], map { [$_, '/'] } qw(PUT POST DELETE PATCH)]
---- more_headers eval: [map { signed($_->[0], $_->[1]) } (map { [$_, '/bucket/key'] } qw(PATCH PROPFIND LOCK MKCOL LINK)), ['PATCH', '/create-user'], map { [$_, '/'] } qw(PUT POST DELETE PATCH)]
---- error_code eval: [(405) x 10]
---- response_body_like eval: [(s3_error('MethodNotAllowed')) x 10]
+--- signed
+{PATCH,PROPFIND,LOCK,MKCOL,LINK} /bucket/key
+PATCH /create-user
+{PUT,POST,DELETE,PATCH} /
+--- answers: 10x 405 error MethodNotAllowed
 --- no_error_log
 connect to 127.0.0.1
 
 === TEST 3: account management by a form at the service
---- request
-POST /
-Action=ListUsers&Version=2010-05-08
---- more_headers eval: h4(method => 'POST', path => '/', body => 'Action=ListUsers&Version=2010-05-08')
+--- signed: POST / body=Action=ListUsers&Version=2010-05-08
 --- refused: 405 MethodNotAllowed
 
 === TEST 4: nor unsigned, where that is let through
 --- config
     s3_anonymous on;
     location / { s3_resign on; proxy_pass http://origin_a; }
---- request eval: ['PATCH /bucket/key', 'POST /', 'GET /minio/health/live', 'GET /admin/user', 'GET //minio', 'GET /b/../c']
---- error_code eval: [405, 405, 403, 403, 400, 400]
+--- unsigned
+PATCH /bucket/key        => 405
+POST /                   => 405
+GET /minio/health/live   => 403
+GET /admin/user          => 403
+GET //minio              => 400
+GET /b/../c              => 400
 --- no_error_log
 connect to 127.0.0.1
 
 === TEST 5: reserved names are never passed on
---- request eval: [map { "GET $_" } @reserved]
---- more_headers eval: [map { signed('GET', $_) } @reserved]
---- error_code eval: [(403) x @reserved]
---- response_body_like eval: [(s3_error('AccessDenied', 'reserved')) x @reserved]
+--- signed
+GET /minio/admin/v3/info
+GET /minio
+GET /%6Dinio/admin/v3/info
+GET /minio%2Fadmin
+GET /admin/user?uid=x
+GET /admin
+GET /rustfs/admin/v3/users
+--- answers: 7x 403 error AccessDenied reserved
 --- no_error_log
 connect to 127.0.0.1
 
@@ -101,9 +98,7 @@ connect to 127.0.0.1
 --- config
     $TEST_NGINX_CLIENT
     location /api/ { s3_resign on; rewrite ^/api(/.*)$ $1 break; proxy_pass http://origin_a; }
---- request
-GET /api/admin/user?uid=x
---- more_headers eval: signed('GET', '/api/admin/user?uid=x')
+--- signed: GET /api/admin/user?uid=x
 --- refused: 403 AccessDenied reserved
 
 === TEST 7: others in their place, and none
@@ -112,9 +107,11 @@ GET /api/admin/user?uid=x
     s3_reserved swift auth;
     location / { s3_resign on; proxy_pass http://origin_a; }
     location /minio/ { s3_resign on; s3_reserved off; proxy_pass http://origin_a; }
---- request eval: ['GET /admin/user', 'GET /swift/v1', 'GET /%61uth/k', 'GET /minio/admin/v3/info']
---- more_headers eval: [map { signed('GET', $_) } '/admin/user', '/swift/v1', '/%61uth/k', '/minio/admin/v3/info']
---- error_code eval: [200, 403, 403, 200]
+--- signed
+GET /admin/user            => 200
+GET /swift/v1              => 403
+GET /%61uth/k              => 403
+GET /minio/admin/v3/info   => 200
 
 === TEST 8: s3_reserved with a slash
 --- config
@@ -129,45 +126,67 @@ GET /api/admin/user?uid=x
 --- error_log eval: qr/\[emerg\].*"s3_reserved off".*"off" alone/
 
 === TEST 10: paths that leave their bucket, and one without a bucket
---- request eval: [map { "GET $_" } @elsewhere]
---- more_headers eval: [map { signed('GET', $_) } @elsewhere]
---- error_code eval: [(400) x @elsewhere]
+--- signed
+GET //minio/admin
+GET /./minio/admin
+GET /b/../minio/admin
+GET /b/%2e%2e/c
+GET /b/a/../../c
+GET /../b
+GET /b/..%5C..%5Cc
+GET /%2Fb/k
+--- answers: 8x 400
 --- no_error_log
 connect to 127.0.0.1
 
 === TEST 11: copy sources that do
---- request eval: ["PUT /b/k\n", "PUT /b/k\n", "PUT /b/k\n"]
---- more_headers eval: [map { h4(method => 'PUT', path => '/b/k', headers => ['x-amz-copy-source' => $_]) } 'b/../c/k', '/b/%2e%2e/c/k', 'b/a/../../k?versionId=1']
---- error_code eval: [400, 400, 400]
---- response_body_like eval: [(s3_error('InvalidArgument', 'Copy Source')) x 3]
+--- signed
+PUT /b/k
+    x-amz-copy-source: b/../c/k
+PUT /b/k
+    x-amz-copy-source: /b/%2e%2e/c/k
+PUT /b/k
+    x-amz-copy-source: b/a/../../k?versionId=1
+--- answers: 3x 400 error InvalidArgument Copy Source
 --- no_error_log
 connect to 127.0.0.1
 
 === TEST 12: keys of forms that do
---- raw_request eval: [map { raw('POST /b', S3Sign::v4_form(path => '/b', form_key => $_)) } '../c/k', 'a/../../k', '..\\k']
---- error_code eval: [400, 400, 400]
---- response_body_like eval: [(s3_error('InvalidURI')) x 3]
+--- form: POST /b form_key={../c/k,a/../../k,..\k}
+--- answers: 3x 400 error InvalidURI
 --- no_error_log
 connect to 127.0.0.1
 
 === TEST 13: a raw # in the target
---- raw_request eval: [map { raw("GET $_", signed('GET', $_ =~ s/#/%23/r)) } '/b/k#', '/b/k#?response-content-type=text/html', '/b/k?a#b']
---- error_code eval: [400, 400, 400]
---- response_body_like eval: [(s3_error('InvalidURI')) x 3]
+--- signed
+GET /b/k# path=/b/k%23
+GET /b/k#?response-content-type=text/html path=/b/k%23
+GET /b/k?a#b query=a%23b
+--- answers: 3x 400 error InvalidURI
 --- no_error_log
 connect to 127.0.0.1
 
 === TEST 14: the host of a target in absolute form is the one that was signed
---- raw_request eval: [map { raw("GET http://$_->[0]/bucket/key", h4(host => $_->[1]) =~ s/^host: .*$/Host: $_->[2]/mr) } ['a.test', 'a.test', 'a.test'], ['b.test', 'a.test', 'a.test'], ['b.test', 'b.test', 'a.test'], ['a.test:8080', 'a.test:8080', 'a.test:8080'], ['a.test:8080', 'a.test', 'a.test']]
---- error_code eval: [200, 403, 200, 200, 403]
+--- signed
+GET http://a.test/bucket/key path=/bucket/key host=a.test                  => 200
+GET http://b.test/bucket/key path=/bucket/key host=a.test                  => 403
+GET http://b.test/bucket/key path=/bucket/key host=b.test omit=host        => 200
+    unsigned Host: a.test
+GET http://a.test:8080/bucket/key path=/bucket/key host=a.test:8080        => 200
+GET http://a.test:8080/bucket/key path=/bucket/key host=a.test             => 403
 
 === TEST 15: a bucket in the host
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; proxy_pass http://origin_a; }
---- request eval: ['GET /k', 'PUT /k', 'PUT /k', 'DELETE /k', 'GET /k', 'PUT /photo?x-id=PutObject', 'GET /k']
---- more_headers eval: [h4(path => '/k', host => 'bucket.s3.example.com'), h4(method => 'PUT', path => '/k', host => 'Bucket.S3.example.com:8080'), h4(method => 'PUT', path => '/k', host => 'bucket.s3-eu.example.com'), h4(method => 'DELETE', path => '/k', host => 'bucket.localhost'), h4(path => '/k', host => 'bucket.s3.example.com.'), h4(method => 'PUT', path => '/photo', query => 'x-id=PutObject', host => 'storage.example.com'), h4(path => '/k', host => 's3.example.com')]
---- error_code eval: [400, 400, 400, 400, 400, 400, 200]
+--- signed
+GET /k                      host=bucket.s3.example.com         => 400
+PUT /k                      host=Bucket.S3.example.com:8080    => 400
+PUT /k                      host=bucket.s3-eu.example.com      => 400
+DELETE /k                   host=bucket.localhost              => 400
+GET /k                      host=bucket.s3.example.com.        => 400
+PUT /photo?x-id=PutObject   host=storage.example.com           => 400
+GET /k                      host=s3.example.com                => 200
 --- error_log
 refused InvalidRequest: The host seems to begin with the name of a bucket
 
@@ -179,25 +198,34 @@ refused InvalidRequest: The host seems to begin with the name of a bucket
         $TEST_NGINX_CLIENT
         location / { s3_resign on; proxy_pass http://origin_a; }
     }
---- request eval: ['GET /bucket/key', 'GET /key']
---- more_headers eval: [h4(host => 'eu.s3.example.com'), h4(path => '/key', host => 'bucket.eu.s3.example.com')]
---- error_code eval: [200, 400]
+--- signed
+GET /bucket/key host=eu.s3.example.com          => 200
+GET /key        host=bucket.eu.s3.example.com   => 400
 
 === TEST 17: an endpoint below a path: what goes out counts
 --- config
     s3_client AKIDMINE secret_key=s buckets=mine;
     s3_client AKIDS3   secret_key=s buckets=s3;
     location /s3/ { s3_resign on; rewrite ^/s3/(.*)$ /$1 break; proxy_pass http://origin_a; }
---- request eval: ['GET /s3/mine/k', 'GET /s3/mine/a%20b%3Fc', 'GET /s3/other/secret', 'GET /s3/s3/k', 'GET /s3/mine?policy', 'GET /s3/other?policy']
---- more_headers eval: [map { signed('GET', $_->[1], key => $_->[0], secret => 's') } [AKIDMINE => '/s3/mine/k'], [AKIDMINE => '/s3/mine/a%20b%3Fc'], [AKIDS3 => '/s3/other/secret'], [AKIDS3 => '/s3/s3/k'], [AKIDMINE => '/s3/mine?policy'], [AKIDMINE => '/s3/other?policy']]
---- error_code eval: [200, 200, 403, 200, 200, 403]
+--- signed
+GET /s3/mine/k           key=AKIDMINE   secret=s   => 200
+GET /s3/mine/a%20b%3Fc   key=AKIDMINE   secret=s   => 200
+GET /s3/other/secret     key=AKIDS3     secret=s   => 403
+GET /s3/s3/k             key=AKIDS3     secret=s   => 200
+GET /s3/mine?policy      key=AKIDMINE   secret=s   => 200
+GET /s3/other?policy     key=AKIDMINE   secret=s   => 403
 
 === TEST 18: forms likewise
 --- config
     s3_client AKIDMINE secret_key=s buckets=mine/in/*;
     location /s3/ { s3_resign on; rewrite ^/s3/(.*)$ /$1 break; proxy_pass http://origin_a; }
---- raw_request eval: [map { raw("POST /s3/$_->[0]", S3Sign::v4_form(path => "/$_->[0]", form_key => $_->[1], key => 'AKIDMINE', secret => 's')) } ['mine', 'in/k'], ['mine', 'out/k'], ['other', 'in/k'], ['mine', 'in/${filename}']]
---- error_code eval: [200, 403, 403, 200]
+--- form
+POST /s3/mine  path=/mine  form_key=in/k           key=AKIDMINE secret=s   => 200
+POST /s3/mine  path=/mine  form_key=out/k          key=AKIDMINE secret=s   => 403
+POST /s3/other path=/other form_key=in/k           key=AKIDMINE secret=s   => 403
+POST /s3/mine  path=/mine  form_key=in/${filename} key=AKIDMINE secret=s conditions=none   => 200
+    condition {"bucket": "mine"}
+    condition ["starts-with", "$key", "in/"]
 
 === TEST 19: arguments that a rewrite adds are asked too
 --- config
@@ -205,9 +233,10 @@ refused InvalidRequest: The host seems to begin with the name of a bucket
     location /acl/ { s3_resign on; rewrite ^/acl/(.*)$ /$1?acl break; proxy_pass http://origin_a; }
     location /plain/ { s3_resign on; rewrite ^/plain/(.*)$ /$1 break; proxy_pass http://origin_a; }
     location /set/ { s3_resign on; set $args acl; proxy_pass http://origin_a; }
---- request eval: [map { "GET $_" } '/acl/b/k', '/plain/b/k', '/set/k']
---- more_headers eval: [map { signed('GET', $_, key => 'AKIDREAD', secret => 's') } '/acl/b/k', '/plain/b/k', '/set/k']
---- error_code eval: [403, 200, 403]
+--- signed
+GET /acl/b/k   key=AKIDREAD secret=s   => 403
+GET /plain/b/k key=AKIDREAD secret=s   => 200
+GET /set/k     key=AKIDREAD secret=s   => 403
 
 === TEST 20: logged as what they are
 --- http_config
@@ -216,9 +245,13 @@ $TEST_NGINX_ASKED
     $TEST_NGINX_CLIENT
     location / { s3_resign on; proxy_pass http://origin_a; }
     location /s3/ { s3_resign on; rewrite ^/s3/(.*)$ /$1 break; proxy_pass http://origin_a; }
---- request eval: [map { "$_->[0] $_->[1]" } ['PUT', '/bucket?%70olicy'], ['GET', '/bucket?location&%70olicy'], ['GET', '/s3/b/k%20'], ['GET', '/bucket?annotation'], ['GET', '/bucket/key?annotation&annotationName=x']]
---- more_headers eval: [map { signed($_->[0], $_->[1]) } ['PUT', '/bucket?%70olicy'], ['GET', '/bucket?location&%70olicy'], ['GET', '/s3/b/k%20'], ['GET', '/bucket?annotation'], ['GET', '/bucket/key?annotation&annotationName=x']]
---- error_code eval: [(200) x 5]
+--- signed
+PUT /bucket?%70olicy
+GET /bucket?location&%70olicy
+GET /s3/b/k%20
+GET /bucket?annotation
+GET /bucket/key?annotation&annotationName=x
+--- answers: 5x 200
 --- access_log
 [PutBucketPolicy] [bucket] [-]
 [Unknown] [bucket] [-]
@@ -231,14 +264,17 @@ $TEST_NGINX_ASKED
     $TEST_NGINX_CLIENT
     s3_region eu-west-1;
     location / { s3_resign on; proxy_pass http://origin_a; }
---- request eval: ['GET /bucket?location', 'GET /bucket?location&%70olicy', 'GET /', 'GET /?x-id=GetObject']
---- more_headers eval: [map { signed('GET', $_) } '/bucket?location', '/bucket?location&%70olicy', '/', '/?x-id=GetObject']
---- error_code eval: [200, 400, 200, 400]
+--- signed
+GET /bucket?location             => 200
+GET /bucket?location&%70olicy    => 400
+GET /                            => 200
+GET /?x-id=GetObject             => 400
 
 === TEST 22: a header that the configuration adds is asked for too
 --- config
     s3_client AKIDMINE secret_key=s buckets=mine;
     location / { s3_resign on; proxy_pass http://origin_a; proxy_set_header x-amz-copy-source $arg_prefix; }
---- request eval: ["PUT /mine/k\n"]
---- more_headers eval: [h4(method => 'PUT', path => '/mine/k', key => 'AKIDMINE', secret => 's', headers => ['x-amz-copy-source' => 'other/secret'])]
---- error_code eval: [403]
+--- signed
+PUT /mine/k key=AKIDMINE secret=s
+    x-amz-copy-source: other/secret
+--- answers: 403
