@@ -59,7 +59,7 @@ sub expand {
         $block->set_value(more_headers => @headers > 1 ? \@headers : $headers[0]);
     }
     elsif (defined $block->origin) { die $block->name . ": nobody asks the origin\n" }
-    location($block) if defined $block->location || defined $block->server;
+    location($block) if !defined $block->config && (defined $block->location || defined $block->server);
     my @answers = ($block->answers // (), map { $_->{answer} // () } @asked);
     die $block->name . ": answers are missing\n" if @answers > 1 && @answers != @asked;
     answers($block, join("\n", @answers), scalar @asked) if @answers;
