@@ -34,6 +34,11 @@ const fn flag<D: Directive<LocationConf>>(name: &'static CStr) -> ngx_command_t 
     anywhere::<D>(name, NGX_CONF_FLAG)
 }
 
+/// Describes a directive of a server, and of the level around it.
+const fn on_a_server<D: Directive<LocationConf>>(name: &'static CStr, args: u32) -> ngx_command_t {
+    location::<S3Resign, D>(name, NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | args)
+}
+
 const fn in_location<D: Directive<LocationConf>>(name: &'static CStr, args: u32) -> ngx_command_t {
     location::<S3Resign, D>(name, NGX_HTTP_LOC_CONF | args)
 }
@@ -42,12 +47,14 @@ const fn in_upstream<D: Directive<UpstreamConf>>(name: &'static CStr, args: u32)
     server::<S3Resign, D>(name, NGX_HTTP_UPS_CONF | args)
 }
 
-pub(crate) static mut COMMANDS: [ngx_command_t; 17] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 19] = [
     flag::<ResignDirective>(c"s3_resign"),
     anywhere::<ClientDirective>(c"s3_client", NGX_CONF_2MORE),
     anywhere::<LocationOriginDirective>(c"s3_origin", NGX_CONF_1MORE),
     in_upstream::<UpstreamOriginDirective>(c"s3_origin", NGX_CONF_2MORE),
     anywhere::<HostDirective>(c"s3_host", NGX_CONF_TAKE1),
+    on_a_server::<DomainDirective>(c"s3_domain", NGX_CONF_1MORE),
+    anywhere::<PrefixDirective>(c"s3_prefix", NGX_CONF_TAKE1),
     anywhere::<RegionDirective>(c"s3_region", NGX_CONF_TAKE1),
     anywhere::<MaxSkewDirective>(c"s3_max_skew", NGX_CONF_TAKE1),
     flag::<AnonymousDirective>(c"s3_anonymous"),
@@ -82,6 +89,8 @@ directives! {
     LocationOriginDirective in LocationConf: keep_location_origin;
     UpstreamOriginDirective in UpstreamConf: keep_upstream_origin;
     HostDirective in LocationConf: keep_host;
+    DomainDirective in LocationConf: keep_domains;
+    PrefixDirective in LocationConf: keep_prefix;
     RegionDirective in LocationConf: keep_region;
     MaxSkewDirective in LocationConf: keep_max_skew;
     AnonymousDirective in LocationConf: |conf, line| set_flag(&mut conf.anonymous, line);
@@ -172,6 +181,16 @@ fn keep_host(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String>
     }
     conf.host = Some(line.template(1)?);
     Ok(())
+}
+
+fn keep_domains(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
+    let domains = directives::domains(&line.words())?;
+    set_once(&mut conf.domains, domains, "s3_domain", AT_EACH_LEVEL)
+}
+
+fn keep_prefix(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
+    let prefix = directives::prefix(&line.words())?;
+    set_once(&mut conf.prefix, prefix, "s3_prefix", AT_EACH_LEVEL)
 }
 
 fn keep_region(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {

@@ -2,7 +2,8 @@
 
 use ngx_safe::request::Request;
 use sigv4::{
-    AuthType, Client, ClientRequest, Clients, Header, Headers, Rejection, Target, Timestamp,
+    Address, AuthType, Client, ClientRequest, Clients, Header, Headers, Rejection, ResourcePath,
+    Target, Timestamp,
 };
 
 use crate::context::OwnRequest;
@@ -53,12 +54,24 @@ fn read_headers<'r>(request: Request<'r>, headers: &mut Headers<'r>) -> Option<(
     }
 }
 
-/// Returns the path that goes to the origin, in any spelling.
-pub(crate) fn outgoing_path<'r>(request: Request<'r>) -> Option<&'r [u8]> {
-    match rewritten(request).ok()? {
-        Some(target) => Some(target.path),
-        None => Some(path_and_query(request).0),
-    }
+/// Shows bucket and key of what goes to the origin; None if its path names none.
+pub(crate) fn with_resource<'r, T>(
+    request: Request<'r>,
+    show: impl FnOnce(&ResourcePath<'_>) -> Option<T>,
+) -> Option<T> {
+    let mut headers = Headers::new();
+    let view = view(request, &mut headers).ok()?;
+    let address = address(request, &view).ok()?;
+    show(&address.resource(view.target().path)?)
+}
+
+/// Tells how a request is addressed.
+pub(crate) fn address<'r>(
+    request: Request<'r>,
+    view: &ClientRequest<'_, '_>,
+) -> Result<Address<'r>, Rejection> {
+    let endpoint = &request.location_conf().rules().endpoint;
+    endpoint.address(view.signed_host())
 }
 
 /// Returns the target that a rewrite has made. nginx writes it so, but for the spelling.

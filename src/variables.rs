@@ -70,8 +70,10 @@ fn text<'r>(request: Request<'r>, variable: Variable) -> Option<&'r [u8]> {
         Variable::Operation => {
             let mut headers = Headers::new();
             let view = request_view::view(request, &mut headers).ok()?;
-            let asked = S3Request::of(&view);
-            let operation = asked.map_or(Operation::Unknown, |asked| asked.operation());
+            let address = request_view::address(request, &view);
+            let operation = address
+                .and_then(|address| S3Request::of(&view, &address).map(|asked| asked.operation()));
+            let operation = operation.unwrap_or(Operation::Unknown);
             Some(operation.name().as_bytes())
         }
         Variable::AccessKey => not_empty(claim(request)?.1),
@@ -125,12 +127,14 @@ fn claim<'r>(request: Request<'r>) -> Option<(Option<AuthType>, &'r [u8])> {
 /// key or a log.
 fn path_part<'r>(
     request: Request<'r>,
-    part: impl Fn(&ResourcePath<'r>) -> Option<Encoded<'r>>,
+    part: for<'p> fn(&ResourcePath<'p>) -> Option<Encoded<'p>>,
 ) -> Option<&'r [u8]> {
-    let part = part(&ResourcePath::of(request_view::outgoing_path(request)?)?)?;
-    let text = request.allocate(part.len())?;
-    part.write(text);
-    Some(text)
+    request_view::with_resource(request, |path| {
+        let part = part(path)?;
+        let text = request.allocate(part.len())?;
+        part.write(text);
+        Some(&*text)
+    })
 }
 
 fn not_empty(text: &[u8]) -> Option<&[u8]> {

@@ -127,6 +127,17 @@ my @rows = (
         with_origin("$key addressing=virtual host=[::1]")],
     ['virtual hosts of a name', undef, with_origin("$key addressing=virtual host=s3.example.com")],
 
+    # ---- where clients have the bucket
+    ['a domain with a wildcard', '"s3_domain *.s3.example.com": a name takes buckets in front of it as it is: write it '
+        . 'without the dot at its beginning', server => 's3_domain *.s3.example.com;'],
+    ['two lines of domains', '"s3_domain" is duplicate: keep one line at each level',
+        server => 's3_domain a.example.com; s3_domain b.example.com;'],
+    ['a domain in http and another in a server', undef,
+        http => "$up s3_domain a.example.com;", server => 's3_domain b.example.com;', location => "$client s3_resign on; $pass"],
+    ['a prefix with a slash at its end', '"s3_prefix /s3/" is not the beginning of a path: write one as "/s3", of '
+        . 'letters, digits, dashes, dots, underscores and tildes, without a slash at its end', in_location('s3_prefix /s3/;')],
+    ['two prefixes', '"s3_prefix" is duplicate: keep one line at each level', in_location('s3_prefix /a; s3_prefix /b;')],
+
     # ---- what is sent must be what was verified
     ['a URI', qq($here "proxy_pass" has a URI, "/bucket/", which nginx puts in the place of what was signed: remove it, )
         . 'and change paths with "rewrite ... break"', in_location('proxy_pass http://up/bucket/;')],

@@ -39,6 +39,7 @@ my %env = (
 
 # ------------------------------------------------------------- configurations
 
+S3Test::certificates($dir) or die 'no openssl command to make certificates with';
 my @examples = glob 'nginx/examples/*.conf';
 cmp_ok(scalar @examples, '>=', 7, 'there are examples');
 for my $file (@examples) {
@@ -82,6 +83,8 @@ sub adapted {
     $conf =~ s{\bs3-a\.example\.com}{127.0.0.1}g;
     $conf =~ s{\bs3-b\.example\.com}{127.0.0.2}g;
     $conf =~ s{\bs3\.eu-central-1\.amazonaws\.com(?=;)}{127.0.0.3};
+    $conf =~ s{/etc/nginx/tls/s3\.}{$dir/a.}g;
+    $conf =~ s{\blisten 443 ssl;}{listen 127.0.0.1:$port ssl;}g;
     $conf =~ s{\blisten 8080;}{listen 127.0.0.1:$port;}g;
     $conf =~ s{\b127\.0\.0\.1:9000\b}{$origin{listen}[0]}g;
     my $temp = join '', map {"    ${_}_temp_path $dir/$_;\n"}
@@ -202,6 +205,15 @@ running('readers-and-writers.conf', sub {
     like(slurp("$dir/log/s3.log"), qr{ AKIDREADER v4-header PutObject media/k 403 AccessDenied },
         'the log says who tried what');
 }, sub { s{rate=100r/s}{rate=1r/m}; s{burst=200}{burst=2} });
+
+running('virtual-hosts.conf', sub {
+    for ([host => 'photos.s3.mydomain.com', path => '/k'], [host => 's3.mydomain.com', path => '/photos/k'],
+        [host => 'media.mydomain.com', path => '/k']) {
+        my %asked = @$_;
+        is(signed(%asked, unsigned => ['x-asked-host', $asked{host}])->{status}, 200, "virtual-hosts.conf: $asked{host}$asked{path}");
+    }
+    is(signed(path => '/b/k')->{status}, 400, 'and no other host');
+}, sub { s/ ssl;/; s3_host \$http_x_asked_host;/; s/^ *ssl_.*\n//mg });
 
 running('behind-a-balancer.conf', sub {
     is(signed(path => '/b/k', host => 's3.mydomain.com')->{status}, 200,

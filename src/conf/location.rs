@@ -7,7 +7,7 @@ use ngx_safe::cache::ProxyCache;
 use ngx_safe::level::PassTarget;
 use ngx_safe::template::Template;
 use ngx_safe::upstream::{Upstream, UpstreamId};
-use sigv4::{Client, Clients, VerifyRules};
+use sigv4::{Client, Clients, Domain, Endpoint, VerifyRules};
 
 use crate::conf::pass::OwnLines;
 use crate::conf::{NamedOrigin, OwnLevel, OwnUpstream, UpstreamConf};
@@ -36,6 +36,9 @@ pub(crate) struct LocationConf {
     pub(crate) errors: Option<ErrorStyle>,
     /// First segments of paths that are never passed on.
     pub(crate) reserved: Option<Vec<Box<[u8]>>>,
+    pub(crate) domains: Option<Vec<Domain>>,
+    /// What the endpoint's paths begin with, decoded.
+    pub(crate) prefix: Option<Box<[u8]>>,
     pub(crate) clients: Option<Rc<ClientMap>>,
     pub(crate) origin: Option<Rc<OriginLine>>,
     /// `s3_status` is here.
@@ -143,6 +146,8 @@ impl LocationConf {
         inherit(&mut self.max_skew, &outer.max_skew);
         inherit(&mut self.errors, &outer.errors);
         inherit(&mut self.reserved, &outer.reserved);
+        inherit(&mut self.domains, &outer.domains);
+        inherit(&mut self.prefix, &outer.prefix);
         inherit(&mut self.clients, &outer.clients);
         inherit(&mut self.origin, &outer.origin);
 
@@ -157,9 +162,13 @@ impl LocationConf {
             verify_payload: self.verify_payload == Some(true),
             reserved: (self.reserved.clone())
                 .unwrap_or_else(|| DEFAULT_RESERVED.map(Into::into).to_vec()),
-            endpoints: match self.is_resign() {
-                true => level.server_names().map(Into::into).collect(),
-                false => Vec::new(),
+            endpoint: Endpoint {
+                server_names: match self.is_resign() {
+                    true => level.server_names().map(Into::into).collect(),
+                    false => Vec::new(),
+                },
+                domains: self.domains.clone().unwrap_or_default(),
+                prefix: self.prefix.clone().unwrap_or_default(),
             },
         };
         if self.is_resign() {

@@ -5,6 +5,7 @@
 //! for those who merge lines.
 #![forbid(unsafe_code)]
 
+mod address;
 mod client;
 mod health_check;
 mod host;
@@ -16,6 +17,7 @@ mod reading;
 mod time;
 
 pub use crate::{
+    address::{domains, prefix},
     client::{ClientMap, client},
     health_check::{HealthCheckLine, HealthzLine, health_check, healthz},
     host::{Host, parse_port},

@@ -6,7 +6,7 @@ use ngx_safe::answer::AnswerHeader;
 use ngx_safe::answer_body::{AnswerFilter, AnswerStep, HeadVerdict, Rewritings};
 use ngx_safe::filter::{NextBodyFilter, NextHeadFilter};
 use ngx_safe::request::Request;
-use sigv4::{AnswerHead, Verdict, WhyRejected};
+use sigv4::{Address, AnswerHead, Verdict, Verified, WhyRejected};
 
 use crate::conf::NamedOrigin;
 use crate::context::OwnRequest;
@@ -56,7 +56,13 @@ fn judge(request: Request<'_>) -> HeadVerdict<Rewriter> {
     }
     cache::discard_partial(request);
     let locations = sift(request);
+    let verified = request
+        .main()
+        .context()
+        .map(|context| context.verified.borrow());
+    let verified = verified.as_deref().and_then(Option::as_ref);
     let head = AnswerHead {
+        address: verified.map_or(&Address::PATH_STYLE, Verified::address),
         status: request.status(),
         location: locations.first.map(AnswerHeader::value),
         has_more_locations: locations.has_more,

@@ -9,7 +9,7 @@ use sigv4::{AuthType, Headers, Verified, WireHead};
 
 use crate::context::{Context, OwnRequest};
 use crate::log::log_info;
-use crate::request_view::view;
+use crate::request_view::{address, view};
 
 /// The variable that nginx evaluates for the zone of a request, and its value.
 pub(crate) const ZONE: &CStr = c"s3_cache_zone";
@@ -53,7 +53,10 @@ fn key(request: Request<'_>) -> Option<Vec<u8>> {
 
 /// Returns the key of a request if it is signed as it seems to be.
 pub(crate) fn claimed_key(main: Request<'_>, form: AuthType) -> Option<Vec<u8>> {
-    key_of(main, |view, origin| sigv4::cache_key(view, form, origin))
+    key_of(main, |view, origin| {
+        let address = address(main, view).ok()?;
+        sigv4::cache_key(view, &address, form, origin)
+    })
 }
 
 fn key_of(

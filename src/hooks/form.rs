@@ -11,7 +11,7 @@ use sigv4::{
 
 use crate::context::{Context, OwnRequest, Posted};
 use crate::log::log_error;
-use crate::request_view::{timestamp, view};
+use crate::request_view::{address, timestamp, view};
 
 /// Verifies a form in the access phase: for the first time, when enough of the body has been read, and where
 /// an internal redirect has led to other clients and rules. None: the body has to be read first.
@@ -34,7 +34,8 @@ pub(crate) fn verify<'r>(
             );
             return Some(Err(rejected(Rejection::InternalError, b"")));
         }
-        match FormDecoder::new(view) {
+        let decoder = address(request, view).and_then(|address| FormDecoder::new(view, &address));
+        match decoder {
             Ok(decoder) => {
                 *posted = Some(Box::new(Posted {
                     decoder,

@@ -4,11 +4,12 @@
 //! depends on nothing in the request but what the key holds. Whatever is not known to change nothing keeps an
 //! answer out of the cache. Conditions and ranges do not, since nginx applies them to the whole object.
 use crate::{
+    address::Address,
     auth_type::AuthType,
     headers::steers_server,
     operation::Operation,
     parameter::{ParameterName, S3Parameter},
-    request::{ClientRequest, Header, Target},
+    request::{ClientRequest, Header},
     s3_request::{S3Request, S3RequestParts},
     text::query::{Parameters, Query},
     text::sink::Sink,
@@ -20,19 +21,19 @@ use crate::{
 /// Returns the key of the answer to a request; `None` where no answer may be kept. `origin` tells apart those
 /// that have objects of their own.
 ///
-/// The key is `signed` or `unsigned`, the origin, the path with the parameters that count, and the headers
+/// The key is `signed` or `unsigned`, the origin, bucket and key with the parameters that count, and the headers
 /// that do, separated by spaces. All of it is percent-encoded, so no request has the key of another one.
 pub fn cache_key(
     request: &ClientRequest<'_, '_>,
+    address: &Address<'_>,
     auth_type: AuthType,
     origin: &[u8],
 ) -> Option<Vec<u8>> {
-    let asked = S3Request::of(request).ok()?;
-    let Target { path, query } = request.target();
+    let asked = S3Request::of(request, address).ok()?;
     let mut room = Parameters::new();
-    let query = Query::parse(query, &mut room).ok()?;
+    let query = Query::parse(request.target().query, &mut room).ok()?;
     let headers = request.headers.iter().copied();
-    key_of(&asked, path, &query, headers, auth_type, origin)
+    key_of(&asked, &query, headers, auth_type, origin)
 }
 
 impl Verified<'_> {
@@ -42,7 +43,7 @@ impl Verified<'_> {
         let is_admitted =
             request.method == self.request.method && request.target() == self.request.target;
         is_admitted
-            .then(|| cache_key(request, self.auth_type(), origin))
+            .then(|| cache_key(request, self.address(), self.auth_type(), origin))
             .flatten()
     }
 }
@@ -53,27 +54,19 @@ impl WireHead<'_, '_> {
     pub fn cache_key(&self, verified: &Verified<'_>, origin: &[u8]) -> Option<Vec<u8>> {
         let asked = S3Request::read(S3RequestParts {
             method: verified.request.asked_method(self.method),
-            path: self.path,
+            path: verified.address().resource(self.path)?,
             query: &self.query,
             copy_source: None,
             rename_source: None,
             is_form: false,
         });
         let auth_type = verified.auth_type();
-        key_of(
-            &asked.ok()?,
-            self.path,
-            &self.query,
-            self.headers(),
-            auth_type,
-            origin,
-        )
+        key_of(&asked.ok()?, &self.query, self.headers(), auth_type, origin)
     }
 }
 
 fn key_of<'h>(
     asked: &S3Request<'_>,
-    path: &[u8],
     query: &Query<'_, '_>,
     headers: impl Iterator<Item = Header<'h>>,
     auth_type: AuthType,
@@ -97,7 +90,10 @@ fn key_of<'h>(
     key.put(if is_signed { b"signed " } else { b"unsigned " });
     uri::put_encoded(&mut key, origin, Part::Query);
     key.put(b" ");
-    uri::put_canonical(&mut key, path, Part::Path);
+    for name in [asked.path.raw_bucket(), asked.path.raw_key()] {
+        key.put(b"/");
+        uri::put_canonical(&mut key, name, Part::Path);
+    }
     let mut separator: &[u8] = b"?";
     for (name, value) in query.others() {
         if !counts(name)? {

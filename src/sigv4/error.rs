@@ -50,6 +50,8 @@ pub enum Rejection {
     ReservedName,
     /// A host with the name of a bucket in front, where buckets are in the path.
     BucketInHost,
+    /// A host that is none of the server's, or with something in front that is no name of a bucket.
+    UnknownHost,
     MissingPayloadHash,
     /// A V2 request where `signature_v2` is off.
     SignatureV4Required,
@@ -290,6 +292,7 @@ impl Rejection {
                 400,
                 "The host seems to begin with the name of a bucket. Please use path-style addressing.",
             ),
+            Rejection::UnknownHost => ("InvalidRequest", 400, "The host is none of this server's."),
             Rejection::MissingPayloadHash => (
                 "InvalidRequest",
                 400,

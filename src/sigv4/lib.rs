@@ -8,6 +8,7 @@
 //! once the signing keys are cached.
 #![forbid(unsafe_code)]
 
+mod address;
 mod admission;
 mod answer;
 mod auth_type;
@@ -19,7 +20,6 @@ mod checksum;
 mod chunked;
 mod crypto;
 mod date;
-mod endpoint;
 mod error;
 mod grant;
 mod headers;
@@ -49,6 +49,7 @@ mod verify;
 mod wire;
 
 pub use crate::{
+    address::{Address, BucketName, Domain, Endpoint},
     answer::{
         AnswerHead, Beginning, BucketList, ErrorBody, MAX_ERROR, Outcome, Traces, Unreadable,
         Verdict, WhyRejected, XML_DECLARATION, judge, mentions_origin, put_element,

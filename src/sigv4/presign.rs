@@ -135,6 +135,7 @@ impl Presign<'_> {
         let path = self.path();
         let expires = now.0.saturating_add(i64::from(self.expires)).to_string();
         let to_sign = v2::StringToSign {
+            bucket_in_host: b"",
             method: self.method,
             path: &path,
             query: &Query::NONE,

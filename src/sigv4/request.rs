@@ -38,6 +38,14 @@ pub struct Target<'a> {
 }
 
 impl<'a> ClientRequest<'_, 'a> {
+    /// Returns the host that the client signed; empty without one.
+    pub fn signed_host(&self) -> &'a [u8] {
+        let is_host = |header: &&Header<'_>| header.name.eq_ignore_ascii_case(b"host");
+        let header = || self.headers.iter().find(is_host);
+        let host = self.host.or_else(|| header().map(|header| header.value));
+        host.unwrap_or_default()
+    }
+
     /// Returns what goes to the origin, except for the signature.
     pub fn target(&self) -> Target<'a> {
         self.rewritten.unwrap_or(Target {

@@ -20,6 +20,12 @@ impl<'a> ResourcePath<'a> {
         Some(ResourcePath { bucket, key })
     }
 
+    /// Takes a path for a key in a bucket. `None` if it does not begin with `/`.
+    pub(crate) fn in_bucket(bucket: &'a [u8], path: &'a [u8]) -> Option<ResourcePath<'a>> {
+        let key = path.strip_prefix(b"/")?;
+        Some(ResourcePath { bucket, key })
+    }
+
     /// Returns the first segment; `None` if the service itself is meant.
     pub fn bucket(&self) -> Option<Encoded<'a>> {
         (!self.bucket.is_empty()).then_some(Encoded(self.bucket))

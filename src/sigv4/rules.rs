@@ -1,5 +1,7 @@
 //! What a location demands of requests.
-use crate::{date::Timestamp, error::Rejection, region::Region, scope::ClaimedScope};
+use crate::{
+    address::Endpoint, date::Timestamp, error::Rejection, region::Region, scope::ClaimedScope,
+};
 
 /// The location's settings.
 #[derive(Debug, Clone, Default)]
@@ -14,8 +16,7 @@ pub struct VerifyRules {
     pub verify_payload: bool,
     /// First segments of paths that are no buckets: such a request goes nowhere.
     pub reserved: Vec<Box<[u8]>>,
-    /// Names of the server, in lower case: a host under one of them has a bucket in front.
-    pub endpoints: Vec<Box<[u8]>>,
+    pub endpoint: Endpoint,
 }
 
 impl VerifyRules {

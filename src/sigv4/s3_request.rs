@@ -1,5 +1,6 @@
 //! Reads what a request asks of S3, once for grants, variables, rules of regions and caches.
 use crate::{
+    address::Address,
     error::Rejection,
     headers::{KnownHeader, KnownHeaders},
     operation::{Level, Method, Operation},
@@ -10,7 +11,7 @@ use crate::{
     text::uri::{self, Part},
 };
 
-/// What a request asks of S3, with path-style addressing.
+/// What a request asks of S3.
 #[derive(Debug, Clone, Copy)]
 pub struct S3Request<'a> {
     operation: Operation,
@@ -23,7 +24,7 @@ pub struct S3Request<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct S3RequestParts<'p, 'a> {
     pub(crate) method: &'p [u8],
-    pub(crate) path: &'a [u8],
+    pub(crate) path: ResourcePath<'a>,
     pub(crate) query: &'p Query<'p, 'a>,
     pub(crate) copy_source: Option<&'a [u8]>,
     pub(crate) rename_source: Option<&'a [u8]>,
@@ -36,7 +37,10 @@ impl<'a> S3Request<'a> {
     ///
     /// # Errors
     /// If it is no request of S3.
-    pub fn of(request: &ClientRequest<'_, 'a>) -> Result<S3Request<'a>, Rejection> {
+    pub fn of(
+        request: &ClientRequest<'_, 'a>,
+        address: &'a Address<'_>,
+    ) -> Result<S3Request<'a>, Rejection> {
         let Target { path, query } = request.target();
         let mut room = Parameters::new();
         let query = Query::parse(query, &mut room)?;
@@ -46,7 +50,7 @@ impl<'a> S3Request<'a> {
             && query.is_plain();
         S3Request::read(S3RequestParts {
             method: request.method,
-            path,
+            path: address.resource(path).ok_or(Rejection::InvalidUri)?,
             query: &query,
             copy_source: fields.value(KnownHeader::CopySource),
             rename_source: fields.value(KnownHeader::RenameSource),
@@ -56,9 +60,10 @@ impl<'a> S3Request<'a> {
 
     pub(crate) fn read(parts: S3RequestParts<'_, 'a>) -> Result<S3Request<'a>, Rejection> {
         let method = Method::parse(parts.method).ok_or(Rejection::MethodNotAllowed)?;
-        let path = ResourcePath::of(parts.path)
-            .filter(ResourcePath::stays_in_bucket)
-            .ok_or(Rejection::InvalidUri)?;
+        let path = parts.path;
+        if !path.stays_in_bucket() {
+            return Err(Rejection::InvalidUri);
+        }
         let sources = [parts.copy_source, parts.rename_source];
         if !sources
             .into_iter()

@@ -6,6 +6,7 @@ mod query;
 pub use self::head::SignedHead;
 use self::head::{BodyOut, HeadAuth};
 use crate::{
+    address::Address,
     chunked::{encoder::Shape, streaming::Framing},
     crypto::sha256::EMPTY,
     date::Timestamp,
@@ -105,7 +106,7 @@ pub fn sign<'a>(
         }
         Proof::Anonymous { .. } => (HeadAuth::Nowhere, None, BodyOut::Untouched),
     };
-    SignedHead::new(head, origin, date, auth, key, body)
+    SignedHead::new(head, verified.address(), origin, date, auth, key, body)
 }
 
 /// Signs the head of a request that the proxy makes in its own name, as a health check is. It has no
@@ -125,7 +126,15 @@ pub fn sign_own(
     let region = origin.region_for(&Region::US_EAST_1);
     let key = keys.signing_key(&origin.credential, date.day(), region);
     let auth = HeadAuth::Header { payload: EMPTY };
-    let mut signed = SignedHead::new(&head, origin, date, auth, Some(key), BodyOut::Untouched)?;
+    let mut signed = SignedHead::new(
+        &head,
+        &Address::PATH_STYLE,
+        origin,
+        date,
+        auth,
+        Some(key),
+        BodyOut::Untouched,
+    )?;
     let mut out = vec![0; signed.max_len()];
     let length = signed.write(&mut out).ok_or(Unsignable::TooLong)?;
     out.truncate(length);

@@ -19,6 +19,8 @@ use crate::{
 /// What a V2 signature covers.
 pub(crate) struct StringToSign<'h, 'a> {
     pub(crate) method: &'a [u8],
+    /// Empty if it is in the path.
+    pub(crate) bucket_in_host: &'h [u8],
     /// As sent.
     pub(crate) path: &'a [u8],
     pub(crate) query: &'h Query<'h, 'a>,
@@ -96,6 +98,10 @@ impl StringToSign<'_, '_> {
 
     /// Puts CanonicalizedResource: the path, and the sub-resources with their values decoded.
     fn put_resource(&self, sink: &mut impl Sink) {
+        if !self.bucket_in_host.is_empty() {
+            sink.put(b"/");
+            sink.put(self.bucket_in_host);
+        }
         sink.put(self.path);
         let mut separator: &[u8] = b"?";
         for (name, value) in self
@@ -240,6 +246,7 @@ mod tests {
         let query = query.unwrap_or(Query::NONE);
         let to_sign = StringToSign {
             method: b"GET",
+            bucket_in_host: b"",
             path: b"/b/k",
             query: &query,
             headers: &[],

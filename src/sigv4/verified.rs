@@ -1,5 +1,6 @@
 //! What a verified request is: the request as it was admitted, and the proof of who sent it.
 use crate::{
+    address::Address,
     admission::Admission,
     auth_type::AuthType,
     body::{BodyVerifier, HashCheck},
@@ -34,6 +35,7 @@ pub struct Verified<'r> {
 #[derive(Debug)]
 pub(crate) struct AdmittedRequest<'r> {
     pub(crate) method: &'r [u8],
+    pub(crate) address: Address<'r>,
     /// The client's, which may have been rewritten since.
     pub(crate) path: &'r [u8],
     /// What goes out.
@@ -249,10 +251,17 @@ impl<'r> Verified<'r> {
         (self.proof.grant()).filter(|grant| grant.is_confined_to_buckets())
     }
 
-    /// Checks again a request that goes out otherwise than it was admitted.
+    /// Returns how the client has addressed it.
+    pub fn address(&self) -> &Address<'r> {
+        &self.request.address
+    }
+
+    /// Checks again a request that goes out otherwise than it was admitted. `sent_path` is the path as nginx
+    /// has written it.
     pub(crate) fn admit<'h>(
         &self,
         parts: S3RequestParts<'_, '_>,
+        sent_path: &[u8],
         headers: impl Iterator<Item = Header<'h>>,
     ) -> Result<(), Rejection> {
         let admission = Admission::new(self.request.rules, self.proof.grant());
@@ -265,7 +274,7 @@ impl<'r> Verified<'r> {
         })?;
         match is_form {
             // The fields are those that were admitted.
-            true if uri::same_path(parts.path, self.request.target.path) => {
+            true if uri::same_path(sent_path, self.request.target.path) => {
                 admission.check_name(&asked)
             }
             true => Err(Rejection::AccessDenied),

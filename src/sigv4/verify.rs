@@ -67,29 +67,31 @@ fn decide<'r>(
     let candidate = Candidate::read(request, &mut known, &mut parameters)?;
     let auth_type = candidate.auth_type(rules)?;
     identity.auth_type = Some(auth_type);
-    candidate.check_host(rules)?;
+    let address = candidate.address(rules)?;
     let mut rewritten = Parameters::new();
     let outgoing = candidate.outgoing(&mut rewritten)?;
     let query = outgoing.as_ref().unwrap_or(&candidate.query);
-    let asked = candidate.asked(query, auth_type)?;
+    let asked = candidate.asked(&address, query, auth_type)?;
     let proof = match auth_type {
         AuthType::V4Header | AuthType::V4Query => {
             candidate.v4(auth_type, &asked, clients, rules, keys, now, identity)?
         }
-        AuthType::V2Header => candidate.v2_header(clients, rules, now, identity)?,
-        AuthType::V2Query => candidate.v2_query(clients, now, identity)?,
+        AuthType::V2Header => candidate.v2_header(&address, clients, rules, now, identity)?,
+        AuthType::V2Query => candidate.v2_query(&address, clients, now, identity)?,
         AuthType::PostPolicy => return Err(Rejection::ProofInBody),
         AuthType::Anonymous if rules.anonymous => candidate.anonymous()?,
         AuthType::Anonymous => return Err(Rejection::AccessDenied),
     };
     let admission = Admission::new(rules, proof.grant());
     admission.check(&asked, query, request.headers.iter().copied())?;
+    let operation = asked.operation();
     Ok(Verified {
         request: AdmittedRequest {
             method: request.method,
+            address,
             path: request.path,
             target: request.target(),
-            operation: asked.operation(),
+            operation,
             is_plain: candidate.canonical_path && candidate.query.is_plain() && outgoing.is_none(),
             rules,
         },

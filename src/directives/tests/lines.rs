@@ -9,13 +9,13 @@ use std::{
 
 use directives::{
     AT_EACH_LEVEL, ClientMap, ErrorStyle, HealthCheckLine, HealthzLine, IN_A_LOCATION,
-    IN_EACH_UPSTREAM, ONE_ORIGIN, OriginLine, OriginLines, Reading, RegionRule, client, duplicate,
-    errors, health_check, healthz, host, location_origin, max_skew, region, reserved, set_once,
-    upstream_origin,
+    IN_EACH_UPSTREAM, ONE_ORIGIN, OriginLine, OriginLines, Reading, RegionRule, client, domains,
+    duplicate, errors, health_check, healthz, host, location_origin, max_skew, prefix, region,
+    reserved, set_once, upstream_origin,
 };
 use health::{Expected, Thresholds};
 use secrets::Outside;
-use sigv4::{Addressing, Client, Framing, Region};
+use sigv4::{Addressing, BucketName, Client, Domain, Framing, Region};
 
 fn variable(name: &OsStr) -> Option<OsString> {
     match name.to_str()? {
@@ -444,6 +444,105 @@ fn words_of_locations() {
             ("s3_host", &format!("\"s3_host \" {NO_HOST}")),
         ],
     );
+}
+
+#[test]
+fn domain_names() {
+    let endpoint = |name: &str| Domain::Endpoint(name.as_bytes().into());
+    let bucket = |host: &str, bucket: &str| Domain::Bucket {
+        host: host.as_bytes().into(),
+        bucket: BucketName::parse(bucket.as_bytes()).unwrap(),
+    };
+    for (line, expected) in [
+        (
+            "s3_domain s3.mydomain.com",
+            vec![endpoint("s3.mydomain.com")],
+        ),
+        (
+            "s3_domain S3.Mydomain.com localhost 10.0.0.1 [::1]",
+            vec![
+                endpoint("s3.mydomain.com"),
+                endpoint("localhost"),
+                endpoint("10.0.0.1"),
+                endpoint("[::1]"),
+            ],
+        ),
+        (
+            "s3_domain media.example.com=media-1 a=b.c",
+            vec![bucket("media.example.com", "media-1"), bucket("a", "b.c")],
+        ),
+    ] {
+        assert_eq!(read_words(domains, line), Ok(expected), "{line}");
+    }
+    bad_words(
+        domains,
+        &[
+            (
+                "s3_domain *.s3.example.com",
+                "\"s3_domain *.s3.example.com\": a name takes buckets in front of it as it is: write it \
+                 without the dot at its beginning",
+            ),
+            (
+                "s3_domain .s3.example.com",
+                "\"s3_domain .s3.example.com\": a name takes buckets in front of it as it is: write it \
+                 without the dot at its beginning",
+            ),
+            (
+                "s3_domain s3.example.com:8080",
+                "\"s3_domain s3.example.com:8080\" is for every port: write it without one",
+            ),
+            (
+                "s3_domain https://s3.example.com",
+                "\"s3_domain https://s3.example.com\" is not a domain: write NAME or HOST=BUCKET, without \
+                 scheme, port and path",
+            ),
+            (
+                "s3_domain =b",
+                "\"s3_domain =b\" is not a domain: write NAME or HOST=BUCKET, without scheme, port and path",
+            ),
+            (
+                "s3_domain a.example.com=Media",
+                "\"s3_domain a.example.com=Media\" does not name a bucket: write HOST=BUCKET with at most \
+                 63 lower-case letters, digits, dots and dashes",
+            ),
+            (
+                "s3_domain a.example.com=",
+                "\"s3_domain a.example.com=\" does not name a bucket: write HOST=BUCKET with at most 63 \
+                 lower-case letters, digits, dots and dashes",
+            ),
+            (
+                "s3_domain a.example.com A.example.com=b",
+                "\"s3_domain A.example.com=b\" is there twice: keep one",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn prefixes() {
+    for path in ["/s3", "/a/b", "/v1.0_x-y", "/..."] {
+        let prefix = read_words(prefix, &format!("s3_prefix {path}"));
+        assert_eq!(prefix, Ok(path.as_bytes().into()));
+    }
+    assert!(prefix(&[b"s3_prefix", b"/~s3"]).is_ok());
+    for path in [
+        "", "s3", "/", "/s3/", "//s3", "/a//b", "/.", "/a/..", "/a%20", "/a~b", "/$x", "/a?b",
+        "/\u{fc}",
+    ] {
+        let line = format!("s3_prefix {path}");
+        let shown = match path {
+            "/\u{fc}" => "/\\xc3\\xbc",
+            "/a~b" => "/a b",
+            path => path,
+        };
+        assert_eq!(
+            read_words(prefix, &line),
+            Err(format!(
+                "\"s3_prefix {shown}\" is not the beginning of a path: write one as \"/s3\", of letters, \
+                 digits, dashes, dots, underscores and tildes, without a slash at its end"
+            ))
+        );
+    }
 }
 
 #[test]

@@ -4,8 +4,8 @@
 use std::{path::Path, time::Duration};
 
 use directives::{
-    Host, Reading, client, errors, health_check, healthz, host, location_origin, max_skew,
-    milliseconds, region, reserved, seconds, upstream_origin,
+    Host, Reading, client, domains, errors, health_check, healthz, host, location_origin, max_skew,
+    milliseconds, prefix, region, reserved, seconds, upstream_origin,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use secrets::Outside;
@@ -82,6 +82,7 @@ fn read_all(words: &[&[u8]]) -> Vec<String> {
     messages.extend(reading.doubts().iter().cloned().map(Some));
     let _ = max_skew(words, &mut reading);
     let _ = (region(words), errors(words), reserved(words), host(words));
+    let _ = (domains(words), prefix(words));
     let _ = (health_check(words), healthz(words));
     for word in words {
         let _ = (seconds(word), milliseconds(word), Host::parse(word));

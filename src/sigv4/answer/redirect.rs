@@ -3,10 +3,13 @@
 use percent_encoding::percent_decode;
 
 use super::host::{Host, Reference, domain};
+use crate::address::Address;
 
 /// What the head of an answer says of where to go on.
 #[derive(Debug, Clone, Copy)]
 pub struct AnswerHead<'a> {
+    /// How the client has addressed its request.
+    pub address: &'a Address<'a>,
     pub status: u16,
     pub location: Option<&'a [u8]>,
     /// There is another `Location`.
@@ -75,7 +78,7 @@ pub fn judge<'h>(head: &AnswerHead<'_>, hosts: impl Iterator<Item = &'h [u8]> + 
         return unclear;
     }
     let (host, path) = match Reference::parse(location) {
-        Reference::Path => return Verdict::Pass,
+        Reference::Path => return head.pass_path(location),
         Reference::Unreadable => return unclear,
         Reference::Elsewhere(host, path) => (host, path),
     };
@@ -87,20 +90,33 @@ pub fn judge<'h>(head: &AnswerHead<'_>, hosts: impl Iterator<Item = &'h [u8]> + 
         Some(_) if head.status >= 300 => Verdict::RemoveLocation,
         Some(_) => {
             let bucket = origins.find_map(|origin| host.bucket_at(&origin));
-            relocate(bucket.unwrap_or_default(), &path)
+            head.relocate(bucket.unwrap_or_default(), &path)
         }
     }
 }
 
-/// Returns the path of an object at the client's endpoint.
-fn relocate(bucket: &[u8], path: &[u8]) -> Verdict {
-    let path = path.strip_prefix(b"/").unwrap_or(path);
-    let separator: &[u8] = if bucket.is_empty() { b"" } else { b"/" };
-    let location = [b"/", bucket, separator, path].concat();
-    match Reference::parse(&location) {
-        Reference::Path => Verdict::Relocate(location),
-        // With an empty first segment it would name a host.
-        Reference::Elsewhere(..) | Reference::Unreadable => Verdict::RemoveLocation,
+impl AnswerHead<'_> {
+    /// Passes a path of what is new as one of the client's endpoint.
+    fn pass_path(&self, location: &[u8]) -> Verdict {
+        match self.status {
+            200..300 if location.starts_with(b"/") && !self.address.is_path_style() => {
+                self.relocate(b"", location)
+            }
+            _ => Verdict::Pass,
+        }
+    }
+
+    /// Returns the path of a bucket or an object at the client's endpoint.
+    fn relocate(&self, bucket: &[u8], path: &[u8]) -> Verdict {
+        let path = path.strip_prefix(b"/").unwrap_or(path);
+        let separator: &[u8] = if bucket.is_empty() { b"" } else { b"/" };
+        let path = [b"/", bucket, separator, path].concat();
+        let location = self.address.path_for(path);
+        match Reference::parse(&location) {
+            Reference::Path => Verdict::Relocate(location),
+            // With an empty first segment it would name a host.
+            Reference::Elsewhere(..) | Reference::Unreadable => Verdict::RemoveLocation,
+        }
     }
 }
 
@@ -129,6 +145,7 @@ mod tests {
 
     fn at(status: u16, location: Option<&[u8]>) -> Verdict {
         let head = AnswerHead {
+            address: &Address::PATH_STYLE,
             status,
             location,
             has_more_locations: false,
@@ -242,6 +259,7 @@ mod tests {
     fn two_locations() {
         for (status, expected) in [(200, RemoveLocation), (307, UNCLEAR), (404, RemoveLocation)] {
             let head = AnswerHead {
+                address: &Address::PATH_STYLE,
                 status,
                 location: Some(b"/"),
                 has_more_locations: true,

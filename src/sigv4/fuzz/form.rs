@@ -31,7 +31,7 @@ fuzz_target!(|input: &[u8]| {
     let text = head("/bucket");
     let request = Raw::new(&text);
     let request = request.request();
-    let Ok(mut decoder) = FormDecoder::new(&request) else {
+    let Ok(mut decoder) = FormDecoder::new(&request, &Address::PATH_STYLE) else {
         return;
     };
     let mut stream = (raw / 2 % 2 == 1).then(|| FormStream::new(body.len() as u64));

@@ -77,7 +77,7 @@ fuzz_target!(|text: &[u8]| {
         return;
     };
     assert_eq!(
-        S3Request::of(&asked).map(|asked| asked.operation()),
+        S3Request::of(&asked, &Address::PATH_STYLE).map(|asked| asked.operation()),
         Ok(verified.operation())
     );
     let _ = (
@@ -157,7 +157,10 @@ fn sign_for(
         ..parsed.request()
     };
     let rules = VerifyRules {
-        endpoints: vec![host.strip_suffix(b":9000").unwrap_or(host).into()],
+        endpoint: Endpoint {
+            server_names: vec![host.strip_suffix(b":9000").unwrap_or(host).into()],
+            ..Default::default()
+        },
         ..rules()
     };
     let answer = verify(&asked, &origins, &rules, keys, Timestamp(NOW));
@@ -170,7 +173,7 @@ fn check_asked(sent: &[u8], verified: &Verified<'_>, allowance: &Allowance) {
     let mut asked = read(&head, None);
     assert!(!RESERVED.contains(&asked.bucket.as_slice()), "{asked:?}");
     // The head may have been changed, and so be another operation than was asked for.
-    let model = S3Request::of(&head.request()).expect("is a request of S3");
+    let model = S3Request::of(&head.request(), &Address::PATH_STYLE).expect("is a request of S3");
     let written = |part: Option<Encoded<'_>>| {
         part.map_or(Vec::new(), |part| {
             let mut out = vec![0; part.len()];

@@ -6,10 +6,10 @@ use arrayvec::ArrayVec;
 
 use super::part::PartHead;
 use crate::{
+    address::Address,
     error::Rejection,
     headers::{KnownHeader, KnownHeaders, steers_server},
     request::ClientRequest,
-    resource::ResourcePath,
     text::token::is_token,
     text::uri::{self, Part},
 };
@@ -85,10 +85,14 @@ impl FormDecoder {
     ///
     /// # Errors
     /// If the head shows already that the form must be rejected: nothing in it is signed.
-    pub fn new(request: &ClientRequest<'_, '_>) -> Result<FormDecoder, Rejection> {
+    pub fn new(
+        request: &ClientRequest<'_, '_>,
+        address: &Address<'_>,
+    ) -> Result<FormDecoder, Rejection> {
         let fields = KnownHeaders::scan(request.headers)?;
         let target = request.target();
-        let path = ResourcePath::of(target.path)
+        let path = address
+            .resource(target.path)
             .filter(|_| uri::is_canonical(target.path, Part::Path).is_some())
             .ok_or(Rejection::InvalidUri)?;
         if path.bucket().is_none() || path.key().is_some() {

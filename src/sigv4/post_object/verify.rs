@@ -79,8 +79,9 @@ impl<'r> FormCandidate<'_, '_, 'r> {
         keys: &mut KeyCache,
         identity: &mut ClaimedIdentity<'r>,
     ) -> Result<PendingForm<'r>, Rejection> {
+        let address = self.rules.endpoint.address(self.request.signed_host())?;
         // What a head must not have is checked again: this may be another request.
-        let boundary = FormDecoder::new(self.request)?;
+        let boundary = FormDecoder::new(self.request, &address)?;
         if boundary.boundary() != self.form.boundary() {
             return Err(Rejection::InternalError);
         }
@@ -96,13 +97,17 @@ impl<'r> FormCandidate<'_, '_, 'r> {
         let part = |place: &std::ops::Range<usize>| self.head.get(place.clone());
         fields.expand(part(&file.filename).unwrap_or_default())?;
         fields.check_values(self.form.boundary())?;
-        let bucket = self.bucket()?;
+        let path = address.resource(self.request.target().path);
+        let path = path.ok_or(Rejection::InvalidUri)?;
+        let bucket = percent_decode(path.raw_bucket()).collect();
+        let bucket = String::from_utf8(bucket).map_err(|_| Rejection::InvalidUri)?;
         let length = policy.check(&fields, &bucket)?;
-        self.admit(client.grant, &fields)?;
+        self.admit(client.grant, path, &fields)?;
         let is_plain = |value: &&[u8]| value.iter().all(|byte| matches!(byte, b' '..=b'~'));
         Ok(PendingForm {
             request: AdmittedRequest {
                 method: b"POST",
+                address: address.clone(),
                 path: self.request.path,
                 target: self.request.target(),
                 operation: Operation::PostObject,
@@ -127,10 +132,15 @@ impl<'r> FormCandidate<'_, '_, 'r> {
     }
 
     /// Decides whether the client may store the file under that key.
-    fn admit(&self, grant: &Grant, fields: &FormFields<'_>) -> Result<(), Rejection> {
+    fn admit(
+        &self,
+        grant: &Grant,
+        path: ResourcePath<'_>,
+        fields: &FormFields<'_>,
+    ) -> Result<(), Rejection> {
         let asked = S3Request::read(S3RequestParts {
             method: self.request.method,
-            path: self.request.target().path,
+            path,
             query: &Query::NONE,
             copy_source: None,
             rename_source: None,
@@ -230,11 +240,5 @@ impl<'r> FormCandidate<'_, '_, 'r> {
         let computed = v2::policy_signature(claimant.credential().secret(), policy);
         let client = claimant.admit(computed.matches(signature))?;
         Ok((ProvenClient::new(access_key, client), Region::US_EAST_1))
-    }
-
-    fn bucket(&self) -> Result<String, Rejection> {
-        let path = ResourcePath::of(self.request.target().path).ok_or(Rejection::InvalidUri)?;
-        let bucket = percent_decode(path.raw_bucket()).collect();
-        String::from_utf8(bucket).map_err(|_| Rejection::InvalidUri)
     }
 }

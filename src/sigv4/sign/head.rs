@@ -8,6 +8,7 @@ use super::{
     query::{AddedParameters, Presigning},
 };
 use crate::{
+    address::{Address, BucketName},
     canonical::{self, SignedHeader},
     checksum::Checksum,
     chunked::{
@@ -20,7 +21,6 @@ use crate::{
     keys::SigningKey,
     origin::{Addressing, Origin},
     request::Header,
-    resource::ResourcePath,
     scope::Scope,
     text::{
         sink::{CountSink, Sink, SliceSink, put_number},
@@ -37,13 +37,24 @@ pub struct SignedHead<'a> {
     date: AmzDate,
     /// The host with the bucket in front, where the origin wants it there.
     virtual_host: Option<ArrayVec<u8, 320>>,
-    /// Raw.
-    path: &'a [u8],
+    path: OutgoingPath<'a>,
     auth: HeadAuth<'a>,
     /// `None` where the head is not signed.
     key: Option<&'a mut SigningKey>,
     body: BodyOut<'a>,
     max_len: usize,
+}
+
+/// What path goes out.
+enum OutgoingPath<'a> {
+    /// The one on the wire.
+    AsSent,
+    /// One of these, raw, where the client or the origin has its bucket in another place.
+    Of {
+        /// Empty if it is in the host.
+        bucket: &'a [u8],
+        key: &'a [u8],
+    },
 }
 
 /// Where the signature of a head is.
@@ -138,6 +149,7 @@ impl<'a> SignedHead<'a> {
     #[inline(always)]
     pub(super) fn new(
         head: &'a WireHead<'a, 'a>,
+        address: &'a Address<'_>,
         origin: &'a Origin,
         date: AmzDate,
         auth: HeadAuth<'a>,
@@ -149,13 +161,13 @@ impl<'a> SignedHead<'a> {
             origin,
             date,
             virtual_host: None,
-            path: head.path,
+            path: OutgoingPath::AsSent,
             auth,
             key,
             body,
             max_len: 0,
         };
-        signed.address()?;
+        signed.place_bucket(address)?;
         signed.max_len = signed.bound();
         Ok(signed)
     }
@@ -179,11 +191,20 @@ impl<'a> SignedHead<'a> {
         self.put_body_headers(&mut body);
         FIXED
             + self.head.target_max_len()
+            + self.bucket_max_len()
             + self.host().len()
             + kept
             + body.0
             + self.body.form_head().len()
             + factor * varying
+    }
+
+    /// Counts the bytes by which the path that goes out may be longer than the one on the wire.
+    fn bucket_max_len(&self) -> usize {
+        match &self.path {
+            OutgoingPath::AsSent => 0,
+            OutgoingPath::Of { bucket, .. } => bucket.len() + 2,
+        }
     }
 
     /// Returns Content-Length if it is written again: for a body that came in `aws-chunked` framing, and for
@@ -274,32 +295,29 @@ impl<'a> SignedHead<'a> {
         Some((sink.finish()?.len(), signature))
     }
 
-    /// Moves the bucket from the path to the host where the origin wants it there.
-    fn address(&mut self) -> Result<(), Unsignable> {
-        if self.origin.addressing == Addressing::Path {
+    /// Moves the bucket from where the client has it to where the origin wants it.
+    fn place_bucket(&mut self, address: &'a Address<'_>) -> Result<(), Unsignable> {
+        if self.origin.addressing == Addressing::Path && address.is_path_style() {
             return Ok(());
         }
-        let path = ResourcePath::of(self.head.path).ok_or(Unsignable::Target)?;
-        if path.raw_bucket().is_empty() {
-            return if path.raw_key().is_empty() {
-                Ok(())
-            } else {
-                Err(Unsignable::Bucket)
-            };
-        }
-        let mut bucket = ArrayVec::<u8, 63>::new();
-        uri::decoded(path.raw_bucket(), Part::Path)
-            .try_for_each(|byte| bucket.try_push(byte))
-            .map_err(|_| Unsignable::Bucket)?;
-        if !is_host_name(&bucket) {
+        let path = address.resource(self.head.path);
+        let path = path.ok_or(Unsignable::Target)?;
+        let (bucket, key) = (path.raw_bucket(), path.raw_key());
+        if bucket.is_empty() && !key.is_empty() {
             return Err(Unsignable::Bucket);
         }
+        self.path = OutgoingPath::Of { bucket, key };
+        if self.origin.addressing == Addressing::Path || bucket.is_empty() {
+            return Ok(());
+        }
+        let name = BucketName::collect(uri::decoded(bucket, Part::Path));
+        let name = name.ok_or(Unsignable::Bucket)?;
         let host = self.virtual_host.insert(ArrayVec::new());
-        for part in [&bucket, b".".as_slice(), &self.origin.host] {
+        for part in [name.as_bytes(), b".", &self.origin.host] {
             host.try_extend_from_slice(part)
                 .map_err(|_| Unsignable::Bucket)?;
         }
-        self.path = path.raw_key();
+        self.path = OutgoingPath::Of { bucket: b"", key };
         Ok(())
     }
 
@@ -400,10 +418,18 @@ impl<'a> SignedHead<'a> {
 
     /// Puts the canonical path.
     fn put_path(&self, sink: &mut impl Sink) {
-        if self.virtual_host.is_some() {
-            sink.put(b"/");
+        let canonical = self.head.canonical_path;
+        match &self.path {
+            OutgoingPath::AsSent => uri::put_path(sink, self.head.path, canonical),
+            OutgoingPath::Of { bucket, key } => {
+                sink.put(b"/");
+                uri::put_path(sink, bucket, canonical);
+                if !bucket.is_empty() && !key.is_empty() {
+                    sink.put(b"/");
+                }
+                uri::put_path(sink, key, canonical);
+            }
         }
-        uri::put_path(sink, self.path, self.head.canonical_path);
     }
 
     /// Puts the canonical query, which most requests do not have.
@@ -485,15 +511,4 @@ impl std::fmt::Debug for SignedHead<'_> {
             .field("date", &self.date)
             .finish_non_exhaustive()
     }
-}
-
-/// Whether labels are of lower-case letters, digits and inner hyphens (RFC 1123 section 2.1).
-fn is_host_name(name: &[u8]) -> bool {
-    name.split(|&byte| byte == b'.').all(|label| {
-        let inner = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';
-        !label.is_empty()
-            && label.iter().all(inner)
-            && !label.starts_with(b"-")
-            && !label.ends_with(b"-")
-    })
 }

@@ -122,7 +122,8 @@ fn none_on_the_hot_path() {
             let request = raw.request();
             let verified = verify(&request, &clients, &rules, keys, Timestamp(NOW)).unwrap();
             forms[verified.auth_type() as usize] += 1;
-            let _ = S3Request::of(&request).map(|asked| asked.operation().name());
+            let _ =
+                S3Request::of(&request, &Address::PATH_STYLE).map(|asked| asked.operation().name());
             // Every try on another origin.
             for origin in &origins {
                 let mut room = HeadRoom::default();

@@ -21,8 +21,12 @@ fn key(text: &str, form: AuthType) -> Option<String> {
         rewritten: Some(request.target()),
         ..request
     };
-    let key = cache_key(&request, form, b"o");
-    assert_eq!(key, cache_key(&rewritten, form, b"o"), "{text}");
+    let key = cache_key(&request, &Address::PATH_STYLE, form, b"o");
+    assert_eq!(
+        key,
+        cache_key(&rewritten, &Address::PATH_STYLE, form, b"o"),
+        "{text}"
+    );
     key.map(|key| String::from_utf8(key).unwrap())
 }
 
@@ -110,6 +114,7 @@ fn keys() {
     }
     let key = cache_key(
         &Raw::new("GET /b/k").request(),
+        &Address::PATH_STYLE,
         AuthType::Anonymous,
         b"h:1 /#\n",
     );
@@ -363,7 +368,7 @@ proptest! {
     /// Two requests have one key just where they mean the same.
     #[test]
     fn one_key_for_one_meaning(a in asked(), b in asked()) {
-        let key = |asked: &CacheRequest| cache_key(&Raw::new(&asked.text).request(), asked.form, asked.origin.as_bytes());
+        let key = |asked: &CacheRequest| cache_key(&Raw::new(&asked.text).request(), &Address::PATH_STYLE, asked.form, asked.origin.as_bytes());
         if let (Some(key_a), Some(key_b)) = (key(&a), key(&b)) {
             prop_assert_eq!(key_a == key_b, meaning(&a) == meaning(&b), "{:?} {:?}", a, b);
             prop_assert!(key_a.iter().all(|byte| (b' '..=b'~').contains(byte)));
@@ -377,10 +382,10 @@ proptest! {
         let path = [b"/", path.as_slice()].concat();
         let headers = [Header { name: name.as_bytes(), value: &value }, Header { name: b"origin", value: &value }];
         let request = ClientRequest { method: b"GET", path: &path, query: query.as_bytes(), host: None, rewritten: None, headers: &headers };
-        if let Some(key) = cache_key(&request, AuthType::V4Query, &origin) {
+        if let Some(key) = cache_key(&request, &Address::PATH_STYLE, AuthType::V4Query, &origin) {
             prop_assert!(key.iter().all(|byte| (b' '..=b'~').contains(byte)));
             prop_assert_eq!(key.iter().filter(|byte| **byte == b' ').count(), 3);
-            prop_assert_eq!(S3Request::of(&request).unwrap().operation(), Operation::GetObject);
+            prop_assert_eq!(S3Request::of(&request, &Address::PATH_STYLE).unwrap().operation(), Operation::GetObject);
         }
     }
 }

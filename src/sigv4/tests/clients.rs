@@ -7,7 +7,7 @@ use common::{operations::OPERATIONS, *};
 use sigv4::*;
 
 fn named(request: &str) -> String {
-    match S3Request::of(&Raw::new(request).request()) {
+    match S3Request::of(&Raw::new(request).request(), &Address::PATH_STYLE) {
         Ok(asked) => asked.operation().name().to_owned(),
         Err(rejection) => rejection.code().to_owned(),
     }

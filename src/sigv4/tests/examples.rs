@@ -25,7 +25,10 @@ fn v4(text: &str) -> Result<(), Rejection> {
 /// AWS's examples have their buckets in the host, which is a name of the server then.
 fn endpoint(host: &[u8]) -> VerifyRules {
     VerifyRules {
-        endpoints: vec![host.into()],
+        endpoint: Endpoint {
+            server_names: vec![host.into()],
+            ..Default::default()
+        },
         ..rules()
     }
 }

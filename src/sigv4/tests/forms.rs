@@ -218,7 +218,7 @@ fn fields_belong_to_their_form() {
     assert_eq!(outcome.unwrap_err(), Rejection::InternalError);
     // Nor is a form complete before its end.
     let body = form.body();
-    let mut decoder = FormDecoder::new(&raw.request()).unwrap();
+    let mut decoder = FormDecoder::new(&raw.request(), &Address::PATH_STYLE).unwrap();
     decoder
         .decode(&mut body[..body.len() - 5].to_vec())
         .unwrap();
@@ -420,7 +420,7 @@ fn stream(
 ) -> Result<(Vec<u8>, Tail), Rejection> {
     let text = form.head();
     let raw = Raw::new(&text);
-    let mut decoder = FormDecoder::new(&raw.request())?;
+    let mut decoder = FormDecoder::new(&raw.request(), &Address::PATH_STYLE)?;
     let mut stream = FormStream::new(body.len().checked_add_signed(more as isize).unwrap() as u64);
     let mut length = 0;
     let sent = in_pieces(body, pieces, |piece| {
@@ -596,10 +596,11 @@ proptest! {
 
 #[test]
 fn heads_that_no_form_has() {
-    let ask = |text: String| match FormDecoder::new(&Raw::new(&text).request()) {
-        Ok(_) => "a form".into(),
-        Err(rejection) => format!("{} {}", rejection.code(), rejection.status()),
-    };
+    let ask =
+        |text: String| match FormDecoder::new(&Raw::new(&text).request(), &Address::PATH_STYLE) {
+            Ok(_) => "a form".into(),
+            Err(rejection) => format!("{} {}", rejection.code(), rejection.status()),
+        };
     let form = head("/bucket");
     assert_eq!(ask(form.clone()), "a form");
     assert_eq!(ask(head("/bucket/")), "a form");

@@ -574,7 +574,10 @@ fn addresses() {
     let ask = |method: &str, target: &str, host: &str| {
         let rules = VerifyRules {
             reserved: [b"minio".as_slice(), b"admin"].map(Into::into).to_vec(),
-            endpoints: vec![b"storage.test".as_slice().into()],
+            endpoint: Endpoint {
+                server_names: vec![b"storage.test".as_slice().into()],
+                ..Default::default()
+            },
             ..rules()
         };
         let mut sample = Sample::new(method, target);

@@ -64,14 +64,18 @@ fn the_dice_make_every_request() {
             })
             .collect()
     };
-    let mut made = BTreeSet::new();
+    let (mut made, mut addressed) = (BTreeSet::new(), BTreeSet::new());
     for _ in 0..10_000 {
         let asking = Asking::roll(&mut Dice(&throw()));
         if asking.is_usual {
             made.insert((asking.sent.name, asking.signing == Signing::Query));
+            addressed.insert((asking.sent.name, asking.addressing));
         }
     }
     assert_eq!(made.len(), 2 * OPERATIONS.len());
+    // What is of no bucket has none in its host.
+    let most = 6 * OPERATIONS.len();
+    assert!(addressed.len() > most - 30, "{} of {most}", addressed.len());
 
     const TRIES: usize = 400;
     let gone: Vec<_> = (0..TRIES)

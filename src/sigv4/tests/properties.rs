@@ -158,7 +158,7 @@ proptest! {
         let clients = Directory::with_grant(KEY, SECRET, grant("read", "a*b"));
         let rules = VerifyRules { max_skew: skew, region: Region::parse(b"x"), ..open() };
         let mut keys = KeyCache::new(0);
-        let _ = S3Request::of(&request);
+        let _ = S3Request::of(&request, &Address::PATH_STYLE);
         let _ = explain(&request);
         if let Some(path) = ResourcePath::of(&path) {
             for part in [path.bucket(), path.key()].into_iter().flatten() {

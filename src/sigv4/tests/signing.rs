@@ -65,15 +65,18 @@ fn origin_says(head: &str, now: i64) -> Result<(), Rejection> {
     let rules = VerifyRules {
         region: Region::parse(b"eu-west-1"),
         // It knows its buckets by their hosts.
-        endpoints: hosts
-            .map(|host| {
-                host.value
-                    .split(|byte| *byte == b':')
-                    .next()
-                    .unwrap()
-                    .into()
-            })
-            .collect(),
+        endpoint: Endpoint {
+            server_names: hosts
+                .map(|host| {
+                    host.value
+                        .split(|byte| *byte == b':')
+                        .next()
+                        .unwrap()
+                        .into()
+                })
+                .collect(),
+            ..Default::default()
+        },
         ..rules()
     };
     let clients = Directory::new(&[(ORIGIN_KEY, ORIGIN_SECRET)]);

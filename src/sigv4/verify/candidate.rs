@@ -1,8 +1,8 @@
 //! A request that is about to be verified.
 use crate::{
+    address::Address,
     auth_type::AuthType,
     canonical::ALGORITHM,
-    endpoint,
     error::Rejection,
     headers::{KnownHeader, KnownHeaders},
     payload::Payload,
@@ -99,13 +99,10 @@ impl<'h, 'r> Candidate<'h, 'r> {
         }
     }
 
-    /// Rejects what names its bucket in the host.
-    pub(super) fn check_host(&self, rules: &VerifyRules) -> Result<(), Rejection> {
+    /// Reads how it is addressed.
+    pub(super) fn address<'e>(&self, rules: &'e VerifyRules) -> Result<Address<'e>, Rejection> {
         let host = self.request.host.or(self.known.value(KnownHeader::Host));
-        match endpoint::has_bucket(host.unwrap_or_default(), &rules.endpoints) {
-            true => Err(Rejection::BucketInHost),
-            false => Ok(()),
-        }
+        rules.endpoint.address(host.unwrap_or_default())
     }
 
     /// Reads the query that goes out if it is not the client's.
@@ -121,14 +118,19 @@ impl<'h, 'r> Candidate<'h, 'r> {
     }
 
     /// Reads what is asked for, by the `query` that goes out.
-    pub(super) fn asked(
+    pub(super) fn asked<'a>(
         &self,
-        query: &Query<'_, 'r>,
+        address: &'a Address<'_>,
+        query: &Query<'_, 'a>,
         auth_type: AuthType,
-    ) -> Result<S3Request<'r>, Rejection> {
+    ) -> Result<S3Request<'a>, Rejection>
+    where
+        'r: 'a,
+    {
+        let path = address.resource(self.request.target().path);
         S3Request::read(S3RequestParts {
             method: self.request.method,
-            path: self.request.target().path,
+            path: path.ok_or(Rejection::InvalidUri)?,
             query,
             copy_source: self.known.value(KnownHeader::CopySource),
             rename_source: self.known.value(KnownHeader::RenameSource),

@@ -3,6 +3,7 @@ use arrayvec::ArrayVec;
 
 use super::candidate::{Candidate, ClaimedIdentity};
 use crate::{
+    address::{Address, BucketName},
     date::Timestamp,
     error::{Malformed, Rejection},
     grant::{Claimant, Clients},
@@ -20,6 +21,7 @@ use crate::{
 impl<'r> Candidate<'_, 'r> {
     pub(super) fn v2_header(
         &self,
+        address: &Address<'_>,
         clients: &'r impl Clients,
         rules: &VerifyRules,
         now: Timestamp,
@@ -53,12 +55,13 @@ impl<'r> Candidate<'_, 'r> {
                 date
             },
         };
-        let (client, payload) = self.v2(&v2, clients, identity)?;
+        let (client, payload) = self.v2(&v2, address, clients, identity)?;
         Ok(Proof::V2Header { client, payload })
     }
 
     pub(super) fn v2_query(
         &self,
+        address: &Address<'_>,
         clients: &'r impl Clients,
         now: Timestamp,
         identity: &mut ClaimedIdentity<'r>,
@@ -90,13 +93,14 @@ impl<'r> Candidate<'_, 'r> {
             signature: uri::decoded(signature, Part::Path).take(29).collect(),
             date: expires,
         };
-        let (client, payload) = self.v2(&v2, clients, identity)?;
+        let (client, payload) = self.v2(&v2, address, clients, identity)?;
         Ok(Proof::V2Query { client, payload })
     }
 
     fn v2(
         &self,
         v2: &ClaimedV2<'r>,
+        address: &Address<'_>,
         clients: &'r impl Clients,
         identity: &ClaimedIdentity<'r>,
     ) -> Result<(ProvenClient<'r>, Payload<'r>), Rejection> {
@@ -114,6 +118,7 @@ impl<'r> Candidate<'_, 'r> {
         let claimant = Claimant::find(clients, &v2.access_key);
         let to_sign = v2::StringToSign {
             method: self.request.method,
+            bucket_in_host: address.bucket().map_or(b"", BucketName::as_bytes),
             path: self.request.path,
             query: &self.query,
             headers: self.request.headers,

@@ -146,7 +146,7 @@ pub fn decode(
     body: &[u8],
     pieces: &[usize],
 ) -> Result<(FormDecoder, Vec<u8>), Rejection> {
-    let mut decoder = FormDecoder::new(&raw.request())?;
+    let mut decoder = FormDecoder::new(&raw.request(), &Address::PATH_STYLE)?;
     let stored = in_pieces(body, pieces, |piece| decoder.decode(piece))?;
     decoder.finish()?;
     Ok((decoder, stored))

@@ -20,6 +20,8 @@ pub struct Sample {
     pub method: String,
     /// As sent.
     pub path: String,
+    /// For V2; empty if it is in the path.
+    pub bucket_in_host: String,
     /// As sent, without the signature.
     pub query: String,
     /// As sent; all are signed but those of `unsigned`.
@@ -42,6 +44,7 @@ impl Sample {
         Sample {
             method: method.into(),
             path: path.into(),
+            bucket_in_host: String::new(),
             query: query.into(),
             headers: vec![("Host".into(), "s3.mydomain.com".into())],
             unsigned: Vec::new(),
@@ -150,10 +153,16 @@ impl Sample {
             .map(|(name, values)| format!("{name}:{}\n", values.join(",")))
             .collect();
         let mut text = format!(
-            "{}\n{}\n{}\n{date}\n{amz}{}",
+            "{}\n{}\n{}\n{date}\n{amz}{}{}{}",
             self.method,
             value("content-md5"),
             value("content-type"),
+            if self.bucket_in_host.is_empty() {
+                ""
+            } else {
+                "/"
+            },
+            self.bucket_in_host,
             self.path
         )
         .into_bytes();
