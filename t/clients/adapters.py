@@ -2,7 +2,8 @@
 
 Each method does what a user of that client would do and returns plain values; a refusal by the
 server raises S3Error with the code that the client reports. Over HTTPS each is told of an
-authority `ca`, a file. Those at the end only upload folders and download them.
+authority `ca`, a file. Each has buckets in the path, and where its `path_style` is False in the
+host: so do all by default but botocore's three, which have to be told. Those at the end only upload folders and download them.
 """
 
 import hashlib
@@ -59,8 +60,10 @@ def files(tree):
 class Boto3:
     """boto3, the library that the AWS CLI and most Python tools stand on."""
 
+    path_style = True
+
     def __init__(self, url, credentials, folder, ca=None, **config):
-        config.setdefault("s3", {"addressing_style": "path"})
+        config.setdefault("s3", {"addressing_style": "path" if self.path_style else "virtual"})
         self.s3 = boto3.client(
             "s3", endpoint_url=url, region_name=credentials.region, verify=ca,
             aws_access_key_id=credentials.access_key, aws_secret_access_key=credentials.secret_key,
@@ -194,6 +197,7 @@ class Minio:
 class CommandLine:
     """What the command-line clients share: files on either side, and one process for each call."""
 
+    path_style = True
     error_pattern = r"(?!)"  # found nowhere: all that the client says is the error
 
     def __init__(self, url, credentials, folder, ca=None):
@@ -233,8 +237,9 @@ class AwsCli(CommandLine):
     error_pattern = r"\((\w+)\) when calling"
 
     def configure(self):
+        addressing = "path" if self.path_style else "virtual"
         (self.folder / "config").write_text(
-            "[default]\ns3 =\n  addressing_style = path\ncli_pager =\nretry_mode = standard\nmax_attempts = 1\n")
+            f"[default]\ns3 =\n  addressing_style = {addressing}\ncli_pager =\nretry_mode = standard\nmax_attempts = 1\n")
         self.environment |= {"AWS_CONFIG_FILE": str(self.folder / "config"), "AWS_EC2_METADATA_DISABLED": "true"}
         if self.ca:
             self.environment["AWS_CA_BUNDLE"] = self.ca
@@ -299,10 +304,11 @@ class S3cmd(CommandLine):
 
     def configure(self):
         host = urlsplit(self.url).netloc
+        host_bucket = host if self.path_style else f"%(bucket)s.{host}"
         authority = f"ca_certs_file = {self.ca}\n" if self.ca else ""
         (self.folder / "s3cfg").write_text(
             f"[default]\naccess_key = {self.credentials.access_key}\nsecret_key = {self.credentials.secret_key}\n"
-            f"host_base = {host}\nhost_bucket = {host}\nuse_https = {bool(self.ca)}\nbucket_location = US\n"
+            f"host_base = {host}\nhost_bucket = {host_bucket}\nuse_https = {bool(self.ca)}\nbucket_location = US\n"
             "multipart_chunk_size_mb = 5\nmax_retries = 1\nsocket_timeout = 30\nprogress_meter = False\n"
             f"signature_v2 = {self.signature_v2}\n{authority}")
 
@@ -374,7 +380,7 @@ class Rclone(CommandLine):
         (self.folder / "rclone.conf").write_text(
             f"[s3]\ntype = s3\nprovider = Other\nendpoint = {self.url}\nregion = {self.credentials.region}\n"
             f"access_key_id = {self.credentials.access_key}\nsecret_access_key = {self.credentials.secret_key}\n"
-            "force_path_style = true\nupload_cutoff = 5M\nchunk_size = 5M\ncopy_cutoff = 1G\nencoding = None\n"
+            f"force_path_style = {str(self.path_style).lower()}\nupload_cutoff = 5M\nchunk_size = 5M\ncopy_cutoff = 1G\nencoding = None\n"
             "location_constraint =\nlist_url_encode = true\n")
 
     def rclone(self, *command):
@@ -430,13 +436,16 @@ class Rclone(CommandLine):
 class Crt:
     """awscrt, Amazon's client in C, the way the AWS CLI version 2 uses it."""
 
+    path_style = True
+
     def __init__(self, url, credentials, folder, ca=None):
         session = botocore.session.Session()
+        addressing = {"addressing_style": "path" if self.path_style else "virtual"}
         session.set_credentials(credentials.access_key, credentials.secret_key)
         provider = s3transfer.crt.BotocoreCRTCredentialsWrapper(session.get_credentials()).to_crt_credentials_provider()
         self.s3 = s3transfer.crt.create_s3_crt_client(credentials.region, provider, use_ssl=bool(ca), verify=ca)
         self.serializer = s3transfer.crt.BotocoreCRTRequestSerializer(session, {
-            "region_name": credentials.region, "endpoint_url": url, "config": Config(s3={"addressing_style": "path"})})
+            "region_name": credentials.region, "endpoint_url": url, "config": Config(s3=addressing)})
 
     def upload_tree(self, tree, bucket):
         self.keys = [str(path.relative_to(tree)) for path in files(tree)]
@@ -458,6 +467,10 @@ class Program(CommandLine):
 
     put = "put"
 
+    def configure(self):
+        if self.path_style:
+            self.environment["PATH_STYLE"] = "1"
+
     def upload_tree(self, tree, bucket):
         self.keys = [str(path.relative_to(tree)) for path in files(tree)]
         self.program(self.put, bucket, str(tree), *self.keys)
@@ -473,6 +486,7 @@ class Js(Program):
     put = "put-buffers"
 
     def configure(self):
+        super().configure()
         self.environment["NODE_PATH"] = os.environ["NODE_MODULES"]
         if self.ca:
             self.environment["NODE_EXTRA_CA_CERTS"] = self.ca
@@ -488,9 +502,6 @@ class JsStreams(Js):
 class Rust(Program):
     """The AWS SDK for Rust, which reads the files itself."""
 
-    def configure(self):
-        pass
-
     def program(self, *arguments):
         self.run(os.environ["RUST_CLIENT"], self.url, self.credentials.region, self.ca or "", *arguments)
 
@@ -503,7 +514,8 @@ class Restic(CommandLine):
 
     def restic(self, bucket, *command):
         authority = ["--cacert", self.ca] if self.ca else []
-        self.run("restic", "--no-cache", "-o", "s3.bucket-lookup=path", *authority,
+        lookup = "path" if self.path_style else "dns"  # by default it asks for a bucket in the path first
+        self.run("restic", "--no-cache", "-o", f"s3.bucket-lookup={lookup}", *authority,
                  "-r", f"s3:{self.url}/{bucket}/repository", *command)
 
     def upload_tree(self, tree, bucket):

@@ -21,7 +21,7 @@ const { Upload } = require("@aws-sdk/lib-storage");
 const PART = 5 << 20;
 
 const [url, region, command, bucket, folder, ...keys] = process.argv.slice(2);
-const s3 = new S3Client({ endpoint: url, region, forcePathStyle: true, maxAttempts: 1 });
+const s3 = new S3Client({ endpoint: url, region, forcePathStyle: "PATH_STYLE" in process.env, maxAttempts: 1 });
 
 // A stream that knows no length, in pieces of odd sizes.
 async function* pieces(file) {

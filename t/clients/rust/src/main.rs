@@ -49,7 +49,7 @@ fn client(url: &str, region: &str, ca: &str) -> Outcome<Client> {
     let mut config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(url)
-        .force_path_style(true)
+        .force_path_style(std::env::var_os("PATH_STYLE").is_some())
         .region(Region::new(region.to_owned()))
         .credentials_provider(Credentials::new(
             std::env::var("AWS_ACCESS_KEY_ID")?,

@@ -1,0 +1,160 @@
+"""Clients that have the bucket in the host, most of them by default, over HTTPS with a wildcard certificate."""
+
+import contextlib
+import ctypes
+import os
+import subprocess
+
+import boto3
+import pytest
+import urllib3
+from adapters import AwsCli, Boto3, Crt, Js, JsStreams, Rclone, Restic, Rust, S3cmd, attempt
+from botocore.config import Config
+from conftest import CLIENT
+from servers import Nginx, free_port
+
+DOMAIN = "s3.proxy.test"
+OWN_DOMAIN = "files.proxy.test"
+BUCKET = "addressed"
+FILES = {"small": os.urandom(1000), "a b & \u00fc": os.urandom(10), "parts": os.urandom((12 << 20) + 1)}
+CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 4096, 16384, 1 << 18
+
+
+@pytest.fixture(scope="module")
+def names(folder):
+    """This process and all that it starts find the names here, without a name server."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    hosts = folder / "hosts"
+    hosts.write_text(f"127.0.0.1 localhost {DOMAIN} {BUCKET}.{DOMAIN} {OWN_DOMAIN}\n")
+    if libc.unshare(CLONE_NEWNS) != 0:
+        pytest.skip("no mount namespaces here")
+    assert libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None) == 0
+    assert libc.mount(bytes(hosts), b"/etc/hosts", None, MS_BIND, None) == 0
+
+
+@pytest.fixture(scope="module")
+def authority(folder):
+    """A certificate for all of the names, with a wildcard, by an authority that clients are told of."""
+    folder = folder / "addressing-tls"
+    folder.mkdir()
+
+    def openssl(*words):
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.crt", "-days", "2", "-subj", "/CN=Test CA",
+            "-addext", "keyUsage=keyCertSign", "-addext", "basicConstraints=critical,CA:TRUE")
+    openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", f"/CN={DOMAIN}")
+    (folder / "server.ext").write_text(f"subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN},DNS:{OWN_DOMAIN}\n")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
+            "-days", "2", "-extfile", "server.ext", "-out", "server.crt")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def proxy(folder, origins, authority, names):
+    """nginx in front of each origin, by its port, and its log: the host of each request."""
+    ports = {name: free_port() for name in ("s3s", "ceph")}
+    log = folder / "addressing.log"
+    blocks = [
+        "client_max_body_size 0;",
+        "log_format addressing '$http_host';",
+        f"access_log {log} addressing;",
+        f"s3_client {CLIENT.access_key} secret_key={CLIENT.secret_key};",
+        f"ssl_certificate {authority}/server.crt; ssl_certificate_key {authority}/server.key;",
+        f"s3_domain {DOMAIN} {OWN_DOMAIN}={BUCKET};",
+    ]
+    for name, port in ports.items():
+        line = origins[name].s3_origin().replace(";", " framing=decode;")
+        blocks.append(
+            f"upstream {name} {{ server {origins[name].address}; keepalive 4; {line} }} "
+            f"server {{ listen 127.0.0.1:{port} ssl; location / {{ s3_resign on; proxy_http_version 1.1; "
+            f'proxy_set_header Connection ""; proxy_pass http://{name}; }} }}')
+    with Nginx(folder / "nginx-addressing", "\n".join(blocks), ports["s3s"]) as nginx:
+        yield ports, log
+        said = nginx.error_log.read_text(errors="replace")
+    assert not [line for line in said.splitlines() if "[alert]" in line or "exited on signal" in line]
+
+
+@contextlib.contextmanager
+def bucket(origin, name):
+    direct = Boto3(origin.url, origin.credentials, None)
+    direct.create_bucket(name)
+    try:
+        yield direct
+    finally:
+        origin.remove_bucket(name)
+
+
+def in_host(client):
+    return type(client.__name__, (client,), {"path_style": False})
+
+
+def hosts_of(log, since):
+    """The hosts that were asked for, less their ports."""
+    return {line.partition(":")[0] for line in log.read_text()[since:].splitlines()}
+
+
+CLIENTS = [Boto3, AwsCli, S3cmd, Rclone, Crt, Js, JsStreams, Rust, Restic]
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.__name__)
+@pytest.mark.parametrize("target", ["s3s", "ceph"])
+def test_the_bucket_is_in_the_host(target, client, origins, proxy, authority, tmp_path):
+    ports, log = proxy
+    tree, fetched = tmp_path / "tree", tmp_path / "fetched"
+    tree.mkdir()
+    for key, body in FILES.items():
+        (tree / key).write_bytes(body)
+    before = log.stat().st_size
+    with bucket(origins[target], BUCKET) as direct:
+        through = in_host(client)(f"https://{DOMAIN}:{ports[target]}", CLIENT, tmp_path, str(authority / "ca.crt"))
+        through.upload_tree(tree, BUCKET)
+        if client is not Restic:  # which keeps them in a form of its own
+            assert {key: direct.get(BUCKET, key) for key in FILES} == FILES
+        if client in (Boto3, S3cmd):
+            assert {key: through.get(BUCKET, key) for key in FILES} == FILES
+        else:
+            through.download_tree(BUCKET, fetched)
+            assert {path.name: path.read_bytes() for path in fetched.iterdir()} == FILES
+        if client in (Boto3, AwsCli, S3cmd, Rclone):
+            through.copy(BUCKET, "small", "copied")
+            assert direct.get(BUCKET, "copied") == FILES["small"]
+            through.multipart(BUCKET, "multipart", FILES["parts"])
+            assert direct.get(BUCKET, "multipart") == FILES["parts"]
+            if not (client is S3cmd and target == "s3s"):  # which lists without ETag
+                assert sorted(through.list(BUCKET)[0]) == sorted([*FILES, "copied", "multipart"])
+            through.delete(BUCKET, "copied")
+            assert attempt(direct.get, BUCKET, "copied").startswith("refused: NoSuchKey")
+    assert hosts_of(log, before) == {f"{BUCKET}.{DOMAIN}"}
+
+
+@pytest.mark.parametrize("host, addressing", [(f"{BUCKET}.{DOMAIN}", "virtual"), (DOMAIN, "path")])
+def test_a_link_is_for_its_host(host, addressing, origins, proxy, authority, tmp_path):
+    ports, log = proxy
+    url, ca = f"https://{DOMAIN}:{ports['s3s']}", str(authority / "ca.crt")
+    signer = Boto3(url, CLIENT, tmp_path, ca, s3={"addressing_style": addressing}).s3
+    link = signer.generate_presigned_url("get_object", {"Bucket": BUCKET, "Key": "small"})
+    assert link.startswith(f"https://{host}:")
+    http = urllib3.PoolManager(ca_certs=ca, retries=False)
+    with bucket(origins["s3s"], BUCKET) as direct:
+        direct.put(BUCKET, "small", FILES["small"])
+        assert http.request("GET", link).data == FILES["small"]
+        for other in {f"{BUCKET}.{DOMAIN}", DOMAIN, OWN_DOMAIN} - {host}:
+            answer = http.request("GET", link.replace(f"//{host}:", f"//{other}:"))
+            assert (answer.status, b"<Code>SignatureDoesNotMatch</Code>" in answer.data) == (403, True)
+
+
+def test_a_bucket_with_a_domain_of_its_own(origins, proxy, authority, tmp_path):
+    ports, log = proxy
+    client = boto3.client(
+        "s3", endpoint_url=f"https://{OWN_DOMAIN}:{ports['s3s']}", region_name=CLIENT.region,
+        aws_access_key_id=CLIENT.access_key, aws_secret_access_key=CLIENT.secret_key, verify=str(authority / "ca.crt"),
+        config=Config(s3={"addressing_style": "virtual"}))
+    # The domain stands for the bucket, which boto3 would put in front of it.
+    client.meta.events.register("before-sign.s3", lambda request, **_: request.__setattr__(
+        "url", request.url.replace(f"//{BUCKET}.", "//")))
+    with bucket(origins["s3s"], BUCKET) as direct:
+        client.put_object(Bucket=BUCKET, Key="own", Body=b"hello")
+        assert direct.get(BUCKET, "own") == b"hello"
+        assert [item["Key"] for item in client.list_objects_v2(Bucket=BUCKET)["Contents"]] == ["own"]
