@@ -22,7 +22,7 @@ pub(crate) fn note(request: Request<'_>, context: &Context<'_>, rejection: &Reje
     }
     log_info!(
         request.log(),
-        "refused {}: {}, access key \"{}\"",
+        "rejected {}: {}, access key \"{}\"",
         rejection.code(),
         rejection.message(),
         context.access_key.get().escape_ascii()

@@ -188,7 +188,7 @@ GET /k                      host=bucket.s3.example.com.        => 400
 PUT /photo?x-id=PutObject   host=storage.example.com           => 400
 GET /k                      host=s3.example.com                => 200
 --- error_log
-refused InvalidRequest: The host seems to begin with the name of a bucket
+rejected InvalidRequest: The host seems to begin with the name of a bucket
 
 === TEST 16: a name of the server is no bucket
 --- http_config

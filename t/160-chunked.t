@@ -298,7 +298,7 @@ connect to 127.0.0.1
 --- access_log
 403 SignatureDoesNotMatch AKIDCLIENT v4-header
 --- error_log
-refused SignatureDoesNotMatch
+rejected SignatureDoesNotMatch
 
 === TEST 38: a rejected upload ends the connection, and the answer says so
 --- upload

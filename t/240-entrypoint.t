@@ -248,7 +248,7 @@ for (@refused) {
 }
 ($exit, $said) = entrypoint({ %one, S3_MAX_SKEW => 'mm' }, '-t');
 is($exit, 1, 'what only nginx finds is refused too');
-like($said, qr/\[emerg\].*"s3_max_skew mm" is not a time.*\ns3-resign: nginx refuses the configuration, see above$/s,
+like($said, qr/\[emerg\].*"s3_max_skew mm" is not a time.*\ns3-resign: nginx rejects the configuration, see above$/s,
     'with what nginx says');
 
 # ---------------------------------------------------------------------- what a value cannot do

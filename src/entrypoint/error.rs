@@ -242,7 +242,7 @@ impl fmt::Display for Error {
             ),
             Error::Write { path, why } => write!(f, "{path} cannot be written: {why}"),
             Error::Signals(why) => write!(f, "signals cannot be minded: {why}"),
-            Error::Rejected => f.write_str("nginx refuses the configuration, see above"),
+            Error::Rejected => f.write_str("nginx rejects the configuration, see above"),
         }
     }
 }

@@ -101,7 +101,7 @@ fn answered(status: u16, code: Option<&str>) -> String {
     }
 }
 
-/// Of a good status, which was not all.
+/// Says what a good answer lacks after its status.
 fn broken(status: u16, why: &str) -> String {
     format!("answered {status}, but {why}")
 }

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
     statuses: Vec<(u16, u16)>,
-    /// Of S3's errors.
+    /// The codes of S3's errors.
     codes: Vec<Box<str>>,
 }
 

@@ -16,7 +16,7 @@ const HISTORY: usize = 8;
 shared_record! {
     /// An upstream in shared memory.
     pub struct UpstreamRecord {
-        /// Of the last configuration that was loaded: its workers check, where there are any.
+        /// The last configuration that was loaded: its workers check, where there are any.
         generation: AtomicU32,
         /// Who checks (see `Leader`), and until when unless it renews its lease.
         leader: AtomicU64,
@@ -29,7 +29,7 @@ shared_record! {
 shared_record! {
     /// An address of an upstream.
     pub struct AddressSlot {
-        /// Of server and address; 0 marks a free slot.
+        /// A hash of server and address; 0 marks a free slot.
         key: AtomicU64,
         server: Text,
         name: Text,

@@ -30,7 +30,7 @@ pub(crate) fn verify<'r>(
         if request.has_read_body() {
             log_error!(
                 request.log(),
-                "a form is not let in: its body was read before the request was verified"
+                "a form is not accepted: its body was read before the request was verified"
             );
             return Some(Err(rejected(Rejection::InternalError, b"")));
         }

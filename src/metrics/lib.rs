@@ -31,7 +31,7 @@ pub struct Metrics {
     /// By their numbers.
     origins: Zone<OriginCounters>,
     names: Vec<OriginName>,
-    /// Of this worker's cache of signing keys: how many were found and derived, as far as counted.
+    /// How many signing keys this worker found in its cache and how many it derived, as far as counted.
     signing_keys: Cell<(u64, u64)>,
 }
 

@@ -45,14 +45,14 @@ pub struct Snapshot {
     pub nanoseconds: u64,
     pub keys_found: u64,
     pub keys_derived: u64,
-    /// Of the recent past, the oldest first.
+    /// The recent past, the oldest first.
     pub requests: [u64; RECENT],
     pub rejections: [u64; RECENT],
     /// The most rejected first.
     pub rejected_clients: Vec<RejectedKeyRow>,
     pub rejected_strangers: Vec<RejectedKeyRow>,
     pub origins: Vec<OriginRow>,
-    /// Of the upstreams that are checked.
+    /// The upstreams that are checked.
     pub health: Vec<UpstreamHealth>,
 }
 

@@ -76,8 +76,8 @@ impl<'a> Page<'a> {
         let now = snapshot.now;
         let origins = snapshot.origins.iter();
         let keys = [
-            ("Clients refused most", &snapshot.rejected_clients),
-            ("Unknown keys refused most", &snapshot.rejected_strangers),
+            ("Clients rejected most", &snapshot.rejected_clients),
+            ("Unknown keys rejected most", &snapshot.rejected_strangers),
         ];
         Page {
             style: STYLE,
@@ -190,9 +190,9 @@ fn figures(snapshot: &Snapshot) -> [Figure; 6] {
         .collect();
     let [half, most] = [50, 99].map(|percent| within(&snapshot.times, percent));
     [
-        figure("Let in", Count(accepted).to_string(), forms.join(", ")),
+        figure("Accepted", Count(accepted).to_string(), forms.join(", ")),
         figure(
-            "Refused",
+            "Rejected",
             Count(rejected).to_string(),
             share(rejected, accepted.saturating_add(rejected)),
         ),

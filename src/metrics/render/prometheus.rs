@@ -38,12 +38,12 @@ pub(crate) fn write(snapshot: &Snapshot) -> String {
 
     text.counter(
         "requests_total",
-        "Requests not refused, by how they were signed; none: answered before that was looked at.",
+        "Requests accepted, by how they were signed; none: answered before that was looked at.",
     );
     for (form, count) in &snapshot.accepted {
         text.sample(&[("auth", form)], count);
     }
-    text.counter("refused_total", "Requests refused, by S3 error code.");
+    text.counter("refused_total", "Requests rejected, by S3 error code.");
     for (code, count) in &snapshot.rejected {
         text.sample(&[("code", code)], count);
     }
@@ -65,7 +65,7 @@ pub(crate) fn write(snapshot: &Snapshot) -> String {
     // Clients alone: what strangers make up would be a time series each.
     text.counter(
         "refused_client_total",
-        "Requests refused of those clients that were refused most.",
+        "Requests rejected of those clients that were rejected most.",
     );
     for key in &snapshot.rejected_clients {
         text.sample(&[("access_key", &key.access_key)], key.count);

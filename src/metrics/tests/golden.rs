@@ -34,7 +34,7 @@ fn page(snapshot: &Snapshot) -> String {
         .replace(include_str!("../render/page.js"), "// page.js\n")
 }
 
-/// Of what is in the page, and of nothing else.
+/// The policy names what is in the page, and nothing else.
 #[test]
 fn the_policy_allows_the_style_and_the_script() {
     let page = Format::Html.render(&at_first()).unwrap();

@@ -42,7 +42,7 @@ impl<'r> PendingForm<'r> {
     /// If it is not complete, or its file is not as long as the policy demands.
     pub fn complete(self, form: &FormDecoder) -> Result<Verified<'r>, Rejection> {
         self.check_end(form)?;
-        Ok(self.let_in(form.stored_length()))
+        Ok(self.verified(form.stored_length()))
     }
 
     /// Completes a form whose file is still to come, or has passed through `stream` as it came: its end is
@@ -56,7 +56,7 @@ impl<'r> PendingForm<'r> {
         stream: &FormStream,
     ) -> Result<Verified<'r>, Rejection> {
         let length = stream.length_after_head(form)?;
-        Ok(self.let_in(length))
+        Ok(self.verified(length))
     }
 
     pub(super) fn check_end(&self, form: &FormDecoder) -> Result<(), Rejection> {
@@ -68,7 +68,7 @@ impl<'r> PendingForm<'r> {
         }
     }
 
-    fn let_in(mut self, stored_length: u64) -> Verified<'r> {
+    fn verified(mut self, stored_length: u64) -> Verified<'r> {
         self.post.stored_length = stored_length;
         Verified {
             request: self.request,

@@ -47,7 +47,7 @@ static ALLOCATOR: Counting = Counting;
 
 const REQUESTS: usize = 300;
 
-/// Of all forms, all different, some with much of everything.
+/// Requests of all forms, all different, some with much of everything.
 fn texts() -> Vec<String> {
     let sample = |at: usize| {
         let query: String = (0..at % 100)

@@ -80,7 +80,7 @@ mod published {
     {\"x-amz-date\": \"20151229T000000Z\" }\r
   ]\r
 }";
-    /// Of V2, in AWS's guide to it.
+    /// A form of V2, in AWS's guide to it.
     pub(crate) const SECRET_V2: &str = "uV3F3YluFJax1cknvbcGwgjvx4QpvB+leU8dUj2o";
     pub(crate) const SIGNATURE_V2: &str = "0RavWzkygo6QX9caELEqKi9kDbU=";
     pub(crate) const POLICY_V2: &str = "{ \"expiration\": \"2007-12-01T12:00:00.000Z\",
@@ -363,7 +363,7 @@ fn origin_reads(wire: &str, body: &[u8]) -> (Vec<u8>, u64) {
 }
 
 #[test]
-fn a_form_is_written_anew() {
+fn a_form_is_written_again() {
     let form = SampleForm::new("user/${filename}")
         .field("acl", "private")
         .field("x-ignore-page", "7")

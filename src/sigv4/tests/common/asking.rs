@@ -98,7 +98,7 @@ const VALUES: [&str; 10] = [
     "1", "2", "a", "a/b", "k", "x y", "", "é", "a=b+c", "100%&acl",
 ];
 
-/// Of other operations, or of none.
+/// Parameters of other operations, or of none.
 const STRANGERS: [(&str, &str); 18] = [
     ("policy", ""),
     ("acl", ""),

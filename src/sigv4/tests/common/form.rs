@@ -21,7 +21,7 @@ pub struct SampleForm {
     /// Besides those of the fields, in JSON.
     pub conditions: Vec<String>,
     pub expiration: String,
-    /// Of the file, after its name.
+    /// What follows the name of the file.
     pub disposition: String,
     pub file: Vec<u8>,
 }

@@ -204,7 +204,7 @@ impl Essence {
         let is_covered = |pair: &&[u8]| {
             let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
             let is_open = OPEN_IN_V2.iter().any(|open| open.as_bytes() == name);
-            // Of the new signature, which may name other headers.
+            // The new signature may name other headers.
             let is_new = [b"X-Amz-Signature".as_slice(), b"X-Amz-SignedHeaders"].contains(&name);
             !(is_new || asking.is_v2() && is_open)
         };

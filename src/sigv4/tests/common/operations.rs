@@ -16,7 +16,7 @@ pub enum Class {
     Elsewhere,
     /// Only by its name.
     Credentials,
-    /// Of `all` alone.
+    /// In `all` alone.
     Other,
 }
 
@@ -24,7 +24,7 @@ pub enum Class {
 pub struct Sent {
     pub name: &'static str,
     pub method: &'static str,
-    /// Of bucket `b` and key `k`.
+    /// Its path, of bucket `b` and key `k`.
     pub path: &'static str,
     pub query: &'static str,
     /// Parameters that it may have besides.

@@ -138,7 +138,7 @@ pub fn read(head: &Head<'_>, endpoint: Option<&str>) -> Asked {
         .headers
         .iter()
         .map(|header| (header.name.to_ascii_lowercase(), header.value.to_vec()))
-        .filter(|(name, _)| name.starts_with(b"x-amz-") && !is_made_anew(name))
+        .filter(|(name, _)| name.starts_with(b"x-amz-") && !is_made_again(name))
         .collect();
     amz.sort();
     let value = |wanted: &[u8]| {
@@ -339,7 +339,7 @@ fn is_of_signature(name: &[u8]) -> bool {
             .is_some_and(|rest| v4.iter().any(|of_it| of_it.as_bytes() == rest))
 }
 
-fn is_made_anew(name: &[u8]) -> bool {
+fn is_made_again(name: &[u8]) -> bool {
     let made: [&[u8]; 3] = [
         b"x-amz-date",
         b"x-amz-content-sha256",
@@ -348,7 +348,7 @@ fn is_made_anew(name: &[u8]) -> bool {
     made.contains(&name)
 }
 
-/// Of those that the requests of the tests have in their query.
+/// Whether it is one that the requests of the tests have in their query.
 fn is_known_header(name: &[u8]) -> bool {
     let known = ["acl", "expected-bucket-owner", "meta-a", "storage-class"];
     let lower = name.to_ascii_lowercase();
@@ -362,7 +362,7 @@ fn is_foreign(header: &Header<'_>) -> bool {
     !lower.starts_with(b"x-amz-") && (is_of_maker(&lower) || lower.ends_with(b"-copy-source"))
 }
 
-/// Of those that the requests of the tests have.
+/// Whether it is one that the requests of the tests have.
 pub fn is_of_maker(lower: &[u8]) -> bool {
     [b"x-goog-copy-source".as_slice(), b"x-minio-force-delete"].contains(&lower)
 }

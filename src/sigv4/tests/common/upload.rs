@@ -167,7 +167,7 @@ pub fn checksum(algorithm: ChecksumAlgorithm, data: &[u8]) -> String {
     }
 }
 
-/// Of a request whose body is in `aws-chunked` framing.
+/// The decoder for a request whose body is in `aws-chunked` framing.
 pub fn decoder(verified: &Verified<'_>) -> Option<Decoder> {
     match verified.body(None) {
         Some(BodyVerifier::Framed(decoder)) => Some(decoder),
