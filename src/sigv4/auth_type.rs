@@ -10,16 +10,19 @@ pub enum AuthType {
     Anonymous,
     /// A browser's form: V4, or V2.
     PostPolicy,
+    /// A browser's question before a request; not signed.
+    Preflight,
 }
 
 impl AuthType {
-    pub const ALL: [AuthType; 6] = [
+    pub const ALL: [AuthType; 7] = [
         AuthType::V4Header,
         AuthType::V4Query,
         AuthType::V2Header,
         AuthType::V2Query,
         AuthType::Anonymous,
         AuthType::PostPolicy,
+        AuthType::Preflight,
     ];
 
     pub fn name(self) -> &'static str {
@@ -30,6 +33,12 @@ impl AuthType {
             AuthType::V2Query => "v2-query",
             AuthType::Anonymous => "anonymous",
             AuthType::PostPolicy => "post-policy",
+            AuthType::Preflight => "preflight",
         }
+    }
+
+    /// Whether a signature says who sent the request.
+    pub fn is_signed(self) -> bool {
+        !matches!(self, AuthType::Anonymous | AuthType::Preflight)
     }
 }

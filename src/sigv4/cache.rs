@@ -6,7 +6,7 @@
 use crate::{
     address::Address,
     auth_type::AuthType,
-    headers::steers_server,
+    headers::{is_foreign, steers_server},
     operation::Operation,
     parameter::{ParameterName, S3Parameter},
     request::{ClientRequest, Header},
@@ -79,7 +79,7 @@ fn key_of<'h>(
     ) {
         return None;
     }
-    let is_signed = auth_type != AuthType::Anonymous;
+    let is_signed = auth_type.is_signed();
     let headers = CountingHeaders::read(headers, is_signed)?;
     // A signature is taken out before the origin sees the request, what is left of one is not.
     if !is_signed && query.has_signature_parameter() {
@@ -152,30 +152,6 @@ const OF_SIGNATURE: [&[u8]; 3] = [
     b"x-amz-security-token",
 ];
 
-/// How headers begin by which the server of another storage service, or one that takes the method or the
-/// target out of a header, may be asked for something else. They need not be signed, unlike those that steer
-/// a server of S3.
-const FOREIGN: &[&[u8]] = &[
-    b"x-auth-key",
-    b"x-auth-token",
-    b"x-auth-user",
-    b"x-bz-",
-    b"x-ceph-",
-    b"x-cos-",
-    b"x-goog-",
-    b"x-http-method",
-    b"x-ibm-",
-    b"x-method-override",
-    b"x-object-",
-    b"x-obs-",
-    b"x-original-url",
-    b"x-oss-",
-    b"x-rewrite-url",
-    b"x-seaweedfs-",
-    b"x-storage-",
-    b"x-tos-",
-];
-
 impl<'a> CountingHeaders<'a> {
     /// Reads the headers. `None` if an answer may not be kept.
     fn read(
@@ -219,16 +195,4 @@ impl<'a> CountingHeaders<'a> {
             }
         }
     }
-}
-
-fn is_foreign(name: &[u8]) -> bool {
-    // Servers behind a CGI-like interface read `_` as `-`.
-    let matches = |(byte, wanted): (&u8, &u8)| match byte {
-        b'_' => *wanted == b'-',
-        byte => byte.to_ascii_lowercase() == *wanted,
-    };
-    FOREIGN.iter().any(|start| {
-        name.get(..start.len())
-            .is_some_and(|name| name.iter().zip(start.iter()).all(matches))
-    })
 }

@@ -52,6 +52,8 @@ pub enum Rejection {
     BucketInHost,
     /// A host that is none of the server's, or with something in front that is no name of a bucket.
     UnknownHost,
+    /// A preflight for what a page of that origin may not do.
+    CorsNotAllowed,
     MissingPayloadHash,
     /// A V2 request where `signature_v2` is off.
     SignatureV4Required,
@@ -125,7 +127,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every [`code`](Rejection::code) that there is, for tables of them.
-    pub const CODES: [&'static str; 26] = [
+    pub const CODES: [&'static str; 27] = [
         "AccessDenied",
         "RequestTimeTooSkewed",
         "InvalidAccessKeyId",
@@ -151,6 +153,7 @@ impl Rejection {
         "MaxPostPreDataLengthExceededError",
         "MethodNotAllowed",
         "UserKeyMustBeSpecified",
+        "AccessForbidden",
         "InternalError",
     ];
 
@@ -293,6 +296,13 @@ impl Rejection {
                 "The host seems to begin with the name of a bucket. Please use path-style addressing.",
             ),
             Rejection::UnknownHost => ("InvalidRequest", 400, "The host is none of this server's."),
+            Rejection::CorsNotAllowed => (
+                "AccessForbidden",
+                403,
+                "CORSResponse: This CORS request is not allowed. This is usually because the evaluation of \
+                 Origin, request method / Access-Control-Request-Method or \
+                 Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.",
+            ),
             Rejection::MissingPayloadHash => (
                 "InvalidRequest",
                 400,

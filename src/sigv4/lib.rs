@@ -18,6 +18,7 @@ mod cache;
 mod canonical;
 mod checksum;
 mod chunked;
+mod cors;
 mod crypto;
 mod date;
 mod error;
@@ -29,6 +30,7 @@ mod origin;
 mod parameter;
 mod payload;
 mod post_object;
+mod preflight;
 mod presign;
 mod region;
 mod request;
@@ -64,6 +66,7 @@ pub use crate::{
         framer::{FrameStep, Framer},
         streaming::{Framing, MAX_CHUNK, Streaming, StreamingKind},
     },
+    cors::{CorsFault, CorsHeader, CorsLists, CorsRule, CorsRules, varies_by_origin},
     date::Timestamp,
     error::{Malformed, Rejection, Unsignable},
     grant::{Client, Clients, Grant, GrantFault},
@@ -76,6 +79,7 @@ pub use crate::{
         stream::{FormStream, Tail},
         verify::verify_form,
     },
+    preflight::Preflight,
     presign::{Presign, Unpresignable},
     region::Region,
     request::{ClientRequest, Header, Headers, MAX_HEADERS, Target},

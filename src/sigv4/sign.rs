@@ -104,7 +104,9 @@ pub fn sign<'a>(
             };
             (HeadAuth::Nowhere, None, body)
         }
-        Proof::Anonymous { .. } => (HeadAuth::Nowhere, None, BodyOut::Untouched),
+        Proof::Anonymous { .. } | Proof::Preflight(_) => {
+            (HeadAuth::Nowhere, None, BodyOut::Untouched)
+        }
     };
     SignedHead::new(head, verified.address(), origin, date, auth, key, body)
 }

@@ -15,6 +15,7 @@ use crate::{
     operation::Operation,
     payload::Payload,
     post_object::verified_form::VerifiedForm,
+    preflight::Preflight,
     region::Region,
     request::{Header, Target},
     rules::VerifyRules,
@@ -78,6 +79,8 @@ pub(crate) enum Proof<'r> {
     },
     /// None, where the location demands none.
     Anonymous { payload: Payload<'r> },
+    /// None, since browsers sign no preflight: it goes out without a signature, and nobody vouches for it.
+    Preflight(Preflight<'r>),
 }
 
 /// Whose signature has matched.
@@ -149,7 +152,7 @@ impl<'r> Proof<'r> {
             | Proof::V2Header { client, .. }
             | Proof::V2Query { client, .. }
             | Proof::PostPolicy { client, .. } => Some(*client),
-            Proof::Anonymous { .. } => None,
+            Proof::Anonymous { .. } | Proof::Preflight(_) => None,
         }
     }
 
@@ -164,9 +167,10 @@ impl<'r> Proof<'r> {
             Proof::V4Header { region, .. }
             | Proof::V4Query { region, .. }
             | Proof::PostPolicy { region, .. } => region,
-            Proof::V2Header { .. } | Proof::V2Query { .. } | Proof::Anonymous { .. } => {
-                &Region::US_EAST_1
-            }
+            Proof::V2Header { .. }
+            | Proof::V2Query { .. }
+            | Proof::Anonymous { .. }
+            | Proof::Preflight(_) => &Region::US_EAST_1,
         }
     }
 
@@ -185,7 +189,8 @@ impl<'r> Proof<'r> {
                 body: SignedBody::Streaming(_),
                 ..
             }
-            | Proof::PostPolicy { .. } => None,
+            | Proof::PostPolicy { .. }
+            | Proof::Preflight(_) => None,
         }
     }
 }
@@ -228,14 +233,23 @@ impl<'r> Verified<'r> {
             Proof::V2Query { .. } => AuthType::V2Query,
             Proof::PostPolicy { .. } => AuthType::PostPolicy,
             Proof::Anonymous { .. } => AuthType::Anonymous,
+            Proof::Preflight(_) => AuthType::Preflight,
         }
     }
 
-    /// Returns the client's access key, percent-encoded if it is from a query. Empty for an anonymous
-    /// request.
+    /// Returns the client's access key, percent-encoded if it is from a query. Empty for a request without a
+    /// client.
     pub fn access_key(&self) -> &'r [u8] {
         let client = self.proof.client();
         client.map_or(b"", |client| client.access_key)
+    }
+
+    /// Returns what a preflight asks for; `None` for any other request.
+    pub fn preflight(&self) -> Option<Preflight<'r>> {
+        match self.proof {
+            Proof::Preflight(preflight) => Some(preflight),
+            _ => None,
+        }
     }
 
     /// Returns what the client asks for.
@@ -328,6 +342,17 @@ impl<'r> Verified<'r> {
     pub fn check_no_body(&self) -> Result<(), Rejection> {
         match self.expected_hash() {
             Some(hash) if !hash.eq_ignore_ascii_case(EMPTY) => Err(Rejection::PayloadMismatch),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks a request that has a body, or may have one.
+    ///
+    /// # Errors
+    /// If it must not have one: nobody vouches for a preflight.
+    pub fn check_body(&self) -> Result<(), Rejection> {
+        match self.proof {
+            Proof::Preflight(_) => Err(Rejection::AccessDenied),
             _ => Ok(()),
         }
     }

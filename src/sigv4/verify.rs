@@ -79,6 +79,7 @@ fn decide<'r>(
         AuthType::V2Header => candidate.v2_header(&address, clients, rules, now, identity)?,
         AuthType::V2Query => candidate.v2_query(&address, clients, now, identity)?,
         AuthType::PostPolicy => return Err(Rejection::ProofInBody),
+        AuthType::Preflight => candidate.preflight()?,
         AuthType::Anonymous if rules.anonymous => candidate.anonymous()?,
         AuthType::Anonymous => return Err(Rejection::AccessDenied),
     };

@@ -130,7 +130,7 @@ fn sign_for(
     if addressing == Addressing::Path {
         check_asked(&out[..length], verified, allowance);
     }
-    if verified.auth_type() == AuthType::Anonymous {
+    if !verified.auth_type().is_signed() {
         return;
     }
     let sent = out[..length]
@@ -184,7 +184,7 @@ fn check_asked(sent: &[u8], verified: &Verified<'_>, allowance: &Allowance) {
     assert_eq!(written(model.bucket()), asked.bucket, "{asked:?}");
     assert_eq!(written(model.key()), asked.key, "{asked:?}");
     asked.operation = model.operation().name();
-    let is_signed = verified.auth_type() != AuthType::Anonymous;
+    let is_signed = verified.auth_type().is_signed();
     assert!(
         !is_signed || allowance.permits_place(&asked),
         "{allowance:?} {asked:?}"

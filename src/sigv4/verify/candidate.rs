@@ -6,6 +6,7 @@ use crate::{
     error::Rejection,
     headers::{KnownHeader, KnownHeaders},
     payload::Payload,
+    preflight::Preflight,
     request::{ClientRequest, Target},
     rules::VerifyRules,
     s3_request::{S3Request, S3RequestParts},
@@ -64,6 +65,10 @@ impl<'h, 'r> Candidate<'h, 'r> {
     /// Decides how a request is signed. This is the one place that does: whatever is there must then verify
     /// so.
     pub(super) fn auth_type(&self, rules: &VerifyRules) -> Result<AuthType, Rejection> {
+        // If its query is signed, the signature is for the request that is to follow.
+        if Preflight::read(self.request).is_some() {
+            return Ok(AuthType::Preflight);
+        }
         let authorization = self
             .known
             .value(KnownHeader::Authorization)
@@ -136,6 +141,11 @@ impl<'h, 'r> Candidate<'h, 'r> {
             rename_source: self.known.value(KnownHeader::RenameSource),
             is_form: auth_type == AuthType::PostPolicy,
         })
+    }
+
+    pub(super) fn preflight(&self) -> Result<Proof<'r>, Rejection> {
+        let preflight = Preflight::read(self.request).ok_or(Rejection::AccessDenied)?;
+        Ok(Proof::Preflight(preflight))
     }
 
     pub(super) fn anonymous(&self) -> Result<Proof<'r>, Rejection> {
