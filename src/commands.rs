@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use directives::{
-    AT_EACH_LEVEL, ClientMap, IN_A_LOCATION, IN_EACH_UPSTREAM, ONE_ORIGIN, Reading, duplicate,
-    set_once,
+    AT_EACH_LEVEL, ClientMap, CorsLine, IN_A_LOCATION, IN_EACH_UPSTREAM, ONE_ORIGIN, Reading,
+    duplicate, set_once,
 };
 use ngx::ffi::{
     NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_ANY, NGX_CONF_FLAG, NGX_CONF_NOARGS, NGX_CONF_TAKE1,
@@ -47,7 +47,7 @@ const fn in_upstream<D: Directive<UpstreamConf>>(name: &'static CStr, args: u32)
     server::<S3Resign, D>(name, NGX_HTTP_UPS_CONF | args)
 }
 
-pub(crate) static mut COMMANDS: [ngx_command_t; 19] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 20] = [
     flag::<ResignDirective>(c"s3_resign"),
     anywhere::<ClientDirective>(c"s3_client", NGX_CONF_2MORE),
     anywhere::<LocationOriginDirective>(c"s3_origin", NGX_CONF_1MORE),
@@ -63,6 +63,7 @@ pub(crate) static mut COMMANDS: [ngx_command_t; 19] = [
     flag::<DebugErrorsDirective>(c"s3_debug_errors"),
     anywhere::<ReservedDirective>(c"s3_reserved", NGX_CONF_1MORE),
     anywhere::<ErrorsDirective>(c"s3_errors", NGX_CONF_TAKE1),
+    anywhere::<CorsDirective>(c"s3_cors", NGX_CONF_1MORE),
     in_location::<StatusDirective>(c"s3_status", NGX_CONF_NOARGS),
     in_upstream::<HealthCheckDirective>(c"s3_health_check", NGX_CONF_ANY),
     in_location::<HealthzDirective>(c"s3_healthz", NGX_CONF_NOARGS | NGX_CONF_TAKE1),
@@ -99,6 +100,7 @@ directives! {
     DebugErrorsDirective in LocationConf: |conf, line| set_flag(&mut conf.debug_errors, line);
     ReservedDirective in LocationConf: keep_reserved;
     ErrorsDirective in LocationConf: keep_errors;
+    CorsDirective in LocationConf: keep_cors;
     StatusDirective in LocationConf: keep_status;
     HealthCheckDirective in UpstreamConf: keep_health_check;
     HealthzDirective in LocationConf: keep_healthz;
@@ -207,6 +209,27 @@ fn keep_errors(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), Strin
     let style = directives::errors(&line.words())?;
     set_once(&mut conf.errors, style, "s3_errors", AT_EACH_LEVEL)
 }
+
+fn keep_cors(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
+    let read = directives::cors(&line.words())?;
+    let rules = conf.cors.get_or_insert_default();
+    let rules = Rc::get_mut(rules).ok_or("rules are merged already")?;
+    match read {
+        _ if conf.cors_off => Err(duplicate("s3_cors", ONLY_OFF)),
+        CorsLine::Off if !rules.is_empty() => Err(duplicate("s3_cors", ONLY_OFF)),
+        CorsLine::Off => {
+            conf.cors_off = true;
+            Ok(())
+        }
+        CorsLine::Rule(rule) => {
+            rules.push(rule);
+            Ok(())
+        }
+    }
+}
+
+/// The remedy where a level has both.
+const ONLY_OFF: &str = "keep \"off\" or the rules";
 
 fn keep_reserved(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
     let names = directives::reserved(&line.words())?;

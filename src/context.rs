@@ -33,6 +33,8 @@ pub(crate) struct Context<'r> {
     /// The access key that the request named, verified or not; empty where it named none.
     pub(crate) access_key: Cell<&'r [u8]>,
     pub(crate) form: Cell<Option<AuthType>>,
+    /// A preflight is being answered here.
+    pub(crate) answers_preflight: Cell<bool>,
     /// The S3 error code of a rejection.
     pub(crate) error: Cell<Option<&'static str>>,
     /// The origin picked last.

@@ -15,6 +15,8 @@ pub(crate) mod answer_body;
 pub(crate) mod body;
 /// nginx is about to look for an answer in its cache, or to store one.
 pub(crate) mod cache;
+/// Pages of other origins, where `s3_cors` decides about them.
+pub(crate) mod cors;
 /// A browser's form: its body is read and verified before the request is accepted.
 pub(crate) mod form;
 /// A request has ended: it is counted.
@@ -33,6 +35,7 @@ pub(crate) fn install(cf: &Complete<'_, S3Resign>) -> Result<(), String> {
     cf.add_request_body_filter::<body::Verifying>();
     cf.hook_upstreams()?;
     cf.add_header_filter::<persistence::Persistence>();
+    cf.add_header_filter::<cors::Cors>();
     cf.add_answer_filter::<Rewriter>();
     cf.add_log_handler::<log::Counting>()
 }

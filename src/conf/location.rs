@@ -7,7 +7,7 @@ use ngx_safe::cache::ProxyCache;
 use ngx_safe::level::PassTarget;
 use ngx_safe::template::Template;
 use ngx_safe::upstream::{Upstream, UpstreamId};
-use sigv4::{Client, Clients, Domain, Endpoint, VerifyRules};
+use sigv4::{Client, Clients, CorsRules, Domain, Endpoint, VerifyRules};
 
 use crate::conf::pass::OwnLines;
 use crate::conf::{NamedOrigin, OwnLevel, OwnUpstream, UpstreamConf};
@@ -34,6 +34,9 @@ pub(crate) struct LocationConf {
     /// Seconds.
     pub(crate) max_skew: Option<i64>,
     pub(crate) errors: Option<ErrorStyle>,
+    /// Which pages of other origins may do what. Empty with `s3_cors off`, which is this level's own.
+    pub(crate) cors: Option<Rc<CorsRules>>,
+    pub(crate) cors_off: bool,
     /// First segments of paths that are never passed on.
     pub(crate) reserved: Option<Vec<Box<[u8]>>>,
     pub(crate) domains: Option<Vec<Domain>>,
@@ -73,6 +76,11 @@ impl LocationConf {
 
     pub(crate) fn error_style(&self) -> ErrorStyle {
         self.errors.unwrap_or(ErrorStyle::S3)
+    }
+
+    /// Returns the rules by which requests of pages are judged here; None if the origin judges them.
+    pub(crate) fn cors(&self) -> Option<&CorsRules> {
+        (self.cors.as_deref()).filter(|rules| self.is_resign() && !rules.is_empty())
     }
 
     pub(crate) fn host(&self) -> Option<&Template> {
@@ -148,6 +156,7 @@ impl LocationConf {
         inherit(&mut self.reserved, &outer.reserved);
         inherit(&mut self.domains, &outer.domains);
         inherit(&mut self.prefix, &outer.prefix);
+        inherit(&mut self.cors, &outer.cors);
         inherit(&mut self.clients, &outer.clients);
         inherit(&mut self.origin, &outer.origin);
 

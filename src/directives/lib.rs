@@ -7,6 +7,7 @@
 
 mod address;
 mod client;
+mod cors;
 mod health_check;
 mod host;
 mod location;
@@ -19,6 +20,7 @@ mod time;
 pub use crate::{
     address::{domains, prefix},
     client::{ClientMap, client},
+    cors::{CorsLine, cors},
     health_check::{HealthCheckLine, HealthzLine, health_check, healthz},
     host::{Host, parse_port},
     location::{ErrorStyle, RegionRule, errors, flag, host, max_skew, region, reserved},

@@ -8,7 +8,7 @@ use sigv4::{AuthType, ClientRequest, Headers, Rejection, Verified};
 
 use crate::context::{Context, OwnRequest};
 use crate::error_response;
-use crate::hooks::form;
+use crate::hooks::{cors, form};
 use crate::request_view::{timestamp, view};
 
 /// The access phase.
@@ -70,11 +70,18 @@ fn access(request: Request<'_>) -> Access {
             if let Err(rejection) = check_announced(request, &verified) {
                 return reject(request, context, None, &rejection);
             }
+            if let Some(asked) = verified.preflight()
+                && let Some(rules) = conf.cors()
+            {
+                let answered = cors::answer(context, rules, &asked);
+                return answered
+                    .unwrap_or_else(|rejection| reject(request, context, None, &rejection));
+            }
             *context.verified.borrow_mut() = Some(verified);
             context.location.set(Some(conf));
             // An unsigned request has shown nothing that `satisfy any` could count.
             match form {
-                AuthType::Anonymous => Access::Decline,
+                AuthType::Anonymous | AuthType::Preflight => Access::Decline,
                 _ => Access::Allow,
             }
         }
@@ -103,6 +110,6 @@ fn check_announced(request: Request<'_>, verified: &Verified<'_>) -> Result<(), 
     }
     match request.body_length() {
         Some(0) => verified.check_no_body(),
-        _ => Ok(()),
+        _ => verified.check_body(),
     }
 }

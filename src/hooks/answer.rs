@@ -12,7 +12,7 @@ use crate::conf::NamedOrigin;
 use crate::context::OwnRequest;
 use crate::error_response;
 use crate::hooks::answer_body::{self, BAD_ANSWER, traces};
-use crate::hooks::cache;
+use crate::hooks::{cache, cors};
 use crate::log::log_error;
 use crate::rewriter::Rewriter;
 
@@ -119,7 +119,10 @@ fn judge_body(request: Request<'_>, head: &AnswerHead<'_>) -> HeadVerdict<Rewrit
         300.. => {
             let traces = traces(request);
             remove(request, |header| {
-                header.is(c"x-amz-id-2") || !header.is(c"location") && traces.are_in(header.value())
+                header.is(c"x-amz-id-2")
+                    || !header.is(c"location")
+                        && traces.are_in(header.value())
+                        && !cors::repeats_page(request, header)
             });
             if request.is_head_only() {
                 // It would be that of the origin's body.

@@ -143,7 +143,8 @@ impl Request<'_> {
         u16::try_from(self.raw().headers_out.status).unwrap_or_default()
     }
 
-    fn add_header(self, name: &'static CStr, value: &[u8]) -> Option<()> {
+    /// Adds a header to an answer of whose head nothing has been sent; None where memory is out.
+    pub fn add_header(self, name: &'static CStr, value: &[u8]) -> Option<()> {
         let value = self.copy(value)?;
         // SAFETY: the list is the request's.
         let headers = unsafe { &raw mut (*self.as_ptr()).headers_out.headers };

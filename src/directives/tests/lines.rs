@@ -8,10 +8,10 @@ use std::{
 };
 
 use directives::{
-    AT_EACH_LEVEL, ClientMap, ErrorStyle, HealthCheckLine, HealthzLine, IN_A_LOCATION,
-    IN_EACH_UPSTREAM, ONE_ORIGIN, OriginLine, OriginLines, Reading, RegionRule, client, domains,
-    duplicate, errors, health_check, healthz, host, location_origin, max_skew, prefix, region,
-    reserved, set_once, upstream_origin,
+    AT_EACH_LEVEL, ClientMap, CorsLine, ErrorStyle, HealthCheckLine, HealthzLine, IN_A_LOCATION,
+    IN_EACH_UPSTREAM, ONE_ORIGIN, OriginLine, OriginLines, Reading, RegionRule, client, cors,
+    domains, duplicate, errors, health_check, healthz, host, location_origin, max_skew, prefix,
+    region, reserved, set_once, upstream_origin,
 };
 use health::{Expected, Thresholds};
 use secrets::Outside;
@@ -574,6 +574,82 @@ fn reserved_names() {
             )),
             "{line}"
         );
+    }
+}
+
+#[test]
+fn pages_of_other_origins() {
+    assert!(matches!(read_words(cors, "s3_cors off"), Ok(CorsLine::Off)));
+    for line in [
+        "s3_cors origin=*",
+        "s3_cors origin=https://a.example,http://localhost:* methods=GET,PUT headers=content-type,x-amz-* \
+         expose=ETag max_age=1h credentials=on",
+        "s3_cors credentials=off max_age=0 origin=null",
+        "s3_cors origin=* max_age=86400 methods=* headers=* expose=*",
+    ] {
+        assert!(
+            matches!(read_words(cors, line), Ok(CorsLine::Rule(_))),
+            "{line}"
+        );
+    }
+    let listed = "it takes \"origin=\", \"methods=\", \"headers=\", \"expose=\", \"max_age=\", \"credentials=\"";
+    let on = "with \"credentials=on\"";
+    for (line, message) in [
+        (
+            "s3_cors methods=GET",
+            "lacks \"origin=\": add the origins of the pages, as \"origin=https://app.example.com\", or \
+             \"origin=*\"".to_owned(),
+        ),
+        ("s3_cors off origin=*", format!(": a word is not a parameter: {listed}")),
+        ("s3_cors origin=* origins=*", format!(": unknown parameter \"origins\": {listed}")),
+        ("s3_cors origin=a origin=b", ": \"origin=\" is duplicate: keep one".into()),
+        (
+            "s3_cors origin=*,https://a.example/",
+            ": \"https://a.example/\" in \"origin=\" is not an origin: write \"SCHEME://HOST\" or \
+             \"SCHEME://HOST:PORT\" as browsers send it, without a path and without the scheme's own port, \
+             with at most one \"*\" in it; or \"*\" or \"null\"".into(),
+        ),
+        (
+            "s3_cors origin=* methods=get",
+            ": \"get\" in \"methods=\" is not a method of S3: write \"GET\", \"HEAD\", \"PUT\", \"POST\", \
+             \"DELETE\", separated by commas, or \"*\"".into(),
+        ),
+        (
+            "s3_cors origin=* headers=a,~b",
+            ": \" b\" in \"headers=\" is not the name of a header: write names with at most one \"*\" each, as \
+             \"content-type,x-amz-*\", or \"*\"".into(),
+        ),
+        (
+            "s3_cors origin=* expose=",
+            ": \"\" in \"expose=\" is not the name of a header: write names as \"ETag,x-amz-request-id\", or \
+             \"*\"".into(),
+        ),
+        (
+            "s3_cors origin=* max_age=2d",
+            ": \"max_age=2d\" is not such a time: write one from \"0\" to \"1d\"".into(),
+        ),
+        (
+            "s3_cors origin=* credentials=yes",
+            ": \"credentials=yes\" is neither \"on\" nor \"off\"".into(),
+        ),
+        (
+            "s3_cors origin=https://app* credentials=on",
+            format!(
+                ": {on}, \"https://app*\" in \"origin=\" would give pages of anybody what is your users': name \
+                 the origins, with a \"*\" only before \".DOMAIN.TLD\" or as the port"
+            ),
+        ),
+        (
+            "s3_cors origin=https://a.example expose=* credentials=on",
+            format!(": {on}, browsers take \"expose=*\" for a name: write the names of the headers"),
+        ),
+    ] {
+        let found = read_words(cors, line).unwrap_err();
+        let expected = match message.strip_prefix(':') {
+            Some(rest) => format!("\"s3_cors\":{rest}"),
+            None => format!("\"s3_cors\" {message}"),
+        };
+        assert_eq!(found, expected, "{line}");
     }
 }
 
