@@ -1,14 +1,11 @@
 """Browsers' forms: made by real clients, sent by others and by a real browser, to a real origin."""
 
 import base64
-import contextlib
 import datetime
 import html
-import http.server
 import json
 import os
 import subprocess
-import threading
 import urllib.parse
 
 import boto3
@@ -20,6 +17,7 @@ from botocore.config import Config
 from browser import Browser
 from conftest import CLIENT, Endpoint
 from minio.datatypes import PostPolicy
+from pages import serving
 from servers import Credentials, Nginx, S3sFs, free_port
 
 BUCKET = "posted"
@@ -166,31 +164,6 @@ def test_the_origin_goes_by_the_policy_too(site, direct):
     for more in {"acl": "private"}, {"key": "other"}, {"x-amz-signature": "0" * 64}:
         assert send(post["url"], {**post["fields"], **more}, b"hello").status in (400, 403)
     assert send(post["url"], post["fields"], b"hello").status == 204
-
-
-@contextlib.contextmanager
-def serving(pages):
-    """HTML by path, from a server of its own; gives its URL and, as they come, the paths asked for."""
-    asked = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            page = pages.get(self.path.split("?")[0])
-            self.send_response(200 if page else 404)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.end_headers()
-            self.wfile.write((page or "none").encode())
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", asked
-        finally:
-            server.shutdown()
 
 
 def form_page(post):
