@@ -376,3 +376,29 @@ my $error = '<Error><Code>C</Code><AWSAccessKeyId>AKIDORIGINA</AWSAccessKeyId></
 403 ^<\?xml [^>]+>\n<Error><Code>C</Code></Error>$
 403 error InternalError
 502 error InternalError
+
+=== TEST 32: a preflight, which has no body, whether a length is announced or not
+--- config
+    access_log logs/access.log line;
+$TEST_NGINX_UNBUFFERED
+--- frames
+unsigned OPTIONS /t32/1 body=hello
+    Host: localhost
+    Origin: https://app.example
+    Access-Control-Request-Method: PUT
+unsigned OPTIONS /t32/2 body=hello announced=none
+    Host: localhost
+    Origin: https://app.example
+    Access-Control-Request-Method: PUT
+unsigned OPTIONS /t32/3
+    Host: localhost
+    Origin: https://app.example
+    Access-Control-Request-Method: PUT
+--- access_log
+HTTP/2.0 OPTIONS /t32/1 403 AccessDenied
+HTTP/2.0 OPTIONS /t32/2 403 AccessDenied
+HTTP/2.0 OPTIONS /t32/3 200 -
+
+=== TEST 33: the origin heard of the last one only
+--- unsigned: GET /_log/t32
+--- response_body_like: ^A 200 unverified body=0 OPTIONS /t32/3 [^\n]*\n$
