@@ -221,6 +221,19 @@ running('behind-a-balancer.conf', sub {
     is(signed(path => '/b/k')->{status}, 403, 'and for no other');
 });
 
+running('pages.conf', sub {
+    my $preflight = sub {
+        my ($origin, $method) = @_;
+        my $answer = $http->request('OPTIONS', "http://127.0.0.1:$port/b/k",
+            { headers => { Origin => $origin, 'Access-Control-Request-Method' => $method } });
+        return "$answer->{status} " . ($answer->{headers}{'access-control-allow-origin'} // '');
+    };
+    is($preflight->(@$_), "204 $$_[0]", "pages.conf: $$_[0] may $$_[1]")
+        for ['https://app.example.com', 'PUT'], ['http://localhost:3000', 'GET'];
+    is($preflight->(@$_), '403 ', "pages.conf: $$_[0] may not $$_[1]")
+        for ['https://app.example.com', 'DELETE'], ['https://other.example.com', 'PUT'];
+});
+
 kill TERM => $mock;
 waitpid $mock, 0;
 
