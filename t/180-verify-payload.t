@@ -299,7 +299,7 @@ Content-Type: application/json
 --- access_log
 400 XAmzContentSHA256Mismatch AKIDCLIENT v4-header
 --- error_log
-refused XAmzContentSHA256Mismatch
+rejected XAmzContentSHA256Mismatch
 
 === TEST 33: a client that leaves in the middle: the origin has no more than a part
 --- server: s3_verify_payload on;
