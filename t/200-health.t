@@ -263,6 +263,7 @@ is(scalar(keys %workers), 1, 'by one worker');
 === TEST 17: the worker that asks is killed: another goes on, and what is known stays
 --- check: fall=1 uri=/t18/x
 --- init
+await_up(2);
 mood('A=500');
 await_down('answered 500');
 for my $worker (slurp('logs/error.log') =~ /start worker process (\d+)/g) {
@@ -275,7 +276,7 @@ for my $worker (slurp('logs/error.log') =~ /start worker process (\d+)/g) {
 }
 is(logged('is down'), 1, 'and nothing is told again');
 mood('A=none');
-await_up(2);
+await_up(3);
 is(answers(), 'AAABBB', 'the next one sees that it is up');
 --- signed: GET /bucket/key
 --- error_log
