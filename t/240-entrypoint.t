@@ -305,6 +305,7 @@ my %says = (
     S3_ANONYMOUS => [yes => 's3_anonymous on;'], S3_SIGNATURE_V2 => [1 => 's3_signature_v2 on;'],
     S3_ERRORS => [s3proxy => 's3_errors s3proxy;'], S3_REGION => ['eu_1.a' => 's3_region eu_1.a;'],
     S3_HOST => ['s3.mydomain.com:8443' => 's3_host s3.mydomain.com:8443;'], S3_MAX_SKEW => ['1h' => 's3_max_skew 1h;'],
+    S3_DOMAIN => ['s3.mydomain.com,a.b=c' => 's3_domain s3.mydomain.com a.b=c;'], S3_PREFIX => ['/s3' => 's3_prefix /s3;'],
     S3_VERIFY_PAYLOAD => [on => 's3_verify_payload on;'], S3_DEBUG_ERRORS => [true => 's3_debug_errors on;'],
     S3_HEALTH_CHECK => ['bucket=media interval=2s' => 's3_health_check bucket=media interval=2s;'],
     S3_UPLOAD_BUFFERING => [on => 'proxy_request_buffering on;'], S3_WORKERS => [3 => 'worker_processes 3;'],

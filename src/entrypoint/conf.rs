@@ -129,6 +129,10 @@ fn setting_lines(settings: &Settings) -> Vec<String> {
     lines.extend(region.map(|region| format!("s3_region {region};")));
     let host = settings.host.as_ref();
     lines.extend(host.map(|host| format!("s3_host {};", host.text())));
+    let domains = settings.domains.as_ref();
+    lines.extend(domains.map(|domains| format!("s3_domain {domains};")));
+    let prefix = settings.prefix.as_ref();
+    lines.extend(prefix.map(|prefix| format!("s3_prefix {prefix};")));
     let max_skew = settings.max_skew.as_ref();
     lines.extend(max_skew.map(|max_skew| format!("s3_max_skew {max_skew};")));
     if settings.errors != "s3" {

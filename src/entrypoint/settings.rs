@@ -32,6 +32,9 @@ pub struct Settings {
     pub(crate) port: u16,
     pub(crate) region: Option<Region>,
     pub(crate) host: Option<Address>,
+    /// Separated by spaces.
+    pub(crate) domains: Option<String>,
+    pub(crate) prefix: Option<String>,
     pub(crate) max_skew: Option<String>,
     pub(crate) errors: &'static str,
     /// The directives of the flags that are on.
@@ -85,6 +88,8 @@ impl Settings {
             port: read_port(variables)?,
             region: variables.region("S3_REGION")?,
             host: variables.address("S3_HOST")?,
+            domains: variables.domains("S3_DOMAIN")?,
+            prefix: variables.prefix("S3_PREFIX")?,
             max_skew: variables.time("S3_MAX_SKEW")?,
             errors: variables.word("S3_ERRORS", &["s3", "s3proxy"], "s3")?,
             flags,

@@ -169,6 +169,39 @@ impl<'a> Variables<'a> {
         self.text(name, is_it, "a time: write one as 15m or 30s")
     }
 
+    /// Reads domains that are separated by spaces or commas; they come back with spaces.
+    pub(crate) fn domains(self, name: &str) -> Result<Option<String>, Error> {
+        let words = |text: &str| {
+            let words = text.split([' ', ',']).filter(|word| !word.is_empty());
+            words.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let is_it = |text: &str| {
+            let words = words(text);
+            let line: Vec<&[u8]> = ["s3_domain"]
+                .into_iter()
+                .chain(words.iter().map(String::as_str))
+                .map(str::as_bytes)
+                .collect();
+            !words.is_empty() && directives::domains(&line).is_ok()
+        };
+        let found = self.text(
+            name,
+            is_it,
+            "a list of domains: write NAME or HOST=BUCKET, separated by spaces, each once, without \
+             scheme, port and path",
+        )?;
+        Ok(found.map(|text| words(&text).join(" ")))
+    }
+
+    pub(crate) fn prefix(self, name: &str) -> Result<Option<String>, Error> {
+        let is_it = |text: &str| directives::prefix(&[b"s3_prefix", text.as_bytes()]).is_ok();
+        self.text(
+            name,
+            is_it,
+            "the beginning of a path: write one as /s3, without a slash at its end",
+        )
+    }
+
     pub(crate) fn region(self, name: &str) -> Result<Option<Region>, Error> {
         let Some(found) = self.find(name)? else {
             return Ok(None);

@@ -139,6 +139,12 @@ fn settings() {
             "s3.mydomain.com:8443",
             "s3_host s3.mydomain.com:8443;",
         ),
+        (
+            "S3_DOMAIN",
+            "s3.mydomain.com, media.mydomain.com=media",
+            "s3_domain s3.mydomain.com media.mydomain.com=media;",
+        ),
+        ("S3_PREFIX", "/s3", "s3_prefix /s3;"),
         ("S3_MAX_SKEW", "1h", "s3_max_skew 1h;"),
         (
             "S3_HEALTH_CHECK",

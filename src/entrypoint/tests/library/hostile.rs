@@ -21,11 +21,13 @@ fn all_of_one() -> BTreeMap<String, Vec<u8>> {
         ("S3_ACCESS_LOG", "on"),
         ("S3_ANONYMOUS", "on"),
         ("S3_DEBUG_ERRORS", "on"),
+        ("S3_DOMAIN", "s3"),
         ("S3_ERRORS", "s3proxy"),
         ("S3_HEALTH_CHECK", "uri=/x"),
         ("S3_HOST", "s3"),
         ("S3_LOG_LEVEL", "info"),
         ("S3_MAX_SKEW", "15m"),
+        ("S3_PREFIX", "/s3"),
         ("S3_REGION", "eu"),
         ("S3_SHUTDOWN_TIMEOUT", "1h"),
         ("S3_SIGNATURE_V2", "on"),
@@ -117,10 +119,10 @@ fn structure(text: &str) -> Vec<(String, usize, char)> {
     let mut structure: Vec<_> = directives
         .map(|(words, end)| {
             let name = words.first().cloned().unwrap_or_default();
-            let words = if name == "s3_health_check" {
-                0
-            } else {
-                words.len()
+            let words = match name.as_str() {
+                // Lists.
+                "s3_health_check" | "s3_domain" => 0,
+                _ => words.len(),
             };
             (name, words, end)
         })

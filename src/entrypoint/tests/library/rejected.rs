@@ -7,6 +7,9 @@ use entrypoint::{Places, Settings, conf};
 
 const HOST: &str =
     "is not a host: write NAME or NAME:PORT, as s3.us-east-1.amazonaws.com, without http://";
+const DOMAINS: &str = "is not a list of domains: write NAME or HOST=BUCKET, separated by spaces, \
+                       each once, without scheme, port and path";
+const PREFIX: &str = "is not the beginning of a path: write one as /s3, without a slash at its end";
 const REGION: &str =
     "is not a region: write letters, digits, dashes, dots and underscores, as us-east-1";
 const ACCESS_KEY: &str =
@@ -243,6 +246,15 @@ fn values() {
         ("ORIGIN_DOMAIN", "[::1]x", HOST),
         ("ORIGIN_DOMAIN", &longest_name, HOST),
         ("S3_HOST", "a/b", HOST),
+        ("S3_DOMAIN", "https://s3.mydomain.com", DOMAINS),
+        ("S3_DOMAIN", "s3.mydomain.com;", DOMAINS),
+        ("S3_DOMAIN", "s3.mydomain.com:8080", DOMAINS),
+        ("S3_DOMAIN", "a a", DOMAINS),
+        ("S3_DOMAIN", ",", DOMAINS),
+        ("S3_PREFIX", "s3", PREFIX),
+        ("S3_PREFIX", "/s3/", PREFIX),
+        ("S3_PREFIX", "/s3;", PREFIX),
+        ("S3_PREFIX", "/$x", PREFIX),
         ("PORT", "0", "is not a port: write a number from 1 to 65535"),
         (
             "PORT",
