@@ -1,4 +1,6 @@
 //! Good lines, and bad ones with their messages.
+//!
+//! A long file, since each one here is linked to a program of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{

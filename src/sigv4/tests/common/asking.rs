@@ -1,8 +1,7 @@
 //! Requests of every operation in every spelling, rolled with dice: with random bytes, or with those of
 //! a fuzzer. Where the dice end, each roll is a 0, which makes a request plain.
-use sigv4::{BucketName, Endpoint};
-
 use super::{
+    addressing::ClientAddressing,
     operations::{OPERATIONS, Sent},
     reading::is_of_maker,
     reference::{SIGNED_BY_V2, Sample},
@@ -46,25 +45,6 @@ pub enum Signing {
     V2Query,
 }
 
-/// Where a client has the bucket, and what its paths begin with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ClientAddressing {
-    /// In the path, as of old.
-    Path,
-    /// In the path, at a server that knows buckets in hosts.
-    PathInDomain,
-    /// In front of the domain.
-    Domain,
-    /// It has a domain of its own.
-    OwnDomain,
-    Prefix,
-    DomainAndPrefix,
-}
-
-const DOMAIN: &str = "s3.mydomain.com";
-const OWN_DOMAIN: &str = "files.example.org";
-const PREFIX: &str = "/s3/v.1";
-
 /// A request about to be signed.
 #[derive(Debug, Clone)]
 pub struct Asking {
@@ -80,9 +60,9 @@ pub struct Asking {
     pub sample: Sample,
     pub addressing: ClientAddressing,
     /// The same with its bucket in the path, and nothing before it.
-    path_style: Sample,
+    pub path_style: Sample,
     /// How far the parameters are turned round once those of the signature are among them.
-    turn: usize,
+    pub turn: usize,
 }
 
 pub const BUCKETS: [&str; 8] = [
@@ -284,19 +264,8 @@ impl Asking {
             sample.payload = "UNSIGNED-PAYLOAD".into();
         }
         let turn = dice.below(4);
-        let addressing = dice.pick(&[
-            ClientAddressing::Path,
-            ClientAddressing::PathInDomain,
-            ClientAddressing::Domain,
-            ClientAddressing::OwnDomain,
-            ClientAddressing::Prefix,
-            ClientAddressing::DomainAndPrefix,
-        ]);
+        let addressing = ClientAddressing::roll(dice, bucket);
         let way = dice.below(8);
-        let is_host = !bucket.is_empty()
-            && (bucket.bytes()).all(|byte| {
-                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte)
-            });
         Asking {
             sent,
             is_usual,
@@ -306,82 +275,10 @@ impl Asking {
             signing,
             path_style: sample.clone(),
             sample,
-            addressing: match addressing {
-                ClientAddressing::Domain | ClientAddressing::OwnDomain if !is_host => {
-                    ClientAddressing::PathInDomain
-                }
-                ClientAddressing::DomainAndPrefix if !is_host => ClientAddressing::Prefix,
-                addressing => addressing,
-            },
+            addressing,
             turn,
         }
         .address(way)
-    }
-
-    /// Moves the bucket from the path to where the client has it; `way` is how the host is spelled.
-    fn address(mut self, way: usize) -> Asking {
-        use ClientAddressing::*;
-        let host = match self.addressing {
-            Path | PathInDomain | Prefix => DOMAIN.to_owned(),
-            Domain | DomainAndPrefix => format!("{}.{DOMAIN}", self.bucket),
-            OwnDomain => OWN_DOMAIN.to_owned(),
-        };
-        let host = match way {
-            1 => host.to_uppercase(),
-            2 => format!("{host}:8443"),
-            3 => format!("{host}."),
-            _ => host,
-        };
-        if self.addressing != Path {
-            self.sample.headers[0].1 = host;
-        }
-        if matches!(self.addressing, Domain | OwnDomain | DomainAndPrefix) {
-            self.sample.bucket_in_host = self.bucket.clone();
-            let path = self.sample.path[1..].to_owned();
-            let slash = [("/", 1), ("%2F", 3), ("%2f", 3)];
-            let slash = slash
-                .iter()
-                .filter_map(|(text, length)| Some((path.find(text)?, *length)));
-            let key = slash.min().map_or("", |(at, length)| &path[at + length..]);
-            self.sample.path = format!("/{key}");
-        }
-        if matches!(self.addressing, Prefix | DomainAndPrefix) {
-            let prefix = [PREFIX, "/%733/v%2e1", "/s3%2Fv.1"][way % 3];
-            self.sample.path = format!("{prefix}{}", self.sample.path);
-        }
-        self
-    }
-
-    pub fn in_path_style(&self) -> Asking {
-        Asking {
-            addressing: ClientAddressing::Path,
-            sample: self.path_style.clone(),
-            ..self.clone()
-        }
-    }
-
-    /// The server that it is for.
-    pub fn endpoint(&self) -> Endpoint {
-        use ClientAddressing::*;
-        let mut endpoint = Endpoint::default();
-        if matches!(
-            self.addressing,
-            PathInDomain | Domain | OwnDomain | DomainAndPrefix
-        ) {
-            endpoint
-                .domains
-                .push(sigv4::Domain::Endpoint(DOMAIN.as_bytes().into()));
-            endpoint
-                .domains
-                .extend(BucketName::parse(self.bucket.as_bytes()).map(|bucket| {
-                    let host = OWN_DOMAIN.as_bytes().into();
-                    sigv4::Domain::Bucket { host, bucket }
-                }));
-        }
-        if matches!(self.addressing, Prefix | DomainAndPrefix) {
-            endpoint.prefix = PREFIX.as_bytes().into();
-        }
-        endpoint
     }
 
     /// The signed request.

@@ -8,6 +8,7 @@
     clippy::panic
 )]
 
+pub mod addressing;
 pub mod allowance;
 pub mod asking;
 pub mod form;
