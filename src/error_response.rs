@@ -6,11 +6,16 @@ use std::fmt::Write;
 use ngx_safe::now;
 use ngx_safe::request::Request;
 use ngx_safe::response::Response;
-use sigv4::{Clients, Rejection, XML_DECLARATION, put_element};
+use sigv4::{Clients, Region, Rejection, XML_DECLARATION, put_element};
 
 use crate::context::{Context, OwnRequest};
 use crate::log::log_info;
 use directives::ErrorStyle;
+
+/// The header by which clients find the region of a bucket, in errors too, before they can sign for it.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html>
+pub(crate) const REGION: &CStr = c"x-amz-bucket-region";
 
 /// Takes note of a rejection, for the log and the variables.
 pub(crate) fn note(request: Request<'_>, context: &Context<'_>, rejection: &Rejection) {
@@ -48,6 +53,7 @@ pub(crate) fn to_rejected(
         code: rejection.code(),
         message: &rejection.message(),
         explained: explained.as_ref(),
+        region: rejection.expected_region(),
     };
     error.response(request)
 }
@@ -58,6 +64,8 @@ pub(crate) struct Error<'a> {
     pub(crate) code: &'static str,
     pub(crate) message: &'a str,
     pub(crate) explained: Option<&'a sigv4::Explanation>,
+    /// The region to sign for.
+    pub(crate) region: Option<&'a Region>,
 }
 
 impl Error<'_> {
@@ -65,11 +73,16 @@ impl Error<'_> {
     pub(crate) fn response(&self, request: Request<'_>) -> Response {
         let request_id = request.variable(c"request_id").unwrap_or_default();
         let (content_type, body) = self.document(request);
+        let mut headers = vec![(c"x-amz-request-id", request_id.to_vec())];
+        // Clients find it in any error, in that of an unsigned HEAD too.
+        if let Some(region) = &request.location_conf().rules().region {
+            headers.push((REGION, region.as_bytes().to_vec()));
+        }
         Response {
             status: self.status,
             content_type,
             body: body.into_bytes(),
-            headers: vec![(c"x-amz-request-id", request_id.to_vec())],
+            headers,
         }
     }
 
@@ -98,6 +111,9 @@ impl Error<'_> {
         if let Some(explained) = self.explained {
             put("StringToSign", &explained.string_to_sign);
             put("CanonicalRequest", &explained.canonical_request);
+        }
+        if let Some(region) = self.region {
+            put("Region", region.as_bytes());
         }
         put("Resource", resource.unwrap_or_default());
         put("RequestId", request_id);

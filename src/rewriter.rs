@@ -1,6 +1,6 @@
 //! How the body of an answer is written again.
 
-use sigv4::{BucketList, Outcome};
+use sigv4::{BucketList, Outcome, Region};
 
 /// A rewriter of a body that cannot go on as it is, as far as it has arrived.
 pub(crate) enum Rewriter {
@@ -10,6 +10,8 @@ pub(crate) enum Rewriter {
     EncodedError,
     /// An answer of success, of which the beginning is still open.
     Outcome { outcome: Outcome, has_begun: bool },
+    /// The location of a bucket, which is told instead of what arrives unless that is an error.
+    Location { outcome: Outcome, region: Region },
     /// A list of buckets, and what of it the client sees.
     Buckets { list: BucketList, shown: Vec<u8> },
 }
@@ -35,6 +37,13 @@ impl Rewriter {
         Rewriter::Outcome {
             outcome: Outcome::default(),
             has_begun: false,
+        }
+    }
+
+    pub(crate) fn location(region: &Region) -> Rewriter {
+        Rewriter::Location {
+            outcome: Outcome::default(),
+            region: *region,
         }
     }
 

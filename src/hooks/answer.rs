@@ -6,11 +6,11 @@ use ngx_safe::answer::AnswerHeader;
 use ngx_safe::answer_body::{AnswerFilter, AnswerStep, HeadVerdict, Rewritings};
 use ngx_safe::filter::{NextBodyFilter, NextHeadFilter};
 use ngx_safe::request::Request;
-use sigv4::{Address, AnswerHead, Verdict, Verified, WhyRejected};
+use sigv4::{Address, AnswerHead, Operation, Region, Verdict, Verified, WhyRejected};
 
 use crate::conf::NamedOrigin;
 use crate::context::OwnRequest;
-use crate::error_response;
+use crate::error_response::{self, REGION};
 use crate::hooks::answer_body::{self, BAD_ANSWER, traces};
 use crate::hooks::{cache, cors};
 use crate::log::log_error;
@@ -55,7 +55,17 @@ fn judge(request: Request<'_>) -> HeadVerdict<Rewriter> {
         return HeadVerdict::Pass;
     }
     cache::discard_partial(request);
-    let locations = sift(request);
+    let region = request.location_conf().rules().region.as_ref();
+    let locations = sift(request, region);
+    if let Some(region) = region
+        && !locations.has_region
+        && tells_region(request)
+        && request
+            .add_header(REGION, region.as_bytes())
+            .is_none()
+    {
+        return HeadVerdict::Fail;
+    }
     let verified = request
         .main()
         .context()
@@ -136,22 +146,35 @@ fn judge_body(request: Request<'_>, head: &AnswerHead<'_>) -> HeadVerdict<Rewrit
                 false => Rewriter::error(),
             }
         }
-        status if sees_some_buckets(request) => {
-            if request.is_head_only() {
-                request.forget_answer_length();
-                return HeadVerdict::Pass;
+        status => match asked(request) {
+            Some(Asked::SomeBuckets) => {
+                if request.is_head_only() {
+                    request.forget_answer_length();
+                    return HeadVerdict::Pass;
+                }
+                if status != 200 || is_encoded(request) {
+                    let what = "a list of buckets that is encoded, or a part";
+                    return HeadVerdict::Replace(answer_body::bad_gateway(request, what));
+                }
+                Rewriter::buckets()
             }
-            if status != 200 || is_encoded(request) {
-                let what = "a list of buckets that is encoded, or a part";
-                return HeadVerdict::Replace(answer_body::bad_gateway(request, what));
+            Some(Asked::Location(region)) => {
+                if status != 200 {
+                    let what = "a part of the location of a bucket";
+                    return HeadVerdict::Replace(answer_body::bad_gateway(request, what));
+                }
+                Rewriter::location(region)
             }
-            Rewriter::buckets()
-        }
-        // What is encoded is nothing that S3 sends, and none of its errors.
-        200 if request.is_put_or_post() && request.has_answer_body() && !is_encoded(request) => {
-            Rewriter::outcome()
-        }
-        _ => return HeadVerdict::Pass,
+            // What is encoded is nothing that S3 sends, and none of its errors.
+            None if status == 200
+                && request.is_put_or_post()
+                && request.has_answer_body()
+                && !is_encoded(request) =>
+            {
+                Rewriter::outcome()
+            }
+            None => return HeadVerdict::Pass,
+        },
     };
     if !matches!(rewriter, Rewriter::Outcome { .. }) {
         remove(request, is_of_body);
@@ -162,15 +185,27 @@ fn judge_body(request: Request<'_>, head: &AnswerHead<'_>) -> HeadVerdict<Rewrit
     }
 }
 
-/// Tells whether the client asked for the list of buckets, and must not see all of them.
-fn sees_some_buckets(request: Request<'_>) -> bool {
-    let Some(context) = request.main().context() else {
-        return false;
-    };
+/// What a client asked for that it must not see as the origin says it.
+enum Asked<'r> {
+    /// The list of buckets, not all of which it may see.
+    SomeBuckets,
+    /// Where a bucket is; the client must sign for this region.
+    Location(&'r Region),
+}
+
+/// Returns what the client asked for, if its answer has to be written again.
+fn asked<'r>(request: Request<'r>) -> Option<Asked<'r>> {
+    let context = request.main().context()?;
     let verified = context.verified.borrow();
-    verified
-        .as_ref()
-        .is_some_and(|verified| verified.sees_some_buckets().is_some())
+    let verified = verified.as_ref()?;
+    match verified.operation() {
+        Operation::ListBuckets => {
+            let some = verified.sees_some_buckets();
+            some.map(|_| Asked::SomeBuckets)
+        }
+        Operation::GetBucketLocation => verified.told_region().map(Asked::Location),
+        _ => None,
+    }
 }
 
 fn is_encoded(request: Request<'_>) -> bool {
@@ -210,11 +245,24 @@ fn remove<'r>(request: Request<'r>, mut is_removed: impl FnMut(&AnswerHeader<'r>
 struct Locations<'r> {
     first: Option<AnswerHeader<'r>>,
     has_more: bool,
+    /// There is a header that tells the region of the bucket.
+    has_region: bool,
+}
+
+/// Tells whether it is an answer in which clients look for the region of a bucket.
+fn tells_region(request: Request<'_>) -> bool {
+    let is_head_bucket = || {
+        let context = request.main().context()?;
+        let verified = context.verified.borrow();
+        Some(verified.as_ref()?.operation() == Operation::HeadBucket)
+    };
+    request.status() >= 300 || request.is_head_only() && is_head_bucket() == Some(true)
 }
 
 /// Removes the headers that are orders to an nginx, to this server or a proxy in front of it, and those that lead
-/// to an origin in another way than `Location`, which none of S3's answers has.
-fn sift(request: Request<'_>) -> Locations<'_> {
+/// to an origin in another way than `Location`, which none of S3's answers has. Puts the region that clients must
+/// sign for in the place of the origin's.
+fn sift<'r>(request: Request<'r>, region: Option<&Region>) -> Locations<'r> {
     let mut locations = Locations::default();
     for header in request.answer_headers() {
         let name = header.name();
@@ -225,6 +273,11 @@ fn sift(request: Request<'_>) -> Locations<'_> {
                     && start.eq_ignore_ascii_case(b"x-accel-")
                 {
                     header.remove();
+                } else if let Some(region) = region
+                    && header.is(REGION)
+                {
+                    header.set_value(region.as_bytes());
+                    locations.has_region = true;
                 }
             }
             Some(b'l') if header.is(c"location") => {

@@ -6,7 +6,7 @@ use std::ffi::CStr;
 use ngx_safe::answer_body::AnswerStep;
 use ngx_safe::request::Request;
 use ngx_safe::response::Response;
-use sigv4::{Beginning, ErrorBody, MAX_ERROR, Traces, XML_DECLARATION};
+use sigv4::{Beginning, ErrorBody, MAX_ERROR, Region, Traces, XML_DECLARATION};
 
 use crate::context::OwnRequest;
 use crate::error_response;
@@ -53,6 +53,22 @@ impl Rewriter {
                     }
                 }
             }
+            Rewriter::Location { outcome, region } => {
+                let mut begun = Vec::new();
+                let (beginning, left) = outcome.take(piece, &mut begun);
+                match beginning {
+                    Beginning::Open => AnswerStep::Hold,
+                    Beginning::Success => location(region),
+                    Beginning::Error => {
+                        *self = Rewriter::Error {
+                            body: outcome.held(),
+                            place: ErrorPlace::Outcome { has_begun: false },
+                        };
+                        let rest = piece.get(piece.len() - left..).unwrap_or_default();
+                        self.take_piece(request, rest)
+                    }
+                }
+            }
             Rewriter::Buckets { list, shown } => {
                 let context = request.main().context();
                 let verified = context.map(|context| context.verified.borrow());
@@ -81,7 +97,7 @@ impl Rewriter {
                 has_begun: true, ..
             } if !is_whole => AnswerStep::Fail,
             _ if !is_whole => AnswerStep::Replace(bad_gateway(request, "a body that breaks off")),
-            Rewriter::Error { body, place } => match ErrorBody::of(body, &traces(request)) {
+            Rewriter::Error { body, place } => match error_body(request, body) {
                 ErrorBody::Keep => AnswerStep::PassOn(std::mem::take(body)),
                 ErrorBody::Rewrite(xml) => rewrite(request, *place, &xml),
                 ErrorBody::Replace => {
@@ -90,6 +106,7 @@ impl Rewriter {
             },
             Rewriter::EncodedError => replace(request, ErrorPlace::OfItsOwn, ENCODED),
             Rewriter::Outcome { outcome, .. } => AnswerStep::PassOn(outcome.held()),
+            Rewriter::Location { region, .. } => location(region),
             Rewriter::Buckets { list, shown } => match list.finish() {
                 Ok(()) => AnswerStep::End {
                     body: std::mem::take(shown),
@@ -103,6 +120,20 @@ impl Rewriter {
 
 const ENCODED: &str = "is encoded";
 const UNREADABLE_LIST: &str = "a list of buckets that cannot be read";
+
+/// Decides on the whole body of an error.
+fn error_body(request: Request<'_>, body: &[u8]) -> ErrorBody {
+    let region = request.location_conf().rules().region.as_ref();
+    ErrorBody::of(body, &traces(request), region)
+}
+
+/// Answers where a bucket is, as the client has to see it.
+fn location(region: &Region) -> AnswerStep {
+    AnswerStep::End {
+        body: sigv4::bucket_location(region).into(),
+        content_type: XML,
+    }
+}
 
 /// Lists what of the location's origins no client is to read.
 pub(crate) fn traces(request: Request<'_>) -> Traces<'_> {
@@ -171,4 +202,5 @@ pub(crate) const BAD_ANSWER: error_response::Error<'static> = error_response::Er
     code: "InternalError",
     message: "The answer of the origin cannot be passed on.",
     explained: None,
+    region: None,
 };

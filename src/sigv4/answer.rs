@@ -3,12 +3,14 @@
 mod buckets;
 mod error;
 mod host;
+mod location;
 mod redirect;
 mod traces;
 mod xml;
 
 pub use buckets::BucketList;
 pub use error::{Beginning, ErrorBody, MAX_ERROR, Outcome, XML_DECLARATION};
+pub use location::bucket_location;
 pub use redirect::{AnswerHead, Verdict, WhyRejected, judge, mentions_origin};
 pub use traces::Traces;
 pub use xml::{Unreadable, put_element};

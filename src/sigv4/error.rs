@@ -175,6 +175,14 @@ impl Rejection {
         }
     }
 
+    /// Returns the region to sign for, if another one was signed for.
+    pub fn expected_region(&self) -> Option<&Region> {
+        match self {
+            Rejection::WrongRegion { expected } => Some(expected),
+            _ => None,
+        }
+    }
+
     /// Whether it is the signature that is wrong, which [`explain`](crate::explain) helps with.
     pub fn is_mismatch(&self) -> bool {
         *self == Rejection::SignatureDoesNotMatch

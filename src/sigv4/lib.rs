@@ -54,7 +54,8 @@ pub use crate::{
     address::{Address, BucketName, Domain, Endpoint},
     answer::{
         AnswerHead, Beginning, BucketList, ErrorBody, MAX_ERROR, Outcome, Traces, Unreadable,
-        Verdict, WhyRejected, XML_DECLARATION, judge, mentions_origin, put_element,
+        Verdict, WhyRejected, XML_DECLARATION, bucket_location, judge, mentions_origin,
+        put_element,
     },
     auth_type::AuthType,
     body::{BodyVerifier, HashCheck},

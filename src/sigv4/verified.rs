@@ -265,6 +265,12 @@ impl<'r> Verified<'r> {
         (self.proof.grant()).filter(|grant| grant.is_confined_to_buckets())
     }
 
+    /// Returns the region that the client is told if it asks where a bucket is, and must sign for one.
+    pub fn told_region(&self) -> Option<&'r Region> {
+        (self.request.rules.region.as_ref())
+            .filter(|_| self.request.operation == Operation::GetBucketLocation)
+    }
+
     /// Returns how the client has addressed it.
     pub fn address(&self) -> &Address<'r> {
         &self.request.address

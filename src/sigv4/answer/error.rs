@@ -5,6 +5,7 @@ use super::{
     traces::Traces,
     xml::{self, Reader, Token, Unreadable},
 };
+use crate::region::Region;
 
 /// The longest body of an error that is looked at, in bytes.
 pub const MAX_ERROR: usize = 64 << 10;
@@ -69,9 +70,13 @@ pub enum ErrorBody {
 }
 
 impl ErrorBody {
-    /// Decides on a whole body, which is at most [`MAX_ERROR`] bytes long.
-    pub fn of(body: &[u8], traces: &Traces<'_>) -> ErrorBody {
-        if let Ok(elements) = read(body) {
+    /// Decides on a whole body, which is at most [`MAX_ERROR`] bytes long. If clients must sign for a `region`,
+    /// it stands in the place of the origin's.
+    pub fn of(body: &[u8], traces: &Traces<'_>, region: Option<&Region>) -> ErrorBody {
+        if let Ok(mut elements) = read(body) {
+            if let Some(region) = region {
+                tell_region(&mut elements, region);
+            }
             return rewrite(&elements, traces);
         }
         // A reader that is less strict than ours could see S3's error in it.
@@ -119,6 +124,15 @@ fn read(body: &[u8]) -> Result<Vec<(&'static str, String)>, Unreadable> {
     })?;
     reader.finish()?;
     Ok(elements)
+}
+
+/// Puts the region that clients sign for in the place of the origin's.
+fn tell_region(elements: &mut [(&'static str, String)], region: &Region) {
+    for (name, text) in elements {
+        if matches!(*name, "LocationConstraint" | "Region") {
+            *text = region.to_string();
+        }
+    }
 }
 
 fn rewrite(elements: &[(&'static str, String)], traces: &Traces<'_>) -> ErrorBody {
@@ -257,7 +271,7 @@ mod tests {
         };
         let mut traces = Traces::default();
         traces.add(&origin, b"10.0.0.5:9000");
-        ErrorBody::of(body, &traces)
+        ErrorBody::of(body, &traces, None)
     }
 
     /// Makes an error of S3's with these elements.
@@ -277,6 +291,21 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn the_region_is_that_of_the_clients() {
+        let body = error(
+            "<Code>C</Code><Region>eu-west-1</Region><LocationConstraint>eu-west-1</LocationConstraint>",
+        );
+        let region = Region::parse(b"proxy-1");
+        let told = ErrorBody::of(body.as_bytes(), &Traces::default(), region.as_ref());
+        let expected = body.replace("eu-west-1", "proxy-1");
+        assert_eq!(told, ErrorBody::Rewrite(expected));
+        assert_eq!(
+            ErrorBody::of(body.as_bytes(), &Traces::default(), None),
+            ErrorBody::Rewrite(body)
+        );
     }
 
     #[test]
