@@ -11,7 +11,8 @@ use directives::{
 };
 use ngx::ffi::{
     NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_ANY, NGX_CONF_FLAG, NGX_CONF_NOARGS, NGX_CONF_TAKE1,
-    NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF, NGX_HTTP_UPS_CONF, ngx_command_t,
+    NGX_CONF_TAKE2, NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF, NGX_HTTP_UPS_CONF,
+    ngx_command_t,
 };
 use ngx_safe::command::{Directive, location, server};
 use ngx_safe::line::Line;
@@ -19,7 +20,7 @@ use ngx_safe::phase::ContentHandler;
 use secrets::Outside;
 
 use crate::S3Resign;
-use crate::conf::{LocationConf, UpstreamConf};
+use crate::conf::{LocationConf, SignedHeader, UpstreamConf};
 use crate::content::{HealthzPage, StatusPage};
 use crate::runtime::Runtime;
 
@@ -47,7 +48,7 @@ const fn in_upstream<D: Directive<UpstreamConf>>(name: &'static CStr, args: u32)
     server::<S3Resign, D>(name, NGX_HTTP_UPS_CONF | args)
 }
 
-pub(crate) static mut COMMANDS: [ngx_command_t; 20] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 21] = [
     flag::<ResignDirective>(c"s3_resign"),
     anywhere::<ClientDirective>(c"s3_client", NGX_CONF_2MORE),
     anywhere::<LocationOriginDirective>(c"s3_origin", NGX_CONF_1MORE),
@@ -55,6 +56,7 @@ pub(crate) static mut COMMANDS: [ngx_command_t; 20] = [
     anywhere::<HostDirective>(c"s3_host", NGX_CONF_TAKE1),
     on_a_server::<DomainDirective>(c"s3_domain", NGX_CONF_1MORE),
     anywhere::<PrefixDirective>(c"s3_prefix", NGX_CONF_TAKE1),
+    anywhere::<SignedHeaderDirective>(c"s3_signed_header", NGX_CONF_TAKE2),
     anywhere::<RegionDirective>(c"s3_region", NGX_CONF_TAKE1),
     anywhere::<MaxSkewDirective>(c"s3_max_skew", NGX_CONF_TAKE1),
     flag::<AnonymousDirective>(c"s3_anonymous"),
@@ -92,6 +94,7 @@ directives! {
     HostDirective in LocationConf: keep_host;
     DomainDirective in LocationConf: keep_domains;
     PrefixDirective in LocationConf: keep_prefix;
+    SignedHeaderDirective in LocationConf: keep_signed_header;
     RegionDirective in LocationConf: keep_region;
     MaxSkewDirective in LocationConf: keep_max_skew;
     AnonymousDirective in LocationConf: |conf, line| set_flag(&mut conf.anonymous, line);
@@ -193,6 +196,24 @@ fn keep_domains(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), Stri
 fn keep_prefix(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
     let prefix = directives::prefix(&line.words())?;
     set_once(&mut conf.prefix, prefix, "s3_prefix", AT_EACH_LEVEL)
+}
+
+fn keep_signed_header(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
+    let name = directives::signed_header(&line.words())?;
+    let headers = conf.signed_headers.get_or_insert_default();
+    let headers = Rc::get_mut(headers).ok_or("signed headers are merged already")?;
+    if headers
+        .iter()
+        .any(|header: &SignedHeader| header.name.eq_ignore_ascii_case(&name))
+    {
+        return Err(duplicate(
+            &format!("s3_signed_header {}", name.escape_ascii()),
+            AT_EACH_LEVEL,
+        ));
+    }
+    let value = line.template(2)?;
+    headers.push(SignedHeader { name, value });
+    Ok(())
 }
 
 fn keep_region(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {

@@ -9,7 +9,7 @@ use ngx_safe::level::Level;
 use ngx_safe::upstream::Upstream;
 
 use crate::S3Resign;
-pub(crate) use location::LocationConf;
+pub(crate) use location::{LocationConf, SignedHeader};
 pub(crate) use origin::{NamedOrigin, Origins};
 pub(crate) use upstream::UpstreamConf;
 

@@ -6,6 +6,7 @@ use sigv4::{
     Target, Timestamp,
 };
 
+use crate::conf::SignedHeader;
 use crate::context::OwnRequest;
 
 /// Reads the request as the client sent it, which rewrites and redirects do not change, and beside it the
@@ -22,6 +23,7 @@ pub(crate) fn view<'h, 'r>(
         Some(value) => Some(request.evaluate(value).ok_or(Rejection::InternalError)?),
         None => None,
     };
+    put_signed_values(request, headers)?;
     Ok(ClientRequest {
         method,
         path,
@@ -52,6 +54,23 @@ fn read_headers<'r>(request: Request<'r>, headers: &mut Headers<'r>) -> Option<(
         }
         _ => Some(()),
     }
+}
+
+/// Puts the values that were signed in the place of what something in front has made of them. What goes to the
+/// origin is what has come.
+fn put_signed_values<'r>(request: Request<'r>, headers: &mut Headers<'r>) -> Result<(), Rejection> {
+    for SignedHeader { name, value } in request.location_conf().signed_headers() {
+        let value = request.evaluate(value).ok_or(Rejection::InternalError)?;
+        // What is in front has changed nothing.
+        if value.is_empty() {
+            continue;
+        }
+        headers.retain(|header| !header.name.eq_ignore_ascii_case(name));
+        headers
+            .try_push(Header { name, value })
+            .map_err(|_| Rejection::TooManyHeaders)?;
+    }
+    Ok(())
 }
 
 /// Shows bucket and key of what goes to the origin; None if its path names none.

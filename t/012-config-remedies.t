@@ -284,6 +284,17 @@ my @rows = (
     (map { ["s3_host $_", undef, server => "s3_host $_;"] }
         's3.example.com', 's3.example.com:8443', 'S3', '10.0.0.1:9000', '[::1]:9000', 'a_b.c', '$http_host', '$host:$server_port',
         '"${http_x_forwarded_host}"', 's3.$host', '$host$arg_port'),
+    (map { ["s3_signed_header $_", qq("s3_signed_header $_" is for a header that decides what is asked for, or how it is read: keep what is in front from changing it),
+            server => "s3_signed_header $_ a;"] }
+        'Authorization', 'Proxy-Authorization', 'X-Amz-Date', 'x_amz_copy_source', 'x-amz-meta-a', 'X-Minio-Force-Delete', 'Content-Length',
+        'Content-Type', 'content-md5', 'Content-Encoding', 'Transfer-Encoding', 'Trailer', 'TE', 'Date', 'Range', 'If-Match', 'Cache-Control', 'Expires'),
+    (map { ["s3_signed_header $_", qq("s3_signed_header $_" is not for a header: write the name of one, as "Accept-Encoding", without a colon),
+            server => "s3_signed_header '$_' a;"] } '', 'Accept-Encoding:', 'a b'),
+    ['s3_signed_header Host', '"s3_signed_header Host" cannot be for the host: write "s3_host VALUE;"', server => 's3_signed_header Host a;'],
+    ['s3_signed_header twice', '"s3_signed_header via" is duplicate: keep one line at each level',
+        server => 's3_signed_header Via a; s3_signed_header Accept a; s3_signed_header via b;'],
+    (map { ["s3_signed_header $_", undef, server => "$client s3_signed_header $_;"] }
+        'Accept-Encoding $http_x_original_accept_encoding', 'Expect 100-continue', 'x-amzn-trace-id "$arg_a b"', 'Via ""'),
     (map { ["host=$_", qq("s3_origin default": "host=$_" $no_host), with_origin("$key 'host=$_'")] }
         'https://s3.example.com', 's3.example.com/b', 's3.example.com:99999', 's3.example.com:', 'a b', '', '$host'),
     (map { ["host=$_", undef, with_origin("$key host=$_")] } 's3.example.com', 's3.example.com:9000', '[::1]:9000'),

@@ -18,6 +18,12 @@ const DEFAULT_MAX_SKEW: i64 = 15 * 60;
 /// Where MinIO, Ceph's gateway and RustFS are administered, by the same keys and signatures.
 const DEFAULT_RESERVED: [&[u8]; 3] = [b"minio", b"admin", b"rustfs"];
 
+/// A header, and the value with which clients signed it.
+pub(crate) struct SignedHeader {
+    pub(crate) name: Box<[u8]>,
+    pub(crate) value: Template,
+}
+
 /// The settings of a location. What no line says is None until `merge` inherits or defaults it.
 #[derive(Default)]
 pub(crate) struct LocationConf {
@@ -30,6 +36,7 @@ pub(crate) struct LocationConf {
     pub(crate) verify_payload: Option<bool>,
     pub(crate) debug_errors: Option<bool>,
     pub(crate) host: Option<Template>,
+    pub(crate) signed_headers: Option<Rc<Vec<SignedHeader>>>,
     pub(crate) region: Option<RegionRule>,
     /// Seconds.
     pub(crate) max_skew: Option<i64>,
@@ -85,6 +92,11 @@ impl LocationConf {
 
     pub(crate) fn host(&self) -> Option<&Template> {
         self.host.as_ref()
+    }
+
+    /// Lists the headers that clients signed with other values than they arrive with.
+    pub(crate) fn signed_headers(&self) -> &[SignedHeader] {
+        self.signed_headers.as_deref().map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn rules(&self) -> &VerifyRules {
@@ -150,6 +162,7 @@ impl LocationConf {
         inherit_flag(&mut self.verify_payload, outer.verify_payload);
         inherit_flag(&mut self.debug_errors, outer.debug_errors);
         inherit(&mut self.host, &outer.host);
+        inherit(&mut self.signed_headers, &outer.signed_headers);
         inherit(&mut self.region, &outer.region);
         inherit(&mut self.max_skew, &outer.max_skew);
         inherit(&mut self.errors, &outer.errors);

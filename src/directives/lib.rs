@@ -23,7 +23,9 @@ pub use crate::{
     cors::{CorsLine, cors},
     health_check::{HealthCheckLine, HealthzLine, health_check, healthz},
     host::{Host, parse_port},
-    location::{ErrorStyle, RegionRule, errors, flag, host, max_skew, region, reserved},
+    location::{
+        ErrorStyle, RegionRule, errors, flag, host, max_skew, region, reserved, signed_header,
+    },
     once::{AT_EACH_LEVEL, IN_A_LOCATION, IN_EACH_UPSTREAM, ONE_ORIGIN, duplicate, set_once},
     origin::{OriginLine, OriginLines, location_origin, upstream_origin},
     reading::Reading,

@@ -34,6 +34,24 @@ pub fn host(words: &[&[u8]]) -> Result<(), String> {
     }
 }
 
+/// Reads `s3_signed_header NAME VALUE`, of which the value may have variables in it; returns the name.
+pub fn signed_header(words: &[&[u8]]) -> Result<Box<[u8]>, String> {
+    let name = word(words, 1);
+    let shown = name.escape_ascii();
+    let no_header = match sigv4::SignedElsewhere::of(name) {
+        sigv4::SignedElsewhere::Accepted => return Ok(name.into()),
+        sigv4::SignedElsewhere::Host => "cannot be for the host: write \"s3_host VALUE;\"",
+        sigv4::SignedElsewhere::NoName => {
+            "is not for a header: write the name of one, as \"Accept-Encoding\", without a colon"
+        }
+        sigv4::SignedElsewhere::Decides => {
+            "is for a header that decides what is asked for, or how it is read: keep what is in front from \
+             changing it"
+        }
+    };
+    Err(format!("\"s3_signed_header {shown}\" {no_header}"))
+}
+
 /// Reads the value of a flag, as nginx reads its own.
 pub fn flag(words: &[&[u8]]) -> Result<bool, String> {
     let value = word(words, 1);

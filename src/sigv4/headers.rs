@@ -2,7 +2,7 @@
 use crate::{
     error::Rejection,
     request::{Header, MAX_HEADERS},
-    text::token::is,
+    text::token::{is, is_token},
 };
 
 /// A header that verification reads, which may occur once only.
@@ -92,6 +92,61 @@ impl<'a> KnownHeaders<'a> {
             && content_type
                 .get(..TYPE.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(TYPE))
+    }
+}
+
+/// Whether a configuration may say which value of a header was signed, if something in front of the server has
+/// changed it: the header that has come goes on, and the signature holds for the other value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignedElsewhere {
+    Accepted,
+    /// There is another way to say it.
+    Host,
+    /// It is no name of a header.
+    NoName,
+    /// What is asked for, what is stored, or where the body ends would be another thing than was signed.
+    Decides,
+}
+
+impl SignedElsewhere {
+    pub fn of(name: &[u8]) -> SignedElsewhere {
+        const NAMES: [&[u8]; 11] = [
+            b"authorization",
+            b"cache-control",
+            b"date",
+            b"expires",
+            b"keep-alive",
+            b"proxy-authorization",
+            b"range",
+            b"te",
+            b"trailer",
+            b"transfer-encoding",
+            b"upgrade",
+        ];
+        const STARTS: [&[u8]; 3] = [b"content-", b"if-", b"x-http-method"];
+        let dashed = |name: &[u8]| -> Vec<u8> {
+            let dash = |byte: &u8| {
+                if *byte == b'_' {
+                    b'-'
+                } else {
+                    byte.to_ascii_lowercase()
+                }
+            };
+            name.iter().map(dash).collect()
+        };
+        let dashed = dashed(name);
+        if !is_token(name) {
+            SignedElsewhere::NoName
+        } else if dashed == b"host" {
+            SignedElsewhere::Host
+        } else if steers_server(name)
+            || NAMES.contains(&&*dashed)
+            || STARTS.iter().any(|start| dashed.starts_with(start))
+        {
+            SignedElsewhere::Decides
+        } else {
+            SignedElsewhere::Accepted
+        }
     }
 }
 
@@ -208,6 +263,43 @@ pub(crate) fn is_foreign(name: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::ties::each_edit;
+
+    #[test]
+    fn which_values_may_have_been_signed_elsewhere() {
+        use SignedElsewhere::{Accepted, Decides, Host, NoName};
+        for (name, expected) in [
+            ("Accept-Encoding", Accepted),
+            ("accept", Accepted),
+            ("Expect", Accepted),
+            ("User-Agent", Accepted),
+            ("Via", Accepted),
+            ("x-amzn-trace-id", Accepted),
+            ("amz-sdk-request", Accepted),
+            ("Host", Host),
+            ("", NoName),
+            ("Accept:", NoName),
+            ("a b", NoName),
+            ("Authorization", Decides),
+            ("Proxy-Authorization", Decides),
+            ("x-amz-date", Decides),
+            ("X_Amz_Copy_Source", Decides),
+            ("X-Minio-Force-Delete", Decides),
+            ("Content-Length", Decides),
+            ("content_length", Decides),
+            ("Content-Type", Decides),
+            ("Content-MD5", Decides),
+            ("Content-Encoding", Decides),
+            ("Transfer-Encoding", Decides),
+            ("Trailer", Decides),
+            ("Date", Decides),
+            ("Range", Decides),
+            ("If-None-Match", Decides),
+            ("Cache-Control", Decides),
+            ("Expires", Decides),
+        ] {
+            assert_eq!(SignedElsewhere::of(name.as_bytes()), expected, "{name}");
+        }
+    }
 
     const NAMES: [(&[u8], KnownHeader); KnownHeader::COUNT] = [
         (b"authorization", KnownHeader::Authorization),

@@ -71,6 +71,7 @@ pub use crate::{
     date::Timestamp,
     error::{Malformed, Rejection, Unsignable},
     grant::{Client, Clients, Grant, GrantFault},
+    headers::SignedElsewhere,
     keys::{Credential, KeyCache, MAX_ACCESS_KEY, SecretKey},
     operation::Operation,
     origin::{Addressing, Origin},

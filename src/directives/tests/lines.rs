@@ -13,7 +13,7 @@ use directives::{
     AT_EACH_LEVEL, ClientMap, CorsLine, ErrorStyle, HealthCheckLine, HealthzLine, IN_A_LOCATION,
     IN_EACH_UPSTREAM, ONE_ORIGIN, OriginLine, OriginLines, Reading, RegionRule, client, cors,
     domains, duplicate, errors, health_check, healthz, host, location_origin, max_skew, prefix,
-    region, reserved, set_once, upstream_origin,
+    region, reserved, set_once, signed_header, upstream_origin,
 };
 use health::{Expected, Thresholds};
 use secrets::Outside;
@@ -545,6 +545,39 @@ fn prefixes() {
             ))
         );
     }
+}
+
+#[test]
+fn signed_headers() {
+    for name in ["Accept-Encoding", "Expect", "User-Agent", "x-amzn-trace-id"] {
+        let line = format!("s3_signed_header {name} $http_x_original");
+        assert_eq!(read_words(signed_header, &line), Ok(name.as_bytes().into()));
+    }
+    let decides = "is for a header that decides what is asked for, or how it is read: keep what is in \
+                   front from changing it";
+    let no_name =
+        "is not for a header: write the name of one, as \"Accept-Encoding\", without a colon";
+    bad_words(
+        signed_header,
+        &[
+            (
+                "s3_signed_header Host a",
+                "\"s3_signed_header Host\" cannot be for the host: write \"s3_host VALUE;\"",
+            ),
+            (
+                "s3_signed_header Authorization a",
+                &format!("\"s3_signed_header Authorization\" {decides}"),
+            ),
+            (
+                "s3_signed_header X-Amz-Date a",
+                &format!("\"s3_signed_header X-Amz-Date\" {decides}"),
+            ),
+            (
+                "s3_signed_header a: b",
+                &format!("\"s3_signed_header a:\" {no_name}"),
+            ),
+        ],
+    );
 }
 
 #[test]
