@@ -32,6 +32,8 @@ pub(crate) struct Context<'r> {
     pub(crate) rewritings: Rewritings<Rewriter>,
     /// The access key that the request named, verified or not; empty where it named none.
     pub(crate) access_key: Cell<&'r [u8]>,
+    /// The path as it was sent, if there was a `+` in it.
+    pub(crate) path_with_plus: Cell<Option<&'r [u8]>>,
     pub(crate) form: Cell<Option<AuthType>>,
     /// A preflight is being answered here.
     pub(crate) answers_preflight: Cell<bool>,

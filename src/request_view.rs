@@ -2,7 +2,7 @@
 
 use ngx_safe::request::Request;
 use sigv4::{
-    Address, AuthType, Client, ClientRequest, Clients, Header, Headers, Rejection, ResourcePath,
+    Address, AuthType, Client, ClientRequest, Clients, Header, Headers, Rejected, Rejection, ResourcePath,
     Target, Timestamp,
 };
 
@@ -18,7 +18,7 @@ pub(crate) fn view<'h, 'r>(
     read_headers(request, headers).ok_or(Rejection::TooManyHeaders)?;
     let line = request.request_line();
     let method = line.split(|c| *c == b' ').next().unwrap_or_default();
-    let (path, query) = path_and_query(request);
+    let (path, query) = path_and_query(request)?;
     let host = match request.location_conf().host() {
         Some(value) => Some(request.evaluate(value).ok_or(Rejection::InternalError)?),
         None => None,
@@ -27,6 +27,8 @@ pub(crate) fn view<'h, 'r>(
     Ok(ClientRequest {
         method,
         path,
+        path_with_plus: (request.context_at_hand())
+            .and_then(|context| context.path_with_plus.get()),
         query,
         host,
         rewritten: rewritten(request)?,
@@ -110,12 +112,43 @@ fn rewritten<'r>(request: Request<'r>) -> Result<Option<Target<'r>>, Rejection> 
     }))
 }
 
-fn path_and_query<'r>(request: Request<'r>) -> (&'r [u8], &'r [u8]) {
+/// Splits the target that the client sent.
+fn path_and_query<'r>(request: Request<'r>) -> Result<(&'r [u8], &'r [u8]), Rejection> {
     let target = request.unparsed_uri();
-    match memchr::memchr(b'?', target) {
-        Some(at) => (&target[..at], &target[at + 1..]),
-        None => (target, b""),
+    match memchr::memchr2(b'?', b'+', target) {
+        Some(at) if target.get(at) == Some(&b'+') => {
+            spell_spaces(request).ok_or(Rejection::InternalError)
+        }
+        Some(at) => Ok((
+            target.get(..at).unwrap_or_default(),
+            target.get(at + 1..).unwrap_or_default(),
+        )),
+        None => Ok((target, b"")),
     }
+}
+
+/// Writes each `+` of the path as `%20`, here and on the way to the origin: S3 takes it for a space, and other
+/// servers for itself. None where memory is out.
+#[cold]
+fn spell_spaces<'r>(request: Request<'r>) -> Option<(&'r [u8], &'r [u8])> {
+    let target = request.unparsed_uri();
+    let end = memchr::memchr(b'?', target).unwrap_or(target.len());
+    let (path, query) = target.split_at_checked(end)?;
+    let mut spelled = Vec::with_capacity(target.len() + 16);
+    for byte in path {
+        match byte {
+            b'+' => spelled.extend_from_slice(b"%20"),
+            byte => spelled.push(*byte),
+        }
+    }
+    let length = spelled.len();
+    spelled.extend_from_slice(query);
+    let context = request.context_or_create()?;
+    let spelled: &'r [u8] = request.copy(&spelled)?;
+    context.path_with_plus.set(Some(path));
+    request.respell_target(spelled);
+    let (path, query) = spelled.split_at_checked(length)?;
+    Some((path, query.get(1..).unwrap_or_default()))
 }
 
 /// Tells how the request says that it is signed, and the access key that it names, before it is verified:
@@ -139,7 +172,16 @@ pub(crate) fn claim<'r>(request: Request<'r>) -> Option<(Option<AuthType>, &'r [
     let keys = &mut request.main_conf().keys.borrow_mut();
     match sigv4::verify(&view, &NOBODY, conf.rules(), keys, timestamp()) {
         Ok(verified) => Some((Some(verified.auth_type()), verified.access_key())),
-        Err(rejected) => Some((rejected.auth_type, rejected.access_key)),
+        Err(rejected) => Some((rejected.auth_type, claimed_access_key(request, &rejected))),
+    }
+}
+
+/// Returns the access key that a rejected request names, in one spelling: as a client would have it.
+pub(crate) fn claimed_access_key<'r>(request: Request<'r>, rejected: &Rejected<'r>) -> &'r [u8] {
+    let decoded = rejected.decoded_access_key();
+    match decoded.and_then(|key| request.copy(&key)) {
+        Some(key) => key,
+        None => rejected.access_key,
     }
 }
 

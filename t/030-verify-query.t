@@ -265,3 +265,46 @@ connect to 127.0.0.1
 --- presigned: GET /bucket/key date=$yesterday expires=87000
 --- passed: A
 --- answers: 200 X-Amz-Date=$yesterday&
+
+=== TEST 53: an access key has any spelling in a URL: programs decode and encode URLs again
+--- config
+    $TEST_NGINX_READER
+    s3_client user@example.com secret_key=s;
+    s3_client "(k):1" secret_key=s;
+    location / { s3_resign on; proxy_pass http://origin_a; add_header X-Key $s3_access_key; }
+--- request eval
+my $spelled = sub { my ($from, $to, %o) = @_; 'GET ' . q4(%o, edit => sub { $_[0] =~ s/\Q$from/$to/r }) };
+my @mail = (key => 'user@example.com', secret => 's'); my @odd = (key => '(k):1', secret => 's');
+[$spelled->('', '', @mail), $spelled->('%40', '@', @mail), $spelled->('user', '%75ser', @mail), $spelled->('', '', @odd), $spelled->('%28k%29%3A', '(k):', @odd),
+ $spelled->('%28k%29%3A', '%28k)%3a', @odd), $spelled->('AKID%2FREADER', 'AKID/READER', reader()), $spelled->('AKID%2F', 'AKID%2f', reader())]
+--- error_code eval: [(200) x 8]
+--- response_headers eval: [('X-Key: user@example.com') x 3, ('X-Key: (k):1') x 3, ('X-Key: AKID/READER') x 2]
+
+=== TEST 54: and in one of V2
+--- config
+    s3_client user@example.com secret_key=s;
+    location / { s3_resign on; s3_signature_v2 on; proxy_pass http://origin_a; add_header X-Key $s3_access_key; }
+--- request eval
+[map { my ($from, $to) = @$_; 'GET ' . q2(key => 'user@example.com', secret => 's', edit => sub { $_[0] =~ s/\Q$from/$to/r }) }
+    ['', ''], ['%40', '@'], ['user', '%75ser'], ['%40', '%4z']]
+--- error_code eval: [(200) x 3, 400]
+--- response_headers eval: [('X-Key: user@example.com') x 3, '!X-Key']
+
+=== TEST 55: all spellings of a key, right or wrong, are one key before it is verified
+--- http_config
+    limit_req_zone $s3_access_key zone=k:1m rate=1r/m;
+--- config
+    s3_client user@example.com secret_key=s;
+    location / { s3_resign on; limit_req zone=k; proxy_pass http://origin_a; }
+--- request eval
+[map { my ($from, $to) = @$_; 'GET ' . q4(key => 'user@example.com', secret => 'wrong', edit => sub { $_[0] =~ s/\Q$from/$to/r }) }
+    ['', ''], ['%40', '@'], ['user', '%75ser']]
+--- error_code eval: [403, 503, 503]
+
+=== TEST 56: what no key has stays as it is spelled
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://origin_a; add_header X-Key $s3_access_key always; }
+--- request eval: 'GET ' . q4(edit => sub { $_[0] =~ s/Credential=/Credential=a%0d%0ax:b/r })
+--- error_code: 403
+--- response_headers_like: X-Key: a%0d%0ax:b.*

@@ -10,7 +10,7 @@ use Test::Nginx::Socket 'no_plan';
 our @paths = (
     # on the wire from the client        to the origin
     ['/bucket/a%20b'                  => '/bucket/a%20b'],
-    ['/bucket/a+b'                    => '/bucket/a%2Bb'],
+    ['/bucket/a+b'                    => '/bucket/a%20b'],
     ['/bucket/a%2Bb'                  => '/bucket/a%2Bb'],
     ['/bucket/a%25b'                  => '/bucket/a%25b'],
     ['/bucket/a%2520b'                => '/bucket/a%2520b'],

@@ -9,7 +9,7 @@ use sigv4::{AuthType, ClientRequest, Headers, Rejection, Verified};
 use crate::context::{Context, OwnRequest};
 use crate::error_response;
 use crate::hooks::{cors, form};
-use crate::request_view::{timestamp, view};
+use crate::request_view::{claimed_access_key, timestamp, view};
 
 /// The access phase.
 pub(crate) struct Verifier;
@@ -87,7 +87,9 @@ fn access(request: Request<'_>) -> Access {
         }
         Err(rejected) => {
             context.form.set(rejected.auth_type);
-            context.access_key.set(rejected.access_key);
+            context
+                .access_key
+                .set(claimed_access_key(request, &rejected));
             reject(request, context, Some(&view), &rejected.rejection)
         }
     }

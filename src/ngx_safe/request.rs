@@ -151,6 +151,16 @@ impl<'r> Request<'r> {
         unsafe { bytes(self.raw().unparsed_uri) }
     }
 
+    /// Puts another spelling of the request target in the place of the client's, in which it goes to the upstream.
+    pub fn respell_target(self, target: &'r [u8]) {
+        let target = ngx_str_t {
+            len: target.len(),
+            data: target.as_ptr().cast_mut(),
+        };
+        // SAFETY: a request in progress; nginx only reads the target, which lives as long.
+        unsafe { (*self.as_ptr()).unparsed_uri = target };
+    }
+
     /// Returns the path and arguments that nginx goes by: decoded, merged, perhaps rewritten.
     pub fn uri_and_args(self) -> (&'r [u8], &'r [u8]) {
         // SAFETY: in the request's header buffer or pool.

@@ -226,15 +226,13 @@ fn read_credential<'a, 'r: 'a>(
     Ok((access_key, scope, raw))
 }
 
-/// Returns the access key as it stands in a credential of the query, percent-encoded; one that is encoded in
-/// another way than the canonical is none, so that every key has one spelling only.
+/// Returns the access key as it stands in a credential of the query, in whatever spelling.
 fn raw_access_key(credential: &[u8], length: usize) -> Option<&[u8]> {
     let mut decoder = uri::decoded(credential, Part::Query);
     for _ in 0..length {
         decoder.next()?;
     }
-    let raw = credential.get(..credential.len() - decoder.rest().len())?;
-    uri::is_canonical(raw, Part::Query)?.then_some(raw)
+    credential.get(..credential.len() - decoder.rest().len())
 }
 
 fn parse_expires(digits: &[u8]) -> Option<u32> {

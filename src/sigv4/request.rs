@@ -17,8 +17,10 @@ pub type Headers<'a> = ArrayVec<Header<'a>, MAX_HEADERS>;
 #[derive(Debug, Clone, Copy)]
 pub struct ClientRequest<'h, 'a> {
     pub method: &'a [u8],
-    /// Raw bytes of the request target before `?`.
+    /// Raw bytes of the request target before `?`, but with `%20` for a `+`.
     pub path: &'a [u8],
+    /// The path with the `+` in it, as it was sent, if it has any. A V2 signature is made of it.
+    pub path_with_plus: Option<&'a [u8]>,
     /// Raw bytes after `?`, empty without one.
     pub query: &'a [u8],
     /// What the client signed as host where it is not the header's value (`s3_host`).

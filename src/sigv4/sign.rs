@@ -37,7 +37,10 @@ pub fn sign<'a>(
 ) -> Result<SignedHead<'a>, Unsignable> {
     head.check_admitted(verified)?;
     let admitted_path = verified.request.path;
-    if !uri::same_path(admitted_path, head.path) && !uri::is_plain_path(admitted_path) {
+    // In a path that nginx has decoded, a plus may have been a space.
+    if !uri::same_path(admitted_path, head.path)
+        && (verified.request.has_plus || !uri::is_plain_path(admitted_path))
+    {
         return Err(Unsignable::PathChanged);
     }
     let proof = &verified.proof;

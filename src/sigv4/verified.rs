@@ -44,6 +44,8 @@ pub(crate) struct AdmittedRequest<'r> {
     pub(crate) operation: Operation,
     /// The target is the client's, its path is in its canonical form, and nothing in its query is kept.
     pub(crate) is_plain: bool,
+    /// The client's path was sent with a `+` in it, which is a space.
+    pub(crate) has_plus: bool,
     pub(crate) rules: &'r VerifyRules,
 }
 
@@ -86,15 +88,14 @@ pub(crate) enum Proof<'r> {
 /// Whose signature has matched.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ProvenClient<'r> {
-    /// As the request has it: percent-encoded if that is in the query.
     pub(crate) access_key: &'r [u8],
     pub(crate) grant: &'r Grant,
 }
 
 impl<'r> ProvenClient<'r> {
-    pub(crate) fn new(access_key: &'r [u8], client: &'r Client) -> ProvenClient<'r> {
+    pub(crate) fn new(client: &'r Client) -> ProvenClient<'r> {
         ProvenClient {
-            access_key,
+            access_key: client.credential.access_key(),
             grant: &client.grant,
         }
     }
@@ -237,8 +238,7 @@ impl<'r> Verified<'r> {
         }
     }
 
-    /// Returns the client's access key, percent-encoded if it is from a query. Empty for a request without a
-    /// client.
+    /// Returns the client's access key. Empty for a request without a client.
     pub fn access_key(&self) -> &'r [u8] {
         let client = self.proof.client();
         client.map_or(b"", |client| client.access_key)

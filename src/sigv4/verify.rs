@@ -18,6 +18,7 @@ use crate::{
     request::ClientRequest,
     rules::VerifyRules,
     text::query::Parameters,
+    text::uri::{self, Part},
     verified::{AdmittedRequest, Verified},
 };
 
@@ -29,6 +30,19 @@ pub struct Rejected<'r> {
     /// query is percent-encoded, as it stands there.
     pub access_key: &'r [u8],
     pub auth_type: Option<AuthType>,
+}
+
+impl<'r> Rejected<'r> {
+    /// Decodes the access key, if it is in a query in another spelling than its own. `None` if it stands there as
+    /// it is, and if it has bytes that no client's key has and that no header or log should get.
+    pub fn decoded_access_key(&self) -> Option<Vec<u8>> {
+        let is_in_query = matches!(self.auth_type, Some(AuthType::V4Query | AuthType::V2Query));
+        if !is_in_query || uri::is_plain(self.access_key, Part::Query) {
+            return None;
+        }
+        let decoded: Vec<u8> = uri::decoded(self.access_key, Part::Query).collect();
+        decoded.iter().all(u8::is_ascii_graphic).then_some(decoded)
+    }
 }
 
 /// Verifies the signature of a request and checks it against its client's grant.
@@ -93,6 +107,7 @@ fn decide<'r>(
             path: request.path,
             target: request.target(),
             operation,
+            has_plus: request.path_with_plus.is_some(),
             is_plain: candidate.canonical_path && candidate.query.is_plain() && outgoing.is_none(),
             rules,
         },

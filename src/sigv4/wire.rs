@@ -450,6 +450,7 @@ mod tests {
                     target: Target { path, query },
                     operation: Operation::GetObject,
                     is_plain,
+                    has_plus: false,
                     rules: &rules,
                 };
                 // nginx leaves out the question mark of an empty query.

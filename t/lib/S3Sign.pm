@@ -409,7 +409,7 @@ sub canonical_request {
         $value =~ s/ +/ /g;
         push @{ $values{ lc $name } }, $value;
     }
-    return join "\n", $o->{method}, encode(decode($o->{path}), 'path'), canonical_query($query),
+    return join "\n", $o->{method}, encode(decode($o->{path} =~ tr/+/ /r), 'path'), canonical_query($query),
         (map { "$_:" . join ',', @{ $values{$_} || [] } } split /;/, $names), '', $names, $payload;
 }
 

@@ -63,6 +63,7 @@ fn send(
         path: path.as_bytes(),
         query: query.as_bytes(),
         host: None,
+        path_with_plus: None,
         rewritten: None,
         headers: &list,
     };

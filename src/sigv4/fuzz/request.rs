@@ -67,6 +67,7 @@ fuzz_target!(|text: &[u8]| {
         Target { path, query }
     });
     let asked = ClientRequest {
+        path_with_plus: None,
         rewritten: target,
         ..came.request()
     };
@@ -150,6 +151,7 @@ fn sign_for(
     let bucket = host.strip_suffix(b".s3.origin.example:9000");
     let path = bucket.map(|bucket| [b"/", bucket, parsed.path].concat());
     let asked = ClientRequest {
+        path_with_plus: None,
         rewritten: path.as_deref().map(|path| Target {
             path,
             query: parsed.query,

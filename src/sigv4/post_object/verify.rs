@@ -112,6 +112,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
                 target: self.request.target(),
                 operation: Operation::PostObject,
                 is_plain: false,
+                has_plus: self.request.path_with_plus.is_some(),
                 rules: self.rules,
             },
             client,
@@ -222,7 +223,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
         if let FoundKey::Derived(key) = found {
             keys.keep(credential, key);
         }
-        Ok((ProvenClient::new(access_key, client), scope.to_region()))
+        Ok((ProvenClient::new(client), scope.to_region()))
     }
 
     fn v2(
@@ -239,6 +240,6 @@ impl<'r> FormCandidate<'_, '_, 'r> {
         let claimant = Claimant::find(clients, access_key);
         let computed = v2::policy_signature(claimant.credential().secret(), policy);
         let client = claimant.admit(computed.matches(signature))?;
-        Ok((ProvenClient::new(access_key, client), Region::US_EAST_1))
+        Ok((ProvenClient::new(client), Region::US_EAST_1))
     }
 }

@@ -18,6 +18,7 @@ fn key(text: &str, form: AuthType) -> Option<String> {
     let rewritten = ClientRequest {
         path: b"/other",
         query: b"acl",
+        path_with_plus: None,
         rewritten: Some(request.target()),
         ..request
     };
@@ -177,6 +178,7 @@ fn a_request_that_changed_after_it_was_admitted() {
     let key = |request: &ClientRequest<'_, '_>| verified.cache_key(request, b"o");
     assert_eq!(key(&request).unwrap(), b"signed o /b/k?versionId=1");
     let target = |path: &'static [u8], query: &'static [u8]| ClientRequest {
+        path_with_plus: None,
         rewritten: Some(Target { path, query }),
         ..request
     };
@@ -381,7 +383,7 @@ proptest! {
     fn any_bytes(path in vec(any::<u8>(), 0..30), query in "[a-zA-Z%&=+;?-]{0,20}", name in "[ -~]{0,12}", value in vec(any::<u8>(), 0..8), origin in vec(any::<u8>(), 0..8)) {
         let path = [b"/", path.as_slice()].concat();
         let headers = [Header { name: name.as_bytes(), value: &value }, Header { name: b"origin", value: &value }];
-        let request = ClientRequest { method: b"GET", path: &path, query: query.as_bytes(), host: None, rewritten: None, headers: &headers };
+        let request = ClientRequest { method: b"GET", path: &path, query: query.as_bytes(), host: None, path_with_plus: None, rewritten: None, headers: &headers };
         if let Some(key) = cache_key(&request, &Address::PATH_STYLE, AuthType::V4Query, &origin) {
             prop_assert!(key.iter().all(|byte| (b' '..=b'~').contains(byte)));
             prop_assert_eq!(key.iter().filter(|byte| **byte == b' ').count(), 3);

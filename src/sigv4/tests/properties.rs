@@ -154,7 +154,7 @@ proptest! {
             .iter()
             .map(|(name, value)| Header { name, value })
             .collect();
-        let request = ClientRequest { method: &method, path: &path, query: &query, host: host.as_deref(), rewritten: None, headers: &list };
+        let request = ClientRequest { method: &method, path: &path, query: &query, host: host.as_deref(), path_with_plus: None, rewritten: None, headers: &list };
         let clients = Directory::with_grant(KEY, SECRET, grant("read", "a*b"));
         let rules = VerifyRules { max_skew: skew, region: Region::parse(b"x"), ..open() };
         let mut keys = KeyCache::new(0);

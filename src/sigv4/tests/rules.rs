@@ -568,14 +568,32 @@ fn scope() {
     let verified = verdict(&Raw::new(&header), &clients, kept(rules()), NOW).unwrap();
     assert_eq!(verified.access_key(), b"a/b/c");
     let verified = verdict(&Raw::new(&query), &clients, kept(rules()), NOW).unwrap();
-    assert_eq!(verified.access_key(), b"a%2Fb%2Fc");
-    // One access key, one spelling.
-    expect(
-        &get()
+    assert_eq!(verified.access_key(), b"a/b/c");
+    // In a query it has any spelling, and is known by one.
+    let rejected = |query: &str| {
+        let (raw, rules, nobody) = (Raw::new(query), rules(), Directory::new(&[]));
+        let keys = &mut KeyCache::new(2);
+        let rejected = verify(&raw.request(), &nobody, &rules, keys, Timestamp(NOW)).unwrap_err();
+        rejected.decoded_access_key()
+    };
+    for spelled in ["a/b/c", "a%2fb%2Fc", "%61/b%2f%63"] {
+        let query = query.replace("Credential=a%2Fb%2Fc", &format!("Credential={spelled}"));
+        let verified = verdict(&Raw::new(&query), &clients, kept(rules()), NOW).unwrap();
+        assert_eq!(verified.access_key(), b"a/b/c", "{spelled}");
+        assert_eq!(rejected(&query).unwrap(), b"a/b/c", "{spelled}");
+    }
+    // What no key has is nothing that a log or a header should get.
+    for (spelled, decoded) in [
+        ("A", None),
+        ("%41", Some(b"A".to_vec())),
+        ("A%0d%0a", None),
+        ("A%20", None),
+    ] {
+        let query = get()
             .query_form()
-            .replace("Credential=AKID", "Credential=%41KID"),
-        QUERY,
-    );
+            .replace("Credential=AKID", &format!("Credential={spelled}"));
+        assert_eq!(rejected(&query), decoded, "{spelled}");
+    }
     // A region that is asked for.
     for (region, target, expected) in [
         ("eu-west-1", "/bucket/key", "v4-header"),

@@ -119,6 +119,10 @@ impl<'h, 'r> Candidate<'h, 'r> {
             return Ok(None);
         };
         uri::is_canonical(path, Part::Path).ok_or(Rejection::InvalidUri)?;
+        // A rewrite has taken a space for a plus.
+        if self.request.path_with_plus.is_some() {
+            return Err(Rejection::InvalidUri);
+        }
         Ok(Some(Query::parse_others(query, room)?))
     }
 

@@ -55,7 +55,7 @@ impl<'r> Candidate<'_, 'r> {
                 date
             },
         };
-        let (client, payload) = self.v2(&v2, address, clients, identity)?;
+        let (client, payload) = self.v2(&v2, address, clients)?;
         Ok(Proof::V2Header { client, payload })
     }
 
@@ -72,9 +72,6 @@ impl<'r> Candidate<'_, 'r> {
         let find = |role| self.query.find(role).ok_or(Rejection::IncompleteV2Query);
         let raw_access_key = find(Role::V2AccessKey)?;
         let (signature, expires) = (find(Role::V2Signature)?, find(Role::V2Expires)?);
-        if uri::is_canonical(raw_access_key, Part::Query) != Some(true) {
-            return Err(Rejection::QueryMalformed(Malformed::Credential));
-        }
         identity.access_key = raw_access_key;
         let end: i64 = std::str::from_utf8(expires)
             .ok()
@@ -93,7 +90,7 @@ impl<'r> Candidate<'_, 'r> {
             signature: uri::decoded(signature, Part::Path).take(29).collect(),
             date: expires,
         };
-        let (client, payload) = self.v2(&v2, address, clients, identity)?;
+        let (client, payload) = self.v2(&v2, address, clients)?;
         Ok(Proof::V2Query { client, payload })
     }
 
@@ -102,7 +99,6 @@ impl<'r> Candidate<'_, 'r> {
         v2: &ClaimedV2<'r>,
         address: &Address<'_>,
         clients: &'r impl Clients,
-        identity: &ClaimedIdentity<'r>,
     ) -> Result<(ProvenClient<'r>, Payload<'r>), Rejection> {
         let payload = self.unsigned_payload()?;
         if self
@@ -119,14 +115,14 @@ impl<'r> Candidate<'_, 'r> {
         let to_sign = v2::StringToSign {
             method: self.request.method,
             bucket_in_host: address.bucket().map_or(b"", BucketName::as_bytes),
-            path: self.request.path,
+            path: self.request.path_with_plus.unwrap_or(self.request.path),
             query: &self.query,
             headers: self.request.headers,
             date: v2.date,
         };
         let signature = v2::signature(claimant.credential().secret(), &to_sign, self.known);
         let client = claimant.admit(signature.matches(&v2.signature))?;
-        Ok((ProvenClient::new(identity.access_key, client), payload))
+        Ok((ProvenClient::new(client), payload))
     }
 }
 

@@ -53,7 +53,7 @@ impl<'r> Candidate<'_, 'r> {
         let key = found.key();
         let signature = key.sign_request(&v4.date, &hash);
         let matches = signature.matches(v4.authorization.signature) && complete;
-        let client = ProvenClient::new(identity.access_key, claimant.admit(matches)?);
+        let client = ProvenClient::new(claimant.admit(matches)?);
         let region = scope.to_region();
         let proof = match v4.place {
             V4Place::Header(HeaderPayload::Plain(payload)) => Proof::V4Header {

@@ -115,6 +115,7 @@ impl<'a> Raw<'a> {
             path: self.path.as_bytes(),
             query: self.query.as_bytes(),
             host: self.host,
+            path_with_plus: None,
             rewritten: None,
             headers: &self.headers,
         }

@@ -270,6 +270,7 @@ pub fn stays_within_its_grant(bytes: &[u8]) -> (bool, bool) {
     }
     let is_rewritten = way == 2 || way == 3;
     let request = ClientRequest {
+        path_with_plus: None,
         rewritten: is_rewritten.then_some(Target {
             path: head.path,
             query: head.query,
@@ -340,6 +341,7 @@ pub fn stays_within_its_grant(bytes: &[u8]) -> (bool, bool) {
             continue;
         }
         let again = ClientRequest {
+            path_with_plus: None,
             rewritten: endpoint(addressing).map(|_| Target {
                 path: &path,
                 query: out.query,

@@ -50,6 +50,7 @@ impl<'a> Head<'a> {
             path: self.path,
             query: self.query,
             host: None,
+            path_with_plus: None,
             rewritten: None,
             headers: &self.headers,
         }
