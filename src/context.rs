@@ -7,7 +7,10 @@ use ngx_safe::answer_body::Rewritings;
 use ngx_safe::output::Output;
 use ngx_safe::request::Request;
 use ngx_safe::upstream::Upstream;
-use sigv4::{AuthType, FormDecoder, FormStream, Framer, PendingForm, Rejection, Upload, Verified};
+use sigv4::{
+    AuthType, ConfigurationBody, FormDecoder, FormStream, Framer, PendingForm, Rejection, Upload,
+    Verified,
+};
 
 use crate::S3Resign;
 use crate::conf::{LocationConf, NamedOrigin, OwnUpstream, UpstreamConf};
@@ -26,6 +29,8 @@ pub(crate) struct Context<'r> {
     pub(crate) output: RefCell<Option<Box<Output<'r, OriginFramer>>>>,
     /// A browser's form, whose signature is in its body.
     pub(crate) posted: RefCell<Option<Box<Posted<'r>>>>,
+    /// The body of a CreateBucket, which is read in the access phase.
+    pub(crate) configuration: RefCell<Option<Box<ConfigurationBody>>>,
     /// The body was rejected; to be answered. In a box, since few are.
     pub(crate) rejected: Cell<Option<Box<Rejection>>>,
     /// The answers whose bodies are written again, of the request and its subrequests.

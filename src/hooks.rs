@@ -13,6 +13,8 @@ pub(crate) mod answer;
 pub(crate) mod answer_body;
 /// A piece of the client's body has arrived: its framing is taken off.
 pub(crate) mod body;
+/// A bucket is created: its region is another one where it goes.
+pub(crate) mod bucket;
 /// nginx is about to look for an answer in its cache, or to store one.
 pub(crate) mod cache;
 /// Pages of other origins, where `s3_cors` decides about them.

@@ -2,8 +2,8 @@
 
 use ngx_safe::request::Request;
 use sigv4::{
-    Address, AuthType, Client, ClientRequest, Clients, Header, Headers, Rejected, Rejection, ResourcePath,
-    Target, Timestamp,
+    Address, AuthType, Client, ClientRequest, Clients, Header, Headers, Rejected, Rejection,
+    ResourcePath, Target, Timestamp,
 };
 
 use crate::conf::SignedHeader;

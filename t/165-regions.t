@@ -2,6 +2,7 @@
 
 use FindBin;
 BEGIN { push @INC, "$FindBin::Bin/lib" }
+use Digest::SHA qw(sha256_hex);
 use S3Test;
 use Test::Nginx::Socket 'no_plan';
 
@@ -14,6 +15,17 @@ our $head      = 'HTTP/1.1 200 OK';
 sub said { qq{<?xml version="1.0"?>\n<LocationConstraint $namespace>$_[0]</LocationConstraint>} }
 # Asks where a bucket is.
 sub asks { h4(path => '/bucket', query => 'location', @_) }
+
+# CreateBucket's body with these elements, after the declaration or without one.
+sub creates { qq{<CreateBucketConfiguration $namespace>} . join('', @_) . '</CreateBucketConfiguration>' }
+sub region  { "<LocationConstraint>$_[0]</LocationConstraint>" }
+# What an origin is to get: a body, signed for it.
+sub gets { qr/^origin $_[0]\nverified yes\n(?!.*header (?i:content-md5|x-amz-checksum|x-amz-sdk|expect)).*header [Cc]ontent-[Ll]ength: ${\length $_[1]}\n.*body ${\length $_[1]} ${\sha256_hex($_[1])}\n/s }
+sub puts { my ($body, @more) = @_; h4(method => 'PUT', path => '/bucket', region => 'eu-proxy-1', body => $body, @more) }
+
+our $there = qq{<?xml version="1.0" encoding="UTF-8"?>\n} . creates(region('eu-central-1'));
+our $tags  = '<Tags><Tag><Key>k</Key><Value>v</Value></Tag></Tags>';
+our $to_b  = $location =~ s/origin_a/origin_b/r;
 
 prepare();
 run_tests();
@@ -114,3 +126,63 @@ h4(region => 'eu-proxy-1') . whole('HTTP/1.1 400 X', '<Error><Code>Authorization
 --- error_code: 400
 --- response_headers: x-amz-bucket-region: eu-proxy-1
 --- response_body_like: <Region>eu-proxy-1</Region><Key>eu-west-1</Key>
+
+=== TEST 11: a new bucket's region becomes the origin's
+--- config eval: "$to_b }"
+--- request eval
+["PUT /bucket\n" . creates(region('eu-proxy-1')), "PUT /bucket\n" . creates(region('eu-proxy-1'), $tags), "PUT /bucket\n" . creates($tags),
+ "PUT /bucket\n", "PUT /bucket\n<CreateBucketConfiguration/>"]
+--- more_headers eval
+[puts(creates(region('eu-proxy-1')), headers => ['content-md5' => 'a', 'x-amz-checksum-crc32' => 'b', 'x-amz-sdk-checksum-algorithm' => 'CRC32', 'content-type' => 'application/xml']),
+ puts(creates(region('eu-proxy-1'), $tags), payload => 'UNSIGNED-PAYLOAD'), puts(creates($tags)), puts(''), puts('<CreateBucketConfiguration/>')]
+--- error_code eval: [(200) x 5]
+--- response_body_like eval
+[gets(B => creates(region('eu-central-1'))), gets(B => creates(region('eu-central-1'), $tags)), gets(B => creates(region('eu-central-1'), $tags)), gets(B => $there),
+ gets(B => '<CreateBucketConfiguration>' . region('eu-central-1') . '</CreateBucketConfiguration>')]
+
+=== TEST 12: the first region is not named
+--- config eval: "$location }"
+--- request eval: ["PUT /bucket\n" . creates(region('eu-proxy-1')), "PUT /bucket\n" . creates(region('eu-proxy-1'), $tags), "PUT /bucket\n"]
+--- more_headers eval: [puts(creates(region('eu-proxy-1'))), puts(creates(region('eu-proxy-1'), $tags)), puts('')]
+--- error_code eval: [(200) x 3]
+--- response_body_like eval: [gets(A => ''), gets(A => creates($tags)), gets(A => '')]
+
+=== TEST 13: each try has the region of its origin
+--- config eval: $location =~ s/origin_a/origin_ab/r . 'proxy_next_upstream error timeout http_503; }'
+--- request eval: ["PUT /bucket\n" . creates(region('eu-proxy-1')), "PUT /bucket\n"]
+--- more_headers eval: [map { puts($_) . "X-Mock: A=503\n" } creates(region('eu-proxy-1')), '']
+--- error_code eval: [200, 200]
+--- response_body_like eval: [gets(B => creates(region('eu-central-1'))), gets(B => $there)]
+
+=== TEST 14: presigned, by V2, unbuffered, with the hash verified here too
+--- config eval
+"$to_b s3_signature_v2 on; proxy_request_buffering off; s3_verify_payload on; }"
+--- request eval
+my $body = creates(region('eu-proxy-1'));
+["PUT " . q4(method => 'PUT', path => '/bucket', region => 'eu-proxy-1') . "\n$body",
+ "PUT " . q4(method => 'PUT', path => '/bucket', region => 'eu-proxy-1', headers => ['x-amz-content-sha256' => sha256_hex($body)], payload => sha256_hex($body)) . "\n$body",
+ "PUT /bucket\n$body", "PUT /bucket\n$body", "PUT /bucket\n"]
+--- more_headers eval
+my $body = creates(region('eu-proxy-1'));
+['', 'x-amz-content-sha256: ' . sha256_hex($body), h2(method => 'PUT', path => '/bucket'), puts($body), puts('')]
+--- error_code eval: [(200) x 5]
+--- response_body_like eval: [(gets(B => creates(region('eu-central-1')))) x 4, gets(B => $there)]
+
+=== TEST 15: another body than was signed, one that cannot be read, and one for another region
+--- config eval: "$to_b }"
+--- request eval
+["PUT /bucket\n" . creates(region('eu-proxy-2')), "PUT /bucket\n", "PUT /bucket\nx", "PUT /bucket\n" . creates(region('eu-central-1')),
+ "PUT /bucket\n" . creates(region('eu-proxy-1')) x 2, "PUT /bucket\n" . 'x' x 70_000, "PUT /bucket\n" . creates(), "PUT /bucket\n" . creates()]
+--- more_headers eval
+[puts(creates(region('eu-proxy-1'))), puts('x'), puts('x'), puts(creates(region('eu-central-1'))), puts(creates(region('eu-proxy-1')) x 2), puts('x' x 70_000),
+ puts('', payload => 'UNSIGNED-PAYLOAD', headers => ['content-md5' => 'a']), puts('', payload => 'UNSIGNED-PAYLOAD', headers => ['x-amz-checksum-crc32' => 'AAAAAA=='])]
+--- error_code eval: [400, 400, 400, 400, 400, 400, 501, 400]
+--- response_body_like eval
+[map { s3_error($_) } qw(XAmzContentSHA256Mismatch XAmzContentSHA256Mismatch MalformedXML IllegalLocationConstraintException MalformedXML MalformedXML NotImplemented BadDigest)]
+
+=== TEST 16: nothing is read that may go as it is
+--- config eval: "$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; s3_region us-east-1; proxy_pass http://origin_a; }"
+--- request eval: ["PUT /bucket\nnot XML", "PUT /bucket/key\nnot XML"]
+--- more_headers eval: [puts('not XML', region => 'us-east-1'), puts('not XML', region => 'us-east-1', path => '/bucket/key')]
+--- error_code eval: [200, 200]
+--- response_body_like eval: [(gets(A => 'not XML')) x 2]

@@ -8,6 +8,7 @@ use sigv4::{AuthType, ClientRequest, Headers, Rejection, Verified};
 
 use crate::context::{Context, OwnRequest};
 use crate::error_response;
+use crate::hooks::bucket::{self, Configured};
 use crate::hooks::{cors, form};
 use crate::request_view::{claimed_access_key, timestamp, view};
 
@@ -63,7 +64,7 @@ fn access(request: Request<'_>) -> Access {
     }
 
     match verified {
-        Ok(verified) => {
+        Ok(mut verified) => {
             let form = verified.auth_type();
             context.form.set(Some(form));
             context.access_key.set(verified.access_key());
@@ -76,6 +77,11 @@ fn access(request: Request<'_>) -> Access {
                 let answered = cors::answer(context, rules, &asked);
                 return answered
                     .unwrap_or_else(|rejection| reject(request, context, None, &rejection));
+            }
+            match bucket::configure(request, context, &view, &mut verified) {
+                Ok(Configured::Done) => {}
+                Ok(Configured::ReadBody) => return Access::ReadBody { unbuffered: false },
+                Err(rejection) => return reject(request, context, None, &rejection),
             }
             *context.verified.borrow_mut() = Some(verified);
             context.location.set(Some(conf));

@@ -60,9 +60,7 @@ fn judge(request: Request<'_>) -> HeadVerdict<Rewriter> {
     if let Some(region) = region
         && !locations.has_region
         && tells_region(request)
-        && request
-            .add_header(REGION, region.as_bytes())
-            .is_none()
+        && request.add_header(REGION, region.as_bytes()).is_none()
     {
         return HeadVerdict::Fail;
     }

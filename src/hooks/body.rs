@@ -54,7 +54,7 @@ impl RequestBodyFilter for Verifying {
 /// Returns the context of a request whose body is to be verified, with an upload or a form in it.
 fn verifying<'r>(request: Request<'r>) -> Option<&'r Context<'r>> {
     let context = request.context()?;
-    if context.posted.borrow().is_some() {
+    if context.posted.borrow().is_some() || context.configuration.borrow().is_some() {
         return Some(context);
     }
     let mut upload = context.upload.borrow_mut();
@@ -79,6 +79,10 @@ fn take<'r>(
 ) -> Result<PlainPiece, Rejection> {
     if let Some(posted) = context.posted.borrow_mut().as_deref_mut() {
         return form::take(request, context, posted, piece, ends);
+    }
+    if let Some(body) = context.configuration.borrow_mut().as_deref_mut() {
+        body.take(piece, ends)?;
+        return Ok(PlainPiece::default());
     }
     let mut upload = context.upload.borrow_mut();
     let upload = upload.as_deref_mut().ok_or(Rejection::InternalError)?;

@@ -73,7 +73,9 @@ fn starts(request: Request<'_>, upstream: Upstream<'_>) -> Start {
         // nginx would announce the length that it had with its framing.
         let is_decoded = |context: &Context<'_>| {
             let upload = context.upload.borrow();
-            upload.as_deref().is_some_and(Upload::is_framed) || context.posted.borrow().is_some()
+            upload.as_deref().is_some_and(Upload::is_framed)
+                || context.posted.borrow().is_some()
+                || context.configuration.borrow().is_some()
         };
         if request.has_client_body() && main.context().is_some_and(is_decoded) {
             log_error!(
@@ -136,6 +138,7 @@ fn picked<'r>(
     };
     let mut verified = context.verified.borrow_mut();
     let verified = verified.as_mut()?;
+    verified.prepare_body(&origin.origin);
     let streaming = verified.streaming();
     let mut room = HeadRoom::default();
     let parsed = WireHead::parse(slot.plain(), verified, &mut room);
@@ -157,7 +160,7 @@ fn picked<'r>(
     }
     let decoded_length = streaming
         .map(|streaming| streaming.decoded_length)
-        .or(verified.stored_length());
+        .or(verified.kept_length());
     let carries_the_body = match decoded_length {
         Some(length) => carries_decoded(request, length, slot.body_length()),
         None => carries_the_body(request, head, slot.body_length()),

@@ -6,7 +6,7 @@ mod host;
 mod location;
 mod redirect;
 mod traces;
-mod xml;
+pub(crate) mod xml;
 
 pub use buckets::BucketList;
 pub use error::{Beginning, ErrorBody, MAX_ERROR, Outcome, XML_DECLARATION};

@@ -1,7 +1,6 @@
 //! Why a request is rejected, with S3's codes, statuses and texts.
-use std::borrow::Cow;
-
 mod malformed;
+mod message;
 mod unsignable;
 
 pub use self::{malformed::Malformed, unsignable::Unsignable};
@@ -119,6 +118,10 @@ pub enum Rejection {
     InvalidChecksum(ChecksumAlgorithm),
     /// A checksum that does not match the data.
     BadDigest(ChecksumAlgorithm),
+    /// The body of CreateBucket is not one that all readers read alike, or is too long.
+    MalformedXml,
+    /// A bucket in another region than the one that clients sign for.
+    IllegalLocationConstraint,
     /// A body whose hash is not the one in `x-amz-content-sha256`.
     PayloadMismatch,
     /// For the caller: no fault of the request.
@@ -127,7 +130,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every [`code`](Rejection::code) that there is, for tables of them.
-    pub const CODES: [&'static str; 27] = [
+    pub const CODES: [&'static str; 29] = [
         "AccessDenied",
         "RequestTimeTooSkewed",
         "InvalidAccessKeyId",
@@ -154,6 +157,8 @@ impl Rejection {
         "MethodNotAllowed",
         "UserKeyMustBeSpecified",
         "AccessForbidden",
+        "MalformedXML",
+        "IllegalLocationConstraintException",
         "InternalError",
     ];
 
@@ -186,48 +191,6 @@ impl Rejection {
     /// Whether it is the signature that is wrong, which [`explain`](crate::explain) helps with.
     pub fn is_mismatch(&self) -> bool {
         *self == Rejection::SignatureDoesNotMatch
-    }
-
-    /// Returns the text in S3's XML; holds nothing secret, and nothing of the request but, where a form is
-    /// not what its policy says, names of its fields and a condition.
-    pub fn message(&self) -> Cow<'static, str> {
-        match self {
-            Rejection::HeaderMalformed(what) => {
-                format!("The authorization header is malformed; {}.", what.text()).into()
-            }
-            Rejection::QueryMalformed(what) => {
-                format!("Error parsing the query parameters; {}.", what.text()).into()
-            }
-            Rejection::WrongRegion { expected } => format!(
-                "The authorization header is malformed; the region is wrong; expecting '{expected}'"
-            )
-            .into(),
-            Rejection::FormMalformed(what) => {
-                format!("Error parsing the form fields; {}.", what.text()).into()
-            }
-            Rejection::MissingField(name) => format!(
-                "Bucket POST must contain a field named '{name}'. If it is specified, please check \
-                 the order of the fields."
-            )
-            .into(),
-            Rejection::PolicyCondition(condition) => {
-                format!("Invalid according to Policy: Policy Condition failed: {condition}").into()
-            }
-            Rejection::ExtraField(name) => {
-                format!("Invalid according to Policy: Extra input fields: {name}").into()
-            }
-            Rejection::InvalidChecksum(algorithm) => format!(
-                "Value for {} trailing header is invalid.",
-                algorithm.header().escape_ascii()
-            )
-            .into(),
-            Rejection::BadDigest(algorithm) => format!(
-                "The {} you specified did not match the calculated checksum.",
-                algorithm.name()
-            )
-            .into(),
-            other => other.row().2.into(),
-        }
     }
 
     /// Returns code, status and text.
@@ -390,6 +353,17 @@ impl Rejection {
             Rejection::MissingField(_) | Rejection::FormMalformed(_) => {
                 ("InvalidArgument", 400, "Error parsing the form fields.")
             }
+            Rejection::MalformedXml => (
+                "MalformedXML",
+                400,
+                "The XML you provided was not well-formed or did not validate against our published schema.",
+            ),
+            Rejection::IllegalLocationConstraint => (
+                "IllegalLocationConstraintException",
+                400,
+                "The specified location constraint is incompatible for the region specific endpoint \
+                 this request was sent to.",
+            ),
             Rejection::RepeatedField => ("InvalidArgument", 400, "A form field is repeated."),
             Rejection::InvalidField => (
                 "InvalidArgument",

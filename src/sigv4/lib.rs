@@ -14,6 +14,7 @@ mod answer;
 mod auth_type;
 mod authorization;
 mod body;
+mod bucket_configuration;
 mod cache;
 mod canonical;
 mod checksum;
@@ -59,6 +60,7 @@ pub use crate::{
     },
     auth_type::AuthType,
     body::{BodyVerifier, HashCheck},
+    bucket_configuration::ConfigurationBody,
     cache::cache_key,
     checksum::{Checksum, ChecksumAlgorithm},
     chunked::{

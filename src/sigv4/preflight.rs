@@ -79,6 +79,7 @@ mod tests {
             path: b"/b/k",
             query: b"",
             host: None,
+            path_with_plus: None,
             rewritten: None,
             headers: &headers,
         })

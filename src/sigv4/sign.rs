@@ -1,10 +1,11 @@
 //! Re-signs a verified request for the origin that was picked.
+mod body;
 mod head;
 mod header;
 mod query;
 
 pub use self::head::SignedHead;
-use self::head::{BodyOut, HeadAuth};
+use self::{body::BodyOut, head::HeadAuth};
 use crate::{
     address::Address,
     chunked::{encoder::Shape, streaming::Framing},
@@ -52,6 +53,39 @@ pub fn sign<'a>(
         let region = origin.region_for(proof.region());
         keys.signing_key(&origin.credential, date.day(), region)
     };
+    if let Some(configuration) = &verified.configuration {
+        let region = origin.region_for(proof.region());
+        let sent = configuration.sent_to(region).ok_or(Unsignable::Body)?;
+        let payload = Payload::Hash(&sent.hash);
+        let auth = match proof {
+            Proof::V4Header { .. } | Proof::V2Header { .. } | Proof::V2Query { .. } => {
+                HeadAuth::Header {
+                    payload: payload.as_bytes(),
+                }
+            }
+            Proof::V4Query {
+                lifetime,
+                payload: signed,
+                ..
+            } => HeadAuth::Query {
+                expires: lifetime.expires,
+                payload: signed.replaced(payload),
+            },
+            Proof::PostPolicy { .. } | Proof::Preflight { .. } | Proof::Anonymous { .. } => {
+                return Err(Unsignable::Body);
+            }
+        };
+        let body = BodyOut::Replaced(&sent.body);
+        return SignedHead::new(
+            head,
+            verified.address(),
+            origin,
+            date,
+            auth,
+            Some(signing_key(keys)),
+            body,
+        );
+    }
     let (auth, key, body) = match proof {
         Proof::V4Header {
             body: SignedBody::Streaming(upload),

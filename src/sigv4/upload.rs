@@ -13,7 +13,7 @@ pub struct Upload {
 }
 
 /// What is left of a piece of the body.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct PlainPiece {
     pub data: Range<usize>,
     /// The body's end, which had been held back, where the piece has no room for it.

@@ -4,6 +4,7 @@ use crate::{
     admission::Admission,
     auth_type::AuthType,
     body::{BodyVerifier, HashCheck},
+    bucket_configuration::{BucketConfiguration, check_body},
     checksum::Checksum,
     chunked::chain::Chain,
     chunked::decoder::Decoder,
@@ -13,6 +14,7 @@ use crate::{
     error::Rejection,
     grant::{Client, Grant},
     operation::Operation,
+    origin::Origin,
     payload::Payload,
     post_object::verified_form::VerifiedForm,
     preflight::Preflight,
@@ -30,6 +32,8 @@ use crate::{
 pub struct Verified<'r> {
     pub(crate) request: AdmittedRequest<'r>,
     pub(crate) proof: Proof<'r>,
+    /// The body of a CreateBucket, if that is written again. In a box, since nearly no request has it.
+    pub(crate) configuration: Option<Box<BucketConfiguration>>,
 }
 
 /// A request as it was admitted.
@@ -137,6 +141,15 @@ pub(crate) enum PresignedPayload<'r> {
 }
 
 impl<'r> PresignedPayload<'r> {
+    /// Returns the payload of another body, in the same place.
+    pub(crate) fn replaced<'p>(self, payload: Payload<'p>) -> PresignedPayload<'p> {
+        match self {
+            PresignedPayload::Header(_) => PresignedPayload::Header(payload),
+            PresignedPayload::Query(_) => PresignedPayload::Query(payload),
+            PresignedPayload::Nowhere => PresignedPayload::Nowhere,
+        }
+    }
+
     pub(crate) fn payload(self) -> Payload<'r> {
         match self {
             PresignedPayload::Header(payload) | PresignedPayload::Query(payload) => payload,
@@ -271,6 +284,55 @@ impl<'r> Verified<'r> {
             .filter(|_| self.request.operation == Operation::GetBucketLocation)
     }
 
+    /// Whether the body creates a bucket in the region that clients sign for, and must create it in another one at
+    /// one of these origins.
+    pub fn creates_elsewhere<'o>(&self, mut origins: impl Iterator<Item = &'o Origin>) -> bool {
+        let Some(region) = self.region_of_new_bucket() else {
+            return false;
+        };
+        origins.any(|origin| origin.region.is_some_and(|there| there != *region))
+    }
+
+    fn region_of_new_bucket(&self) -> Option<&'r Region> {
+        let is_signed = !matches!(self.proof, Proof::Anonymous { .. });
+        (self.request.rules.region.as_ref())
+            .filter(|_| self.request.operation == Operation::CreateBucket && is_signed)
+    }
+
+    /// Reads the body of a CreateBucket, which goes out as another one then.
+    ///
+    /// # Errors
+    /// If it is not what was signed, cannot be read, or is for another region.
+    pub fn configure<'h>(
+        &mut self,
+        body: &[u8],
+        headers: impl Iterator<Item = Header<'h>>,
+    ) -> Result<(), Rejection> {
+        let region = self
+            .region_of_new_bucket()
+            .ok_or(Rejection::InternalError)?;
+        let payload = self.proof.payload().ok_or(Rejection::NotImplemented)?;
+        check_body(body, payload, headers)?;
+        let configuration = BucketConfiguration::read(body, region)?;
+        self.configuration = Some(Box::new(configuration));
+        Ok(())
+    }
+
+    /// Writes a body that is written again for an origin, before the request is signed for it.
+    pub fn prepare_body(&mut self, origin: &Origin) {
+        if let Some(configuration) = &mut self.configuration {
+            configuration.prepare(origin.region_for(self.proof.region()));
+        }
+    }
+
+    /// Counts the bytes of the client's body that follow the head that is signed, if its body is written again.
+    pub fn kept_length(&self) -> Option<u64> {
+        match self.configuration {
+            Some(_) => Some(0),
+            None => self.stored_length(),
+        }
+    }
+
     /// Returns how the client has addressed it.
     pub fn address(&self) -> &Address<'r> {
         &self.request.address
@@ -328,7 +390,8 @@ impl<'r> Verified<'r> {
     /// `None` where it was not announced. What has no body has been checked by
     /// [`Verified::check_no_body`].
     pub fn is_body_verified(&self, length: Option<u64>) -> bool {
-        self.upload().is_some() || self.expected_hash().is_some() && length != Some(0)
+        self.configuration.is_none()
+            && (self.upload().is_some() || self.expected_hash().is_some() && length != Some(0))
     }
 
     /// Returns what the body must go through before it goes anywhere else; `None` if it may go as it is.
@@ -337,7 +400,8 @@ impl<'r> Verified<'r> {
             let decoder = Decoder::new(upload.streaming, upload.chain.clone());
             return Some(BodyVerifier::Framed(decoder));
         }
-        let hash = self.expected_hash().filter(|_| length != Some(0))?;
+        let hash =
+            (self.expected_hash()).filter(|_| length != Some(0) && self.configuration.is_none())?;
         Some(BodyVerifier::Hashed(HashCheck::new(*hash, length)))
     }
 

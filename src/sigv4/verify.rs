@@ -112,5 +112,6 @@ fn decide<'r>(
             rules,
         },
         proof,
+        configuration: None,
     })
 }

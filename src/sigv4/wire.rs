@@ -8,6 +8,7 @@ use arrayvec::ArrayVec;
 pub(crate) use self::fate::BodyHeaders;
 use self::fate::HeaderFate;
 use crate::{
+    bucket_configuration::is_digest,
     canonical,
     error::Unsignable,
     request::{Header, MAX_HEADERS},
@@ -293,7 +294,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
         let signed = body.signed();
         let lines = self.lines.iter();
         lines
-            .filter(move |line| line.fate.is_in(signed))
+            .filter(move |line| line.fate.is_in(signed) && !self.is_gone(line, body))
             .map(|line| self.header(line))
     }
 
@@ -332,11 +333,17 @@ impl<'s, 'a> WireHead<'s, 'a> {
         self.block.get(range).unwrap_or_default()
     }
 
+    /// Whether a header holds of a body that is another one now.
+    fn is_gone(&self, line: &HeaderLine, body: BodyHeaders) -> bool {
+        body == BodyHeaders::Replaced && is_digest(self.header(line).name)
+    }
+
     /// Returns the lines that go on the wire again, as many of them together as lie together.
     pub(crate) fn kept(&self, body: BodyHeaders) -> impl Iterator<Item = &'a [u8]> {
         let kept = body.kept();
         let end = self.block.len() as u32;
-        let gone = self.lines.iter().filter(move |line| !line.fate.is_in(kept));
+        let is_gone = move |line: &&HeaderLine| !line.fate.is_in(kept) || self.is_gone(line, body);
+        let gone = self.lines.iter().filter(is_gone);
         let gone = gone.map(|line| (line.start, line.end));
         let mut from = 0;
         gone.chain([(end, end)])

@@ -68,6 +68,8 @@ def mc(endpoint, tmp_path):
 
 @NEEDS_MC
 def test_mc(mc):
+    mc("mb", "proxy/by-mc")
+    assert b"by-mc" in mc("ls", "proxy")
     mc("pipe", "proxy/regional/mc.txt", input=b"by mc")
     assert mc("cat", "proxy/regional/mc.txt") == b"by mc"
     assert b"mc.txt" in mc("ls", "proxy/regional")
@@ -87,6 +89,23 @@ def test_boto3_heals_itself(endpoint, region):
     assert s3.head_bucket(Bucket="regional")["BucketRegion"] == REGION
     location = client(endpoint, "us-east-1").get_bucket_location(Bucket="regional")
     assert location["LocationConstraint"] == REGION
+
+
+@pytest.mark.parametrize("more", [{}, {"CreateBucketConfiguration": {"LocationConstraint": REGION}}], ids=["without", "with"])
+def test_boto3_creates_a_bucket(endpoint, more):
+    name = f"by-boto3-{len(more)}"
+    s3 = client(endpoint, REGION)
+    s3.create_bucket(Bucket=name, **more)
+    assert s3.get_bucket_location(Bucket=name)["LocationConstraint"] == REGION
+    with pytest.raises(s3.exceptions.ClientError) as refused:
+        s3.create_bucket(Bucket="elsewhere", CreateBucketConfiguration={"LocationConstraint": "sa-east-1"})
+    assert refused.value.response["Error"]["Code"] == "IllegalLocationConstraintException"
+
+
+def test_minio_py_creates_a_bucket(endpoint):
+    s3 = minio.Minio(urlsplit(endpoint).netloc, CLIENT.access_key, CLIENT.secret_key, secure=False)
+    s3.make_bucket("by-minio-py", location=REGION)
+    assert s3.bucket_exists("by-minio-py")
 
 
 def test_who_signs_nothing_is_told(endpoint):

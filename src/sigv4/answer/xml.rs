@@ -18,7 +18,7 @@ pub struct Unreadable;
 
 /// A part of a document, with its bytes as they came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Token<'a> {
+pub(crate) enum Token<'a> {
     /// `<?xml ...?>`
     Declaration(&'a str),
     /// A tag that opens an element.
@@ -31,7 +31,7 @@ pub(super) enum Token<'a> {
 
 /// Puts a document's tokens together, whatever pieces it comes in.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     held: Vec<u8>,
     place: XmlPosition,
     /// The names of the open elements, the root first.
@@ -54,7 +54,7 @@ enum XmlPosition {
 impl Reader {
     /// Hands each token that is complete to `take`, with the number of elements that are open: 0 outside
     /// the root. The element of a tag counts.
-    pub(super) fn read(
+    pub(crate) fn read(
         &mut self,
         piece: &[u8],
         mut take: impl FnMut(Token<'_>, usize) -> Result<(), Unreadable>,
@@ -93,7 +93,7 @@ impl Reader {
     }
 
     /// Ends the document, which must be whole.
-    pub(super) fn finish(&mut self) -> Result<(), Unreadable> {
+    pub(crate) fn finish(&mut self) -> Result<(), Unreadable> {
         if self.place != XmlPosition::Text {
             return Err(Unreadable);
         }
@@ -272,7 +272,7 @@ fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
 }
 
-pub(super) fn is_blank(text: &str) -> bool {
+pub(crate) fn is_blank(text: &str) -> bool {
     text.chars().all(is_space)
 }
 
@@ -291,7 +291,7 @@ fn is_character(c: char) -> bool {
 }
 
 /// Decodes text between tags: resolves its references.
-pub(super) fn decoded(text: &str) -> Result<String, Unreadable> {
+pub(crate) fn decoded(text: &str) -> Result<String, Unreadable> {
     if text.contains("]]>") {
         return Err(Unreadable);
     }

@@ -19,6 +19,8 @@ pub enum Unsignable {
     /// It was rewritten into one that its client may not send.
     NotAdmitted,
     Bucket,
+    /// A body that was not written for the origin.
+    Body,
 }
 
 impl std::fmt::Display for Unsignable {
@@ -47,6 +49,7 @@ impl std::fmt::Display for Unsignable {
             Unsignable::Bucket => {
                 "a bucket name that cannot be a host name (addressing=virtual)"
             }
+            Unsignable::Body => "a body that was written for another origin, or by another way of signing",
         })
     }
 }

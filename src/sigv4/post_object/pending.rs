@@ -72,6 +72,7 @@ impl<'r> PendingForm<'r> {
         self.post.stored_length = stored_length;
         Verified {
             request: self.request,
+            configuration: None,
             proof: Proof::PostPolicy {
                 client: self.client,
                 region: self.region,

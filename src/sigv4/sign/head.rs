@@ -4,17 +4,14 @@ use std::ops::Range;
 use arrayvec::ArrayVec;
 
 use super::{
+    body::BodyOut,
     header::{AddedHeader, AddedHeaders, SignedHeaders, insert, put_header, put_other_encodings},
     query::{AddedParameters, Presigning},
 };
 use crate::{
     address::{Address, BucketName},
     canonical::{self, SignedHeader},
-    checksum::Checksum,
-    chunked::{
-        chain::Chain,
-        encoder::{Encoder, Shape},
-    },
+    chunked::{chain::Chain, encoder::Encoder},
     crypto::{sha256::Sha256Sink, signature::SignatureV4},
     date::AmzDate,
     error::Unsignable,
@@ -27,7 +24,7 @@ use crate::{
         uri::{self, Part},
     },
     verified::PresignedPayload,
-    wire::{BodyHeaders, WireHead},
+    wire::WireHead,
 };
 
 /// The head to send: signed as it is written into memory of the caller's.
@@ -71,67 +68,6 @@ pub(super) enum HeadAuth<'a> {
     },
     /// The head of an anonymous request, or of a browser's form, is not signed.
     Nowhere,
-}
-
-/// The body that follows a head.
-pub(super) enum BodyOut<'a> {
-    /// As the client sent it.
-    Untouched,
-    /// In `aws-chunked` framing, built again.
-    Framed(Shape),
-    /// Without the framing in which the client sent it.
-    Decoded {
-        length: u64,
-        checksum: Option<&'a Checksum>,
-    },
-    /// A browser's form.
-    Form {
-        /// What precedes the file.
-        head: Vec<u8>,
-        stored_length: u64,
-    },
-}
-
-impl BodyOut<'_> {
-    /// Returns what becomes of the headers that tell of it.
-    fn headers(&self) -> BodyHeaders {
-        match self {
-            BodyOut::Untouched => BodyHeaders::Untouched,
-            BodyOut::Framed(_) | BodyOut::Form { .. } => BodyHeaders::Reframed,
-            BodyOut::Decoded { checksum, .. } => BodyHeaders::Decoded {
-                checksum_known: checksum.is_some(),
-            },
-        }
-    }
-
-    /// Returns Content-Length if it is not the client's.
-    fn length(&self) -> Option<u64> {
-        match self {
-            BodyOut::Untouched => None,
-            BodyOut::Framed(shape) => Some(shape.framed_length()),
-            BodyOut::Decoded { length, .. } => Some(*length),
-            BodyOut::Form {
-                head,
-                stored_length,
-            } => Some(head.len() as u64 + stored_length),
-        }
-    }
-
-    /// Returns what follows the blank line, before what was stored.
-    fn form_head(&self) -> &[u8] {
-        match self {
-            BodyOut::Form { head, .. } => head,
-            _ => b"",
-        }
-    }
-
-    /// Returns the trailing checksum where it is sent as a header.
-    fn checksum(&self) -> Option<&Checksum> {
-        match self {
-            BodyOut::Decoded { checksum, .. } => *checksum,
-            _ => None,
-        }
-    }
 }
 
 /// Where the parts of a head that belong to its signature were written.
@@ -195,7 +131,7 @@ impl<'a> SignedHead<'a> {
             + self.host().len()
             + kept
             + body.0
-            + self.body.form_head().len()
+            + self.body.start().len()
             + factor * varying
     }
 
@@ -207,8 +143,8 @@ impl<'a> SignedHead<'a> {
         }
     }
 
-    /// Returns Content-Length if it is written again: for a body that came in `aws-chunked` framing, and for
-    /// a browser's form.
+    /// Returns Content-Length if it is written again: for a body that came in `aws-chunked` framing, for a
+    /// browser's form, and for a body that was written again.
     pub fn body_length(&self) -> Option<u64> {
         self.body.length()
     }
@@ -220,28 +156,25 @@ impl<'a> SignedHead<'a> {
     pub fn write(&mut self, out: &mut [u8]) -> Option<usize> {
         match self.body {
             BodyOut::Untouched => self.put_signed(out).map(|(length, _)| length),
-            BodyOut::Framed(_) | BodyOut::Decoded { .. } | BodyOut::Form { .. } => None,
+            _ => None,
         }
     }
 
     /// As [`SignedHead::write`], for any body: where an encoder is returned, what follows the head is
     /// the decoded body framed by it, else the body as it is, decoded where it came in
     /// `aws-chunked` framing. The head of a browser's form is followed by all of the form that
-    /// precedes what was stored.
+    /// precedes what was stored, and that of a body that was written again by all of this.
     #[must_use = "without a head nothing may be sent"]
     pub fn write_with_encoder(&mut self, out: &mut [u8]) -> Option<(usize, Option<Encoder>)> {
         let (length, signature) = self.put_signed(out)?;
         let BodyOut::Framed(shape) = self.body else {
             return Some((length, None));
         };
-        let chain = match shape.is_signed() {
-            true => Some(Chain::new(
-                self.key.as_deref()?.clone(),
-                self.date,
-                signature?,
-            )),
-            false => None,
-        };
+        let mut chain = None;
+        if shape.is_signed() {
+            let key = self.key.as_deref()?.clone();
+            chain = Some(Chain::new(key, self.date, signature?));
+        }
         Some((length, Some(Encoder::new(shape, chain))))
     }
 
@@ -291,7 +224,7 @@ impl<'a> SignedHead<'a> {
             signature.replace_placeholder(&mut sink, places.signature);
         }
         sink.put(b"\r\n");
-        sink.put(self.body.form_head());
+        sink.put(self.body.start());
         Some((sink.finish()?.len(), signature))
     }
 

@@ -35,6 +35,8 @@ pub(crate) enum BodyHeaders {
     Reframed,
     /// It came in `aws-chunked` framing, and is sent without.
     Decoded { checksum_known: bool },
+    /// Another one is sent; those that hold of one body only go too.
+    Replaced,
 }
 
 impl HeaderFate {
@@ -130,7 +132,8 @@ impl BodyHeaders {
             // S3 rejects the announcement of a checksum that it does not get.
             BodyHeaders::Decoded {
                 checksum_known: false,
-            } => const { set(&[Keep, Sign, Source]) },
+            }
+            | BodyHeaders::Replaced => const { set(&[Keep, Sign, Source]) },
         }
     }
 

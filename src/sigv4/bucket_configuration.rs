@@ -1,0 +1,376 @@
+//! The body of CreateBucket, which names the region of the bucket: the client's on the way in, the origin's on the
+//! way out.
+//!
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>
+use crate::{
+    answer::{
+        XML_DECLARATION, put_element,
+        xml::{self, Reader, Token, Unreadable},
+    },
+    checksum::{ChecksumAlgorithm, ChecksumHasher},
+    crypto::{hex::hex, sha256::Sha256Sink},
+    error::Rejection,
+    payload::Payload,
+    region::Region,
+    request::Header,
+    text::sink::Sink,
+};
+
+/// The longest body that is read, in bytes: there is room for all of the tags that a bucket may have.
+const MAX_BODY: usize = 64 << 10;
+
+const ROOT: &str = "CreateBucketConfiguration";
+
+/// The body while it arrives.
+#[derive(Debug, Default)]
+pub struct ConfigurationBody {
+    body: Vec<u8>,
+    is_whole: bool,
+}
+
+impl ConfigurationBody {
+    /// Takes a piece; `ends` says that it is the last one.
+    ///
+    /// # Errors
+    /// If the body is too long.
+    pub fn take(&mut self, piece: &[u8], ends: bool) -> Result<(), Rejection> {
+        if self.body.len() + piece.len() > MAX_BODY {
+            return Err(Rejection::MalformedXml);
+        }
+        self.body.extend_from_slice(piece);
+        self.is_whole |= ends;
+        Ok(())
+    }
+
+    /// Returns the body; `None` until it is whole.
+    pub fn whole(&self) -> Option<&[u8]> {
+        self.is_whole.then_some(&*self.body)
+    }
+}
+
+/// What a body says, without the region.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct BucketConfiguration {
+    /// All up to the root's first child; empty if there is no document.
+    start: String,
+    /// The other elements, and what follows them.
+    rest: String,
+    has_others: bool,
+    /// It is for a directory bucket, which has another kind of location.
+    is_directory: bool,
+    /// What goes out at the present try.
+    sent: Option<SentConfiguration>,
+}
+
+/// A body for one origin.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct SentConfiguration {
+    region: Region,
+    pub(crate) body: Vec<u8>,
+    /// In hexadecimal digits.
+    pub(crate) hash: [u8; 64],
+}
+
+impl BucketConfiguration {
+    /// Reads a body that was verified, of a client that must sign for `region`.
+    pub(crate) fn read(body: &[u8], region: &Region) -> Result<BucketConfiguration, Rejection> {
+        let mut configuration = BucketConfiguration::default();
+        if body.is_empty() {
+            return Ok(configuration);
+        }
+        let constraint = configuration
+            .read_document(body)
+            .map_err(|_| Rejection::MalformedXml)?;
+        let constraint = constraint.as_bytes();
+        let is_here = constraint.is_empty()
+            || constraint == region.as_bytes()
+            // What S3 has called it before there were others in Europe.
+            || constraint == b"EU" && region.as_bytes() == b"eu-west-1";
+        match is_here {
+            true => Ok(configuration),
+            false => Err(Rejection::IllegalLocationConstraint),
+        }
+    }
+
+    /// Returns the `LocationConstraint`; empty if there is none.
+    fn read_document(&mut self, body: &[u8]) -> Result<String, Unreadable> {
+        let mut reader = Reader::default();
+        let mut constraint: Option<String> = None;
+        let mut is_in_constraint = false;
+        reader.read(body, |token, depth| {
+            match (token, depth) {
+                (Token::Open { name: ROOT, raw }, 1) => {
+                    self.start.push_str(raw.strip_suffix("/>").unwrap_or(raw));
+                    if raw.ends_with("/>") {
+                        self.start.push('>');
+                    }
+                    return Ok(());
+                }
+                (Token::Open { .. }, 1) => return Err(Unreadable),
+                (Token::Close { raw: "", name }, 1) => {
+                    self.rest.extend(["</", name, ">"]);
+                    return Ok(());
+                }
+                (Token::Text(text), 1) if !xml::is_blank(text) => return Err(Unreadable),
+                (Token::Open { name, .. }, 2) => {
+                    is_in_constraint = name == "LocationConstraint";
+                    // Of two, each reader could take another one.
+                    if is_in_constraint && constraint.replace(String::new()).is_some() {
+                        return Err(Unreadable);
+                    }
+                    self.has_others |= !is_in_constraint;
+                    self.is_directory |= matches!(name, "Bucket" | "Location");
+                }
+                (Token::Open { .. }, _) if is_in_constraint => return Err(Unreadable),
+                (Token::Text(text), 2) if is_in_constraint => {
+                    constraint
+                        .get_or_insert_default()
+                        .push_str(&xml::decoded(text)?);
+                }
+                _ => {}
+            }
+            let raw = match token {
+                Token::Open { raw, .. } | Token::Close { raw, .. } => raw,
+                Token::Declaration(raw) | Token::Text(raw) => raw,
+            };
+            match (is_in_constraint, depth) {
+                (true, _) => is_in_constraint = !matches!((token, depth), (Token::Close { .. }, 2)),
+                (false, 0) if self.rest.is_empty() => self.start.push_str(raw),
+                (false, _) => self.rest.push_str(raw),
+            }
+            Ok(())
+        })?;
+        reader.finish()?;
+        Ok(constraint.unwrap_or_default())
+    }
+
+    /// Writes the body for an origin in a region.
+    pub(crate) fn prepare(&mut self, region: &Region) {
+        if self.sent_to(region).is_some() {
+            return;
+        }
+        let body = self.body_for(region).into_bytes();
+        let mut hash = Sha256Sink::default();
+        hash.put(&body);
+        self.sent = Some(SentConfiguration {
+            region: *region,
+            hash: hex(&hash.finish()),
+            body,
+        });
+    }
+
+    /// Returns the body if it was written for that region last.
+    pub(crate) fn sent_to(&self, region: &Region) -> Option<&SentConfiguration> {
+        self.sent.as_ref().filter(|sent| sent.region == *region)
+    }
+
+    fn body_for(&self, region: &Region) -> String {
+        let constraint = region.location_constraint().filter(|_| !self.is_directory);
+        let mut element = String::new();
+        if let Some(constraint) = constraint {
+            let constraint = String::from_utf8_lossy(constraint);
+            put_element(&mut element, "LocationConstraint", &constraint);
+        }
+        match (&*self.start, constraint) {
+            // S3 has no word for the first region, and no document that says nothing.
+            (_, None) if !self.has_others => String::new(),
+            ("", _) => format!(
+                "{XML_DECLARATION}<{ROOT} xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{element}</{ROOT}>"
+            ),
+            (start, _) => [start, &element, &self.rest].concat(),
+        }
+    }
+}
+
+/// Checks a body against what was signed of it, and against its checksums if nothing was.
+pub(crate) fn check_body<'h>(
+    body: &[u8],
+    payload: Payload<'_>,
+    headers: impl Iterator<Item = Header<'h>>,
+) -> Result<(), Rejection> {
+    if let Payload::Hash(expected) = payload {
+        let mut hash = Sha256Sink::default();
+        hash.put(body);
+        return match hex(&hash.finish()).eq_ignore_ascii_case(expected) {
+            true => Ok(()),
+            false => Err(Rejection::PayloadMismatch),
+        };
+    }
+    for header in headers.filter(|header| is_digest(header.name)) {
+        let algorithm = ChecksumAlgorithm::of_header(header.name);
+        // What cannot be checked here, the origin cannot check any more.
+        let algorithm = algorithm.ok_or(Rejection::NotImplemented)?;
+        let mut hasher = ChecksumHasher::new(algorithm);
+        hasher.update(body);
+        if hasher.finish().value() != header.value {
+            return Err(Rejection::BadDigest(algorithm));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a header holds of one body only.
+pub(crate) fn is_digest(name: &[u8]) -> bool {
+    const START: &[u8] = b"x-amz-checksum-";
+    let is_checksum = |name: &[u8]| {
+        let start = name.get(..START.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(START))
+            && !name.eq_ignore_ascii_case(b"x-amz-checksum-algorithm")
+    };
+    name.eq_ignore_ascii_case(b"content-md5") || is_checksum(name)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn region(name: &str) -> Region {
+        Region::parse(name.as_bytes()).unwrap()
+    }
+
+    /// What goes out to an origin in `to`, for clients in `here`.
+    fn sent(body: &str, here: &str, to: &str) -> Result<String, Rejection> {
+        let mut configuration = BucketConfiguration::read(body.as_bytes(), &region(here))?;
+        configuration.prepare(&region(to));
+        let sent = configuration.sent_to(&region(to)).unwrap();
+        assert_eq!(configuration.sent_to(&region("other")), None);
+        Ok(String::from_utf8(sent.body.clone()).unwrap())
+    }
+
+    /// A document with these elements.
+    fn document(elements: &str) -> String {
+        format!("<?xml version=\"1.0\"?>\n<{ROOT} xmlns=\"n\">{elements}</{ROOT}>\n")
+    }
+
+    fn constraint(name: &str) -> String {
+        format!("<LocationConstraint>{name}</LocationConstraint>")
+    }
+
+    #[test]
+    fn the_constraint_becomes_the_origins() {
+        let tags = "<Tags><Tag><Key>LocationConstraint</Key><Value>here-1</Value></Tag></Tags>";
+        let there = constraint("there-1");
+        for elements in [
+            constraint("here-1"),
+            constraint("here&#45;1"),
+            "<LocationConstraint a='b' >here-1</LocationConstraint >".into(),
+            "<LocationConstraint/>".into(),
+            String::new(),
+        ] {
+            let body = document(&elements);
+            assert_eq!(
+                sent(&body, "here-1", "there-1"),
+                Ok(document(&there)),
+                "{body}"
+            );
+            assert_eq!(
+                sent(&body, "here-1", "us-east-1"),
+                Ok(String::new()),
+                "{body}"
+            );
+            for body in [format!("{tags}{elements}"), format!("{elements}{tags}")] {
+                let body = document(&body);
+                let told = document(&format!("{there}{tags}"));
+                assert_eq!(sent(&body, "here-1", "there-1"), Ok(told), "{body}");
+                assert_eq!(
+                    sent(&body, "here-1", "us-east-1"),
+                    Ok(document(tags)),
+                    "{body}"
+                );
+            }
+        }
+        let empty = "<CreateBucketConfiguration/>";
+        let told = format!("<{ROOT}>{there}</{ROOT}>");
+        assert_eq!(sent(empty, "here-1", "there-1"), Ok(told));
+        assert_eq!(sent("", "here-1", "us-east-1"), Ok(String::new()));
+        assert!(sent("", "us-east-1", "there-1").unwrap().contains(&there));
+        assert!(
+            sent(&document(&constraint("EU")), "eu-west-1", "there-1")
+                .unwrap()
+                .contains(&there)
+        );
+    }
+
+    #[test]
+    fn directory_buckets_have_no_region() {
+        let body = document(
+            "<Location><Name>zone</Name></Location><Bucket><Type>Directory</Type></Bucket>",
+        );
+        assert_eq!(sent(&body, "here-1", "there-1"), Ok(body.clone()));
+    }
+
+    #[test]
+    fn another_region_is_not_here() {
+        for name in ["there-1", "us-east-1", "EU", "here-1 ", "HERE-1"] {
+            let body = document(&constraint(name));
+            let rejected = Err(Rejection::IllegalLocationConstraint);
+            assert_eq!(sent(&body, "here-1", "there-1"), rejected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read() {
+        let twice = constraint("here-1").repeat(2);
+        for body in [
+            " ",
+            "{}",
+            "<CreateBucketConfiguration>",
+            "<Other/>",
+            "<CreateBucketConfiguration/><CreateBucketConfiguration/>",
+            &document("text"),
+            &document(&twice),
+            &document("<LocationConstraint>here-1<a/></LocationConstraint>"),
+            &document("<LocationConstraint><![CDATA[here-1]]></LocationConstraint>"),
+            &document("<LocationConstraint>here-1<!-- --></LocationConstraint>"),
+            &document("<a:LocationConstraint>here-1</a:LocationConstraint>"),
+            &format!("<!DOCTYPE a>{}", document("")),
+        ] {
+            assert_eq!(
+                sent(body, "here-1", "b"),
+                Err(Rejection::MalformedXml),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_has_a_limit() {
+        let mut body = ConfigurationBody::default();
+        assert_eq!(body.take(&[b' '; MAX_BODY], false), Ok(()));
+        assert_eq!(body.whole(), None);
+        assert_eq!(body.take(b" ", true), Err(Rejection::MalformedXml));
+        assert_eq!(body.take(b"", true), Ok(()));
+        assert_eq!(body.whole().map(<[u8]>::len), Some(MAX_BODY));
+    }
+
+    #[test]
+    fn bodies_are_checked() {
+        let check = |name: &'static str, value: &'static str| {
+            let header = Header {
+                name: name.as_bytes(),
+                value: value.as_bytes(),
+            };
+            check_body(b"a", Payload::Unsigned, [header].into_iter())
+        };
+        assert_eq!(check("x-amz-checksum-crc32", "6Le+Qw=="), Ok(()));
+        assert_eq!(
+            check("x-amz-checksum-crc32", "AAAAAA=="),
+            Err(Rejection::BadDigest(ChecksumAlgorithm::Crc32))
+        );
+        assert_eq!(check("Content-MD5", "a"), Err(Rejection::NotImplemented));
+        assert_eq!(
+            check("x-amz-checksum-xxhash64", "a"),
+            Err(Rejection::NotImplemented)
+        );
+        assert_eq!(check("x-amz-acl", "private"), Ok(()));
+        let none = || std::iter::empty();
+        let mut hash = Sha256Sink::default();
+        let empty = hex(&hash.finish());
+        assert_eq!(check_body(b"", Payload::Hash(&empty), none()), Ok(()));
+        assert_eq!(
+            check_body(b"a", Payload::Hash(&empty), none()),
+            Err(Rejection::PayloadMismatch)
+        );
+    }
+}

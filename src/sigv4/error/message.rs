@@ -1,0 +1,48 @@
+//! The texts of rejections.
+use std::borrow::Cow;
+
+use super::Rejection;
+
+impl Rejection {
+    /// Returns the text in S3's XML; holds nothing secret, and nothing of the request but, where a form is
+    /// not what its policy says, names of its fields and a condition.
+    pub fn message(&self) -> Cow<'static, str> {
+        match self {
+            Rejection::HeaderMalformed(what) => {
+                format!("The authorization header is malformed; {}.", what.text()).into()
+            }
+            Rejection::QueryMalformed(what) => {
+                format!("Error parsing the query parameters; {}.", what.text()).into()
+            }
+            Rejection::WrongRegion { expected } => format!(
+                "The authorization header is malformed; the region is wrong; expecting '{expected}'"
+            )
+            .into(),
+            Rejection::FormMalformed(what) => {
+                format!("Error parsing the form fields; {}.", what.text()).into()
+            }
+            Rejection::MissingField(name) => format!(
+                "Bucket POST must contain a field named '{name}'. If it is specified, please check \
+                 the order of the fields."
+            )
+            .into(),
+            Rejection::PolicyCondition(condition) => {
+                format!("Invalid according to Policy: Policy Condition failed: {condition}").into()
+            }
+            Rejection::ExtraField(name) => {
+                format!("Invalid according to Policy: Extra input fields: {name}").into()
+            }
+            Rejection::InvalidChecksum(algorithm) => format!(
+                "Value for {} trailing header is invalid.",
+                algorithm.header().escape_ascii()
+            )
+            .into(),
+            Rejection::BadDigest(algorithm) => format!(
+                "The {} you specified did not match the calculated checksum.",
+                algorithm.name()
+            )
+            .into(),
+            other => other.row().2.into(),
+        }
+    }
+}
