@@ -7,18 +7,9 @@ BEGIN { push @INC, "$FindBin::Bin/lib" }
 use S3Test ':running';
 use Test::Nginx::Socket 'no_plan';
 
-sub with {
-    return "$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; proxy_pass http://origin_a; $_[0] }";
-}
-our $unbuffered = 'proxy_request_buffering off; proxy_http_version 1.1; proxy_set_header Connection "";';
+$ENV{TEST_NGINX_UNBUFFERED} = 'proxy_request_buffering off; proxy_http_version 1.1; proxy_set_header Connection "";';
 our $large = join '', map { chr(33 + $_ * 7919 % 90) } 1 .. 1_000_000;
 our $hash = Digest::SHA::sha256_hex($large);
-
-# A body in chunks of a size.
-sub chunked {
-    my ($body, $size) = @_;
-    return join('', map { sprintf("%x\r\n%s\r\n", length, $_) } unpack "(a$size)*", $body) . "0\r\n\r\n";
-}
 
 prepare();
 run_tests();
@@ -33,31 +24,31 @@ PUT /bucket/key
 --- response_body_like: header Content-Length: 0\n.*body 0 e3b0c442
 
 === TEST 2: in memory
---- config eval: with('client_body_buffer_size 2m;')
+--- location: client_body_buffer_size 2m;
 --- signed: PUT /bucket/key body=$large
 --- passed: A
---- response_body_like eval: "body 1000000 $hash"
+--- answers: 200 body 1000000 $hash
 
 === TEST 3: in a file
---- config eval: with('client_body_buffer_size 8k;')
+--- location: client_body_buffer_size 8k;
 --- signed: PUT /bucket/key body=$large
 --- passed: A
---- response_body_like eval: "body 1000000 $hash"
+--- answers: 200 body 1000000 $hash
 
 === TEST 4: in a file, by sendfile
---- config eval: with('client_body_in_file_only clean; sendfile on;')
+--- location: client_body_in_file_only clean; sendfile on;
 --- signed: PUT /bucket/key body=$large
 --- passed: A
---- response_body_like eval: "body 1000000 $hash"
+--- answers: 200 body 1000000 $hash
 
 === TEST 5: unbuffered
---- config eval: with($unbuffered)
+--- location: $TEST_NGINX_UNBUFFERED
 --- signed: PUT /bucket/key body=$large
 --- passed: A
---- response_body_like eval: "body 1000000 $hash"
+--- answers: 200 body 1000000 $hash
 
 === TEST 6: unbuffered, in pieces with pauses
---- config eval: with($unbuffered)
+--- location: $TEST_NGINX_UNBUFFERED
 --- request eval
 [["PUT /bucket/key\n" . 'a' x 10, map { { value => 'b' x 1000, delay_before => 0.02 } } 1 .. 5]]
 --- more_headers eval: [h4(method => 'PUT', body => 'a' x 10 . 'b' x 5000)]
@@ -65,29 +56,27 @@ PUT /bucket/key
 --- response_body_like: body 5010
 
 === TEST 7: unbuffered, presigned
---- config eval: with($unbuffered)
+--- location: $TEST_NGINX_UNBUFFERED
 --- presigned: PUT /bucket/key sent=$large
 --- passed: A
---- response_body_like eval: "body 1000000 $hash"
+--- answers: 200 body 1000000 $hash
 
 === TEST 8: buffered, in chunks
---- raw_request eval
-raw('PUT /bucket/key', h4(method => 'PUT', body => $large) . "Transfer-Encoding: chunked\n") . chunked($large, 7777)
+--- signed: PUT /bucket/key body=$large te=7777
 --- passed: A
---- response_body_like eval: "header Content-Length: 1000000\n.*body 1000000 $hash"
+--- answers: 200 header Content-Length: 1000000\n.*body 1000000 $hash
 
 === TEST 9: unbuffered, in chunks
---- config eval: with($unbuffered)
---- raw_request eval
-raw('PUT /bucket/key', h4(method => 'PUT', body => $large) . "Transfer-Encoding: chunked\n") . chunked($large, 7777)
+--- location: $TEST_NGINX_UNBUFFERED
+--- signed: PUT /bucket/key body=$large te=7777
 --- passed: A
---- response_body_like eval: "header Transfer-Encoding: chunked\n.*body 1000000 $hash"
+--- answers: 200 header Transfer-Encoding: chunked\n.*body 1000000 $hash
 
 === TEST 10: UNSIGNED-PAYLOAD
---- config eval: with($unbuffered)
+--- location: $TEST_NGINX_UNBUFFERED
 --- signed: PUT /bucket/key payload=UNSIGNED-PAYLOAD sent=$large
 --- passed: A
---- response_body_like eval: "header (?i:x-amz-content-sha256): UNSIGNED-PAYLOAD\n.*body 1000000 $hash"
+--- answers: 200 header (?i:x-amz-content-sha256): UNSIGNED-PAYLOAD\n.*body 1000000 $hash
 
 === TEST 11: another body than the signed one: the origin is told its hash
 --- signed: PUT /bucket/key body=hello sent=hallo
@@ -108,29 +97,29 @@ PUT /bucket/key payload=STREAMING-UNSIGNED-PAYLOAD-TRAILER sent=hello
 --- refused: 501 NotImplemented
 
 === TEST 14: Expect: 100-continue, and the body after it
---- raw_request eval
-[raw('PUT /bucket/key', h4(method => 'PUT', body => 'hello', headers => ['expect', '100-continue']) . "Content-Length: 5\n"), 'hello']
+--- signed
+PUT /bucket/key body=hello pieces=head
+    expect: 100-continue
 --- raw_request_middle_delay: 0.05
---- error_code: 100
---- response_body_like: ^HTTP/1\.1 200 .*verified yes.*body 5 2cf24dba
+--- answers: 100 ^HTTP/1\.1 200 .*verified yes.*body 5 2cf24dba
 
 === TEST 15: Expect, unbuffered
---- config eval: with($unbuffered)
---- raw_request eval
-[raw('PUT /bucket/key', h4(method => 'PUT', body => 'hello', unsigned => ['expect', '100-continue']) . "Content-Length: 5\n"), 'hello']
+--- location: $TEST_NGINX_UNBUFFERED
+--- signed
+PUT /bucket/key body=hello pieces=head
+    unsigned expect: 100-continue
 --- raw_request_middle_delay: 0.05
---- error_code: 100
---- response_body_like: ^HTTP/1\.1 200 .*verified yes.*body 5 2cf24dba
+--- answers: 100 ^HTTP/1\.1 200 .*verified yes.*body 5 2cf24dba
 
 === TEST 16: client_max_body_size is nginx's business
---- config eval: with('client_max_body_size 10;')
+--- location: client_max_body_size 10;
 --- signed: PUT /bucket/key body=xxxxxxxxxxx
 --- answers: 413
 --- no_error_log
 connect to 127.0.0.1
 
 === TEST 17: a client that leaves in the middle, unbuffered
---- config eval: with($unbuffered)
+--- location: $TEST_NGINX_UNBUFFERED
 --- init: leave('/t17', raw('PUT /t17/key', h4(path => '/t17/key', method => 'PUT', body => 'hello' x 1000) . "Content-Length: 5000\n", 'hello'))
 --- unsigned: GET /_log/t17
 --- answers: 200 ^A incomplete unverified body=5 [^\n]*\n$
@@ -151,7 +140,7 @@ POST /bucket?delete body=<Delete></Delete>
 === TEST 20: several uploads on one connection to the origin
 --- http_config
     upstream u { server $TEST_NGINX_A; keepalive 2; s3_origin default $TEST_NGINX_CRED_A; }
---- config eval: with($unbuffered) =~ s/origin_a/u/r
+--- location: proxy_pass http://u; $TEST_NGINX_UNBUFFERED
 --- signed
 PUT /t20/1 body=$large
 PUT /t20/2 body=hello
