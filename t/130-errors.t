@@ -168,15 +168,16 @@ connect to 127.0.0.1
 200 line GET /bucket/key HTTP
 
 === TEST 20: Expect: 100-continue is not answered with 100 before a rejection
---- raw_request eval
-[raw('PUT /bucket/key', h4(method => 'PUT', tamper => 1) . "Expect: 100-continue\nContent-Length: 5\n"), 'hello']
+--- signed
+PUT /bucket/key sent=hello tamper pieces=head
+    unsigned Expect: 100-continue
 --- raw_request_middle_delay: 0.1
 --- refused: 403 SignatureDoesNotMatch
 
 === TEST 21: Expect: 100-continue is answered once the request is verified
---- raw_request eval
-my $body = 'hello';
-[raw('PUT /bucket/key', h4(method => 'PUT', body => $body, headers => [expect => '100-continue']) . "Content-Length: 5\n"), $body]
+--- signed
+PUT /bucket/key body=hello pieces=head
+    expect: 100-continue
 --- raw_request_middle_delay: 0.05
 --- answers: 100 HTTP/1\.1 200 .*verified yes
 
