@@ -263,7 +263,7 @@ my %good = (
     %one, ORIGIN_DOMAIN => 'localhost', ORIGIN_HOST => 'localhost', ORIGIN_PORT => '443',
     ORIGIN_SESSION_TOKEN => 'token', ORIGIN_ADDRESSING => 'path', ORIGIN_FRAMING => 'keep', PORT => $port, %secure,
     S3_ACCESS_LOG => 'on', S3_ANONYMOUS => 'off', S3_DEBUG_ERRORS => 'off', S3_ERRORS => 's3',
-    S3_HEALTH_CHECK => 'uri=/x', S3_HOST => 's3.mydomain.com', S3_LOG_LEVEL => 'warn', S3_MAX_SKEW => '15m',
+    S3_HEALTH_CHECK => 'uri=/x', S3_DOMAIN => 's3.mydomain.com', S3_HOST => 's3.mydomain.com', S3_PREFIX => '/s3', S3_LOG_LEVEL => 'warn', S3_MAX_SKEW => '15m',
     S3_REGION => 'eu', S3_SHUTDOWN_TIMEOUT => '1h', S3_SIGNATURE_V2 => 'off', S3_STATUS_ALLOW => '10.0.0.0/8',
     S3_TLS_VERIFY => 'on', S3_UPLOAD_BUFFERING => 'on', S3_VERIFY_PAYLOAD => 'off', S3_WORKERS => '2',
     S3_RESIGN_RUN => "$dir/run", S3_RESIGN_MODULE => $image{S3_RESIGN_MODULE},
