@@ -14,6 +14,13 @@ impl Timestamp {
         }
     }
 
+    /// Writes `YYYY-MM-DDTHH:MM:SSZ`.
+    pub(crate) fn to_iso(self) -> String {
+        let [y1, y2, y3, y4, m1, m2, d1, d2, t, h1, h2, n1, n2, s1, s2, z] =
+            AmzDate::from(self).text.map(char::from);
+        format!("{y1}{y2}{y3}{y4}-{m1}{m2}-{d1}{d2}{t}{h1}{h2}:{n1}{n2}:{s1}{s2}{z}")
+    }
+
     /// Counts the seconds between two times.
     pub(crate) fn distance(self, other: Timestamp) -> u64 {
         self.0.abs_diff(other.0)

@@ -1,9 +1,10 @@
 //! Why a request is rejected, with S3's codes, statuses and texts.
 mod malformed;
 mod message;
+mod server;
 mod unsignable;
 
-pub use self::{malformed::Malformed, unsignable::Unsignable};
+pub use self::{malformed::Malformed, server::ServerError, unsignable::Unsignable};
 use crate::{checksum::ChecksumAlgorithm, region::Region, text::query::QueryFault};
 
 /// Why a request was rejected.
@@ -126,11 +127,13 @@ pub enum Rejection {
     PayloadMismatch,
     /// For the caller: no fault of the request.
     InternalError,
+    /// For the caller: an error of the server's own, see [`of_status`](Rejection::of_status).
+    Server(ServerError),
 }
 
 impl Rejection {
     /// Every [`code`](Rejection::code) that there is, for tables of them.
-    pub const CODES: [&'static str; 29] = [
+    pub const CODES: [&'static str; 35] = [
         "AccessDenied",
         "RequestTimeTooSkewed",
         "InvalidAccessKeyId",
@@ -159,6 +162,12 @@ impl Rejection {
         "AccessForbidden",
         "MalformedXML",
         "IllegalLocationConstraintException",
+        "BadRequest",
+        "InvalidRange",
+        "NoSuchKey",
+        "PreconditionFailed",
+        "ServiceUnavailable",
+        "SlowDown",
         "InternalError",
     ];
 
@@ -442,11 +451,8 @@ impl Rejection {
                 400,
                 "The provided 'x-amz-content-sha256' header does not match what was computed.",
             ),
-            Rejection::InternalError => (
-                "InternalError",
-                500,
-                "We encountered an internal error. Please try again.",
-            ),
+            Rejection::InternalError => ("InternalError", 500, server::INTERNAL_ERROR),
+            Rejection::Server(error) => error.row(),
         }
     }
 }

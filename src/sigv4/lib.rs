@@ -71,7 +71,7 @@ pub use crate::{
     },
     cors::{CorsFault, CorsHeader, CorsLists, CorsRule, CorsRules, varies_by_origin},
     date::Timestamp,
-    error::{Malformed, Rejection, Unsignable},
+    error::{Malformed, Rejection, ServerError, Unsignable},
     grant::{Client, Clients, Grant, GrantFault},
     headers::SignedElsewhere,
     keys::{Credential, KeyCache, MAX_ACCESS_KEY, SecretKey},
@@ -93,7 +93,7 @@ pub use crate::{
     sign::{SignedHead, sign, sign_own},
     upload::{PlainPiece, Upload},
     verified::Verified,
-    verify::{Explanation, Rejected, explain, verify},
+    verify::{Details, Explanation, Rejected, RejectedRequest, details, explain, verify},
     wire::{HeadRoom, WireHead},
 };
 
@@ -102,4 +102,14 @@ pub fn encode_path(path: &[u8]) -> Vec<u8> {
     let mut encoded = Vec::new();
     text::uri::put_encoded(&mut encoded, path, text::uri::Part::Path);
     encoded
+}
+
+/// Returns the SHA-256 of a text, in hexadecimal digits.
+pub fn sha256_hex(text: &[u8]) -> String {
+    use text::sink::Sink;
+
+    let mut hash = crypto::sha256::Sha256Sink::default();
+    hash.put(text);
+    let digits = crypto::hex::hex(&hash.finish());
+    digits.map(char::from).iter().collect()
 }

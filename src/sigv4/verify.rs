@@ -1,12 +1,16 @@
 //! Verifies requests.
 mod candidate;
+mod details;
 mod explain;
 mod v2;
 mod v4;
 
 use self::candidate::Candidate;
 pub(crate) use self::candidate::ClaimedIdentity;
-pub use self::explain::{Explanation, explain};
+pub use self::{
+    details::{Details, RejectedRequest, details},
+    explain::{Explanation, explain},
+};
 use crate::{
     admission::Admission,
     auth_type::AuthType,
