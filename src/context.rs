@@ -44,6 +44,8 @@ pub(crate) struct Context<'r> {
     pub(crate) answers_preflight: Cell<bool>,
     /// The S3 error code of a rejection.
     pub(crate) error: Cell<Option<&'static str>>,
+    /// The S3 error code of an error of nginx's own, after the request was accepted.
+    pub(crate) failure: Cell<Option<&'static str>>,
     /// The origin picked last.
     pub(crate) origin: Cell<Option<&'r NamedOrigin>>,
     /// The module's part of the key of its answer, where nginx looks for that in its cache.

@@ -6,10 +6,11 @@ use std::fmt::Write;
 use ngx_safe::now;
 use ngx_safe::request::Request;
 use ngx_safe::response::Response;
-use sigv4::{Clients, Region, Rejection, XML_DECLARATION, put_element};
+use sigv4::{Clients, Details, Headers, RejectedRequest, Rejection, XML_DECLARATION, put_element};
 
 use crate::context::{Context, OwnRequest};
 use crate::log::log_info;
+use crate::request_view;
 use directives::ErrorStyle;
 
 /// The header by which clients find the region of a bucket, in errors too, before they can sign for it.
@@ -34,6 +35,17 @@ pub(crate) fn note(request: Request<'_>, context: &Context<'_>, rejection: &Reje
     );
 }
 
+/// Takes note of an error of nginx's own, which nginx has logged.
+pub(crate) fn note_own(request: Request<'_>, rejection: &Rejection) {
+    let Some(context) = request.context_or_create() else {
+        return;
+    };
+    match context.verified.borrow().is_some() {
+        true => context.failure.set(Some(rejection.code())),
+        false => context.error.set(Some(rejection.code())),
+    }
+}
+
 /// Returns the answer to a rejected request; `view` is what the client sent, where it could be read at all.
 pub(crate) fn to_rejected(
     request: Request<'_>,
@@ -45,17 +57,77 @@ pub(crate) fn to_rejected(
         Some(view) if conf.is_debug_errors() && rejection.is_mismatch() => sigv4::explain(view),
         _ => None,
     };
+    let status = match conf.error_style() {
+        ErrorStyle::S3 => rejection.status(),
+        ErrorStyle::S3proxy => rejection.status_s3proxy(),
+    };
     let error = Error {
-        status: match conf.error_style() {
-            ErrorStyle::S3 => rejection.status(),
-            ErrorStyle::S3proxy => rejection.status_s3proxy(),
-        },
+        status,
         code: rejection.code(),
         message: &rejection.message(),
+        details: &details(request, view, rejection, None),
         explained: explained.as_ref(),
-        region: rejection.expected_region(),
     };
     error.response(request)
+}
+
+/// Returns the answer to an error of nginx's own, of that status. It is s3proxy's status too, but S3 has
+/// its own for some.
+pub(crate) fn to_own_error(request: Request<'_>, status: u16, rejection: &Rejection) -> Response {
+    let max_body = request.max_body_size();
+    let status = match request.location_conf().error_style() {
+        ErrorStyle::S3 => rejection.status(),
+        ErrorStyle::S3proxy => status,
+    };
+    let error = Error {
+        status,
+        code: rejection.code(),
+        message: &rejection.message(),
+        details: &details(request, None, rejection, max_body),
+        explained: None,
+    };
+    error.response(request)
+}
+
+/// Lists what S3 says of a rejection beside code and message.
+fn details<'r>(
+    request: Request<'r>,
+    view: Option<&sigv4::ClientRequest<'_, 'r>>,
+    rejection: &Rejection,
+    max_body: Option<u64>,
+) -> Details {
+    let mut headers = Headers::new();
+    let read;
+    let view = match view {
+        Some(view) => view,
+        None => match request_view::view(request, &mut headers) {
+            Ok(view) => {
+                read = view;
+                &read
+            }
+            Err(_) => return Details::new(),
+        },
+    };
+    let access_key = request.context().map(|context| context.access_key.get());
+    sigv4::details(
+        rejection,
+        &RejectedRequest {
+            request: view,
+            access_key: access_key.unwrap_or_default(),
+            rules: request.location_conf().rules(),
+            now: request_view::timestamp(),
+            max_body,
+            object_size: object_size(request),
+        },
+    )
+}
+
+/// Tells how long an object is of which a part was asked for that it does not have.
+fn object_size(request: Request<'_>) -> Option<u64> {
+    let mut headers = request.answer_headers();
+    let range = headers.find(|header| header.is(c"content-range"))?.value();
+    let size = range.strip_prefix(b"bytes */")?;
+    std::str::from_utf8(size).ok()?.parse().ok()
 }
 
 /// An error of ours.
@@ -63,9 +135,8 @@ pub(crate) struct Error<'a> {
     pub(crate) status: u16,
     pub(crate) code: &'static str,
     pub(crate) message: &'a str,
+    pub(crate) details: &'a [(&'static str, String)],
     pub(crate) explained: Option<&'a sigv4::Explanation>,
-    /// The region to sign for.
-    pub(crate) region: Option<&'a Region>,
 }
 
 impl Error<'_> {
@@ -73,7 +144,10 @@ impl Error<'_> {
     pub(crate) fn response(&self, request: Request<'_>) -> Response {
         let request_id = request.variable(c"request_id").unwrap_or_default();
         let (content_type, body) = self.document(request);
-        let mut headers = vec![(c"x-amz-request-id", request_id.to_vec())];
+        let mut headers = vec![
+            (c"x-amz-request-id", request_id.to_vec()),
+            (c"x-amz-id-2", host_id(request).into_bytes()),
+        ];
         // Clients find it in any error, in that of an unsigned HEAD too.
         if let Some(region) = &request.location_conf().rules().region {
             headers.push((REGION, region.as_bytes().to_vec()));
@@ -101,22 +175,23 @@ impl Error<'_> {
     ///
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#RESTErrorResponses>
     pub(crate) fn element(&self, request: Request<'_>) -> String {
-        let resource = request.unparsed_uri().split(|c| *c == b'?').next();
+        let resource = target(request).split(|c| *c == b'?').next();
         let request_id = request.variable(c"request_id").unwrap_or_default();
         let mut xml = String::from("<Error>");
         let mut put =
             |name, text: &[u8]| put_element(&mut xml, name, &String::from_utf8_lossy(text));
         put("Code", self.code.as_bytes());
         put("Message", self.message.as_bytes());
+        for (name, text) in self.details {
+            put(name, text.as_bytes());
+        }
         if let Some(explained) = self.explained {
             put("StringToSign", &explained.string_to_sign);
             put("CanonicalRequest", &explained.canonical_request);
         }
-        if let Some(region) = self.region {
-            put("Region", region.as_bytes());
-        }
         put("Resource", resource.unwrap_or_default());
         put("RequestId", request_id);
+        put("HostId", host_id(request).as_bytes());
         xml.push_str("</Error>");
         xml
     }
@@ -135,4 +210,20 @@ impl Error<'_> {
         json.push_str("\"}");
         json
     }
+}
+
+/// Returns the target as the client sent it, also one that nginx cannot read.
+fn target(request: Request<'_>) -> &[u8] {
+    match request.unparsed_uri() {
+        b"" => {
+            let line = request.request_line();
+            line.split(|c| *c == b' ').nth(1).unwrap_or_default()
+        }
+        target => target,
+    }
+}
+
+/// Returns what stands for this machine: the SHA-256 of its name, which itself is nobody's business.
+fn host_id(request: Request<'_>) -> String {
+    sigv4::sha256_hex(request.variable(c"hostname").unwrap_or_default())
 }

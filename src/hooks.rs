@@ -25,6 +25,8 @@ pub(crate) mod form;
 pub(crate) mod log;
 /// The body goes out to the peer: it is framed again.
 pub(crate) mod output;
+/// nginx answers an error by itself: it is told as S3 would.
+pub(crate) mod own_error;
 /// A peer was picked: sign for it.
 pub(crate) mod peer;
 /// The head of an answer is sent: may the connection be used again?

@@ -65,6 +65,7 @@ mod loaded {
 
 impl Configure for S3Resign {
     fn prepare(cf: ngx_safe::conf::Conf<'_>) -> Result<(), String> {
+        cf.watch_max_body_size::<S3Resign>()?;
         variables::register(cf)
     }
 

@@ -78,7 +78,11 @@ fn text<'r>(request: Request<'r>, variable: Variable) -> Option<&'r [u8]> {
         }
         Variable::AccessKey => not_empty(claim(request)?.1),
         Variable::Auth => claim(request)?.0.map(AuthType::name).map(str::as_bytes),
-        Variable::Error => request.context()?.error.get().map(str::as_bytes),
+        Variable::Error => {
+            let context = request.context()?;
+            let error = context.error.get().or(context.failure.get());
+            error.map(str::as_bytes)
+        }
         Variable::Origin => request.context()?.origin.get().map(|o| &*o.server),
         Variable::OriginHost => request.context()?.origin.get().map(|o| o.host_name()),
         Variable::SignTime => {

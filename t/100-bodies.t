@@ -111,10 +111,10 @@ PUT /bucket/key body=hello pieces=head
 --- raw_request_middle_delay: 0.05
 --- answers: 100 ^HTTP/1\.1 200 .*verified yes.*body 5 2cf24dba
 
-=== TEST 16: client_max_body_size is nginx's business
+=== TEST 16: client_max_body_size is nginx's business, and the answer S3's
 --- location: client_max_body_size 10;
 --- signed: PUT /bucket/key body=xxxxxxxxxxx
---- answers: 413
+--- refused: 400 EntityTooLarge
 --- no_error_log
 connect to 127.0.0.1
 

@@ -21,7 +21,7 @@ __DATA__
 Content-Type: application/xml
 x-amz-request-id: \w+
 Content-Length: \d+
---- answers: 403 ^<\?xml version="1\.0" encoding="UTF-8"\?>\n<Error><Code>AccessDenied</Code><Message>Access Denied</Message><Resource>/bucket/key</Resource><RequestId>\w+</RequestId></Error>\n?$
+--- answers: 403 ^<\?xml version="1\.0" encoding="UTF-8"\?>\n<Error><Code>AccessDenied</Code><Message>Access Denied</Message><Resource>/bucket/key</Resource><RequestId>\w+</RequestId><HostId>[0-9a-f]{64}</HostId></Error>\n?$
 
 === TEST 2: the path is escaped
 --- raw_request eval: raw('GET /<a>&"b', "Host: x\n")

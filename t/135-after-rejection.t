@@ -44,7 +44,7 @@ our @requests = (
     ['return',              503, 'return',  'head'],
     ['an error page',       200, 'page',    'head'],
     ['another status',      418, 'teapot',  'head'],
-    ['too large',           413, 'small',   'nginx'],
+    ['too large',           400, 'small',   'nginx'],
     ['no path',             400, 'bucket/%zz', 'nginx'],
     # of what is no S3 location
     ['s3_status, PUT',      405, 'status',  'head', \&plain],

@@ -342,7 +342,7 @@ $TEST_NGINX_UNBUFFERED
 --- frames: form POST /t27 file=$x50k mock=A=partial:10000
 --- frames_end_at: 20000
 --- access_log
-HTTP/2.0 POST /t27 502 -
+HTTP/2.0 POST /t27 502 InternalError
 
 === TEST 28: which is so much
 --- unsigned: GET /_log/t27
@@ -357,8 +357,8 @@ form POST /t29 file=$x50k announced=-1
 form POST /t29 file=$x50k announced=+1
 form POST /t29 file=$x50k
 --- access_log
-HTTP/2.0 POST /t29 400 -
-HTTP/2.0 POST /t29 400 -
+HTTP/2.0 POST /t29 400 BadRequest
+HTTP/2.0 POST /t29 400 BadRequest
 HTTP/2.0 POST /t29 200 -
 
 === TEST 30: the origin has neither of the two as a whole

@@ -354,6 +354,6 @@ its body was read before the request was verified
 --- server: s3_verify_payload on;
 --- location: client_max_body_size 10;
 --- signed: PUT /bucket/key body=x sent=xxxxxxxxxxx
---- error_code: 413
+--- refused: 400 EntityTooLarge
 --- no_error_log
 connect to 127.0.0.1

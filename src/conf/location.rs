@@ -1,5 +1,6 @@
 //! What a location says, with what it inherits.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use directives::{ClientMap, ErrorStyle, HealthzLine, OriginLine, RegionRule};
@@ -7,6 +8,7 @@ use ngx_safe::cache::ProxyCache;
 use ngx_safe::level::PassTarget;
 use ngx_safe::template::Template;
 use ngx_safe::upstream::{Upstream, UpstreamId};
+use ngx_safe::watched::Watches;
 use sigv4::{Client, Clients, CorsRules, Domain, Endpoint, VerifyRules};
 
 use crate::conf::pass::OwnLines;
@@ -64,6 +66,17 @@ pub(crate) struct LocationConf {
     /// Tells apart, in the keys of a cache, locations whose origins have objects of their own.
     cache_origin: Box<[u8]>,
     rules: VerifyRules,
+    /// Of a server whose location `/` has `s3_resign on`: how it tells of errors. What nginx answers before
+    /// it has found a location is S3's then, too.
+    catch_all: Cell<Option<ErrorStyle>>,
+    /// `client_max_body_size` stands here, or around this.
+    has_max_body_size: bool,
+}
+
+impl Watches for LocationConf {
+    fn note_max_body_size(&mut self) {
+        self.has_max_body_size = true;
+    }
 }
 
 impl Clients for LocationConf {
@@ -82,7 +95,13 @@ impl LocationConf {
     }
 
     pub(crate) fn error_style(&self) -> ErrorStyle {
-        self.errors.unwrap_or(ErrorStyle::S3)
+        let style = self.errors.or(self.catch_all.get());
+        style.unwrap_or(ErrorStyle::S3)
+    }
+
+    /// Tells whether an error of nginx's own is told as S3 would.
+    pub(crate) fn speaks_s3(&self) -> bool {
+        self.is_resign() || self.catch_all.get().is_some()
     }
 
     /// Returns the rules by which requests of pages are judged here; None if the origin judges them.
@@ -193,7 +212,15 @@ impl LocationConf {
                 prefix: self.prefix.clone().unwrap_or_default(),
             },
         };
+        self.has_max_body_size |= outer.has_max_body_size;
         if self.is_resign() {
+            // nginx's default is 1 MiB, which hardly an upload fits in.
+            if !self.has_max_body_size {
+                level.allow_any_body_size();
+            }
+            if level.is_catch_all() {
+                outer.catch_all.set(Some(self.error_style()));
+            }
             self.check(&own, level)
         } else {
             self.check_unsigned(&own, level)

@@ -12,7 +12,7 @@ use crate::conf::NamedOrigin;
 use crate::context::OwnRequest;
 use crate::error_response::{self, REGION};
 use crate::hooks::answer_body::{self, BAD_ANSWER, traces};
-use crate::hooks::{cache, cors};
+use crate::hooks::{cache, cors, own_error};
 use crate::log::log_error;
 use crate::rewriter::Rewriter;
 
@@ -50,6 +50,9 @@ fn judge(request: Request<'_>) -> HeadVerdict<Rewriter> {
         .and_then(|context| context.rejected.take())
     {
         return HeadVerdict::Substitute(error_response::to_rejected(request, None, &rejection));
+    }
+    if let Some(response) = own_error::answer(request) {
+        return HeadVerdict::InsteadOfError(response);
     }
     if !request.location_conf().is_resign() || !request.is_from_upstream() {
         return HeadVerdict::Pass;
@@ -214,7 +217,7 @@ fn is_encoded(request: Request<'_>) -> bool {
 }
 
 /// Tells whether a header tells of a body what would not hold of another.
-fn is_of_body(header: &AnswerHeader<'_>) -> bool {
+pub(super) fn is_of_body(header: &AnswerHeader<'_>) -> bool {
     let names = [
         c"content-digest",
         c"content-encoding",

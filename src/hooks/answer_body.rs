@@ -201,6 +201,6 @@ pub(crate) const BAD_ANSWER: error_response::Error<'static> = error_response::Er
     status: 502,
     code: "InternalError",
     message: "The answer of the origin cannot be passed on.",
+    details: &[],
     explained: None,
-    region: None,
 };

@@ -46,8 +46,10 @@ pub enum HeadVerdict<R> {
     Pass,
     /// It is held back, and the body rewritten.
     Hold(R),
-    /// This goes out instead of what nginx was about to send of its own.
+    /// This goes out instead of the page of an error that ends the request's body.
     Substitute(Response),
+    /// This goes out instead of the page of an error of nginx's own.
+    InsteadOfError(Response),
     /// The upstream's answer is dropped, and this goes out instead.
     Replace(Response),
     Fail,
@@ -100,7 +102,12 @@ unsafe extern "C" fn head_filter<R: AnswerFilter>(r: *mut ngx_http_request_t) ->
                 under_way.hold(request, rewriter);
                 Some(OK)
             }
-            HeadVerdict::Substitute(response) => Some(response.substitute(request)),
+            HeadVerdict::Substitute(response) => {
+                Some(response.substitute(request, send_head::<R>, send_body::<R>))
+            }
+            HeadVerdict::InsteadOfError(response) => {
+                Some(response.instead_of_error(request, send_head::<R>, send_body::<R>))
+            }
             HeadVerdict::Replace(response) => Some(replace::<R>(request, &response)),
             HeadVerdict::Fail => Some(ERROR),
         }

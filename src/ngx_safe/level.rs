@@ -3,7 +3,7 @@
 use std::ffi::{CString, c_void};
 use std::marker::PhantomData;
 use std::mem::offset_of;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use ngx::ffi::{
     ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_core_srv_conf_t,
@@ -17,7 +17,8 @@ use crate::module::Module;
 use crate::pass::{PROXY_PASS, PassHandler, SpeaksTls};
 use crate::proxy::ProxySettings;
 use crate::shim::{
-    SslSettings, shim_default_ssl_name, shim_obey_no_answer, shim_streams_bodies, shim_tls_settings,
+    SslSettings, shim_default_ssl_name, shim_is_catch_all, shim_obey_no_answer,
+    shim_streams_bodies, shim_tls_settings,
 };
 use crate::tables::{array, command_named, core_index};
 use crate::upstream::{Upstream, UpstreamId};
@@ -112,6 +113,21 @@ impl<'c, M: Module> Level<'c, M> {
     /// Tells whether it is a location, and no server, which has no name here.
     pub fn is_location(&self) -> bool {
         !self.name().is_empty()
+    }
+
+    /// Tells whether it is the location `/`, which takes what no other location does.
+    pub fn is_catch_all(&self) -> bool {
+        // SAFETY: the core's settings of this level; C only reads them.
+        unsafe { shim_is_catch_all(ptr::from_ref(self.core()).cast_mut()) != 0 }
+    }
+
+    /// Has bodies of any length accepted here; nginx's own modules are merged first.
+    pub fn allow_any_body_size(&self) {
+        // SAFETY: the type of the core's settings.
+        let core: *mut ngx_http_core_loc_conf_t =
+            unsafe { self.conf.location_conf_of(core_index()) };
+        // SAFETY: merge time: nothing else uses the settings of this level.
+        unsafe { (*core).client_max_body_size = 0 };
     }
 
     /// Returns the server's names, in lower case, but not those that stand for several.

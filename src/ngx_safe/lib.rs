@@ -36,6 +36,7 @@ pub mod log;
 mod main_conf;
 pub mod module;
 pub mod output;
+pub mod own_error;
 mod pass;
 pub mod peer;
 mod peer_list;
@@ -51,6 +52,7 @@ mod tables;
 pub mod template;
 pub mod upstream;
 pub mod variable;
+pub mod watched;
 pub mod worker;
 mod workspace;
 

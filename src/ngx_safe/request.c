@@ -279,3 +279,63 @@ shim_remove_header(ngx_http_request_t *r, ngx_table_elt_t *h)
         r->headers_out.www_authenticate = NULL;
     }
 }
+
+
+/*
+ * Is it for its head's length that nginx is about to answer 400? It lingers
+ * after that error alone, and over HTTP/1 has no room left.
+ */
+ngx_uint_t
+shim_is_head_too_large(ngx_http_request_t *r)
+{
+    return r->err_status == NGX_HTTP_BAD_REQUEST
+           && r->http_version < NGX_HTTP_VERSION_20
+           && r->request_line.len != 0
+           && r->lingering_close
+           && r->header_in != NULL
+           && r->header_in->pos == r->header_in->end;
+}
+
+
+/*
+ * Has nginx read a request line, and not made out a path of it? The name of
+ * the path has no other end then.
+ */
+ngx_uint_t
+shim_is_path_bad(ngx_http_request_t *r)
+{
+    if (r->err_status != NGX_HTTP_BAD_REQUEST || r->uri.len != 0 || r->uri_start == NULL) {
+        return 0;
+    }
+
+    return r->http_version >= NGX_HTTP_VERSION_20 || r->request_line.len != 0;
+}
+
+
+/*
+ * An error has been answered with that status, body and all: nginx, which
+ * sends a page of its own next, leaves it at that.
+ */
+void
+shim_answered_error(ngx_http_request_t *r, ngx_uint_t status)
+{
+    r->err_status = status;
+    r->header_only = 1;
+}
+
+
+/* Is it the location "/", which takes what no other location does? */
+ngx_uint_t
+shim_is_catch_all(ngx_http_core_loc_conf_t *clcf)
+{
+#if (NGX_PCRE)
+
+    if (clcf->regex) {
+        return 0;
+    }
+
+#endif
+
+    return clcf->name.len == 1 && clcf->name.data[0] == '/'
+           && !clcf->noname && !clcf->lmt_excpt && !clcf->exact_match;
+}

@@ -56,16 +56,35 @@ impl Response {
         }
     }
 
-    /// Answers, from a header filter, instead of what nginx is about to send of its own. The connection is
-    /// not used again, since the client may still be sending.
-    pub(crate) fn substitute(&self, request: Request<'_>) -> ngx_int_t {
+    /// Does what `instead_of_error` does. The connection is not used again, since the client may still be
+    /// sending.
+    pub(crate) fn substitute(
+        &self,
+        request: Request<'_>,
+        send_head: SendHead,
+        send_body: SendBody,
+    ) -> ngx_int_t {
         let r = request.as_ptr();
         // SAFETY: sets bits of a request in progress, which nginx ends with that status.
         unsafe { shim_no_keepalive(r) };
-        let status = self.send(request);
+        let status = self.instead_of_error(request, send_head, send_body);
         // SAFETY: as above.
         unsafe { shim_answered(r) };
         status
+    }
+
+    /// Answers, from a header filter, instead of an error of nginx's own, by what follows in the chain of
+    /// filters. Whether the connection is used again is nginx's decision.
+    pub(crate) fn instead_of_error(
+        &self,
+        request: Request<'_>,
+        send_head: SendHead,
+        send_body: SendBody,
+    ) -> ngx_int_t {
+        let sent = self.send_by(request, send_head, send_body);
+        // SAFETY: changes a request in progress, which nginx ends with that status.
+        unsafe { shim_answered_error(request.as_ptr(), ngx_uint_t::from(self.status)) };
+        sent
     }
 
     /// Drops, from a filter, the upstream's answer, of which nothing has been sent, and answers so

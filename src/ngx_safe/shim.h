@@ -37,6 +37,10 @@ void shim_length_unknown(ngx_http_request_t *r);
 void shim_body_changes(ngx_http_request_t *r, off_t length);
 void shim_content_type(ngx_http_request_t *r, u_char *type, size_t len);
 void shim_remove_header(ngx_http_request_t *r, ngx_table_elt_t *h);
+ngx_uint_t shim_is_head_too_large(ngx_http_request_t *r);
+ngx_uint_t shim_is_path_bad(ngx_http_request_t *r);
+void shim_answered_error(ngx_http_request_t *r, ngx_uint_t status);
+ngx_uint_t shim_is_catch_all(ngx_http_core_loc_conf_t *clcf);
 
 
 /* buf.c */
@@ -74,6 +78,7 @@ void shim_peers_unlock(ngx_http_upstream_rr_peers_t *peers);
 void shim_default_ssl_name(ngx_http_upstream_conf_t *conf, ngx_http_complex_value_t *name);
 void shim_obey_no_answer(ngx_http_upstream_conf_t *conf);
 ngx_uint_t shim_is_from_upstream(ngx_http_request_t *r);
+ngx_uint_t shim_is_being_passed_on(ngx_http_request_t *r);
 void shim_drop_answer(ngx_http_request_t *r);
 void shim_peers_wlock(ngx_http_upstream_rr_peers_t *peers);
 ngx_uint_t shim_has_zone(ngx_http_upstream_srv_conf_t *us);

@@ -168,6 +168,14 @@ shim_is_from_upstream(ngx_http_request_t *r)
 }
 
 
+/* Is nginx about to pass on what an upstream has answered now? */
+ngx_uint_t
+shim_is_being_passed_on(ngx_http_request_t *r)
+{
+    return r->upstream != NULL && r->upstream->cleanup != NULL;
+}
+
+
 /*
  * The upstream's answer is dropped for another one, with that status. Nothing
  * of it is left: no switch to another protocol, and no HTTP/0.9, for which

@@ -53,6 +53,9 @@ pub fn details(rejection: &Rejection, asked: &RejectedRequest<'_, '_>) -> Detail
     };
     let path = ResourcePath::of(request.path);
     let key = path.map(|path| decoded(path.raw_key(), Part::Path));
+    if let Some(region) = rejection.expected_region() {
+        put("Region", region.as_bytes());
+    }
     match rejection {
         Rejection::InvalidAccessKeyId | Rejection::SignatureDoesNotMatch => {
             put("AWSAccessKeyId", asked.access_key);
@@ -75,7 +78,6 @@ pub fn details(rejection: &Rejection, asked: &RejectedRequest<'_, '_>) -> Detail
             put("ServerTime", asked.now.to_iso().as_bytes());
         }
         Rejection::NotYetValid => put("ServerTime", asked.now.to_iso().as_bytes()),
-        Rejection::WrongRegion { expected } => put("Region", expected.as_bytes()),
         Rejection::InvalidPayloadHash | Rejection::PayloadHashConflict => {
             for (name, text) in argument("x-amz-content-sha256") {
                 put(name, text);
@@ -253,6 +255,7 @@ mod tests {
             request: &ClientRequest {
                 method: b"GET",
                 path: path.as_bytes(),
+                path_with_plus: None,
                 query: query.as_bytes(),
                 host: None,
                 rewritten: None,

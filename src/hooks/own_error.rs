@@ -1,0 +1,54 @@
+//! An error of nginx's own, where requests are S3's: it is answered as S3 would answer it.
+
+use ngx_safe::answer::AnswerHeader;
+use ngx_safe::own_error::OwnError;
+use ngx_safe::request::Request;
+use ngx_safe::response::Response;
+use sigv4::Rejection;
+
+use crate::S3Resign;
+use crate::context::OwnRequest;
+use crate::error_response;
+use crate::hooks::answer;
+
+/// Returns the answer to an error that nginx is about to answer by itself; None where it is not S3's to say, or
+/// no error.
+pub(crate) fn answer(request: Request<'_>) -> Option<Response> {
+    let error = request.own_error::<S3Resign>()?;
+    if !request.location_conf().speaks_s3() {
+        return None;
+    }
+    let rejection = to_rejection(request, error);
+    error_response::note_own(request, &rejection);
+    let response = error_response::to_own_error(request, error.status, &rejection);
+    // An upstream's answer may have been there before: what it says of an object is not said of the error.
+    for header in request.answer_headers() {
+        if is_of_object(&header) {
+            header.remove();
+        }
+    }
+    Some(response)
+}
+
+fn to_rejection(request: Request<'_>, error: OwnError) -> Rejection {
+    if error.is_head_too_large {
+        return Rejection::TooManyHeaders;
+    }
+    if error.is_path_bad {
+        return Rejection::InvalidUri;
+    }
+    let is_limited = error.status == 503
+        && [c"limit_req_status", c"limit_conn_status"]
+            .iter()
+            .any(|name| request.variable(name) == Some(b"REJECTED"));
+    Rejection::of_status(error.status, is_limited)
+}
+
+fn is_of_object(header: &AnswerHeader<'_>) -> bool {
+    let start = b"x-amz-";
+    answer::is_of_body(header)
+        || header
+            .name()
+            .get(..start.len())
+            .is_some_and(|name| name.eq_ignore_ascii_case(start))
+}
