@@ -80,7 +80,7 @@ $TEST_NGINX_TWO
 PUT /t3/key body=hello mock=B=drop
 unsigned GET /_log/t3
 --- answers
-502 502
+502 InternalError
 200 ^B drop [^\n]+ PUT [^\n]+\nB drop [^\n]+ PUT [^\n]+\n$
 
 === TEST 4: proxy_pass to the name

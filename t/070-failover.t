@@ -113,7 +113,7 @@ unsigned GET /_log/t7
 --- request eval: ["PUT /t10/key\n" . 'x' x 500_000, 'GET /_log/t10']
 --- more_headers eval: [h4(path => '/t10/key', method => 'PUT', body => 'x' x 500_000) . "X-Mock: A=partial:10\n", '']
 --- answers
-502 502
+502 InternalError
 200 ^A partial unverified body=\d+ PUT /t10/key HTTP/1.1\n$
 
 === TEST 11: an unbuffered body goes to B when A cannot be connected to
@@ -138,7 +138,7 @@ POST /t12/key?uploads body=x mock=A=drop
 unsigned GET /_log/t12
 POST /twice/key?uploads body=x mock=A=drop
 --- error_code eval: [502, 200, 200]
---- response_body_like eval: ['502', "^A drop [^\n]+\n\$", "^origin B\nverified yes.*body 1 "]
+--- response_body_like eval: ['InternalError', "^A drop [^\n]+\n\$", "^origin B\nverified yes.*body 1 "]
 
 === TEST 13: all fail
 --- config eval: ab('')
@@ -146,7 +146,7 @@ POST /twice/key?uploads body=x mock=A=drop
 GET /t13/key mock=A=close,B=close
 unsigned GET /_log/t13
 --- answers
-502 502
+502 InternalError
 200 ^A close .*\nB close [^\n]+\n$
 
 === TEST 14: a timeout
@@ -186,7 +186,7 @@ unsigned GET /_log/t15
 GET /t16/key mock=B=close
 unsigned GET /_log/t16
 --- answers
-502 502
+502 InternalError
 200 ^B close [^\n]+\nB close [^\n]+\n$
 
 === TEST 17: HEAD

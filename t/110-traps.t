@@ -250,7 +250,7 @@ unsigned GET /bucket/key
 --- answers
 200 verified yes
 200 verified yes.*body 5 2cf24dba
-403 403
+403 AccessDenied
 403 AccessDenied
 
 === TEST 20: SSI into a location of the module
@@ -391,7 +391,7 @@ connect to 127.0.0.1
 --- raw_request eval
 raw('PUT /t36/key', h4(method => 'PUT', path => '/t36/key') . "Content-Length: 5\nTransfer-Encoding: chunked\n") . "0\r\n\r\n"
 --- error_code_like: ^(400|200)$
---- response_body_like: 400|body 0 
+--- response_body_like: BadRequest|body 0 
 
 === TEST 37: post_action and a location of the module
 --- config
@@ -432,7 +432,7 @@ unsigned GET /t39/key
 GET /t39/key
 unsigned GET /_log/t39
 --- answers
-403 403
+403 AccessDenied
 200 verified yes
 200 ^A 200 verified [^\n]*\n$
 
@@ -451,6 +451,6 @@ GET /t40/a%20%C3%BCb
 unsigned GET /_log/out40
 --- answers
 200 line GET /out40/a/b HTTP
-5x 500 500
+5x 500 InternalError
 200 line GET /out40/a%20%C3%BCb HTTP
 200 ^(A 200 verified [^\n]*\n){2}$

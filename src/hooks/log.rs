@@ -37,6 +37,7 @@ fn count(request: Request<'_>) {
     let (received, sent) = request.traffic();
     let ended = RequestSample {
         outcome,
+        failure: context.and_then(|context| context.failure.get()),
         status: request.status(),
         received,
         sent,

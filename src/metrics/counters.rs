@@ -87,6 +87,7 @@ shared_record! {
     pub(crate) struct TotalsLane {
         pub(crate) accepted: [AtomicU64; AUTH_TYPES],
         pub(crate) rejected: [AtomicU64; CODES],
+        pub(crate) failed: [AtomicU64; CODES],
         pub(crate) answers: [AtomicU64; CLASSES],
         pub(crate) received: AtomicU64,
         pub(crate) sent: AtomicU64,
@@ -126,6 +127,8 @@ pub enum Outcome {
 #[derive(Debug, Clone, Copy)]
 pub struct RequestSample {
     pub outcome: Outcome,
+    /// The S3 error code of an error of nginx's own, after the request was accepted.
+    pub failure: Option<&'static str>,
     pub status: u16,
     pub received: u64,
     pub sent: u64,
@@ -145,6 +148,9 @@ impl TotalsLane {
                 increment(&self.accepted[known.unwrap_or(AUTH_TYPES - 1)]);
             }
             Outcome::Unverified => increment(&self.accepted[AUTH_TYPES - 1]),
+        }
+        if let Some(code) = request.failure {
+            increment(&self.failed[code_index(code)]);
         }
         increment(&self.answers[class(request.status)]);
         self.received.fetch_add(request.received, Relaxed);

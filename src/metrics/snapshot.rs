@@ -37,6 +37,8 @@ pub struct Snapshot {
     /// The requests that were not rejected, by how they were signed.
     pub accepted: Vec<(&'static str, u64)>,
     pub rejected: Vec<(&'static str, u64)>,
+    /// Of the requests that were not rejected, those that nginx answered with an error of its own, by code.
+    pub failed: Vec<(&'static str, u64)>,
     pub answers: [u64; CLASSES],
     pub received: u64,
     pub sent: u64,
@@ -126,6 +128,9 @@ impl Snapshot {
                 .collect(),
             rejected: (0..CODES)
                 .map(|i| (Rejection::CODES[i], sum(lanes, |lane| &lane.rejected[i])))
+                .collect(),
+            failed: (0..CODES)
+                .map(|i| (Rejection::CODES[i], sum(lanes, |lane| &lane.failed[i])))
                 .collect(),
             answers: sums(lanes, |lane| &lane.answers),
             received: sum(lanes, |lane| &lane.received),

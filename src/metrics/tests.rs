@@ -66,6 +66,7 @@ fn read(metrics: &Metrics, now: u64) -> Snapshot {
 fn sample(outcome: Outcome) -> RequestSample {
     RequestSample {
         outcome,
+        failure: None,
         status: 200,
         received: 0,
         sent: 0,
@@ -151,6 +152,27 @@ fn requests_are_counted_by_what_became_of_them() {
     assert_eq!(snapshot.accepted.len(), AUTH_TYPES);
     assert_eq!(snapshot.rejected.len(), CODES);
     assert_eq!(Rejection::CODES[CODES - 1], "InternalError");
+}
+
+#[test]
+fn failures_are_counted_beside_what_became_of_a_request() {
+    let memory = Memory::new();
+    for failure in [None, Some("InternalError"), Some("SlowDown"), Some("SlowDown")] {
+        let request = RequestSample {
+            failure,
+            ..sample(Outcome::Accepted(AuthType::V4Header))
+        };
+        memory.metrics.count(&request, (0, 0), 0, NOW);
+    }
+    let snapshot = memory.read();
+    assert_eq!(
+        nonzero(&snapshot.failed),
+        [("SlowDown", 2), ("InternalError", 1)]
+    );
+    assert_eq!(
+        (snapshot.accepted_count(), snapshot.rejected_count()),
+        (4, 0)
+    );
 }
 
 #[test]
@@ -421,6 +443,7 @@ fn noise_is_shown() {
     for lane in &totals.lanes {
         most(&lane.accepted);
         most(&lane.rejected);
+        most(&lane.failed);
         most(&lane.times);
         most(&lane.answers);
         most(std::slice::from_ref(&lane.nanoseconds));

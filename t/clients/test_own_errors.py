@@ -72,7 +72,7 @@ def bucket(door):
     through.create_bucket(Bucket=BUCKET)
     yield through
     for key in ("large", "limited", "metadata"):
-        through.delete_object(Bucket=BUCKET, Key=key)
+        client(door, 8).delete_object(Bucket=BUCKET, Key=key)
     through.delete_bucket(Bucket=BUCKET)
 
 

@@ -47,6 +47,13 @@ pub(crate) fn write(snapshot: &Snapshot) -> String {
     for (code, count) in &snapshot.rejected {
         text.sample(&[("code", code)], count);
     }
+    text.counter(
+        "failed_total",
+        "Requests not refused that nginx answered with an error of its own, by S3 error code.",
+    );
+    for (code, count) in &snapshot.failed {
+        text.sample(&[("code", code)], count);
+    }
     text.counter("answers_total", "Answers to clients, by class of status.");
     text.answers(&[], &snapshot.answers);
     text.counter("received_bytes_total", "Bytes received from clients.");

@@ -109,14 +109,14 @@ PUT /bucket/key body=hello-hello
 --- error_code eval: [400, 413]
 --- response_body_like eval: [$::S3->('EntityTooLarge', '.*'), '<html>']
 
-=== TEST 8b: where requests are not verified, the default holds
+=== TEST 9: where requests are not verified, the default holds
 --- http_config eval: $::behind->('')
 --- config eval: $::front
 --- request eval: "PUT /off/key\n" . 'x' x 1_100_000
 --- error_code: 413
 --- response_body_like: <html>
 
-=== TEST 9: where requests are not S3's, nginx is as it was
+=== TEST 10: where requests are not S3's, nginx is as it was
 --- config
 location / { proxy_pass http://origin_a; s3_resign off; }
 location /e { return 503; }
@@ -124,7 +124,7 @@ location /e { return 503; }
 --- error_code eval: [503, 400]
 --- response_body_like eval: [('<html>') x 2]
 
-=== TEST 10: a page of the user's wins
+=== TEST 11: a page of the user's wins
 --- config eval
 "error_page 503 /page; error_page 413 \@page; error_page 502 =404 /page.html; $::s3 client_max_body_size 10; }
 location = /page { internal; return 200 page; }
@@ -139,7 +139,7 @@ a file
 --- error_code eval: [503, 413, 404]
 --- response_body_like eval: ['\Apage\z', '\Anamed\z', '\Aa file\n?\z']
 
-=== TEST 11: a page of the user's where all is S3's
+=== TEST 12: a page of the user's where all is S3's
 --- config
 s3_resign on;
 $TEST_NGINX_CLIENT
@@ -155,7 +155,7 @@ GET /bucket/503
 --- error_code: 503
 --- response_body_like: \Aa file\n?\z
 
-=== TEST 12: another location of S3's takes over, and is down, too
+=== TEST 13: another location of S3's takes over, and is down, too
 --- config
 $TEST_NGINX_CLIENT
 s3_origin default access_key=a secret_key=b;
@@ -165,7 +165,7 @@ location @other { s3_resign on; proxy_pass http://$TEST_NGINX_DEAD; }
 --- error_code: 502
 --- response_body_like eval: $::S3->('InternalError')
 
-=== TEST 13: an origin's own errors are its own
+=== TEST 14: an origin's own errors are its own
 --- config eval: "$::s3 }"
 --- signed: GET /bucket/key mock=A=503:SlowDown
 --- error_code: 503
@@ -173,31 +173,31 @@ location @other { s3_resign on; proxy_pass http://$TEST_NGINX_DEAD; }
 x-amz-request-id: origin-A
 --- response_body_like: <Code>SlowDown</Code>
 
-=== TEST 14: a key that leaves the root
+=== TEST 15: a key that leaves the root
 --- config eval: "$::s3 }"
 --- raw_request eval: raw('GET /bucket/../../key', "Host: x\n")
 --- error_code: 400
 --- response_body_like eval: qr{<Code>InvalidURI</Code>.*<Resource>/bucket/\.\./\.\./key</Resource>}
 
-=== TEST 15: a request line, and a head, that are too long
+=== TEST 16: a request line, and a head, that are too long
 --- config eval: "$::s3 }"
 --- raw_request eval: [raw('GET /bucket/' . 'k' x 9000, "Host: x\n")]
 --- error_code: 400
 --- response_body_like eval: $::S3->('RequestHeaderSectionTooLarge')
 
-=== TEST 16: a head that is too long
+=== TEST 17: a head that is too long
 --- config eval: "$::s3 }"
 --- raw_request eval: [raw('PUT /bucket/key', "Host: x\nx-amz-meta-a: " . 'v' x 9000 . "\n")]
 --- error_code: 400
 --- response_body_like eval: $::S3->('RequestHeaderSectionTooLarge')
 
-=== TEST 17: what is not HTTP
+=== TEST 18: what is not HTTP
 --- config eval: "$::s3 }"
 --- raw_request eval: [raw('GET /bucket/key', "Host: a b\n")]
 --- error_code: 400
 --- response_body_like eval: $::S3->('BadRequest')
 
-=== TEST 18: before a location is found: by the style of the location for all
+=== TEST 19: before a location is found: by the style of the location for all
 --- config eval: "$::s3 s3_errors s3proxy; }"
 --- raw_request eval: raw('GET /bucket/../../key', "Host: x\n")
 --- error_code: 400
@@ -205,7 +205,7 @@ x-amz-request-id: origin-A
 Content-Type: application/json
 --- response_body_like: ^\{"error": "[^"]+"\}\n?$
 
-=== TEST 19: a server with S3 in some location only
+=== TEST 20: a server with S3 in some location only
 --- config
 $TEST_NGINX_CLIENT
 location /bucket/ { s3_resign on; proxy_pass http://origin_a; }
@@ -214,21 +214,21 @@ location / { root html; }
 --- error_code: 400
 --- response_body_like: <html>
 
-=== TEST 20: s3_errors s3proxy: JSON, with nginx's statuses
+=== TEST 21: s3_errors s3proxy: JSON, with nginx's statuses
 --- config eval: "$::s3 s3_errors s3proxy; client_max_body_size 10; } location = /bucket/503 { s3_resign on; s3_errors s3proxy; return 503; }"
 --- request eval: ["PUT /bucket/key\n" . 'x' x 11, 'GET /bucket/503']
 --- error_code eval: [413, 503]
 --- response_body_like eval: [('\A\{"error": "[^"]+"\}\n?\z') x 2]
 
-=== TEST 21: limit_req is S3's SlowDown
+=== TEST 22: limit_req is S3's SlowDown
 --- http_config eval
-"limit_req_zone \$server_name zone=a:1m rate=1r/m; " . ($S3Test::http_config // '')
+"limit_req_zone \$server_name zone=a:1m rate=1r/m; "
 --- config eval: "$::s3 limit_req zone=a; }"
 --- signed: 2x GET /bucket/key
 --- error_code eval: [200, 503]
 --- response_body_like eval: ['verified yes', $::S3->('SlowDown')]
 
-=== TEST 22: deny, and a password that is asked for
+=== TEST 23: deny, and a password that is asked for
 --- config
 $TEST_NGINX_CLIENT
 location / { s3_resign on; deny all; proxy_pass http://origin_a; }
@@ -241,9 +241,9 @@ GET /bucket/key
 --- error_code: 403
 --- response_body_like eval: $::S3->('AccessDenied')
 
-=== TEST 23: nginx's errors in the log, by their codes
+=== TEST 24: nginx's errors in the log, by their codes
 --- http_config eval
-"log_format error '<\$s3_error \$status>'; " . ($S3Test::http_config // '')
+"log_format error '<\$s3_error \$status>'; "
 --- config
 $TEST_NGINX_CLIENT
 access_log logs/error.log error;
@@ -261,14 +261,14 @@ PUT /bucket/413 body=hello
 <ServiceUnavailable 503>
 <EntityTooLarge 400>
 
-=== TEST 24: the connection goes on after an error
+=== TEST 25: the connection goes on after an error
 --- config eval: "$::s3 } " . $::own->(503)
 --- pipelined_requests eval: ['GET /bucket/503', 'GET /bucket/key', 'GET /bucket/503']
 --- more_headers eval: ['', h4(), '']
 --- error_code eval: [503, 200, 503]
 --- response_body_like eval: [$::S3->('ServiceUnavailable'), 'verified yes', $::S3->('ServiceUnavailable')]
 
-=== TEST 25: what a client reads of a rejection of ours
+=== TEST 26: what a client reads of a rejection of ours
 --- signed
 GET /bucket/key tamper
 GET /bucket/key key=AKIDNOBODY
@@ -292,7 +292,7 @@ my $time = '\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ';
     $::S3->('InvalidArgument', '<ArgumentName>x-amz-content-sha256</ArgumentName><ArgumentValue>nonsense</ArgumentValue>'),
 ]
 
-=== TEST 26: what is shown is escaped and cut, and no scheme's password
+=== TEST 27: what is shown is escaped and cut, and no scheme's password
 --- config eval: "$::s3 }"
 --- request eval: [('GET /bucket/key') x 3]
 --- more_headers eval
@@ -305,8 +305,35 @@ my $time = '\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ';
     $::S3->('InvalidArgument', '<ArgumentName>x-amz-copy-source</ArgumentName><ArgumentValue>\.\./a</ArgumentValue>'),
 ]
 
-=== TEST 27: a wrong region names the right one
+=== TEST 28: a wrong region names the right one
 --- config eval: "$::s3 s3_region eu-west-3; }"
 --- signed: GET /bucket/key region=us-west-2
 --- error_code: 400
 --- response_body_like eval: $::S3->('AuthorizationHeaderMalformed', '<Region>eu-west-3</Region>')
+
+=== TEST 29: a range past the end of what an origin answered
+--- config eval: "$::s3 proxy_force_ranges on; }"
+--- signed
+GET /bucket/key
+    unsigned Range: bytes=100000-
+--- error_code: 416
+--- response_headers_like
+Content-Range: bytes \*/\d+
+x-amz-request-id: \w{32}
+--- response_body_like eval: $::S3->('InvalidRange', '<ActualObjectSize>\d+</ActualObjectSize><RangeRequested>bytes=100000-</RangeRequested>')
+
+=== TEST 30: counted by code, whether the request was accepted or not
+--- config
+$TEST_NGINX_CLIENT
+s3_origin default access_key=a secret_key=b;
+location / { s3_resign on; proxy_pass http://$TEST_NGINX_DEAD; }
+location = /bucket/503 { s3_resign on; return 503; }
+location = /s3_status { s3_status; }
+--- signed
+GET /bucket/key
+GET /bucket/503
+unsigned GET /s3_status?format=prometheus
+--- error_code eval: [502, 503, 200]
+--- response_body_like eval
+['InternalError', 'ServiceUnavailable',
+    '(?s)requests_total\{auth="v4-header"\} 1\n.*refused_total\{code="ServiceUnavailable"\} 1\n.*refused_total\{code="InternalError"\} 0\n.*failed_total\{code="InternalError"\} 1\n']
