@@ -196,7 +196,7 @@ OPTIONS /closed/key method=PUT
 200
     X-Auth: preflight||bucket|key|
 403
-    X-Auth: preflight||closed|key|
+    X-Auth: preflight||closed|key|AccessDenied
 
 === TEST 11: answered here; the origin hears nothing
 --- config
@@ -328,10 +328,10 @@ GET /bucket/key tamper
 404
     Access-Control-Allow-Origin: https://app.example
     Vary: Origin
-2x 502
+2x 502 InternalError
     Access-Control-Allow-Origin: https://app.example
     Vary: Origin
-413
+400 EntityTooLarge
     Access-Control-Allow-Origin: https://app.example
     Vary: Origin
 403
