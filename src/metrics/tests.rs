@@ -157,7 +157,12 @@ fn requests_are_counted_by_what_became_of_them() {
 #[test]
 fn failures_are_counted_beside_what_became_of_a_request() {
     let memory = Memory::new();
-    for failure in [None, Some("InternalError"), Some("SlowDown"), Some("SlowDown")] {
+    for failure in [
+        None,
+        Some("InternalError"),
+        Some("SlowDown"),
+        Some("SlowDown"),
+    ] {
         let request = RequestSample {
             failure,
             ..sample(Outcome::Accepted(AuthType::V4Header))
