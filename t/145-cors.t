@@ -505,3 +505,41 @@ OPTIONS /bucket/key
     s3_cors off;
     s3_cors origin=*;
 --- does_not_start: "s3_cors" is duplicate: keep "off" or the rules
+
+=== TEST 26: with the bucket in the host, and below a path
+--- server: s3_domain s3.test; s3_prefix /s3;
+--- unsigned
+OPTIONS /s3/key
+    Host: bucket.s3.test
+    Origin: https://app.example
+    Access-Control-Request-Method: PUT
+OPTIONS /s3/bucket/key
+    Host: s3.test
+    Origin: https://app.example
+    Access-Control-Request-Method: PUT
+OPTIONS /s3/admin/v3/info
+    Host: minio.s3.test
+    Origin: https://app.example
+    Access-Control-Request-Method: PUT
+OPTIONS /s3/minio/admin/v3/info
+    Host: s3.test
+    Origin: https://app.example
+    Access-Control-Request-Method: PUT
+OPTIONS /s3/../minio/admin
+    Host: s3.test
+    Origin: https://app.example
+    Access-Control-Request-Method: PUT
+OPTIONS /bucket/key
+    Host: s3.test
+    Origin: https://app.example
+    Access-Control-Request-Method: PUT
+OPTIONS /s3/key
+    Host: elsewhere.test
+    Origin: https://app.example
+    Access-Control-Request-Method: PUT
+--- answers
+2x 200 line OPTIONS /bucket/key HTTP
+    X-Verified: no: not signed
+2x 403 error AccessDenied reserved
+2x 400 error InvalidURI
+400 error InvalidRequest
