@@ -240,7 +240,7 @@ mod tests {
 
     /// A document with these elements.
     fn document(elements: &str) -> String {
-        format!("<?xml version=\"1.0\"?>\n<{ROOT} xmlns=\"n\">{elements}</{ROOT}>\n")
+        format!("<?xml version=\"1.0\"?>\n<{ROOT} xmlns=\"n\">{elements}</{ROOT}>")
     }
 
     fn constraint(name: &str) -> String {
@@ -280,6 +280,9 @@ mod tests {
                 );
             }
         }
+        // White space after the end is none of it.
+        let body = document(&constraint("here-1")) + "\n";
+        assert_eq!(sent(&body, "here-1", "there-1"), Ok(document(&there)));
         let empty = "<CreateBucketConfiguration/>";
         let told = format!("<{ROOT}>{there}</{ROOT}>");
         assert_eq!(sent(empty, "here-1", "there-1"), Ok(told));
