@@ -142,8 +142,9 @@ pub(crate) struct Error<'a> {
 impl Error<'_> {
     /// Returns the answer, in the style of the location.
     pub(crate) fn response(&self, request: Request<'_>) -> Response {
+        // Once: where the configuration does not use the variable, each look at it makes up another one.
         let request_id = request.variable(c"request_id").unwrap_or_default();
-        let (content_type, body) = self.document(request);
+        let (content_type, body) = self.document(request, request_id);
         let mut headers = vec![
             (c"x-amz-request-id", request_id.to_vec()),
             (c"x-amz-id-2", host_id(request).into_bytes()),
@@ -161,12 +162,16 @@ impl Error<'_> {
     }
 
     /// Writes the body, in the style of the location, and its type.
-    pub(crate) fn document(&self, request: Request<'_>) -> (&'static CStr, String) {
+    pub(crate) fn document(
+        &self,
+        request: Request<'_>,
+        request_id: &[u8],
+    ) -> (&'static CStr, String) {
         match request.location_conf().error_style() {
             ErrorStyle::S3proxy => (c"application/json", self.json()),
             ErrorStyle::S3 => (
                 c"application/xml",
-                XML_DECLARATION.to_owned() + &self.element(request),
+                XML_DECLARATION.to_owned() + &self.element(request, request_id),
             ),
         }
     }
@@ -174,9 +179,8 @@ impl Error<'_> {
     /// Writes S3's error without the declaration.
     ///
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#RESTErrorResponses>
-    pub(crate) fn element(&self, request: Request<'_>) -> String {
+    pub(crate) fn element(&self, request: Request<'_>, request_id: &[u8]) -> String {
         let resource = target(request).split(|c| *c == b'?').next();
-        let request_id = request.variable(c"request_id").unwrap_or_default();
         let mut xml = String::from("<Error>");
         let mut put =
             |name, text: &[u8]| put_element(&mut xml, name, &String::from_utf8_lossy(text));

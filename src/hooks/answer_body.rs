@@ -176,9 +176,10 @@ fn replace(request: Request<'_>, place: ErrorPlace, why: &str) -> AnswerStep {
         "the origin answered {} with an error that {why}: replaced",
         request.status()
     );
+    let id = request.variable(c"request_id").unwrap_or_default();
     let (content_type, body) = match place {
-        ErrorPlace::OfItsOwn => BAD_ANSWER.document(request),
-        ErrorPlace::Outcome { .. } => (XML, BAD_ANSWER.element(request)),
+        ErrorPlace::OfItsOwn => BAD_ANSWER.document(request, id),
+        ErrorPlace::Outcome { .. } => (XML, BAD_ANSWER.element(request, id)),
     };
     AnswerStep::End {
         body: body.into_bytes(),

@@ -6,15 +6,14 @@ use std::mem;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
-use ngx::ffi::{
-    ngx_command_t, ngx_conf_t, ngx_http_conf_ctx_t, ngx_http_core_module, ngx_pool_cleanup_add,
-};
+use ngx::core::NGX_CONF_ERROR;
+use ngx::ffi::{ngx_command_t, ngx_conf_t, ngx_http_core_module, ngx_pool_cleanup_add};
 
 use crate::command::Setter;
 use crate::conf::{Conf, OUT_OF_MEMORY};
 use crate::guarded;
 use crate::module::Module;
-use crate::tables::{command_named, settings_at};
+use crate::tables::command_named;
 
 const MAX_BODY_SIZE: &CStr = c"client_max_body_size";
 
@@ -82,18 +81,20 @@ where
     let result = match original() {
         // SAFETY: what nginx would have called.
         Some(set) => unsafe { set(cf, command, conf) },
-        None => ngx::core::NGX_CONF_ERROR as *mut c_char,
+        None => NGX_CONF_ERROR as *mut c_char,
     };
     if !result.is_null() {
         return result;
     }
-    guarded(ngx::core::NGX_CONF_ERROR as *mut c_char, || {
-        // SAFETY: the line that nginx reads, in `http {}`, where the context is of this type.
-        let context = unsafe { &*(*cf).ctx.cast::<ngx_http_conf_ctx_t>() };
-        // SAFETY: the settings of all modules at that level, of which this module is one.
-        let own = unsafe { settings_at(context.loc_conf, M::descriptor().ctx_index) };
-        // SAFETY: `create_conf` made it, and nothing else refers to it while a line is read.
-        if let Some(own) = unsafe { own.cast::<M::Location>().as_mut() } {
+    guarded(NGX_CONF_ERROR as *mut c_char, || {
+        // SAFETY: the configuration that nginx reads, for this call.
+        let Some(cf) = (unsafe { Conf::from_ptr(cf) }) else {
+            return NGX_CONF_ERROR as *mut c_char;
+        };
+        // SAFETY: the directive stands in `http {}` alone; `create_conf` made the settings of that level.
+        let own: *mut M::Location = unsafe { cf.location_conf_of(M::descriptor().ctx_index) };
+        // SAFETY: nothing else refers to them while a line is read.
+        if let Some(own) = unsafe { own.as_mut() } {
             own.note_max_body_size();
         }
         ptr::null_mut()

@@ -2,6 +2,9 @@
 tried again."""
 
 import os
+import re
+import urllib.error
+import urllib.request
 
 import boto3
 import pytest
@@ -94,6 +97,15 @@ def test_the_cli_reads_it(door, tmp_path, status):
     with pytest.raises(S3Error) as caught:
         cli.get(BUCKET, str(status))
     assert caught.value.code == KINDS[status][0]
+
+
+@pytest.mark.parametrize("path", ["503", "key"])
+def test_head_and_body_name_one_request(door, path):
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{door}/{BUCKET}/{path}")
+    body, head = caught.value.read().decode(), caught.value.headers
+    assert re.search("<RequestId>(.*)</RequestId>", body).group(1) == head["x-amz-request-id"]
+    assert re.search("<HostId>(.*)</HostId>", body).group(1) == head["x-amz-id-2"]
 
 
 def test_head_has_a_status_alone(door):
