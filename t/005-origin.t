@@ -86,7 +86,7 @@ X-Origin: A
 --- config
     location / { proxy_pass http://$TEST_NGINX_A; proxy_set_header Host $http_host; }
 --- request eval
-[("GET /bucket/key") x 9, "PUT /bucket/key\nhallo", "GET " . q4(origin(skew => -301)), "GET /bucket/key"]
+[("GET /bucket/key") x 9, "PUT /bucket/key\nhallo", "GET " . q4(origin(skew => -301, expires => 300)), "GET /bucket/key"]
 --- more_headers eval
 [
     h4(origin(tamper => 1)), h4(origin(key => 'AKIDORIGINB')), h4(origin(region => 'x')),

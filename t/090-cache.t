@@ -49,7 +49,7 @@ $TEST_NGINX_CACHED
 GET /t2/key mock=A=cache
 unsigned GET /t2/key
 GET /t2/key tamper
-presigned GET /t2/key skew=-400
+presigned GET /t2/key skew=-400 expires=300
 unsigned GET /_log/t2
 --- answers
 200 verified yes
