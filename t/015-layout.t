@@ -79,6 +79,9 @@ my @changes = (
     ['core/ngx_cycle.h', 'ngx_core_conf_t', 'rlimit_core', 24,  'ngx_core_conf_t.working_directory'],
 );
 
+# The memory of a debugging pool does not follow its head, so nobody can see there where that ends.
+@changes = grep { $_->[4] ne 'the end of ngx_pool_t' } @changes if slurp("$build/Makefile") =~ /NGX_DEBUG_PALLOC/;
+
 my ($status, $log) = try_with(compiled('unchanged'));
 is($status, 0, 'the same headers') or diag $log;
 refused(@$_) for @changes;
