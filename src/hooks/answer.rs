@@ -11,7 +11,7 @@ use sigv4::{Address, AnswerHead, Operation, Region, Verdict, Verified, WhyReject
 use crate::conf::NamedOrigin;
 use crate::context::OwnRequest;
 use crate::error_response::{self, REGION};
-use crate::hooks::answer_body::{self, BAD_ANSWER, traces};
+use crate::hooks::answer_body::{self, BAD_ANSWER, is_of_body, traces};
 use crate::hooks::{cache, cors, own_error};
 use crate::log::log_error;
 use crate::rewriter::Rewriter;
@@ -214,24 +214,6 @@ fn is_encoded(request: Request<'_>) -> bool {
         header.is(c"content-encoding")
             && !matches!(header.value(), b"" | b"identity" | b"aws-chunked")
     })
-}
-
-/// Tells whether a header tells of a body what would not hold of another.
-pub(super) fn is_of_body(header: &AnswerHeader<'_>) -> bool {
-    let names = [
-        c"content-digest",
-        c"content-encoding",
-        c"content-md5",
-        c"digest",
-        c"repr-digest",
-        c"trailer",
-    ];
-    let start = b"x-amz-checksum-";
-    names.iter().any(|name| header.is(name))
-        || header
-            .name()
-            .get(..start.len())
-            .is_some_and(|name| name.eq_ignore_ascii_case(start))
 }
 
 fn remove<'r>(request: Request<'r>, mut is_removed: impl FnMut(&AnswerHeader<'r>) -> bool) {

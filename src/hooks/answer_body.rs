@@ -3,6 +3,7 @@
 
 use std::ffi::CStr;
 
+use ngx_safe::answer::AnswerHeader;
 use ngx_safe::answer_body::AnswerStep;
 use ngx_safe::request::Request;
 use ngx_safe::response::Response;
@@ -17,6 +18,24 @@ use crate::rewriter::{ErrorPlace, Rewriter};
 const MAX_LIST: usize = 4 << 20;
 
 const XML: &CStr = c"application/xml";
+
+/// Tells whether a header tells of a body what would not hold of another.
+pub(crate) fn is_of_body(header: &AnswerHeader<'_>) -> bool {
+    let names = [
+        c"content-digest",
+        c"content-encoding",
+        c"content-md5",
+        c"digest",
+        c"repr-digest",
+        c"trailer",
+    ];
+    let start = b"x-amz-checksum-";
+    names.iter().any(|name| header.is(name))
+        || header
+            .name()
+            .get(..start.len())
+            .is_some_and(|name| name.eq_ignore_ascii_case(start))
+}
 
 impl Rewriter {
     /// Does what `AnswerFilter::take` says.

@@ -9,7 +9,7 @@ use sigv4::Rejection;
 use crate::S3Resign;
 use crate::context::OwnRequest;
 use crate::error_response;
-use crate::hooks::answer;
+use crate::hooks::answer_body::is_of_body;
 
 /// Returns the answer to an error that nginx is about to answer by itself; None where it is not S3's to say, or
 /// no error.
@@ -46,7 +46,7 @@ fn to_rejection(request: Request<'_>, error: OwnError) -> Rejection {
 
 fn is_of_object(header: &AnswerHeader<'_>) -> bool {
     let start = b"x-amz-";
-    answer::is_of_body(header)
+    is_of_body(header)
         || header
             .name()
             .get(..start.len())

@@ -57,7 +57,7 @@ impl OriginPattern {
             b"null" => return Some(OriginPattern::Null),
             _ => {}
         }
-        let origin = Origin::split(text)?;
+        let origin = PageOrigin::split(text)?;
         let (scheme, port) = (origin.scheme.to_ascii_lowercase(), origin.port);
         // Browsers leave these out.
         let is_default = match scheme.as_slice() {
@@ -99,21 +99,21 @@ impl OriginPattern {
                 // A `*` of a pattern is no `*` of an origin.
                 pattern.matches(origin)
                     && !origin.contains(&b'*')
-                    && Origin::split(origin).is_some()
+                    && PageOrigin::split(origin).is_some()
             }
         }
     }
 }
 
 /// The parts of an origin.
-struct Origin<'a> {
+struct PageOrigin<'a> {
     scheme: &'a [u8],
     port: Option<&'a [u8]>,
 }
 
-impl<'a> Origin<'a> {
+impl<'a> PageOrigin<'a> {
     /// Splits an origin, or a pattern of one; `None` if it is neither.
-    fn split(text: &'a [u8]) -> Option<Origin<'a>> {
+    fn split(text: &'a [u8]) -> Option<PageOrigin<'a>> {
         let (scheme, rest) = text.split_at_checked(memchr::memmem::find(text, b"://")?)?;
         let rest = rest.strip_prefix(b"://")?;
         let is_scheme_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.*".contains(byte);
@@ -143,6 +143,6 @@ impl<'a> Origin<'a> {
             && !host.is_empty()
             && (is_name(host) || is_address(host))
             && port.is_none_or(is_port);
-        is_origin.then_some(Origin { scheme, port })
+        is_origin.then_some(PageOrigin { scheme, port })
     }
 }
