@@ -1,6 +1,8 @@
 # The directives: contexts, merging, env: and file: values; and each wrong
 # configuration, which nginx must reject with one line that names the directive,
 # the value and what to write instead.
+#
+# A long file: each wrong line is a block of its own.
 
 use FindBin;
 BEGIN { push @INC, "$FindBin::Bin/lib" }

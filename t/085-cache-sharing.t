@@ -1,6 +1,8 @@
 # Who gets what from a cache: nobody anything that an origin would not give him, whatever
 # the configuration of the cache says.
 #
+# A long file: every operation and every header is asked of each cache.
+#
 # Blocks with the section `asked` send requests, in the words of S3Test.pm, and say what becomes of each:
 #
 #   --- asked

@@ -1,5 +1,7 @@
 # Pages of other origins: preflights, which browsers never sign, go to the origin or are answered here, and
 # answers say which pages may read them.
+#
+# A long file: each way a preflight can be none is a request in it.
 
 use FindBin;
 BEGIN { push @INC, "$FindBin::Bin/lib" }

@@ -1,5 +1,7 @@
 # Browsers' forms: verified by their policy, written and signed again for the
 # origin, which hears nothing of one that is rejected.
+#
+# A long file: its forms are sent buffered and streamed, whole and in pieces.
 
 use FindBin;
 BEGIN { push @INC, "$FindBin::Bin/lib" }

@@ -1,5 +1,7 @@
 # s3_health_check: origins are asked with their own credentials, leave and come
 # back by rise and fall, and what is known of them outlives a worker and a reload.
+#
+# A long file: checks take their time, and all of its blocks share the helpers below.
 
 use FindBin;
 BEGIN { push @INC, "$FindBin::Bin/lib" }

@@ -1,5 +1,7 @@
 # The image's entrypoint: what it makes of the environment, what it refuses, and how it minds signals and
 # users.
+#
+# A long file: every variable, and every way to get it wrong.
 
 use strict;
 use warnings;

@@ -3,7 +3,10 @@
 Each method does what a user of that client would do and returns plain values; a refusal by the
 server raises S3Error with the code that the client reports. Over HTTPS each is told of an
 authority `ca`, a file. Each has buckets in the path, and where its `path_style` is False in the
-host: so do all by default but botocore's three, which have to be told. Those at the end only upload folders and download them.
+host: so do all by default but botocore's three, which have to be told. Those at the end only
+upload folders and download them.
+
+A long file: one class for each client, which are compared with each other.
 """
 
 import hashlib

@@ -3,6 +3,8 @@ package S3Sign;
 # AWS Signature Version 4 and Version 2 in plain Perl, written from AWS's
 # documentation and sharing nothing with the module, so that a test can sign a
 # request, break exactly one rule of it, and check what an origin received.
+#
+# A long file, so that both sides of a signature are beside each other.
 
 use strict;
 use warnings;

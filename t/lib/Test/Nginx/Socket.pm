@@ -5,6 +5,8 @@ package Test::Nginx::Socket;
 # this project's suite uses; the files run unchanged under the real one, which
 # is preferred where it is installed (t/lib comes last in @INC).
 #
+# A long file, since the real one is a module of this name.
+#
 # Where it is stricter than the real one: after each block nginx is stopped
 # gracefully, and the block fails on any alert, emerg, crit, panic, crash or
 # left-over connection in the error log.
