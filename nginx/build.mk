@@ -7,11 +7,11 @@ host = $$(rustc -vV | sed -n 's/^host: //p')
 
 build:
 	. $(OUT)/nginx.env
-	cargo=(cargo) profile=(--release) built=$(OUT)/release
+	cargo=(cargo) kind=(--release) built=$(OUT)/release
 	$(if $(PGO),$(profiled))
 	$(if $(TARGET),$(crossed))
 	$(if $(ASAN),$(sanitized))
-	messages=$$("$${cargo[@]}" build "$${profile[@]}" --locked -p $(MODULE) $$FEATURES --message-format=json-render-diagnostics)
+	messages=$$("$${cargo[@]}" build "$${kind[@]}" --locked -p $(MODULE) $$FEATURES --message-format=json-render-diagnostics)
 	if [ -n "$(VENDORED)" ]; then
 	    out=$$(sed -nE '/"build-script-executed"/s/.*nginx-sys@.*"out_dir":"([^"]+)".*/\1/p' <<<"$$messages")
 	    source=$$(sed -nE 's/^"([^"]+)".*/\1/p' "$$out/objs/last-build-info")
@@ -85,7 +85,7 @@ host=$(host)
 sanitizing() {
     RUSTC_BOOTSTRAP=1 RUSTFLAGS="$${RUSTFLAGS-} -Zsanitizer=address -Cforce-frame-pointers" cargo "$$@" --target $$host
 }
-cargo=(sanitizing) profile=(--profile fuzz) built=$(OUT)/$$host/fuzz
+cargo=(sanitizing) kind=(--profile fuzz) built=$(OUT)/$$host/fuzz
 endef
 
 install:
