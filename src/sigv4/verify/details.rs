@@ -1,13 +1,11 @@
 //! The elements that S3 adds to an error, beside what all errors have: what it was about.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList>
-use super::candidate::{Candidate, ClaimedIdentity};
+use super::v4::with_rejected;
 use crate::{
-    auth_type::AuthType,
-    authorization::DecodeBuffers,
     date::Timestamp,
     error::{Rejection, ServerError},
-    headers::{KnownHeader, KnownHeaders, must_be_signed},
+    headers::{KnownHeader, must_be_signed},
     request::{ClientRequest, Header},
     resource::ResourcePath,
     rules::VerifyRules,
@@ -173,9 +171,12 @@ fn resource_type(path: Option<ResourcePath<'_>>) -> &'static str {
 
 /// Lists the names that the signature does not cover, in lower case: of headers that it must.
 fn headers_not_signed(request: &ClientRequest<'_, '_>) -> Vec<u8> {
-    let mut signed = Vec::new();
+    let signed = with_rejected(request, |_, v4| {
+        let names = v4.authorization.names();
+        Some(names.filter_map(Result::ok).map(<[u8]>::to_vec).collect())
+    });
     // What cannot be read has signed nothing.
-    let _ = note_signed(request, &mut signed);
+    let signed: Vec<Vec<u8>> = signed.unwrap_or_default();
     let is_signed = |name: &[u8]| signed.iter().any(|signed| *signed == name);
     let mut names = Vec::new();
     let mut put = |name: Vec<u8>| {
@@ -195,24 +196,6 @@ fn headers_not_signed(request: &ClientRequest<'_, '_>) -> Vec<u8> {
         }
     }
     names
-}
-
-fn note_signed(request: &ClientRequest<'_, '_>, signed: &mut Vec<Vec<u8>>) -> Option<()> {
-    let (mut known, mut parameters) = (KnownHeaders::default(), Parameters::new());
-    let candidate = Candidate::read(request, &mut known, &mut parameters).ok()?;
-    let mut buffers = DecodeBuffers::default();
-    let mut identity = ClaimedIdentity {
-        access_key: b"",
-        auth_type: None,
-    };
-    let v4 = match candidate.auth_type(&VerifyRules::default()).ok()? {
-        AuthType::V4Header => candidate.v4_header(&mut identity).ok()?,
-        AuthType::V4Query => candidate.v4_query(&mut buffers, &mut identity).ok()?,
-        _ => return None,
-    };
-    let names = v4.authorization.names();
-    signed.extend(names.filter_map(Result::ok).map(<[u8]>::to_vec));
-    Some(())
 }
 
 /// Tells when a presigned request ended.

@@ -9,13 +9,18 @@ use crate::{
     date::{AmzDate, Timestamp},
     error::{Malformed, Rejection},
     grant::{Claimant, Clients},
-    headers::{KnownHeader, must_be_signed},
+    headers::{KnownHeader, KnownHeaders, must_be_signed},
     keys::{FoundKey, KeyCache},
     operation::Operation,
     payload::{HeaderPayload, Payload},
+    request::ClientRequest,
     rules::VerifyRules,
     s3_request::S3Request,
-    text::{query::Role, sink::Sink, uri},
+    text::{
+        query::{Parameters, Role},
+        sink::Sink,
+        uri,
+    },
     verified::{ChunkedBody, Lifetime, PresignedPayload, Proof, ProvenClient, SignedBody},
 };
 
@@ -223,6 +228,27 @@ impl<'r> Candidate<'_, 'r> {
         }
         Ok(complete)
     }
+}
+
+/// Shows a V4 request that was rejected, read once more; `None` for other forms and for requests that cannot be
+/// read.
+pub(super) fn with_rejected<T>(
+    request: &ClientRequest<'_, '_>,
+    show: impl FnOnce(&Candidate<'_, '_>, &ClaimedV4<'_, '_>) -> Option<T>,
+) -> Option<T> {
+    let (mut known, mut parameters) = (KnownHeaders::default(), Parameters::new());
+    let candidate = Candidate::read(request, &mut known, &mut parameters).ok()?;
+    let mut buffers = DecodeBuffers::default();
+    let mut identity = ClaimedIdentity {
+        access_key: b"",
+        auth_type: None,
+    };
+    let v4 = match candidate.auth_type(&VerifyRules::default()).ok()? {
+        AuthType::V4Header => candidate.v4_header(&mut identity).ok()?,
+        AuthType::V4Query => candidate.v4_query(&mut buffers, &mut identity).ok()?,
+        _ => return None,
+    };
+    show(&candidate, &v4)
 }
 
 /// A V4 request before its signature is checked.
