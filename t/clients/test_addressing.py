@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import os
-import subprocess
 
 import boto3
 import pytest
@@ -11,7 +10,7 @@ import urllib3
 from adapters import AwsCli, Boto3, Crt, Js, JsStreams, Rclone, Restic, Rust, S3cmd, attempt
 from botocore.config import Config
 from conftest import CLIENT
-from servers import Nginx, free_port
+from servers import Nginx, certify, free_port
 
 DOMAIN = "s3.proxy.test"
 OWN_DOMAIN = "files.proxy.test"
@@ -37,17 +36,7 @@ def authority(folder):
     """A certificate for all of the names, with a wildcard, by an authority that clients are told of."""
     folder = folder / "addressing-tls"
     folder.mkdir()
-
-    def openssl(*words):
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
-
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.crt", "-days", "2", "-subj", "/CN=Test CA",
-            "-addext", "keyUsage=keyCertSign", "-addext", "basicConstraints=critical,CA:TRUE")
-    openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", f"/CN={DOMAIN}")
-    (folder / "server.ext").write_text(f"subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN},DNS:{OWN_DOMAIN}\n")
-    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
-            "-days", "2", "-extfile", "server.ext", "-out", "server.crt")
+    certify(folder, f"DNS:{DOMAIN}", f"DNS:*.{DOMAIN}", f"DNS:{OWN_DOMAIN}")
     return folder
 
 

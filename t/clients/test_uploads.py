@@ -7,7 +7,6 @@ import io
 import logging
 import os
 import re
-import subprocess
 
 import pytest
 import urllib3
@@ -15,7 +14,7 @@ from adapters import (
     PART, AwsCli, Boto3, Boto3WhenRequired, Crt, Js, JsStreams, Minio, Rclone, Restic, Rust, S3cmd, S3Error, attempt,
 )
 from conftest import CLIENT
-from servers import Credentials, Nginx, free_port
+from servers import Credentials, Nginx, certify, free_port
 
 BUCKET = "uploads"
 FILES = {
@@ -54,16 +53,7 @@ ONE_BY_ONE = {Boto3, Boto3WhenRequired, Minio, S3cmd}  # fetch file by file
 @pytest.fixture(scope="module")
 def authority(folder):
     """A certificate for localhost, by an authority that clients are told of."""
-    def openssl(*words):
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
-
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.crt", "-days", "2", "-subj", "/CN=Test CA",
-            "-addext", "keyUsage=keyCertSign", "-addext", "basicConstraints=critical,CA:TRUE")
-    openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
-    (folder / "server.ext").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
-            "-days", "2", "-extfile", "server.ext", "-out", "server.crt")
+    certify(folder, "DNS:localhost", "IP:127.0.0.1")
     return folder
 
 
