@@ -27,25 +27,24 @@ impl NamedOrigin {
     /// Returns the origin of a server, by the line that is for it.
     pub(super) fn new(line: &OriginLine, server: &[u8], id: usize) -> Result<NamedOrigin, String> {
         let host = match &line.host {
-            Some(host) => host.clone(),
+            Some(host) => &**host,
             None if server.starts_with(b"unix:") => {
                 return Err(format!(
                     "\"s3_origin\" of \"{}\" needs a \"host=\" parameter: a socket has no host name",
                     server.escape_ascii()
                 ));
             }
-            None => without_default_port(server).into(),
+            None => without_default_port(server),
         };
         let named = NamedOrigin {
             server: server.into(),
             id,
             origin: sigv4::Origin {
-                credential: line.credential.clone(),
                 session_token: line.session_token.clone(),
                 region: line.region,
-                host,
                 addressing: line.addressing,
                 framing: line.framing,
+                ..sigv4::Origin::new(line.credential.clone(), host)
             },
         };
         if line.addressing == Addressing::Virtual && !named.takes_virtual_hosts() {

@@ -31,6 +31,18 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// Makes one that has the region of its clients, and buckets in the path.
+    pub fn new(credential: Credential, host: &[u8]) -> Origin {
+        Origin {
+            credential,
+            session_token: None,
+            region: None,
+            host: host.into(),
+            addressing: Addressing::default(),
+            framing: Framing::default(),
+        }
+    }
+
     /// Returns the region to sign for, for a client that has signed for `region`.
     pub(crate) fn region_for<'a>(&'a self, region: &'a Region) -> &'a Region {
         match self.region.as_ref().unwrap_or(region) {

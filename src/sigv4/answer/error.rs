@@ -258,17 +258,13 @@ fn split_name(tag: &[u8]) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Addressing, Credential, Framing, Origin, SecretKey};
+    use crate::{Credential, Origin, SecretKey};
 
     fn rewritten(body: &[u8]) -> ErrorBody {
-        let origin = Origin {
-            credential: Credential::new(b"AKIDORIGIN", SecretKey::new(b"oRiGiN/sEcReT+".into())),
-            session_token: None,
-            region: None,
-            host: b"s3.origin.example".as_slice().into(),
-            addressing: Addressing::Path,
-            framing: Framing::default(),
-        };
+        let origin = Origin::new(
+            Credential::new(b"AKIDORIGIN", SecretKey::new(b"oRiGiN/sEcReT+".into())),
+            b"s3.origin.example",
+        );
         let mut traces = Traces::default();
         traces.add(&origin, b"10.0.0.5:9000");
         ErrorBody::of(body, &traces, None)

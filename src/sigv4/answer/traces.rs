@@ -65,16 +65,15 @@ fn is_host_in(host: &Host, text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Addressing, Credential, Framing};
+    use crate::Credential;
 
     fn origin(host: &str) -> Origin {
         Origin {
-            credential: Credential::new(b"AKIDORIGIN", SecretKey::new(b"oRiGiN/sEcReT+".into())),
             session_token: Some(SecretKey::new(b"ToKeN/of+it==".into())),
-            region: None,
-            host: host.as_bytes().into(),
-            addressing: Addressing::Path,
-            framing: Framing::default(),
+            ..Origin::new(
+                Credential::new(b"AKIDORIGIN", SecretKey::new(b"oRiGiN/sEcReT+".into())),
+                host.as_bytes(),
+            )
         }
     }
 

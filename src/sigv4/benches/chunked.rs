@@ -82,14 +82,10 @@ fn measure(name: &str, upload: &SampleUpload, buffer: usize, ideal: Duration) {
     let wire = head.replacen('\n', " HTTP/1.1\n", 1).replace('\n', "\r\n") + "\r\n";
     let mut room = HeadRoom::default();
     let wire = WireHead::parse(wire.as_bytes(), &verified, &mut room).unwrap();
-    let origin = Origin {
-        credential: credential("AKIDORIGIN", "origin/secret"),
-        session_token: None,
-        region: None,
-        host: b"s3.origin.example:9000".as_slice().into(),
-        addressing: Addressing::Path,
-        framing: Framing::Keep,
-    };
+    let origin = Origin::new(
+        credential("AKIDORIGIN", "origin/secret"),
+        b"s3.origin.example:9000",
+    );
     let mut received = vec![0; body.len()];
     let mut out = vec![0; 4_096];
     let mut keys = KeyCache::new(8);

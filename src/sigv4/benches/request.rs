@@ -89,12 +89,11 @@ fn measure(name: &str, texts: &[String]) {
         ..rules()
     };
     let origin = Origin {
-        credential: credential("AKIDORIGIN", "origin/secret"),
-        session_token: None,
         region: Region::parse(b"eu-west-1"),
-        host: b"s3.origin.example:9000".as_slice().into(),
-        addressing: Addressing::Path,
-        framing: Framing::default(),
+        ..Origin::new(
+            credential("AKIDORIGIN", "origin/secret"),
+            b"s3.origin.example:9000",
+        )
     };
     let mut keys = KeyCache::new(64);
     let raws: Vec<_> = texts.iter().map(|text| Raw::new(text)).collect();

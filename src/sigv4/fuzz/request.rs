@@ -111,12 +111,12 @@ fn sign_for(
     allowance: &Allowance,
 ) {
     let origin = Origin {
-        credential: credential("AKIDORIGIN", "origin/secret"),
-        session_token: None,
-        region: None,
-        host: b"s3.origin.example:9000".as_slice().into(),
         addressing,
         framing,
+        ..Origin::new(
+            credential("AKIDORIGIN", "origin/secret"),
+            b"s3.origin.example:9000",
+        )
     };
     let mut room = HeadRoom::default();
     let Ok(head) = WireHead::parse(head, verified, &mut room) else {

@@ -98,12 +98,12 @@ fn none_on_the_hot_path() {
         ..rules()
     };
     let origins = [Addressing::Path, Addressing::Virtual].map(|addressing| Origin {
-        credential: credential("AKIDORIGIN", "origin/secret"),
         session_token: Some(SecretKey::new(b"token".to_vec())),
-        region: None,
-        host: b"s3.origin.example:9000".as_slice().into(),
         addressing,
-        framing: Framing::default(),
+        ..Origin::new(
+            credential("AKIDORIGIN", "origin/secret"),
+            b"s3.origin.example:9000",
+        )
     });
     let raws: Vec<_> = texts.iter().map(|text| Raw::new(text)).collect();
     let heads: Vec<_> = texts
@@ -166,14 +166,10 @@ fn none_per_chunk() {
             NOW,
         )
         .unwrap();
-        let origin = Origin {
-            credential: credential("AKIDORIGIN", "origin/secret"),
-            session_token: None,
-            region: None,
-            host: b"s3.origin.example:9000".as_slice().into(),
-            addressing: Addressing::Path,
-            framing: Framing::Keep,
-        };
+        let origin = Origin::new(
+            credential("AKIDORIGIN", "origin/secret"),
+            b"s3.origin.example:9000",
+        );
         let wire = format!("{} HTTP/1.1\nHost: h\n\n", head.lines().next().unwrap());
         let wire = wire.replace('\n', "\r\n");
         let mut room = HeadRoom::default();

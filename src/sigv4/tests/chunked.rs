@@ -30,12 +30,12 @@ const TOO_LARGE: &str = "EntityTooLarge 400";
 
 fn origin(framing: Framing) -> Origin {
     Origin {
-        credential: credential(ORIGIN_KEY, ORIGIN_SECRET),
-        session_token: None,
         region: Region::parse(b"eu-west-1"),
-        host: b"s3.origin.example:9000".as_slice().into(),
-        addressing: Addressing::Path,
         framing,
+        ..Origin::new(
+            credential(ORIGIN_KEY, ORIGIN_SECRET),
+            b"s3.origin.example:9000",
+        )
     }
 }
 

@@ -313,12 +313,9 @@ fn resign(form: &SampleForm, pieces: &[usize]) -> (String, Vec<u8>) {
     let verified = verdict(&raw, &decoder, &head, NOW).unwrap();
     assert_eq!(verified.stored_length(), Some(stored.len() as u64));
     let origin = Origin {
-        credential: credential(ORIGIN_KEY, ORIGIN_SECRET),
         session_token: Some(SecretKey::new(b"ToKeN".to_vec())),
         region: Region::parse(b"eu-west-1"),
-        host: b"s3.origin.example".as_slice().into(),
-        addressing: Addressing::Path,
-        framing: Framing::default(),
+        ..Origin::new(credential(ORIGIN_KEY, ORIGIN_SECRET), b"s3.origin.example")
     };
     let plain = format!(
         "POST {} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer x\r\n\

@@ -41,14 +41,7 @@ fn forward(sent: &upload::SampleUpload) -> Forwarded {
     let wire = format!("{line} HTTP/1.1\r\n{}\r\n", headers.replace('\n', "\r\n"));
     let mut room = HeadRoom::default();
     let wire = WireHead::parse(wire.as_bytes(), &verified, &mut room).unwrap();
-    let origin = Origin {
-        credential: credential(ORIGIN_KEY, ORIGIN_SECRET),
-        session_token: None,
-        region: None,
-        host: b"s3.origin.example".as_slice().into(),
-        addressing: Addressing::Path,
-        framing: Framing::Keep,
-    };
+    let origin = Origin::new(credential(ORIGIN_KEY, ORIGIN_SECRET), b"s3.origin.example");
     let mut keys = KeyCache::new(8);
     let mut signed = sign(&verified, &wire, &origin, &mut keys, Timestamp(NOW)).unwrap();
     let mut out = vec![0; signed.max_len()];

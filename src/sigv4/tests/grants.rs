@@ -528,14 +528,7 @@ fn heads_that_changed() {
         let head = format!("{line} HTTP/1.1\r\nHost: x\r\n{added}\r\n");
         let mut room = HeadRoom::default();
         let head = WireHead::parse(head.as_bytes(), &verified, &mut room).unwrap();
-        let origin = Origin {
-            credential: credential("AKIDORIGIN", "origin/secret"),
-            session_token: None,
-            region: None,
-            host: b"origin".as_slice().into(),
-            addressing: Addressing::Path,
-            framing: Framing::default(),
-        };
+        let origin = Origin::new(credential("AKIDORIGIN", "origin/secret"), b"origin");
         let mut keys = KeyCache::new(2);
         let signed = sign(&verified, &head, &origin, &mut keys, Timestamp(NOW));
         signed.map(|_| ())

@@ -14,12 +14,12 @@ const PAGE: &str =
 
 fn origin(addressing: Addressing) -> Origin {
     Origin {
-        credential: credential("AKIDORIGIN", "origin/secret"),
         session_token: Some(SecretKey::new(b"token".to_vec())),
-        region: None,
-        host: b"s3.origin.example".as_slice().into(),
         addressing,
-        framing: Framing::default(),
+        ..Origin::new(
+            credential("AKIDORIGIN", "origin/secret"),
+            b"s3.origin.example",
+        )
     }
 }
 

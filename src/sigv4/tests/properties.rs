@@ -12,12 +12,12 @@ use sigv4::*;
 
 fn origin(addressing: Addressing) -> Origin {
     Origin {
-        credential: credential("AKIDORIGIN", "origin/secret"),
-        session_token: None,
         region: Region::parse(b"eu-west-1"),
-        host: b"s3.origin.example:9000".as_slice().into(),
         addressing,
-        framing: Framing::default(),
+        ..Origin::new(
+            credential("AKIDORIGIN", "origin/secret"),
+            b"s3.origin.example:9000",
+        )
     }
 }
 

@@ -16,12 +16,11 @@ const ORIGIN_SECRET: &str = "origin/secret";
 
 fn origin() -> Origin {
     Origin {
-        credential: credential(ORIGIN_KEY, ORIGIN_SECRET),
-        session_token: None,
         region: Region::parse(b"eu-west-1"),
-        host: b"s3.origin.example:9000".as_slice().into(),
-        addressing: Addressing::Path,
-        framing: Framing::default(),
+        ..Origin::new(
+            credential(ORIGIN_KEY, ORIGIN_SECRET),
+            b"s3.origin.example:9000",
+        )
     }
 }
 

@@ -19,12 +19,8 @@ const ADDRESSINGS: [Addressing; 2] = [Addressing::Path, Addressing::Virtual];
 
 fn origin(addressing: Addressing) -> Origin {
     Origin {
-        credential: credential(ORIGIN_KEY, ORIGIN_SECRET),
-        session_token: None,
-        region: None,
-        host: ENDPOINT.as_bytes().into(),
         addressing,
-        framing: Framing::default(),
+        ..Origin::new(credential(ORIGIN_KEY, ORIGIN_SECRET), ENDPOINT.as_bytes())
     }
 }
 
