@@ -15,6 +15,7 @@ mod auth_type;
 mod authorization;
 mod body;
 mod bucket_configuration;
+mod bucket_map;
 mod cache;
 mod canonical;
 mod checksum;
@@ -61,6 +62,7 @@ pub use crate::{
     auth_type::AuthType,
     body::{BodyVerifier, HashCheck},
     bucket_configuration::ConfigurationBody,
+    bucket_map::{BucketMap, BucketMapFault, BucketRule, MappedName},
     cache::cache_key,
     checksum::{Checksum, ChecksumAlgorithm},
     chunked::{

@@ -1,5 +1,6 @@
 //! Origins: who requests are signed for.
 use crate::{
+    bucket_map::BucketMap,
     chunked::streaming::Framing,
     crypto::{hex::hex, sha256::Sha256Sink},
     keys::{Credential, SecretKey},
@@ -27,6 +28,7 @@ pub struct Origin {
     /// The Host header, with a port where it is not the scheme's default.
     pub host: Box<[u8]>,
     pub addressing: Addressing,
+    pub buckets: BucketMap,
     pub framing: Framing,
 }
 
@@ -39,6 +41,7 @@ impl Origin {
             region: None,
             host: host.into(),
             addressing: Addressing::default(),
+            buckets: BucketMap::default(),
             framing: Framing::default(),
         }
     }
