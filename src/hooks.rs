@@ -23,6 +23,8 @@ pub(crate) mod cors;
 pub(crate) mod form;
 /// A request has ended: it is counted.
 pub(crate) mod log;
+/// An answer speaks of buckets and objects: in the client's words.
+pub(crate) mod naming;
 /// The body goes out to the peer: it is framed again.
 pub(crate) mod output;
 /// nginx answers an error by itself: it is told as S3 would.

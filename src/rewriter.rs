@@ -1,15 +1,31 @@
 //! How the body of an answer is written again.
 
-use sigv4::{BucketList, Outcome, Region};
+use sigv4::{BucketList, Gunzip, NamedDocument, Outcome, Region};
 
 /// A rewriter of a body that cannot go on as it is, as far as it has arrived.
-pub(crate) enum Rewriter {
+pub(crate) struct Rewriter {
+    /// Where the origin has compressed the body.
+    pub(crate) gunzip: Option<Box<Gunzip>>,
+    pub(crate) body: BodyRewriter,
+}
+
+pub(crate) enum BodyRewriter {
     /// An error, read whole before anything of it is sent.
     Error { body: Vec<u8>, place: ErrorPlace },
     /// An error whose body is not looked at: it goes with a body of the module's.
     EncodedError,
-    /// An answer of success, of which the beginning is still open.
-    Outcome { outcome: Outcome, has_begun: bool },
+    /// An answer of success, of which the beginning is still open; how its document is written again, if it is.
+    Outcome {
+        outcome: Outcome,
+        has_begun: bool,
+        document: Option<Box<NamedDocument>>,
+    },
+    /// A document that names what the client calls otherwise, and what of it has not been sent.
+    Document {
+        document: Box<NamedDocument>,
+        written: Vec<u8>,
+        has_begun: bool,
+    },
     /// The location of a bucket, which is told instead of what arrives unless that is an error.
     Location { outcome: Outcome, region: Region },
     /// A list of buckets, and what of it the client sees.
@@ -25,31 +41,40 @@ pub(crate) enum ErrorPlace {
     Outcome { has_begun: bool },
 }
 
-impl Rewriter {
-    pub(crate) fn error() -> Rewriter {
-        Rewriter::Error {
+impl BodyRewriter {
+    pub(crate) fn error() -> BodyRewriter {
+        BodyRewriter::Error {
             body: Vec::new(),
             place: ErrorPlace::OfItsOwn,
         }
     }
 
-    pub(crate) fn outcome() -> Rewriter {
-        Rewriter::Outcome {
+    pub(crate) fn outcome(document: Option<NamedDocument>) -> BodyRewriter {
+        BodyRewriter::Outcome {
             outcome: Outcome::default(),
             has_begun: false,
+            document: document.map(Box::new),
         }
     }
 
-    pub(crate) fn location(region: &Region) -> Rewriter {
-        Rewriter::Location {
+    pub(crate) fn document(document: Box<NamedDocument>, has_begun: bool) -> BodyRewriter {
+        BodyRewriter::Document {
+            document,
+            written: Vec::new(),
+            has_begun,
+        }
+    }
+
+    pub(crate) fn location(region: &Region) -> BodyRewriter {
+        BodyRewriter::Location {
             outcome: Outcome::default(),
             region: *region,
         }
     }
 
-    pub(crate) fn buckets() -> Rewriter {
-        Rewriter::Buckets {
-            list: BucketList::default(),
+    pub(crate) fn buckets(prefix: Option<String>) -> BodyRewriter {
+        BodyRewriter::Buckets {
+            list: BucketList::with_prefix(prefix),
             shown: Vec::new(),
         }
     }

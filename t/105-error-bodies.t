@@ -12,7 +12,7 @@ our $telling  = $declared . '<Error><Code>SignatureDoesNotMatch</Code><Message>I
     . '<SignatureProvided>5e</SignatureProvided><CanonicalRequest>GET /b host:127.0.0.1</CanonicalRequest>'
     . '<Endpoint>s3.example.com</Endpoint><Key>a&amp;b</Key><RequestId>R</RequestId><HostId>H</HostId></Error>';
 our $told = $declared . '<Error><Code>SignatureDoesNotMatch</Code><Message>It does not match.</Message>'
-    . '<Key>a&amp;b</Key><RequestId>R</RequestId></Error>';
+    . '<Endpoint>localhost</Endpoint><Key>a&amp;b</Key><RequestId>R</RequestId></Error>';
 our $told_length = length $told;
 our $withheld = $declared . '<Error><Code>NoSuchKey</Code><Message>(It names the origin, and is left out.)</Message></Error>';
 
@@ -316,17 +316,17 @@ PUT /t8/key?uploadId=i
     location / { s3_resign on; proxy_pass http://origin_a; proxy_http_version 1.1; }
     location /t9/own { s3_resign on; proxy_pass http://origin_a; proxy_buffering off; }
 --- signed
-POST /t9/key?uploadId=i
+POST /t9/key?restore
 PUT /t9/own
-POST /t9/key?uploadId=i
+POST /t9/key?restore
 PUT /t9/own
-POST /t9/key?uploadId=i
+POST /t9/key?restore
 PUT /t9/own
-POST /t9/key?uploadId=i
+POST /t9/key?restore
 PUT /t9/own
-POST /t9/key?uploadId=i
+POST /t9/key?restore
 PUT /t9/own
-POST /t9/key?uploadId=i
+POST /t9/key?restore
 PUT /t9/own
 --- origin
 2x 200 OK body=$result

@@ -120,7 +120,7 @@ GET /?x-id=ListBuckets
 200 OK body="{\"Buckets\": [\"other-1\"]}"
 200 OK body=$strange_names
 200 OK body=$all
-    Content-Encoding: gzip
+    Content-Encoding: br
 206 X body=$all
     Content-Range: bytes 0-9/1000
 200 OK body=$all no_length

@@ -530,7 +530,7 @@ POST /bucket mock=A=moved:303:http://$TEST_NGINX_A/elsewhere                    
 --- form: POST /bucket mock=A=moved:204:http://$TEST_NGINX_A/bucket/key
 --- answers: 204
 --- response_headers
-Location: /bucket/key
+Location: http://localhost/bucket/key
 --- ignore_response_body
 
 === TEST 21: a body that nginx keeps in a file

@@ -6,15 +6,17 @@ use ngx_safe::answer::AnswerHeader;
 use ngx_safe::answer_body::{AnswerFilter, AnswerStep, HeadVerdict, Rewritings};
 use ngx_safe::filter::{NextBodyFilter, NextHeadFilter};
 use ngx_safe::request::Request;
-use sigv4::{Address, AnswerHead, Operation, Region, Verdict, Verified, WhyRejected};
+use sigv4::{
+    Address, AnswerHead, ClientNames, Gunzip, Operation, Region, Verdict, Verified, WhyRejected,
+};
 
 use crate::conf::NamedOrigin;
 use crate::context::OwnRequest;
 use crate::error_response::{self, REGION};
-use crate::hooks::answer_body::{self, BAD_ANSWER, is_of_body, traces};
-use crate::hooks::{cache, cors, own_error};
+use crate::hooks::answer_body::{self, BAD_ANSWER, is_of_body, is_of_message, traces};
+use crate::hooks::{cache, cors, naming, own_error};
 use crate::log::log_error;
-use crate::rewriter::Rewriter;
+use crate::rewriter::{BodyRewriter, Rewriter};
 
 impl AnswerFilter for Rewriter {
     fn next_head() -> &'static NextHeadFilter {
@@ -59,7 +61,8 @@ fn judge(request: Request<'_>) -> HeadVerdict<Rewriter> {
     }
     cache::discard_partial(request);
     let region = request.location_conf().rules().region.as_ref();
-    let locations = sift(request, region);
+    let names = naming::names(request);
+    let locations = sift(request, region, &names);
     if let Some(region) = region
         && !locations.has_region
         && tells_region(request)
@@ -72,16 +75,19 @@ fn judge(request: Request<'_>) -> HeadVerdict<Rewriter> {
         .context()
         .map(|context| context.verified.borrow());
     let verified = verified.as_deref().and_then(Option::as_ref);
+    let url_of_new = (locations.first).and_then(|_| naming::url_of_new(request));
     let head = AnswerHead {
         address: verified.map_or(&Address::PATH_STYLE, Verified::address),
         status: request.status(),
         location: locations.first.map(AnswerHeader::value),
         has_more_locations: locations.has_more,
+        names: &names,
+        url_of_new: url_of_new.as_deref(),
     };
-    if head
-        .location
-        .is_none_or(|location| !is_form_redirect(request, location))
-    {
+    let redirect = (locations.first).and_then(|location| split_form_redirect(request, location));
+    if let Some((location, added)) = redirect {
+        rename_in_redirect(location, &names, added);
+    } else {
         match sigv4::judge(&head, hosts(request)) {
             Verdict::Pass => {}
             Verdict::RemoveLocation => remove(request, |header| header.is(c"location")),
@@ -93,7 +99,7 @@ fn judge(request: Request<'_>) -> HeadVerdict<Rewriter> {
             Verdict::Reject(why) => return reject_answer(request, &head, why),
         }
     }
-    judge_body(request, &head)
+    judge_body(request, &head, &names)
 }
 
 /// Answers 502 instead.
@@ -124,8 +130,15 @@ fn reject_answer(
 }
 
 /// Holds back the head of an answer whose body cannot go on as it is. That of an object always can.
-fn judge_body(request: Request<'_>, head: &AnswerHead<'_>) -> HeadVerdict<Rewriter> {
-    let rewriter = match head.status {
+fn judge_body(
+    request: Request<'_>,
+    head: &AnswerHead<'_>,
+    names: &ClientNames,
+) -> HeadVerdict<Rewriter> {
+    let encoding = encoding(request);
+    let is_packed = encoding.is_some_and(Gunzip::reads);
+    let is_readable = encoding.is_none() || is_packed;
+    let body = match head.status {
         304 => return HeadVerdict::Pass,
         300.. => {
             let traces = traces(request);
@@ -142,9 +155,9 @@ fn judge_body(request: Request<'_>, head: &AnswerHead<'_>) -> HeadVerdict<Rewrit
             if !request.has_answer_body() {
                 return HeadVerdict::Pass;
             }
-            match is_encoded(request) {
-                true => Rewriter::EncodedError,
-                false => Rewriter::error(),
+            match is_readable {
+                true => BodyRewriter::error(),
+                false => BodyRewriter::EncodedError,
             }
         }
         status => match asked(request) {
@@ -153,35 +166,58 @@ fn judge_body(request: Request<'_>, head: &AnswerHead<'_>) -> HeadVerdict<Rewrit
                     request.forget_answer_length();
                     return HeadVerdict::Pass;
                 }
-                if status != 200 || is_encoded(request) {
+                if status != 200 || !is_readable {
                     let what = "a list of buckets that is encoded, or a part";
                     return HeadVerdict::Replace(answer_body::bad_gateway(request, what));
                 }
-                Rewriter::buckets()
+                BodyRewriter::buckets(None)
             }
             Some(Asked::Location(region)) => {
                 if status != 200 {
                     let what = "a part of the location of a bucket";
                     return HeadVerdict::Replace(answer_body::bad_gateway(request, what));
                 }
-                Rewriter::location(region)
+                BodyRewriter::location(region)
             }
-            // What is encoded is nothing that S3 sends, and none of its errors.
-            None if status == 200
-                && request.is_put_or_post()
-                && request.has_answer_body()
-                && !is_encoded(request) =>
-            {
-                Rewriter::outcome()
+            None if !request.has_answer_body() => return HeadVerdict::Pass,
+            None => {
+                let document = naming::document(request, status, names);
+                let is_named = document.is_some();
+                if is_named && !is_readable {
+                    let what = "a document that is encoded";
+                    return HeadVerdict::Replace(answer_body::bad_gateway(request, what));
+                }
+                if is_named {
+                    remove(request, is_of_message);
+                }
+                match document {
+                    // It may be an error all the same. What is encoded is nothing that S3 sends, and none of those.
+                    document
+                        if status == 200
+                            && request.is_put_or_post()
+                            && (is_named || encoding.is_none()) =>
+                    {
+                        BodyRewriter::outcome(document)
+                    }
+                    Some(document) => BodyRewriter::document(Box::new(document), false),
+                    None => return HeadVerdict::Pass,
+                }
             }
-            None => return HeadVerdict::Pass,
         },
     };
-    if !matches!(rewriter, Rewriter::Outcome { .. }) {
+    if !matches!(
+        body,
+        BodyRewriter::Outcome { .. } | BodyRewriter::Document { .. }
+    ) {
         remove(request, is_of_body);
     }
     match request.context_or_create() {
-        Some(_) => HeadVerdict::Hold(rewriter),
+        Some(_) => {
+            // Where a bucket is is told whatever arrives.
+            let is_packed = is_packed && !matches!(body, BodyRewriter::Location { .. });
+            let gunzip = is_packed.then(Box::default);
+            HeadVerdict::Hold(Rewriter { gunzip, body })
+        }
         None => HeadVerdict::Fail,
     }
 }
@@ -201,19 +237,22 @@ fn asked<'r>(request: Request<'r>) -> Option<Asked<'r>> {
     let verified = verified.as_ref()?;
     match verified.operation() {
         Operation::ListBuckets => {
-            let some = verified.sees_some_buckets();
-            some.map(|_| Asked::SomeBuckets)
+            let is_some = verified.sees_some_buckets().is_some();
+            (is_some || naming::is_renaming(request)).then_some(Asked::SomeBuckets)
         }
         Operation::GetBucketLocation => verified.told_region().map(Asked::Location),
         _ => None,
     }
 }
 
-fn is_encoded(request: Request<'_>) -> bool {
-    request.answer_headers().any(|header| {
+/// Returns how the body is encoded, if it is.
+fn encoding<'r>(request: Request<'r>) -> Option<&'r [u8]> {
+    let mut headers = request.answer_headers();
+    let header = headers.find(|header| {
         header.is(c"content-encoding")
             && !matches!(header.value(), b"" | b"identity" | b"aws-chunked")
-    })
+    });
+    header.map(AnswerHeader::value)
 }
 
 fn remove<'r>(request: Request<'r>, mut is_removed: impl FnMut(&AnswerHeader<'r>) -> bool) {
@@ -245,7 +284,7 @@ fn tells_region(request: Request<'_>) -> bool {
 /// Removes the headers that are orders to an nginx, to this server or a proxy in front of it, and those that lead
 /// to an origin in another way than `Location`, which none of S3's answers has. Puts the region that clients must
 /// sign for in the place of the origin's.
-fn sift<'r>(request: Request<'r>, region: Option<&Region>) -> Locations<'r> {
+fn sift<'r>(request: Request<'r>, region: Option<&Region>, names: &ClientNames) -> Locations<'r> {
     let mut locations = Locations::default();
     for header in request.answer_headers() {
         let name = header.name();
@@ -261,6 +300,9 @@ fn sift<'r>(request: Request<'r>, region: Option<&Region>) -> Locations<'r> {
                 {
                     header.set_value(region.as_bytes());
                     locations.has_region = true;
+                } else if !names.is_empty() && header.is(c"x-amz-bucket-arn") {
+                    let value = String::from_utf8_lossy(header.value());
+                    header.set_value(names.in_words(&value).as_bytes());
                 }
             }
             Some(b'l') if header.is(c"location") => {
@@ -290,15 +332,25 @@ fn hosts<'r>(request: Request<'r>) -> impl Iterator<Item = &'r [u8]> + Clone {
         .flat_map(|origin: &NamedOrigin| [&*origin.origin.host, &*origin.server])
 }
 
-/// Tells whether it is where the client's own form wants to go, wherever that is. S3 adds a query.
-fn is_form_redirect(request: Request<'_>, target: &[u8]) -> bool {
-    let Some(context) = request.context().filter(|_| request.status() == 303) else {
-        return false;
-    };
+/// Splits a redirect to where the client's own form wants to go, wherever that is, and what S3 adds to it.
+fn split_form_redirect<'r>(
+    request: Request<'r>,
+    location: AnswerHeader<'r>,
+) -> Option<(AnswerHeader<'r>, usize)> {
+    let context = request.context().filter(|_| request.status() == 303)?;
     let verified = context.verified.borrow();
-    let wanted = verified
-        .as_ref()
-        .and_then(|verified| verified.form_redirect());
-    let added = wanted.and_then(|url| target.strip_prefix(url));
-    added.is_some_and(|added| matches!(added.first(), None | Some(b'?' | b'&' | b'#')))
+    let wanted = verified.as_ref()?.form_redirect()?;
+    let added = location.value().strip_prefix(wanted)?;
+    matches!(added.first(), None | Some(b'?' | b'&' | b'#')).then_some((location, wanted.len()))
+}
+
+/// Puts the client's name for the bucket into what S3 has added to a redirect, which begins there.
+fn rename_in_redirect(location: AnswerHeader<'_>, names: &ClientNames, added: usize) {
+    let Some((wanted, added)) = location.value().split_at_checked(added) else {
+        return;
+    };
+    if !names.is_empty() {
+        let added = String::from_utf8_lossy(added);
+        location.set_value(&[wanted, names.in_parameters(&added).as_bytes()].concat());
+    }
 }

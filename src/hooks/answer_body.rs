@@ -1,5 +1,6 @@
-//! The bodies of answers that cannot go on as they are: errors, which tell of the origin; answers of
-//! success that may be errors; and lists of buckets that a client must not see all of.
+//! The bodies of answers that cannot go on as they are: errors, which tell of the origin; answers of success that
+//! may be errors; documents with names that the client does not know; and lists of buckets that it must not see
+//! all of.
 
 use std::ffi::CStr;
 
@@ -7,20 +8,36 @@ use ngx_safe::answer::AnswerHeader;
 use ngx_safe::answer_body::AnswerStep;
 use ngx_safe::request::Request;
 use ngx_safe::response::Response;
-use sigv4::{Beginning, ErrorBody, MAX_ERROR, Region, Traces, XML_DECLARATION};
+use sigv4::{
+    Beginning, BucketList, ErrorBody, MAX_ERROR, Region, ToldInErrors, Traces, Unreadable,
+    XML_DECLARATION,
+};
 
 use crate::context::OwnRequest;
 use crate::error_response;
+use crate::hooks::naming;
 use crate::log::{log_error, log_info};
-use crate::rewriter::{ErrorPlace, Rewriter};
+use crate::rewriter::{BodyRewriter, ErrorPlace, Rewriter};
 
 /// The longest list of buckets, as the client sees it, in bytes.
 const MAX_LIST: usize = 4 << 20;
+
+/// How much of a document is held back before it is sent, in bytes: a short one is sent with its length.
+const MAX_HELD: usize = 16 << 10;
 
 const XML: &CStr = c"application/xml";
 
 /// Tells whether a header tells of a body what would not hold of another.
 pub(crate) fn is_of_body(header: &AnswerHeader<'_>) -> bool {
+    let start = b"x-amz-checksum-";
+    let is_checksum = |name: &[u8]| {
+        (name.get(..start.len())).is_some_and(|name| name.eq_ignore_ascii_case(start))
+    };
+    is_of_message(header) || is_checksum(header.name())
+}
+
+/// Likewise, of a document that tells of an object. The object's checksums, of which there are headers too, stay.
+pub(crate) fn is_of_message(header: &AnswerHeader<'_>) -> bool {
     let names = [
         c"content-digest",
         c"content-encoding",
@@ -29,42 +46,106 @@ pub(crate) fn is_of_body(header: &AnswerHeader<'_>) -> bool {
         c"repr-digest",
         c"trailer",
     ];
-    let start = b"x-amz-checksum-";
     names.iter().any(|name| header.is(name))
-        || header
-            .name()
-            .get(..start.len())
-            .is_some_and(|name| name.eq_ignore_ascii_case(start))
 }
 
 impl Rewriter {
     /// Does what `AnswerFilter::take` says.
     pub(crate) fn take_piece(&mut self, request: Request<'_>, piece: &[u8]) -> AnswerStep {
+        let Some(gunzip) = &mut self.gunzip else {
+            return self.body.take_piece(request, piece);
+        };
+        match gunzip.unpack(piece) {
+            Ok(piece) => {
+                let step = self.body.take_piece(request, &piece);
+                self.as_unpacked(request, step)
+            }
+            Err(_) => self.fail_encoded(request),
+        }
+    }
+
+    /// Does what `AnswerFilter::end` says.
+    pub(crate) fn end_body(&mut self, request: Request<'_>, is_whole: bool) -> AnswerStep {
+        let rest = match &mut self.gunzip {
+            Some(gunzip) if is_whole => gunzip.finish(),
+            _ => return self.body.end_body(request, is_whole),
+        };
+        let Ok(rest) = rest else {
+            return self.fail_encoded(request);
+        };
+        let step = match self.body.take_piece(request, &rest) {
+            AnswerStep::Hold => self.body.end_body(request, is_whole),
+            AnswerStep::Send(part) => match self.body.end_body(request, is_whole) {
+                AnswerStep::End { body, content_type } => AnswerStep::End {
+                    body: [part, body].concat(),
+                    content_type,
+                },
+                step => step,
+            },
+            step => step,
+        };
+        self.as_unpacked(request, step)
+    }
+
+    /// Goes on with what has been unpacked: nothing can be passed on as it came.
+    fn as_unpacked(&self, request: Request<'_>, step: AnswerStep) -> AnswerStep {
+        match step {
+            AnswerStep::PassOn(_) => self.fail_encoded(request),
+            step => step,
+        }
+    }
+
+    fn fail_encoded(&self, request: Request<'_>) -> AnswerStep {
+        match self.body {
+            BodyRewriter::Error { place, .. } => replace(request, place, ENCODED),
+            _ => self.body.fail(request, "what is encoded"),
+        }
+    }
+}
+
+impl BodyRewriter {
+    fn take_piece(&mut self, request: Request<'_>, piece: &[u8]) -> AnswerStep {
         match self {
-            Rewriter::Error { body, place } => {
+            BodyRewriter::Error { body, place } => {
                 if body.len() + piece.len() > MAX_ERROR {
                     return replace(request, *place, "is too long");
                 }
                 body.extend_from_slice(piece);
                 AnswerStep::Hold
             }
-            Rewriter::EncodedError => replace(request, ErrorPlace::OfItsOwn, ENCODED),
-            Rewriter::Outcome { outcome, has_begun } => {
+            BodyRewriter::EncodedError => replace(request, ErrorPlace::OfItsOwn, ENCODED),
+            BodyRewriter::Outcome {
+                outcome,
+                has_begun,
+                document,
+            } => {
                 let mut begun = Vec::new();
                 let (beginning, left) = outcome.take(piece, &mut begun);
                 let rest = piece.get(piece.len() - left..).unwrap_or_default();
-                match beginning {
-                    Beginning::Open if begun.is_empty() => AnswerStep::Hold,
-                    Beginning::Open => {
+                match (beginning, document.take()) {
+                    (Beginning::Open, still) => {
+                        *document = still;
+                        if begun.is_empty() {
+                            return AnswerStep::Hold;
+                        }
                         *has_begun = true;
                         AnswerStep::Send(begun)
                     }
-                    Beginning::Success => {
-                        AnswerStep::PassOn([begun, outcome.held(), rest.into()].concat())
+                    (Beginning::Success, document) => {
+                        let held = outcome.held();
+                        let is_document = !held.is_empty();
+                        let start = [begun, held, rest.into()].concat();
+                        match document.filter(|_| is_document) {
+                            Some(document) => {
+                                *self = BodyRewriter::document(document, *has_begun);
+                                self.take_piece(request, &start)
+                            }
+                            None => AnswerStep::PassOn(start),
+                        }
                     }
-                    Beginning::Error => {
+                    (Beginning::Error, _) => {
                         let has_begun = *has_begun;
-                        *self = Rewriter::Error {
+                        *self = BodyRewriter::Error {
                             body: [begun, outcome.held()].concat(),
                             place: ErrorPlace::Outcome { has_begun },
                         };
@@ -72,14 +153,28 @@ impl Rewriter {
                     }
                 }
             }
-            Rewriter::Location { outcome, region } => {
+            BodyRewriter::Document {
+                document,
+                written,
+                has_begun,
+            } => {
+                if document.write(piece, written).is_err() {
+                    return self.fail(request, UNREADABLE_DOCUMENT);
+                }
+                if written.is_empty() || !*has_begun && written.len() < MAX_HELD {
+                    return AnswerStep::Hold;
+                }
+                *has_begun = true;
+                AnswerStep::Send(std::mem::take(written))
+            }
+            BodyRewriter::Location { outcome, region } => {
                 let mut begun = Vec::new();
                 let (beginning, left) = outcome.take(piece, &mut begun);
                 match beginning {
                     Beginning::Open => AnswerStep::Hold,
                     Beginning::Success => location(region),
                     Beginning::Error => {
-                        *self = Rewriter::Error {
+                        *self = BodyRewriter::Error {
                             body: outcome.held(),
                             place: ErrorPlace::Outcome { has_begun: false },
                         };
@@ -88,62 +183,115 @@ impl Rewriter {
                     }
                 }
             }
-            Rewriter::Buckets { list, shown } => {
-                let context = request.main().context();
-                let verified = context.map(|context| context.verified.borrow());
-                let verified = verified.as_deref().and_then(Option::as_ref);
-                let grant = verified.and_then(|verified| verified.sees_some_buckets());
-                let shows = |name: &[u8]| grant.is_some_and(|grant| grant.shows_bucket(name));
-                if list.filter(piece, shows, shown).is_err() {
-                    return AnswerStep::Replace(bad_gateway(request, UNREADABLE_LIST));
+            BodyRewriter::Buckets { list, shown } => {
+                if show_buckets(request, list, piece, shown).is_err() {
+                    return self.fail(request, UNREADABLE_LIST);
                 }
                 if shown.len() > MAX_LIST {
-                    return AnswerStep::Replace(bad_gateway(request, "a list of too many buckets"));
+                    return self.fail(request, "a list of too many buckets");
                 }
                 AnswerStep::Hold
             }
         }
     }
 
-    /// Does what `AnswerFilter::end` says.
-    pub(crate) fn end_body(&mut self, request: Request<'_>, is_whole: bool) -> AnswerStep {
+    fn end_body(&mut self, request: Request<'_>, is_whole: bool) -> AnswerStep {
         match self {
-            Rewriter::Error {
-                place: ErrorPlace::Outcome { has_begun: true },
-                ..
-            }
-            | Rewriter::Outcome {
-                has_begun: true, ..
-            } if !is_whole => AnswerStep::Fail,
-            _ if !is_whole => AnswerStep::Replace(bad_gateway(request, "a body that breaks off")),
-            Rewriter::Error { body, place } => match error_body(request, body) {
+            _ if !is_whole => self.fail(request, "a body that breaks off"),
+            BodyRewriter::Error { body, place } => match error_body(request, body) {
                 ErrorBody::Keep => AnswerStep::PassOn(std::mem::take(body)),
                 ErrorBody::Rewrite(xml) => rewrite(request, *place, &xml),
                 ErrorBody::Replace => {
                     replace(request, *place, "cannot be read, or names the origin")
                 }
             },
-            Rewriter::EncodedError => replace(request, ErrorPlace::OfItsOwn, ENCODED),
-            Rewriter::Outcome { outcome, .. } => AnswerStep::PassOn(outcome.held()),
-            Rewriter::Location { region, .. } => location(region),
-            Rewriter::Buckets { list, shown } => match list.finish() {
+            BodyRewriter::EncodedError => replace(request, ErrorPlace::OfItsOwn, ENCODED),
+            BodyRewriter::Outcome { outcome, .. } => AnswerStep::PassOn(outcome.held()),
+            BodyRewriter::Document {
+                document, written, ..
+            } => match document.finish() {
+                Ok(()) => AnswerStep::End {
+                    body: std::mem::take(written),
+                    content_type: XML,
+                },
+                Err(_) => self.fail(request, UNREADABLE_DOCUMENT),
+            },
+            BodyRewriter::Location { region, .. } => location(region),
+            BodyRewriter::Buckets { list, shown } => match list.finish() {
                 Ok(()) => AnswerStep::End {
                     body: std::mem::take(shown),
                     content_type: XML,
                 },
-                Err(_) => AnswerStep::Replace(bad_gateway(request, UNREADABLE_LIST)),
+                Err(_) => self.fail(request, UNREADABLE_LIST),
             },
+        }
+    }
+
+    /// Answers 502 instead, or ends the connection where something has been sent.
+    fn fail(&self, request: Request<'_>, what: &str) -> AnswerStep {
+        match self {
+            BodyRewriter::Error {
+                place: ErrorPlace::Outcome { has_begun: true },
+                ..
+            }
+            | BodyRewriter::Outcome {
+                has_begun: true, ..
+            }
+            | BodyRewriter::Document {
+                has_begun: true, ..
+            } => {
+                log_error!(
+                    request.log(),
+                    "the origin answered {} with {what}: the answer is cut short",
+                    request.status()
+                );
+                AnswerStep::Fail
+            }
+            _ => AnswerStep::Replace(bad_gateway(request, what)),
         }
     }
 }
 
+/// Shows the buckets that a client may see, by its names for them.
+fn show_buckets(
+    request: Request<'_>,
+    list: &mut BucketList,
+    piece: &[u8],
+    shown: &mut Vec<u8>,
+) -> Result<(), Unreadable> {
+    let Some(context) = request.main().context() else {
+        return Err(Unreadable);
+    };
+    let verified = context.verified.borrow();
+    let (Some(verified), Some(origin)) = (verified.as_ref(), context.origin.get()) else {
+        return Err(Unreadable);
+    };
+    let (grant, map) = (verified.sees_some_buckets(), &origin.origin.buckets);
+    let name = |bucket: &str| {
+        let name = match map.is_empty() {
+            true => bucket.to_owned(),
+            false => map.client_name(bucket.as_bytes())?.to_string(),
+        };
+        let is_shown = grant.is_none_or(|grant| grant.shows_bucket(name.as_bytes()));
+        is_shown.then(|| name.into())
+    };
+    list.filter(piece, name, shown)
+}
+
 const ENCODED: &str = "is encoded";
 const UNREADABLE_LIST: &str = "a list of buckets that cannot be read";
+const UNREADABLE_DOCUMENT: &str = "a document that cannot be read";
 
 /// Decides on the whole body of an error.
 fn error_body(request: Request<'_>, body: &[u8]) -> ErrorBody {
-    let region = request.location_conf().rules().region.as_ref();
-    ErrorBody::of(body, &traces(request), region)
+    naming::with_endpoint(request, |_, host| {
+        let told = ToldInErrors {
+            region: request.location_conf().rules().region.as_ref(),
+            host: &String::from_utf8_lossy(host),
+            names: naming::names(request),
+        };
+        ErrorBody::of(body, &traces(request), &told)
+    })
 }
 
 /// Answers where a bucket is, as the client has to see it.

@@ -14,7 +14,7 @@ use sigv4::{Framer, HeadRoom, SignedHead, Streaming, Upload, WireHead};
 use crate::S3Resign;
 use crate::conf::{NamedOrigin, OwnUpstream, UpstreamConf};
 use crate::context::{Context, OriginFramer, OwnRequest};
-use crate::hooks::{cache, form};
+use crate::hooks::{cache, form, naming};
 use crate::log::log_error;
 use crate::request_view::timestamp;
 
@@ -138,7 +138,7 @@ fn picked<'r>(
     };
     let mut verified = context.verified.borrow_mut();
     let verified = verified.as_mut()?;
-    verified.prepare_body(&origin.origin);
+    verified.prepare(&origin.origin, naming::is_read(request, verified));
     let streaming = verified.streaming();
     let mut room = HeadRoom::default();
     let parsed = WireHead::parse(slot.plain(), verified, &mut room);

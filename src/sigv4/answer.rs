@@ -1,16 +1,22 @@
 //! What an origin's answer may tell a client: nothing that leads past the proxy, and nothing that is
 //! between the proxy and the origin alone.
 mod buckets;
+mod document;
 mod error;
+mod gunzip;
 mod host;
 mod location;
+mod names;
 mod redirect;
 mod traces;
 pub(crate) mod xml;
 
 pub use buckets::BucketList;
-pub use error::{Beginning, ErrorBody, MAX_ERROR, Outcome, XML_DECLARATION};
+pub use document::{DocumentNames, NamedDocument};
+pub use error::{Beginning, ErrorBody, MAX_ERROR, Outcome, ToldInErrors, XML_DECLARATION};
+pub use gunzip::Gunzip;
 pub use location::bucket_location;
+pub use names::ClientNames;
 pub use redirect::{AnswerHead, Verdict, WhyRejected, judge, mentions_origin};
 pub use traces::Traces;
 pub use xml::{Unreadable, put_element};

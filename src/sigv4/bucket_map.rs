@@ -17,6 +17,12 @@ impl MappedName {
     }
 }
 
+impl std::fmt::Display for MappedName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
 /// What buckets are called at one origin. Without a rule, as clients call them; with one, there are no other
 /// buckets than those that a rule names.
 #[derive(Debug, Clone, Default)]

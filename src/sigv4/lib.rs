@@ -27,6 +27,7 @@ mod error;
 mod grant;
 mod headers;
 mod keys;
+mod naming;
 mod operation;
 mod origin;
 mod parameter;
@@ -55,9 +56,9 @@ mod wire;
 pub use crate::{
     address::{Address, BucketName, Domain, Endpoint},
     answer::{
-        AnswerHead, Beginning, BucketList, ErrorBody, MAX_ERROR, Outcome, Traces, Unreadable,
-        Verdict, WhyRejected, XML_DECLARATION, bucket_location, judge, mentions_origin,
-        put_element,
+        AnswerHead, Beginning, BucketList, ClientNames, DocumentNames, ErrorBody, Gunzip,
+        MAX_ERROR, NamedDocument, Outcome, ToldInErrors, Traces, Unreadable, Verdict, WhyRejected,
+        XML_DECLARATION, bucket_location, judge, mentions_origin, put_element,
     },
     auth_type::AuthType,
     body::{BodyVerifier, HashCheck},

@@ -34,6 +34,8 @@ pub struct Verified<'r> {
     pub(crate) proof: Proof<'r>,
     /// The body of a CreateBucket, if that is written again. In a box, since nearly no request has it.
     pub(crate) configuration: Option<Box<BucketConfiguration>>,
+    /// The answer has to be read on its way.
+    pub(crate) reads_answer: bool,
 }
 
 /// A request as it was admitted.
@@ -318,8 +320,10 @@ impl<'r> Verified<'r> {
         Ok(())
     }
 
-    /// Writes a body that is written again for an origin, before the request is signed for it.
-    pub fn prepare_body(&mut self, origin: &Origin) {
+    /// Takes note of the origin before the request is signed for it: writes a body that is written again. If the
+    /// document that answers is read on its way, it must not be encoded.
+    pub fn prepare(&mut self, origin: &Origin, reads_answer: bool) {
+        self.reads_answer = reads_answer;
         if let Some(configuration) = &mut self.configuration {
             configuration.prepare(origin.region_for(self.proof.region()));
         }

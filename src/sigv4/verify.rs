@@ -117,5 +117,6 @@ fn decide<'r>(
         },
         proof,
         configuration: None,
+        reads_answer: false,
     })
 }

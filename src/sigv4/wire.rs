@@ -70,7 +70,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
         verified: &Verified<'_>,
         room: &'s mut HeadRoom,
     ) -> Result<WireHead<'s, 'a>, Unsignable> {
-        let is_read = verified.sees_some_buckets().is_some();
+        let is_read = verified.reads_answer || verified.sees_some_buckets().is_some();
         WireHead::read(head, Some(&verified.request), is_read, room)
     }
 

@@ -1,13 +1,17 @@
-//! The answer to ListBuckets, without the buckets that a client must not see.
+//! The answer to ListBuckets, without the buckets that a client must not see, and with the names by which it
+//! knows the others.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html>
-use super::xml::{self, Reader, Token, Unreadable};
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::xml::{self, Reader, Token, Unreadable, put_element, put_text};
 
 /// The longest `<Bucket>` element, in bytes.
 const MAX_BUCKET: usize = 8 << 10;
 
-/// Filters a `ListAllMyBucketsResult`. What is kept is kept byte by byte; blanks after the root, and elements that S3 does not
-/// have are left out: they could hold names in a way that is not known here.
+/// Filters a `ListAllMyBucketsResult`. What is kept is kept byte by byte, but for names; blanks after the root, and
+/// elements that S3 does not have are left out: they could hold names in a way that is not known here.
 #[derive(Debug, Default)]
 pub struct BucketList {
     reader: Reader,
@@ -17,11 +21,25 @@ pub struct BucketList {
 #[derive(Debug, Default)]
 struct ListFilter {
     place: ListPosition,
+    /// What the client's names begin with, where the origin was not asked for that.
+    prefix: Option<String>,
     /// The `<Bucket>` that is being read.
     bucket: String,
     /// What its `<Name>` says; there must be one.
     name: Option<String>,
-    is_in_name: bool,
+    /// Where `bucket` has the name.
+    spans: Vec<Range<usize>>,
+    /// Which child of `<Bucket>` is being read.
+    child: BucketChild,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum BucketChild {
+    Name,
+    /// `<BucketArn>`, which ends in the name.
+    Arn,
+    #[default]
+    Other,
 }
 
 /// Which child of the root is being read.
@@ -38,20 +56,28 @@ enum ListPosition {
 }
 
 impl BucketList {
-    /// Takes a piece and puts what may be seen of it to `out`: of the buckets those whose name, decoded,
-    /// `shows` holds of.
+    /// Makes the filter of a list that is to show those buckets alone whose names begin with `prefix`, and to say
+    /// so, where the origin has not been asked for that: its names are others.
+    pub fn with_prefix(prefix: Option<String>) -> BucketList {
+        let mut list = BucketList::default();
+        list.list.prefix = prefix;
+        list
+    }
+
+    /// Takes a piece and puts what may be seen of it to `out`: of the buckets those that `shown` has a name for,
+    /// which is the client's, by the origin's.
     ///
     /// # Errors
     /// If the document cannot be read, or is another one. What was put is not to be sent then.
-    pub fn filter(
+    pub fn filter<'n>(
         &mut self,
         piece: &[u8],
-        shows: impl Fn(&[u8]) -> bool,
+        shown: impl Fn(&str) -> Option<Cow<'n, str>>,
         out: &mut Vec<u8>,
     ) -> Result<(), Unreadable> {
         let list = &mut self.list;
         self.reader
-            .read(piece, |token, depth| list.take(token, depth, &shows, out))
+            .read(piece, |token, depth| list.take(token, depth, &shown, out))
     }
 
     /// Ends the document.
@@ -64,11 +90,11 @@ impl BucketList {
 }
 
 impl ListFilter {
-    fn take(
+    fn take<'n>(
         &mut self,
         token: Token<'_>,
         depth: usize,
-        shows: impl Fn(&[u8]) -> bool,
+        shown: impl Fn(&str) -> Option<Cow<'n, str>>,
         out: &mut Vec<u8>,
     ) -> Result<(), Unreadable> {
         let raw = match token {
@@ -80,12 +106,18 @@ impl ListFilter {
                 if self.has_children(depth) && !xml::is_blank(text) {
                     return Err(Unreadable);
                 }
-                if let Some(name) = self.name.as_mut().filter(|_| self.is_in_name) {
-                    name.push_str(&xml::decoded(text)?);
-                }
+                self.note_name(text)?;
                 text
             }
-            Token::Declaration(raw) | Token::Close { raw, .. } => raw,
+            Token::Close { raw, .. } => {
+                if let (1, false, Some(prefix)) = (depth, raw.is_empty(), &self.prefix) {
+                    let mut element = String::new();
+                    put_element(&mut element, "Prefix", prefix);
+                    out.extend_from_slice(element.as_bytes());
+                }
+                raw
+            }
+            Token::Declaration(raw) => raw,
         };
         match self.place {
             ListPosition::Other => {}
@@ -98,9 +130,40 @@ impl ListFilter {
             _ => out.extend_from_slice(raw.as_bytes()),
         }
         match token {
-            Token::Close { .. } => self.close(depth, shows, out),
+            Token::Close { .. } => self.close(depth, shown, out),
             _ => Ok(()),
         }
+    }
+
+    /// Takes note of a text that is a name, or ends in one.
+    fn note_name(&mut self, text: &str) -> Result<(), Unreadable> {
+        let start = self.bucket.len();
+        let whole = start..start + text.len();
+        match (self.child, &mut self.name) {
+            (BucketChild::Name, Some(name)) => {
+                name.push_str(&xml::decoded(text)?);
+                self.spans.push(whole);
+            }
+            (BucketChild::Arn, _) => {
+                let name = text.rfind(':').map_or(0, |colon| colon + 1);
+                self.spans.push(start + name..whole.end);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Puts the `<Bucket>` that has been read, with this name in the place of its own.
+    fn put_renamed(&self, name: &str, out: &mut Vec<u8>) {
+        let mut text = String::new();
+        let mut rest = 0;
+        for span in &self.spans {
+            text.push_str(self.bucket.get(rest..span.start).unwrap_or_default());
+            put_text(&mut text, name);
+            rest = span.end;
+        }
+        text.push_str(self.bucket.get(rest..).unwrap_or_default());
+        out.extend_from_slice(text.as_bytes());
     }
 
     fn open(&mut self, name: &str, depth: usize) -> Result<(), Unreadable> {
@@ -108,15 +171,17 @@ impl ListFilter {
             (1, _, "ListAllMyBucketsResult") => {}
             (2, _, "Buckets") => self.place = ListPosition::Buckets,
             (2, _, "Owner") => self.place = ListPosition::Owner,
+            (2, _, "Prefix") if self.prefix.is_some() => self.place = ListPosition::Other,
             (2, _, "Prefix" | "ContinuationToken") => self.place = ListPosition::Leaf,
             (2, ..) => self.place = ListPosition::Other,
             (3, ListPosition::Buckets, "Bucket") => {}
             (4, ListPosition::Buckets, "Name") if self.name.is_none() => {
                 self.name = Some(String::new());
-                self.is_in_name = true;
+                self.child = BucketChild::Name;
             }
             // A second name would be the one that another reader goes by.
             (4, ListPosition::Buckets, "Name") => return Err(Unreadable),
+            (4, ListPosition::Buckets, "BucketArn") => self.child = BucketChild::Arn,
             (4, ListPosition::Buckets, _)
             | (3, ListPosition::Owner, _)
             | (_, ListPosition::Other, _) => {}
@@ -125,20 +190,26 @@ impl ListFilter {
         Ok(())
     }
 
-    fn close(
+    fn close<'n>(
         &mut self,
         depth: usize,
-        shows: impl Fn(&[u8]) -> bool,
+        shown: impl Fn(&str) -> Option<Cow<'n, str>>,
         out: &mut Vec<u8>,
     ) -> Result<(), Unreadable> {
         match (depth, self.place) {
-            (4, ListPosition::Buckets) => self.is_in_name = false,
+            (4, ListPosition::Buckets) => self.child = BucketChild::Other,
             (3, ListPosition::Buckets) => {
                 let name = self.name.take().ok_or(Unreadable)?;
-                if shows(name.as_bytes()) {
-                    out.extend_from_slice(self.bucket.as_bytes());
+                let prefix = self.prefix.as_deref().unwrap_or_default();
+                match shown(&name).filter(|shown| shown.starts_with(prefix)) {
+                    Some(shown) if *shown == name => {
+                        out.extend_from_slice(self.bucket.as_bytes());
+                    }
+                    Some(shown) => self.put_renamed(&shown, out),
+                    None => {}
                 }
                 self.bucket.clear();
+                self.spans.clear();
             }
             (2, _) => self.place = ListPosition::None,
             _ => {}
@@ -164,13 +235,59 @@ mod tests {
     fn filtered(document: &str) -> Result<String, Unreadable> {
         let mut list = BucketList::default();
         let mut out = Vec::new();
-        list.filter(
-            document.as_bytes(),
-            |name| name.starts_with(b"mine"),
-            &mut out,
-        )?;
+        let mine = |name: &str| name.starts_with("mine").then(|| name.to_owned().into());
+        list.filter(document.as_bytes(), mine, &mut out)?;
         list.finish()?;
         String::from_utf8(out).map_err(|_| Unreadable)
+    }
+
+    /// Shows the buckets of an origin that calls them `acme-NAME`.
+    fn renamed(document: &str, prefix: Option<&str>) -> Result<String, Unreadable> {
+        let mut list = BucketList::with_prefix(prefix.map(Into::into));
+        let mut out = Vec::new();
+        let client = |name: &str| Some(name.strip_prefix("acme-")?.to_owned().into());
+        list.filter(document.as_bytes(), client, &mut out)?;
+        list.finish()?;
+        String::from_utf8(out).map_err(|_| Unreadable)
+    }
+
+    #[test]
+    fn other_names() {
+        for (buckets, shown) in [
+            (bucket("acme-a"), bucket("a")),
+            (bucket("a") + &bucket("acme-b"), bucket("b")),
+            (bucket("&#97;cme-b"), bucket("b")),
+            (bucket("acme-&lt;b>"), bucket("&lt;b&gt;")),
+            (
+                "<Bucket><BucketArn>arn:aws:s3:::acme-b</BucketArn><Name>acme-b</Name><A>acme-b</A></Bucket>"
+                    .into(),
+                "<Bucket><BucketArn>arn:aws:s3:::b</BucketArn><Name>b</Name><A>acme-b</A></Bucket>".into(),
+            ),
+            (
+                "<Bucket><Name>acme-b</Name>\n<BucketArn>acme-b</BucketArn></Bucket>".into(),
+                "<Bucket><Name>b</Name>\n<BucketArn>b</BucketArn></Bucket>".into(),
+            ),
+            ("<Bucket><BucketArn>acme-b</BucketArn></Bucket>".into(), "x".into()),
+        ] {
+            let expected = match &*shown {
+                "x" => Err(Unreadable),
+                shown => Ok(list(shown)),
+            };
+            assert_eq!(renamed(&list(&buckets), None), expected, "{buckets}");
+        }
+    }
+
+    #[test]
+    fn prefixes_of_other_names() {
+        let all = list(&["acme-a1", "acme-b", "acme-a2"].map(bucket).concat());
+        let shown = list(&["a1", "a2"].map(bucket).concat());
+        let shown = shown.replace("<Prefix/>", "").replace(
+            "</ListAllMyBucketsResult>",
+            "<Prefix>a</Prefix></ListAllMyBucketsResult>",
+        );
+        assert_eq!(renamed(&all, Some("a")), Ok(shown));
+        let none = "<ListAllMyBucketsResult/>";
+        assert_eq!(renamed(none, Some("a")), Ok(none.into()));
     }
 
     /// Makes a list of some buckets.

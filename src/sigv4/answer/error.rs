@@ -1,7 +1,10 @@
 //! The body of an origin's error: what of it is the client's business.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
+use std::borrow::Cow;
+
 use super::{
+    names::ClientNames,
     traces::Traces,
     xml::{self, Reader, Token, Unreadable},
 };
@@ -12,7 +15,7 @@ pub const MAX_ERROR: usize = 64 << 10;
 
 /// The elements of an `<Error>` that speak of the client's request and its objects. Others speak of the
 /// request that the proxy made of it (`AWSAccessKeyId`, `StringToSign`, `CanonicalRequest`,
-/// `SignatureProvided`, `Token-0`, ...) or of the origin (`Endpoint`, `HostId`, ...), or are not known.
+/// `SignatureProvided`, `Token-0`, ...) or of the origin (`HostId`, ...), or are not known.
 const KEPT: &[&str] = &[
     "AccessTier",
     "ActualObjectSize",
@@ -26,6 +29,7 @@ const KEPT: &[&str] = &[
     "Condition",
     "CopySource",
     "ETag",
+    "Endpoint",
     "ExpectedDigest",
     "Expires",
     "Header",
@@ -58,6 +62,33 @@ const KEPT: &[&str] = &[
     "X-Amz-Expires",
 ];
 
+/// What a client is told of itself and its request where an origin would tell of the proxy's.
+#[derive(Debug, Default)]
+pub struct ToldInErrors<'a> {
+    /// The region that clients must sign for.
+    pub region: Option<&'a Region>,
+    /// The host that the client has asked.
+    pub host: &'a str,
+    pub names: ClientNames,
+}
+
+impl ToldInErrors<'_> {
+    fn tell(&self, element: &str, text: &mut String) {
+        let told = match element {
+            "LocationConstraint" | "Region" => match self.region {
+                Some(region) => Cow::Owned(region.to_string()),
+                None => return,
+            },
+            "Endpoint" => Cow::Borrowed(self.host),
+            "Bucket" | "BucketName" => Cow::Borrowed(self.names.bucket(text)),
+            "CopySource" | "Resource" => self.names.in_path(text),
+            "Message" => self.names.in_words(text),
+            _ => return,
+        };
+        *text = told.into_owned();
+    }
+}
+
 /// What becomes of the body of an error.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ErrorBody {
@@ -70,12 +101,12 @@ pub enum ErrorBody {
 }
 
 impl ErrorBody {
-    /// Decides on a whole body, which is at most [`MAX_ERROR`] bytes long. If clients must sign for a `region`,
-    /// it stands in the place of the origin's.
-    pub fn of(body: &[u8], traces: &Traces<'_>, region: Option<&Region>) -> ErrorBody {
+    /// Decides on a whole body, which is at most [`MAX_ERROR`] bytes long. What is in `told` stands in the place
+    /// of what the origin says of it.
+    pub fn of(body: &[u8], traces: &Traces<'_>, told: &ToldInErrors<'_>) -> ErrorBody {
         if let Ok(mut elements) = read(body) {
-            if let Some(region) = region {
-                tell_region(&mut elements, region);
+            for (name, text) in &mut elements {
+                told.tell(name, text);
             }
             return rewrite(&elements, traces);
         }
@@ -90,7 +121,9 @@ impl ErrorBody {
         ]
         .iter()
         .any(|mark| memchr::memmem::find(body, mark).is_some());
-        match is_like_error || body.contains(&0) || traces.are_in(body) {
+        let is_renamed = !told.names.is_empty()
+            && told.names.in_words(&String::from_utf8_lossy(body)) != String::from_utf8_lossy(body);
+        match is_like_error || body.contains(&0) || traces.are_in(body) || is_renamed {
             true => ErrorBody::Replace,
             false => ErrorBody::Keep,
         }
@@ -124,15 +157,6 @@ fn read(body: &[u8]) -> Result<Vec<(&'static str, String)>, Unreadable> {
     })?;
     reader.finish()?;
     Ok(elements)
-}
-
-/// Puts the region that clients sign for in the place of the origin's.
-fn tell_region(elements: &mut [(&'static str, String)], region: &Region) {
-    for (name, text) in elements {
-        if matches!(*name, "LocationConstraint" | "Region") {
-            *text = region.to_string();
-        }
-    }
 }
 
 fn rewrite(elements: &[(&'static str, String)], traces: &Traces<'_>) -> ErrorBody {
@@ -256,9 +280,10 @@ fn split_name(tag: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{Credential, Origin, SecretKey};
+    use crate::{BucketRule, Credential, Origin, SecretKey};
 
     fn rewritten(body: &[u8]) -> ErrorBody {
         let origin = Origin::new(
@@ -267,7 +292,7 @@ mod tests {
         );
         let mut traces = Traces::default();
         traces.add(&origin, b"10.0.0.5:9000");
-        ErrorBody::of(body, &traces, None)
+        ErrorBody::of(body, &traces, &ToldInErrors::default())
     }
 
     /// Makes an error of S3's with these elements.
@@ -277,7 +302,10 @@ mod tests {
 
     #[test]
     fn what_is_the_clients_is_kept() {
-        for name in KEPT.iter().filter(|name| **name != "Code") {
+        for name in KEPT
+            .iter()
+            .filter(|name| !matches!(**name, "Code" | "Endpoint"))
+        {
             let body = error(&format!(
                 "<Code>C</Code><{name}>a &lt;b&gt; &amp; c</{name}>"
             ));
@@ -295,13 +323,75 @@ mod tests {
             "<Code>C</Code><Region>eu-west-1</Region><LocationConstraint>eu-west-1</LocationConstraint>",
         );
         let region = Region::parse(b"proxy-1");
-        let told = ErrorBody::of(body.as_bytes(), &Traces::default(), region.as_ref());
+        let told = ToldInErrors {
+            region: region.as_ref(),
+            ..ToldInErrors::default()
+        };
         let expected = body.replace("eu-west-1", "proxy-1");
-        assert_eq!(told, ErrorBody::Rewrite(expected));
         assert_eq!(
-            ErrorBody::of(body.as_bytes(), &Traces::default(), None),
+            ErrorBody::of(body.as_bytes(), &Traces::default(), &told),
+            ErrorBody::Rewrite(expected)
+        );
+        assert_eq!(
+            ErrorBody::of(
+                body.as_bytes(),
+                &Traces::default(),
+                &ToldInErrors::default()
+            ),
             ErrorBody::Rewrite(body)
         );
+    }
+
+    #[test]
+    fn names_are_those_of_the_clients() {
+        let secret = SecretKey::new(b"oRiGiN/sEcReT+".into());
+        let mut origin = Origin::new(Credential::new(b"AKIDORIGIN", secret), b"s3.origin.example");
+        let rule = BucketRule::parse(b"*", b"acme-*").unwrap();
+        origin.buckets.push(rule).unwrap();
+        let mut told = ToldInErrors {
+            region: None,
+            host: "s3.mydomain.com",
+            names: ClientNames::default(),
+        };
+        told.names.add(b"media", &origin);
+        let of = |body: &str| ErrorBody::of(body.as_bytes(), &Traces::default(), &told);
+        for (there, here) in [
+            (
+                "<Message>No acme-media.</Message>",
+                "<Message>No media.</Message>",
+            ),
+            (
+                "<Resource>/acme-media/acme-media</Resource>",
+                "<Resource>/media/acme-media</Resource>",
+            ),
+            (
+                "<Resource>/acme-media</Resource>",
+                "<Resource>/media</Resource>",
+            ),
+            (
+                "<CopySource>acme-media/k</CopySource>",
+                "<CopySource>media/k</CopySource>",
+            ),
+            ("<Bucket>acme-media</Bucket>", "<Bucket>media</Bucket>"),
+            (
+                "<BucketName>acme-media</BucketName>",
+                "<BucketName>media</BucketName>",
+            ),
+            (
+                "<BucketName>other</BucketName>",
+                "<BucketName>other</BucketName>",
+            ),
+            ("<Key>acme-media</Key>", "<Key>acme-media</Key>"),
+            (
+                "<Endpoint>acme-media.s3.origin.example</Endpoint>",
+                "<Endpoint>s3.mydomain.com</Endpoint>",
+            ),
+        ] {
+            let [there, here] = [there, here].map(|rest| error(&format!("<Code>C</Code>{rest}")));
+            assert_eq!(of(&there), ErrorBody::Rewrite(here));
+        }
+        assert_eq!(of("No bucket acme-media"), ErrorBody::Replace);
+        assert_eq!(of("No bucket media"), ErrorBody::Keep);
     }
 
     #[test]
@@ -315,7 +405,6 @@ mod tests {
             "SignatureProvided",
             "SignatureCalculated",
             "Token-0",
-            "Endpoint",
             "HostId",
             "Server",
             "RequestTime",

@@ -2,7 +2,10 @@
 //! unknown, and none is told the origin's name.
 use percent_encoding::percent_decode;
 
-use super::host::{Host, Reference, domain};
+use super::{
+    host::{Host, Reference, domain},
+    names::ClientNames,
+};
 use crate::address::Address;
 
 /// What the head of an answer says of where to go on.
@@ -14,6 +17,9 @@ pub struct AnswerHead<'a> {
     pub location: Option<&'a [u8]>,
     /// There is another `Location`.
     pub has_more_locations: bool,
+    pub names: &'a ClientNames,
+    /// The URL of what a form has made.
+    pub url_of_new: Option<&'a str>,
 }
 
 /// What becomes of an answer.
@@ -70,6 +76,9 @@ pub fn judge<'h>(head: &AnswerHead<'_>, hosts: impl Iterator<Item = &'h [u8]> + 
             _ => Verdict::Pass,
         };
     };
+    if let (200..300, Some(url)) = (head.status, head.url_of_new) {
+        return Verdict::Relocate(url.into());
+    }
     let unclear = match is_redirect {
         true => Verdict::Reject(WhyRejected::UnclearLocation),
         false => Verdict::RemoveLocation,
@@ -99,7 +108,10 @@ impl AnswerHead<'_> {
     /// Passes a path of what is new as one of the client's endpoint.
     fn pass_path(&self, location: &[u8]) -> Verdict {
         match self.status {
-            200..300 if location.starts_with(b"/") && !self.address.is_path_style() => {
+            200..300
+                if location.starts_with(b"/")
+                    && !(self.address.is_path_style() && self.names.is_empty()) =>
+            {
                 self.relocate(b"", location)
             }
             _ => Verdict::Pass,
@@ -111,6 +123,10 @@ impl AnswerHead<'_> {
         let path = path.strip_prefix(b"/").unwrap_or(path);
         let separator: &[u8] = if bucket.is_empty() { b"" } else { b"/" };
         let path = [b"/", bucket, separator, path].concat();
+        let path = match str::from_utf8(&path) {
+            Ok(text) => self.names.in_path(text).into_owned().into(),
+            Err(_) => path,
+        };
         let location = self.address.path_for(path);
         match Reference::parse(&location) {
             Reference::Path => Verdict::Relocate(location),
@@ -135,8 +151,10 @@ pub fn mentions_origin<'h>(value: &[u8], hosts: impl Iterator<Item = &'h [u8]>) 
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::{BucketRule, Credential, Origin, SecretKey};
     use Verdict::{Pass, Reject, RemoveLocation};
 
     const HOSTS: [&[u8]; 2] = [b"s3.us-west-2.example.com:9000", b"10.0.0.5:9000"];
@@ -149,6 +167,8 @@ mod tests {
             status,
             location,
             has_more_locations: false,
+            names: &ClientNames::default(),
+            url_of_new: None,
         };
         judge(&head, HOSTS.into_iter())
     }
@@ -238,6 +258,48 @@ mod tests {
         }
     }
 
+    /// A bucket that the origin calls `acme-b`, and what a form has made.
+    #[test]
+    fn locations_in_the_clients_words() {
+        let secret = SecretKey::new(b"secret".into());
+        let mut origin = Origin::new(
+            Credential::new(b"AKID", secret),
+            b"s3.us-west-2.example.com",
+        );
+        let rule = BucketRule::parse(b"b", b"acme-b").unwrap();
+        origin.buckets.push(rule).unwrap();
+        let mut names = ClientNames::default();
+        names.add(b"b", &origin);
+        for (status, url_of_new, location, expected) in [
+            (200, None, "/acme-b", "/b"),
+            (200, None, "/acme-b/acme-b", "/b/acme-b"),
+            (200, None, "http://acme-b.s3.us-west-2.example.com/", "/b/"),
+            (
+                201,
+                Some("https://h/b/k"),
+                "http://10.0.0.5/acme-b/k",
+                "https://h/b/k",
+            ),
+            (204, Some("https://h/b/k"), "/acme-b/k", "https://h/b/k"),
+            (204, Some("https://h/b/k"), "http://other/", "https://h/b/k"),
+        ] {
+            let head = AnswerHead {
+                address: &Address::PATH_STYLE,
+                status,
+                location: Some(location.as_bytes()),
+                has_more_locations: false,
+                names: &names,
+                url_of_new,
+            };
+            let verdict = judge(&head, HOSTS.into_iter());
+            assert_eq!(
+                verdict,
+                Verdict::Relocate(expected.into()),
+                "{status} {location}"
+            );
+        }
+    }
+
     #[test]
     fn locations_of_errors() {
         for status in [304, 400, 404, 500, 503] {
@@ -263,6 +325,8 @@ mod tests {
                 status,
                 location: Some(b"/"),
                 has_more_locations: true,
+                names: &ClientNames::default(),
+                url_of_new: None,
             };
             assert_eq!(judge(&head, HOSTS.into_iter()), expected, "{status}");
         }

@@ -332,6 +332,14 @@ pub fn put_element(xml: &mut String, name: &str, text: &str) {
     xml.push('<');
     xml.push_str(name);
     xml.push('>');
+    put_text(xml, text);
+    xml.push_str("</");
+    xml.push_str(name);
+    xml.push('>');
+}
+
+/// Writes text between tags, whatever is in it.
+pub(super) fn put_text(xml: &mut String, text: &str) {
     for c in text.chars() {
         match c {
             '<' => xml.push_str("&lt;"),
@@ -345,9 +353,6 @@ pub fn put_element(xml: &mut String, name: &str, text: &str) {
             c => xml.push(c),
         }
     }
-    xml.push_str("</");
-    xml.push_str(name);
-    xml.push('>');
 }
 
 #[cfg(test)]

@@ -73,6 +73,7 @@ impl<'r> PendingForm<'r> {
         Verified {
             request: self.request,
             configuration: None,
+            reads_answer: false,
             proof: Proof::PostPolicy {
                 client: self.client,
                 region: self.region,

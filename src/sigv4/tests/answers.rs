@@ -27,7 +27,8 @@ fn filtered(pieces: &[&[u8]]) -> Result<Vec<u8>, Unreadable> {
     let mut list = BucketList::default();
     let mut out = Vec::new();
     for piece in pieces {
-        list.filter(piece, |name| name.starts_with(b"m"), &mut out)?;
+        let shown = |name: &str| name.starts_with('m').then(|| name.to_owned().into());
+        list.filter(piece, shown, &mut out)?;
     }
     list.finish()?;
     Ok(out)

@@ -1,0 +1,80 @@
+//! What the client calls what an answer speaks of.
+
+use ngx_safe::request::Request;
+use sigv4::{ClientNames, Headers, NamedDocument, Verified};
+
+use crate::conf::NamedOrigin;
+use crate::context::OwnRequest;
+use crate::request_view::view;
+
+/// Returns the buckets of the request that have other names at an origin of the location.
+pub(crate) fn names(request: Request<'_>) -> ClientNames {
+    let main = request.main();
+    if !is_renaming(request) {
+        return ClientNames::default();
+    }
+    let mut headers = main.headers();
+    let source = headers.find(|(name, _)| name.eq_ignore_ascii_case(b"x-amz-copy-source"));
+    with_verified(request, |verified| {
+        verified.names(source.map(|(_, value)| value), origins(request))
+    })
+    .unwrap_or_default()
+}
+
+/// Tells whether buckets have other names at an origin of the location.
+pub(crate) fn is_renaming(request: Request<'_>) -> bool {
+    origins(request).any(|origin| !origin.buckets.is_empty())
+}
+
+/// Tells whether the answer is a document that may have to be written again.
+pub(crate) fn is_read(request: Request<'_>, verified: &Verified<'_>) -> bool {
+    verified.expects_names(origins(request))
+}
+
+/// Returns the rewriting of the document that answers the request with this status; None if it can stay as it is.
+pub(crate) fn document(
+    request: Request<'_>,
+    status: u16,
+    names: &ClientNames,
+) -> Option<NamedDocument> {
+    with_verified(request, |verified| {
+        // S3 tells of a form's object in a document with that status only.
+        let is_document = status == 201 || verified.form_key().is_none();
+        if !is_document || !verified.expects_names(origins(request)) {
+            return None;
+        }
+        with_endpoint(request, |scheme, host| {
+            verified.document(names, scheme, host)
+        })
+    })?
+}
+
+/// Returns the URL of what a form has made.
+pub(crate) fn url_of_new(request: Request<'_>) -> Option<String> {
+    with_verified(request, |verified| {
+        verified.form_key()?;
+        with_endpoint(request, |scheme, host| verified.url_of_new(scheme, host))
+    })?
+}
+
+/// Shows the scheme and the host that the client has used; the host is empty if it named none.
+pub(crate) fn with_endpoint<T>(request: Request<'_>, show: impl FnOnce(&str, &[u8]) -> T) -> T {
+    let main = request.main();
+    let scheme = main.variable(c"scheme").unwrap_or_default();
+    let mut headers = Headers::new();
+    let host = view(main, &mut headers).map(|view| view.signed_host());
+    show(&String::from_utf8_lossy(scheme), host.unwrap_or_default())
+}
+
+fn origins(request: Request<'_>) -> impl Iterator<Item = &sigv4::Origin> {
+    request
+        .origins()
+        .iter()
+        .map(|origin: &NamedOrigin| &origin.origin)
+}
+
+fn with_verified<T>(request: Request<'_>, show: impl FnOnce(&Verified<'_>) -> T) -> Option<T> {
+    let context = request.main().context()?;
+    let verified = context.verified.borrow();
+    verified.as_ref().map(show)
+}

@@ -1,0 +1,101 @@
+//! What a client calls what the answer to its request speaks of.
+use percent_encoding::percent_decode;
+
+use crate::{
+    answer::{ClientNames, DocumentNames, NamedDocument},
+    operation::Operation,
+    origin::Origin,
+    resource::SourceObject,
+    text::uri::{self, Part},
+    verified::Verified,
+};
+
+impl Verified<'_> {
+    /// Returns the buckets of the request that have other names at one of these origins: its own, and that of
+    /// the object it copies, which `x-amz-copy-source` names.
+    pub fn names<'o>(
+        &self,
+        copy_source: Option<&[u8]>,
+        origins: impl Iterator<Item = &'o Origin>,
+    ) -> ClientNames {
+        let mut names = ClientNames::default();
+        let source = copy_source.and_then(SourceObject::parse);
+        let source: Option<Vec<u8>> = source.map(|source| percent_decode(source.bucket).collect());
+        for origin in origins.filter(|origin| !origin.buckets.is_empty()) {
+            names.add(&self.bucket(), origin);
+            if let Some(bucket) = &source {
+                names.add(bucket, origin);
+            }
+        }
+        names
+    }
+
+    /// Returns the rewriting of the document that answers the request; `None` if it can stay as it is. `scheme` and
+    /// `host` are those that the client has used.
+    pub fn document(
+        &self,
+        names: &ClientNames,
+        scheme: &str,
+        host: &[u8],
+    ) -> Option<NamedDocument> {
+        let bucket = self.bucket();
+        let names = DocumentNames {
+            bucket: (names.is_client(&bucket)).then(|| String::from_utf8_lossy(&bucket).into()),
+            location: self.url_of_new(scheme, host),
+        };
+        NamedDocument::of(self.operation(), names)
+    }
+
+    /// Whether the document that answers the request has names in it that may have to be written again, so that it
+    /// must not be compressed.
+    pub fn expects_names<'o>(&self, mut origins: impl Iterator<Item = &'o Origin>) -> bool {
+        match self.operation() {
+            Operation::CompleteMultipartUpload | Operation::PostObject => true,
+            Operation::ListBuckets
+            | Operation::ListObjects
+            | Operation::ListObjectsV2
+            | Operation::ListObjectVersions
+            | Operation::ListMultipartUploads
+            | Operation::ListParts
+            | Operation::CreateMultipartUpload => origins.any(|origin| !origin.buckets.is_empty()),
+            _ => false,
+        }
+    }
+
+    /// Returns the URL of the object that a form or the end of an upload in parts makes, as S3 tells it; `None` for
+    /// other requests.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
+    pub fn url_of_new(&self, scheme: &str, host: &[u8]) -> Option<String> {
+        let path = match (self.operation(), self.form_key()) {
+            (Operation::PostObject, Some(key)) => {
+                let path = self.address().resource(self.request.target.path)?;
+                let mut whole = vec![b'/'];
+                uri::put_canonical(&mut whole, path.raw_bucket(), Part::Path);
+                whole.push(b'/');
+                whole.extend(key);
+                self.address().path_for(whole)
+            }
+            (Operation::CompleteMultipartUpload, _) => {
+                let mut path = Vec::new();
+                uri::put_canonical(&mut path, self.request.path, Part::Path);
+                path
+            }
+            _ => return None,
+        };
+        let path = String::from_utf8_lossy(&path);
+        Some(match String::from_utf8_lossy(host) {
+            // HTTP/1.0 needs none.
+            host if host.is_empty() => path.into(),
+            host => format!("{scheme}://{host}{path}"),
+        })
+    }
+
+    /// Returns the client's bucket, decoded; empty if the service itself is meant.
+    fn bucket(&self) -> Vec<u8> {
+        let path = self.address().resource(self.request.target.path);
+        path.map_or(Vec::new(), |path| {
+            percent_decode(path.raw_bucket()).collect()
+        })
+    }
+}
