@@ -2,6 +2,7 @@
 //! becomes of both. All other bodies pass after the test of a pointer.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::ffi::CStr;
 use std::ptr;
 
@@ -10,6 +11,7 @@ use ngx::ffi::{
     ngx_http_top_header_filter, ngx_int_t,
 };
 
+use crate::answer_out::{AnswerOut, OutFailed};
 use crate::complete::Complete;
 use crate::filter::{BodyFilter, HeadFilter, NextBodyFilter, NextHeadFilter};
 use crate::module::Module;
@@ -17,7 +19,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::shim::*;
 use crate::tables::data_of;
-use crate::{ERROR, OK, Status, guarded};
+use crate::{AGAIN, ERROR, OK, Status, guarded};
 
 /// How much of a file is read at a time, in bytes.
 const READ: usize = 16 << 10;
@@ -143,6 +145,20 @@ struct Rewriting<R> {
     /// None: it has ended, and what else arrives is dropped.
     rewriter: Option<R>,
     head_sent: bool,
+    /// What waits until the client has taken of what was sent.
+    arrived: VecDeque<Arrived>,
+    out: AnswerOut,
+}
+
+/// A buffer of nginx's, which nothing else holds a reference to, and what it told when it arrived.
+#[derive(Debug, Clone, Copy)]
+struct Arrived {
+    /// Null once all of it has been taken before the rest could be done: nginx may fill it again.
+    buf: *mut ngx_buf_t,
+    /// The body is at its end with it.
+    ends: bool,
+    /// The body breaks off with it.
+    breaks_off: bool,
 }
 
 impl<R> Default for Rewritings<R> {
@@ -159,6 +175,8 @@ impl<R> Rewritings<R> {
             request: request.as_ptr(),
             rewriter: Some(rewriter),
             head_sent: false,
+            arrived: VecDeque::new(),
+            out: AnswerOut::default(),
         });
     }
 
@@ -185,10 +203,16 @@ unsafe extern "C" fn body_filter<R: AnswerFilter>(
         // SAFETY: nginx's chain, of buffers that nothing else holds a reference to.
         Some(match unsafe { rewriting.take(request, input) } {
             Ok(status) => {
+                // SAFETY: a request in progress.
+                unsafe { shim_out_waits(r, (!rewriting.arrived.is_empty()).into()) };
                 under_way.put(rewriting);
                 status
             }
-            Err(Done(status)) => status,
+            Err(Done(status)) => {
+                // SAFETY: as above.
+                unsafe { shim_out_waits(r, 0) };
+                status
+            }
         })
     });
     // SAFETY: what nginx would have called.
@@ -201,15 +225,65 @@ struct Done(Status);
 /// The end of a rewriting that failed.
 const FAILED: Done = Done(ERROR);
 
+impl From<OutFailed> for Done {
+    fn from(_: OutFailed) -> Done {
+        FAILED
+    }
+}
+
 impl<R: AnswerFilter> Rewriting<R> {
     /// # Safety
-    /// `link` is a chain of nginx's, of buffers that nothing else holds a reference to.
+    /// `link` is a chain of nginx's, of buffers that nothing else holds a reference to, and that stay as they
+    /// are until they have been taken.
     unsafe fn take(
         &mut self,
         request: Request<'_>,
-        mut link: *mut ngx_chain_t,
+        link: *mut ngx_chain_t,
     ) -> Result<Status, Done> {
+        // SAFETY: by this function's contract.
+        unsafe { self.note_arrived(request, link) };
         let mut status = OK;
+        if self.head_sent {
+            status = self.out.flush(request, R::next_body())?;
+        }
+        while let Some(Arrived {
+            buf,
+            ends,
+            breaks_off,
+        }) = self.arrived.front().copied()
+        {
+            while !self.is_full() {
+                // SAFETY: by this function's contract; its memory stays as it is until the next filter has it.
+                let Some(piece) = unsafe { next_piece(buf) }? else {
+                    break;
+                };
+                if let Some(rewriter) = &mut self.rewriter {
+                    let step = rewriter.take(request, piece.bytes());
+                    status = self.go(request, step)?;
+                }
+            }
+            if self.is_full() {
+                self.let_go_of_taken();
+                return Ok(AGAIN);
+            }
+            if !buf.is_null() {
+                // SAFETY: as above.
+                unsafe { shim_buf_taken(buf) };
+            }
+            if (ends || breaks_off)
+                && let Some(rewriter) = &mut self.rewriter
+            {
+                let step = rewriter.end(request, ends);
+                status = self.go(request, step)?;
+            }
+            self.arrived.pop_front();
+        }
+        Ok(status)
+    }
+
+    /// # Safety
+    /// As of `take`.
+    unsafe fn note_arrived(&mut self, request: Request<'_>, mut link: *mut ngx_chain_t) {
         let mut is_flushed = false;
         // SAFETY: by this function's contract.
         while let Some(ngx_chain_t { buf, next }) = unsafe { link.as_ref() } {
@@ -218,49 +292,47 @@ impl<R: AnswerFilter> Rewriting<R> {
             let ends = unsafe { shim_ends_answer(request.as_ptr(), buf) != 0 };
             // SAFETY: as above.
             is_flushed |= unsafe { shim_buf_flushes(buf) != 0 };
-            let rest = Rest { buf, next };
-            // SAFETY: as above; its memory stays as it is until the next filter has it.
-            while let Some(piece) = unsafe { next_piece(buf) }? {
-                if let Some(rewriter) = &mut self.rewriter {
-                    let step = rewriter.take(request, piece.bytes());
-                    status = self.go(request, step, &rest)?;
-                }
-            }
-            // SAFETY: as above.
-            unsafe { shim_buf_taken(buf) };
-            // nginx lets go of an upstream whose answer breaks off, and flushes what has come.
-            let is_broken = !ends && is_flushed && !request.is_from_upstream();
-            if (ends || is_broken)
-                && let Some(rewriter) = &mut self.rewriter
-            {
-                let step = rewriter.end(request, ends);
-                status = self.go(request, step, &rest)?;
-            }
+            self.arrived.push_back(Arrived {
+                buf,
+                ends,
+                // nginx lets go of an upstream whose answer breaks off, and flushes what has come.
+                breaks_off: !ends && is_flushed && !request.is_from_upstream(),
+            });
             link = next;
         }
-        if self.head_sent && status == OK {
-            // SAFETY: the head has been sent: the next filter goes on with what it has.
-            status = unsafe { R::next_body().call(request.as_ptr(), ptr::null_mut()) };
+    }
+
+    fn let_go_of_taken(&mut self) {
+        if let Some(front) = self.arrived.front_mut()
+            // SAFETY: a buffer that has not been let go of.
+            && (front.buf.is_null() || unsafe { shim_buf_length(front.buf) } == 0)
+        {
+            front.buf = ptr::null_mut();
         }
-        Ok(status)
+    }
+
+    /// Tells whether a body that is still rewritten has to wait for the client.
+    fn is_full(&self) -> bool {
+        self.rewriter.is_some() && self.out.is_full()
     }
 
     /// Sends what a step says, and ends with it where that is the end.
-    fn go(&mut self, request: Request<'_>, step: AnswerStep, rest: &Rest) -> Result<Status, Done> {
+    fn go(&mut self, request: Request<'_>, step: AnswerStep) -> Result<Status, Done> {
         match step {
             AnswerStep::Hold => Ok(OK),
             AnswerStep::Send(part) => {
                 if !self.head_sent {
                     request.forget_answer_length();
                 }
-                self.send(request, &part, false)
+                self.send_head(request)?;
+                Ok(self.out.send(request, &part, R::next_body())?)
             }
             AnswerStep::End { body, content_type } => {
                 self.rewriter = None;
                 if !self.head_sent {
                     request.change_answer_body(body.len(), content_type);
                 }
-                self.send(request, &body, true)
+                self.send_last(request, &body)
             }
             AnswerStep::Replace(_) if self.head_sent => Err(FAILED),
             AnswerStep::Replace(response) => {
@@ -271,21 +343,17 @@ impl<R: AnswerFilter> Rewriting<R> {
                     status => Ok(status),
                 }
             }
-            AnswerStep::PassOn(start) => Err(Done(self.pass_on(request, &start, rest))),
+            AnswerStep::PassOn(start) => Err(Done(self.pass_on(request, &start))),
             AnswerStep::Fail => Err(FAILED),
         }
     }
 
-    fn send(&mut self, request: Request<'_>, part: &[u8], is_last: bool) -> Result<Status, Done> {
+    fn send_last(&mut self, request: Request<'_>, part: &[u8]) -> Result<Status, Done> {
         self.send_head(request)?;
         let part = request.copy(part).ok_or(FAILED)?;
         let (data, len) = (part.as_mut_ptr(), part.len());
-        let buf = match is_last {
-            // SAFETY: what is sent is in the request's pool.
-            true => unsafe { shim_body_buf(request.as_ptr(), data, len) },
-            // SAFETY: as above.
-            false => unsafe { shim_buf_for(request.pool(), ptr::null_mut(), data, len) },
-        };
+        // SAFETY: what is sent is in the request's pool.
+        let buf = unsafe { shim_body_buf(request.as_ptr(), data, len) };
         if buf.is_null() {
             return Err(FAILED);
         }
@@ -300,37 +368,44 @@ impl<R: AnswerFilter> Rewriting<R> {
         }
     }
 
-    /// Sends the head, this, and what is left in the chain, of whose first buffer some has been taken.
-    fn pass_on(&mut self, request: Request<'_>, start: &[u8], rest: &Rest) -> Status {
+    /// Sends the head, this, and what has arrived, of whose first buffer some has been taken.
+    fn pass_on(&mut self, request: Request<'_>, start: &[u8]) -> Status {
         if self.send_head(request).is_err() {
             return ERROR;
         }
-        let Rest { buf, next } = *rest;
+        let used_up = match self.arrived.front() {
+            Some(front) if front.buf.is_null() => return ERROR,
+            // SAFETY: the buffer that has just been looked at.
+            Some(front) if unsafe { shim_buf_length(front.buf) } == 0 => front.buf,
+            _ => ptr::null_mut(),
+        };
+        let rest = self.arrived.iter().map(|arrived| arrived.buf);
+        let mut bufs: Vec<_> = rest.filter(|buf| *buf != used_up).collect();
         // SAFETY: the buffer that has just been looked at.
-        let is_used_up = unsafe { shim_buf_length(buf) } == 0;
-        let mut link = ngx_chain_t { buf, next };
-        let rest: *mut ngx_chain_t = if is_used_up { next } else { &mut link };
-        // SAFETY: as above.
-        if start.is_empty() && (!is_used_up || unsafe { shim_buf_is_special(buf) } == 0) {
-            // SAFETY: the head has been sent; nginx's chain, or what is left of it.
-            return unsafe { R::next_body().call(request.as_ptr(), rest) };
+        let is_special = !used_up.is_null() && unsafe { shim_buf_is_special(used_up) } != 0;
+        if !start.is_empty() || is_special {
+            let Some(start) = request.copy(start) else {
+                return ERROR;
+            };
+            let (data, len) = (start.as_mut_ptr(), start.len());
+            // SAFETY: what is sent is in the request's pool.
+            let start = unsafe { shim_buf_for(request.pool(), used_up, data, len) };
+            if start.is_null() {
+                return ERROR;
+            }
+            bufs.insert(0, start);
         }
-        let Some(start) = request.copy(start) else {
-            return ERROR;
-        };
-        let like = if is_used_up { buf } else { ptr::null_mut() };
-        let (data, len) = (start.as_mut_ptr(), start.len());
-        // SAFETY: what is sent is in the request's pool.
-        let first = unsafe { shim_buf_for(request.pool(), like, data, len) };
-        if first.is_null() {
-            return ERROR;
+        let mut next = ptr::null_mut();
+        let mut links: Vec<_> = bufs
+            .into_iter()
+            .map(|buf| ngx_chain_t { buf, next })
+            .collect();
+        for link in links.iter_mut().rev() {
+            link.next = next;
+            next = link;
         }
-        let mut chain = ngx_chain_t {
-            buf: first,
-            next: rest,
-        };
-        // SAFETY: as above.
-        unsafe { R::next_body().call(request.as_ptr(), &mut chain) }
+        // SAFETY: the head has been sent; a filter keeps no links of what it is called with.
+        unsafe { R::next_body().call(request.as_ptr(), next) }
     }
 
     fn send_head(&mut self, request: Request<'_>) -> Result<(), Done> {
@@ -343,12 +418,6 @@ impl<R: AnswerFilter> Rewriting<R> {
             _ => Ok(()),
         }
     }
-}
-
-/// A buffer of a chain, and what comes after it.
-struct Rest {
-    buf: *mut ngx_buf_t,
-    next: *mut ngx_chain_t,
 }
 
 /// A part of a body.
@@ -369,8 +438,11 @@ impl Piece<'_> {
 /// Takes the next bytes of a buffer, if it has any more.
 ///
 /// # Safety
-/// A buffer of nginx's, whose memory stays as it is for `'a`.
+/// Null, or a buffer of nginx's, whose memory stays as it is for `'a`.
 unsafe fn next_piece<'a>(buf: *mut ngx_buf_t) -> Result<Option<Piece<'a>>, Done> {
+    if buf.is_null() {
+        return Ok(None);
+    }
     // SAFETY: by this function's contract.
     if unsafe { shim_buf_in_memory(buf) } == 0 {
         let mut bytes = vec![0; READ];

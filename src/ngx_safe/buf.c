@@ -266,3 +266,91 @@ shim_buf_for(ngx_pool_t *pool, ngx_buf_t *like, u_char *data, size_t len)
 
     return b;
 }
+
+
+/*
+ * Copies bytes into buffers of `free`, or new ones: a chain to be sent
+ * without delay. NULL: no memory.
+ */
+ngx_chain_t *
+shim_out_chain(ngx_pool_t *pool, ngx_chain_t **free, u_char *data, size_t len)
+{
+    size_t        size;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl, *out, **ll;
+
+    out = NULL;
+    ll = &out;
+
+    while (len > 0) {
+        cl = ngx_chain_get_free_buf(pool, free);
+        if (cl == NULL) {
+            return NULL;
+        }
+
+        b = cl->buf;
+
+        if (b->start == NULL) {
+            b->start = ngx_palloc(pool, SHIM_OUT_SIZE);
+            if (b->start == NULL) {
+                return NULL;
+            }
+
+            b->end = b->start + SHIM_OUT_SIZE;
+            b->temporary = 1;
+            b->tag = (ngx_buf_tag_t) &shim_out_chain;
+        }
+
+        size = ngx_min(len, (size_t) SHIM_OUT_SIZE);
+
+        b->pos = b->start;
+        b->last = ngx_cpymem(b->start, data, size);
+
+        data += size;
+        len -= size;
+        b->flush = (len == 0);
+
+        *ll = cl;
+        ll = &cl->next;
+        *ll = NULL;
+    }
+
+    return out;
+}
+
+
+/* What has been sent of `out`, and before it, is free again. */
+void
+shim_out_sent(ngx_pool_t *pool, ngx_chain_t **free, ngx_chain_t **busy,
+    ngx_chain_t *out)
+{
+    ngx_chain_update_chains(pool, free, busy, &out,
+                            (ngx_buf_tag_t) &shim_out_chain);
+}
+
+
+/* How much has not been sent? */
+size_t
+shim_out_length(ngx_chain_t *busy)
+{
+    size_t  len;
+
+    for (len = 0; busy; busy = busy->next) {
+        len += (size_t) ngx_buf_size(busy->buf);
+    }
+
+    return len;
+}
+
+
+/* Is there more to come from a filter of this module's? */
+void
+shim_out_waits(ngx_http_request_t *r, ngx_uint_t waits)
+{
+    if (waits) {
+        r->buffered |= SHIM_OUT_BUFFERED;
+
+    } else {
+        r->buffered &= ~SHIM_OUT_BUFFERED;
+    }
+}

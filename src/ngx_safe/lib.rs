@@ -20,6 +20,7 @@
 
 pub mod answer;
 pub mod answer_body;
+mod answer_out;
 pub mod cache;
 pub mod command;
 pub mod complete;

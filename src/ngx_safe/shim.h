@@ -45,6 +45,11 @@ ngx_uint_t shim_is_catch_all(ngx_http_core_loc_conf_t *clcf);
 
 /* buf.c */
 
+/* How much is copied at a time, and which bit of `buffered` says that there is more: nginx has 0x01 to 0x04 for
+   its own filters, and 0xf0 for what is below them. */
+#define SHIM_OUT_SIZE      16384
+#define SHIM_OUT_BUFFERED  0x08
+
 ngx_uint_t shim_buf_is_last(ngx_buf_t *b);
 ngx_uint_t shim_buf_in_memory(ngx_buf_t *b);
 void shim_buf_forget_memory(ngx_buf_t *b);
@@ -64,6 +69,10 @@ off_t shim_buf_length(ngx_buf_t *b);
 ngx_uint_t shim_buf_is_special(ngx_buf_t *b);
 void shim_buf_taken(ngx_buf_t *b);
 ngx_buf_t *shim_buf_for(ngx_pool_t *pool, ngx_buf_t *like, u_char *data, size_t len);
+ngx_chain_t *shim_out_chain(ngx_pool_t *pool, ngx_chain_t **free, u_char *data, size_t len);
+void shim_out_sent(ngx_pool_t *pool, ngx_chain_t **free, ngx_chain_t **busy, ngx_chain_t *out);
+size_t shim_out_length(ngx_chain_t *busy);
+void shim_out_waits(ngx_http_request_t *r, ngx_uint_t waits);
 
 
 /* upstream.c */
@@ -98,7 +107,7 @@ ngx_uint_t shim_is_timed_out(ngx_event_t *ev);
 void shim_disconnect(ngx_connection_t *c);
 ngx_int_t shim_tls_begin(ngx_connection_t *c, ngx_ssl_t *ssl, u_char *name);
 ngx_int_t shim_tls_handshake(ngx_connection_t *c);
-const char *shim_tls_mismatch(ngx_connection_t *c, ngx_str_t *name);;
+const char *shim_tls_mismatch(ngx_connection_t *c, ngx_str_t *name);
 
 
 /* cache.c */
