@@ -41,6 +41,7 @@ mod resource;
 mod rules;
 mod s3_request;
 mod scope;
+mod sealed;
 mod sign;
 #[cfg(test)]
 mod suite;
@@ -93,6 +94,7 @@ pub use crate::{
     resource::{Encoded, ResourcePath},
     rules::VerifyRules,
     s3_request::S3Request,
+    sealed::{Sealer, seals_ids},
     sign::{SignedHead, sign, sign_own},
     upload::{PlainPiece, Upload},
     verified::Verified,

@@ -1,0 +1,167 @@
+//! Ids that know the origin which gave them: upload ids and continuation tokens, as clients see them where
+//! requests may go to several origins.
+//!
+//! An id is encrypted and authenticated with a key of its origin's, together with what it belongs to. So it needs
+//! no table, no worker or node has to be told of it, and it is of no use for another bucket or key. It is
+//! sealed by AES-SIV (RFC 5297), which is deterministic, because a store lists the same id again and again.
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use aes_siv::{KeyInit, siv::Aes128Siv};
+use base64ct::{Base64UrlUnpadded, Encoding};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::{crypto::hmac::HmacKey, origin::Origin, text::sink::Sink};
+
+/// How a sealed id begins. No store's id does, and what follows is Base64 (RFC 4648 section 5), so that nothing in
+/// it is ever percent-encoded.
+const PREFIX: &str = "s3r1.";
+
+/// The longest id that is sealed, in bytes. S3's own are of about 1 KiB, and each of several proxies in a row
+/// makes them longer.
+const MAX_ID: usize = 3 * 1024 - TAG;
+
+/// The bytes of authentication before a sealed id.
+const TAG: usize = 16;
+
+/// The longest sealed id, in bytes.
+const MAX_SEALED: usize = PREFIX.len() + (MAX_ID + TAG) / 3 * 4;
+
+/// What an id belongs to. Names are decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner<'a> {
+    /// A multipart upload of this object.
+    Upload { bucket: &'a [u8], key: &'a [u8] },
+    /// The place in a bucket's list of multipart uploads where the next page begins.
+    UploadMarker { bucket: &'a [u8] },
+    /// A list of objects; of buckets where `bucket` is empty.
+    List { bucket: &'a [u8] },
+}
+
+impl<'a> Owner<'a> {
+    /// Returns what is authenticated with an id. AES-SIV takes each by itself, so none can be read as a part of
+    /// another one.
+    fn parts(self) -> [&'a [u8]; 3] {
+        match self {
+            Owner::Upload { bucket, key } => [b"upload", bucket, key],
+            Owner::UploadMarker { bucket } => [b"upload marker", bucket, b""],
+            Owner::List { bucket } => [b"list", bucket, b""],
+        }
+    }
+}
+
+/// The key that ids of an origin are sealed with: zeroised when dropped, redacted in Debug.
+pub(crate) struct SealKey(Zeroizing<[u8; 32]>);
+
+impl SealKey {
+    /// Computes `HMAC-SHA256(secret key, label + 0 + host)`: as long as the two keys of AES-128-SIV. It is
+    /// not kept, since nearly no request has an id, and it takes less than a microsecond.
+    pub(crate) fn of(origin: &Origin) -> SealKey {
+        const LABEL: &[u8] = b"ngx_http_s3_resign sealed id 1\0";
+
+        let secret = HmacKey::new(&[origin.credential.secret()]);
+        SealKey(Zeroizing::new(secret.sign_text(|text| {
+            text.put(LABEL);
+            text.put(&origin.host);
+        })))
+    }
+
+    fn cipher(&self) -> Aes128Siv {
+        Aes128Siv::new((&*self.0).into())
+    }
+
+    /// Seals an id. It stays as it is if it is empty, or longer than any store's.
+    pub(crate) fn seal(&self, owner: Owner<'_>, id: &str) -> String {
+        if id.is_empty() || id.len() > MAX_ID {
+            return id.into();
+        }
+        let sealed = self.cipher().encrypt(owner.parts(), id.as_bytes());
+        let Ok(sealed) = sealed else {
+            return id.into();
+        };
+        let mut text = String::from(PREFIX);
+        text.push_str(&Base64UrlUnpadded::encode_string(&sealed));
+        text
+    }
+
+    /// Opens what `seal` has made with the same key for the same owner; `None` if it is anything else.
+    pub(crate) fn open(&self, owner: Owner<'_>, text: &[u8]) -> Option<Vec<u8>> {
+        let sealed = Some(text).filter(|text| text.len() <= MAX_SEALED)?;
+        let sealed = std::str::from_utf8(sealed.strip_prefix(PREFIX.as_bytes())?).ok()?;
+        let sealed = Base64UrlUnpadded::decode_vec(sealed).ok()?;
+        let id = self.cipher().decrypt(owner.parts(), &sealed).ok()?;
+        // An empty parameter is one that some servers take for absent.
+        (!id.is_empty()).then_some(id)
+    }
+}
+
+impl fmt::Debug for SealKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealKey(redacted)")
+    }
+}
+
+/// Whether an id begins as sealed ones do.
+pub(crate) fn is_sealed(id: impl IntoIterator<Item = u8>) -> bool {
+    let mut id = id.into_iter();
+    PREFIX.bytes().all(|byte| id.next() == Some(byte))
+}
+
+impl Origin {
+    /// Whether ids of one are ids of the other: the same secret and host, as nodes of one cluster have.
+    pub(crate) fn shares_ids_with(&self, other: &Origin) -> bool {
+        let is_same = self.credential.secret().ct_eq(other.credential.secret());
+        self.host == other.host && is_same.into()
+    }
+}
+
+/// Whether ids are sealed in what these origins answer: where one of them does not know the ids of another one.
+pub fn seals_ids<'o>(mut origins: impl Iterator<Item = &'o Origin>) -> bool {
+    let first = origins.next();
+    first.is_some_and(|first| origins.any(|other| !other.shares_ids_with(first)))
+}
+
+/// Seals the ids in an answer to one request, for the origin that gave it.
+pub struct Sealer {
+    key: SealKey,
+    /// As the client names it, decoded; empty if the service itself is asked.
+    bucket: Vec<u8>,
+}
+
+impl Sealer {
+    pub(crate) fn new(origin: &Origin, bucket: Vec<u8>) -> Sealer {
+        Sealer {
+            key: SealKey::of(origin),
+            bucket,
+        }
+    }
+
+    /// Seals the id of a multipart upload of a key, which is decoded.
+    pub fn upload_id(&self, key: &[u8], id: &str) -> String {
+        let bucket = &self.bucket;
+        self.key.seal(Owner::Upload { bucket, key }, id)
+    }
+
+    /// Seals a `NextUploadIdMarker`.
+    pub fn marker(&self, id: &str) -> String {
+        let bucket = &self.bucket;
+        self.key.seal(Owner::UploadMarker { bucket }, id)
+    }
+
+    /// Seals a `NextContinuationToken`, or a `ContinuationToken` in a list of buckets.
+    pub fn token(&self, token: &str) -> String {
+        let bucket = &self.bucket;
+        self.key.seal(Owner::List { bucket }, token)
+    }
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealer")
+            .field("bucket", &self.bucket.escape_ascii().to_string())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,158 @@
+//! What is sealed can be opened where it belongs, and nowhere else.
+#![allow(clippy::unwrap_used)]
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+use crate::{
+    chunked::streaming::Framing,
+    keys::{Credential, SecretKey},
+    origin::Addressing,
+};
+
+fn origin(secret: &str, host: &str) -> Origin {
+    Origin {
+        credential: Credential::new(b"AKIDORIGIN", SecretKey::new(secret.into())),
+        session_token: None,
+        region: None,
+        host: host.as_bytes().into(),
+        addressing: Addressing::Path,
+        framing: Framing::Keep,
+    }
+}
+
+fn key(secret: &str, host: &str) -> SealKey {
+    SealKey::of(&origin(secret, host))
+}
+
+/// An owner of each kind.
+fn owners<'a>(bucket: &'a [u8], key: &'a [u8]) -> [Owner<'a>; 3] {
+    [
+        Owner::Upload { bucket, key },
+        Owner::UploadMarker { bucket },
+        Owner::List { bucket },
+    ]
+}
+
+/// Computed by another implementation (Python's cryptography). A change would end all uploads that have begun.
+#[test]
+fn the_form_stays_as_it_is() {
+    let key = key("origin/secret", "storage.example.com:9000");
+    let expected = [
+        "s3r1.LRVLC4M7xM1Xh30zF_udvx_hpkMy-F4a8oaXkbSHgg4K1A",
+        "s3r1.BsPND-7LpiMo9KneBi2cKmARC5FexfpwIcATabfq16D6uA",
+        "s3r1.Ac_TPhJwv06HsSHquZhxRbvtEcX7ng4_NI15WwUCcVmCrA",
+    ];
+    for (owner, expected) in owners(b"bucket", b"a key/\xc3\xa4")
+        .into_iter()
+        .zip(expected)
+    {
+        assert_eq!(key.seal(owner, "2~Id.of+an/upload="), expected);
+    }
+}
+
+#[test]
+fn what_is_no_id_stays_as_it_is() {
+    let key = key("secret", "host");
+    let longest = "i".repeat(MAX_ID);
+    for owner in owners(b"b", b"k") {
+        assert_eq!(key.seal(owner, ""), "");
+        let longer = longest.clone() + "i";
+        assert_eq!(key.seal(owner, &longer), longer);
+        let sealed = key.seal(owner, &longest);
+        assert!(is_sealed(sealed.bytes()) && sealed.len() == MAX_SEALED);
+        let opened = key.open(owner, sealed.as_bytes()).unwrap();
+        assert!(opened == longest.as_bytes());
+        // Too long, although it is authentic.
+        let too_long = key.cipher().encrypt(owner.parts(), longer.as_bytes());
+        let text = Base64UrlUnpadded::encode_string(&too_long.unwrap());
+        assert!(
+            key.open(owner, format!("{PREFIX}{text}").as_bytes())
+                .is_none()
+        );
+        let empty = key.cipher().encrypt(owner.parts(), b"").unwrap();
+        let text = Base64UrlUnpadded::encode_string(&empty);
+        assert_eq!(key.open(owner, format!("{PREFIX}{text}").as_bytes()), None);
+    }
+}
+
+#[test]
+fn origins_that_share_their_ids() {
+    let origins = [("s", "h"), ("s", "h"), ("s", "i"), ("t", "h"), ("", "sh")];
+    let origins = origins.map(|(secret, host)| origin(secret, host));
+    for (a, first) in origins.iter().enumerate() {
+        for (b, second) in origins.iter().enumerate() {
+            let shared = a == b || a < 2 && b < 2;
+            assert_eq!(first.shares_ids_with(second), shared);
+            assert_eq!(*SealKey::of(first).0 == *SealKey::of(second).0, shared);
+            assert_eq!(seals_ids([first, second].into_iter()), !shared);
+            assert_eq!(seals_ids([first, first, second].into_iter()), !shared);
+        }
+        assert!(!seals_ids([first].into_iter()));
+    }
+    assert!(!seals_ids(std::iter::empty()));
+}
+
+#[test]
+fn nothing_shows_a_key() {
+    let sealer = Sealer::new(&origin("secret", "host"), b"bucket".to_vec());
+    let shown = format!("{sealer:?} {:?}", sealer.key);
+    assert_eq!(shown, "Sealer { bucket: \"bucket\", .. } SealKey(redacted)");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_id_is_opened_where_it_belongs(
+        id in "\\PC{1,300}", bucket in vec(any::<u8>(), 0..40), name in vec(any::<u8>(), 0..40),
+        kind in 0_usize..3, at in any::<prop::sample::Index>(), byte in any::<u8>(),
+        split in any::<prop::sample::Index>(),
+    ) {
+        let key = key("secret", "host");
+        let owner = owners(&bucket, &name)[kind];
+        let sealed = key.seal(owner, &id);
+        prop_assert!(is_sealed(sealed.bytes()));
+        prop_assert!(sealed.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)));
+        prop_assert_eq!(&sealed, &self::key("secret", "host").seal(owner, &id));
+        prop_assert_eq!(key.open(owner, sealed.as_bytes()).unwrap(), id.as_bytes());
+
+        // Another kind, bucket or key; another border between these two.
+        for (other_kind, other) in owners(&bucket, &name).into_iter().enumerate() {
+            prop_assert_eq!(key.open(other, sealed.as_bytes()).is_some(), other_kind == kind);
+        }
+        let longer = [&bucket[..], b"x"].concat();
+        prop_assert_eq!(key.open(owners(&longer, &name)[kind], sealed.as_bytes()), None);
+        let longer = [&name[..], b"x"].concat();
+        prop_assert_eq!(key.open(owners(&bucket, &longer)[0], sealed.as_bytes()), None);
+        let both = [&bucket[..], &name[..]].concat();
+        let (front, back) = both.split_at(split.index(both.len() + 1));
+        if front != bucket {
+            prop_assert_eq!(key.open(owners(front, back)[kind], sealed.as_bytes()), None);
+        }
+        for other in [self::key("secret", "hosts"), self::key("secre", "host"), self::key("secrethost", "")] {
+            prop_assert_eq!(other.open(owner, sealed.as_bytes()), None);
+        }
+
+        // A changed byte, one more and one less.
+        let mut changed = sealed.clone().into_bytes();
+        let at = at.index(changed.len());
+        if std::mem::replace(&mut changed[at], byte) != byte {
+            prop_assert_eq!(key.open(owner, &changed), None);
+        }
+        prop_assert_eq!(key.open(owner, &sealed.as_bytes()[..at]), None);
+        let mut longer = sealed.into_bytes();
+        longer.insert(at, byte);
+        prop_assert_eq!(key.open(owner, &longer), None);
+    }
+
+    #[test]
+    fn any_text_is_refused(text in vec(any::<u8>(), 0..200), base64 in "[A-Za-z0-9_-]{0,200}") {
+        let key = key("secret", "host");
+        let seeming = format!("{PREFIX}{base64}").into_bytes();
+        for text in [&text, &[PREFIX.as_bytes(), &text].concat(), &seeming] {
+            for owner in owners(b"b", b"k") {
+                prop_assert_eq!(key.open(owner, text), None);
+            }
+        }
+    }
+}
