@@ -121,6 +121,12 @@ pub enum Rejection {
     BadDigest(ChecksumAlgorithm),
     /// The body of CreateBucket is not one that all readers read alike, or is too long.
     MalformedXml,
+    /// An upload id that was sealed for no origin here, or for another bucket or key.
+    NoSuchUpload,
+    /// As `NoSuchUpload`, of `upload-id-marker`.
+    WrongUploadIdMarker,
+    /// As `NoSuchUpload`, of a continuation token.
+    WrongContinuationToken,
     /// A bucket in another region than the one that clients sign for.
     IllegalLocationConstraint,
     /// A body whose hash is not the one in `x-amz-content-sha256`.
@@ -133,7 +139,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every [`code`](Rejection::code) that there is, for tables of them.
-    pub const CODES: [&'static str; 35] = [
+    pub const CODES: [&'static str; 36] = [
         "AccessDenied",
         "RequestTimeTooSkewed",
         "InvalidAccessKeyId",
@@ -165,6 +171,7 @@ impl Rejection {
         "BadRequest",
         "InvalidRange",
         "NoSuchKey",
+        "NoSuchUpload",
         "PreconditionFailed",
         "ServiceUnavailable",
         "SlowDown",
@@ -366,6 +373,18 @@ impl Rejection {
                 "MalformedXML",
                 400,
                 "The XML you provided was not well-formed or did not validate against our published schema.",
+            ),
+            Rejection::NoSuchUpload => (
+                "NoSuchUpload",
+                404,
+                "The specified upload does not exist. The upload ID may be invalid, or the upload may \
+                 have been aborted or completed.",
+            ),
+            Rejection::WrongUploadIdMarker => ("InvalidArgument", 400, "Invalid uploadId marker"),
+            Rejection::WrongContinuationToken => (
+                "InvalidArgument",
+                400,
+                "The continuation token provided is incorrect",
             ),
             Rejection::IllegalLocationConstraint => (
                 "IllegalLocationConstraintException",

@@ -28,6 +28,7 @@ mod grant;
 mod headers;
 mod keys;
 mod naming;
+mod opened;
 mod operation;
 mod origin;
 mod parameter;

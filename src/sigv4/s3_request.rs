@@ -3,6 +3,7 @@ use crate::{
     address::Address,
     error::Rejection,
     headers::{KnownHeader, KnownHeaders},
+    opened::{is_id, is_sealed_value},
     operation::{Level, Method, Operation},
     parameter::{AmzHeader, ParameterName, ParameterSet, S3Parameter, ValueRule},
     request::{ClientRequest, Target},
@@ -18,6 +19,8 @@ pub struct S3Request<'a> {
     pub(crate) path: ResourcePath<'a>,
     /// The raw value of `prefix`.
     pub(crate) prefix: Option<&'a [u8]>,
+    /// It has an id that was sealed, here or by another such proxy.
+    pub(crate) has_sealed_id: bool,
 }
 
 /// The parts of a request that say what it asks.
@@ -93,6 +96,7 @@ impl<'a> S3Request<'a> {
             operation: Operation::Unknown,
             path,
             prefix: None,
+            has_sealed_id: false,
         };
         let mut parameters = ParameterSet::default();
         // A source of neither a copy nor a move, or of both.
@@ -116,6 +120,7 @@ impl<'a> S3Request<'a> {
                     match parameter {
                         S3Parameter::Prefix => request.prefix = Some(value),
                         S3Parameter::XId => x_id = Some(value),
+                        id if is_id(id) => request.has_sealed_id |= is_sealed_value(value),
                         _ => {}
                     }
                 }

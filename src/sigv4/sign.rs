@@ -5,7 +5,10 @@ mod header;
 mod query;
 
 pub use self::head::SignedHead;
-use self::{body::BodyOut, head::HeadAuth};
+use self::{
+    body::BodyOut,
+    head::{HeadAuth, Outgoing},
+};
 use crate::{
     address::Address,
     chunked::{encoder::Shape, streaming::Framing},
@@ -44,6 +47,11 @@ pub fn sign<'a>(
     {
         return Err(Unsignable::PathChanged);
     }
+    let request = Outgoing {
+        head,
+        address: verified.address(),
+        replaced: verified.opened_in(&head.query, origin)?,
+    };
     let proof = &verified.proof;
     let date = match proof {
         Proof::V4Query { lifetime, .. } => lifetime.date,
@@ -76,15 +84,7 @@ pub fn sign<'a>(
             }
         };
         let body = BodyOut::Replaced(&sent.body);
-        return SignedHead::new(
-            head,
-            verified.address(),
-            origin,
-            date,
-            auth,
-            Some(signing_key(keys)),
-            body,
-        );
+        return SignedHead::new(request, origin, date, auth, Some(signing_key(keys)), body);
     }
     let (auth, key, body) = match proof {
         Proof::V4Header {
@@ -145,7 +145,7 @@ pub fn sign<'a>(
             (HeadAuth::Nowhere, None, BodyOut::Untouched)
         }
     };
-    SignedHead::new(head, verified.address(), origin, date, auth, key, body)
+    SignedHead::new(request, origin, date, auth, key, body)
 }
 
 /// Signs the head of a request that the proxy makes in its own name, as a health check is. It has no
@@ -165,15 +165,12 @@ pub fn sign_own(
     let region = origin.region_for(&Region::US_EAST_1);
     let key = keys.signing_key(&origin.credential, date.day(), region);
     let auth = HeadAuth::Header { payload: EMPTY };
-    let mut signed = SignedHead::new(
-        &head,
-        &Address::PATH_STYLE,
-        origin,
-        date,
-        auth,
-        Some(key),
-        BodyOut::Untouched,
-    )?;
+    let request = Outgoing {
+        head: &head,
+        address: &Address::PATH_STYLE,
+        replaced: None,
+    };
+    let mut signed = SignedHead::new(request, origin, date, auth, Some(key), BodyOut::Untouched)?;
     let mut out = vec![0; signed.max_len()];
     let length = signed.write(&mut out).ok_or(Unsignable::TooLong)?;
     out.truncate(length);

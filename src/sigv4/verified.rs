@@ -13,6 +13,7 @@ use crate::{
     date::AmzDate,
     error::Rejection,
     grant::{Client, Grant},
+    opened::OpenedId,
     operation::Operation,
     origin::Origin,
     payload::Payload,
@@ -36,6 +37,8 @@ pub struct Verified<'r> {
     pub(crate) configuration: Option<Box<BucketConfiguration>>,
     /// The answer has to be read on its way.
     pub(crate) reads_answer: bool,
+    /// The id in its query that was sealed here. In a box, likewise.
+    pub(crate) opened: Option<Box<OpenedId<'r>>>,
 }
 
 /// A request as it was admitted.
@@ -52,6 +55,8 @@ pub(crate) struct AdmittedRequest<'r> {
     pub(crate) is_plain: bool,
     /// The client's path was sent with a `+` in it, which is a space.
     pub(crate) has_plus: bool,
+    /// The target's query has an id that was sealed, here or by another such proxy.
+    pub(crate) has_sealed_id: bool,
     pub(crate) rules: &'r VerifyRules,
 }
 

@@ -103,7 +103,7 @@ fn decide<'r>(
     };
     let admission = Admission::new(rules, proof.grant());
     admission.check(&asked, query, request.headers.iter().copied())?;
-    let operation = asked.operation();
+    let (operation, has_sealed_id) = (asked.operation(), asked.has_sealed_id);
     Ok(Verified {
         request: AdmittedRequest {
             method: request.method,
@@ -112,11 +112,13 @@ fn decide<'r>(
             target: request.target(),
             operation,
             has_plus: request.path_with_plus.is_some(),
+            has_sealed_id,
             is_plain: candidate.canonical_path && candidate.query.is_plain() && outgoing.is_none(),
             rules,
         },
         proof,
         configuration: None,
         reads_answer: false,
+        opened: None,
     })
 }

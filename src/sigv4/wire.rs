@@ -458,6 +458,7 @@ mod tests {
                     operation: Operation::GetObject,
                     is_plain,
                     has_plus: false,
+                    has_sealed_id: false,
                     rules: &rules,
                 };
                 // nginx leaves out the question mark of an empty query.
@@ -470,7 +471,8 @@ mod tests {
                             WireHead::read(&wire, Some(&request(is_plain)), false, &mut room)
                                 .unwrap();
                         let mut put = Vec::new();
-                        head.query.put_with(&mut put, &[] as &[(&[u8], &[u8])]);
+                        head.query
+                            .put_with(&mut put, &[] as &[(&[u8], &[u8])], None);
                         let has_others = head.query.others().next().is_some();
                         let path = head.path.to_vec();
                         (path, head.canonical_path, head.is_admitted, put, has_others)

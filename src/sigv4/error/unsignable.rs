@@ -21,6 +21,8 @@ pub enum Unsignable {
     Bucket,
     /// A body that was not written for the origin.
     Body,
+    /// An upload, or a list, that another origin has begun.
+    OtherOrigin,
 }
 
 impl std::fmt::Display for Unsignable {
@@ -50,6 +52,7 @@ impl std::fmt::Display for Unsignable {
                 "a bucket name that cannot be a host name (addressing=virtual)"
             }
             Unsignable::Body => "a body that was written for another origin, or by another way of signing",
+            Unsignable::OtherOrigin => "an upload id or continuation token of another origin",
         })
     }
 }

@@ -74,6 +74,7 @@ impl<'r> PendingForm<'r> {
             request: self.request,
             configuration: None,
             reads_answer: false,
+            opened: None,
             proof: Proof::PostPolicy {
                 client: self.client,
                 region: self.region,

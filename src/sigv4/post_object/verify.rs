@@ -113,6 +113,8 @@ impl<'r> FormCandidate<'_, '_, 'r> {
                 operation: Operation::PostObject,
                 is_plain: false,
                 has_plus: self.request.path_with_plus.is_some(),
+                // A form has nothing in its query.
+                has_sealed_id: false,
                 rules: self.rules,
             },
             client,

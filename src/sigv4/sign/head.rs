@@ -20,6 +20,7 @@ use crate::{
     request::Header,
     scope::Scope,
     text::{
+        query::ReplacedValue,
         sink::{CountSink, Sink, SliceSink, put_number},
         uri::{self, Part},
     },
@@ -30,6 +31,7 @@ use crate::{
 /// The head to send: signed as it is written into memory of the caller's.
 pub struct SignedHead<'a> {
     head: &'a WireHead<'a, 'a>,
+    replaced: Option<ReplacedValue<'a>>,
     origin: &'a Origin,
     date: AmzDate,
     /// The host with the bucket in front, where the origin wants it there.
@@ -40,6 +42,15 @@ pub struct SignedHead<'a> {
     key: Option<&'a mut SigningKey>,
     body: BodyOut<'a>,
     max_len: usize,
+}
+
+/// A request that is to be signed.
+pub(super) struct Outgoing<'a> {
+    pub(super) head: &'a WireHead<'a, 'a>,
+    /// How the client has addressed it.
+    pub(super) address: &'a Address<'a>,
+    /// What its query has at the origin that is picked.
+    pub(super) replaced: Option<ReplacedValue<'a>>,
 }
 
 /// What path goes out.
@@ -84,8 +95,7 @@ struct HeadSpans {
 impl<'a> SignedHead<'a> {
     #[inline(always)]
     pub(super) fn new(
-        head: &'a WireHead<'a, 'a>,
-        address: &'a Address<'_>,
+        request: Outgoing<'a>,
         origin: &'a Origin,
         date: AmzDate,
         auth: HeadAuth<'a>,
@@ -93,7 +103,8 @@ impl<'a> SignedHead<'a> {
         body: BodyOut<'a>,
     ) -> Result<SignedHead<'a>, Unsignable> {
         let mut signed = SignedHead {
-            head,
+            head: request.head,
+            replaced: request.replaced,
             origin,
             date,
             virtual_host: None,
@@ -103,7 +114,7 @@ impl<'a> SignedHead<'a> {
             body,
             max_len: 0,
         };
-        signed.place_bucket(address)?;
+        signed.place_bucket(request.address)?;
         signed.max_len = signed.bound();
         Ok(signed)
     }
@@ -127,6 +138,7 @@ impl<'a> SignedHead<'a> {
         self.put_body_headers(&mut body);
         FIXED
             + self.head.target_max_len()
+            + (self.replaced.as_ref()).map_or(0, ReplacedValue::max_len)
             + self.bucket_max_len()
             + self.host().len()
             + kept
@@ -386,7 +398,7 @@ impl<'a> SignedHead<'a> {
             };
             presigning.list(&mut added);
         }
-        self.head.query.put_with(sink, &added);
+        self.head.query.put_with(sink, &added, self.replaced);
     }
 
     fn put_authorization(

@@ -221,8 +221,14 @@ impl<'s, 'a> Query<'s, 'a> {
     }
 
     /// Puts the canonical query string without the client's signature parameters and with `added`,
-    /// which are sorted by name; each name stands between its separators, as in `&name=`.
-    pub(crate) fn put_with(&self, sink: &mut impl Sink, added: &[(&[u8], impl ParameterValue)]) {
+    /// which are sorted by name; each name stands between its separators, as in `&name=`. One of its
+    /// parameters may have another value.
+    pub(crate) fn put_with(
+        &self,
+        sink: &mut impl Sink,
+        added: &[(&[u8], impl ParameterValue)],
+        replaced: Option<ReplacedValue<'_>>,
+    ) {
         let others = self.parameters.iter();
         let mut others = others.filter(|other| other.role == Role::Other).peekable();
         let mut first = true;
@@ -233,7 +239,7 @@ impl<'s, 'a> Query<'s, 'a> {
             };
             let before = |other: &&QueryParameter| uri::compare(other.name(self.raw), name).is_le();
             while let Some(other) = others.next_if(before) {
-                other.put_after(sink, &mut first, self.raw);
+                other.put_after(sink, &mut first, self.raw, replaced);
             }
             match std::mem::take(&mut first) {
                 true => sink.put(label.strip_prefix(&[*separator]).unwrap_or_default()),
@@ -241,7 +247,28 @@ impl<'s, 'a> Query<'s, 'a> {
             }
             value.put(sink);
         }
-        others.for_each(|other| other.put_after(sink, &mut first, self.raw));
+        others.for_each(|other| other.put_after(sink, &mut first, self.raw, replaced));
+    }
+}
+
+/// Another value of the one parameter that has this raw name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReplacedValue<'a> {
+    pub(crate) name: &'a [u8],
+    /// Decoded.
+    pub(crate) value: &'a [u8],
+}
+
+impl ReplacedValue<'_> {
+    /// Counts the bytes of the value at the most.
+    pub(crate) fn max_len(&self) -> usize {
+        3 * self.value.len()
+    }
+
+    fn put(&self, sink: &mut impl Sink) {
+        uri::put_canonical(sink, self.name, Part::Query);
+        sink.put(b"=");
+        uri::put_encoded(sink, self.value, Part::Query);
     }
 }
 
@@ -291,11 +318,20 @@ impl QueryParameter {
     }
 
     /// Puts it after others, if it is not the first.
-    fn put_after(&self, sink: &mut impl Sink, first: &mut bool, raw: &[u8]) {
+    fn put_after(
+        &self,
+        sink: &mut impl Sink,
+        first: &mut bool,
+        raw: &[u8],
+        replaced: Option<ReplacedValue<'_>>,
+    ) {
         if !std::mem::take(first) {
             sink.put(b"&");
         }
-        self.put(sink, raw);
+        match replaced {
+            Some(replaced) if replaced.name == self.name(raw) => replaced.put(sink),
+            _ => self.put(sink, raw),
+        }
     }
 
     fn put(&self, sink: &mut impl Sink, raw: &[u8]) {
@@ -421,7 +457,7 @@ mod tests {
             let kept = Query::parse_others(raw.as_bytes(), &mut kept_room).unwrap();
             prop_assert!(!query.is_plain() || kept.others().next().is_none());
             let (mut signed, mut sent) = (Vec::new(), Vec::new());
-            kept.put_with(&mut sent, &[] as &[(&[u8], &[u8])]);
+            kept.put_with(&mut sent, &[] as &[(&[u8], &[u8])], None);
             prop_assert_eq!(sent, canonical(&|role| role == Role::Other));
             if !query.is_ambiguous() {
                 query.put_signed(&mut signed);

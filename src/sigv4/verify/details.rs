@@ -96,6 +96,9 @@ pub fn details(rejection: &Rejection, asked: &RejectedRequest<'_, '_>) -> Detail
             put("ArgumentName", name.as_bytes());
             put("ArgumentValue", b"");
         }
+        Rejection::NoSuchUpload => put("UploadId", &parameter(request, "uploadId")),
+        Rejection::WrongUploadIdMarker => put("ArgumentName", b"upload-id-marker"),
+        Rejection::WrongContinuationToken => put("ArgumentName", b"continuation-token"),
         Rejection::MethodNotAllowed => {
             put("Method", request.method);
             put("ResourceType", resource_type(path).as_bytes());
@@ -150,6 +153,20 @@ fn find<'r>(headers: &[Header<'r>], name: &str) -> Option<&'r [u8]> {
         .iter()
         .filter(|header| header.name.eq_ignore_ascii_case(name.as_bytes()));
     Some(found.next()?.value)
+}
+
+/// Returns the value of a parameter of this name, decoded; empty without one.
+fn parameter(request: &ClientRequest<'_, '_>, name: &str) -> Vec<u8> {
+    let mut parameters = Parameters::new();
+    let Ok(query) = Query::parse(request.target().query, &mut parameters) else {
+        return Vec::new();
+    };
+    let is_it = |raw| uri::decoded(raw, Part::Query).eq(name.bytes());
+    let value = query.others().find(|(raw, _)| is_it(raw));
+    decoded(
+        value.and_then(|(_, value)| value).unwrap_or_default(),
+        Part::Query,
+    )
 }
 
 fn decoded(raw: &[u8], part: Part) -> Vec<u8> {
