@@ -83,6 +83,10 @@ fn access(request: Request<'_>) -> Access {
                 Ok(Configured::ReadBody) => return Access::ReadBody { unbuffered: false },
                 Err(rejection) => return reject(request, context, None, &rejection),
             }
+            let origins = request.origins().iter().map(|named| &named.origin);
+            if let Err(rejection) = verified.open_id(origins) {
+                return reject(request, context, Some(&view), &rejection);
+            }
             *context.verified.borrow_mut() = Some(verified);
             context.location.set(Some(conf));
             // An unsigned request has shown nothing that `satisfy any` could count.

@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use metrics::Try;
 use ngx_safe::output::Outgoing;
-use ngx_safe::peer::{HeadSlot, PeerHooks, PickedPeer, Start};
+use ngx_safe::peer::{HeadSlot, PeerHooks, Picked, PickedPeer, Start};
 use ngx_safe::request::Request;
 use ngx_safe::upstream::Upstream;
 use ngx_safe::{now, worker_number};
 use sigv4::{Framer, HeadRoom, SignedHead, Streaming, Upload, WireHead};
 
 use crate::S3Resign;
-use crate::conf::{NamedOrigin, OwnUpstream, UpstreamConf};
+use crate::conf::{NamedOrigin, OwnUpstream};
 use crate::context::{Context, OriginFramer, OwnRequest};
 use crate::hooks::{cache, form, naming};
 use crate::log::log_error;
@@ -27,8 +27,15 @@ impl PeerHooks for S3Resign {
         request: Request<'r>,
         pick: &PickedPeer<'r>,
         head: &mut HeadSlot<'_, S3Resign>,
-    ) -> Option<usize> {
-        picked(request, pick, head).map(|origin| origin.id)
+    ) -> Picked {
+        picked(request, pick, head)
+    }
+
+    fn lacks_peer(request: Request<'_>) {
+        log_error!(
+            request.log(),
+            "not forwarded: the origin that knows its upload id or continuation token is not available"
+        );
     }
 
     fn lacks_head(request: Request<'_>) {
@@ -114,28 +121,62 @@ fn starts(request: Request<'_>, upstream: Upstream<'_>) -> Start {
         return Start::Reject;
     }
     Start::Wrap {
-        counts_marked: upstream.own_conf().is_some_and(UpstreamConf::is_checked),
+        most_tries: most_tries(context, upstream),
     }
 }
 
-/// Signs the head for the picked peer; None fails the request.
+/// Counts the peers that a request can be sent to, where there may be fewer than nginx counts: checks have marked
+/// them, or they do not know its id.
+fn most_tries(context: &Context<'_>, upstream: Upstream<'_>) -> Option<usize> {
+    let conf = upstream.own_conf()?;
+    let verified = context.verified.borrow();
+    let verified = verified.as_ref()?;
+    if !conf.is_checked() && !verified.is_for_some_origins() {
+        return None;
+    }
+    let is_wanted = |server: &[u8]| {
+        let origin = conf.origin(server);
+        origin.is_none_or(|named| verified.goes_to(&named.origin))
+    };
+    Some(upstream.peers_in_use(is_wanted))
+}
+
 fn picked<'r>(
     request: Request<'r>,
     pick: &PickedPeer<'r>,
     slot: &mut HeadSlot<'_, S3Resign>,
-) -> Option<&'r NamedOrigin> {
-    let main = request.main_conf();
-    let context = request.main().context()?;
-    let started = main.wants_sign_time().then(Instant::now);
-
+) -> Picked {
     let Some(origin) = origin_of(request, pick) else {
         log_error!(
             request.log(),
             "no \"s3_origin\" for the peer {}",
             pick.name().escape_ascii()
         );
-        return None;
+        return Picked::Failed;
     };
+    let Some(context) = request.main().context() else {
+        return Picked::Failed;
+    };
+    let verified = context.verified.borrow();
+    if (verified.as_ref()).is_some_and(|verified| !verified.goes_to(&origin.origin)) {
+        return Picked::Unwanted;
+    }
+    drop(verified);
+    match put_head(request, context, origin, slot) {
+        Some(()) => Picked::For(origin.id),
+        None => Picked::Failed,
+    }
+}
+
+/// Signs the head for an origin; None fails the request.
+fn put_head<'r>(
+    request: Request<'r>,
+    context: &Context<'r>,
+    origin: &'r NamedOrigin,
+    slot: &mut HeadSlot<'_, S3Resign>,
+) -> Option<()> {
+    let main = request.main_conf();
+    let started = main.wants_sign_time().then(Instant::now);
     let mut verified = context.verified.borrow_mut();
     let verified = verified.as_mut()?;
     verified.prepare(&origin.origin, naming::is_read(request, verified));
@@ -200,7 +241,7 @@ fn picked<'r>(
             .sign_time
             .update(|spent| spent + started.elapsed().as_nanos() as u64);
     }
-    Some(origin)
+    Some(())
 }
 
 /// Puts the head of a body that was decoded in the place of nginx's, and has the body framed again where

@@ -70,6 +70,7 @@ pub const ERROR: Status = ngx::ffi::NGX_ERROR as Status;
 pub const DECLINED: Status = ngx::ffi::NGX_DECLINED as Status;
 pub(crate) const AGAIN: Status = ngx::ffi::NGX_AGAIN as Status;
 pub(crate) const DONE: Status = ngx::ffi::NGX_DONE as Status;
+pub(crate) const BUSY: Status = ngx::ffi::NGX_BUSY as Status;
 pub const BAD_REQUEST: Status = ngx::ffi::NGX_HTTP_BAD_REQUEST as Status;
 pub const INTERNAL_SERVER_ERROR: Status = ngx::ffi::NGX_HTTP_INTERNAL_SERVER_ERROR as Status;
 

@@ -18,20 +18,22 @@ use crate::request::Request;
 use crate::shim::*;
 use crate::upstream::{HookedUpstream, Upstream};
 use crate::workspace::HEAD;
-use crate::{DONE, ERROR, OK, bytes, guarded};
+use crate::{BUSY, DONE, ERROR, OK, bytes, guarded};
 
 /// The part of a module in the picks of its requests' peers.
 pub trait PeerHooks: Module {
     /// Decides on an upstream request that begins.
     fn starts(request: Request<'_>, upstream: Upstream<'_>) -> Start;
 
-    /// Puts the head to be sent to the picked peer into its slot. Returns the number of whom it is for;
-    /// None fails the request.
+    /// Puts the head to be sent to the picked peer into its slot, unless it wants another peer.
     fn picked<'r>(
         request: Request<'r>,
         pick: &PickedPeer<'r>,
         head: &mut HeadSlot<'_, Self>,
-    ) -> Option<usize>;
+    ) -> Picked;
+
+    /// Hears that the request fails, since there is no peer left that it wants.
+    fn lacks_peer(request: Request<'_>);
 
     /// Hears that the request fails, since there is no head that could be replaced.
     fn lacks_head(request: Request<'_>);
@@ -51,10 +53,21 @@ pub enum Start {
     /// The request fails.
     Reject,
     Wrap {
-        /// Peers may be marked: nginx counts those too, and with nobody left to try it would throw an
-        /// answer away that the client should have.
-        counts_marked: bool,
+        /// The most peers that can be tried, where there may be fewer than nginx counts: with nobody left to
+        /// try it would throw an answer away that the client should have.
+        most_tries: Option<usize>,
     },
+}
+
+/// What becomes of a pick.
+#[derive(Clone, Copy, Debug)]
+pub enum Picked {
+    /// It is tried; the number says for whom.
+    For(usize),
+    /// The balancer is asked for another one.
+    Unwanted,
+    /// The request fails.
+    Failed,
 }
 
 impl<M: PeerHooks> Complete<'_, M> {
@@ -103,7 +116,7 @@ unsafe extern "C" fn init_peer<M: PeerHooks>(
             Start::NotOurs => OK,
             Start::Reject => ERROR,
             // SAFETY: `peer.init` has just set the peer up.
-            Start::Wrap { counts_marked } => unsafe { wrap::<M>(request, upstream, counts_marked) },
+            Start::Wrap { most_tries } => unsafe { wrap::<M>(request, upstream, most_tries) },
         }
     })
 }
@@ -113,7 +126,7 @@ unsafe extern "C" fn init_peer<M: PeerHooks>(
 unsafe fn wrap<M: PeerHooks>(
     request: Request<'_>,
     upstream: Upstream<'_>,
-    counts_marked: bool,
+    most_tries: Option<usize>,
 ) -> ngx_int_t {
     let r = request.as_ptr();
     let workspace = request.main().workspace::<M>();
@@ -141,8 +154,8 @@ unsafe fn wrap<M: PeerHooks>(
     // SAFETY: memory for it, for the rest of the request.
     unsafe { memory.write(state) };
     pc.data = memory.as_ptr().cast();
-    if counts_marked {
-        pc.tries = pc.tries.min(upstream.peers_in_use().max(1));
+    if let Some(most) = most_tries {
+        pc.tries = pc.tries.min(most.max(1));
     }
     // Null means "not offered" to nginx: wrap what is there.
     pc.free = pc.free.map(|_| free_peer::<M> as _);
@@ -177,25 +190,81 @@ unsafe extern "C" fn get_peer<M: PeerHooks>(
         let (Some(request), Some(upstream)) = (request, upstream) else {
             return ERROR;
         };
-        let pick = PickedPeer {
-            upstream,
-            // SAFETY: nginx's peer, now picked.
-            peer: unsafe { &*pc },
-        };
-        let Some(mut head) = HeadSlot::of(request, state) else {
-            M::lacks_head(request);
-            return ERROR;
-        };
-        match M::picked(request, &pick, &mut head) {
-            Some(number) => {
-                let is_retry = std::mem::replace(&mut state.is_retry, true);
-                state.number.set(Some(number));
-                M::begins(request, is_retry);
-                picked
-            }
-            None => ERROR,
+        // SAFETY: nginx's peer, now picked.
+        match unsafe { offer::<M>(request, upstream, pc, state) } {
+            Picked::For(_) => picked,
+            Picked::Failed => ERROR,
+            // SAFETY: as above.
+            Picked::Unwanted => unsafe { get_wanted::<M>(request, upstream, pc, state) },
         }
     })
+}
+
+/// # Safety
+/// `pc` is the peer of the request, now picked, of which `state` is.
+unsafe fn offer<M: PeerHooks>(
+    request: Request<'_>,
+    upstream: Upstream<'_>,
+    pc: *mut ngx_peer_connection_t,
+    state: &mut PeerState,
+) -> Picked {
+    let pick = PickedPeer {
+        upstream,
+        // SAFETY: by this function's contract.
+        peer: unsafe { &*pc },
+    };
+    let Some(mut head) = HeadSlot::of(request, state) else {
+        M::lacks_head(request);
+        return Picked::Failed;
+    };
+    let picked = M::picked(request, &pick, &mut head);
+    if let Picked::For(number) = picked {
+        let is_retry = std::mem::replace(&mut state.is_retry, true);
+        state.number.set(Some(number));
+        M::begins(request, is_retry);
+    }
+    picked
+}
+
+/// Gives unwanted picks back and asks the balancer again, until it has a wanted one, or none at all: nginx's
+/// own offer each peer once a request, the backups last.
+///
+/// # Safety
+/// As `offer`, which has said that the pick is unwanted.
+#[cold]
+unsafe fn get_wanted<M: PeerHooks>(
+    request: Request<'_>,
+    upstream: Upstream<'_>,
+    pc: *mut ngx_peer_connection_t,
+    state: &mut PeerState,
+) -> ngx_int_t {
+    let (Some(get), Some(free)) = (state.original_get, state.original_free) else {
+        return ERROR;
+    };
+    let (r, us, data) = (request.as_ptr(), upstream.as_ptr(), state.original_data);
+    // A balancer written in Lua may offer the same one for ever.
+    let mut left = upstream.peer_count();
+    loop {
+        // SAFETY: the callback and the data of the picked peer, which nothing has used yet.
+        unsafe { shim_give_back(r, us, Some(free), data) };
+        let picked = match left.checked_sub(1) {
+            // SAFETY: what nginx would have called, with the data that goes with it.
+            Some(_) => unsafe { get(pc, data) },
+            None => BUSY,
+        };
+        if picked == BUSY {
+            M::lacks_peer(request);
+        }
+        if picked != OK && picked != DONE {
+            return picked;
+        }
+        // SAFETY: by this function's contract.
+        match unsafe { offer::<M>(request, upstream, pc, state) } {
+            Picked::For(_) => return picked,
+            Picked::Failed => return ERROR,
+            Picked::Unwanted => left -= 1,
+        }
+    }
 }
 
 /// The peer that a balancer has picked for a try.

@@ -92,6 +92,58 @@ shim_body_after_head(ngx_http_request_t *r)
 }
 
 
+/*
+ * Gives back the peer that was picked for a request, as one that was not
+ * tried: `free` is the balancer's, or keepalive's. It can be asked for another
+ * one then.
+ *
+ * nginx's balancers count the peer's connection no more, and do not pick it
+ * again for this request. They take what was no failure for a success: a peer
+ * that has failed, and is offered one request after fail_timeout to show
+ * whether it is back, has its failures forgotten by this. The next request
+ * pays for it, and fails over.
+ */
+void
+shim_give_back(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us,
+    ngx_event_free_peer_pt free, void *data)
+{
+    ngx_uint_t              tries, keepalive, sent;
+    ngx_http_upstream_t    *u;
+    ngx_peer_connection_t  *pc;
+
+    u = r->upstream;
+    pc = &u->peer;
+
+    tries = pc->tries;
+    keepalive = u->keepalive;
+    sent = u->request_body_sent;
+
+    /* a connection that was kept alive has not been used, and is kept on */
+
+    u->keepalive = 1;
+    u->request_body_sent = 1;
+
+    free(pc, data, 0);
+
+    u->keepalive = keepalive;
+    u->request_body_sent = sent;
+
+    pc->tries = tries;
+
+    if (pc->connection) {
+        shim_disconnect(pc->connection);
+        pc->connection = NULL;
+    }
+
+    /* without an address nginx has no peer to give back, nor a name in memory of its own */
+
+    pc->cached = 0;
+    pc->sockaddr = NULL;
+    pc->socklen = 0;
+    pc->name = &us->host;
+}
+
+
 void
 shim_peers_rlock(ngx_http_upstream_rr_peers_t *peers)
 {

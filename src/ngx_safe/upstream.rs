@@ -230,9 +230,9 @@ impl<'c> Upstream<'c> {
         self.count(|_| true)
     }
 
-    /// Tells how many peers there are to try.
-    pub(crate) fn peers_in_use(self) -> usize {
-        self.count(|peer| peer.down() == 0)
+    /// Tells how many peers there are to try of servers that `is_counted`, by its text.
+    pub fn peers_in_use(self, is_counted: impl Fn(&[u8]) -> bool) -> usize {
+        self.count(|peer| peer.down() == 0 && is_counted(peer.server()))
     }
 
     fn count(self, is_counted: impl Fn(Peer<'_>) -> bool) -> usize {
