@@ -286,7 +286,7 @@ unsigned GET /_log/fails
 === TEST 18: another address of its origin is tried
 --- http_config
     upstream u {
-        server $TEST_NGINX_DEAD;
+        server $TEST_NGINX_DEAD max_fails=0;
         server $TEST_NGINX_A;
         server $TEST_NGINX_B;
         s3_origin $TEST_NGINX_DEAD $TEST_NGINX_CRED_A host=a.example.com;
@@ -317,3 +317,73 @@ PUT /bucket/key?partNumber=1&uploadId=$TEST_NGINX_ID_B body=hello
     location / { s3_resign on; proxy_pass http://u; }
 --- signed: PUT /bucket/key?partNumber=1&uploadId=$TEST_NGINX_ID_A body=hello
 --- refused: 403 AccessDenied
+
+=== TEST 21: in each way to address a bucket, at origins that want it in the host too
+--- http_config eval: http() =~ s/host=b.example.com/host=b.example.com addressing=virtual/r
+--- config
+    $TEST_NGINX_CLIENT
+    s3_resign on;
+    s3_domain s3.example.com files.example.com=bucket;
+    location / { proxy_pass http://u; }
+    location /s3/ { s3_prefix /s3; proxy_pass http://u; }
+--- signed
+PUT /bucket/key?partNumber=1&uploadId=$TEST_NGINX_ID_B host=s3.example.com body=hello
+PUT /key?partNumber=1&uploadId=$TEST_NGINX_ID_B host=bucket.s3.example.com body=hello
+PUT /key?partNumber=1&uploadId=$TEST_NGINX_ID_A host=files.example.com body=hello
+PUT /s3/bucket/%6bey?partNumber=1&uploadId=$TEST_NGINX_ID_A host=s3.example.com body=hello
+PUT /s3/key?partNumber=1&uploadId=$TEST_NGINX_ID_B host=bucket.s3.example.com body=hello
+PUT /key?partNumber=1&uploadId=$TEST_NGINX_ID_A host=other.s3.example.com body=hello
+--- answers
+200 ^origin B\nverified yes\n.*line PUT /key\?partNumber=1&uploadId=B%2Fupload%2B1%3D HTTP
+200 ^origin B\nverified yes\n.*line PUT /key\?partNumber=1&uploadId=B%2Fupload%2B1%3D HTTP
+200 $at_a
+200 $at_a
+200 ^origin B\nverified yes\n.*line PUT /key\?partNumber=1&uploadId=B%2Fupload%2B1%3D HTTP
+404 error NoSuchUpload
+
+=== TEST 22: a rewritten request, and one that is not signed
+--- http_config eval: http()
+--- config
+    $TEST_NGINX_CLIENT
+    s3_resign on;
+    s3_anonymous on;
+    location / { proxy_pass http://u; }
+    location /fails/ { rewrite ^/fails/(.*) /bucket/moved/$1 break; proxy_pass http://u; }
+    location /old/ {
+        rewrite ^/old/(.*) /bucket/$1?uploadId=$TEST_NGINX_ID_B? break;
+        proxy_pass http://u;
+    }
+--- signed
+unsigned PUT /bucket/key?partNumber=1&uploadId=$TEST_NGINX_ID_A
+unsigned PUT /bucket/key?partNumber=1&uploadId=$TEST_NGINX_ID_B
+unsigned PUT /bucket/other?partNumber=1&uploadId=$TEST_NGINX_ID_B
+2x PUT /fails/key?partNumber=1&uploadId=$TEST_NGINX_ID_A_FAILS
+GET /old/key?uploadId=$TEST_NGINX_ID_A
+--- answers
+200 ^origin A\nverified no: not signed\n.*line PUT /bucket/key\?partNumber=1&uploadId=A%2Fupload%2B1%3D HTTP
+200 ^origin B\nverified no: not signed\n.*line PUT /bucket/key\?partNumber=1&uploadId=B%2Fupload%2B1%3D HTTP
+404 error NoSuchUpload
+2x 200 ^origin A\nverified yes\n.*line PUT /bucket/moved/key\?partNumber=1&uploadId=A%2Fupload%2B1%3D HTTP
+404 error NoSuchUpload
+
+=== TEST 23: a connection that was kept alive has been closed: its origin is asked again
+--- http_config eval
+::http('keepalive 8;', 'max_fails=0', '', "127.0.0.1:$ENV{TEST_NGINX_SPARE}") . <<"END"
+    server {
+        listen 127.0.0.1:$ENV{TEST_NGINX_SPARE};
+        set \$again \$connection_requests;
+        if (\$again != 1) { return 444; }
+        location / { proxy_pass http://$ENV{TEST_NGINX_A}; proxy_set_header Host \$http_host; }
+    }
+END
+--- config
+$TEST_NGINX_U
+--- signed
+8x PUT /bucket/key?partNumber=1&uploadId=$TEST_NGINX_ID_A body=hello
+4x POST /bucket/key?uploadId=$TEST_NGINX_ID_A body=parts
+--- answers
+8x 200 $at_a
+502 error InternalError
+200 ^origin A
+502 error InternalError
+200 ^origin A

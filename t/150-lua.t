@@ -54,6 +54,18 @@ $ENV{TEST_NGINX_LUA_BALANCER} = join '', map {
         . " s3_origin $ENV{TEST_NGINX_A} $ENV{TEST_NGINX_CRED_A}; s3_origin $ENV{TEST_NGINX_B} $ENV{TEST_NGINX_CRED_B};"
         . " balancer_by_lua_block { require('ngx.balancer').set_current_peer('$host', $port) } }\n"
 } ['known', $ENV{TEST_NGINX_B}], ['unknown', $ENV{TEST_NGINX_C}];
+# Balancers of A and B: of each in turn, and of B alone. The ids are those of 075-sealed-ids.t.
+$ENV{TEST_NGINX_LUA_SEALED} = join '', map {
+    my ($name, $lua) = @$_;
+    "upstream $name { server $ENV{TEST_NGINX_A}; server $ENV{TEST_NGINX_B}; keepalive 4;"
+        . " s3_origin $ENV{TEST_NGINX_A} $ENV{TEST_NGINX_CRED_A} host=a.example.com;"
+        . " s3_origin $ENV{TEST_NGINX_B} $ENV{TEST_NGINX_CRED_B} host=b.example.com;"
+        . " balancer_by_lua_block { $lua require('ngx.balancer').set_current_peer('127.0.0.1', port) } }\n"
+} ['in_turn', "package.loaded.picks = (package.loaded.picks or 0) + 1; local port = $ENV{TEST_NGINX_PORT_A} + package.loaded.picks % 2"],
+    ['only_b', "local port = $ENV{TEST_NGINX_PORT_B}"];
+$ENV{TEST_NGINX_ID_A} = 's3r1.hjbDae2MZ6-uQWG0hnwafyxywxmWrXtv6l0Q';
+$ENV{TEST_NGINX_ID_A_DOWN} = 's3r1.NCCVPLAFdVCllwKZKmPe7qPEYmMfZ-sQeo-P';
+$ENV{TEST_NGINX_ID_B} = 's3r1.GkwaAEqWLVjcAnnBv55ztoUKxzHDSgYSO2ai';
 $ENV{TEST_NGINX_LUA_BALANCED} = <<"END";
     $ENV{TEST_NGINX_CLIENT}
     s3_resign on;
@@ -316,3 +328,30 @@ $TEST_NGINX_LUA_LAST
 --- response_body
 2
 0
+
+=== TEST 21: balancer_by_lua: the part of an upload goes to the origin that began it, whoever is picked first
+--- main_config
+$TEST_NGINX_LUA_FIRST
+--- http_config
+$TEST_NGINX_LUA_SEALED
+--- config
+    $TEST_NGINX_CLIENT
+    s3_resign on;
+    location / { proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass http://in_turn; }
+    location /down/ { proxy_pass http://only_b; }
+--- signed
+GET /bucket/other
+8x PUT /bucket/key?partNumber=1&uploadId=$TEST_NGINX_ID_A body=hello
+GET /bucket/other
+8x PUT /bucket/key?partNumber=1&uploadId=$TEST_NGINX_ID_B body=hello
+4x PUT /down/key?partNumber=1&uploadId=$TEST_NGINX_ID_A_DOWN body=hello
+GET /down/other
+unsigned GET /_log/down/key
+--- answers
+200 verified yes
+8x 200 ^origin A\nverified yes\n.*uploadId=A%2Fupload%2B1%3D HTTP
+200 verified yes
+8x 200 ^origin B\nverified yes\n.*uploadId=B%2Fupload%2B1%3D HTTP
+4x 502 error InternalError
+200 ^origin B\nverified yes
+200 ^$

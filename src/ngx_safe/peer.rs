@@ -13,7 +13,7 @@ use ngx::ffi::{
 use crate::complete::Complete;
 use crate::module::Module;
 use crate::output::{self, Outgoing, OutputFramer};
-use crate::peer_state::PeerState;
+use crate::peer_state::{Balancer, PeerState, notify_peer, save_session, set_session};
 use crate::request::Request;
 use crate::shim::*;
 use crate::upstream::{HookedUpstream, Upstream};
@@ -100,16 +100,7 @@ unsafe extern "C" fn init_peer<M: PeerHooks>(
         let (Some(request), Some(upstream)) = (request, upstream) else {
             return ERROR;
         };
-        let hooked = request.main_of::<M>().hooked.get();
-        let original_init = hooked.and_then(|hooked| {
-            let place = hooked.binary_search_by_key(&us, |hooked| hooked.upstream);
-            hooked.get(place.ok()?)?.original_init
-        });
-        let Some(original_init) = original_init else {
-            return ERROR;
-        };
-        // SAFETY: what nginx would have called.
-        if unsafe { original_init(r, us) } != OK {
+        if original_init::<M>(request, upstream) != OK {
             return ERROR;
         }
         match M::starts(request, upstream) {
@@ -119,6 +110,21 @@ unsafe extern "C" fn init_peer<M: PeerHooks>(
             Start::Wrap { most_tries } => unsafe { wrap::<M>(request, upstream, most_tries) },
         }
     })
+}
+
+/// Calls the `peer.init` that nginx would have called: the balancer begins anew with the request.
+fn original_init<M: PeerHooks>(request: Request<'_>, upstream: Upstream<'_>) -> ngx_int_t {
+    let us = upstream.as_ptr();
+    let hooked = request.main_of::<M>().hooked.get();
+    let original_init = hooked.and_then(|hooked| {
+        let place = hooked.binary_search_by_key(&us, |hooked| hooked.upstream);
+        hooked.get(place.ok()?)?.original_init
+    });
+    match original_init {
+        // SAFETY: what nginx would have called, for a request in progress.
+        Some(original_init) => unsafe { original_init(request.as_ptr(), us) },
+        None => ERROR,
+    }
 }
 
 /// # Safety
@@ -144,25 +150,27 @@ unsafe fn wrap<M: PeerHooks>(
         replaced: ptr::null_mut(),
         number: Cell::new(None),
         is_retry: false,
-        original_data: pc.data,
-        original_get: pc.get.replace(get_peer::<M>),
-        original_free: pc.free,
-        original_notify: pc.notify,
-        original_set_session: pc.set_session,
-        original_save_session: pc.save_session,
+        is_steered: false,
+        balancer: Balancer::of(pc),
     };
     // SAFETY: memory for it, for the rest of the request.
     unsafe { memory.write(state) };
-    pc.data = memory.as_ptr().cast();
     if let Some(most) = most_tries {
         pc.tries = pc.tries.min(most.max(1));
     }
+    take_over::<M>(pc, memory.as_ptr());
+    OK
+}
+
+/// Puts the module between nginx and the balancer that the state has taken note of.
+fn take_over<M: PeerHooks>(pc: &mut ngx_peer_connection_t, state: *mut PeerState) {
+    pc.data = state.cast();
+    pc.get = Some(get_peer::<M>);
     // Null means "not offered" to nginx: wrap what is there.
     pc.free = pc.free.map(|_| free_peer::<M> as _);
     pc.notify = pc.notify.map(|_| notify_peer as _);
     pc.set_session = pc.set_session.map(|_| set_session as _);
     pc.save_session = pc.save_session.map(|_| save_session as _);
-    OK
 }
 
 const SIZE: usize = size_of::<PeerState>();
@@ -174,13 +182,10 @@ unsafe extern "C" fn get_peer<M: PeerHooks>(
     guarded(ERROR, || {
         // SAFETY: `wrap` has put its state there; nothing else holds a reference to it.
         let state = unsafe { &mut *data.cast::<PeerState>() };
-        let Some(original_get) = state.original_get else {
-            return ERROR;
-        };
-        // SAFETY: what nginx would have called, with the data that goes with it.
-        let picked = unsafe { original_get(pc, state.original_data) };
-        // DONE is a pick too: of a connection kept alive, over which the head goes all the same.
-        if picked != OK && picked != DONE {
+        // SAFETY: nginx asks for a peer of the balancer that `wrap` has found.
+        let picked = unsafe { state.balancer.get(pc) };
+        let is_wanted_sought = picked == BUSY && state.is_steered;
+        if !is_pick(picked) && !is_wanted_sought {
             return picked;
         }
         // SAFETY: a request in progress.
@@ -190,14 +195,23 @@ unsafe extern "C" fn get_peer<M: PeerHooks>(
         let (Some(request), Some(upstream)) = (request, upstream) else {
             return ERROR;
         };
-        // SAFETY: nginx's peer, now picked.
-        match unsafe { offer::<M>(request, upstream, pc, state) } {
+        let offered = match is_wanted_sought {
+            true => Picked::Unwanted,
+            // SAFETY: nginx's peer, now picked.
+            false => unsafe { offer::<M>(request, upstream, pc, state) },
+        };
+        match offered {
             Picked::For(_) => picked,
             Picked::Failed => ERROR,
             // SAFETY: as above.
-            Picked::Unwanted => unsafe { get_wanted::<M>(request, upstream, pc, state) },
+            Picked::Unwanted => unsafe { get_wanted::<M>(request, upstream, pc, state, picked) },
         }
     })
+}
+
+/// DONE is a pick too: of a connection kept alive, over which the head goes all the same.
+fn is_pick(picked: ngx_int_t) -> bool {
+    picked == OK || picked == DONE
 }
 
 /// # Safety
@@ -230,40 +244,79 @@ unsafe fn offer<M: PeerHooks>(
 /// own offer each peer once a request, the backups last.
 ///
 /// # Safety
-/// As `offer`, which has said that the pick is unwanted.
+/// `pc` is the peer of the request, of which `state` is. `picked` is what the balancer has said: it has picked
+/// one that is unwanted, or has none.
 #[cold]
 unsafe fn get_wanted<M: PeerHooks>(
     request: Request<'_>,
     upstream: Upstream<'_>,
     pc: *mut ngx_peer_connection_t,
     state: &mut PeerState,
+    mut picked: ngx_int_t,
 ) -> ngx_int_t {
-    let (Some(get), Some(free)) = (state.original_get, state.original_free) else {
-        return ERROR;
-    };
-    let (r, us, data) = (request.as_ptr(), upstream.as_ptr(), state.original_data);
+    state.is_steered = true;
+    let peers = upstream.peer_count();
     // A balancer written in Lua may offer the same one for ever.
-    let mut left = upstream.peer_count();
+    let mut left = peers;
+    // Where a connection that was kept alive has turned out to be closed, nginx counts a further try. It has
+    // others in mind, but the wanted peer has not really been tried.
+    // SAFETY: nginx's peer.
+    let mut may_begin_anew = state.is_retry && unsafe { (*pc).tries } > 0;
     loop {
-        // SAFETY: the callback and the data of the picked peer, which nothing has used yet.
-        unsafe { shim_give_back(r, us, Some(free), data) };
-        let picked = match left.checked_sub(1) {
-            // SAFETY: what nginx would have called, with the data that goes with it.
-            Some(_) => unsafe { get(pc, data) },
-            None => BUSY,
-        };
-        if picked == BUSY {
-            M::lacks_peer(request);
-        }
-        if picked != OK && picked != DONE {
+        if is_pick(picked) {
+            // SAFETY: the peer is picked, and nothing has used it yet.
+            unsafe { state.balancer.give_back(request, upstream) };
+            picked = match left {
+                0 => BUSY,
+                // SAFETY: no peer is picked now.
+                _ => unsafe { state.balancer.get(pc) },
+            };
+            left = left.saturating_sub(1);
+        } else if picked == BUSY && std::mem::take(&mut may_begin_anew) {
+            left = peers;
+            // SAFETY: no peer is picked.
+            picked = unsafe { get_anew::<M>(request, upstream, pc, state) };
+        } else {
+            if picked == BUSY {
+                M::lacks_peer(request);
+            }
             return picked;
         }
-        // SAFETY: by this function's contract.
-        match unsafe { offer::<M>(request, upstream, pc, state) } {
-            Picked::For(_) => return picked,
-            Picked::Failed => return ERROR,
-            Picked::Unwanted => left -= 1,
+        if is_pick(picked) {
+            // SAFETY: now a peer is picked.
+            match unsafe { offer::<M>(request, upstream, pc, state) } {
+                Picked::For(_) => return picked,
+                Picked::Failed => return ERROR,
+                Picked::Unwanted => {}
+            }
         }
+    }
+}
+
+/// Asks the balancer as if nothing had been tried.
+///
+/// # Safety
+/// `pc` is the peer of the request, of which `state` is, and none is picked.
+unsafe fn get_anew<M: PeerHooks>(
+    request: Request<'_>,
+    upstream: Upstream<'_>,
+    pc: *mut ngx_peer_connection_t,
+    state: &mut PeerState,
+) -> ngx_int_t {
+    // SAFETY: nginx's peer; the reference ends here.
+    let tries = unsafe { (*pc).tries };
+    // SAFETY: as above. nginx takes what it finds there for its own.
+    unsafe { (*pc).data = ptr::null_mut() };
+    let begun = original_init::<M>(request, upstream);
+    // SAFETY: nothing else refers to it until `take_over` has returned.
+    let peer = unsafe { &mut *pc };
+    state.balancer = Balancer::of(peer);
+    peer.tries = tries;
+    take_over::<M>(peer, state);
+    match begun {
+        // SAFETY: the balancer has just begun.
+        OK => unsafe { state.balancer.get(pc) },
+        _ => ERROR,
     }
 }
 
@@ -422,40 +475,8 @@ unsafe extern "C" fn free_peer<M: PeerHooks>(
             M::ended(request, number, request.upstream_status(), failed);
         }
     });
-    if let Some(original_free) = wrapped.original_free {
+    if let Some(free) = wrapped.balancer.free {
         // SAFETY: what nginx would have called, with the data that goes with it.
-        unsafe { original_free(pc, wrapped.original_data, state) }
-    }
-}
-
-unsafe extern "C" fn notify_peer(
-    pc: *mut ngx_peer_connection_t,
-    data: *mut c_void,
-    kind: ngx_uint_t,
-) {
-    // SAFETY: `wrap` has put its state there.
-    let state = unsafe { &*data.cast::<PeerState>() };
-    if let Some(original_notify) = state.original_notify {
-        // SAFETY: what nginx would have called, with the data that goes with it.
-        unsafe { original_notify(pc, state.original_data, kind) }
-    }
-}
-
-unsafe extern "C" fn set_session(pc: *mut ngx_peer_connection_t, data: *mut c_void) -> ngx_int_t {
-    // SAFETY: `wrap` has put its state there.
-    let state = unsafe { &*data.cast::<PeerState>() };
-    match state.original_set_session {
-        // SAFETY: what nginx would have called, with the data that goes with it.
-        Some(original_set_session) => unsafe { original_set_session(pc, state.original_data) },
-        None => OK,
-    }
-}
-
-unsafe extern "C" fn save_session(pc: *mut ngx_peer_connection_t, data: *mut c_void) {
-    // SAFETY: `wrap` has put its state there.
-    let state = unsafe { &*data.cast::<PeerState>() };
-    if let Some(original_save_session) = state.original_save_session {
-        // SAFETY: what nginx would have called, with the data that goes with it.
-        unsafe { original_save_session(pc, state.original_data) }
+        unsafe { free(pc, wrapped.balancer.data, state) }
     }
 }

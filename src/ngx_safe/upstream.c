@@ -123,7 +123,9 @@ shim_give_back(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us,
     u->keepalive = 1;
     u->request_body_sent = 1;
 
-    free(pc, data, 0);
+    if (free) {
+        free(pc, data, 0);
+    }
 
     u->keepalive = keepalive;
     u->request_body_sent = sent;

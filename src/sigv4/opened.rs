@@ -68,12 +68,7 @@ impl<'r> OpenedId<'r> {
         // With two, each origin could take another one.
         let is_only_one = found.next().is_none();
         let text = decoded(sealed);
-        let resource = request.address.resource(request.path);
-        let resource = resource.ok_or(Rejection::InvalidUri)?;
-        let mut bucket = Vec::new();
-        uri::put_decoded(&mut bucket, resource.raw_bucket(), Part::Path);
-        let mut key = Vec::new();
-        uri::put_decoded(&mut key, resource.raw_key(), Part::Path);
+        let (bucket, mut key) = request.names();
         if parameter == S3Parameter::UploadIdMarker {
             key = key_marker(&query);
         }
@@ -140,6 +135,18 @@ fn rejection(parameter: S3Parameter) -> Rejection {
     }
 }
 
+impl AdmittedRequest<'_> {
+    /// Returns bucket and key as the client names them, decoded; empty where it names none.
+    fn names(&self) -> (Vec<u8>, Vec<u8>) {
+        let (mut bucket, mut key) = (Vec::new(), Vec::new());
+        if let Some(resource) = self.address.resource(self.path) {
+            uri::put_decoded(&mut bucket, resource.raw_bucket(), Part::Path);
+            uri::put_decoded(&mut key, resource.raw_key(), Part::Path);
+        }
+        (bucket, key)
+    }
+}
+
 impl<'r> Verified<'r> {
     /// Opens the upload id or continuation token in the query, if it is a sealed one. `origins` are all that the
     /// request may go to.
@@ -169,12 +176,7 @@ impl<'r> Verified<'r> {
 
     /// Returns what seals the ids in the answer of an origin.
     pub fn sealer(&self, origin: &Origin) -> Sealer {
-        let resource = self.request.address.resource(self.request.path);
-        let mut bucket = Vec::new();
-        if let Some(resource) = resource {
-            uri::put_decoded(&mut bucket, resource.raw_bucket(), Part::Path);
-        }
-        Sealer::new(origin, bucket)
+        Sealer::new(origin, self.request.names())
     }
 
     /// Finds what takes the place of the sealed id in a query that goes to an origin; `None` without one.

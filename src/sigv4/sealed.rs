@@ -126,35 +126,42 @@ pub fn seals_ids<'o>(mut origins: impl Iterator<Item = &'o Origin>) -> bool {
 
 /// Seals the ids in an answer to one request, for the origin that gave it.
 pub struct Sealer {
-    key: SealKey,
-    /// As the client names it, decoded; empty if the service itself is asked.
+    seal_key: SealKey,
+    /// As the client names them, decoded; empty if the service itself, or a bucket, is asked.
     bucket: Vec<u8>,
+    key: Vec<u8>,
 }
 
 impl Sealer {
-    pub(crate) fn new(origin: &Origin, bucket: Vec<u8>) -> Sealer {
+    pub(crate) fn new(origin: &Origin, (bucket, key): (Vec<u8>, Vec<u8>)) -> Sealer {
         Sealer {
-            key: SealKey::of(origin),
+            seal_key: SealKey::of(origin),
             bucket,
+            key,
         }
     }
 
-    /// Seals the id of a multipart upload of a key, which is decoded.
+    /// Seals the id of a multipart upload of the key that the request is for, whatever the origin calls it.
+    pub fn own_upload_id(&self, id: &str) -> String {
+        self.upload_id(&self.key, id)
+    }
+
+    /// Seals the id of a multipart upload of a key in a list, which is decoded.
     pub fn upload_id(&self, key: &[u8], id: &str) -> String {
         let bucket = &self.bucket;
-        self.key.seal(Owner::Upload { bucket, key }, id)
+        self.seal_key.seal(Owner::Upload { bucket, key }, id)
     }
 
     /// Seals a `NextUploadIdMarker`.
     pub fn marker(&self, id: &str) -> String {
         let bucket = &self.bucket;
-        self.key.seal(Owner::UploadMarker { bucket }, id)
+        self.seal_key.seal(Owner::UploadMarker { bucket }, id)
     }
 
     /// Seals a `NextContinuationToken`, or a `ContinuationToken` in a list of buckets.
     pub fn token(&self, token: &str) -> String {
         let bucket = &self.bucket;
-        self.key.seal(Owner::List { bucket }, token)
+        self.seal_key.seal(Owner::List { bucket }, token)
     }
 }
 
@@ -162,6 +169,7 @@ impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sealer")
             .field("bucket", &self.bucket.escape_ascii().to_string())
+            .field("key", &self.key.escape_ascii().to_string())
             .finish_non_exhaustive()
     }
 }

@@ -94,9 +94,12 @@ fn origins_that_share_their_ids() {
 
 #[test]
 fn nothing_shows_a_key() {
-    let sealer = Sealer::new(&origin("secret", "host"), b"bucket".to_vec());
-    let shown = format!("{sealer:?} {:?}", sealer.key);
-    assert_eq!(shown, "Sealer { bucket: \"bucket\", .. } SealKey(redacted)");
+    let sealer = Sealer::new(&origin("secret", "host"), (b"b".to_vec(), b"k".to_vec()));
+    let shown = format!("{sealer:?} {:?}", sealer.seal_key);
+    assert_eq!(
+        shown,
+        "Sealer { bucket: \"b\", key: \"k\", .. } SealKey(redacted)"
+    );
 }
 
 proptest! {

@@ -147,7 +147,11 @@ const OPERATIONS: [(&str, &str, &str); 11] = [
 
 fn seal(kind: &str, origin: &Origin) -> String {
     match kind {
-        "upload" => sealer("/b/a%20k", origin).upload_id(b"a k", ID),
+        "upload" => {
+            let id = sealer("/b/a%20k", origin).own_upload_id(ID);
+            assert_eq!(id, sealer("/b", origin).upload_id(b"a k", ID));
+            id
+        }
         "marker" => sealer("/b", origin).marker(ID),
         "token" => sealer("/b", origin).token(ID),
         _ => sealer("/", origin).token(ID),
