@@ -387,3 +387,25 @@ $TEST_NGINX_U
 200 ^origin A
 502 error InternalError
 200 ^origin A
+
+=== TEST 24: bodies that are forwarded while they arrive
+--- http_config eval: http('keepalive 8;')
+--- config
+    $TEST_NGINX_CLIENT
+    s3_resign on;
+    location / {
+        proxy_request_buffering off;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_pass http://u;
+    }
+--- signed
+4x PUT /bucket/key?partNumber=1&uploadId=$TEST_NGINX_ID_A body=hello
+4x upload PUT /bucket/key?partNumber=1&uploadId=$TEST_NGINX_ID_B body=hello
+4x upload PUT /bucket/key?partNumber=1&uploadId=$TEST_NGINX_ID_A body=hello
+PUT /refused/key?partNumber=1&uploadId=$TEST_NGINX_ID_B body=hello
+--- answers
+4x 200 $at_a
+4x 200 $at_b
+4x 200 $at_a
+404 error NoSuchUpload

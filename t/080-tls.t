@@ -260,3 +260,33 @@ my $form = raw('POST /t21', S3Sign::v4_form(path => '/t21', file => 'x' x 50_000
 [$form =~ /\A(.*?name="file".*?\r\n\r\n)/s]
 --- timeout: 2
 --- error_code: 502
+
+=== TEST 22: a sealed id goes to its origin: TLS connections that were given back are kept alive
+--- http_config eval: http('keepalive 8;')
+--- config eval: verified('proxy_http_version 1.1; proxy_set_header Connection "";')
+--- signed
+GET /bucket/1
+GET /bucket/2
+PUT /bucket/key?partNumber=1&uploadId=s3r1.hjbDae2MZ6-uQWG0hnwafyxywxmWrXtv6l0Q body=hello
+PUT /bucket/key?partNumber=2&uploadId=s3r1.hjbDae2MZ6-uQWG0hnwafyxywxmWrXtv6l0Q body=hello
+PUT /bucket/key?partNumber=3&uploadId=s3r1.hjbDae2MZ6-uQWG0hnwafyxywxmWrXtv6l0Q body=hello
+PUT /bucket/key?partNumber=4&uploadId=s3r1.hjbDae2MZ6-uQWG0hnwafyxywxmWrXtv6l0Q body=hello
+2x GET /bucket/3
+--- answers
+200 ^origin A\nverified yes.*X-Connection-Requests: 1\n
+200 ^origin B\nverified yes.*X-Connection-Requests: 1\n
+200 ^origin A\nverified yes.*X-SNI: a\.example\.com\n.*X-Connection-Requests: 2\n
+200 ^origin A\nverified yes.*X-SNI: a\.example\.com\n.*X-Connection-Requests: 3\n
+200 ^origin A\nverified yes.*X-SNI: a\.example\.com\n.*X-Connection-Requests: 4\n
+200 ^origin A\nverified yes.*X-SNI: a\.example\.com\n.*X-Connection-Requests: 5\n
+2x 200 verified yes.*X-Connection-Requests: [26]\n
+
+=== TEST 23: and sessions are its own
+--- http_config eval: http()
+--- config eval: verified('proxy_ssl_session_reuse on; proxy_set_header Connection close;')
+--- signed
+2x GET /bucket/1
+6x PUT /bucket/key?partNumber=1&uploadId=s3r1.hjbDae2MZ6-uQWG0hnwafyxywxmWrXtv6l0Q body=hello
+--- answers
+2x 200 verified yes.*X-Reused: \.\n
+6x 200 ^origin A\nverified yes.*X-SNI: a\.example\.com\n.*X-Reused: r\n

@@ -137,7 +137,10 @@ shim_give_back(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us,
         pc->connection = NULL;
     }
 
-    /* without an address nginx has no peer to give back, nor a name in memory of its own */
+    /*
+     * without an address nginx gives no peer back, once it is told that there is
+     * none; the name that it then logs may not be the peer's, which can go away
+     */
 
     pc->cached = 0;
     pc->sockaddr = NULL;

@@ -163,18 +163,18 @@ impl<'r> Verified<'r> {
         Ok(())
     }
 
-    /// Whether it may go to this origin only if [`Verified::goes_to`] says so.
+    /// Whether it has an id that only some origins know.
     pub fn is_for_some_origins(&self) -> bool {
         self.opened.is_some()
     }
 
-    /// Whether an origin knows the id that was opened; each does where there is none.
+    /// Whether it may go to an origin: one that knows the id, if it has one.
     pub fn goes_to(&self, origin: &Origin) -> bool {
         let opened = self.opened.as_deref();
         opened.is_none_or(|opened| opened.origin.shares_ids_with(origin))
     }
 
-    /// Returns what seals the ids in the answer of an origin.
+    /// Returns what seals the ids in an origin's answer.
     pub fn sealer(&self, origin: &Origin) -> Sealer {
         Sealer::new(origin, self.request.names())
     }
