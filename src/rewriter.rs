@@ -1,6 +1,6 @@
 //! How the body of an answer is written again.
 
-use sigv4::{BucketList, Gunzip, NamedDocument, Outcome, Region};
+use sigv4::{BucketList, Gunzip, NamedDocument, Outcome, Region, Sealer};
 
 /// A rewriter of a body that cannot go on as it is, as far as it has arrived.
 pub(crate) struct Rewriter {
@@ -29,7 +29,10 @@ pub(crate) enum BodyRewriter {
     /// The location of a bucket, which is told instead of what arrives unless that is an error.
     Location { outcome: Outcome, region: Region },
     /// A list of buckets, and what of it the client sees.
-    Buckets { list: BucketList, shown: Vec<u8> },
+    Buckets {
+        list: Box<BucketList>,
+        shown: Vec<u8>,
+    },
 }
 
 /// The place where an error stands.
@@ -72,9 +75,9 @@ impl BodyRewriter {
         }
     }
 
-    pub(crate) fn buckets(prefix: Option<String>) -> BodyRewriter {
+    pub(crate) fn buckets(prefix: Option<String>, sealer: Option<Sealer>) -> BodyRewriter {
         BodyRewriter::Buckets {
-            list: BucketList::with_prefix(prefix),
+            list: Box::new(BucketList::new(prefix, sealer)),
             shown: Vec::new(),
         }
     }

@@ -1,7 +1,7 @@
 //! What the client calls what an answer speaks of.
 
 use ngx_safe::request::Request;
-use sigv4::{ClientNames, Headers, NamedDocument, Verified};
+use sigv4::{ClientNames, Headers, NamedDocument, Sealer, Verified};
 
 use crate::conf::NamedOrigin;
 use crate::context::OwnRequest;
@@ -43,10 +43,21 @@ pub(crate) fn document(
         if !is_document || !verified.expects_names(origins(request)) {
             return None;
         }
+        let sealer = sealer_of(request, verified);
         with_endpoint(request, |scheme, host| {
-            verified.document(names, scheme, host)
+            verified.document(names, sealer, scheme, host)
         })
     })?
+}
+
+/// Returns what seals the ids of the origin that has answered; None if they go out as they are.
+pub(crate) fn sealer(request: Request<'_>) -> Option<Sealer> {
+    with_verified(request, |verified| sealer_of(request, verified))?
+}
+
+fn sealer_of(request: Request<'_>, verified: &Verified<'_>) -> Option<Sealer> {
+    let origin = request.main().context()?.origin.get()?;
+    (verified.seals_ids(origins(request))).then(|| verified.sealer(&origin.origin))
 }
 
 /// Returns the URL of what a form has made.
@@ -66,7 +77,7 @@ pub(crate) fn with_endpoint<T>(request: Request<'_>, show: impl FnOnce(&str, &[u
     show(&String::from_utf8_lossy(scheme), host.unwrap_or_default())
 }
 
-fn origins(request: Request<'_>) -> impl Iterator<Item = &sigv4::Origin> {
+fn origins(request: Request<'_>) -> impl Iterator<Item = &sigv4::Origin> + Clone {
     request
         .origins()
         .iter()

@@ -6,6 +6,7 @@ use crate::{
     operation::Operation,
     origin::Origin,
     resource::SourceObject,
+    sealed::{Sealer, seals_ids},
     text::uri::{self, Part},
     verified::Verified,
 };
@@ -31,10 +32,11 @@ impl Verified<'_> {
     }
 
     /// Returns the rewriting of the document that answers the request; `None` if it can stay as it is. `scheme` and
-    /// `host` are those that the client has used.
+    /// `host` are those that the client has used, and `sealer` is for the ids of the origin that has answered.
     pub fn document(
         &self,
         names: &ClientNames,
+        sealer: Option<Sealer>,
         scheme: &str,
         host: &[u8],
     ) -> Option<NamedDocument> {
@@ -42,13 +44,14 @@ impl Verified<'_> {
         let names = DocumentNames {
             bucket: (names.is_client(&bucket)).then(|| String::from_utf8_lossy(&bucket).into()),
             location: self.url_of_new(scheme, host),
+            sealer,
         };
         NamedDocument::of(self.operation(), names)
     }
 
     /// Whether the document that answers the request has names in it that may have to be written again, so that it
     /// must not be compressed.
-    pub fn expects_names<'o>(&self, mut origins: impl Iterator<Item = &'o Origin>) -> bool {
+    pub fn expects_names<'o>(&self, origins: impl Iterator<Item = &'o Origin> + Clone) -> bool {
         match self.operation() {
             Operation::CompleteMultipartUpload | Operation::PostObject => true,
             Operation::ListBuckets
@@ -57,9 +60,17 @@ impl Verified<'_> {
             | Operation::ListObjectVersions
             | Operation::ListMultipartUploads
             | Operation::ListParts
-            | Operation::CreateMultipartUpload => origins.any(|origin| !origin.buckets.is_empty()),
+            | Operation::CreateMultipartUpload => {
+                let mut maps = origins.clone().map(|origin| &origin.buckets);
+                maps.any(|map| !map.is_empty()) || self.seals_ids(origins)
+            }
             _ => false,
         }
+    }
+
+    /// Whether the ids in the answer are sealed: not all origins know them, or the client asks with a sealed one.
+    pub fn seals_ids<'o>(&self, origins: impl Iterator<Item = &'o Origin>) -> bool {
+        seals_ids(origins) || self.is_for_some_origins()
     }
 
     /// Returns the URL of the object that a form or the end of an upload in parts makes, as S3 tells it; `None` for

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::xml::{self, Reader, Token, Unreadable, put_element, put_text};
+use crate::sealed::Sealer;
 
 /// The longest `<Bucket>` element, in bytes.
 const MAX_BUCKET: usize = 8 << 10;
@@ -23,6 +24,7 @@ struct ListFilter {
     place: ListPosition,
     /// What the client's names begin with, where the origin was not asked for that.
     prefix: Option<String>,
+    sealer: Option<Sealer>,
     /// The `<Bucket>` that is being read.
     bucket: String,
     /// What its `<Name>` says; there must be one.
@@ -51,17 +53,25 @@ enum ListPosition {
     Owner,
     /// An element with nothing but text in it.
     Leaf,
+    /// Likewise, a token that is sealed.
+    Token,
     /// One that is left out.
     Other,
 }
 
 impl BucketList {
-    /// Makes the filter of a list that is to show those buckets alone whose names begin with `prefix`, and to say
-    /// so, where the origin has not been asked for that: its names are others.
-    pub fn with_prefix(prefix: Option<String>) -> BucketList {
-        let mut list = BucketList::default();
-        list.list.prefix = prefix;
-        list
+    /// Makes a filter. If `prefix` is set, the list shows those buckets alone whose names begin with it, and says so:
+    /// the origin has not been asked for that, since its names are others. `sealer` seals the place where the next
+    /// page begins.
+    pub fn new(prefix: Option<String>, sealer: Option<Sealer>) -> BucketList {
+        BucketList {
+            reader: Reader::default(),
+            list: ListFilter {
+                prefix,
+                sealer,
+                ..ListFilter::default()
+            },
+        }
     }
 
     /// Takes a piece and puts what may be seen of it to `out`: of the buckets those that `shown` has a name for,
@@ -107,6 +117,12 @@ impl ListFilter {
                     return Err(Unreadable);
                 }
                 self.note_name(text)?;
+                if let (ListPosition::Token, Some(sealer)) = (self.place, &self.sealer) {
+                    let mut sealed = String::new();
+                    put_text(&mut sealed, &sealer.token(&xml::decoded(text)?));
+                    out.extend_from_slice(sealed.as_bytes());
+                    return Ok(());
+                }
                 text
             }
             Token::Close { raw, .. } => {
@@ -172,6 +188,9 @@ impl ListFilter {
             (2, _, "Buckets") => self.place = ListPosition::Buckets,
             (2, _, "Owner") => self.place = ListPosition::Owner,
             (2, _, "Prefix") if self.prefix.is_some() => self.place = ListPosition::Other,
+            (2, _, "ContinuationToken") if self.sealer.is_some() => {
+                self.place = ListPosition::Token
+            }
             (2, _, "Prefix" | "ContinuationToken") => self.place = ListPosition::Leaf,
             (2, ..) => self.place = ListPosition::Other,
             (3, ListPosition::Buckets, "Bucket") => {}
@@ -223,14 +242,16 @@ impl ListFilter {
             ListPosition::None => true,
             ListPosition::Buckets => depth <= 3,
             ListPosition::Owner => depth <= 2,
-            ListPosition::Leaf | ListPosition::Other => false,
+            ListPosition::Leaf | ListPosition::Token | ListPosition::Other => false,
         }
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::{Credential, Origin, SecretKey};
 
     fn filtered(document: &str) -> Result<String, Unreadable> {
         let mut list = BucketList::default();
@@ -243,7 +264,7 @@ mod tests {
 
     /// Shows the buckets of an origin that calls them `acme-NAME`.
     fn renamed(document: &str, prefix: Option<&str>) -> Result<String, Unreadable> {
-        let mut list = BucketList::with_prefix(prefix.map(Into::into));
+        let mut list = BucketList::new(prefix.map(Into::into), None);
         let mut out = Vec::new();
         let client = |name: &str| Some(name.strip_prefix("acme-")?.to_owned().into());
         list.filter(document.as_bytes(), client, &mut out)?;
@@ -275,6 +296,21 @@ mod tests {
             };
             assert_eq!(renamed(&list(&buckets), None), expected, "{buckets}");
         }
+    }
+
+    #[test]
+    fn tokens() {
+        let secret = SecretKey::new(b"secret".into());
+        let origin = Origin::new(Credential::new(b"AKID", secret), b"s3.example");
+        let sealer = || Sealer::new(&origin, (Vec::new(), Vec::new()));
+        let mut list = BucketList::new(None, Some(sealer()));
+        let mut out = Vec::new();
+        let document = "<ListAllMyBucketsResult><Buckets/><ContinuationToken>t&amp;1</ContinuationToken>\
+                        </ListAllMyBucketsResult>";
+        let all = |name: &str| Some(name.to_owned().into());
+        list.filter(document.as_bytes(), all, &mut out).unwrap();
+        let expected = document.replace("t&amp;1", &sealer().token("t&1"));
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]

@@ -1,16 +1,20 @@
 //! The documents of S3 that name a bucket or an object, as the client has to read them. Such a document is
 //! written again while it arrives; all but the names stays as it is, less blanks after the root.
-use super::xml::{Reader, Token, Unreadable, put_text};
-use crate::operation::Operation;
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use super::xml::{Reader, Token, Unreadable, decoded, put_text};
+use crate::{operation::Operation, sealed::Sealer};
+
+/// The longest `<Upload>` in a list, in bytes: there is room for a key of 1,024 bytes that is encoded twice.
+const MAX_UPLOAD: usize = 16 << 10;
 
 /// A document with names in it.
 #[derive(Debug)]
 pub struct NamedDocument {
     reader: Reader,
-    kind: &'static DocumentKind,
-    names: DocumentNames,
-    /// What the element says that is being read.
-    place: Option<Named>,
+    writer: NameWriter,
 }
 
 /// What the client calls what a document names. `None`: as the document does.
@@ -20,6 +24,36 @@ pub struct DocumentNames {
     pub bucket: Option<String>,
     /// The URL of the object that the client has made.
     pub location: Option<String>,
+    /// Seals the ids of the origin, where others do not know them.
+    pub sealer: Option<Sealer>,
+}
+
+#[derive(Debug)]
+struct NameWriter {
+    kind: &'static DocumentKind,
+    names: DocumentNames,
+    /// What the element says that is being read.
+    place: Option<Named>,
+    /// The keys in it are percent-encoded.
+    is_url_encoded: bool,
+    /// The `<Upload>` that is being read.
+    upload: Option<ListedUpload>,
+}
+
+/// An upload in a list, whose id is sealed together with its key, wherever the two stand.
+#[derive(Debug, Default)]
+struct ListedUpload {
+    /// All of it but the id.
+    raw: String,
+    key: Option<Vec<u8>>,
+    id: Option<ListedId>,
+}
+
+#[derive(Debug)]
+struct ListedId {
+    /// Where in `raw` it stood.
+    at: usize,
+    text: String,
 }
 
 /// One of S3's documents.
@@ -34,17 +68,39 @@ struct DocumentKind {
 enum Named {
     Bucket,
     Location,
+    /// The id of the upload that the client has asked about.
+    UploadId,
+    UploadMarker,
+    Token,
+    /// How keys are encoded.
+    Encoding,
+    /// An upload in a list, and in it:
+    Upload,
+    Key,
+    ListedId,
 }
 
 impl DocumentKind {
-    /// Finds what an operation answers. `None` if that names nothing; the list of buckets is a matter of
+    /// Finds what an operation answers. `None` if that names nothing; the names in a list of buckets are a matter of
     /// [`BucketList`](super::BucketList).
     fn of(operation: Operation) -> Option<&'static DocumentKind> {
-        use Named::{Bucket, Location};
+        use Named::{Bucket, Encoding, Location, Token, Upload, UploadId, UploadMarker};
         Some(match operation {
-            Operation::ListObjects | Operation::ListObjectsV2 => &DocumentKind {
+            Operation::ListBuckets => &DocumentKind {
+                root: "ListAllMyBucketsResult",
+                names: &[("ContinuationToken", Token)],
+            },
+            Operation::ListObjects => &DocumentKind {
                 root: "ListBucketResult",
                 names: &[("Name", Bucket)],
+            },
+            Operation::ListObjectsV2 => &DocumentKind {
+                root: "ListBucketResult",
+                names: &[
+                    ("Name", Bucket),
+                    ("ContinuationToken", Token),
+                    ("NextContinuationToken", Token),
+                ],
             },
             Operation::ListObjectVersions => &DocumentKind {
                 root: "ListVersionsResult",
@@ -52,15 +108,21 @@ impl DocumentKind {
             },
             Operation::ListMultipartUploads => &DocumentKind {
                 root: "ListMultipartUploadsResult",
-                names: &[("Bucket", Bucket)],
+                names: &[
+                    ("Bucket", Bucket),
+                    ("EncodingType", Encoding),
+                    ("UploadIdMarker", UploadMarker),
+                    ("NextUploadIdMarker", UploadMarker),
+                    ("Upload", Upload),
+                ],
             },
             Operation::ListParts => &DocumentKind {
                 root: "ListPartsResult",
-                names: &[("Bucket", Bucket)],
+                names: &[("Bucket", Bucket), ("UploadId", UploadId)],
             },
             Operation::CreateMultipartUpload => &DocumentKind {
                 root: "InitiateMultipartUploadResult",
-                names: &[("Bucket", Bucket)],
+                names: &[("Bucket", Bucket), ("UploadId", UploadId)],
             },
             Operation::CompleteMultipartUpload => &DocumentKind {
                 root: "CompleteMultipartUploadResult",
@@ -73,15 +135,38 @@ impl DocumentKind {
             _ => return None,
         })
     }
+
+    fn named(&self, element: &str) -> Option<Named> {
+        let found = self.names.iter().find(|(name, _)| *name == element);
+        found.map(|(_, named)| *named)
+    }
 }
 
 impl DocumentNames {
-    /// Returns what the client calls it; `None` if it is called so there too.
-    fn of(&self, named: Named) -> Option<&str> {
+    /// Whether something of that kind has another name.
+    fn changes(&self, named: Named) -> bool {
         match named {
-            Named::Bucket => self.bucket.as_deref(),
-            Named::Location => self.location.as_deref(),
+            Named::Bucket => self.bucket.is_some(),
+            Named::Location => self.location.is_some(),
+            Named::Encoding => false,
+            _ => self.sealer.is_some(),
         }
+    }
+
+    /// Returns what the client calls what is called so; `None` if it is called so there too.
+    fn of(&self, named: Named, text: &str) -> Result<Option<Cow<'_, str>>, Unreadable> {
+        let sealer = self.sealer.as_ref();
+        let seal = match named {
+            Named::Bucket => return Ok(self.bucket.as_deref().map(Cow::Borrowed)),
+            Named::Location => return Ok(self.location.as_deref().map(Cow::Borrowed)),
+            Named::UploadId => Sealer::own_upload_id,
+            Named::UploadMarker => Sealer::marker,
+            Named::Token => Sealer::token,
+            Named::Encoding | Named::Upload | Named::Key | Named::ListedId => return Ok(None),
+        };
+        sealer
+            .map(|sealer| Ok(Cow::Owned(seal(sealer, &decoded(text)?))))
+            .transpose()
     }
 }
 
@@ -89,13 +174,22 @@ impl NamedDocument {
     /// Returns the rewriting of what an operation answers; `None` if nothing in that has another name.
     pub fn of(operation: Operation, names: DocumentNames) -> Option<NamedDocument> {
         let kind = DocumentKind::of(operation)?;
-        let has_names = kind.names.iter().any(|(_, name)| names.of(*name).is_some());
-        has_names.then(|| NamedDocument {
+        let is_changed = kind.names.iter().any(|(_, named)| names.changes(*named));
+        is_changed.then(|| NamedDocument {
             reader: Reader::default(),
-            kind,
-            names,
-            place: None,
+            writer: NameWriter {
+                kind,
+                names,
+                place: None,
+                is_url_encoded: false,
+                upload: None,
+            },
         })
+    }
+
+    /// Whether the bucket has another name.
+    pub fn renames_bucket(&self) -> bool {
+        self.writer.names.bucket.is_some()
     }
 
     /// Takes a piece and puts what the client reads of it.
@@ -103,41 +197,9 @@ impl NamedDocument {
     /// # Errors
     /// If the document cannot be read, or is another one.
     pub fn write(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), Unreadable> {
-        let NamedDocument {
-            reader,
-            kind,
-            names,
-            place,
-        } = self;
-        reader.read(piece, |token, depth| {
-            let raw = match token {
-                Token::Open { name, raw } => {
-                    if depth == 1 && name != kind.root || place.is_some() {
-                        return Err(Unreadable);
-                    }
-                    if depth == 2 {
-                        *place = kind.named(name);
-                    }
-                    raw
-                }
-                Token::Close { raw, .. } => {
-                    *place = None;
-                    raw
-                }
-                Token::Text(text) => {
-                    if let Some(name) = place.and_then(|named| names.of(named)) {
-                        let mut text = String::new();
-                        put_text(&mut text, name);
-                        out.extend_from_slice(text.as_bytes());
-                        return Ok(());
-                    }
-                    text
-                }
-                Token::Declaration(raw) => raw,
-            };
-            out.extend_from_slice(raw.as_bytes());
-            Ok(())
-        })
+        let writer = &mut self.writer;
+        self.reader
+            .read(piece, |token, depth| writer.write(token, depth, out))
     }
 
     /// Ends the document.
@@ -149,10 +211,133 @@ impl NamedDocument {
     }
 }
 
-impl DocumentKind {
-    fn named(&self, element: &str) -> Option<Named> {
-        let found = self.names.iter().find(|(name, _)| *name == element);
-        found.map(|(_, named)| *named)
+impl NameWriter {
+    fn write(
+        &mut self,
+        token: Token<'_>,
+        depth: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unreadable> {
+        let raw = match token {
+            Token::Open { name, raw } => {
+                self.open(name, depth)?;
+                raw
+            }
+            Token::Close { raw, .. } => {
+                self.place = None;
+                raw
+            }
+            Token::Text(text) => match self.text(text)? {
+                TextWritten::AsItIs => text,
+                TextWritten::Later => return Ok(()),
+                TextWritten::As(name) => {
+                    out.extend_from_slice(name.as_bytes());
+                    return Ok(());
+                }
+            },
+            Token::Declaration(raw) => raw,
+        };
+        let Some(upload) = &mut self.upload else {
+            out.extend_from_slice(raw.as_bytes());
+            return Ok(());
+        };
+        if upload.raw.len() + raw.len() > MAX_UPLOAD {
+            return Err(Unreadable);
+        }
+        upload.raw.push_str(raw);
+        if let (Token::Close { .. }, 2) = (token, depth) {
+            let upload = self.upload.take().unwrap_or_default();
+            upload.put(self.names.sealer.as_ref(), out)?;
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, name: &str, depth: usize) -> Result<(), Unreadable> {
+        // What has children is not what is known by its name.
+        if depth == 1 && name != self.kind.root || self.place.is_some() {
+            return Err(Unreadable);
+        }
+        let named = match (depth, &self.upload, name) {
+            (2, ..) => self.kind.named(name),
+            (3, Some(_), "Key") => Some(Named::Key),
+            (3, Some(_), "UploadId") => Some(Named::ListedId),
+            _ => None,
+        };
+        self.place = match named {
+            Some(Named::Upload) => {
+                let is_sealed = self.names.changes(Named::Upload);
+                self.upload = is_sealed.then(ListedUpload::default);
+                None
+            }
+            named => named,
+        };
+        Ok(())
+    }
+
+    /// Takes a text, in the place of which something else may be written.
+    fn text(&mut self, text: &str) -> Result<TextWritten, Unreadable> {
+        let Some(named) = self.place else {
+            return Ok(TextWritten::AsItIs);
+        };
+        match (named, &mut self.upload) {
+            (Named::Encoding, _) => self.is_url_encoded = decoded(text)?.trim() == "url",
+            (Named::Key, Some(upload)) => {
+                let key = decoded(text)?;
+                // A `+` is a space there, and `%2B` is a plus.
+                let key = match self.is_url_encoded {
+                    true => percent_decode_str(&key.replace('+', " ")).collect(),
+                    false => key.into_bytes(),
+                };
+                return match upload.key.replace(key) {
+                    None => Ok(TextWritten::AsItIs),
+                    Some(_) => Err(Unreadable),
+                };
+            }
+            (Named::ListedId, Some(upload)) => {
+                let id = ListedId {
+                    at: upload.raw.len(),
+                    text: decoded(text)?,
+                };
+                return match upload.id.replace(id) {
+                    None => Ok(TextWritten::Later),
+                    Some(_) => Err(Unreadable),
+                };
+            }
+            _ => {}
+        }
+        let name = self.names.of(named, text)?;
+        Ok(match name {
+            None => TextWritten::AsItIs,
+            Some(name) => {
+                let mut text = String::new();
+                put_text(&mut text, &name);
+                TextWritten::As(text)
+            }
+        })
+    }
+}
+
+/// What becomes of a text.
+enum TextWritten {
+    AsItIs,
+    As(String),
+    Later,
+}
+
+impl ListedUpload {
+    /// Puts it with its id sealed. One without a key is nothing that could be asked for.
+    fn put(&self, sealer: Option<&Sealer>, out: &mut Vec<u8>) -> Result<(), Unreadable> {
+        let Some(id) = &self.id else {
+            out.extend_from_slice(self.raw.as_bytes());
+            return Ok(());
+        };
+        let (key, sealer) = self.key.as_ref().zip(sealer).ok_or(Unreadable)?;
+        let (before, after) = self.raw.split_at_checked(id.at).ok_or(Unreadable)?;
+        let mut text = String::from(before);
+        put_text(&mut text, &sealer.upload_id(key, &id.text));
+        text.push_str(after);
+        out.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 }
 
@@ -160,16 +345,40 @@ impl DocumentKind {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::{Credential, Origin, SecretKey};
+
+    fn sealer() -> Sealer {
+        let secret = SecretKey::new(b"secret".into());
+        let origin = Origin::new(Credential::new(b"AKID", secret), b"s3.example");
+        Sealer::new(&origin, (b"media".into(), b"a/b c".into()))
+    }
 
     fn names() -> DocumentNames {
         DocumentNames {
             bucket: Some("media".into()),
             location: Some("https://s3.mydomain.com/media/a&b".into()),
+            sealer: None,
         }
     }
 
     fn written(operation: Operation, document: &str) -> Result<String, Unreadable> {
-        let mut rewriting = NamedDocument::of(operation, names()).unwrap();
+        written_with(names(), operation, document)
+    }
+
+    fn sealed(operation: Operation, document: &str) -> Result<String, Unreadable> {
+        let names = DocumentNames {
+            sealer: Some(sealer()),
+            ..DocumentNames::default()
+        };
+        written_with(names, operation, document)
+    }
+
+    fn written_with(
+        names: DocumentNames,
+        operation: Operation,
+        document: &str,
+    ) -> Result<String, Unreadable> {
+        let mut rewriting = NamedDocument::of(operation, names).unwrap();
         let mut out = Vec::new();
         for piece in document.as_bytes().chunks(7) {
             rewriting.write(piece, &mut out)?;
@@ -229,6 +438,98 @@ mod tests {
         }
     }
 
+    /// Ids, and whom each is sealed for.
+    #[test]
+    fn ids() {
+        let own = sealer().own_upload_id("id&1");
+        let at = |key: &str| sealer().upload_id(key.as_bytes(), "id&1");
+        let (marker, token) = (sealer().marker("id&1"), sealer().token("id&1"));
+        for (operation, document, expected) in [
+            (
+                Operation::CreateMultipartUpload,
+                "<InitiateMultipartUploadResult><UploadId>id&amp;1</UploadId></InitiateMultipartUploadResult>",
+                vec![&own],
+            ),
+            (
+                Operation::ListParts,
+                "<ListPartsResult><Key>k</Key><UploadId>id&#38;1</UploadId><Part/></ListPartsResult>",
+                vec![&own],
+            ),
+            (
+                Operation::ListObjectsV2,
+                "<ListBucketResult><ContinuationToken>id&amp;1</ContinuationToken>\
+                 <NextContinuationToken>id&amp;1</NextContinuationToken></ListBucketResult>",
+                vec![&token, &token],
+            ),
+            (
+                Operation::ListBuckets,
+                "<ListAllMyBucketsResult><ContinuationToken>id&amp;1</ContinuationToken></ListAllMyBucketsResult>",
+                vec![&token],
+            ),
+            (
+                Operation::ListMultipartUploads,
+                "<ListMultipartUploadsResult><UploadIdMarker>id&amp;1</UploadIdMarker>\
+                 <NextUploadIdMarker>id&amp;1</NextUploadIdMarker></ListMultipartUploadsResult>",
+                vec![&marker, &marker],
+            ),
+            (
+                Operation::ListMultipartUploads,
+                "<ListMultipartUploadsResult><Upload>\n<Key>a/b+%20c</Key><UploadId>id&amp;1</UploadId></Upload>\
+                 <Upload><UploadId>id&amp;1</UploadId><A><Key>x</Key></A><Key>&#97;</Key></Upload><Upload/>\
+                 <Upload><Key>x</Key></Upload></ListMultipartUploadsResult>",
+                vec![&at("a/b+%20c"), &at("a")],
+            ),
+            (
+                Operation::ListMultipartUploads,
+                "<ListMultipartUploadsResult><EncodingType>url</EncodingType><Upload><Key>a/b+%20%2Bc</Key>\
+                 <UploadId>id&amp;1</UploadId></Upload></ListMultipartUploadsResult>",
+                vec![&at("a/b  +c")],
+            ),
+        ] {
+            let document = document.replace("id&#38;1", "id&amp;1");
+            let mut ids = expected.into_iter();
+            let mut parts = document.split("id&amp;1");
+            let mut wanted = parts.next().unwrap().to_owned();
+            for part in parts {
+                wanted += ids.next().unwrap();
+                wanted += part;
+            }
+            assert_eq!(sealed(operation, &document), Ok(wanted), "{document}");
+        }
+    }
+
+    #[test]
+    fn uploads_that_cannot_be_told() {
+        for upload in [
+            "<UploadId>i</UploadId>",
+            "<Key/><UploadId>i</UploadId>",
+            "<Key>k</Key><Key>l</Key><UploadId>i</UploadId>",
+            "<Key>k</Key><UploadId>i</UploadId><UploadId>j</UploadId>",
+            "<Key>k<a/></Key><UploadId>i</UploadId>",
+        ] {
+            let document = format!(
+                "<ListMultipartUploadsResult><Upload>{upload}</Upload></ListMultipartUploadsResult>"
+            );
+            let written = sealed(Operation::ListMultipartUploads, &document);
+            assert_eq!(written, Err(Unreadable), "{upload}");
+        }
+        let with = |length: usize| {
+            let half = "k".repeat(length / 2);
+            format!(
+                "<ListMultipartUploadsResult><Upload><Key>k</Key><A>{half}</A><B>{half}</B></Upload>\
+                 </ListMultipartUploadsResult>"
+            )
+        };
+        let around = "<Upload><Key>k</Key><A></A><B></B></Upload>".len();
+        let fits = with(MAX_UPLOAD - around - 1);
+        assert_eq!(sealed(Operation::ListMultipartUploads, &fits), Ok(fits));
+        let long = with(MAX_UPLOAD - around + 1);
+        assert_eq!(
+            sealed(Operation::ListMultipartUploads, &long),
+            Err(Unreadable)
+        );
+    }
+
     #[test]
     fn what_is_no_such_document() {
         for document in [
@@ -254,8 +555,8 @@ mod tests {
     #[test]
     fn documents_that_stay_as_they_are() {
         let location = |location: &str| DocumentNames {
-            bucket: None,
             location: Some(location.into()),
+            ..DocumentNames::default()
         };
         assert!(NamedDocument::of(Operation::GetObject, names()).is_none());
         assert!(NamedDocument::of(Operation::CopyObject, names()).is_none());

@@ -3,21 +3,11 @@
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::{
-    chunked::streaming::Framing,
-    keys::{Credential, SecretKey},
-    origin::Addressing,
-};
+use crate::keys::{Credential, SecretKey};
 
 fn origin(secret: &str, host: &str) -> Origin {
-    Origin {
-        credential: Credential::new(b"AKIDORIGIN", SecretKey::new(secret.into())),
-        session_token: None,
-        region: None,
-        host: host.as_bytes().into(),
-        addressing: Addressing::Path,
-        framing: Framing::Keep,
-    }
+    let secret = SecretKey::new(secret.into());
+    Origin::new(Credential::new(b"AKIDORIGIN", secret), host.as_bytes())
 }
 
 fn key(secret: &str, host: &str) -> SealKey {

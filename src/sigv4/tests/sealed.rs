@@ -18,14 +18,8 @@ const ID: &str = "2~a.B_c-+/=&%? \u{e4}";
 const ENCODED: &str = "2~a.B_c-%2B%2F%3D%26%25%3F%20%C3%A4";
 
 fn origin(name: &str, secret: &str) -> Origin {
-    Origin {
-        credential: credential("AKIDORIGIN", secret),
-        session_token: None,
-        region: None,
-        host: format!("{name}.origin.example:9000").into_bytes().into(),
-        addressing: Addressing::Path,
-        framing: Framing::default(),
-    }
+    let host = format!("{name}.origin.example:9000");
+    Origin::new(credential("AKIDORIGIN", secret), host.as_bytes())
 }
 
 /// A, another node of A's cluster, B with another host, and C with another secret.
