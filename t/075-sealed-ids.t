@@ -409,3 +409,11 @@ PUT /refused/key?partNumber=1&uploadId=$TEST_NGINX_ID_B body=hello
 4x 200 $at_b
 4x 200 $at_a
 404 error NoSuchUpload
+
+=== TEST 25: servers with resolve, whose peers come and go
+--- skip_nginx: 2: < 1.27.3: servers with resolve came with 1.27.3
+--- http_config eval: 'resolver 127.0.0.1:9; ' . http('zone u 128k; keepalive 4;') =~ s/(server \S+) /$1 resolve/gr
+--- config
+$TEST_NGINX_U
+--- signed eval: $::parts
+--- answers eval: $::parts_arrive
