@@ -6,13 +6,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use directives::{
-    AT_EACH_LEVEL, ClientMap, CorsLine, IN_A_LOCATION, IN_EACH_UPSTREAM, ONE_ORIGIN, Reading,
-    duplicate, set_once,
+    AT_EACH_LEVEL, BucketMapLine, ClientMap, CorsLine, IN_A_LOCATION, IN_EACH_UPSTREAM, ONE_ORIGIN,
+    Reading, duplicate, set_once,
 };
 use ngx::ffi::{
     NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_ANY, NGX_CONF_FLAG, NGX_CONF_NOARGS, NGX_CONF_TAKE1,
-    NGX_CONF_TAKE2, NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF, NGX_HTTP_UPS_CONF,
-    ngx_command_t,
+    NGX_CONF_TAKE2, NGX_CONF_TAKE3, NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
+    NGX_HTTP_UPS_CONF, ngx_command_t,
 };
 use ngx_safe::command::{Directive, location, server};
 use ngx_safe::line::Line;
@@ -48,11 +48,13 @@ const fn in_upstream<D: Directive<UpstreamConf>>(name: &'static CStr, args: u32)
     server::<S3Resign, D>(name, NGX_HTTP_UPS_CONF | args)
 }
 
-pub(crate) static mut COMMANDS: [ngx_command_t; 21] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 23] = [
     flag::<ResignDirective>(c"s3_resign"),
     anywhere::<ClientDirective>(c"s3_client", NGX_CONF_2MORE),
     anywhere::<LocationOriginDirective>(c"s3_origin", NGX_CONF_1MORE),
     in_upstream::<UpstreamOriginDirective>(c"s3_origin", NGX_CONF_2MORE),
+    anywhere::<LocationBucketMapDirective>(c"s3_bucket_map", NGX_CONF_TAKE2 | NGX_CONF_TAKE3),
+    in_upstream::<UpstreamBucketMapDirective>(c"s3_bucket_map", NGX_CONF_TAKE2 | NGX_CONF_TAKE3),
     anywhere::<HostDirective>(c"s3_host", NGX_CONF_TAKE1),
     on_a_server::<DomainDirective>(c"s3_domain", NGX_CONF_1MORE),
     anywhere::<PrefixDirective>(c"s3_prefix", NGX_CONF_TAKE1),
@@ -91,6 +93,11 @@ directives! {
     ClientDirective in LocationConf: keep_client;
     LocationOriginDirective in LocationConf: keep_location_origin;
     UpstreamOriginDirective in UpstreamConf: keep_upstream_origin;
+    LocationBucketMapDirective in LocationConf: keep_location_bucket_map;
+    UpstreamBucketMapDirective in UpstreamConf: |conf, line| {
+        conf.bucket_maps.push(directives::bucket_map(&line.words())?);
+        Ok(())
+    };
     HostDirective in LocationConf: keep_host;
     DomainDirective in LocationConf: keep_domains;
     PrefixDirective in LocationConf: keep_prefix;
@@ -177,6 +184,14 @@ fn keep_upstream_origin(conf: &mut UpstreamConf, line: &mut Line<'_>) -> Result<
 fn keep_location_origin(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
     let origin = read_keys(line, directives::location_origin)?;
     set_once(&mut conf.origin, Rc::new(origin), "s3_origin", ONE_ORIGIN)
+}
+
+fn keep_location_bucket_map(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
+    let map = directives::bucket_map(&line.words())?;
+    let maps = conf.bucket_maps.get_or_insert_default();
+    let maps: &mut Vec<BucketMapLine> = Rc::get_mut(maps).ok_or("names are merged already")?;
+    maps.push(map);
+    Ok(())
 }
 
 fn keep_host(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {

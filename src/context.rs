@@ -114,8 +114,8 @@ impl<'r> OwnRequest<'r> for Request<'r> {
 
     fn origins(self) -> &'r [NamedOrigin] {
         let conf = self.location_conf();
-        if let Some(origin) = conf.implicit_origin() {
-            return std::slice::from_ref(origin);
+        if !conf.origins().is_empty() {
+            return conf.origins();
         }
         let upstream = conf.upstream().and_then(|id| self.upstream(id));
         let conf = upstream.and_then(Upstream::own_conf);

@@ -631,3 +631,17 @@ GET /x
 GET /bucket/key key=AKID/x+y= secret="a b;c{}$="
 presigned GET /bucket/key key=AKID/x+y= secret="a b;c{}$="
 --- answers: 2x 200
+
+=== TEST 79: s3_bucket_map with one name
+--- config
+    s3_bucket_map a;
+--- does_not_start: number of arguments in "s3_bucket_map"
+
+=== TEST 80: s3_bucket_map with another parameter
+--- config
+    s3_bucket_map a b server=c;
+--- does_not_start: "s3_bucket_map a b": unknown parameter "server": it takes "origin="
+
+=== TEST 81: s3_bucket_map whose origin's side is no name
+--- http_config eval: upstream('s3_bucket_map a /b;')
+--- does_not_start: "s3_bucket_map a /b": "/b" is not the name of a bucket

@@ -57,6 +57,8 @@ sub with_origin { return (http => "upstream up { $server s3_origin default $_[0]
 sub in_pass { return (server => $client, location => "s3_resign on; $pass") }
 sub with_client { return (server => $_[0]) }
 
+my $no_bucket = 'is not the name of a bucket: write one of letters, digits, dots, dashes and underscores, with at most '
+    . 'one "*" for what is the same on both sides';
 my $no_key   = 'has a character that no access key has: use ASCII without spaces and commas';
 my $no_host  = 'is not a host: write NAME or NAME:PORT, without scheme and path';
 my $no_name  = 'is not a region: write a name of at most 64 letters, digits, dashes, dots and underscores';
@@ -298,6 +300,19 @@ my @rows = (
     (map { ["host=$_", qq("s3_origin default": "host=$_" $no_host), with_origin("$key 'host=$_'")] }
         'https://s3.example.com', 's3.example.com/b', 's3.example.com:99999', 's3.example.com:', 'a b', '', '$host'),
     (map { ["host=$_", undef, with_origin("$key host=$_")] } 's3.example.com', 's3.example.com:9000', '[::1]:9000'),
+    (map { ["s3_bucket_map $_->[0]", qq("s3_bucket_map $_->[0]"$_->[1]), server => "s3_bucket_map $_->[0];"] }
+        ['a/b c', qq(: "a/b" $no_bucket)], ['a c:d', qq(: "c:d" $no_bucket)], ['a*b* c*', qq(: "a*b*" $no_bucket)],
+        ['a* c', ' has "*" on one side only: write it on both, where the name goes on, or on none']),
+    (map { my ($lines, $said) = @$_; ["$lines in an upstream", $said,
+            http => "upstream up { $server s3_origin default $key; $lines }", in_pass()] }
+        ['s3_bucket_map a b; s3_bucket_map logs-* *.logs; s3_bucket_map * acme-* origin=127.0.0.1:9000;', undef],
+        ['s3_bucket_map a b origin=127.0.0.1;', '"s3_bucket_map a b": "origin=127.0.0.1" is no server of upstream "up": write it as it stands there, or leave it out'],
+        ['s3_bucket_map a b; s3_bucket_map a c;', '"s3_bucket_map a c" has the same name for clients as another line for "127.0.0.1:9000": keep one'],
+        ['s3_bucket_map a* b*; s3_bucket_map c* b*;', '"s3_bucket_map c* b*" has the same name at the origin as another line for "127.0.0.1:9000": give each bucket a name of its own']),
+    ['a map and no s3_origin', '"s3_bucket_map" in upstream "up" has no effect without "s3_origin": add one for each of its servers, or remove it',
+        http => "upstream up { $server s3_bucket_map a b; }"],
+    ['a map here and no s3_resign', '"s3_bucket_map" in location "/" has no effect without "s3_resign on": add that, or remove "s3_bucket_map"',
+        location => 's3_bucket_map a b; proxy_pass http://127.0.0.1:9000;'],
     (map { ["s3_region $_", qq("s3_region $_" $no_name, or "any"), server => "s3_region '$_';"] } 'us/east', 'us east', '', 'x' x 65),
     (map { ["region=$_", qq("s3_origin default": "region=$_" $no_name), with_origin("$key 'region=$_'")] } 'us/east', 'us east', '', 'x' x 65),
     (map { ["the region $_", undef, with_origin("$key region=$_"), server => "$client s3_region $_;"] } 'us-east-1', 'eu_1.a', 'x' x 64),

@@ -3,7 +3,10 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use directives::{ClientMap, ErrorStyle, HealthzLine, OriginLine, RegionRule};
+use directives::{
+    BucketMapLine, ClientMap, ErrorStyle, HealthzLine, OriginLine, RegionRule,
+    check_bucket_map_servers,
+};
 use ngx_safe::cache::ProxyCache;
 use ngx_safe::level::PassTarget;
 use ngx_safe::template::Template;
@@ -53,12 +56,16 @@ pub(crate) struct LocationConf {
     pub(crate) prefix: Option<Box<[u8]>>,
     pub(crate) clients: Option<Rc<ClientMap>>,
     pub(crate) origin: Option<Rc<OriginLine>>,
+    /// What buckets are called at the origins of this location.
+    pub(crate) bucket_maps: Option<Rc<Vec<BucketMapLine>>>,
     /// `s3_status` is here.
     pub(crate) status: bool,
     pub(crate) healthz: Option<HealthzLine>,
     /// Whose health `s3_healthz` tells; None for every upstream that is checked.
     healthz_upstream: Option<UpstreamId>,
-    implicit_origin: Option<NamedOrigin>,
+    /// Its own: that of a host in `proxy_pass`, or those of the upstream's servers where buckets have other names
+    /// from here.
+    origins: Vec<NamedOrigin>,
     /// Where `proxy_pass` leads.
     upstream: Option<UpstreamId>,
     streams_bodies: bool,
@@ -150,9 +157,9 @@ impl LocationConf {
         self.upstream
     }
 
-    /// Returns the origin of a `proxy_pass` that names a host.
-    pub(crate) fn implicit_origin(&self) -> Option<&NamedOrigin> {
-        self.implicit_origin.as_ref()
+    /// Lists the origins that are this location's own; none where they are those of its upstream.
+    pub(crate) fn origins(&self) -> &[NamedOrigin] {
+        &self.origins
     }
 
     /// Takes from `outer` what is not set here, then checks the whole.
@@ -191,6 +198,7 @@ impl LocationConf {
         inherit(&mut self.cors, &outer.cors);
         inherit(&mut self.clients, &outer.clients);
         inherit(&mut self.origin, &outer.origin);
+        inherit(&mut self.bucket_maps, &outer.bucket_maps);
 
         self.rules = VerifyRules {
             max_skew: self.max_skew.unwrap_or(DEFAULT_MAX_SKEW),
@@ -262,13 +270,7 @@ impl LocationConf {
         self.upstream = upstream.id_among(level.upstreams());
         self.streams_bodies = level.streams_bodies();
         self.check_origin(level, &place.to_string(), upstream)?;
-        self.cache_origin = match &self.implicit_origin {
-            // The same host may be asked with other credentials elsewhere.
-            Some(named) => [&*named.server, b"~", named.origin.fingerprint().as_bytes()]
-                .concat()
-                .into(),
-            None => upstream.name().into(),
-        };
+        self.cache_origin = self.name_cached(upstream).into();
         self.check_signed(own, level, upstream)
     }
 
@@ -298,6 +300,30 @@ impl LocationConf {
         Ok(())
     }
 
+    fn bucket_maps(&self) -> &[BucketMapLine] {
+        self.bucket_maps.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    /// Tells apart origins that have other objects, or have them in buckets of other names.
+    fn name_cached(&self, upstream: Upstream<'_>) -> Vec<u8> {
+        let conf = upstream.own_conf();
+        let mut name = match (conf, &*self.origins) {
+            // The same host may be asked with other credentials elsewhere.
+            (None, [named]) => {
+                [&*named.server, b"~", named.origin.fingerprint().as_bytes()].concat()
+            }
+            _ => upstream.name().to_vec(),
+        };
+        let of_upstream = conf.map_or(&[][..], |conf| &conf.bucket_maps);
+        let maps = of_upstream.iter().chain(self.bucket_maps());
+        let maps: String = maps.map(BucketMapLine::text).collect();
+        if !maps.is_empty() {
+            name.push(b'~');
+            name.extend_from_slice(sigv4::sha256_hex(maps.as_bytes()).as_bytes());
+        }
+        name
+    }
+
     fn check_origin(
         &mut self,
         level: &OwnLevel<'_>,
@@ -306,7 +332,12 @@ impl LocationConf {
     ) -> Result<(), String> {
         let host = upstream.name().escape_ascii();
         match (upstream.own_conf(), &self.origin) {
-            (Some(conf), _) if !conf.lines.is_empty() => Ok(()),
+            (Some(conf), _) if !conf.lines.is_empty() => {
+                if let Some(maps) = &self.bucket_maps {
+                    self.origins = conf.origins_of(upstream, &level.main_conf().origins, maps)?;
+                }
+                Ok(())
+            }
             (Some(_), _) => Err(format!(
                 "\"s3_resign\" in location \"{place}\": upstream \"{host}\" has no \"s3_origin\": \
                  add one for each of its servers, or \"s3_origin default ...\""
@@ -317,7 +348,10 @@ impl LocationConf {
                     port => [upstream.name(), b":", port.to_string().as_bytes()].concat(),
                 };
                 let id = level.main_conf().origins.id(b"", &server);
-                self.implicit_origin = Some(NamedOrigin::new(line, &server, id)?);
+                let maps = self.bucket_maps();
+                let place = format!("\"proxy_pass\" to \"{host}\"");
+                check_bucket_map_servers(maps.iter(), &[&server], &place)?;
+                self.origins = vec![NamedOrigin::new(line, maps.iter(), &server, id)?];
                 Ok(())
             }
             (None, None) => Err(format!(

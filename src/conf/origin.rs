@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use directives::OriginLine;
+use directives::{BucketMapLine, OriginLine, bucket_map_of};
 use metrics::OriginName;
 use ngx_safe::level::without_port;
 use sigv4::Addressing;
@@ -24,8 +24,13 @@ fn without_default_port(server: &[u8]) -> &[u8] {
 }
 
 impl NamedOrigin {
-    /// Returns the origin of a server, by the line that is for it.
-    pub(super) fn new(line: &OriginLine, server: &[u8], id: usize) -> Result<NamedOrigin, String> {
+    /// Returns the origin of a server, by the line that is for it, with the names that these maps give to buckets.
+    pub(super) fn new<'l>(
+        line: &OriginLine,
+        maps: impl Iterator<Item = &'l BucketMapLine>,
+        server: &[u8],
+        id: usize,
+    ) -> Result<NamedOrigin, String> {
         let host = match &line.host {
             Some(host) => &**host,
             None if server.starts_with(b"unix:") => {
@@ -44,6 +49,7 @@ impl NamedOrigin {
                 region: line.region,
                 addressing: line.addressing,
                 framing: line.framing,
+                buckets: bucket_map_of(maps, server)?,
                 ..sigv4::Origin::new(line.credential.clone(), host)
             },
         };

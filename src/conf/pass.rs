@@ -7,10 +7,11 @@ use ngx_safe::upstream::Upstream;
 
 use crate::conf::{LocationConf, OwnLevel, OwnUpstream};
 
-/// The lines with credentials that a location has of its own.
+/// The lines about clients and origins that a location has of its own.
 pub(super) struct OwnLines {
     client: bool,
     origin: bool,
+    bucket_map: bool,
 }
 
 impl OwnLines {
@@ -19,15 +20,20 @@ impl OwnLines {
         OwnLines {
             client: conf.clients.is_some(),
             origin: conf.origin.is_some(),
+            bucket_map: conf.bucket_maps.is_some(),
         }
     }
 
     fn first(&self) -> Option<&'static str> {
-        match (self.client, self.origin) {
-            (true, _) => Some("s3_client"),
-            (false, true) => Some("s3_origin"),
-            (false, false) => None,
-        }
+        let lines = [
+            (self.client, "s3_client"),
+            (self.origin, "s3_origin"),
+            (self.bucket_map, "s3_bucket_map"),
+        ];
+        lines
+            .iter()
+            .find(|(is_there, _)| *is_there)
+            .map(|(_, name)| *name)
     }
 }
 

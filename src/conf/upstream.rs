@@ -2,7 +2,7 @@
 
 use std::cell::{OnceCell, RefCell};
 
-use directives::{HealthCheckLine, OriginLines};
+use directives::{BucketMapLine, HealthCheckLine, OriginLines, check_bucket_map_servers};
 use health::MAX_PEERS;
 use ngx_safe::level::Tls;
 use ngx_safe::upstream::Upstream;
@@ -14,6 +14,8 @@ use crate::conf::{NamedOrigin, Origins};
 #[derive(Default)]
 pub(crate) struct UpstreamConf {
     pub(crate) lines: OriginLines,
+    /// What buckets are called at its servers.
+    pub(crate) bucket_maps: Vec<BucketMapLine>,
     pub(crate) health: Option<HealthCheckLine>,
     /// How requests get to it from where they are signed; None where nothing passes any to it.
     transport: RefCell<Option<Transport>>,
@@ -88,15 +90,20 @@ impl UpstreamConf {
         }
         for origin in self.origins() {
             let mut keys = KeyCache::new(1);
-            sigv4::sign_own(&check.head, &origin.origin, &mut keys, Timestamp(0)).map_err(
-                |unsignable| {
-                    format!(
-                        "{named} cannot be signed for \"{}\": {unsignable}: write another \"uri=\" \
+            let signed = sigv4::sign_own(
+                &check.head,
+                check.names,
+                &origin.origin,
+                &mut keys,
+                Timestamp(0),
+            );
+            signed.map_err(|unsignable| {
+                format!(
+                    "{named} cannot be signed for \"{}\": {unsignable}: write another \"uri=\" \
                          or \"bucket=\"",
-                        origin.server.escape_ascii()
-                    )
-                },
-            )?;
+                    origin.server.escape_ascii()
+                )
+            })?;
         }
         Ok(())
     }
@@ -109,16 +116,18 @@ impl UpstreamConf {
 
     /// Gives each `server` line its origin, which is numbered among all of them.
     pub(crate) fn complete(&self, upstream: Upstream<'_>, numbers: &Origins) -> Result<(), String> {
-        let origins = self.origins_of(upstream, numbers)?;
+        let origins = self.origins_of(upstream, numbers, &[])?;
         let set = self.origins.set(origins);
         set.map_err(|_| "the configuration is whole already")?;
         self.check_health(upstream)
     }
 
-    fn origins_of(
+    /// Makes the origins of its servers, with what a location says of buckets' names besides.
+    pub(super) fn origins_of(
         &self,
         upstream: Upstream<'_>,
         numbers: &Origins,
+        of_location: &[BucketMapLine],
     ) -> Result<Vec<NamedOrigin>, String> {
         let name = upstream.name().escape_ascii();
         let servers = upstream.servers();
@@ -132,8 +141,16 @@ impl UpstreamConf {
             }
         }
         if self.lines.is_empty() {
-            return Ok(Vec::new());
+            return match self.bucket_maps.is_empty() {
+                true => Ok(Vec::new()),
+                false => Err(format!(
+                    "\"s3_bucket_map\" in upstream \"{name}\" has no effect without \"s3_origin\": add one for \
+                     each of its servers, or remove it"
+                )),
+            };
         }
+        let maps = || self.bucket_maps.iter().chain(of_location);
+        check_bucket_map_servers(maps(), &servers, &format!("upstream \"{name}\""))?;
         let origin = |server: &&[u8]| {
             let line = self.lines.of_server(server).ok_or_else(|| {
                 format!(
@@ -142,7 +159,7 @@ impl UpstreamConf {
                     server.escape_ascii()
                 )
             })?;
-            NamedOrigin::new(line, server, numbers.id(upstream.name(), server))
+            NamedOrigin::new(line, maps(), server, numbers.id(upstream.name(), server))
         };
         servers.iter().map(origin).collect()
     }

@@ -1,6 +1,7 @@
 //! `s3_health_check` and `s3_healthz`
 
 use health::{Expected, Thresholds};
+use sigv4::BucketNames;
 
 use crate::{is_name_byte, params::Params, time, word, words_from};
 
@@ -15,6 +16,8 @@ pub struct HealthCheckLine {
     pub expected: Expected,
     /// The request, to be signed for an origin.
     pub head: Vec<u8>,
+    /// Whose name it has for its bucket: that of `bucket=` is the clients', and a `uri=` is the origin's own.
+    pub names: BucketNames,
     /// It is a `HEAD`.
     pub is_head: bool,
 }
@@ -33,6 +36,10 @@ pub fn health_check(words: &[&[u8]]) -> Result<HealthCheckLine, String> {
     let expect = params.take("expect")?;
     params.done()?;
 
+    let names = match bucket {
+        Some(_) => BucketNames::Clients,
+        None => BucketNames::Origins,
+    };
     let (method, target) = request(method, uri, bucket)?;
     let is_head = method == b"HEAD";
     Ok(HealthCheckLine {
@@ -50,6 +57,7 @@ pub fn health_check(words: &[&[u8]]) -> Result<HealthCheckLine, String> {
             b" HTTP/1.1\r\nUser-Agent: s3_health_check\r\nConnection: close\r\n\r\n",
         ]
         .concat(),
+        names,
         is_head,
     })
 }

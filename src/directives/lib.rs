@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod bucket_map;
 mod client;
 mod cors;
 mod health_check;
@@ -19,6 +20,7 @@ mod time;
 
 pub use crate::{
     address::{domains, prefix},
+    bucket_map::{BucketMapLine, bucket_map, bucket_map_of, check_bucket_map_servers},
     client::{ClientMap, client},
     cors::{CorsLine, cors},
     health_check::{HealthCheckLine, HealthzLine, health_check, healthz},

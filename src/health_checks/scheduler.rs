@@ -142,6 +142,7 @@ impl Checker {
         let now = Timestamp(began.seconds as i64);
         let signed = sigv4::sign_own(
             &check.head,
+            check.names,
             &origin.origin,
             &mut main.keys.borrow_mut(),
             now,

@@ -78,6 +78,10 @@ fn access(request: Request<'_>) -> Access {
                 return answered
                     .unwrap_or_else(|rejection| reject(request, context, None, &rejection));
             }
+            let origins = request.origins().iter().map(|named| &named.origin);
+            if let Err(rejection) = verified.check_buckets(origins) {
+                return reject(request, context, None, &rejection);
+            }
             match bucket::configure(request, context, &view, &mut verified) {
                 Ok(Configured::Done) => {}
                 Ok(Configured::ReadBody) => return Access::ReadBody { unbuffered: false },

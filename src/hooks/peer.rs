@@ -9,11 +9,12 @@ use ngx_safe::peer::{HeadSlot, PeerHooks, Picked, PickedPeer, Start};
 use ngx_safe::request::Request;
 use ngx_safe::upstream::Upstream;
 use ngx_safe::{now, worker_number};
-use sigv4::{Framer, HeadRoom, SignedHead, Streaming, Upload, WireHead};
+use sigv4::{Framer, HeadRoom, Rejection, ServerError, SignedHead, Streaming, Upload, WireHead};
 
 use crate::S3Resign;
 use crate::conf::{NamedOrigin, OwnUpstream};
 use crate::context::{Context, OriginFramer, OwnRequest};
+use crate::error_response;
 use crate::hooks::{cache, form, naming};
 use crate::log::log_error;
 use crate::request_view::timestamp;
@@ -228,6 +229,9 @@ fn put_head<'r>(
         Ok(signed) => signed,
         Err(unsignable) => {
             log_error!(request.log(), "not forwarded: {unsignable}");
+            if let Some(rejection) = verified.unmapped(*unsignable, &origin.origin) {
+                reject(request, context, rejection);
+            }
             return None;
         }
     };
@@ -242,6 +246,24 @@ fn put_head<'r>(
             .update(|spent| spent + started.elapsed().as_nanos() as u64);
     }
     Some(())
+}
+
+/// Has a request answered whose names the picked origin does not have.
+#[cold]
+fn reject(request: Request<'_>, context: &Context<'_>, rejection: Rejection) {
+    let rejection = match rejection {
+        // Another one has failed that has the bucket: a client that is told otherwise may make it anew.
+        Rejection::NoSuchBucket(_) if context.origin.get().is_some() => {
+            let unavailable = Rejection::Server(ServerError::ServiceUnavailable);
+            context.failure.set(Some(unavailable.code()));
+            unavailable
+        }
+        rejection => {
+            error_response::note(request, context, &rejection);
+            rejection
+        }
+    };
+    context.rejected.set(Some(Box::new(rejection)));
 }
 
 /// Puts the head of a body that was decoded in the place of nginx's, and has the body framed again where
@@ -270,9 +292,17 @@ fn replace_and_frame(
 }
 
 fn origin_of<'r>(request: Request<'r>, pick: &PickedPeer<'r>) -> Option<&'r NamedOrigin> {
-    match pick.upstream().own_conf() {
-        Some(upstream) => pick.with_server(|server| upstream.origin(server)),
-        None => request.location_conf().implicit_origin(),
+    let location = request.location_conf();
+    let is_own = || {
+        let upstream = location.upstream().and_then(|id| request.upstream(id));
+        upstream == Some(pick.upstream())
+    };
+    match (pick.upstream().own_conf(), location.origins()) {
+        (None, origins) => origins.first(),
+        (Some(upstream), []) => pick.with_server(|server| upstream.origin(server)),
+        (Some(_), origins) => pick
+            .with_server(|server| origins.iter().find(|origin| *origin.server == *server))
+            .filter(|_| is_own()),
     }
 }
 

@@ -12,6 +12,9 @@ const MAX_NAME: usize = 255;
 pub struct MappedName(ArrayVec<u8, MAX_NAME>);
 
 impl MappedName {
+    /// In bytes.
+    pub(crate) const LONGEST: usize = MAX_NAME;
+
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -100,6 +103,11 @@ impl BucketMap {
     /// Whether buckets have the same names on both sides.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// Whether a bucket may have another name there.
+    pub(crate) fn changes_names(&self) -> bool {
+        self.rules.iter().any(|rule| rule.client != rule.origin)
     }
 
     /// Returns what the origin calls a client's bucket, decoded; `None` if it has no such bucket.

@@ -48,6 +48,10 @@ pub enum Rejection {
     InvalidSource,
     /// A path that begins with a name which no bucket has here.
     ReservedName,
+    /// A bucket of this name that no origin has.
+    NoSuchBucket(Box<str>),
+    /// An operation whose documents name buckets, where origins have other names than clients.
+    NamesNotMapped,
     /// A host with the name of a bucket in front, where buckets are in the path.
     BucketInHost,
     /// A host that is none of the server's, or with something in front that is no name of a bucket.
@@ -139,7 +143,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every [`code`](Rejection::code) that there is, for tables of them.
-    pub const CODES: [&'static str; 36] = [
+    pub const CODES: [&'static str; 37] = [
         "AccessDenied",
         "RequestTimeTooSkewed",
         "InvalidAccessKeyId",
@@ -171,6 +175,7 @@ impl Rejection {
         "BadRequest",
         "InvalidRange",
         "NoSuchKey",
+        "NoSuchBucket",
         "NoSuchUpload",
         "PreconditionFailed",
         "ServiceUnavailable",
@@ -276,6 +281,14 @@ impl Rejection {
                 "AccessDenied",
                 403,
                 "The path is reserved, and not passed on.",
+            ),
+            Rejection::NoSuchBucket(_) => {
+                ("NoSuchBucket", 404, "The specified bucket does not exist")
+            }
+            Rejection::NamesNotMapped => (
+                "NotImplemented",
+                501,
+                "Buckets have other names at the origin, and those in the documents of this operation are not mapped.",
             ),
             Rejection::BucketInHost => (
                 "InvalidRequest",

@@ -16,6 +16,7 @@ mod authorization;
 mod body;
 mod bucket_configuration;
 mod bucket_map;
+mod bucket_names;
 mod cache;
 mod canonical;
 mod checksum;
@@ -96,7 +97,7 @@ pub use crate::{
     rules::VerifyRules,
     s3_request::S3Request,
     sealed::{Sealer, seals_ids},
-    sign::{SignedHead, sign, sign_own},
+    sign::{BucketNames, SignedHead, sign, sign_own},
     upload::{PlainPiece, Upload},
     verified::Verified,
     verify::{Details, Explanation, Rejected, RejectedRequest, details, explain, verify},

@@ -332,6 +332,34 @@ impl Operation {
         )
     }
 
+    /// Whether it is about another object, too, that a header names.
+    pub(crate) fn has_source(self) -> bool {
+        matches!(self.level(), Some(Level::Copy | Level::Rename))
+    }
+
+    /// Whether its body or its answer may name buckets, or parts of their names, where these are not mapped: in
+    /// policies and other documents that name resources, and for a caller that has no bucket.
+    pub(crate) fn names_buckets(self) -> bool {
+        use Operation as Op;
+        self.class() == GrantClass::Elsewhere
+            || matches!(
+                self,
+                Op::ListDirectoryBuckets
+                    | Op::WriteGetObjectResponse
+                    | Op::GetBucketAnalyticsConfiguration
+                    | Op::ListBucketAnalyticsConfigurations
+                    | Op::GetBucketInventoryConfiguration
+                    | Op::ListBucketInventoryConfigurations
+                    | Op::GetBucketLogging
+                    | Op::GetBucketMetadataConfiguration
+                    | Op::GetBucketMetadataTableConfiguration
+                    | Op::GetBucketPolicy
+                    | Op::PutBucketPolicy
+                    | Op::GetBucketReplication
+                    | Op::GetObjectTorrent
+            )
+    }
+
     /// Whether it lists keys, of which all begin with the request's `prefix`.
     pub(crate) fn lists_keys(self) -> bool {
         matches!(

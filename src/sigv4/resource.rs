@@ -81,6 +81,8 @@ impl Encoded<'_> {
 pub(crate) struct SourceObject<'a> {
     pub(crate) bucket: &'a [u8],
     pub(crate) key: &'a [u8],
+    /// What follows a `?`.
+    version: Option<&'a [u8]>,
 }
 
 impl<'a> SourceObject<'a> {
@@ -106,8 +108,21 @@ impl<'a> SourceObject<'a> {
         };
         let key = key.filter(|key| !key.is_empty())?;
         let is_name = uri::decoded(bucket, Part::Path).all(is_bucket_byte);
-        (is_name && !bucket.is_empty() && !is_relative(bucket))
-            .then_some(SourceObject { bucket, key })
+        (is_name && !bucket.is_empty() && !is_relative(bucket)).then_some(SourceObject {
+            bucket,
+            key,
+            version,
+        })
+    }
+
+    /// Writes it as the same object of another bucket, whose name needs no encoding.
+    pub(crate) fn in_bucket(&self, bucket: &[u8]) -> Vec<u8> {
+        let mut source = [bucket, b"/", self.key].concat();
+        if let Some(version) = self.version {
+            source.push(b'?');
+            source.extend_from_slice(version);
+        }
+        source
     }
 
     /// Whether a source, readable or not, stays in the bucket that it names.

@@ -2,15 +2,13 @@
 mod body;
 mod head;
 mod header;
+mod names;
 mod query;
 
-pub use self::head::SignedHead;
-use self::{
-    body::BodyOut,
-    head::{HeadAuth, Outgoing},
-};
+use self::{body::BodyOut, head::HeadAuth, names::Destination};
+pub use self::{head::SignedHead, names::BucketNames};
 use crate::{
-    address::Address,
+    bucket_map::MappedName,
     chunked::{encoder::Shape, streaming::Framing},
     crypto::sha256::EMPTY,
     date::Timestamp,
@@ -39,7 +37,7 @@ pub fn sign<'a>(
     keys: &'a mut KeyCache,
     now: Timestamp,
 ) -> Result<SignedHead<'a>, Unsignable> {
-    head.check_admitted(verified)?;
+    let operation = head.check_admitted(verified)?;
     let admitted_path = verified.request.path;
     // In a path that nginx has decoded, a plus may have been a space.
     if !uri::same_path(admitted_path, head.path)
@@ -47,11 +45,9 @@ pub fn sign<'a>(
     {
         return Err(Unsignable::PathChanged);
     }
-    let request = Outgoing {
-        head,
-        address: verified.address(),
-        replaced: verified.opened_in(&head.query, origin)?,
-    };
+    let replaced = verified.opened_in(&head.query, origin)?;
+    let to = Destination::of(verified, origin, replaced);
+    to.check_mappable(verified, head, operation)?;
     let proof = &verified.proof;
     let date = match proof {
         Proof::V4Query { lifetime, .. } => lifetime.date,
@@ -84,7 +80,7 @@ pub fn sign<'a>(
             }
         };
         let body = BodyOut::Replaced(&sent.body);
-        return SignedHead::new(request, origin, date, auth, Some(signing_key(keys)), body);
+        return SignedHead::new(head, to, date, auth, Some(signing_key(keys)), body);
     }
     let (auth, key, body) = match proof {
         Proof::V4Header {
@@ -128,12 +124,17 @@ pub fn sign<'a>(
         }
         Proof::PostPolicy { post, .. } => {
             // It is the policy that is signed, in the place of the head.
-            let head = post.head(PolicySigner {
-                credential: &origin.credential,
-                session_token: origin.session_token.as_ref(),
-                date: &date,
-                key: signing_key(keys),
-            });
+            let bucket = to.form_bucket(post.bucket())?;
+            let bucket = bucket.as_ref().map(MappedName::as_bytes);
+            let head = post.head(
+                bucket,
+                PolicySigner {
+                    credential: &origin.credential,
+                    session_token: origin.session_token.as_ref(),
+                    date: &date,
+                    key: signing_key(keys),
+                },
+            );
             let stored_length = post.stored_length();
             let body = BodyOut::Form {
                 head,
@@ -145,16 +146,17 @@ pub fn sign<'a>(
             (HeadAuth::Nowhere, None, BodyOut::Untouched)
         }
     };
-    SignedHead::new(request, origin, date, auth, key, body)
+    SignedHead::new(head, to, date, auth, key, body)
 }
 
 /// Signs the head of a request that the proxy makes in its own name, as a health check is. It has no
-/// body.
+/// body. `names` says whose names it has for buckets.
 ///
 /// # Errors
 /// If the head must not be sent.
 pub fn sign_own(
     head: &[u8],
+    names: BucketNames,
     origin: &Origin,
     keys: &mut KeyCache,
     now: Timestamp,
@@ -165,12 +167,14 @@ pub fn sign_own(
     let region = origin.region_for(&Region::US_EAST_1);
     let key = keys.signing_key(&origin.credential, date.day(), region);
     let auth = HeadAuth::Header { payload: EMPTY };
-    let request = Outgoing {
-        head: &head,
-        address: &Address::PATH_STYLE,
-        replaced: None,
-    };
-    let mut signed = SignedHead::new(request, origin, date, auth, Some(key), BodyOut::Untouched)?;
+    let mut signed = SignedHead::new(
+        &head,
+        Destination::of_own(names, origin),
+        date,
+        auth,
+        Some(key),
+        BodyOut::Untouched,
+    )?;
     let mut out = vec![0; signed.max_len()];
     let length = signed.write(&mut out).ok_or(Unsignable::TooLong)?;
     out.truncate(length);

@@ -51,6 +51,8 @@ pub(crate) struct AdmittedRequest<'r> {
     /// What goes out.
     pub(crate) target: Target<'r>,
     pub(crate) operation: Operation,
+    /// What is copied or moved, as a header names it.
+    pub(crate) source: Option<&'r [u8]>,
     /// The target is the client's, its path is in its canonical form, and nothing in its query is kept.
     pub(crate) is_plain: bool,
     /// The client's path was sent with a `+` in it, which is a space.
@@ -347,14 +349,14 @@ impl<'r> Verified<'r> {
         &self.request.address
     }
 
-    /// Checks again a request that goes out otherwise than it was admitted. `sent_path` is the path as nginx
-    /// has written it.
+    /// Checks again a request that goes out otherwise than it was admitted; returns what it asks for. `sent_path`
+    /// is the path as nginx has written it.
     pub(crate) fn admit<'h>(
         &self,
         parts: S3RequestParts<'_, '_>,
         sent_path: &[u8],
         headers: impl Iterator<Item = Header<'h>>,
-    ) -> Result<(), Rejection> {
+    ) -> Result<Operation, Rejection> {
         let admission = Admission::new(self.request.rules, self.proof.grant());
         let method = self.request.asked_method(parts.method);
         let is_form = matches!(self.proof, Proof::PostPolicy { .. });
@@ -370,7 +372,8 @@ impl<'r> Verified<'r> {
             }
             true => Err(Rejection::AccessDenied),
             false => admission.check(&asked, parts.query, headers),
-        }
+        }?;
+        Ok(asked.operation())
     }
 
     fn upload(&self) -> Option<&ChunkedBody> {

@@ -17,7 +17,7 @@ use crate::{
     date::Timestamp,
     error::Rejection,
     grant::Clients,
-    headers::KnownHeaders,
+    headers::{KnownHeader, KnownHeaders},
     keys::KeyCache,
     request::ClientRequest,
     rules::VerifyRules,
@@ -111,6 +111,8 @@ fn decide<'r>(
             path: request.path,
             target: request.target(),
             operation,
+            source: (candidate.known.value(KnownHeader::CopySource))
+                .or(candidate.known.value(KnownHeader::RenameSource)),
             has_plus: request.path_with_plus.is_some(),
             has_sealed_id,
             is_plain: candidate.canonical_path && candidate.query.is_plain() && outgoing.is_none(),

@@ -11,6 +11,7 @@ use crate::{
     bucket_configuration::is_digest,
     canonical,
     error::Unsignable,
+    operation::Operation,
     request::{Header, MAX_HEADERS},
     s3_request::S3RequestParts,
     text::{
@@ -191,8 +192,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
                 | HeaderFate::ChecksumAlgorithm => {
                     self.names_length += name.len() + 1;
                 }
-                HeaderFate::Drop | HeaderFate::Keep | HeaderFate::Length | HeaderFate::Encoding => {
-                }
+                _ => {}
             }
             if fate != HeaderFate::Keep {
                 let line = HeaderLine {
@@ -222,10 +222,8 @@ impl<'s, 'a> WireHead<'s, 'a> {
         if !after.is_empty() {
             return Err(Unsignable::TrailingBytes);
         }
-        self.block = self
-            .block
-            .get(..self.block.len() - rest.len())
-            .unwrap_or_default();
+        let end = self.block.len() - rest.len();
+        self.block = self.block.get(..end).unwrap_or_default();
         Ok(())
     }
 
@@ -241,20 +239,18 @@ impl<'s, 'a> WireHead<'s, 'a> {
         } else {
             self.chunked = value.eq_ignore_ascii_case(b"chunked");
         }
-        match self.content_length.is_some() || self.chunked {
-            true => Ok(()),
-            false => Err(Unsignable::ContentLength),
-        }
+        let is_read = self.content_length.is_some() || self.chunked;
+        is_read.then_some(()).ok_or(Unsignable::ContentLength)
     }
 
     /// Checks again a head that asks for another thing than was admitted, or for an object that is named in
-    /// a header.
+    /// a header; returns what it asks for.
     ///
     /// # Errors
     /// If it must not go out.
-    pub(crate) fn check_admitted(&self, verified: &Verified<'_>) -> Result<(), Unsignable> {
+    pub(crate) fn check_admitted(&self, verified: &Verified<'_>) -> Result<Operation, Unsignable> {
         if self.is_admitted {
-            return Ok(());
+            return Ok(verified.operation());
         }
         // If there are two, each origin could take another one.
         let source = |name: &[u8]| {
@@ -289,6 +285,11 @@ impl<'s, 'a> WireHead<'s, 'a> {
         self.chunked
     }
 
+    /// Returns the header that names another object.
+    pub(crate) fn source(&self) -> Option<Header<'a>> {
+        self.of_fate(HeaderFate::Source).next()
+    }
+
     /// Returns the headers to sign, in their order on the wire.
     pub(crate) fn to_sign(&self, body: BodyHeaders) -> impl Iterator<Item = Header<'a>> {
         let signed = body.signed();
@@ -300,10 +301,13 @@ impl<'s, 'a> WireHead<'s, 'a> {
 
     /// Returns the values of Content-Encoding, a header each.
     pub(crate) fn encodings(&self) -> impl Iterator<Item = &'a [u8]> {
-        let lines = self.lines.iter();
-        lines
-            .filter(|line| line.fate == HeaderFate::Encoding)
-            .map(|line| self.header(line).value)
+        self.of_fate(HeaderFate::Encoding)
+            .map(|header| header.value)
+    }
+
+    fn of_fate(&self, fate: HeaderFate) -> impl Iterator<Item = Header<'a>> {
+        let lines = self.lines.iter().filter(move |line| line.fate == fate);
+        lines.map(|line| self.header(line))
     }
 
     /// Returns all headers, in their order on the wire.
@@ -338,11 +342,20 @@ impl<'s, 'a> WireHead<'s, 'a> {
         body == BodyHeaders::Replaced && is_digest(self.header(line).name)
     }
 
-    /// Returns the lines that go on the wire again, as many of them together as lie together.
-    pub(crate) fn kept(&self, body: BodyHeaders) -> impl Iterator<Item = &'a [u8]> {
+    /// Returns the lines that go on the wire again, as many of them together as lie together. `has_source`: the
+    /// one that names another object is written again.
+    pub(crate) fn kept(
+        &self,
+        body: BodyHeaders,
+        has_source: bool,
+    ) -> impl Iterator<Item = &'a [u8]> {
         let kept = body.kept();
         let end = self.block.len() as u32;
-        let is_gone = move |line: &&HeaderLine| !line.fate.is_in(kept) || self.is_gone(line, body);
+        let is_gone = move |line: &&HeaderLine| {
+            !line.fate.is_in(kept)
+                || self.is_gone(line, body)
+                || has_source && line.fate == HeaderFate::Source
+        };
         let gone = self.lines.iter().filter(is_gone);
         let gone = gone.map(|line| (line.start, line.end));
         let mut from = 0;
@@ -399,9 +412,9 @@ fn split_line(text: &[u8]) -> Result<(&[u8], &[u8]), Unsignable> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::text::query::QueryChanges;
     use crate::{
-        address::Address, operation::Operation, request::Target, rules::VerifyRules,
-        text::token::UPPER, ties::each_edit,
+        address::Address, request::Target, rules::VerifyRules, text::token::UPPER, ties::each_edit,
     };
 
     #[test]
@@ -456,6 +469,7 @@ mod tests {
                     path,
                     target: Target { path, query },
                     operation: Operation::GetObject,
+                    source: None,
                     is_plain,
                     has_plus: false,
                     has_sealed_id: false,
@@ -471,8 +485,11 @@ mod tests {
                             WireHead::read(&wire, Some(&request(is_plain)), false, &mut room)
                                 .unwrap();
                         let mut put = Vec::new();
-                        head.query
-                            .put_with(&mut put, &[] as &[(&[u8], &[u8])], None);
+                        head.query.put_with(
+                            &mut put,
+                            &[] as &[(&[u8], &[u8])],
+                            QueryChanges::default(),
+                        );
                         let has_others = head.query.others().next().is_some();
                         let path = head.path.to_vec();
                         (path, head.canonical_path, head.is_admitted, put, has_others)

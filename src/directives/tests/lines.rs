@@ -11,13 +11,14 @@ use std::{
 
 use directives::{
     AT_EACH_LEVEL, ClientMap, CorsLine, ErrorStyle, HealthCheckLine, HealthzLine, IN_A_LOCATION,
-    IN_EACH_UPSTREAM, ONE_ORIGIN, OriginLine, OriginLines, Reading, RegionRule, client, cors,
-    domains, duplicate, errors, health_check, healthz, host, location_origin, max_skew, prefix,
-    region, reserved, set_once, signed_header, upstream_origin,
+    IN_EACH_UPSTREAM, ONE_ORIGIN, OriginLine, OriginLines, Reading, RegionRule, bucket_map,
+    bucket_map_of, check_bucket_map_servers, client, cors, domains, duplicate, errors,
+    health_check, healthz, host, location_origin, max_skew, prefix, region, reserved, set_once,
+    signed_header, upstream_origin,
 };
 use health::{Expected, Thresholds};
 use secrets::Outside;
-use sigv4::{Addressing, BucketName, Client, Domain, Framing, Region};
+use sigv4::{Addressing, BucketName, BucketNames, Client, Domain, Framing, Region};
 
 fn variable(name: &OsStr) -> Option<OsString> {
     match name.to_str()? {
@@ -612,6 +613,108 @@ fn reserved_names() {
     }
 }
 
+/// What the lines make of a bucket's name at a server.
+fn mapped(lines: &[&str], server: &str, name: &str) -> Result<Option<String>, String> {
+    let lines: Result<Vec<_>, _> = lines
+        .iter()
+        .map(|line| read_words(bucket_map, line))
+        .collect();
+    let map = bucket_map_of(lines?.iter(), server.as_bytes())?;
+    let name = map.origin_name(name.as_bytes());
+    Ok(name.map(|name| String::from_utf8(name.as_bytes().to_vec()).unwrap()))
+}
+
+#[test]
+fn names_of_buckets() {
+    let lines = [
+        "s3_bucket_map media pictures origin=a:1",
+        "s3_bucket_map media acme-media origin=b:1",
+        "s3_bucket_map logs-* *.logs",
+    ];
+    for (server, name, expected) in [
+        ("a:1", "media", Some("pictures")),
+        ("b:1", "media", Some("acme-media")),
+        ("c:1", "media", None),
+        ("c:1", "logs-1", Some("1.logs")),
+        ("a:1", "pictures", None),
+    ] {
+        let expected = expected.map(str::to_owned);
+        assert_eq!(
+            mapped(&lines, server, name),
+            Ok(expected),
+            "{server} {name}"
+        );
+    }
+    assert_eq!(mapped(&[], "a:1", "media"), Ok(Some("media".into())));
+
+    let read: Vec<_> = lines
+        .iter()
+        .map(|line| read_words(bucket_map, line).unwrap())
+        .collect();
+    let check =
+        |servers: &[&[u8]]| check_bucket_map_servers(read.iter(), servers, "upstream \"u\"");
+    assert_eq!(check(&[b"a:1", b"b:1"]), Ok(()));
+    assert_eq!(
+        check(&[b"a:1", b"b"]),
+        Err("\"s3_bucket_map media acme-media\": \"origin=b:1\" is no server of upstream \"u\": write it \
+             as it stands there, or leave it out"
+            .into())
+    );
+    // Each differs from the others in one thing.
+    let texts = ["a b", "a c", "c b", "a b origin=s", "a b origin=t"].map(|line| {
+        let line = format!("s3_bucket_map {line}");
+        read_words(bucket_map, &line).unwrap().text()
+    });
+    for (at, text) in texts.iter().enumerate() {
+        assert!(!texts[..at].contains(text), "{text}");
+    }
+}
+
+#[test]
+fn bad_names_of_buckets() {
+    let no_name = "is not the name of a bucket: write one of letters, digits, dots, dashes and \
+                   underscores, with at most one \"*\" for what is the same on both sides";
+    for (line, message) in [
+        ("a/b c", format!("\"a/b\" {no_name}")),
+        ("a** c*", format!("\"a**\" {no_name}")),
+        ("a c:d", format!("\"c:d\" {no_name}")),
+        (
+            "a* c",
+            "has \"*\" on one side only: write it on both, where the name goes on, or on none"
+                .into(),
+        ),
+        (
+            "a c d",
+            "a word is not a parameter: it takes \"origin=\"".into(),
+        ),
+        (
+            "a c server=d",
+            "unknown parameter \"server\": it takes \"origin=\"".into(),
+        ),
+    ] {
+        let said = mapped(&[&format!("s3_bucket_map {line}")], "", "").unwrap_err();
+        let named: Vec<_> = line.split(' ').take(2).collect();
+        let named = format!("\"s3_bucket_map {}\"", named.join(" "));
+        let rest = said.strip_prefix(&named).unwrap();
+        let rest = rest.trim_start_matches([':', ' ']);
+        assert_eq!(rest, message, "{line}");
+    }
+    for (second, message) in [
+        ("a d", "for clients as another line for \"s:1\": keep one"),
+        (
+            "d b origin=s:1",
+            "at the origin as another line for \"s:1\": give each bucket a name of its own",
+        ),
+    ] {
+        let second = format!("s3_bucket_map {second}");
+        let said = mapped(&["s3_bucket_map a b", &second], "s:1", "a").unwrap_err();
+        assert!(
+            said.ends_with(message) && said.contains("has the same name"),
+            "{said}"
+        );
+    }
+}
+
 #[test]
 fn pages_of_other_origins() {
     assert!(matches!(read_words(cors, "s3_cors off"), Ok(CorsLine::Off)));
@@ -723,6 +826,7 @@ fn usual_check() -> HealthCheckLine {
         expected: Expected::default(),
         head: b"GET / HTTP/1.1\r\nUser-Agent: s3_health_check\r\nConnection: close\r\n\r\n"
             .to_vec(),
+        names: BucketNames::Origins,
         is_head: false,
     }
 }
@@ -775,6 +879,7 @@ fn health_checks() {
             " bucket=my.bucket-1",
             HealthCheckLine {
                 head: head("HEAD /my.bucket-1"),
+                names: BucketNames::Clients,
                 is_head: true,
                 ..usual_check()
             },

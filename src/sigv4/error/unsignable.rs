@@ -19,6 +19,12 @@ pub enum Unsignable {
     /// It was rewritten into one that its client may not send.
     NotAdmitted,
     Bucket,
+    /// The origin has no bucket that has such a name with clients.
+    NoSuchBucket,
+    /// It may name buckets where names are not mapped.
+    NamesNotMapped,
+    /// A source that names no bucket, or in another way than S3's own.
+    Source,
     /// A body that was not written for the origin.
     Body,
     /// An upload, or a list, that another origin has begun.
@@ -50,6 +56,13 @@ impl std::fmt::Display for Unsignable {
             }
             Unsignable::Bucket => {
                 "a bucket name that cannot be a host name (addressing=virtual)"
+            }
+            Unsignable::NoSuchBucket => "a bucket that its origin does not have (s3_bucket_map)",
+            Unsignable::NamesNotMapped => {
+                "a request that may name buckets where names are not mapped (s3_bucket_map)"
+            }
+            Unsignable::Source => {
+                "a copy whose source's bucket cannot be mapped (s3_bucket_map)"
             }
             Unsignable::Body => "a body that was written for another origin, or by another way of signing",
             Unsignable::OtherOrigin => "an upload id or continuation token of another origin",

@@ -10,6 +10,7 @@ use common::{
     Directory,
     allowance::Allowance,
     credential,
+    naming::Naming,
     reading::{Head, find, read, split_once},
     reference::{KEY, NOW, SECRET, sign},
     rules,
@@ -90,46 +91,42 @@ fuzz_target!(|text: &[u8]| {
     let head = parsed.wire(&String::from_utf8_lossy(added));
     for addressing in [Addressing::Path, Addressing::Virtual] {
         for framing in [Framing::Keep, Framing::Decode] {
-            sign_for(
-                addressing,
-                framing,
-                &mut verified,
-                &head,
-                &mut keys,
-                &allowance,
-            );
+            for naming in [Naming::Same, Naming::Prefixed] {
+                let origin = Origin {
+                    addressing,
+                    framing,
+                    buckets: naming.map(),
+                    ..Origin::new(
+                        credential("AKIDORIGIN", "origin/secret"),
+                        b"s3.origin.example:9000",
+                    )
+                };
+                sign_for(&origin, naming, &mut verified, &head, &mut keys, &allowance);
+            }
         }
     }
 });
 
 fn sign_for(
-    addressing: Addressing,
-    framing: Framing,
+    origin: &Origin,
+    naming: Naming,
     verified: &mut Verified<'_>,
     head: &[u8],
     keys: &mut KeyCache,
     allowance: &Allowance,
 ) {
-    let origin = Origin {
-        addressing,
-        framing,
-        ..Origin::new(
-            credential("AKIDORIGIN", "origin/secret"),
-            b"s3.origin.example:9000",
-        )
-    };
     let mut room = HeadRoom::default();
     let Ok(head) = WireHead::parse(head, verified, &mut room) else {
         return;
     };
-    let Ok(mut signed) = sigv4::sign(verified, &head, &origin, keys, Timestamp(NOW)) else {
+    let Ok(mut signed) = sigv4::sign(verified, &head, origin, keys, Timestamp(NOW)) else {
         return;
     };
     let mut out = vec![0; signed.max_len()];
     let written = signed.write_with_encoder(&mut out);
     let (length, _) = written.expect("a head as long as was said");
-    if addressing == Addressing::Path {
-        check_asked(&out[..length], verified, allowance);
+    if origin.addressing == Addressing::Path {
+        check_asked(&out[..length], naming, verified, allowance);
     }
     if !verified.auth_type().is_signed() {
         return;
@@ -170,7 +167,7 @@ fn sign_for(
 }
 
 /// The origin reads what was read here, and it is where the client may be.
-fn check_asked(sent: &[u8], verified: &Verified<'_>, allowance: &Allowance) {
+fn check_asked(sent: &[u8], naming: Naming, verified: &Verified<'_>, allowance: &Allowance) {
     let head = Head::parse(sent).expect("has a request line");
     let mut asked = read(&head, None);
     assert!(!RESERVED.contains(&asked.bucket.as_slice()), "{asked:?}");
@@ -185,6 +182,7 @@ fn check_asked(sent: &[u8], verified: &Verified<'_>, allowance: &Allowance) {
     };
     assert_eq!(written(model.bucket()), asked.bucket, "{asked:?}");
     assert_eq!(written(model.key()), asked.key, "{asked:?}");
+    naming.undo(&mut asked);
     asked.operation = model.operation().name();
     let is_signed = verified.auth_type().is_signed();
     assert!(

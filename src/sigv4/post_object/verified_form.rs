@@ -40,6 +40,11 @@ pub(crate) struct PolicySigner<'a> {
 }
 
 impl VerifiedForm<'_> {
+    /// Returns the client's name of the bucket, decoded.
+    pub(crate) fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
     pub(crate) fn stored_length(&self) -> u64 {
         self.stored_length
     }
@@ -64,8 +69,9 @@ impl VerifiedForm<'_> {
     }
 
     /// Writes all that precedes the file's data, for an origin. Its policy has the same end as the client's,
-    /// the same limits of length, and allows nothing but these very fields.
-    pub(crate) fn head(&self, signer: PolicySigner<'_>) -> Vec<u8> {
+    /// the same limits of length, and allows nothing but these very fields. `bucket` is the origin's name of the
+    /// bucket, if it has another one.
+    pub(crate) fn head(&self, bucket: Option<&[u8]>, signer: PolicySigner<'_>) -> Vec<u8> {
         let mut credential = Vec::new();
         signer
             .key
@@ -75,7 +81,10 @@ impl VerifiedForm<'_> {
         let mut fields: Vec<(&[u8], &[u8])> = self
             .fields
             .iter()
-            .map(|field| (field.name, &*field.value))
+            .map(|field| match bucket {
+                Some(bucket) if field.is("bucket") => (field.name, bucket),
+                _ => (field.name, &*field.value),
+            })
             .collect();
         fields.push((b"x-amz-algorithm", ALGORITHM));
         fields.push((b"x-amz-credential", &credential));
@@ -83,7 +92,7 @@ impl VerifiedForm<'_> {
         if let Some(token) = signer.session_token {
             fields.push((b"x-amz-security-token", token.expose()));
         }
-        let policy = self.policy(&fields);
+        let policy = self.policy(bucket.unwrap_or(self.bucket.as_bytes()), &fields);
         let mut signature = Vec::new();
         SignatureV4::of_mac(&signer.key.mac().sign(&policy)).put(&mut signature);
         fields.push((b"policy", &policy));
@@ -117,7 +126,7 @@ impl VerifiedForm<'_> {
     }
 
     /// Writes the policy in base64.
-    fn policy(&self, fields: &[(&[u8], &[u8])]) -> Vec<u8> {
+    fn policy(&self, bucket: &[u8], fields: &[(&[u8], &[u8])]) -> Vec<u8> {
         let mut conditions: Vec<Value> = fields
             .iter()
             .filter(|(name, _)| !name.eq_ignore_ascii_case(b"bucket"))
@@ -126,7 +135,7 @@ impl VerifiedForm<'_> {
                 json!(["eq", format!("${name}"), value])
             })
             .collect();
-        conditions.push(json!({"bucket": self.bucket}));
+        conditions.push(json!({"bucket": String::from_utf8_lossy(bucket)}));
         if self.length != (0..=u64::MAX) {
             let (least, most) = (self.length.start(), self.length.end());
             conditions.push(json!(["content-length-range", least, most]));

@@ -111,6 +111,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
                 path: self.request.path,
                 target: self.request.target(),
                 operation: Operation::PostObject,
+                source: None,
                 is_plain: false,
                 has_plus: self.request.path_with_plus.is_some(),
                 // A form has nothing in its query.

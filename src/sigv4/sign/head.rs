@@ -1,28 +1,25 @@
 //! The head to send.
 use std::ops::Range;
 
-use arrayvec::ArrayVec;
-
 use super::{
     body::BodyOut,
     header::{AddedHeader, AddedHeaders, SignedHeaders, insert, put_header, put_other_encodings},
+    names::{Destination, PlacedNames},
     query::{AddedParameters, Presigning},
 };
 use crate::{
-    address::{Address, BucketName},
     canonical::{self, SignedHeader},
     chunked::{chain::Chain, encoder::Encoder},
     crypto::{sha256::Sha256Sink, signature::SignatureV4},
     date::AmzDate,
     error::Unsignable,
     keys::SigningKey,
-    origin::{Addressing, Origin},
+    origin::Origin,
     request::Header,
     scope::Scope,
     text::{
-        query::ReplacedValue,
+        query::{QueryChanges, ReplacedValue},
         sink::{CountSink, Sink, SliceSink, put_number},
-        uri::{self, Part},
     },
     verified::PresignedPayload,
     wire::WireHead,
@@ -34,35 +31,12 @@ pub struct SignedHead<'a> {
     replaced: Option<ReplacedValue<'a>>,
     origin: &'a Origin,
     date: AmzDate,
-    /// The host with the bucket in front, where the origin wants it there.
-    virtual_host: Option<ArrayVec<u8, 320>>,
-    path: OutgoingPath<'a>,
+    names: PlacedNames<'a>,
     auth: HeadAuth<'a>,
     /// `None` where the head is not signed.
     key: Option<&'a mut SigningKey>,
     body: BodyOut<'a>,
     max_len: usize,
-}
-
-/// A request that is to be signed.
-pub(super) struct Outgoing<'a> {
-    pub(super) head: &'a WireHead<'a, 'a>,
-    /// How the client has addressed it.
-    pub(super) address: &'a Address<'a>,
-    /// What its query has at the origin that is picked.
-    pub(super) replaced: Option<ReplacedValue<'a>>,
-}
-
-/// What path goes out.
-enum OutgoingPath<'a> {
-    /// The one on the wire.
-    AsSent,
-    /// One of these, raw, where the client or the origin has its bucket in another place.
-    Of {
-        /// Empty if it is in the host.
-        bucket: &'a [u8],
-        key: &'a [u8],
-    },
 }
 
 /// Where the signature of a head is.
@@ -95,26 +69,25 @@ struct HeadSpans {
 impl<'a> SignedHead<'a> {
     #[inline(always)]
     pub(super) fn new(
-        request: Outgoing<'a>,
-        origin: &'a Origin,
+        head: &'a WireHead<'a, 'a>,
+        to: Destination<'a>,
         date: AmzDate,
         auth: HeadAuth<'a>,
         key: Option<&'a mut SigningKey>,
         body: BodyOut<'a>,
     ) -> Result<SignedHead<'a>, Unsignable> {
         let mut signed = SignedHead {
-            head: request.head,
-            replaced: request.replaced,
-            origin,
+            head,
+            replaced: to.replaced,
+            origin: to.origin,
             date,
-            virtual_host: None,
-            path: OutgoingPath::AsSent,
+            names: PlacedNames::default(),
             auth,
             key,
             body,
             max_len: 0,
         };
-        signed.place_bucket(request.address)?;
+        signed.names.place(head, &to)?;
         signed.max_len = signed.bound();
         Ok(signed)
     }
@@ -133,26 +106,24 @@ impl<'a> SignedHead<'a> {
             + self.head.names_length;
         // In a query a byte may become three.
         let factor = if self.is_presigned() { 3 } else { 1 };
-        let kept: usize = self.head.kept(self.body.headers()).map(<[u8]>::len).sum();
-        let mut body = CountSink::default();
-        self.put_body_headers(&mut body);
+        let kept: usize = self.kept().map(<[u8]>::len).sum();
+        let mut changed = CountSink::default();
+        self.put_changed_headers(&mut changed);
         FIXED
             + self.head.target_max_len()
             + (self.replaced.as_ref()).map_or(0, ReplacedValue::max_len)
-            + self.bucket_max_len()
+            + self.names.max_len()
             + self.host().len()
             + kept
-            + body.0
+            + changed.0
             + self.body.start().len()
             + factor * varying
     }
 
-    /// Counts the bytes by which the path that goes out may be longer than the one on the wire.
-    fn bucket_max_len(&self) -> usize {
-        match &self.path {
-            OutgoingPath::AsSent => 0,
-            OutgoingPath::Of { bucket, .. } => bucket.len() + 2,
-        }
+    /// Returns the lines that go on the wire as they are.
+    fn kept(&self) -> impl Iterator<Item = &'a [u8]> {
+        let has_source = self.names.source().is_some();
+        self.head.kept(self.body.headers(), has_source)
     }
 
     /// Returns Content-Length if it is written again: for a body that came in `aws-chunked` framing, for a
@@ -216,10 +187,8 @@ impl<'a> SignedHead<'a> {
         let scope = key.as_ref().map(|key| key.scope());
         let mut places = self.put_request_line(&mut sink, scope, &headers);
         put_header(&mut sink, AddedHeader::Host.label(), self.host());
-        self.head
-            .kept(self.body.headers())
-            .for_each(|lines| sink.put(lines));
-        self.put_body_headers(&mut sink);
+        self.kept().for_each(|lines| sink.put(lines));
+        self.put_changed_headers(&mut sink);
         for (header, value) in &added {
             put_header(&mut sink, header.label(), value);
         }
@@ -240,35 +209,14 @@ impl<'a> SignedHead<'a> {
         Some((sink.finish()?.len(), signature))
     }
 
-    /// Moves the bucket from where the client has it to where the origin wants it.
-    fn place_bucket(&mut self, address: &'a Address<'_>) -> Result<(), Unsignable> {
-        if self.origin.addressing == Addressing::Path && address.is_path_style() {
-            return Ok(());
-        }
-        let path = address.resource(self.head.path);
-        let path = path.ok_or(Unsignable::Target)?;
-        let (bucket, key) = (path.raw_bucket(), path.raw_key());
-        if bucket.is_empty() && !key.is_empty() {
-            return Err(Unsignable::Bucket);
-        }
-        self.path = OutgoingPath::Of { bucket, key };
-        if self.origin.addressing == Addressing::Path || bucket.is_empty() {
-            return Ok(());
-        }
-        let name = BucketName::collect(uri::decoded(bucket, Part::Path));
-        let name = name.ok_or(Unsignable::Bucket)?;
-        let host = self.virtual_host.insert(ArrayVec::new());
-        for part in [name.as_bytes(), b".", &self.origin.host] {
-            host.try_extend_from_slice(part)
-                .map_err(|_| Unsignable::Bucket)?;
-        }
-        self.path = OutgoingPath::Of { bucket: b"", key };
-        Ok(())
-    }
-
     /// Lists the headers to sign, sorted; repeated ones in their order on the wire.
     fn list_signed<'h>(&'h self, added: &AddedHeaders<'h>, headers: &mut SignedHeaders<'h>) {
+        let source = self.names.source();
         for header in self.head.to_sign(self.body.headers()) {
+            let header = match source {
+                Some(source) if source.name == header.name => source,
+                _ => header,
+            };
             insert(headers, header.into());
         }
         if let Some(checksum) = self.body.checksum() {
@@ -324,9 +272,9 @@ impl<'a> SignedHead<'a> {
         sink.put(self.head.method);
         sink.put(b" ");
         places.path.start = sink.len();
-        self.put_path(sink);
+        self.names.put_path(sink, self.head);
         places.path.end = sink.len();
-        if self.is_presigned() || self.head.query.others().next().is_some() {
+        if self.is_presigned() || self.head.query.has_others_but(self.names.dropped()) {
             sink.put(b"?");
             places.query.start = sink.len();
             self.put_query(sink, scope, headers);
@@ -343,8 +291,13 @@ impl<'a> SignedHead<'a> {
         places
     }
 
-    /// Puts the headers that tell of a body whose framing is another now.
-    fn put_body_headers(&self, sink: &mut impl Sink) {
+    /// Puts the headers that are other ones than the client's: the source of a copy, and what tells of a body whose
+    /// framing is another now.
+    fn put_changed_headers(&self, sink: &mut impl Sink) {
+        if let Some(source) = self.names.source() {
+            sink.put(source.name);
+            put_header(sink, b": ", source.value);
+        }
         if let BodyOut::Decoded { .. } = self.body {
             self.head
                 .encodings()
@@ -358,22 +311,6 @@ impl<'a> SignedHead<'a> {
             sink.put(b"Content-Length: ");
             put_number(sink, length);
             sink.put(b"\r\n");
-        }
-    }
-
-    /// Puts the canonical path.
-    fn put_path(&self, sink: &mut impl Sink) {
-        let canonical = self.head.canonical_path;
-        match &self.path {
-            OutgoingPath::AsSent => uri::put_path(sink, self.head.path, canonical),
-            OutgoingPath::Of { bucket, key } => {
-                sink.put(b"/");
-                uri::put_path(sink, bucket, canonical);
-                if !bucket.is_empty() && !key.is_empty() {
-                    sink.put(b"/");
-                }
-                uri::put_path(sink, key, canonical);
-            }
         }
     }
 
@@ -398,7 +335,14 @@ impl<'a> SignedHead<'a> {
             };
             presigning.list(&mut added);
         }
-        self.head.query.put_with(sink, &added, self.replaced);
+        self.head.query.put_with(sink, &added, self.query_changes());
+    }
+
+    fn query_changes(&self) -> QueryChanges<'_> {
+        QueryChanges {
+            dropped: self.names.dropped(),
+            replaced: self.replaced,
+        }
     }
 
     fn put_authorization(
@@ -445,7 +389,7 @@ impl<'a> SignedHead<'a> {
     }
 
     fn host(&self) -> &[u8] {
-        self.virtual_host.as_deref().unwrap_or(&self.origin.host)
+        self.names.host(self.origin)
     }
 }
 

@@ -90,6 +90,19 @@ fn texts() -> Vec<String> {
 
 #[test]
 fn none_on_the_hot_path() {
+    none_with(&BucketMap::default());
+}
+
+/// Names are mapped in place.
+#[test]
+fn none_with_other_names() {
+    let mut buckets = BucketMap::default();
+    let rule = BucketRule::parse(b"b*", b"acme-b*").unwrap();
+    buckets.push(rule).unwrap();
+    none_with(&buckets);
+}
+
+fn none_with(buckets: &BucketMap) {
     let texts = texts();
     let clients = Directory::with_grant(KEY, SECRET, grant("", "b*t,a/b*"));
     let rules = VerifyRules {
@@ -100,6 +113,7 @@ fn none_on_the_hot_path() {
     let origins = [Addressing::Path, Addressing::Virtual].map(|addressing| Origin {
         session_token: Some(SecretKey::new(b"token".to_vec())),
         addressing,
+        buckets: buckets.clone(),
         ..Origin::new(
             credential("AKIDORIGIN", "origin/secret"),
             b"s3.origin.example:9000",
@@ -125,7 +139,9 @@ fn none_on_the_hot_path() {
             let _ =
                 S3Request::of(&request, &Address::PATH_STYLE).map(|asked| asked.operation().name());
             // Every try on another origin.
+            verified.check_buckets(origins.iter()).unwrap();
             for origin in &origins {
+                assert!(verified.maps_at(origin));
                 let mut room = HeadRoom::default();
                 let head = WireHead::parse(head.as_bytes(), &verified, &mut room).unwrap();
                 let mut signed = sign(&verified, &head, origin, keys, Timestamp(NOW)).unwrap();

@@ -517,7 +517,13 @@ fn a_short_slice_is_left_alone() {
 fn a_request_of_ones_own() {
     let own = |origin: &Origin| {
         let head = b"HEAD /bucket?list-type=2&a HTTP/1.1\r\nConnection: close\r\n\r\n";
-        let sent = sign_own(head, origin, &mut KeyCache::new(8), Timestamp(NOW));
+        let sent = sign_own(
+            head,
+            BucketNames::Origins,
+            origin,
+            &mut KeyCache::new(8),
+            Timestamp(NOW),
+        );
         String::from_utf8(sent.unwrap()).unwrap()
     };
     let sent = own(&origin());
@@ -550,8 +556,16 @@ fn a_request_of_ones_own() {
 
 #[test]
 fn a_request_of_ones_own_is_a_head_alone() {
-    let sign =
-        |head: &[u8]| sign_own(head, &origin(), &mut KeyCache::new(8), Timestamp(NOW)).map(drop);
+    let sign = |head: &[u8]| {
+        sign_own(
+            head,
+            BucketNames::Origins,
+            &origin(),
+            &mut KeyCache::new(8),
+            Timestamp(NOW),
+        )
+        .map(drop)
+    };
     assert_eq!(sign(b"GET / HTTP/1.1\r\n\r\n"), Ok(()));
     assert_eq!(
         sign(b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n"),

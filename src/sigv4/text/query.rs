@@ -204,6 +204,22 @@ impl<'s, 'a> Query<'s, 'a> {
             })
     }
 
+    /// Whether it has a parameter that is none of a signature, besides the one named `dropped`.
+    pub(crate) fn has_others_but(&self, dropped: Option<&[u8]>) -> bool {
+        self.others_but(dropped).next().is_some()
+    }
+
+    fn others_but(&self, dropped: Option<&[u8]>) -> impl Iterator<Item = &'s QueryParameter> {
+        let raw = self.raw;
+        let is_dropped = move |other: &QueryParameter| {
+            dropped.is_some_and(|name| {
+                uri::decoded(other.name(raw), Part::Query).eq(name.iter().copied())
+            })
+        };
+        let parameters = self.parameters.iter();
+        parameters.filter(move |other| other.role == Role::Other && !is_dropped(other))
+    }
+
     /// Puts the canonical query string that a client signed: all but the signature. What lies
     /// together in canonical form and order is put together.
     pub(crate) fn put_signed(&self, sink: &mut impl Sink) {
@@ -221,16 +237,15 @@ impl<'s, 'a> Query<'s, 'a> {
     }
 
     /// Puts the canonical query string without the client's signature parameters and with `added`,
-    /// which are sorted by name; each name stands between its separators, as in `&name=`. One of its
-    /// parameters may have another value.
+    /// which are sorted by name; each name stands between its separators, as in `&name=`.
     pub(crate) fn put_with(
         &self,
         sink: &mut impl Sink,
         added: &[(&[u8], impl ParameterValue)],
-        replaced: Option<ReplacedValue<'_>>,
+        changes: QueryChanges<'_>,
     ) {
-        let others = self.parameters.iter();
-        let mut others = others.filter(|other| other.role == Role::Other).peekable();
+        let QueryChanges { dropped, replaced } = changes;
+        let mut others = self.others_but(dropped).peekable();
         let mut first = true;
         for (label, value) in added {
             let label = *label;
@@ -249,6 +264,14 @@ impl<'s, 'a> Query<'s, 'a> {
         }
         others.for_each(|other| other.put_after(sink, &mut first, self.raw, replaced));
     }
+}
+
+/// What goes out otherwise than it came.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct QueryChanges<'a> {
+    /// The name of a parameter that does not go out.
+    pub(crate) dropped: Option<&'a [u8]>,
+    pub(crate) replaced: Option<ReplacedValue<'a>>,
 }
 
 /// Another value of the one parameter that has this raw name.
@@ -457,7 +480,11 @@ mod tests {
             let kept = Query::parse_others(raw.as_bytes(), &mut kept_room).unwrap();
             prop_assert!(!query.is_plain() || kept.others().next().is_none());
             let (mut signed, mut sent) = (Vec::new(), Vec::new());
-            kept.put_with(&mut sent, &[] as &[(&[u8], &[u8])], None);
+            kept.put_with(
+                &mut sent,
+                &[] as &[(&[u8], &[u8])],
+                QueryChanges::default(),
+            );
             prop_assert_eq!(sent, canonical(&|role| role == Role::Other));
             if !query.is_ambiguous() {
                 query.put_signed(&mut signed);

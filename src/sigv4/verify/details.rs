@@ -133,11 +133,7 @@ pub fn details(rejection: &Rejection, asked: &RejectedRequest<'_, '_>) -> Detail
                 put("Condition", name.as_bytes());
             }
         }
-        // Whatever rejects it so.
-        other if other.code() == "NoSuchBucket" => {
-            let bucket = path.map(|path| decoded(path.raw_bucket(), Part::Path));
-            put("BucketName", &bucket.unwrap_or_default());
-        }
+        Rejection::NoSuchBucket(name) => put("BucketName", name.as_bytes()),
         _ => {}
     }
     details

@@ -6,6 +6,7 @@ use sigv4::*;
 
 use super::{
     Directory, Raw,
+    reading::{Asked, Head, find, read, split_once},
     reference::{KEY, SECRET, sign},
     rules,
 };
@@ -189,4 +190,49 @@ pub fn verdict_under<'r>(
     )
     .map_err(|rejected| rejected.rejection)?
     .complete(decoder)
+}
+
+/// What an origin reads in a form: that it is a PUT, of a key and of headers that are in its fields.
+pub fn read_sent(sent: &[u8], endpoint: Option<&str>) -> Asked {
+    let (head, body) = split_once(sent, b"\r\n\r\n").unwrap();
+    let mut asked = read(&Head::parse(head).unwrap(), endpoint);
+    assert_eq!(
+        (asked.method.as_slice(), asked.key.as_slice()),
+        (b"POST".as_slice(), b"".as_slice())
+    );
+    asked.operation = "PostObject";
+    asked.amz.clear();
+    let mut rest = body;
+    while let Some(at) = find(rest, b"name=\"") {
+        let (name, after) = split_once(&rest[at + 6..], b"\"").unwrap();
+        let (_, value) = split_once(after, b"\r\n\r\n").unwrap();
+        let (value, after) = split_once(value, b"\r\n--").unwrap();
+        let name = name.to_ascii_lowercase();
+        let is_new = [
+            "x-amz-algorithm",
+            "x-amz-credential",
+            "x-amz-date",
+            "x-amz-signature",
+        ];
+        match name.as_slice() {
+            b"file" => break,
+            b"bucket" => assert_eq!(value, asked.bucket),
+            b"policy" => assert_eq!(bucket_of_policy(value), asked.bucket),
+            b"key" => asked.key = value.into(),
+            b"acl" => asked.amz.push((b"x-amz-acl".into(), value.into())),
+            name if is_new.iter().any(|new| new.as_bytes() == name) => {}
+            name => asked.amz.push((name.into(), value.into())),
+        }
+        rest = after;
+    }
+    asked
+}
+
+/// The bucket that a policy allows.
+fn bucket_of_policy(policy: &[u8]) -> Vec<u8> {
+    let policy = Base64::decode_vec(std::str::from_utf8(policy).unwrap()).unwrap();
+    let policy: serde_json::Value = serde_json::from_slice(&policy).unwrap();
+    let conditions = policy["conditions"].as_array().unwrap();
+    let mut buckets = conditions.iter().filter_map(|c| c["bucket"].as_str());
+    buckets.next().unwrap().as_bytes().to_vec()
 }

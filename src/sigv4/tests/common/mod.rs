@@ -13,6 +13,7 @@ pub mod allowance;
 pub mod asking;
 pub mod form;
 pub mod model;
+pub mod naming;
 pub mod operations;
 pub mod reading;
 pub mod reference;

@@ -6,8 +6,9 @@ use super::{
     Directory, Raw,
     allowance::Allowance,
     asking::{Asking, BUCKETS, Dice, OPEN_IN_V2, roll_key, spell_path},
-    credential, form,
-    reading::{Asked, Head, find, is_of_maker, read, split_once},
+    credential, form, grant,
+    naming::{self, Naming, RESERVED},
+    reading::{Asked, Head, is_of_maker, read},
     reference::{KEY, NOW, SECRET, decode},
     rules,
 };
@@ -17,9 +18,15 @@ const ORIGIN_SECRET: &str = "origin/secret";
 const ENDPOINT: &str = "storage.origin.example:9000";
 const ADDRESSINGS: [Addressing; 2] = [Addressing::Path, Addressing::Virtual];
 
-fn origin(addressing: Addressing) -> Origin {
+/// Each kind of origin.
+fn kinds() -> impl Iterator<Item = (Addressing, Naming)> {
+    (ADDRESSINGS.into_iter()).flat_map(|addressing| Naming::ALL.map(|naming| (addressing, naming)))
+}
+
+fn origin(addressing: Addressing, naming: Naming) -> Origin {
     Origin {
         addressing,
+        buckets: naming.map(),
         ..Origin::new(credential(ORIGIN_KEY, ORIGIN_SECRET), ENDPOINT.as_bytes())
     }
 }
@@ -27,6 +34,7 @@ fn origin(addressing: Addressing) -> Origin {
 fn open() -> VerifyRules {
     VerifyRules {
         signature_v2: true,
+        reserved: vec![RESERVED.as_bytes().into()],
         ..rules()
     }
 }
@@ -50,10 +58,11 @@ fn send(
     verified: &Verified<'_>,
     wire: &[u8],
     addressing: Addressing,
+    naming: Naming,
 ) -> Result<Vec<u8>, Unsignable> {
     let mut room = HeadRoom::default();
     let head = WireHead::parse(wire, verified, &mut room)?;
-    let (origin, mut keys) = (origin(addressing), KeyCache::new(2));
+    let (origin, mut keys) = (origin(addressing, naming), KeyCache::new(2));
     let mut signed = sign(verified, &head, &origin, &mut keys, Timestamp(NOW))?;
     let mut out = vec![0; signed.max_len()];
     let written = signed.write_with_encoder(&mut out);
@@ -122,15 +131,20 @@ pub fn goes_out_as_it_came(bytes: &[u8]) -> Option<&'static str> {
     let address = rules.endpoint.address(request.signed_host()).unwrap();
     assert_is(&S3Request::of(&request, &address).unwrap(), &came, &text);
     assert_eq!(verified.operation().name(), came.operation, "{text}");
-    for addressing in ADDRESSINGS {
-        let sent = match send(&verified, &head.wire(""), addressing) {
+    for (addressing, naming) in kinds() {
+        let wanted = naming.goes(&came, addressing);
+        naming::check(&verified, &came, naming, &origin(addressing, naming));
+        let sent = match send(&verified, &head.wire(""), addressing, naming) {
             Ok(sent) => sent,
             Err(Unsignable::Bucket)
                 if endpoint(addressing).is_some() && is_no_label(&came.bucket) =>
             {
                 continue;
             }
-            Err(fault) => panic!("{fault}: {text}"),
+            Err(fault) => {
+                assert_eq!(wanted, Err(fault), "{naming:?} {text}");
+                continue;
+            }
         };
         let out = Head::parse(&sent).unwrap();
         let mut goes = read(&out, endpoint(addressing));
@@ -138,8 +152,8 @@ pub fn goes_out_as_it_came(bytes: &[u8]) -> Option<&'static str> {
             goes.payload = None;
         }
         let sent = sent.escape_ascii();
-        assert_eq!(goes, came, "{text}\n{sent}");
-        if addressing == Addressing::Path {
+        assert_eq!(Ok(goes), wanted, "{text}\n{sent}");
+        if (addressing, naming) == (Addressing::Path, Naming::Same) {
             assert_is(
                 &S3Request::of(&out.request(), &Address::PATH_STYLE).unwrap(),
                 &came,
@@ -168,7 +182,7 @@ pub fn stays_the_same_or_is_rejected(bytes: &[u8]) {
     let mut sent = |text: &[u8]| {
         let head = Head::parse(text)?;
         let verified = verify(&head.request(), &clients, &rules, &mut keys, Timestamp(NOW)).ok()?;
-        let sent = send(&verified, &head.wire(""), Addressing::Path).ok()?;
+        let sent = send(&verified, &head.wire(""), Addressing::Path, Naming::Same).ok()?;
         Some(Essence::of(&sent, &asking))
     };
     let Some(wanted) = sent(text.as_bytes()) else {
@@ -302,10 +316,14 @@ pub fn stays_within_its_grant(bytes: &[u8]) -> (bool, bool) {
         _ => as_asked(read(&Head::parse(&wire).unwrap(), None), came.method),
     };
     let within = goes.is_of_s3() && allowance.permits(&goes);
-    let at_origin = open();
+    let at_origin = VerifyRules {
+        reserved: Vec::new(),
+        ..open()
+    };
     let mut has_gone = false;
-    for addressing in ADDRESSINGS {
-        let sent = match send(&verified, &wire, addressing) {
+    for (addressing, naming) in kinds() {
+        let wanted = naming.goes(&goes, addressing);
+        let sent = match send(&verified, &wire, addressing, naming) {
             Ok(sent) => sent,
             Err(Unsignable::Bucket)
                 if endpoint(addressing).is_some() && is_no_label(&goes.bucket) =>
@@ -314,16 +332,23 @@ pub fn stays_within_its_grant(bytes: &[u8]) -> (bool, bool) {
             }
             Err(Unsignable::PathChanged) if way >= 2 => continue,
             Err(Unsignable::NotAdmitted) if !within => continue,
+            Err(fault) if wanted == Err(fault) => continue,
             Err(fault) => panic!("{fault}: {shown} {goes:?}"),
         };
         has_gone = true;
         let shown = format!("{shown} {}", sent.escape_ascii());
         let out = Head::parse(&sent).unwrap();
         let is = as_asked(read(&out, endpoint(addressing)), came.method);
-        assert!(is.is_of_s3() && allowance.permits(&is), "{shown} {is:?}");
+        assert!(is.is_of_s3() && within, "{shown} {is:?}");
+        let wanted = wanted.unwrap_or_else(|fault| panic!("not {fault}: {shown}"));
         assert_eq!(
-            (&is.bucket, &is.key, is.operation),
-            (&goes.bucket, &goes.key, goes.operation),
+            (&is.bucket, &is.key, &is.source, is.operation),
+            (
+                &wanted.bucket,
+                &wanted.key,
+                &wanted.source,
+                wanted.operation
+            ),
             "{shown}"
         );
         // Once more, by what goes out; with the bucket in the path again.
@@ -344,7 +369,12 @@ pub fn stays_within_its_grant(bytes: &[u8]) -> (bool, bool) {
             }),
             ..out.request()
         };
-        let clients = Directory::with_grant(ORIGIN_KEY, ORIGIN_SECRET, allowance.grant());
+        // It speaks of the clients' names.
+        let grant = match naming {
+            Naming::Same => allowance.grant(),
+            _ => grant("all,CreateSession", ""),
+        };
+        let clients = Directory::with_grant(ORIGIN_KEY, ORIGIN_SECRET, grant);
         let answer = verify(&again, &clients, &at_origin, &mut keys, Timestamp(NOW));
         let operation = answer.map(|verified| verified.operation().name());
         assert_eq!(
@@ -395,6 +425,7 @@ pub fn form_stays_within_its_grant(bytes: &[u8]) -> bool {
             ("x-amz-unheard-of", "1"),
             ("x-amz-copy-source", "media/k"),
             ("X-Amz-Meta-A", "b"),
+            ("bucket", bucket),
         ];
         let (name, value) = dice.pick(&fields);
         sent = sent.field(name, value);
@@ -425,10 +456,12 @@ pub fn form_stays_within_its_grant(bytes: &[u8]) -> bool {
     let wire = text.replacen(&sent.target, &format!("{wire_path} HTTP/1.1"), 1);
     let wire = wire.replace('\n', "\r\n") + "\r\n";
     let mut has_gone = false;
-    for addressing in ADDRESSINGS {
-        let mut out = match send(&verified, wire.as_bytes(), addressing) {
+    for (addressing, naming) in kinds() {
+        let wanted = naming.name(bucket.as_bytes(), addressing);
+        let mut out = match send(&verified, wire.as_bytes(), addressing, naming) {
             Ok(out) => out,
             Err(Unsignable::NotAdmitted) if !is_same => continue,
+            Err(Unsignable::NoSuchBucket) if wanted.is_none() => continue,
             Err(Unsignable::Bucket)
                 if endpoint(addressing).is_some() && is_no_label(bucket.as_bytes()) =>
             {
@@ -438,47 +471,14 @@ pub fn form_stays_within_its_grant(bytes: &[u8]) -> bool {
         };
         has_gone = true;
         out.extend(&stored);
-        let asked = read_form(&out, endpoint(addressing));
+        let mut asked = form::read_sent(&out, endpoint(addressing));
+        assert_eq!(Some(&asked.bucket), wanted.as_ref(), "{shown}");
+        asked.bucket = bucket.into();
         assert!(allowance.permits(&asked), "{shown} {asked:?}");
-        assert_eq!(asked.bucket, bucket.as_bytes(), "{shown}");
         let name = sent.disposition.split('"').nth(1).unwrap();
         let names = [name, name.rsplit('/').next().unwrap()];
         let keys = names.map(|name| key.replace("${filename}", name).into_bytes());
         assert!(keys.contains(&asked.key), "{shown} {asked:?}");
     }
     has_gone
-}
-
-/// What an origin reads in a form: that it is a PUT, of a key and of headers that are in its fields.
-fn read_form(sent: &[u8], endpoint: Option<&str>) -> Asked {
-    let (head, body) = split_once(sent, b"\r\n\r\n").unwrap();
-    let mut asked = read(&Head::parse(head).unwrap(), endpoint);
-    assert_eq!(
-        (asked.method.as_slice(), asked.key.as_slice()),
-        (b"POST".as_slice(), b"".as_slice())
-    );
-    asked.operation = "PostObject";
-    asked.amz.clear();
-    let mut rest = body;
-    while let Some(at) = find(rest, b"name=\"") {
-        let (name, after) = split_once(&rest[at + 6..], b"\"").unwrap();
-        let (_, value) = split_once(after, b"\r\n\r\n").unwrap();
-        let (value, after) = split_once(value, b"\r\n--").unwrap();
-        let name = name.to_ascii_lowercase();
-        let is_new = [
-            "x-amz-algorithm",
-            "x-amz-credential",
-            "x-amz-date",
-            "x-amz-signature",
-        ];
-        match name.as_slice() {
-            b"file" => break,
-            b"key" => asked.key = value.into(),
-            b"acl" => asked.amz.push((b"x-amz-acl".into(), value.into())),
-            name if is_new.iter().any(|new| new.as_bytes() == name) => {}
-            name => asked.amz.push((name.into(), value.into())),
-        }
-        rest = after;
-    }
-    asked
 }

@@ -105,6 +105,8 @@ pub struct Asked {
     pub source: Option<Pair>,
     /// Every server finds the same ones in it.
     pub is_source_clear: bool,
+    /// A source for servers of another kind.
+    pub has_foreign_source: bool,
     /// Something for servers of another kind.
     pub has_foreign_header: bool,
     pub prefix: Option<Vec<u8>>,
@@ -155,6 +157,7 @@ pub fn read(head: &Head<'_>, endpoint: Option<&str>) -> Asked {
         key: key.into(),
         source: None,
         is_source_clear: true,
+        has_foreign_source: head.header("x-goog-copy-source").is_some(),
         has_foreign_header: head.headers.iter().any(is_foreign),
         prefix: value(b"prefix"),
         payload: head.header("x-amz-content-sha256").map(Into::into),
@@ -164,6 +167,12 @@ pub fn read(head: &Head<'_>, endpoint: Option<&str>) -> Asked {
     if let Some(source) = source("copy").or(source("rename")) {
         let (source, is_clear) = split_source(source);
         (asked.source, asked.is_source_clear) = (Some(source), is_clear);
+        // However it is spelled, and whatever the bucket.
+        for (name, value) in &mut asked.amz {
+            if is_clear && name.ends_with(b"-source") {
+                *value = split_once(value, b"?").unwrap_or_default().1.into();
+            }
+        }
     }
     asked.name_operation();
     asked
