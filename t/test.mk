@@ -28,15 +28,17 @@ REQUIREMENTS := t/clients/requirements.txt
 VENV         := $(CACHE)/python-$(call hash,$(REQUIREMENTS))
 NODE_MODULES := $(CACHE)/node-$(call hash,t/clients/js/package-lock.json)/node_modules
 RUST_CLIENT  := $(CACHE)/rust-$(call hash,$(addprefix t/clients/rust/,Cargo.toml Cargo.lock src/main.rs))/client
+GO_CLIENT    := $(CACHE)/go-$(call hash,$(addprefix t/clients/go/,go.mod go.sum main.go))/client
+JAVA_CLIENT  := $(CACHE)/java-$(call hash,$(addprefix t/clients/java/,pom.xml jars.sha256 Client.java))
 
 FUZZ_SOURCE := src/sigv4/fuzz
 FUZZ        := request upload form model
 fuzzer       = $(OUT)/fuzz/*/release/$(1) -artifact_prefix=$(OUT)/fuzz/ -max_len=4096
 
-.PHONY: s3s-fs go-servers swift ceph python-clients js-client rust-client servicemonitor \
+.PHONY: s3s-fs go-servers swift ceph python-clients js-client rust-client go-client java-client servicemonitor \
         fuzz-targets fuzz-test cargo-test prove-test prove-vendored deb-test image-test client-test
 
-export VENV S3S_FS MINIO MC VERSITYGW NODE_MODULES RUST_CLIENT SERVICEMONITOR
+export VENV S3S_FS MINIO MC VERSITYGW NODE_MODULES RUST_CLIENT GO_CLIENT JAVA_CLIENT SERVICEMONITOR
 
 check:
 	. $(OUT)/nginx.env
@@ -168,7 +170,8 @@ if [ -z "$(VENDORED)" ]; then
 fi
 endef
 
-client-test: build entrypoint s3s-fs go-servers swift ceph python-clients js-client rust-client servicemonitor
+client-test: build entrypoint s3s-fs go-servers swift ceph servicemonitor
+client-test: python-clients js-client rust-client go-client java-client
 	$(call apt,chromium curl haproxy openssl restic)
 	. $(OUT)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
@@ -236,25 +239,34 @@ s3s-fs: toolchain
 	    rm -rf "$(CACHE)/build"
 	fi
 
-# A program is left out where Go is too old for it and cannot fetch itself a younger one; its tests are skipped.
+# Go's files in a folder that is removed at the end. `find-go NAME VERSION` fails where there is no Go for that
+# program, nor a way to get it: where Go is too old, and cannot fetch itself a younger one.
+define with-go
+PATH="$$PATH:/usr/local/go/bin"
+new=$$(mktemp -d)
+trap 'rm -rf "$$new"' EXIT
+export GOPATH=$$new GOCACHE=$$new/cache GOFLAGS=-modcacherw CGO_ENABLED=0
+find-go() {
+    command -v go >/dev/null || { $(call apt,golang-go ca-certificates); }
+    command -v go >/dev/null || { echo "there is no Go: tests with $$1 are skipped" >&2; return 1; }
+    export GOTOOLCHAIN=local
+    version=$$(go env GOVERSION)
+    if [ "$$(printf '%s\n' "go$$2" "$$version" | sort -V | head -n1)" != "go$$2" ]; then
+        export GOTOOLCHAIN=go$$2
+        [[ "$$(go version 2>&1)" == *" go$$2 "* ]] ||
+            { echo "$$version is too old for $$1, which needs $$2: its tests are skipped" >&2; return 1; }
+    fi
+}
+endef
+
+# A program that cannot be built here is left out, and its tests are skipped.
 go-servers:
-	PATH="$$PATH:/usr/local/go/bin"
-	new=$$(mktemp -d)
-	trap 'rm -rf "$$new"' EXIT
-	export GOPATH=$$new GOCACHE=$$new/cache GOFLAGS=-modcacherw CGO_ENABLED=0
+	$(with-go)
 	while read -r module sum needed part; do
 	    name=$${module%@*} name=$${name##*/}
 	    program="$(CACHE)/$$name-$${module#*@}/$$name"
 	    [ ! -x "$$program" ] || continue
-	    command -v go >/dev/null || { $(call apt,golang-go ca-certificates); }
-	    command -v go >/dev/null || { echo "there is no Go: tests with $$name are skipped" >&2; continue; }
-	    export GOTOOLCHAIN=local
-	    version=$$(go env GOVERSION)
-	    if [ "$$(printf '%s\n' "go$$needed" "$$version" | sort -V | head -n1)" != "go$$needed" ]; then
-	        export GOTOOLCHAIN=go$$needed
-	        [[ "$$(go version 2>&1)" == *" go$$needed "* ]] ||
-	            { echo "$$version is too old for $$name, which needs $$needed: its tests are skipped" >&2; continue; }
-	    fi
+	    find-go $$name $$needed || continue
 	    echo "building $$name $${module#*@} (once, some minutes)"
 	    download=$$(go mod download -json $$module) || true
 	    grep -qF "\"Sum\": \"$$sum\"" <<<"$$download" ||
@@ -311,4 +323,35 @@ rust-client: toolchain
 	        --target-dir "$(CACHE)/build-rust"
 	    install -D "$(CACHE)/build-rust/debug/client" "$(RUST_CLIENT)"
 	    rm -rf "$(CACHE)/build-rust"
+	fi
+
+go-client:
+	if [ ! -x "$(GO_CLIENT)" ]; then
+	    $(with-go)
+	    needed=$$(sed -n 's/^go //p' t/clients/go/go.mod)
+	    find-go "the AWS SDK for Go and minio-go" $$needed || exit 0
+	    echo "building a client with the AWS SDK for Go and with minio-go (once, one or two minutes)"
+	    (cd t/clients/go && nice go build -mod=readonly -trimpath -o "$$new/client" .) 2>"$$new/log" ||
+	        { tail -n 20 "$$new/log" >&2; exit 1; }
+	    install -D "$$new/client" "$(GO_CLIENT)"
+	fi
+
+# Maven has no lock: the sums of what it has fetched are compared with those of jars.sha256. A JDK and Maven are not
+# installed for this, being some hundred megabytes.
+java-client:
+	if [ ! -d "$(JAVA_CLIENT)" ]; then
+	    version=$$(javac -version 2>/dev/null | sed -nE 's/^javac ([0-9]+).*/\1/p') || true
+	    if ! command -v mvn >/dev/null || [ "$${version:-0}" -lt 17 ]; then
+	        echo "there is no Maven or no JDK 17: tests with the AWS SDK for Java are skipped" >&2
+	        exit 0
+	    fi
+	    echo "building a client with the AWS SDK for Java in $(JAVA_CLIENT)"
+	    mkdir -p "$(CACHE)"
+	    new=$$(mktemp -d "$(CACHE)/java.XXXXXX")
+	    trap 'rm -rf "$$new"' EXIT
+	    mvn -B -q -C -f t/clients/java/pom.xml -Dmaven.repo.local="$$new/repository" -DoutputDirectory="$$new/client" \
+	        dependency:copy-dependencies >"$$new/log" 2>&1 || { tail -n 20 "$$new/log" >&2; exit 1; }
+	    (cd "$$new/client" && sha256sum --quiet --strict -c "$(CURDIR)/t/clients/java/jars.sha256")
+	    javac --release 17 -cp "$$new/client/*" -d "$$new/client" t/clients/java/Client.java
+	    mv -T "$$new/client" "$(JAVA_CLIENT)"
 	fi
