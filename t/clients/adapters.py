@@ -4,9 +4,7 @@ Each method does what a user of that client would do and returns plain values; a
 server raises S3Error with the code that the client reports. Over HTTPS each is told of an
 authority `ca`, a file. Each has buckets in the path, and where its `path_style` is False in the
 host: so do all by default but botocore's three, which have to be told. Those at the end only
-upload folders and download them.
-
-A long file: one class for each client, which are compared with each other.
+upload folders and download them. Programs of ours around other SDKs are in programs.py.
 """
 
 import hashlib
@@ -34,7 +32,6 @@ from botocore.config import Config
 PART = 5 << 20  # bytes; the least that S3 takes for a part that is not the last
 TIMEOUT = 60  # seconds, for one run of a command-line client
 BIN = pathlib.Path(sys.executable).parent
-HERE = pathlib.Path(__file__).resolve().parent
 
 
 class S3Error(Exception):
@@ -463,50 +460,6 @@ class Crt:
             under_way = [getattr(manager, what)(*arguments) for arguments in transfers]
             for transfer in under_way:
                 transfer.result(TIMEOUT)
-
-
-class Program(CommandLine):
-    """A program of ours around an SDK: it puts or gets the files of a folder."""
-
-    put = "put"
-
-    def configure(self):
-        if self.path_style:
-            self.environment["PATH_STYLE"] = "1"
-
-    def upload_tree(self, tree, bucket):
-        self.keys = [str(path.relative_to(tree)) for path in files(tree)]
-        self.program(self.put, bucket, str(tree), *self.keys)
-
-    def download_tree(self, bucket, tree):
-        tree.mkdir()
-        self.program("get", bucket, str(tree), *self.keys)
-
-
-class Js(Program):
-    """The AWS SDK for JavaScript, and its uploader of streams, which gathers each part."""
-
-    put = "put-buffers"
-
-    def configure(self):
-        super().configure()
-        self.environment["NODE_PATH"] = os.environ["NODE_MODULES"]
-        if self.ca:
-            self.environment["NODE_EXTRA_CA_CERTS"] = self.ca
-
-    def program(self, *arguments):
-        self.run("node", str(HERE / "js/client.js"), self.url, self.credentials.region, *arguments)
-
-
-class JsStreams(Js):
-    put = "put-streams"
-
-
-class Rust(Program):
-    """The AWS SDK for Rust, which reads the files itself."""
-
-    def program(self, *arguments):
-        self.run(os.environ["RUST_CLIENT"], self.url, self.credentials.region, self.ca or "", *arguments)
 
 
 class Restic(CommandLine):

@@ -10,10 +10,9 @@ import re
 
 import pytest
 import urllib3
-from adapters import (
-    PART, AwsCli, Boto3, Boto3WhenRequired, Crt, Js, JsStreams, Minio, Rclone, Restic, Rust, S3cmd, S3Error, attempt,
-)
+from adapters import PART, AwsCli, Boto3, Boto3WhenRequired, Crt, Minio, Rclone, Restic, S3cmd, S3Error, attempt
 from conftest import CLIENT
+from programs import Go, Java, Js, JsStreams, MinioGo, Rust, parameter
 from servers import Credentials, Nginx, certify, free_port
 
 BUCKET = "uploads"
@@ -45,8 +44,13 @@ SENDS = {
     Js: ({HASH}, {HASH}),
     JsStreams: ({TRAILER}, {TRAILER}),
     Rust: ({CHUNKS_TRAILER}, {TRAILER}),
+    Go: ({HASH}, {TRAILER, UNSIGNED}),  # the empty one has no trailer
+    MinioGo: ({CHUNKS}, {UNSIGNED}),
+    Java: ({CHUNKS_TRAILER}, {TRAILER}),
 }
 PAIRS = [*((target, client) for target in ("s3s", "ceph") for client in SENDS), ("swift", Boto3), ("swift", Minio)]
+for pair in ("s3s", Restic), ("ceph", Java):  # slow to start, and another client sends the same
+    PAIRS.remove(pair)
 ONE_BY_ONE = {Boto3, Boto3WhenRequired, Minio, S3cmd}  # fetch file by file
 
 
@@ -137,7 +141,8 @@ class Bucket:
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("buffering", BUFFERING)
-@pytest.mark.parametrize("target, client", PAIRS, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize("target, client", [parameter(*pair) for pair in PAIRS],
+                         ids=lambda value: getattr(value, "__name__", value))
 def test_what_is_put_is_what_is_got(target, client, buffering, scheme, origins, doors, tmp_path):
     tree, fetched = tmp_path / "tree", tmp_path / "fetched"
     tree.mkdir()
@@ -162,7 +167,7 @@ def part(number):
 
 
 def many_parts(s3):
-    """20 parts, 8 at a time, the last ones first."""
+    """12 parts, 8 at a time, the last ones first."""
     where = {"Bucket": BUCKET, "Key": "many"}
     upload = s3._call("create_multipart_upload", **where)["UploadId"]
 
@@ -170,10 +175,10 @@ def many_parts(s3):
         return s3._call("upload_part", **where, UploadId=upload, PartNumber=number, Body=part(number))["ETag"]
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        tags = dict(zip(range(20, 0, -1), pool.map(put, range(20, 0, -1)), strict=True))
+        tags = dict(zip(range(12, 0, -1), pool.map(put, range(12, 0, -1)), strict=True))
     listed = s3._call("list_parts", **where, UploadId=upload)["Parts"]
     done = sorted((item["PartNumber"], item["Size"]) for item in listed)  # s3s-fs has them in any order
-    parts = [{"PartNumber": number, "ETag": tags[number]} for number in range(1, 21)]
+    parts = [{"PartNumber": number, "ETag": tags[number]} for number in range(1, 13)]
     s3._call("complete_multipart_upload", **where, UploadId=upload, MultipartUpload={"Parts": parts})
     return [*done, tags, s3.head(BUCKET, "many")[:2], hashlib.sha256(s3.get(BUCKET, "many")).hexdigest()]
 

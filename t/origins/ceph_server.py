@@ -43,6 +43,7 @@ osd_pool_default_pg_num = 1
 osd_pool_default_pg_autoscale_mode = off
 osd_crush_chooseleaf_type = 0
 
+rgw_dns_name = localhost
 rgw_frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
 rgw_thread_pool_size = 32
 rgw_run_sync_thread = false

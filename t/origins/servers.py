@@ -223,6 +223,8 @@ class Swift(Cluster):
 class Ceph(Cluster):
     """Ceph's RGW. Version 16 takes signed chunks but no trailer, and no upload without Content-Length."""
 
+    domain = "localhost"  # below it buckets are in the host
+
     @property
     def version(self):
         """16 in Debian 12, 18 in Debian 13."""

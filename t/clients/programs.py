@@ -1,0 +1,182 @@
+"""More clients like those of adapters.py: programs of ours around SDKs, and mc. Each has the methods that it can serve."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import weakref
+
+import pytest
+from adapters import CommandLine, S3Error, files
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+class Program(CommandLine):
+    """A program of ours around an SDK: it puts or gets the files of a folder."""
+
+    put = "put"
+
+    def configure(self):
+        if self.path_style:
+            self.environment["PATH_STYLE"] = "1"
+
+    def upload_tree(self, tree, bucket):
+        self.keys = [str(path.relative_to(tree)) for path in files(tree)]
+        self.program(self.put, bucket, str(tree), *self.keys)
+
+    def download_tree(self, bucket, tree):
+        tree.mkdir()
+        self.program("get", bucket, str(tree), *self.keys)
+
+
+class Js(Program):
+    """The AWS SDK for JavaScript, and its uploader of streams, which gathers each part."""
+
+    put = "put-buffers"
+
+    def configure(self):
+        super().configure()
+        self.environment["NODE_PATH"] = os.environ["NODE_MODULES"]
+        if self.ca:
+            self.environment["NODE_EXTRA_CA_CERTS"] = self.ca
+
+    def program(self, *arguments):
+        self.run("node", str(HERE / "js/client.js"), self.url, self.credentials.region, *arguments)
+
+
+class JsStreams(Js):
+    put = "put-streams"
+
+
+class Rust(Program):
+    """The AWS SDK for Rust, which reads the files itself."""
+
+    def program(self, *arguments):
+        self.run(os.environ["RUST_CLIENT"], self.url, self.credentials.region, self.ca or "", *arguments)
+
+
+def end(process):
+    process.stdin.close()
+    process.wait()
+
+
+class Conversation(CommandLine):
+    """A program that does what its input says, line by line, as long as this object is there."""
+
+    def configure(self):
+        if self.path_style:
+            self.environment["PATH_STYLE"] = "1"
+        if self.ca:
+            self.environment["SSL_CERT_FILE"] = self.ca
+        self.process = subprocess.Popen(self.command(), env=self.environment, cwd=self.folder,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
+        weakref.finalize(self, end, self.process)
+
+    def ask(self, *words):
+        self.process.stdin.write("\t".join(words) + "\n")
+        self.process.stdin.flush()
+        outcome, *values = self.process.stdout.readline().rstrip("\n").split("\t")
+        if outcome != "ok":
+            raise S3Error(" ".join([outcome, *values]))
+        return values
+
+    def list(self, bucket):
+        return self.ask("list", bucket), []
+
+    def copy(self, bucket, source, target):
+        self.ask("copy", bucket, source, target)
+
+    def delete(self, bucket, key):
+        self.ask("delete", bucket, key)
+
+    def presign(self, bucket, key, method):
+        return self.ask("presign", bucket, key, method)[0]
+
+    def upload_tree(self, tree, bucket):
+        self.keys = [str(path.relative_to(tree)) for path in files(tree)]
+        for key in self.keys:
+            self.ask("put", bucket, key, str(tree / key))
+
+    def download_tree(self, bucket, tree):
+        tree.mkdir()
+        for key in self.keys:
+            self.ask("get", bucket, key, str(tree / key))
+
+
+class Go(Conversation):
+    """The AWS SDK for Go, and its uploader."""
+
+    built = "GO_CLIENT"
+
+    def command(self):
+        return [os.environ["GO_CLIENT"], "aws", self.url, self.credentials.region]
+
+
+class MinioGo(Conversation):
+    """minio-go. By default it has buckets in the path of every host but a few that it knows."""
+
+    built = "GO_CLIENT"
+
+    def command(self):
+        return [os.environ["GO_CLIENT"], "minio" if self.path_style else "minio-dns", self.url, self.credentials.region]
+
+
+class Java(Conversation):
+    """The AWS SDK for Java. What it says of its logging goes to standard error."""
+
+    built = "JAVA_CLIENT"
+
+    def command(self):
+        # The two flags make a start quick.
+        folder = os.environ["JAVA_CLIENT"]
+        return [shutil.which("java"), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{folder}:{folder}/*", "Client",
+                self.url, self.credentials.region, self.ca or ""]
+
+
+class Mc(CommandLine):
+    """mc, whose default is that of minio-go."""
+
+    built = "MC"
+
+    def configure(self):
+        if self.ca:
+            self.environment["SSL_CERT_FILE"] = self.ca
+        self.environment["MC_CONFIG_DIR"] = str(self.folder)
+        known = {"url": self.url, "accessKey": self.credentials.access_key, "secretKey": self.credentials.secret_key,
+                 "api": "S3v4", "path": "auto" if self.path_style else "off"}
+        (self.folder / "config.json").write_text(json.dumps({"version": "10", "aliases": {"proxy": known}}))
+
+    def mc(self, *command):
+        return self.run(os.environ["MC"], "--json", *command)
+
+    def list(self, bucket):
+        lines = self.mc("ls", "--recursive", f"proxy/{bucket}").splitlines()
+        return [json.loads(line)["key"] for line in lines], []
+
+    def copy(self, bucket, source, target):
+        self.mc("cp", f"proxy/{bucket}/{source}", f"proxy/{bucket}/{target}")
+
+    def delete(self, bucket, key):
+        self.mc("rm", f"proxy/{bucket}/{key}")
+
+    def presign(self, bucket, key, method):
+        """Of a PUT it knows nothing: for uploads it signs forms."""
+        return json.loads(self.mc("share", "download", f"proxy/{bucket}/{key}"))["share"]
+
+    def upload_tree(self, tree, bucket):
+        self.tree = tree
+        for path in files(tree):
+            self.mc("put", "--part-size=5MiB", str(path), f"proxy/{bucket}/{path.relative_to(tree)}")
+
+    def download_tree(self, bucket, tree):
+        self.mc("cp", "--recursive", f"proxy/{bucket}/", f"{tree}/")
+
+
+def parameter(*values):
+    """Values of a test, the last of which is a client: it is skipped where that has not been built."""
+    client = values[-1]
+    built = getattr(client, "built", None)
+    missing = built and not os.access(os.environ.get(built, ""), os.X_OK)
+    return pytest.param(*values, marks=[pytest.mark.skip(f"there is no {client.__name__}")] if missing else [])
