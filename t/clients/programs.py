@@ -1,60 +1,17 @@
-"""More clients like those of adapters.py: programs of ours around SDKs, and mc. Each has the methods that it can serve."""
+"""More clients like those of adapters.py: programs of ours around SDKs, and mc."""
 
 import json
 import os
 import pathlib
 import shutil
 import subprocess
+import threading
 import weakref
 
 import pytest
-from adapters import CommandLine, S3Error, files
+from adapters import TIMEOUT, CommandLine, S3Error, files
 
 HERE = pathlib.Path(__file__).resolve().parent
-
-
-class Program(CommandLine):
-    """A program of ours around an SDK: it puts or gets the files of a folder."""
-
-    put = "put"
-
-    def configure(self):
-        if self.path_style:
-            self.environment["PATH_STYLE"] = "1"
-
-    def upload_tree(self, tree, bucket):
-        self.keys = [str(path.relative_to(tree)) for path in files(tree)]
-        self.program(self.put, bucket, str(tree), *self.keys)
-
-    def download_tree(self, bucket, tree):
-        tree.mkdir()
-        self.program("get", bucket, str(tree), *self.keys)
-
-
-class Js(Program):
-    """The AWS SDK for JavaScript, and its uploader of streams, which gathers each part."""
-
-    put = "put-buffers"
-
-    def configure(self):
-        super().configure()
-        self.environment["NODE_PATH"] = os.environ["NODE_MODULES"]
-        if self.ca:
-            self.environment["NODE_EXTRA_CA_CERTS"] = self.ca
-
-    def program(self, *arguments):
-        self.run("node", str(HERE / "js/client.js"), self.url, self.credentials.region, *arguments)
-
-
-class JsStreams(Js):
-    put = "put-streams"
-
-
-class Rust(Program):
-    """The AWS SDK for Rust, which reads the files itself."""
-
-    def program(self, *arguments):
-        self.run(os.environ["RUST_CLIENT"], self.url, self.credentials.region, self.ca or "", *arguments)
 
 
 def end(process):
@@ -75,11 +32,16 @@ class Conversation(CommandLine):
         weakref.finalize(self, end, self.process)
 
     def ask(self, *words):
-        self.process.stdin.write("\t".join(words) + "\n")
-        self.process.stdin.flush()
-        outcome, *values = self.process.stdout.readline().rstrip("\n").split("\t")
+        late = threading.Timer(TIMEOUT, self.process.kill)
+        late.start()
+        try:
+            self.process.stdin.write("\t".join(words) + "\n")
+            self.process.stdin.flush()
+            outcome, *values = self.process.stdout.readline().rstrip("\n").split("\t")
+        finally:
+            late.cancel()
         if outcome != "ok":
-            raise S3Error(" ".join([outcome, *values]))
+            raise S3Error(" ".join([outcome, *values]) or "it has ended, or took too long")
         return values
 
     def list(self, bucket):
@@ -103,6 +65,32 @@ class Conversation(CommandLine):
         tree.mkdir()
         for key in self.keys:
             self.ask("get", bucket, key, str(tree / key))
+
+
+class Js(Conversation):
+    """The AWS SDK for JavaScript, and its uploader of streams, which gathers each part."""
+
+    form = "buffers"
+
+    def configure(self):
+        self.environment["NODE_PATH"] = os.environ["NODE_MODULES"]
+        if self.ca:
+            self.environment["NODE_EXTRA_CA_CERTS"] = self.ca
+        super().configure()
+
+    def command(self):
+        return ["node", str(HERE / "js/client.js"), self.url, self.credentials.region, self.form]
+
+
+class JsStreams(Js):
+    form = "streams"
+
+
+class Rust(Conversation):
+    """The AWS SDK for Rust, which reads the files itself."""
+
+    def command(self):
+        return [os.environ["RUST_CLIENT"], self.url, self.credentials.region, self.ca or ""]
 
 
 class Go(Conversation):

@@ -1,26 +1,30 @@
-// Sends files to a bucket and fetches them back with the AWS SDK for JavaScript.
+// Does what its input says, line by line, with the AWS SDK for JavaScript.
 //
-// `client.js URL REGION put-buffers|put-streams|get BUCKET FOLDER KEY...`. The keys' files are in
-// FOLDER. A file larger than a part goes up in parts, several at the same time.
+// `client.js URL REGION buffers|streams`: what a file is sent as. Its lines and its answers are those of
+// ../go/main.go. A file larger than a part goes up in parts, several at the same time.
 "use strict";
 
 const fs = require("node:fs");
-const path = require("node:path");
+const readline = require("node:readline");
 const { pipeline } = require("node:stream/promises");
 const { Readable } = require("node:stream");
 const {
   CompleteMultipartUploadCommand,
+  CopyObjectCommand,
   CreateMultipartUploadCommand,
+  DeleteObjectCommand,
   GetObjectCommand,
+  ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
   UploadPartCommand,
 } = require("@aws-sdk/client-s3");
 const { Upload } = require("@aws-sdk/lib-storage");
+const { getSignedUrl } = require("@aws-sdk/s3-request-presigner");
 
 const PART = 5 << 20;
 
-const [url, region, command, bucket, folder, ...keys] = process.argv.slice(2);
+const [url, region, form] = process.argv.slice(2);
 const s3 = new S3Client({ endpoint: url, region, forcePathStyle: "PATH_STYLE" in process.env, maxAttempts: 1 });
 
 // A stream that knows no length, in pieces of odd sizes.
@@ -65,20 +69,42 @@ async function putBuffer(where, file, size) {
   }
 }
 
-async function main() {
-  for (const key of keys) {
-    const file = path.join(folder, key);
-    const where = { Bucket: bucket, Key: key };
-    if (command === "get") {
-      const answer = await s3.send(new GetObjectCommand(where));
-      await pipeline(answer.Body, fs.createWriteStream(file));
-    } else {
-      await (command === "put-streams" ? putStream : putBuffer)(where, file, fs.statSync(file).size);
-    }
+// Answers a line: with a list.
+async function run(command, Bucket, Key, more) {
+  const where = { Bucket, Key };
+  switch (command) {
+    case "put":
+      await (form === "streams" ? putStream : putBuffer)(where, more, fs.statSync(more).size);
+      return [];
+    case "get":
+      await pipeline((await s3.send(new GetObjectCommand(where))).Body, fs.createWriteStream(more));
+      return [];
+    case "list":
+      return (await s3.send(new ListObjectsV2Command({ Bucket }))).Contents.map((item) => item.Key);
+    case "copy":
+      await s3.send(new CopyObjectCommand({ Bucket, Key: more, CopySource: `${Bucket}/${encodeURIComponent(Key)}` }));
+      return [];
+    case "delete":
+      await s3.send(new DeleteObjectCommand(where));
+      return [];
+    case "presign":
+      return [await getSignedUrl(s3, new (more === "PUT" ? PutObjectCommand : GetObjectCommand)(where))];
+    default:
+      throw new Error(`no such command: ${command}`);
   }
 }
 
-main().catch((error) => {
-  console.error(error);
-  process.exit(1);
-});
+async function main() {
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    let answer;
+    try {
+      answer = ["ok", ...(await run(...line.split("\t")))];
+    } catch (error) {
+      console.error(error);
+      answer = ["error", String(error).replaceAll("\n", " ")];
+    }
+    console.log(answer.join("\t"));
+  }
+}
+
+main();

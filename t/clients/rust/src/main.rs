@@ -1,47 +1,92 @@
-//! Sends files to a bucket and fetches them back with the AWS SDK for Rust.
+//! Does what its input says, line by line, with the AWS SDK for Rust.
 //!
-//! `client URL REGION CA put|get BUCKET FOLDER KEY...`; CA is empty over HTTP. The keys' files are in
-//! FOLDER. A file larger than a part goes up in parts, all at the same time.
+//! `client URL REGION CA`; CA is empty over HTTP. Its lines and its answers are those of ../go/main.go. A
+//! file larger than a part goes up in parts, all at the same time.
 
 use std::error::Error;
+use std::io::BufRead;
 use std::path::Path;
+use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region};
+use aws_sdk_s3::error::DisplayErrorContext;
+use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::{ByteStream, Length};
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 
 const PART: u64 = 5 << 20;
+const EXPIRY: Duration = Duration::from_secs(300);
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [url, region, ca, command, bucket, folder, keys @ ..] = arguments.as_slice() else {
+    let [url, region, ca] = arguments.as_slice() else {
         return Err("see main.rs for the arguments".into());
     };
     let client = client(url, region, ca)?;
-    for key in keys {
-        let path = Path::new(folder).join(key);
-        if command == "get" {
-            let object = client.get_object().bucket(bucket).key(key).send().await?;
-            std::fs::write(path, object.body.collect().await?.into_bytes())?;
-        } else if std::fs::metadata(&path)?.len() <= PART {
-            let body = ByteStream::from_path(path).await?;
-            client
-                .put_object()
-                .bucket(bucket)
-                .key(key)
-                .body(body)
-                .send()
-                .await?;
-        } else {
-            multipart(&client, bucket, key, &path).await?;
-        }
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        let words: Vec<&str> = line.split('\t').collect();
+        let answer = match run(&client, &words).await {
+            Ok(values) => [vec!["ok".to_owned()], values].concat(),
+            Err(error) => {
+                let why = DisplayErrorContext(error.as_ref()).to_string();
+                vec!["error".to_owned(), why.replace('\n', " ")]
+            }
+        };
+        println!("{}", answer.join("\t"));
     }
+    Ok(())
+}
+
+async fn run(client: &Client, words: &[&str]) -> Outcome<Vec<String>> {
+    match *words {
+        ["put", bucket, key, file] => put(client, bucket, key, Path::new(file)).await?,
+        ["get", bucket, key, file] => {
+            let object = client.get_object().bucket(bucket).key(key).send().await?;
+            std::fs::write(file, object.body.collect().await?.into_bytes())?;
+        }
+        ["list", bucket] => {
+            let page = client.list_objects_v2().bucket(bucket).send().await?;
+            let keys = page.contents().iter().filter_map(|item| item.key());
+            return Ok(keys.map(str::to_owned).collect());
+        }
+        ["copy", bucket, key, target] => {
+            let copy = client.copy_object().bucket(bucket).key(target);
+            copy.copy_source(format!("{bucket}/{key}")).send().await?;
+        }
+        ["delete", bucket, key] => {
+            let delete = client.delete_object().bucket(bucket).key(key);
+            delete.send().await?;
+        }
+        ["presign", bucket, key, method] => {
+            let expiry = PresigningConfig::expires_in(EXPIRY)?;
+            let request = if method == "PUT" {
+                let put = client.put_object().bucket(bucket).key(key);
+                put.presigned(expiry).await?
+            } else {
+                let get = client.get_object().bucket(bucket).key(key);
+                get.presigned(expiry).await?
+            };
+            return Ok(vec![request.uri().to_owned()]);
+        }
+        _ => return Err("no such command".into()),
+    }
+    Ok(Vec::new())
+}
+
+async fn put(client: &Client, bucket: &str, key: &str, path: &Path) -> Outcome<()> {
+    if std::fs::metadata(path)?.len() > PART {
+        return multipart(client, bucket, key, path).await;
+    }
+    let body = ByteStream::from_path(path).await?;
+    let put = client.put_object().bucket(bucket).key(key);
+    put.body(body).send().await?;
     Ok(())
 }
 
