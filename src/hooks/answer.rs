@@ -170,7 +170,7 @@ fn judge_body(
                     let what = "a list of buckets that is encoded, or a part";
                     return HeadVerdict::Replace(answer_body::bad_gateway(request, what));
                 }
-                BodyRewriter::buckets(None, naming::sealer(request))
+                BodyRewriter::buckets(naming::asked_prefix(request), naming::sealer(request))
             }
             Some(Asked::Location(region)) => {
                 if status != 200 {
@@ -190,23 +190,17 @@ fn judge_body(
                 if is_named {
                     remove(request, is_of_message);
                 }
-                let may_be_error = status == 200 && request.is_put_or_post();
                 match document {
-                    // No other document may tell of the bucket.
-                    Some(document) if document.renames_bucket() && !may_be_error => {
-                        BodyRewriter::document(Box::new(document), false)
+                    // It may be an error all the same. What is encoded is nothing that S3 sends, and none of those.
+                    None if status != 200 || !request.is_put_or_post() || encoding.is_some() => {
+                        return HeadVerdict::Pass;
                     }
-                    // What is encoded is nothing that S3 sends, and none of its errors.
-                    None if !may_be_error || encoding.is_some() => return HeadVerdict::Pass,
                     document => BodyRewriter::outcome(document),
                 }
             }
         },
     };
-    if !matches!(
-        body,
-        BodyRewriter::Outcome { .. } | BodyRewriter::Document { .. }
-    ) {
+    if !matches!(body, BodyRewriter::Outcome { .. }) {
         remove(request, is_of_body);
     }
     match request.context_or_create() {

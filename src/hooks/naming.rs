@@ -50,6 +50,17 @@ pub(crate) fn document(
     })?
 }
 
+/// Returns what the client has asked the names of listed buckets to begin with; None if the origin has been asked
+/// for that.
+pub(crate) fn asked_prefix(request: Request<'_>) -> Option<String> {
+    let origin = request.main().context()?.origin.get()?;
+    if origin.origin.buckets.is_empty() {
+        return None;
+    }
+    let prefix = with_verified(request, |verified| verified.listed_prefix())??;
+    Some(String::from_utf8_lossy(&prefix).into_owned())
+}
+
 /// Returns what seals the ids of the origin that has answered; None if they go out as they are.
 pub(crate) fn sealer(request: Request<'_>) -> Option<Sealer> {
     with_verified(request, |verified| sealer_of(request, verified))?

@@ -187,11 +187,6 @@ impl NamedDocument {
         })
     }
 
-    /// Whether the bucket has another name.
-    pub fn renames_bucket(&self) -> bool {
-        self.writer.names.bucket.is_some()
-    }
-
     /// Takes a piece and puts what the client reads of it.
     ///
     /// # Errors
