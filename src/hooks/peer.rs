@@ -9,7 +9,7 @@ use ngx_safe::peer::{HeadSlot, PeerHooks, Picked, PickedPeer, Start};
 use ngx_safe::request::Request;
 use ngx_safe::upstream::Upstream;
 use ngx_safe::{now, worker_number};
-use sigv4::{Framer, HeadRoom, Rejection, ServerError, SignedHead, Streaming, Upload, WireHead};
+use sigv4::{Framer, HeadRoom, SignedHead, Streaming, Upload, WireHead};
 
 use crate::S3Resign;
 use crate::conf::{NamedOrigin, OwnUpstream};
@@ -35,7 +35,7 @@ impl PeerHooks for S3Resign {
     fn lacks_peer(request: Request<'_>) {
         log_error!(
             request.log(),
-            "not forwarded: the origin that knows its upload id or continuation token is not available"
+            "not forwarded: no origin is available that has its bucket, and knows its upload id or continuation token"
         );
     }
 
@@ -122,21 +122,29 @@ fn starts(request: Request<'_>, upstream: Upstream<'_>) -> Start {
         return Start::Reject;
     }
     Start::Wrap {
-        most_tries: most_tries(context, upstream),
+        most_tries: most_tries(request, context, upstream),
     }
 }
 
 /// Counts the peers that a request can be sent to, where there may be fewer than nginx counts: checks have marked
-/// them, or they do not know its id.
-fn most_tries(context: &Context<'_>, upstream: Upstream<'_>) -> Option<usize> {
+/// them, or they do not know its id, or do not have its bucket.
+fn most_tries(
+    request: Request<'_>,
+    context: &Context<'_>,
+    upstream: Upstream<'_>,
+) -> Option<usize> {
     let conf = upstream.own_conf()?;
     let verified = context.verified.borrow();
     let verified = verified.as_ref()?;
-    if !conf.is_checked() && !verified.is_for_some_origins() {
+    let mut origins = request.origins().iter();
+    if !conf.is_checked()
+        && !verified.is_for_some_origins()
+        && origins.all(|named| verified.maps_at(&named.origin))
+    {
         return None;
     }
     let is_wanted = |server: &[u8]| {
-        let origin = conf.origin(server);
+        let origin = origin_at(request, upstream, server);
         origin.is_none_or(|named| verified.goes_to(&named.origin))
     };
     Some(upstream.peers_in_use(is_wanted))
@@ -230,7 +238,8 @@ fn put_head<'r>(
         Err(unsignable) => {
             log_error!(request.log(), "not forwarded: {unsignable}");
             if let Some(rejection) = verified.unmapped(*unsignable, &origin.origin) {
-                reject(request, context, rejection);
+                error_response::note(request, context, &rejection);
+                context.rejected.set(Some(Box::new(rejection)));
             }
             return None;
         }
@@ -246,24 +255,6 @@ fn put_head<'r>(
             .update(|spent| spent + started.elapsed().as_nanos() as u64);
     }
     Some(())
-}
-
-/// Has a request answered whose names the picked origin does not have.
-#[cold]
-fn reject(request: Request<'_>, context: &Context<'_>, rejection: Rejection) {
-    let rejection = match rejection {
-        // Another one has failed that has the bucket: a client that is told otherwise may make it anew.
-        Rejection::NoSuchBucket(_) if context.origin.get().is_some() => {
-            let unavailable = Rejection::Server(ServerError::ServiceUnavailable);
-            context.failure.set(Some(unavailable.code()));
-            unavailable
-        }
-        rejection => {
-            error_response::note(request, context, &rejection);
-            rejection
-        }
-    };
-    context.rejected.set(Some(Box::new(rejection)));
 }
 
 /// Puts the head of a body that was decoded in the place of nginx's, and has the body framed again where
@@ -292,18 +283,27 @@ fn replace_and_frame(
 }
 
 fn origin_of<'r>(request: Request<'r>, pick: &PickedPeer<'r>) -> Option<&'r NamedOrigin> {
-    let location = request.location_conf();
-    let is_own = || {
-        let upstream = location.upstream().and_then(|id| request.upstream(id));
-        upstream == Some(pick.upstream())
-    };
-    match (pick.upstream().own_conf(), location.origins()) {
-        (None, origins) => origins.first(),
-        (Some(upstream), []) => pick.with_server(|server| upstream.origin(server)),
-        (Some(_), origins) => pick
-            .with_server(|server| origins.iter().find(|origin| *origin.server == *server))
-            .filter(|_| is_own()),
+    match pick.upstream().own_conf() {
+        Some(_) => pick.with_server(|server| origin_at(request, pick.upstream(), server)),
+        None => request.location_conf().origins().first(),
     }
+}
+
+/// Finds the origin of a server: that of the location, if buckets have other names from there.
+fn origin_at<'r>(
+    request: Request<'r>,
+    upstream: Upstream<'r>,
+    server: &[u8],
+) -> Option<&'r NamedOrigin> {
+    let location = request.location_conf();
+    if location.origins().is_empty() {
+        return upstream.own_conf()?.origin(server);
+    }
+    let is_its = location.upstream().and_then(|id| request.upstream(id)) == Some(upstream);
+    location
+        .origins()
+        .iter()
+        .find(|origin| is_its && *origin.server == *server)
 }
 
 /// Has the body gone through `hooks::body`, or is it still going?

@@ -168,10 +168,10 @@ impl<'r> Verified<'r> {
         self.opened.is_some()
     }
 
-    /// Whether it may go to an origin: one that knows the id, if it has one.
+    /// Whether it may go to an origin: one that has its buckets, and knows the id, if it has one.
     pub fn goes_to(&self, origin: &Origin) -> bool {
         let opened = self.opened.as_deref();
-        opened.is_none_or(|opened| opened.origin.shares_ids_with(origin))
+        self.maps_at(origin) && opened.is_none_or(|opened| opened.origin.shares_ids_with(origin))
     }
 
     /// Returns what seals the ids in an origin's answer.
@@ -191,7 +191,7 @@ impl<'r> Verified<'r> {
         let Some(opened) = &self.opened else {
             return Ok(None);
         };
-        if !self.goes_to(origin) {
+        if !opened.origin.shares_ids_with(origin) {
             return Err(Unsignable::OtherOrigin);
         }
         let place = opened.place_in(query);

@@ -32,6 +32,10 @@ END
 
 sub location { "$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; proxy_pass http://u; $_[0] }" }
 
+our $list = '<ListAllMyBucketsResult><Buckets>'
+    . join('', map {"<Bucket><Name>$_</Name></Bucket>"} qw(pictures web.archive s.h_a-red other media))
+    . '</Buckets></ListAllMyBucketsResult>';
+
 prepare();
 run_tests();
 
@@ -52,7 +56,8 @@ signed_v2 GET /media/k/l host=s3.test
 presigned_v2 GET /media/k/l host=s3.test
 PUT /media/k/l host=s3.test body=hello
 upload PUT /media/k/l host=s3.test kind=unsigned body=hello
-GET /logs-web?list-type=2&prefix=media host=s3.test
+HEAD /logs-web host=s3.test
+PUT /logs-web?tagging body=x host=s3.test
 PUT /shared host=s3.test
 GET /media/k?v=1 host=s3.test
 unsigned GET /media/k HTTP/1.1
@@ -61,12 +66,13 @@ unsigned GET /media/k HTTP/1.1
 7x 200 ^origin A\nverified yes.*line GET /pictures/k/l[? ]
 200 ^origin A\nverified yes.*line PUT /pictures/k/l HTTP.*body 5
 200 ^origin A\nverified yes.*line PUT /pictures/k/l HTTP.*data 5
-200 ^origin A\nverified yes.*line GET /web\.archive\?list-type=2&prefix=media HTTP
+200
+200 ^origin A\nverified yes.*line PUT /web\.archive\?tagging= HTTP
 200 ^origin A\nverified yes.*line PUT /s\.h_a-red HTTP
 200 ^origin A\nverified yes.*line GET /pictures/k\?v=1 HTTP
 200 ^origin A.*line GET /pictures/k HTTP
 --- response_headers eval
-[('X-Asked: GetObject media k/l') x 7, ('X-Asked: PutObject media k/l') x 2, 'X-Asked: ListObjectsV2 logs-web ',
+[('X-Asked: GetObject media k/l') x 7, ('X-Asked: PutObject media k/l') x 2, 'X-Asked: HeadBucket logs-web ', 'X-Asked: PutBucketTagging logs-web ',
     'X-Asked: CreateBucket shared ', 'X-Asked: Unknown media k', 'X-Asked: GetObject media k']
 
 === TEST 2: failover, from a name to another one
@@ -151,33 +157,40 @@ GET /other/k key=ALL secret=secret tamper
 2x 403 error AccessDenied
 403 error SignatureDoesNotMatch
 
-=== TEST 7: an origin that does not have it is not asked, and after a failure nobody is told that it is nowhere
+=== TEST 7: it goes to those that have it, and after a failure nobody is told that it is nowhere
 --- http_config eval: upstream($maps)
 --- config eval: location('')
 --- signed
-GET /only-b/t7
+2x GET /only-b/t7
+2x GET /logs-web/t7
 GET /logs-web/t7 mock=A=close
-unsigned GET /_log/acme-b
-unsigned GET /_log/only-b
+PUT /only-b/t7
+    x-amz-copy-source: media/t7
+PUT /media/t7
+    x-amz-copy-source: only-b/t7
 --- answers
-404 <Code>NoSuchBucket<.*<BucketName>only-b</BucketName>
-503 error ServiceUnavailable
-200 ^$
-200 ^$
---- error_log: not forwarded: a bucket that its origin does not have
+2x 200 ^origin B\nverified yes.*line GET /acme-b/t7 HTTP
+2x 200 ^origin A\nverified yes.*line GET /web\.archive/t7 HTTP
+50[023] <Code>(?:InternalError|ServiceUnavailable)<
+200 ^origin B\nverified yes.*line PUT /acme-b/t7 HTTP.*header x-amz-copy-source: acme-media/t7\n
+200 ^origin B\nverified yes.*line PUT /acme-media/t7 HTTP.*header x-amz-copy-source: acme-b/t7\n
 
 === TEST 8: a list of buckets, of which the client's prefix says nothing to the origin
 --- http_config eval: upstream($maps)
 --- config eval: location('')
+--- origin
+4x 200 OK body=$list length
+    Content-Type: application/xml
 --- signed
 GET /
 GET /?prefix=me
-GET /?max-buckets=2&%70refix=me
-presigned GET /?prefix=me
+GET /?max-buckets=2&%70refix=logs
+presigned GET /?prefix=pic
 --- answers
-2x 200 verified yes.*line GET / HTTP
-200 verified yes.*line GET /\?max-buckets=2 HTTP
-200 verified yes.*line GET /\?X-Amz-Algorithm=(?!.*prefix=)
+200 <Buckets><Bucket><Name>media</Name></Bucket><Bucket><Name>logs-web</Name></Bucket><Bucket><Name>shared</Name></Bucket></Buckets></List
+200 <Buckets><Bucket><Name>media</Name></Bucket></Buckets>
+200 <Buckets><Bucket><Name>logs-web</Name></Bucket></Buckets>
+200 <Buckets></Buckets>
 
 === TEST 9: documents that name buckets
 --- http_config eval: upstream($maps)
