@@ -264,7 +264,7 @@ unsigned GET /_log/down
 2x 502 error InternalError
 200 $at_b
 200 ^$
---- error_log: the origin that knows its upload id or continuation token is not available
+--- error_log: no origin is available that has its bucket, and knows its upload id or continuation token
 
 === TEST 17: its origin fails: the client gets what it said, and no other one is tried
 --- http_config eval: http('zone u 64k;')
