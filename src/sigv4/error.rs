@@ -489,14 +489,6 @@ impl Rejection {
     }
 }
 
-impl std::fmt::Display for Rejection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.code(), self.message())
-    }
-}
-
-impl std::error::Error for Rejection {}
-
 impl From<QueryFault> for Rejection {
     fn from(fault: QueryFault) -> Rejection {
         match fault {
