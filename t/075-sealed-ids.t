@@ -10,21 +10,21 @@ use Test::Nginx::Socket 'no_plan';
 # that the name says, and of those of B and C: by AES-SIV, as Python's cryptography has it, with HMAC-SHA256(secret key,
 # "ngx_http_s3_resign sealed id 1\0HOST").
 my %sealed = (
-    A              => 's3r1.hjbDae2MZ6-uQWG0hnwafyxywxmWrXtv6l0Q',
-    B              => 's3r1.GkwaAEqWLVjcAnnBv55ztoUKxzHDSgYSO2ai',
-    A_MARKER       => 's3r1.tGaIK2UebKFumkEsHgfylV9bkpHiFFSZAHon',
-    B_MARKER       => 's3r1.0TxuRrR9Ih6ne0szHUidNz-XUAU6CVUOWB7Z',
-    A_LIST         => 's3r1.fBM9Gr7LQu4bqfmq_IP2g4LwD4Ajy1bhgMM',
-    B_LIST         => 's3r1.r4LEQ797o_qocir8ftC95j-DtlPAEqwQXuw',
-    A_REFUSED      => 's3r1.1nkrkKpQ78URRES9ff3hghVQqY4YFUR6NL2S',
-    C_REFUSED      => 's3r1.TUbjmirmBN4AO46r6mmQrJxVbkCe9wYKQddC',
-    A_DOWN         => 's3r1.NCCVPLAFdVCllwKZKmPe7qPEYmMfZ-sQeo-P',
-    A_FAILS        => 's3r1.hRex8_xAz9r18kwl2SKs_aHaUozj5sh1aU0_',
-    A_BUCKETS      => 's3r1.VZXYYfCLhB9Q7a-r7bJqj-b-R84ab8fQtHo',
-    B_BUCKETS      => 's3r1.IKHA_oFKvLTiUMYG2YOBntjaEo3K0Etesys',
+    A              => 's3r1_qy3mg2pnrrt27lsbmg2im7a2p4whfqyzs2wxw37kluia',
+    B              => 's3r1_djgbuacksywvrxacpha37httw2cqvrzrynfamer3m2ra',
+    A_MARKER       => 's3r1_wrtiqk3fdzwkc3u2iewb4b7ssvpvxeur4ikfjgiapitq',
+    B_MARKER       => 's3r1_2e6g4rvupurb5j33jmzr2se5g47zouafhievkdsyd3mq',
+    A_LIST         => 's3r1_pqjt2gv6znbo4g5j7gvpza7wqobpad4aepfvnymaym',
+    B_LIST         => 's3r1_v6bmiq57por7vkdsfl6h5uf54y7yhnstyajkyec65q',
+    A_REFUSED      => 's3r1_2z4sxefkkdx4kekeis6x37pbqikvbkmodakui6ruxwja',
+    C_REFUSED      => 's3r1_jvdohgrk4ycn4ab3r2v6u2mqvsofk3sat33qmcsb25ba',
+    A_DOWN         => 's3r1_gqqjkpfqav2vbjmxakmsuy6652r4iytdd5t6wed2r6hq',
+    A_FAILS        => 's3r1_qul3d474idh5v5psjqs5sivm7wq5uuum4ptmq5ljju7q',
+    A_BUCKETS      => 's3r1_kwk5qypqrocb6uhnv6v63mtkr7tp4r6odjx4pufupi',
+    B_BUCKETS      => 's3r1_ecq4b7ubjk6ljysqyydnta4bt3mnueunzliewxvtfm',
 );
 $ENV{"TEST_NGINX_ID_$_"} = $sealed{$_} for keys %sealed;
-$ENV{TEST_NGINX_TAMPERED} = $sealed{A_REFUSED} =~ tr/A-Z/a-z/r;
+$ENV{TEST_NGINX_TAMPERED} = $sealed{A_REFUSED} =~ s/_\K(.)/$1 eq 'a' ? 'b' : 'a'/er;
 our $id_b = $sealed{B};
 
 # An upstream "u" of A and B, with parameters for each, and others for the server of A.
@@ -213,7 +213,7 @@ GET /refused?uploads&upload-id-marker=$TEST_NGINX_ID_A_REFUSED&key-marker=other
 unsigned GET /_log/refused
 GET /?continuation-token=$TEST_NGINX_ID_A_LIST
 --- answers
-404 <Code>NoSuchUpload</Code>.*<UploadId>s3r1\.[a-z0-9_-]+</UploadId>
+404 <Code>NoSuchUpload</Code>.*<UploadId>s3r1_[a-z2-7]+</UploadId>
 7x 404 error NoSuchUpload
 2x 400 <Code>InvalidArgument</Code><Message>The continuation token provided is incorrect</Message>.*<ArgumentName>continuation-token</ArgumentName>
 400 <Code>InvalidArgument</Code><Message>Invalid uploadId marker</Message>.*<ArgumentName>upload-id-marker</ArgumentName>

@@ -267,10 +267,10 @@ my $form = raw('POST /t21', S3Sign::v4_form(path => '/t21', file => 'x' x 50_000
 --- signed
 GET /bucket/1
 GET /bucket/2
-PUT /bucket/key?partNumber=1&uploadId=s3r1.hjbDae2MZ6-uQWG0hnwafyxywxmWrXtv6l0Q body=hello
-PUT /bucket/key?partNumber=2&uploadId=s3r1.hjbDae2MZ6-uQWG0hnwafyxywxmWrXtv6l0Q body=hello
-PUT /bucket/key?partNumber=3&uploadId=s3r1.hjbDae2MZ6-uQWG0hnwafyxywxmWrXtv6l0Q body=hello
-PUT /bucket/key?partNumber=4&uploadId=s3r1.hjbDae2MZ6-uQWG0hnwafyxywxmWrXtv6l0Q body=hello
+PUT /bucket/key?partNumber=1&uploadId=s3r1_qy3mg2pnrrt27lsbmg2im7a2p4whfqyzs2wxw37kluia body=hello
+PUT /bucket/key?partNumber=2&uploadId=s3r1_qy3mg2pnrrt27lsbmg2im7a2p4whfqyzs2wxw37kluia body=hello
+PUT /bucket/key?partNumber=3&uploadId=s3r1_qy3mg2pnrrt27lsbmg2im7a2p4whfqyzs2wxw37kluia body=hello
+PUT /bucket/key?partNumber=4&uploadId=s3r1_qy3mg2pnrrt27lsbmg2im7a2p4whfqyzs2wxw37kluia body=hello
 2x GET /bucket/3
 --- answers
 200 ^origin A\nverified yes.*X-Connection-Requests: 1\n
@@ -286,7 +286,7 @@ PUT /bucket/key?partNumber=4&uploadId=s3r1.hjbDae2MZ6-uQWG0hnwafyxywxmWrXtv6l0Q 
 --- config eval: verified('proxy_ssl_session_reuse on; proxy_set_header Connection close;')
 --- signed
 2x GET /bucket/1
-6x PUT /bucket/key?partNumber=1&uploadId=s3r1.hjbDae2MZ6-uQWG0hnwafyxywxmWrXtv6l0Q body=hello
+6x PUT /bucket/key?partNumber=1&uploadId=s3r1_qy3mg2pnrrt27lsbmg2im7a2p4whfqyzs2wxw37kluia body=hello
 --- answers
 2x 200 verified yes.*X-Reused: \.\n
 6x 200 ^origin A\nverified yes.*X-SNI: a\.example\.com\n.*X-Reused: r\n

@@ -63,9 +63,9 @@ $ENV{TEST_NGINX_LUA_SEALED} = join '', map {
         . " balancer_by_lua_block { $lua require('ngx.balancer').set_current_peer('127.0.0.1', port) } }\n"
 } ['in_turn', "package.loaded.picks = (package.loaded.picks or 0) + 1; local port = $ENV{TEST_NGINX_PORT_A} + package.loaded.picks % 2"],
     ['only_b', "local port = $ENV{TEST_NGINX_PORT_B}"];
-$ENV{TEST_NGINX_ID_A} = 's3r1.hjbDae2MZ6-uQWG0hnwafyxywxmWrXtv6l0Q';
-$ENV{TEST_NGINX_ID_A_DOWN} = 's3r1.NCCVPLAFdVCllwKZKmPe7qPEYmMfZ-sQeo-P';
-$ENV{TEST_NGINX_ID_B} = 's3r1.GkwaAEqWLVjcAnnBv55ztoUKxzHDSgYSO2ai';
+$ENV{TEST_NGINX_ID_A} = 's3r1_qy3mg2pnrrt27lsbmg2im7a2p4whfqyzs2wxw37kluia';
+$ENV{TEST_NGINX_ID_A_DOWN} = 's3r1_gqqjkpfqav2vbjmxakmsuy6652r4iytdd5t6wed2r6hq';
+$ENV{TEST_NGINX_ID_B} = 's3r1_djgbuacksywvrxacpha37httw2cqvrzrynfamer3m2ra';
 $ENV{TEST_NGINX_LUA_BALANCED} = <<"END";
     $ENV{TEST_NGINX_CLIENT}
     s3_resign on;

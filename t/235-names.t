@@ -52,9 +52,9 @@ our $asked = $with_b =~ s{(?=</ListAll)}{<Prefix>b</Prefix>}r;
 
 # The ids of 075, which are sealed for /bucket/key.
 our %sealed = (
-    upload => 's3r1.hjbDae2MZ6-uQWG0hnwafyxywxmWrXtv6l0Q',
-    marker => 's3r1.tGaIK2UebKFumkEsHgfylV9bkpHiFFSZAHon',
-    list   => 's3r1.fBM9Gr7LQu4bqfmq_IP2g4LwD4Ajy1bhgMM',
+    upload => 's3r1_qy3mg2pnrrt27lsbmg2im7a2p4whfqyzs2wxw37kluia',
+    marker => 's3r1_wrtiqk3fdzwkc3u2iewb4b7ssvpvxeur4ikfjgiapitq',
+    list   => 's3r1_pqjt2gv6znbo4g5j7gvpza7wqobpad4aepfvnymaym',
 );
 our $begun_upload   = '<InitiateMultipartUploadResult><UploadId>A/upload+1=</UploadId></InitiateMultipartUploadResult>';
 our $listed_uploads = '<ListMultipartUploadsResult><NextUploadIdMarker>A/upload+1=</NextUploadIdMarker><Upload><UploadId>A/upload+1=</UploadId>'

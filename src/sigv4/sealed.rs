@@ -10,25 +10,25 @@ mod tests;
 use std::fmt;
 
 use aes_siv::{KeyInit, siv::Aes128Siv};
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base32ct::{Base32Unpadded, Encoding};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::{crypto::hmac::HmacKey, origin::Origin, text::sink::Sink};
 
-/// How a sealed id begins. No store's id does, and what follows is Base64 (RFC 4648 section 5), so that nothing in
-/// it is ever percent-encoded.
-const PREFIX: &str = "s3r1.";
+/// How a sealed id begins. No store's id does, and what follows is Base32 (RFC 4648 section 6): all of it is letters,
+/// digits and `_`, which is a word to whoever picks it out of a document, and never percent-encoded.
+const PREFIX: &str = "s3r1_";
 
 /// The longest id that is sealed, in bytes. S3's own are of about 1 KiB, and each of several proxies in a row
 /// makes them longer.
-const MAX_ID: usize = 3 * 1024 - TAG;
+const MAX_ID: usize = 3_070 - TAG;
 
 /// The bytes of authentication before a sealed id.
 const TAG: usize = 16;
 
 /// The longest sealed id, in bytes.
-const MAX_SEALED: usize = PREFIX.len() + (MAX_ID + TAG) / 3 * 4;
+const MAX_SEALED: usize = PREFIX.len() + (MAX_ID + TAG) / 5 * 8;
 
 /// What an id belongs to. Names are decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl SealKey {
             return id.into();
         };
         let mut text = String::from(PREFIX);
-        text.push_str(&Base64UrlUnpadded::encode_string(&sealed));
+        text.push_str(&Base32Unpadded::encode_string(&sealed));
         text
     }
 
@@ -91,7 +91,7 @@ impl SealKey {
     pub(crate) fn open(&self, owner: Owner<'_>, text: &[u8]) -> Option<Vec<u8>> {
         let sealed = Some(text).filter(|text| text.len() <= MAX_SEALED)?;
         let sealed = std::str::from_utf8(sealed.strip_prefix(PREFIX.as_bytes())?).ok()?;
-        let sealed = Base64UrlUnpadded::decode_vec(sealed).ok()?;
+        let sealed = Base32Unpadded::decode_vec(sealed).ok()?;
         let id = self.cipher().decrypt(owner.parts(), &sealed).ok()?;
         // An empty parameter is one that some servers take for absent.
         (!id.is_empty()).then_some(id)
