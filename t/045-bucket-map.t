@@ -360,3 +360,29 @@ wait_until(sub { received('/minio/health/live') }, 'it is checked');
 --- config
     location / { s3_bucket_map a b; proxy_pass http://$TEST_NGINX_A; }
 --- does_not_start: "s3_bucket_map" in location "/" has no effect without "s3_resign on"
+
+=== TEST 26: the only one that has it fails: the client gets what it said, and it is not asked again
+--- http_config eval: upstream($maps)
+--- config eval
+"$ENV{TEST_NGINX_CLIENT} s3_resign on; proxy_next_upstream error http_503;
+    location / { proxy_pass http://u; }
+    location /here { s3_bucket_map here there origin=$at_a; proxy_pass http://u; }"
+--- signed
+GET /logs-web/t26 mock=A=503
+GET /here/t26 mock=A=503
+GET /here/t26
+GET /media/t26 mock=A=503
+unsigned GET /_log/web.archive/t26
+unsigned GET /_log/there/t26
+--- answers
+2x 503
+200 ^origin A\nverified yes.*line GET /there/t26 HTTP
+200 ^origin B\nverified yes.*line GET /acme-media/t26 HTTP
+200 ^A 503 [^\n]*\n$
+200 ^A 503 [^\n]*\nA 200 [^\n]*\n$
+
+=== TEST 27: all that have it by the location's lines are tried
+--- http_config eval: upstream("$maps s3_health_check interval=1h uri=/t27/x;")
+--- config eval: location("proxy_next_upstream error http_503; s3_bucket_map both a origin=$at_a; s3_bucket_map both b origin=$at_b;")
+--- signed: GET /both/t27 mock=A=503
+--- answers: 200 ^origin B\nverified yes.*line GET /b/t27 HTTP
