@@ -265,7 +265,11 @@ unsafe fn get_wanted<M: PeerHooks>(
     loop {
         if is_pick(picked) {
             // SAFETY: the peer is picked, and nothing has used it yet.
-            unsafe { state.balancer.give_back(request, upstream) };
+            unsafe {
+                state
+                    .balancer
+                    .give_back(request.as_ptr(), upstream.as_ptr())
+            };
             picked = match left {
                 0 => BUSY,
                 // SAFETY: no peer is picked now.

@@ -9,9 +9,7 @@ use ngx::ffi::{
     ngx_http_upstream_srv_conf_t, ngx_int_t, ngx_peer_connection_t, ngx_uint_t,
 };
 
-use crate::request::Request;
 use crate::shim::shim_give_back;
-use crate::upstream::Upstream;
 use crate::{ERROR, OK};
 
 /// The wrapper's state of one upstream request, in the request's pool; `peer.data` points at it. All
@@ -63,9 +61,12 @@ impl Balancer {
     }
 
     /// # Safety
-    /// A peer is picked for the request, of which the balancer is, and has not been used.
-    pub(crate) unsafe fn give_back(&self, request: Request<'_>, upstream: Upstream<'_>) {
-        let (r, us) = (request.as_ptr(), upstream.as_ptr());
+    /// A peer of that upstream is picked for the request, of which the balancer is, and has not been used.
+    pub(crate) unsafe fn give_back(
+        &self,
+        r: *mut ngx_http_request_t,
+        us: *mut ngx_http_upstream_srv_conf_t,
+    ) {
         // SAFETY: what nginx would call once it is done with the peer, with the data that goes with it.
         unsafe { shim_give_back(r, us, self.free, self.data) }
     }

@@ -24,6 +24,7 @@ mod chunked;
 mod cors;
 mod crypto;
 mod date;
+mod destinations;
 mod error;
 mod grant;
 mod headers;

@@ -1,15 +1,13 @@
-//! A request with an id that was sealed here: it goes only to an origin that knows the id, with the id as that
-//! origin has given it.
+//! An id that was sealed here, as the origin has given it that knows it.
 use crate::{
-    error::{Rejection, Unsignable},
+    error::Rejection,
     origin::Origin,
     parameter::{ParameterName, S3Parameter},
-    sealed::{Owner, SealKey, Sealer, is_sealed, seals_ids},
+    sealed::{Owner, SealKey, seals_ids},
     text::{
         query::{Parameters, Query, ReplacedValue},
         uri::{self, Part},
     },
-    verified::{AdmittedRequest, Verified},
 };
 
 /// The one id in a request's query, opened.
@@ -23,19 +21,6 @@ pub(crate) struct OpenedId<'r> {
     origin: &'r Origin,
 }
 
-/// Whether the value of a parameter may be sealed: it is an id that an origin has given.
-pub(crate) fn is_id(parameter: S3Parameter) -> bool {
-    matches!(
-        parameter,
-        S3Parameter::UploadId | S3Parameter::UploadIdMarker | S3Parameter::ContinuationToken
-    )
-}
-
-/// Whether a raw value is sealed.
-pub(crate) fn is_sealed_value(raw: &[u8]) -> bool {
-    is_sealed(uri::decoded(raw, Part::Query))
-}
-
 /// Lists the ids in a query: which parameter, its raw name and its raw value.
 fn ids<'q, 'a>(
     query: &'q Query<'_, 'a>,
@@ -43,7 +28,7 @@ fn ids<'q, 'a>(
     query
         .others()
         .filter_map(|(name, value)| match ParameterName::of(name) {
-            ParameterName::Known(known) if is_id(known) => {
+            ParameterName::Known(known) if known.is_id() => {
                 Some((known, name, value.unwrap_or_default()))
             }
             _ => None,
@@ -51,24 +36,25 @@ fn ids<'q, 'a>(
 }
 
 impl<'r> OpenedId<'r> {
-    /// Opens the id of a request that has a sealed one. `None` if none of the origins can open it and ids are not
-    /// sealed where it goes: then it is the only origin's own, which may be such a proxy too.
+    /// Opens the id in a query that has a sealed one, for a bucket and a key, which are decoded. `None` if none of the
+    /// origins can open it and ids are not sealed where it goes: then it is the only origin's own, which may be such a
+    /// proxy too.
     ///
     /// # Errors
     /// If it is of no origin, or of another bucket or key.
     #[cold]
-    fn open(
-        request: &AdmittedRequest<'r>,
+    pub(crate) fn open(
+        query: &'r [u8],
+        (bucket, mut key): (Vec<u8>, Vec<u8>),
         origins: impl Iterator<Item = &'r Origin> + Clone,
     ) -> Result<Option<OpenedId<'r>>, Rejection> {
         let mut room = Parameters::new();
-        let query = Query::parse_others(request.target.query, &mut room)?;
+        let query = Query::parse_others(query, &mut room)?;
         let mut found = ids(&query);
         let (parameter, _, sealed) = found.next().ok_or(Rejection::InternalError)?;
         // With two, each origin could take another one.
         let is_only_one = found.next().is_none();
         let text = decoded(sealed);
-        let (bucket, mut key) = request.names();
         if parameter == S3Parameter::UploadIdMarker {
             key = key_marker(&query);
         }
@@ -100,8 +86,13 @@ impl<'r> OpenedId<'r> {
         }
     }
 
+    /// Whether an origin knows the id.
+    pub(crate) fn is_known_to(&self, origin: &Origin) -> bool {
+        self.origin.shares_ids_with(origin)
+    }
+
     /// Finds the place of the id in a query that goes out.
-    fn place_in<'a>(&'a self, query: &Query<'_, 'a>) -> Option<ReplacedValue<'a>> {
+    pub(crate) fn place_in<'a>(&'a self, query: &Query<'_, 'a>) -> Option<ReplacedValue<'a>> {
         let mut found = ids(query);
         let (parameter, name, value) = found.next()?;
         let is_it = parameter == self.parameter
@@ -132,69 +123,5 @@ fn rejection(parameter: S3Parameter) -> Rejection {
         S3Parameter::UploadId => Rejection::NoSuchUpload,
         S3Parameter::UploadIdMarker => Rejection::WrongUploadIdMarker,
         _ => Rejection::WrongContinuationToken,
-    }
-}
-
-impl AdmittedRequest<'_> {
-    /// Returns bucket and key as the client names them, decoded; empty where it names none.
-    fn names(&self) -> (Vec<u8>, Vec<u8>) {
-        let (mut bucket, mut key) = (Vec::new(), Vec::new());
-        if let Some(resource) = self.address.resource(self.path) {
-            uri::put_decoded(&mut bucket, resource.raw_bucket(), Part::Path);
-            uri::put_decoded(&mut key, resource.raw_key(), Part::Path);
-        }
-        (bucket, key)
-    }
-}
-
-impl<'r> Verified<'r> {
-    /// Opens the upload id or continuation token in the query, if it is a sealed one. `origins` are all that the
-    /// request may go to.
-    ///
-    /// # Errors
-    /// If it was sealed for none of them, or for another bucket or key.
-    pub fn open_id(
-        &mut self,
-        origins: impl Iterator<Item = &'r Origin> + Clone,
-    ) -> Result<(), Rejection> {
-        if self.request.has_sealed_id {
-            self.opened = OpenedId::open(&self.request, origins)?.map(Box::new);
-        }
-        Ok(())
-    }
-
-    /// Whether it has an id that only some origins know.
-    pub fn is_for_some_origins(&self) -> bool {
-        self.opened.is_some()
-    }
-
-    /// Whether it may go to an origin: one that has its buckets, and knows the id, if it has one.
-    pub fn goes_to(&self, origin: &Origin) -> bool {
-        let opened = self.opened.as_deref();
-        self.maps_at(origin) && opened.is_none_or(|opened| opened.origin.shares_ids_with(origin))
-    }
-
-    /// Returns what seals the ids in an origin's answer.
-    pub fn sealer(&self, origin: &Origin) -> Sealer {
-        Sealer::new(origin, self.request.names())
-    }
-
-    /// Finds what takes the place of the sealed id in a query that goes to an origin; `None` without one.
-    ///
-    /// # Errors
-    /// If it may not go there, or has other ids than were admitted.
-    pub(crate) fn opened_in<'a>(
-        &'a self,
-        query: &Query<'_, 'a>,
-        origin: &Origin,
-    ) -> Result<Option<ReplacedValue<'a>>, Unsignable> {
-        let Some(opened) = &self.opened else {
-            return Ok(None);
-        };
-        if !opened.origin.shares_ids_with(origin) {
-            return Err(Unsignable::OtherOrigin);
-        }
-        let place = opened.place_in(query);
-        place.map(Some).ok_or(Unsignable::NotAdmitted)
     }
 }

@@ -50,6 +50,16 @@ macro_rules! parameters {
     };
 }
 
+impl S3Parameter {
+    /// Whether the value is an id that an origin has given, which may be sealed.
+    pub(crate) fn is_id(self) -> bool {
+        matches!(
+            self,
+            S3Parameter::UploadId | S3Parameter::UploadIdMarker | S3Parameter::ContinuationToken
+        )
+    }
+}
+
 #[allow(
     non_upper_case_globals,
     reason = "a constant for each variant, to match by"

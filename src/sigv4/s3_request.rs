@@ -3,11 +3,11 @@ use crate::{
     address::Address,
     error::Rejection,
     headers::{KnownHeader, KnownHeaders},
-    opened::{is_id, is_sealed_value},
     operation::{Level, Method, Operation},
     parameter::{AmzHeader, ParameterName, ParameterSet, S3Parameter, ValueRule},
     request::{ClientRequest, Target},
     resource::{Encoded, ResourcePath, SourceObject},
+    sealed::is_sealed_value,
     text::query::{Parameters, Query},
     text::uri::{self, Part},
 };
@@ -120,7 +120,7 @@ impl<'a> S3Request<'a> {
                     match parameter {
                         S3Parameter::Prefix => request.prefix = Some(value),
                         S3Parameter::XId => x_id = Some(value),
-                        id if is_id(id) => request.has_sealed_id |= is_sealed_value(value),
+                        id if id.is_id() => request.has_sealed_id |= is_sealed_value(value),
                         _ => {}
                     }
                 }

@@ -14,7 +14,14 @@ use base32ct::{Base32Unpadded, Encoding};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::{crypto::hmac::HmacKey, origin::Origin, text::sink::Sink};
+use crate::{
+    crypto::hmac::HmacKey,
+    origin::Origin,
+    text::{
+        sink::Sink,
+        uri::{self, Part},
+    },
+};
 
 /// How a sealed id begins. No store's id does, and what follows is Base32 (RFC 4648 section 6): all of it is letters,
 /// digits and `_`, which is a word to whoever picks it out of a document, and never percent-encoded.
@@ -104,9 +111,9 @@ impl fmt::Debug for SealKey {
     }
 }
 
-/// Whether an id begins as sealed ones do.
-pub(crate) fn is_sealed(id: impl IntoIterator<Item = u8>) -> bool {
-    let mut id = id.into_iter();
+/// Whether the raw value of a parameter begins as sealed ids do.
+pub(crate) fn is_sealed_value(raw: &[u8]) -> bool {
+    let mut id = uri::decoded(raw, Part::Query);
     PREFIX.bytes().all(|byte| id.next() == Some(byte))
 }
 
