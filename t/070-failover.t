@@ -10,7 +10,18 @@ use Test::Nginx::Socket 'no_plan';
 sub ab {
     return "$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; proxy_pass http://origin_ab; $_[0] }";
 }
+# More than the sockets hold: an origin that closes has not read it.
+our $huge = 'x' x (6 << 20);
 our $keepalive = 'proxy_http_version 1.1; proxy_set_header Connection "";';
+
+# Failures of A do not take it out of use.
+$ENV{TEST_NGINX_PATIENT} = <<"END";
+    upstream u {
+        server $ENV{TEST_NGINX_A} max_fails=0; server $ENV{TEST_NGINX_B} backup;
+        s3_origin $ENV{TEST_NGINX_A} $ENV{TEST_NGINX_CRED_A}; s3_origin $ENV{TEST_NGINX_B} $ENV{TEST_NGINX_CRED_B};
+        keepalive 1;
+    }
+END
 
 prepare();
 run_tests();
@@ -229,3 +240,107 @@ X-Mock: A=close
 --- response_headers
 X-Origin: B
 X-Verified: no: not signed
+
+=== TEST 21: what an origin says before it has all of a body, and closes
+--- location: client_max_body_size 0; proxy_http_version 1.1;
+--- signed
+2x PUT /t21/key body=$huge mock=A=early:412
+upload PUT /t21/key kind=unsigned body=$huge mock=A=early:403
+--- answers
+2x 412
+403
+
+=== TEST 22: the same with bodies that stream
+--- location: client_max_body_size 0; proxy_http_version 1.1; proxy_request_buffering off;
+--- signed
+PUT /t22/key body=$huge mock=A=early:412
+upload PUT /t22/key kind=unsigned body=$huge mock=A=early:403
+--- answers
+412
+403
+
+=== TEST 23: a condition that the first origin has judged
+--- http_config
+$TEST_NGINX_PATIENT
+--- config eval: ab('client_max_body_size 0;') =~ s/origin_ab/u/r
+--- signed
+2x PUT /t23/key body=$huge mock=A=early:412
+    If-None-Match: *
+PUT /t23/key body=hello mock=A=drop
+    If-None-Match: *
+PUT /t23/key body=hello mock=A=partial:2
+    If-Match: "etag"
+POST /t23/key?uploadId=1 body=x mock=A=drop
+    If-None-Match: *
+DELETE /t23/key mock=A=drop
+    x-amz-if-match-size: 5
+unsigned GET /_log/t23
+--- answers
+2x 412
+4x 502
+200 ^(?:A [^\n]*\n)+$
+
+=== TEST 24: without one it is tried again
+--- config eval: ab('client_max_body_size 0;')
+--- signed
+PUT /t24/key body=hello mock=A=drop
+DELETE /t24/key mock=A=drop
+GET /t24/key mock=A=drop
+    If-Match: "etag"
+--- answers: 3x 200 ^origin B\nverified yes
+
+=== TEST 25: and with one, if the origin has heard nothing of it
+--- http_config
+    upstream u {
+        server $TEST_NGINX_DEAD; server $TEST_NGINX_B backup;
+        s3_origin $TEST_NGINX_DEAD $TEST_NGINX_CRED_A; s3_origin $TEST_NGINX_B $TEST_NGINX_CRED_B;
+    }
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://u; }
+--- signed
+2x PUT /t25/key body=hello
+    If-None-Match: *
+--- answers: 2x 200 ^origin B\nverified yes
+
+=== TEST 26: the first origin's own answer comes through
+--- config eval: ab('proxy_next_upstream error http_503 http_404 http_403;')
+--- signed
+PUT /t26/key body=hello mock=A=503
+    If-None-Match: *
+PUT /t26/key body=hello mock=A=404:NoSuchUpload
+    If-Match: "etag"
+PUT /t26/key body=hello mock=A=503
+unsigned GET /_log/t26
+--- answers
+503
+404 <Code>NoSuchUpload<
+200 ^origin B
+200 ^A 503 [^\n]*\nA 404 [^\n]*\nA 503 [^\n]*\nB 200
+
+=== TEST 27: a connection that was closed meanwhile is no try
+--- http_config
+$TEST_NGINX_PATIENT
+--- config eval
+"$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; proxy_pass http://u; $::keepalive }"
+--- signed
+GET /t27/key mock=A=bye
+4x PUT /t27/key body=hello mock=A=bye
+    If-None-Match: *
+--- answers: 5x 200 ^origin A\nverified yes
+
+=== TEST 28: a connection on which an origin says 499 is not used again
+--- http_config
+    upstream u { server $TEST_NGINX_A; s3_origin $TEST_NGINX_A $TEST_NGINX_CRED_A; keepalive 1; }
+--- config eval
+"$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; proxy_pass http://u; $::keepalive }"
+--- signed
+GET /t28/key
+GET /t28/key mock=A=499
+GET /t28/key
+GET /t28/key
+--- answers
+200 ^origin A\n.*request 1\n
+499
+200 ^origin A\n.*request 1\n
+200 ^origin A\n.*request 2\n

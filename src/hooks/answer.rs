@@ -18,6 +18,9 @@ use crate::hooks::{cache, cors, naming, own_error};
 use crate::log::log_error;
 use crate::rewriter::{BodyRewriter, Rewriter};
 
+/// What MinIO answers if it takes a client for gone, and from then on whatever comes over that connection.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
 impl AnswerFilter for Rewriter {
     fn next_head() -> &'static NextHeadFilter {
         static NEXT: NextHeadFilter = NextHeadFilter::new();
@@ -58,6 +61,9 @@ fn judge(request: Request<'_>) -> HeadVerdict<Rewriter> {
     }
     if !request.location_conf().is_resign() || !request.is_from_upstream() {
         return HeadVerdict::Pass;
+    }
+    if request.status() == CLIENT_CLOSED_REQUEST {
+        request.close_upstream();
     }
     cache::discard_partial(request);
     let region = request.location_conf().rules().region.as_ref();

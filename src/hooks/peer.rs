@@ -35,7 +35,8 @@ impl PeerHooks for S3Resign {
     fn lacks_peer(request: Request<'_>) {
         log_error!(
             request.log(),
-            "not forwarded: no origin is available that has its bucket, and knows its upload id or continuation token"
+            "not forwarded: no origin is available that has its bucket, and knows its upload id or continuation token; \
+             or that has got some of it, if it is a conditional write"
         );
     }
 
@@ -167,14 +168,13 @@ fn picked<'r>(
         return Picked::Failed;
     };
     let verified = context.verified.borrow();
-    if (verified.as_ref()).is_some_and(|verified| !verified.goes_to(&origin.origin)) {
+    if pick.bound_to().is_some_and(|id| id != origin.id)
+        || (verified.as_ref()).is_some_and(|verified| !verified.goes_to(&origin.origin))
+    {
         return Picked::Unwanted;
     }
     drop(verified);
-    match put_head(request, context, origin, slot) {
-        Some(()) => Picked::For(origin.id),
-        None => Picked::Failed,
-    }
+    put_head(request, context, origin, slot).unwrap_or(Picked::Failed)
 }
 
 /// Signs the head for an origin; None fails the request.
@@ -183,7 +183,7 @@ fn put_head<'r>(
     context: &Context<'r>,
     origin: &'r NamedOrigin,
     slot: &mut HeadSlot<'_, S3Resign>,
-) -> Option<()> {
+) -> Option<Picked> {
     let main = request.main_conf();
     let started = main.wants_sign_time().then(Instant::now);
     let mut verified = context.verified.borrow_mut();
@@ -254,7 +254,10 @@ fn put_head<'r>(
             .sign_time
             .update(|spent| spent + started.elapsed().as_nanos() as u64);
     }
-    Some(())
+    Some(match head.is_conditional_write() {
+        true => Picked::Only(origin.id),
+        false => Picked::For(origin.id),
+    })
 }
 
 /// Puts the head of a body that was decoded in the place of nginx's, and has the body framed again where

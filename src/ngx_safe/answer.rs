@@ -20,6 +20,14 @@ impl<'r> Request<'r> {
         unsafe { shim_is_from_upstream(self.as_ptr()) != 0 }
     }
 
+    /// Has the connection to the upstream closed after an answer that comes from one.
+    pub fn close_upstream(self) {
+        if self.is_from_upstream() && !self.raw().upstream.is_null() {
+            // SAFETY: a request in progress with an upstream.
+            unsafe { shim_close_upstream(self.as_ptr()) };
+        }
+    }
+
     /// Returns the headers of the answer that nginx keeps in its list: all but a few that it writes itself.
     pub fn answer_headers(self) -> AnswerHeaders<'r> {
         AnswerHeaders {

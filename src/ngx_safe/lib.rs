@@ -29,6 +29,7 @@ pub mod configure;
 pub mod connection;
 pub mod cycle;
 pub mod filter;
+mod head_slot;
 mod inheritance;
 mod learning;
 pub mod level;

@@ -6,18 +6,17 @@ use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 
 use ngx::ffi::{
-    NGX_PEER_FAILED, ngx_buf_t, ngx_http_request_t, ngx_http_upstream_srv_conf_t, ngx_int_t,
-    ngx_palloc, ngx_pcalloc, ngx_peer_connection_t, ngx_uint_t,
+    NGX_PEER_FAILED, ngx_http_request_t, ngx_http_upstream_srv_conf_t, ngx_int_t, ngx_palloc,
+    ngx_peer_connection_t, ngx_uint_t,
 };
 
 use crate::complete::Complete;
+pub use crate::head_slot::HeadSlot;
 use crate::module::Module;
-use crate::output::{self, Outgoing, OutputFramer};
 use crate::peer_state::{Balancer, PeerState, notify_peer, save_session, set_session};
 use crate::request::Request;
 use crate::shim::*;
 use crate::upstream::{HookedUpstream, Upstream};
-use crate::workspace::HEAD;
 use crate::{BUSY, DONE, ERROR, OK, bytes, guarded};
 
 /// The part of a module in the picks of its requests' peers.
@@ -64,6 +63,8 @@ pub enum Start {
 pub enum Picked {
     /// It is tried; the number says for whom.
     For(usize),
+    /// Likewise, and nobody else is once some of the request has been sent.
+    Only(usize),
     /// The balancer is asked for another one.
     Unwanted,
     /// The request fails.
@@ -151,6 +152,8 @@ unsafe fn wrap<M: PeerHooks>(
         number: Cell::new(None),
         is_retry: false,
         is_steered: false,
+        other_tries: Cell::new(None),
+        bound_to: Cell::new(None),
         balancer: Balancer::of(pc),
     };
     // SAFETY: memory for it, for the rest of the request.
@@ -201,7 +204,7 @@ unsafe extern "C" fn get_peer<M: PeerHooks>(
             false => unsafe { offer::<M>(request, upstream, pc, state) },
         };
         match offered {
-            Picked::For(_) => picked,
+            Picked::For(_) | Picked::Only(_) => picked,
             Picked::Failed => ERROR,
             // SAFETY: as above.
             Picked::Unwanted => unsafe { get_wanted::<M>(request, upstream, pc, state, picked) },
@@ -226,17 +229,29 @@ unsafe fn offer<M: PeerHooks>(
         upstream,
         // SAFETY: by this function's contract.
         peer: unsafe { &*pc },
+        bound_to: state.bound_to.get(),
     };
     let Some(mut head) = HeadSlot::of(request, state) else {
         M::lacks_head(request);
         return Picked::Failed;
     };
     let picked = M::picked(request, &pick, &mut head);
-    if let Picked::For(number) = picked {
-        let is_retry = std::mem::replace(&mut state.is_retry, true);
-        state.number.set(Some(number));
-        M::begins(request, is_retry);
+    let (Picked::For(number) | Picked::Only(number)) = picked else {
+        return picked;
+    };
+    // SAFETY: the peer is picked, and what filters the request is known.
+    if request.has_client_body() && unsafe { shim_hear_out(request.as_ptr()) } != OK {
+        return Picked::Failed;
     }
+    if let Picked::Only(_) = picked {
+        // nginx passes an answer on, whatever its status, if it has no other try.
+        // SAFETY: by this function's contract; the reference of `pick` has ended.
+        let tries = unsafe { &mut (*pc).tries };
+        state.other_tries.set(Some(std::mem::replace(tries, 1)));
+    }
+    let is_retry = std::mem::replace(&mut state.is_retry, true);
+    state.number.set(Some(number));
+    M::begins(request, is_retry);
     picked
 }
 
@@ -289,7 +304,7 @@ unsafe fn get_wanted<M: PeerHooks>(
         if is_pick(picked) {
             // SAFETY: now a peer is picked.
             match unsafe { offer::<M>(request, upstream, pc, state) } {
-                Picked::For(_) => return picked,
+                Picked::For(_) | Picked::Only(_) => return picked,
                 Picked::Failed => return ERROR,
                 Picked::Unwanted => {}
             }
@@ -328,6 +343,7 @@ unsafe fn get_anew<M: PeerHooks>(
 pub struct PickedPeer<'a> {
     upstream: Upstream<'a>,
     peer: &'a ngx_peer_connection_t,
+    bound_to: Option<usize>,
 }
 
 impl<'a> PickedPeer<'a> {
@@ -340,127 +356,18 @@ impl<'a> PickedPeer<'a> {
         self.upstream.with_server_of(self.peer, select)
     }
 
+    /// Returns the number of the only one that the request may still go to, if it is `Picked::Only`'s and some of it
+    /// has been sent there.
+    pub fn bound_to(&self) -> Option<usize> {
+        self.bound_to
+    }
+
     /// Returns its address, for the log.
     pub fn name(&self) -> &[u8] {
         // SAFETY: null or the name of the picked peer, which lives while it is picked.
         let name = unsafe { self.peer.name.as_ref() };
         // SAFETY: as above.
         name.map_or(b"?", |name| unsafe { bytes(*name) })
-    }
-}
-
-/// The head of one try: what nginx serialised, and the place for what is sent, which is written to once:
-///
-/// ```compile_fail,E0521
-/// # use ngx_safe::peer::{HeadSlot, PeerHooks};
-/// fn picked<M: PeerHooks>(head: &mut HeadSlot<'_, M>) {
-///     let mut kept = None::<&mut [u8]>;
-///     head.replace(64, |room| {
-///         kept = Some(room);
-///         Some(0)
-///     });
-/// }
-/// ```
-pub struct HeadSlot<'a, M> {
-    request: Request<'a>,
-    state: &'a mut PeerState,
-    head: &'a [u8],
-    body: Option<u64>,
-    module: std::marker::PhantomData<M>,
-}
-
-impl<'a, M: PeerHooks> HeadSlot<'a, M> {
-    /// Takes the new head where nginx has serialised the request again, else the one of the last try, whose
-    /// plain bytes are still there.
-    fn of(request: Request<'a>, state: &'a mut PeerState) -> Option<HeadSlot<'a, M>> {
-        let link = request.first_output()?;
-        // SAFETY: the first link of the request's chain.
-        let head = unsafe { link.as_ref().buf };
-        if head.is_null() {
-            return None;
-        }
-        if head != state.replaced {
-            state.plain = head;
-        }
-        // SAFETY: `create_request` has made that buffer, the head, in memory; the reference ends below.
-        let ngx_buf_t { start, last, .. } = unsafe { &*state.plain };
-        let start = *start;
-        // `start`, not `pos`: a head that was sent has its `pos` at the end.
-        // SAFETY: both point into the buffer.
-        let len = usize::try_from(unsafe { last.offset_from(start) }).ok()?;
-        // SAFETY: as above; nginx leaves the head alone while a peer is picked.
-        let head = unsafe { std::slice::from_raw_parts(start, len) };
-        // After a head that has been sent, the buffers have been too.
-        let body = match state.replaced.is_null() {
-            // SAFETY: a request in progress with an upstream.
-            true => u64::try_from(unsafe { shim_body_after_head(request.as_ptr()) }).ok(),
-            false => None,
-        };
-        Some(HeadSlot {
-            request,
-            state,
-            head,
-            body,
-            module: std::marker::PhantomData,
-        })
-    }
-
-    pub fn plain(&self) -> &'a [u8] {
-        self.head
-    }
-
-    /// Returns the length of the body that follows, where it is there already and nothing of it sent.
-    pub fn body_length(&self) -> Option<u64> {
-        self.body
-    }
-
-    /// Puts a new head in the place of nginx's: of at most `max_len` bytes, and as many as `write`
-    /// says that it has filled in.
-    pub fn replace(
-        &mut self,
-        max_len: usize,
-        write: impl FnOnce(&mut [u8]) -> Option<usize>,
-    ) -> Option<()> {
-        let (mut buf, memory) = self.memory(max_len)?;
-        // SAFETY: both live as long as the request's pool, and nothing else has them.
-        unsafe { shim_head_buf(buf.as_ptr(), self.state.plain, memory.as_ptr(), max_len) };
-        // SAFETY: `memory` has so many bytes, all of them written once.
-        let room = unsafe { std::slice::from_raw_parts_mut(memory.as_ptr(), max_len) };
-        let len = write(room).filter(|len| *len <= max_len)?;
-        let mut link = self.request.first_output()?;
-        // SAFETY: the buffer, now filled in; the reference ends here.
-        let filled = unsafe { buf.as_mut() };
-        // SAFETY: within the memory of the buffer.
-        filled.last = unsafe { filled.start.add(len) };
-        // SAFETY: the first link of the request's chain, of which nothing is sent at this try.
-        unsafe { link.as_mut().buf = buf.as_ptr() };
-        self.state.replaced = buf.as_ptr();
-        Some(())
-    }
-
-    /// Gets a buffer, and memory of `len` bytes for what is in it, as long as the request's pool lives.
-    fn memory(&self, len: usize) -> Option<(NonNull<ngx_buf_t>, NonNull<u8>)> {
-        let workspace = self.request.main().workspace::<M>();
-        let workspace = workspace.filter(|_| len <= HEAD);
-        if let Some(head) = workspace.and_then(|workspace| workspace.head.take()) {
-            let head = head.as_ptr();
-            // SAFETY: a place in the memory that was taken.
-            let buf = unsafe { &raw mut (*head).buf };
-            // SAFETY: as above.
-            let memory = unsafe { &raw mut (*head).bytes };
-            return Some((NonNull::new(buf)?, NonNull::new(memory.cast())?));
-        }
-        let pool = self.request.pool();
-        // SAFETY: the request's pool.
-        let buf = unsafe { ngx_palloc(pool, size_of::<ngx_buf_t>()) };
-        // SAFETY: as above.
-        let memory = unsafe { ngx_pcalloc(pool, len) };
-        Some((NonNull::new(buf.cast())?, NonNull::new(memory.cast())?))
-    }
-
-    /// Says how a decoded body follows the head at this try.
-    pub fn send_body<F: OutputFramer>(&self, outgoing: Outgoing<F>) -> Option<()> {
-        output::prepare(self.request, outgoing)
     }
 }
 
@@ -471,16 +378,26 @@ unsafe extern "C" fn free_peer<M: PeerHooks>(
 ) {
     // SAFETY: `wrap` has put its state there.
     let wrapped = unsafe { &*data.cast::<PeerState>() };
-    guarded((), || {
+    let sent_to = guarded(None, || {
         // SAFETY: a request in progress.
-        let request = unsafe { Request::from_ptr(wrapped.request) };
-        if let (Some(request), Some(number)) = (request, wrapped.number.take()) {
-            let failed = state & NGX_PEER_FAILED as ngx_uint_t != 0;
-            M::ended(request, number, request.upstream_status(), failed);
-        }
+        let request = unsafe { Request::from_ptr(wrapped.request) }?;
+        let number = wrapped.number.take()?;
+        let failed = state & NGX_PEER_FAILED as ngx_uint_t != 0;
+        M::ended(request, number, request.upstream_status(), failed);
+        // SAFETY: a request in progress with an upstream.
+        (unsafe { shim_is_request_sent(request.as_ptr()) } != 0).then_some(number)
     });
     if let Some(free) = wrapped.balancer.free {
         // SAFETY: what nginx would have called, with the data that goes with it.
         unsafe { free(pc, wrapped.balancer.data, state) }
+    }
+    if let Some(tries) = wrapped.other_tries.take() {
+        let left = match sent_to {
+            Some(_) => 0,
+            None => tries.saturating_sub(1),
+        };
+        wrapped.bound_to.set(sent_to);
+        // SAFETY: nginx's peer, which it looks at next.
+        unsafe { (*pc).tries = left };
     }
 }

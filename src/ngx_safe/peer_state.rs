@@ -25,6 +25,10 @@ pub(crate) struct PeerState {
     pub(crate) is_retry: bool,
     /// Some picks are unwanted.
     pub(crate) is_steered: bool,
+    /// How many tries nginx had left, if this one is to be the last once some of it has been sent.
+    pub(crate) other_tries: Cell<Option<usize>>,
+    /// Who has got some of a request that is for nobody else then.
+    pub(crate) bound_to: Cell<Option<usize>>,
     pub(crate) balancer: Balancer,
 }
 

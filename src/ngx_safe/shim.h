@@ -84,6 +84,9 @@ ngx_int_t shim_resume_unbuffered(ngx_http_request_t *r, off_t length);
 off_t shim_body_after_head(ngx_http_request_t *r);
 void shim_give_back(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us,
     ngx_event_free_peer_pt free, void *data);
+ngx_uint_t shim_is_request_sent(ngx_http_request_t *r);
+ngx_int_t shim_hear_out(ngx_http_request_t *r);
+void shim_close_upstream(ngx_http_request_t *r);
 void shim_peers_rlock(ngx_http_upstream_rr_peers_t *peers);
 void shim_peers_unlock(ngx_http_upstream_rr_peers_t *peers);
 void shim_default_ssl_name(ngx_http_upstream_conf_t *conf, ngx_http_complex_value_t *name);

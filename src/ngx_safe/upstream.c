@@ -149,6 +149,88 @@ shim_give_back(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us,
 }
 
 
+/* Has nginx begun to send the request at this try? */
+ngx_uint_t
+shim_is_request_sent(ngx_http_request_t *r)
+{
+    return r->upstream->request_sent;
+}
+
+
+typedef struct {
+    ngx_http_request_t          *request;
+    ngx_output_chain_filter_pt   filter;
+    void                        *ctx;
+} shim_writer_t;
+
+
+/*
+ * An origin may answer before it has all of a body, and close. nginx notices
+ * that it cannot write, and would drop the answer, which is there already: what
+ * can be read is read first, and shows whether the try has failed.
+ */
+static ngx_int_t
+shim_write_or_read(void *data, ngx_chain_t *in)
+{
+    shim_writer_t *writer = data;
+
+    ngx_int_t          rc;
+    ngx_connection_t  *c;
+
+    c = writer->request->upstream->peer.connection;
+
+    if (!c->write->error) {
+        rc = writer->filter(writer->ctx, in);
+
+        if (rc != NGX_ERROR || !c->write->error) {
+            return rc;
+        }
+
+        ngx_post_event(c->read, &ngx_posted_events);
+    }
+
+    return NGX_AGAIN;
+}
+
+
+/* To be called at each try, once it is known what filters the request. */
+ngx_int_t
+shim_hear_out(ngx_http_request_t *r)
+{
+    shim_writer_t        *writer;
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u->output.output_filter == shim_write_or_read) {
+        return NGX_OK;
+    }
+
+    writer = ngx_palloc(r->pool, sizeof(shim_writer_t));
+    if (writer == NULL) {
+        return NGX_ERROR;
+    }
+
+    writer->request = r;
+    writer->filter = u->output.output_filter;
+    writer->ctx = u->output.filter_ctx;
+
+    u->output.output_filter = shim_write_or_read;
+    u->output.filter_ctx = writer;
+
+    return NGX_OK;
+}
+
+
+/* The connection is not used again, whatever the answer says of that. */
+void
+shim_close_upstream(ngx_http_request_t *r)
+{
+    r->upstream->headers_in.connection_close = 1;
+    r->upstream->keepalive = 0;
+}
+
+
 void
 shim_peers_rlock(ngx_http_upstream_rr_peers_t *peers)
 {

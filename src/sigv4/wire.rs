@@ -280,6 +280,15 @@ impl<'s, 'a> WireHead<'s, 'a> {
         self.content_length
     }
 
+    /// Whether it changes something on a condition. An origin that has got some of it may have changed it, so that the
+    /// condition no longer holds, or may have found that it does not; another one would be asked another question.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html>
+    pub fn is_conditional_write(&self) -> bool {
+        matches!(self.method, b"PUT" | b"POST" | b"DELETE")
+            && self.headers().any(|header| is_condition(header.name))
+    }
+
     /// Whether the body is sent in chunks.
     pub fn is_chunked(&self) -> bool {
         self.chunked
@@ -406,6 +415,14 @@ fn split_line(text: &[u8]) -> Result<(&[u8], &[u8]), Unsignable> {
         (_, [b'\r']) => Err(Unsignable::NoBlankLine),
         _ => Err(Unsignable::ControlByte),
     }
+}
+
+/// Whether a header is a condition for the whole request (RFC 9110 section 13.1, and S3's own for DeleteObject).
+fn is_condition(name: &[u8]) -> bool {
+    let starts: [&[u8]; 2] = [b"if-", b"x-amz-if-"];
+    starts.iter().any(|start| {
+        (name.get(..start.len())).is_some_and(|begin| begin.eq_ignore_ascii_case(start))
+    })
 }
 
 #[cfg(test)]

@@ -89,3 +89,24 @@ fn a_plain_target_is_read_as_any_other() {
     }
     assert!(found > 500, "{found}");
 }
+
+#[test]
+fn conditional_writes() {
+    for (method, header, expected) in [
+        ("PUT", "If-None-Match: *", true),
+        ("PUT", "if-match: \"e\"", true),
+        ("POST", "IF-MODIFIED-SINCE: x", true),
+        ("DELETE", "X-Amz-If-Match-Size: 5", true),
+        ("DELETE", "x-amz-if-match-last-modified-time: x", true),
+        ("GET", "If-None-Match: *", false),
+        ("HEAD", "If-Match: *", false),
+        ("PUT", "x-amz-copy-source-if-match: x", false),
+        ("PUT", "Iff: x", false),
+        ("PUT", "If: x", false),
+    ] {
+        let head = format!("{method} /b/k HTTP/1.1\r\nHost: h\r\nA: b\r\n{header}\r\n\r\n");
+        let mut room = HeadRoom::default();
+        let head = WireHead::parse_own(head.as_bytes(), &mut room).unwrap();
+        assert_eq!(head.is_conditional_write(), expected, "{method} {header}");
+    }
+}
