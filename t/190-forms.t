@@ -29,6 +29,8 @@ our $almost_end = "\r\n--oOoBoundaryoO\r\n--\r\n-\r\r\n--oOoBoundaryoO";
 # What sed cannot do.
 our $two_files  = sub { $_[0] =~ s/(--$boundary\r\n[^\r]*name="file".*?)--$boundary--/$1$1--$boundary--/sr };
 our $submit     = sub { $_[0] =~ s/--$boundary--\r\n/--$boundary\r\nContent-Disposition: form-data; name="submit"\r\n\r\n@{['x' x 50_000]}\r\n--$boundary--\r\n/r };
+our $as_files   = sub { $_[0] =~ s/(; name="(?!file")([^"]+)")/$1; filename="$2"\r\nContent-Type: application\/octet-stream/gr };
+our $blob_after = sub { $_[0] =~ s/--$boundary--\r\n/--$boundary\r\nContent-Disposition: form-data; name="more"; filename="blob"\r\n\r\nx\r\n--$boundary--\r\n/r };
 our $upper_case = sub { map { [uc $_->[0], $_->[1]] } @_ };
 our $unreadable = sub {
     my %field = map {@$_} @_;
@@ -184,7 +186,7 @@ POST /bucket form_key=$many_names filename=$long_name              => 400 error 
 # its shape
 POST /bucket edit_body=s|--oOoBoundaryoOo\r\n[^\r]*name="file".*--oOoBoundaryoOo--|--oOoBoundaryoOo--|  => 400 error IncorrectNumberOfFilesInPostRequest one file
 POST /bucket edit_body=$two_files                                  => 400 error IncorrectNumberOfFilesInPostRequest one file
-POST /bucket edit_body=s|name="key"|name="key"; filename="k"|      => 400 error IncorrectNumberOfFilesInPostRequest one file
+POST /bucket edit_body=s|name="file"|name="upload"|                => 400 error IncorrectNumberOfFilesInPostRequest one file
 POST /bucket edit_body=s|--\r\n\z||                                => 400 error MalformedPOSTRequest not well-formed
 POST /bucket edit_body=s|\r\n--oOoBoundaryoOo--\r\n\z||            => 400 error MalformedPOSTRequest not well-formed
 POST /bucket edit_body=s|^|preamble\r\n|                           => 400 error MalformedPOSTRequest not well-formed
@@ -238,6 +240,7 @@ POST /bucket file=$large                       => 400 error EntityTooLarge excee
 END
 
 # And these break none: what an origin says of their files, the forms without a length, and the others.
+our $checksum = "(?=.*field x-amz-checksum-crc32: NhCmhg==\n)(?=.*field x-amz-checksum-algorithm: CRC32\n)";
 our ($hello, $nothing, $whole, $odd) = map { "verified yes\n.*field (?i:key): key\n.*data " . join ' ', length, Digest::SHA::sha256_hex($_) }
     'hello', '', $large, $almost_end;
 our $chunked = <<'END';
@@ -274,6 +277,11 @@ POST /bucket                                   => 200 $hello
 POST /bucket eol="\r\n"                        => 200 $hello
     field x-amz-meta-a: $field_200
 POST /bucket edit_fields=$upper_case           => 200 $hello
+POST /bucket edit_fields=$upper_case edit_body=$as_files            => 200 $hello
+POST /bucket edit_body=$blob_after             => 200 $hello
+POST /bucket                                   => 200 $checksum.*$hello
+    field x-amz-checksum-algorithm: CRC32
+    field x-amz-checksum-crc32: NhCmhg==
 POST /bucket edit_body=$submit                 => 200 $hello
 POST /bucket edit_body=s|--oOoBoundaryoOo--\r\n|--oOoBoundaryoOo--|                => 200 $hello
 POST /bucket edit_body=s|--oOoBoundaryoOo--\r\n|--oOoBoundaryoOo--\r\nepilogue|    => 200 $hello

@@ -8,15 +8,15 @@ mod common;
 use base64ct::{Base64, Encoding};
 use common::{
     Directory, Raw,
-    form::{body, head, sign_policy},
+    form::{body_with, head, sign_policy},
     reference::{KEY, NOW, SECRET},
     rules,
 };
 use libfuzzer_sys::fuzz_target;
 use sigv4::*;
 
-// How to read it (what is in it, whether it is streamed) and the length of a piece, then the body, or
-// lines: the policy, and `name=value`.
+// How to read it (what is in it, whether it is streamed, whether its fields carry file names) and the length
+// of a piece, then the body, or lines: the policy, and `name=value`.
 fuzz_target!(|input: &[u8]| {
     let [raw, piece, rest @ ..] = input else {
         return;
@@ -24,7 +24,7 @@ fuzz_target!(|input: &[u8]| {
     let body = match raw % 2 {
         0 => rest.to_vec(),
         _ => match std::str::from_utf8(rest) {
-            Ok(text) => signed(text),
+            Ok(text) => signed(text, raw / 4 % 2 == 1),
             Err(_) => return,
         },
     };
@@ -85,7 +85,11 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-fn signed(text: &str) -> Vec<u8> {
+fn signed(text: &str, has_names: bool) -> Vec<u8> {
+    let field_head = match has_names {
+        true => "; filename=\"${filename}\"\r\nContent-Type: text/plain",
+        false => "",
+    };
     let mut lines = text.split('\n');
     let policy = Base64::encode_string(lines.next().unwrap_or_default().as_bytes());
     let mut fields: Vec<(String, String)> = lines
@@ -105,5 +109,5 @@ fn signed(text: &str) -> Vec<u8> {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned())),
     );
-    body(&fields, "; filename=\"f.txt\"", b"hello")
+    body_with(&fields, field_head, "; filename=\"f.txt\"", b"hello")
 }

@@ -354,9 +354,6 @@ impl FormDecoder {
             }
             self.place = FormPosition::Trailing;
         } else if head.is_file(&self.text) {
-            if !head.is_named_file(&self.text) {
-                return Err(Rejection::NotOneFile);
-            }
             self.file = Some(FilePlace {
                 head: end,
                 filename: head.filename.unwrap_or(end..end),

@@ -47,6 +47,15 @@ impl FormField<'_> {
         NAMES.iter().any(|name| self.is(name))
     }
 
+    /// Whether S3 goes on as if it were not there, which not every origin does: a status that is none of
+    /// 200, 201 and 204 is 204.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html>
+    fn is_void(&self) -> bool {
+        const STATUSES: [&[u8]; 3] = [b"200", b"201", b"204"];
+        self.is("success_action_status") && !STATUSES.contains(&&*self.value)
+    }
+
     /// Whether a policy need not mention it.
     pub(super) fn is_exempt(&self) -> bool {
         const NAMES: [&str; 4] = ["policy", "x-amz-signature", "awsaccesskeyid", "signature"];
@@ -177,7 +186,7 @@ impl<'r> FormFields<'r> {
     /// Returns the fields that are passed on as they are.
     pub(super) fn into_passed(self) -> Vec<FormField<'r>> {
         let mut fields = self.0;
-        fields.retain(|field| !field.is_of_signature());
+        fields.retain(|field| !field.is_of_signature() && !field.is_void());
         fields
     }
 }

@@ -66,12 +66,12 @@ impl PartHead {
         }
     }
 
-    /// Whether anyone could take the part for a file.
+    /// Whether the part is the file: the one of that name, whatever else carries a file name. Scripts give
+    /// one to each field: `requests.post(files=...)`, `FormData.append(name, blob)`.
+    ///
+    /// S3 goes by the name, and ignores what follows that part:
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html>
     pub(super) fn is_file(&self, text: &[u8]) -> bool {
-        self.filename.is_some() || self.is_named_file(text)
-    }
-
-    pub(super) fn is_named_file(&self, text: &[u8]) -> bool {
         let name = text.get(self.name.clone()).unwrap_or_default();
         name.eq_ignore_ascii_case(b"file")
     }

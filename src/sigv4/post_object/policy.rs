@@ -229,7 +229,9 @@ impl<'de> Deserialize<'de> for Condition {
             /// Reads `["starts-with", "$key", "user/"]`.
             fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Condition, S::Error> {
                 let short = || S::Error::custom("a condition has three parts");
+                // In any case, as ceph/s3-tests has S3 read them.
                 let operator = seq.next_element::<String>()?.ok_or_else(short)?;
+                let operator = operator.to_ascii_lowercase();
                 let condition = if operator == "content-length-range" {
                     let Bound(least) = seq.next_element()?.ok_or_else(short)?;
                     let Bound(most) = seq.next_element()?.ok_or_else(short)?;

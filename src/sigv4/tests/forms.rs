@@ -253,6 +253,128 @@ fn escapes_of_a_policy() {
 }
 
 #[test]
+fn operators_of_a_policy() {
+    let form = |condition: &str| answer(&SampleForm::new("key").condition(condition));
+    for condition in [
+        r#"["StArTs-WiTh","$KeY","k"]"#,
+        r#"["EQ","$key","key"]"#,
+        r#"["Content-Length-Range",5,"5"]"#,
+    ] {
+        assert_eq!(form(condition), GOOD, "{condition}");
+    }
+    assert_eq!(form(r#"["STARTS-WITH","$key","K"]"#), DENIED);
+    assert_eq!(form(r#"["Eq","$acl","key"]"#), DENIED);
+    assert_eq!(
+        form(r#"["CONTENT-LENGTH-RANGE",0,4]"#),
+        "EntityTooLarge 400"
+    );
+    for condition in [
+        r#"["starts_with","$key","k"]"#,
+        r#"["eq ","$key","key"]"#,
+        "[\"\u{17f}tarts-with\",\"$key\",\"k\"]",
+    ] {
+        assert_eq!(form(condition), POLICY, "{condition}");
+    }
+}
+
+/// Each of several types has to begin as demanded, the space after a comma counts:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html>
+#[test]
+fn a_list_of_types() {
+    let types = |types: &str, condition: &str| {
+        let form = SampleForm::new("key").field("Content-Type", types);
+        answer(&form.condition(condition))
+    };
+    let images = r#"["Starts-With","$Content-Type","image/"]"#;
+    assert_eq!(types("image/png", images), GOOD);
+    assert_eq!(types("image/jpg,image/png,image/gif", images), GOOD);
+    for other in [
+        "image/jpg,text/html",
+        "image/jpg,",
+        ",image/jpg",
+        "image/jpg, image/png",
+    ] {
+        assert_eq!(types(other, images), DENIED, "{other}");
+    }
+    let both = r#"["eq","$Content-Type","image/jpg,text/html"]"#;
+    assert_eq!(types("image/jpg,text/html", both), GOOD);
+}
+
+/// As scripts send a field: with a file's name, and what else describes a file.
+#[test]
+fn fields_that_look_like_files() {
+    for head in [
+        "; filename=\"key\"",
+        "; filename=blob\r\nContent-Type: application/octet-stream",
+        "; filename=\"\"",
+        "; filename=\"file\"; filename*=utf-8''file",
+        "\r\nContent-Type: text/plain; charset=ISO-8859-1\r\nContent-Transfer-Encoding: 8bit",
+        "\r\nContent-Transfer-Encoding: binary\r\nContent-Length: 3",
+    ] {
+        let form = SampleForm {
+            field_head: head.into(),
+            ..SampleForm::new("user/${filename}")
+        }
+        .field("acl", "private")
+        .condition(r#"["starts-with","$key","user/f"]"#);
+        assert_eq!(answer(&form), GOOD, "{head}");
+        // To an origin they are plain fields, and there is one file.
+        let (wire, body) = resign(&form, &[]);
+        assert_eq!(origin_reads(&wire, &body), (b"user/f.txt".to_vec(), 5));
+        let text = String::from_utf8(body).unwrap();
+        assert_eq!(text.matches("filename").count(), 1, "{text}");
+        assert!(text.contains("name=\"acl\"\r\n\r\nprivate\r\n"), "{text}");
+        // They must be in the policy as any field.
+        let extra = SampleForm {
+            conditions: vec![
+                r#"["eq","$key","user/f.txt"]"#.into(),
+                r#"{"bucket":"bucket"}"#.into(),
+            ],
+            ..form.clone()
+        };
+        assert_eq!(answer(&extra), GOOD);
+        let denied = extra.condition(r#"{"acl":"public-read"}"#);
+        assert_eq!(answer(&denied), DENIED, "{head}");
+    }
+    let encoded = |value: &str| SampleForm {
+        field_head: format!("; filename=\"k\"\r\nContent-Transfer-Encoding: {value}"),
+        ..SampleForm::new("key")
+    };
+    for value in ["base64", "quoted-printable", "gzip", ""] {
+        assert_eq!(answer(&encoded(value)), MALFORMED, "{value}");
+    }
+    // Which of two is the file is nobody's guess.
+    let nested = SampleForm {
+        field_head: "; filename=\"k\"\r\nContent-Type: multipart/mixed; boundary=b".into(),
+        ..SampleForm::new("key")
+    };
+    assert_eq!(answer(&nested), MALFORMED);
+    for name in ["file", "FILE"] {
+        let two = SampleForm::new("key").field(name, "hello");
+        assert_eq!(answer(&two), "IncorrectNumberOfFilesInPostRequest 400");
+    }
+}
+
+/// A status that S3 would not heed does not reach an origin, which might.
+#[test]
+fn a_status_of_success() {
+    for (status, goes) in [
+        ("200", true),
+        ("201", true),
+        ("204", true),
+        ("404", false),
+        ("", false),
+        ("0201", false),
+    ] {
+        let form = SampleForm::new("key").field("Success_Action_Status", status);
+        let (wire, body) = resign(&form, &[]);
+        assert_eq!(origin_reads(&wire, &body), (b"key".to_vec(), 5));
+        let text = String::from_utf8(body).unwrap();
+        assert_eq!(text.contains("Success_Action_Status"), goes, "{status}");
+    }
+}
+
+#[test]
 fn times_of_a_policy() {
     let until = |expiration: &str| {
         answer(&SampleForm {

@@ -22,6 +22,8 @@ pub struct SampleForm {
     /// Besides those of the fields, in JSON.
     pub conditions: Vec<String>,
     pub expiration: String,
+    /// What follows the name of each field: another parameter, and further lines of the part's head.
+    pub field_head: String,
     /// What follows the name of the file.
     pub disposition: String,
     pub file: Vec<u8>,
@@ -34,6 +36,7 @@ impl SampleForm {
             fields: vec![("key".into(), key.into())],
             conditions: vec![r#"{"bucket":"bucket"}"#.into()],
             expiration: FAR.into(),
+            field_head: String::new(),
             disposition: "; filename=\"f.txt\"".into(),
             file: b"hello".into(),
         }
@@ -86,7 +89,7 @@ impl SampleForm {
         let policy = Base64::encode_string(policy.as_bytes());
         fields.push(("x-amz-signature".into(), sign_policy(&policy)));
         fields.push(("policy".into(), policy));
-        body(&fields, &self.disposition, &self.file)
+        body_with(&fields, &self.field_head, &self.disposition, &self.file)
     }
 }
 
@@ -95,6 +98,16 @@ pub fn head(target: &str) -> String {
 }
 
 pub fn body(fields: &[(String, String)], disposition: &str, file: &[u8]) -> Vec<u8> {
+    body_with(fields, "", disposition, file)
+}
+
+/// A body in which `field_head` follows the name of each field.
+pub fn body_with(
+    fields: &[(String, String)],
+    field_head: &str,
+    disposition: &str,
+    file: &[u8],
+) -> Vec<u8> {
     let mut body = Vec::new();
     let mut part = |name: &str, rest: &str, value: &[u8]| {
         body.extend_from_slice(
@@ -107,7 +120,7 @@ pub fn body(fields: &[(String, String)], disposition: &str, file: &[u8]) -> Vec<
         body.extend_from_slice(b"\r\n");
     };
     for (name, value) in fields {
-        part(name, "", value.as_bytes());
+        part(name, field_head, value.as_bytes());
     }
     part("file", disposition, file);
     body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
