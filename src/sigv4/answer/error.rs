@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::{
     names::ClientNames,
     traces::Traces,
-    xml::{self, Reader, Token, Unreadable},
+    xml::{self, BYTE_ORDER_MARK, Reader, Token, Unreadable},
 };
 use crate::region::Region;
 
@@ -232,6 +232,12 @@ impl Outcome {
                         continue;
                     }
                     b'<' => {}
+                    // A reader of the root skips the mark.
+                    _ if self.is_in_mark(byte) => {
+                        self.before += 1;
+                        out.push(byte);
+                        continue;
+                    }
                     _ => return (Beginning::Success, rest),
                 }
             }
@@ -262,6 +268,11 @@ impl Outcome {
             }
         }
         (Beginning::Open, 0)
+    }
+
+    /// Whether a byte order mark, in UTF-8, goes on with this byte.
+    fn is_in_mark(&self, byte: u8) -> bool {
+        BYTE_ORDER_MARK.as_bytes().get(self.before) == Some(&byte)
     }
 
     /// Returns what has been taken and not been sent.

@@ -10,7 +10,8 @@ pub(super) const MAX_TOKEN: usize = 8 << 10;
 const MAX_DEPTH: usize = 16;
 /// The longest name of an element.
 const MAX_NAME: usize = 128;
-const BYTE_ORDER_MARK: &str = "\u{feff}";
+/// In front of a document it says nothing.
+pub(super) const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// The document is not one that all readers read alike, or not the one that is expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -252,6 +252,10 @@ fn beginnings() {
         ),
         ("<?xml version=\"1.0\"", Open, "", "<?xml version=\"1.0\""),
         ("<", Open, "", "<"),
+        ("\u{feff}", Open, "\u{feff}", ""),
+        ("\u{feff}<Error>", Error, "\u{feff}", "<Error>"),
+        ("\u{feff} <Result>", Success, "\u{feff} ", "<Result>"),
+        ("\u{feff}\u{feff}<Error>", Success, "\u{feff}", ""),
         ("<Error", Open, "", "<Error"),
         ("<Error>", Error, "", "<Error>"),
         (
