@@ -386,3 +386,15 @@ unsigned GET /_log/there/t26
 --- config eval: location("proxy_next_upstream error http_503; s3_bucket_map both a origin=$at_a; s3_bucket_map both b origin=$at_b;")
 --- signed: GET /both/t27 mock=A=503
 --- answers: 200 ^origin B\nverified yes.*line GET /b/t27 HTTP
+
+=== TEST 28: an "if" in a location that has lines
+--- http_config eval: upstream('')
+--- config eval: location('s3_bucket_map media pictures; if ($request_method = GET) { set $is_read 1; }')
+--- signed
+GET /media/t28/k
+PUT /media/t28/k body=hello
+GET /pictures/t28/k
+--- answers
+200 ^origin A\nverified yes.*line GET /pictures/t28/k HTTP
+200 ^origin A\nverified yes.*line PUT /pictures/t28/k HTTP
+404 error NoSuchBucket

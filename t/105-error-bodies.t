@@ -27,6 +27,8 @@ our @long_error = ($telling =~ s{</Error>}{}r . '<X>', (['b', 8000], '</X><X>') 
 # Bodies of answers of success.
 my ($rest)  = $telling =~ /(<Error.*)/;
 my ($shown) = $told =~ /(<Error.*)/;
+our @marked  = ("\xef\xbb\xbf", $rest);
+our $marked  = join '', @marked;
 our $unread  = '<Error><Code>C</Code><!-- c --></Error>';
 our $result  = "$declared<CopyObjectResult><Error>AKIDORIGINA</Error></CopyObjectResult>";
 our @late    = ($declared, ' ', "\n", $rest =~ /(.{1,100})/gs);
@@ -448,3 +450,24 @@ s3_resign: the origin answered 403 with an error that cannot be read, or names t
 --- no_error_log
 StringToSign
 AKIDORIGINA
+
+=== TEST 14: an "if" in the location
+--- location: if ($request_method = GET) { set $is_read 1; }
+--- signed: 2x GET /t14/key
+--- origin
+403 Forbidden body=$telling
+    X-Debug: at $TEST_NGINX_A
+307 X body=""
+    Location: http://$TEST_NGINX_A/t14/other
+--- answers
+403 is $told
+    !X-Debug
+502 error InternalError
+
+=== TEST 15: a byte order mark
+--- signed: 2x PUT /t15/key body=x
+--- origin
+200 OK body=$marked
+200 OK body=@marked
+--- answers
+2x 200 \A(?:\xef\xbb\xbf)?(?:<\?xml[^>]*>\n)?<Error><Code>SignatureDoesNotMatch<(?!.*(?:AKIDORIGINA|StringToSign))

@@ -65,7 +65,7 @@ pub(crate) struct LocationConf {
     healthz_upstream: Option<UpstreamId>,
     /// Its own: that of a host in `proxy_pass`, or those of the upstream's servers where buckets have other names
     /// from here.
-    origins: Vec<NamedOrigin>,
+    origins: Rc<Vec<NamedOrigin>>,
     /// Where `proxy_pass` leads.
     upstream: Option<UpstreamId>,
     streams_bodies: bool,
@@ -229,7 +229,7 @@ impl LocationConf {
             if level.is_catch_all() {
                 outer.catch_all.set(Some(self.error_style()));
             }
-            self.check(&own, level)
+            self.check(&own, outer, level)
         } else {
             self.check_unsigned(&own, level)
         }
@@ -242,10 +242,20 @@ impl LocationConf {
     }
 
     /// Checks, with `s3_resign on`, that every request that gets here can be verified and signed.
-    fn check(&mut self, own: &OwnLines, level: &OwnLevel<'_>) -> Result<(), String> {
+    fn check(
+        &mut self,
+        own: &OwnLines,
+        outer: &LocationConf,
+        level: &OwnLevel<'_>,
+    ) -> Result<(), String> {
         let place = level.name().escape_ascii();
         let upstream = match level.pass_target() {
-            PassTarget::None => return Ok(()),
+            PassTarget::None => {
+                if level.is_condition() {
+                    self.pass_on_as(outer);
+                }
+                return Ok(());
+            }
             PassTarget::Proxy(upstream) => upstream,
             PassTarget::AtRunTime => {
                 return Err(format!(
@@ -272,6 +282,14 @@ impl LocationConf {
         self.check_origin(level, &place.to_string(), upstream)?;
         self.cache_origin = self.name_cached(upstream).into();
         self.check_signed(own, level, upstream)
+    }
+
+    /// Takes over where requests go. No line of the module's can stand in an `if`, so all else is the same too.
+    fn pass_on_as(&mut self, outer: &LocationConf) {
+        self.upstream = outer.upstream;
+        self.origins.clone_from(&outer.origins);
+        self.streams_bodies = outer.streams_bodies;
+        self.cache_origin.clone_from(&outer.cache_origin);
     }
 
     /// Checks that nothing else answers where `s3_status` or `s3_healthz` does: for people and their tools,
@@ -307,7 +325,7 @@ impl LocationConf {
     /// Tells apart origins that have other objects, or have them in buckets of other names.
     fn name_cached(&self, upstream: Upstream<'_>) -> Vec<u8> {
         let conf = upstream.own_conf();
-        let mut name = match (conf, &*self.origins) {
+        let mut name = match (conf, self.origins.as_slice()) {
             // The same host may be asked with other credentials elsewhere.
             (None, [named]) => {
                 [&*named.server, b"~", named.origin.fingerprint().as_bytes()].concat()
@@ -334,7 +352,8 @@ impl LocationConf {
         match (upstream.own_conf(), &self.origin) {
             (Some(conf), _) if !conf.lines.is_empty() => {
                 if let Some(maps) = &self.bucket_maps {
-                    self.origins = conf.origins_of(upstream, &level.main_conf().origins, maps)?;
+                    let origins = conf.origins_of(upstream, &level.main_conf().origins, maps)?;
+                    self.origins = Rc::new(origins);
                 }
                 Ok(())
             }
@@ -351,7 +370,8 @@ impl LocationConf {
                 let maps = self.bucket_maps();
                 let place = format!("\"proxy_pass\" to \"{host}\"");
                 check_bucket_map_servers(maps.iter(), &[&server], &place)?;
-                self.origins = vec![NamedOrigin::new(line, maps.iter(), &server, id)?];
+                let origin = NamedOrigin::new(line, maps.iter(), &server, id)?;
+                self.origins = Rc::new(vec![origin]);
                 Ok(())
             }
             (None, None) => Err(format!(

@@ -17,7 +17,7 @@ use crate::module::Module;
 use crate::pass::{PROXY_PASS, PassHandler, SpeaksTls};
 use crate::proxy::ProxySettings;
 use crate::shim::{
-    SslSettings, shim_default_ssl_name, shim_is_catch_all, shim_obey_no_answer,
+    SslSettings, shim_default_ssl_name, shim_is_catch_all, shim_is_condition, shim_obey_no_answer,
     shim_streams_bodies, shim_tls_settings,
 };
 use crate::tables::{array, command_named, core_index};
@@ -119,6 +119,14 @@ impl<'c, M: Module> Level<'c, M> {
     pub fn is_catch_all(&self) -> bool {
         // SAFETY: the core's settings of this level; C only reads them.
         unsafe { shim_is_catch_all(ptr::from_ref(self.core()).cast_mut()) != 0 }
+    }
+
+    /// Tells whether it is an `if` that does not say itself who answers: its requests go where those of the level
+    /// around it go.
+    pub fn is_condition(&self) -> bool {
+        // SAFETY: the core's settings of this level; C only reads them.
+        let is_condition = unsafe { shim_is_condition(ptr::from_ref(self.core()).cast_mut()) != 0 };
+        is_condition && self.core().handler.is_none()
     }
 
     /// Has bodies of any length accepted here; nginx's own modules are merged first.

@@ -339,3 +339,14 @@ shim_is_catch_all(ngx_http_core_loc_conf_t *clcf)
     return clcf->name.len == 1 && clcf->name.data[0] == '/'
            && !clcf->noname && !clcf->lmt_excpt && !clcf->exact_match;
 }
+
+
+/*
+ * Is it an "if"? Without a handler of its own, its requests go to the one of the
+ * location around it.
+ */
+ngx_uint_t
+shim_is_condition(ngx_http_core_loc_conf_t *clcf)
+{
+    return clcf->noname && !clcf->lmt_excpt;
+}
