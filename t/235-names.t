@@ -64,6 +64,9 @@ our $begun_sealed = $begun_upload =~ s{A/upload\+1=}{$sealed{upload}}r;
 our $listed_uploads_here = $listed_uploads =~ s{A/upload\+1=}{$sealed{marker}}r =~ s{A/upload\+1=}{$sealed{upload}}r;
 our $listed_here = $listed =~ s{A/token\+1=}{$sealed{list}}r;
 
+our $no_upload = qq{$declared<Error><Code>NoSuchUpload</Code><UploadId>A/upload+1=</UploadId></Error>};
+our $no_upload_here = $no_upload =~ s{A/upload\+1=}{$sealed{upload}}r;
+
 $ENV{TEST_NGINX_MAPPED} = <<"END";
     $ENV{TEST_NGINX_CLIENT}
     location / {
@@ -324,3 +327,15 @@ GET /bucket?list-type=2
 200 is $begun_upload
 200 is $listed_uploads
 200 is $listed
+
+=== TEST 14: an error names the id that the client has
+--- http_config
+$TEST_NGINX_TWO
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://two; }
+--- signed eval: "GET /bucket/key?uploadId=$::sealed{upload}"
+--- origin
+404 X body=$no_upload
+--- answers
+404 is $no_upload_here

@@ -289,6 +289,7 @@ fn error_body(request: Request<'_>, body: &[u8]) -> ErrorBody {
             region: request.location_conf().rules().region.as_ref(),
             host: &String::from_utf8_lossy(host),
             names: naming::names(request),
+            id: naming::asked_id(request),
         };
         ErrorBody::of(body, &traces(request), &told)
     })

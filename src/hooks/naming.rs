@@ -1,7 +1,7 @@
 //! What the client calls what an answer speaks of.
 
 use ngx_safe::request::Request;
-use sigv4::{ClientNames, Headers, NamedDocument, Sealer, Verified};
+use sigv4::{AskedId, ClientNames, Headers, NamedDocument, Sealer, Verified};
 
 use crate::conf::NamedOrigin;
 use crate::context::OwnRequest;
@@ -69,6 +69,11 @@ pub(crate) fn sealer(request: Request<'_>) -> Option<Sealer> {
 fn sealer_of(request: Request<'_>, verified: &Verified<'_>) -> Option<Sealer> {
     let origin = request.main().context()?.origin.get()?;
     (verified.seals_ids(origins(request))).then(|| verified.sealer(&origin.origin))
+}
+
+/// Returns the sealed id that the client has asked with, if there is one.
+pub(crate) fn asked_id(request: Request<'_>) -> Option<AskedId> {
+    with_verified(request, |verified| verified.asked_id())?
 }
 
 /// Returns the URL of what a form has made.

@@ -13,7 +13,7 @@ pub(crate) mod xml;
 
 pub use buckets::BucketList;
 pub use document::{DocumentNames, NamedDocument};
-pub use error::{Beginning, ErrorBody, MAX_ERROR, Outcome, ToldInErrors, XML_DECLARATION};
+pub use error::{AskedId, Beginning, ErrorBody, MAX_ERROR, Outcome, ToldInErrors, XML_DECLARATION};
 pub use gunzip::Gunzip;
 pub use location::bucket_location;
 pub use names::ClientNames;

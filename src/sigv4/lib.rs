@@ -60,7 +60,7 @@ mod wire;
 pub use crate::{
     address::{Address, BucketName, Domain, Endpoint},
     answer::{
-        AnswerHead, Beginning, BucketList, ClientNames, DocumentNames, ErrorBody, Gunzip,
+        AnswerHead, AskedId, Beginning, BucketList, ClientNames, DocumentNames, ErrorBody, Gunzip,
         MAX_ERROR, NamedDocument, Outcome, ToldInErrors, Traces, Unreadable, Verdict, WhyRejected,
         XML_DECLARATION, bucket_location, judge, mentions_origin, put_element,
     },

@@ -2,7 +2,7 @@
 use percent_encoding::percent_decode;
 
 use crate::{
-    answer::{ClientNames, DocumentNames, NamedDocument},
+    answer::{AskedId, ClientNames, DocumentNames, NamedDocument},
     operation::Operation,
     origin::Origin,
     resource::SourceObject,
@@ -29,6 +29,12 @@ impl Verified<'_> {
             }
         }
         names
+    }
+
+    /// Returns the sealed id in its query; `None` without one.
+    pub fn asked_id(&self) -> Option<AskedId> {
+        let [origin, client] = self.opened.as_deref()?.spellings();
+        Some(AskedId { origin, client })
     }
 
     /// Returns the rewriting of the document that answers the request; `None` if it can stay as it is. `scheme` and

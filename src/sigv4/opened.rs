@@ -91,6 +91,12 @@ impl<'r> OpenedId<'r> {
         self.origin.shares_ids_with(origin)
     }
 
+    /// Returns the id as the origin knows it, and as the client does.
+    pub(crate) fn spellings(&self) -> [String; 2] {
+        let texts = [self.plain.as_slice(), &decoded(self.sealed)];
+        texts.map(|text| String::from_utf8_lossy(text).into_owned())
+    }
+
     /// Finds the place of the id in a query that goes out.
     pub(crate) fn place_in<'a>(&'a self, query: &Query<'_, 'a>) -> Option<ReplacedValue<'a>> {
         let mut found = ids(query);

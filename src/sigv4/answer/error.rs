@@ -70,6 +70,15 @@ pub struct ToldInErrors<'a> {
     /// The host that the client has asked.
     pub host: &'a str,
     pub names: ClientNames,
+    /// The id that the client has asked with, if it is a sealed one.
+    pub id: Option<AskedId>,
+}
+
+/// An id that is sealed, as it is known on both sides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedId {
+    pub origin: String,
+    pub client: String,
 }
 
 impl ToldInErrors<'_> {
@@ -83,6 +92,10 @@ impl ToldInErrors<'_> {
             "Bucket" | "BucketName" => Cow::Borrowed(self.names.bucket(text)),
             "CopySource" | "Resource" => self.names.in_path(text),
             "Message" => self.names.in_words(text),
+            "ArgumentValue" | "QueryParameterValue" | "UploadId" => match &self.id {
+                Some(id) if id.origin == *text => Cow::Borrowed(&*id.client),
+                _ => return,
+            },
             _ => return,
         };
         *text = told.into_owned();

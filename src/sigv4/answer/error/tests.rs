@@ -60,6 +60,28 @@ fn the_region_is_that_of_the_clients() {
 }
 
 #[test]
+fn an_id_is_the_one_that_the_client_has() {
+    let id = |id| {
+        error(&format!(
+            "<Code>C</Code><Key>1</Key><UploadId>{id}</UploadId><ArgumentValue>{id}</ArgumentValue>"
+        ))
+    };
+    let told = ToldInErrors {
+        id: Some(AskedId {
+            origin: "1".into(),
+            client: "sealed".into(),
+        }),
+        ..ToldInErrors::default()
+    };
+    for (there, here) in [("1", "sealed"), ("12", "12")] {
+        assert_eq!(
+            ErrorBody::of(id(there).as_bytes(), &Traces::default(), &told),
+            ErrorBody::Rewrite(id(here))
+        );
+    }
+}
+
+#[test]
 fn names_are_those_of_the_clients() {
     let secret = SecretKey::new(b"oRiGiN/sEcReT+".into());
     let mut origin = Origin::new(Credential::new(b"AKIDORIGIN", secret), b"s3.origin.example");
@@ -69,6 +91,7 @@ fn names_are_those_of_the_clients() {
         region: None,
         host: "s3.mydomain.com",
         names: ClientNames::default(),
+        ..ToldInErrors::default()
     };
     told.names.add(b"media", &origin);
     let of = |body: &str| ErrorBody::of(body.as_bytes(), &Traces::default(), &told);
