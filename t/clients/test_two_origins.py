@@ -279,26 +279,27 @@ def test_lists(s3):
 
 
 def test_multipart(s3, pair):
-    where = {"Bucket": s3.bucket, "Key": KEY}
+    key = f"parts/{KEY}"  # of its own: s3s-fs forgets no checksum with the bucket
+    where = {"Bucket": s3.bucket, "Key": key}
     s3.put_object(Bucket=s3.bucket, Key="source", Body=bytes(PART))
     began = s3.create_multipart_upload(**where)
-    assert (began["Bucket"], began["Key"]) == (s3.bucket, KEY)
+    assert (began["Bucket"], began["Key"]) == (s3.bucket, key)
     upload = {**where, "UploadId": began["UploadId"]}
     parts = [
         s3.upload_part_copy(**upload, PartNumber=1, CopySource={"Bucket": s3.bucket, "Key": "source"})["CopyPartResult"]["ETag"],
         s3.upload_part(**upload, PartNumber=2, Body=BODY)["ETag"],
     ]
     listed = list(s3.get_paginator("list_parts").paginate(**upload, PaginationConfig={"PageSize": 1}))
-    assert {(page["Bucket"], page["Key"], page["UploadId"]) for page in listed} == {(s3.bucket, KEY, began["UploadId"])}
+    assert {(page["Bucket"], page["Key"], page["UploadId"]) for page in listed} == {(s3.bucket, key, began["UploadId"])}
     s3.refused("list_parts", "NoSuchUpload", Bucket=s3.bucket, Key="another", UploadId=began["UploadId"])
-    s3.refused("upload_part", "NoSuchUpload", Bucket="shared", Key=KEY, UploadId=began["UploadId"], PartNumber=1, Body=b"")
+    s3.refused("upload_part", "NoSuchUpload", Bucket="shared", Key=key, UploadId=began["UploadId"], PartNumber=1, Body=b"")
     if s3.first == "a":  # s3s-fs looks at no ETag
         s3.refused("complete_multipart_upload", "InvalidPart", **upload,
                    MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": '"' + "0" * 32 + '"'}]})
     whole = {"Parts": [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(parts, 1)]}
     done = s3.complete_multipart_upload(**upload, MultipartUpload=whole)
-    assert (done["Bucket"], done["Key"]) == (s3.bucket, KEY)
-    assert done.get("Location", f"{s3.url}/{quote(KEY)}").startswith(s3.url)
+    assert (done["Bucket"], done["Key"]) == (s3.bucket, key)
+    assert done.get("Location", f"{s3.url}/{quote(key)}").startswith(s3.url)
     assert s3.get_object(**where)["Body"].read() == bytes(PART) + BODY
     other = s3.create_multipart_upload(**where)
     s3.abort_multipart_upload(**where, UploadId=other["UploadId"])
