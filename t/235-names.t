@@ -223,18 +223,33 @@ GET /media/acme-media
 === TEST 8: heads
 --- config
 $TEST_NGINX_MAPPED
---- signed: 2x PUT /media
+--- signed
+PUT /media
+PUT /media
+HEAD /media/acme-media
 --- origin
 200 OK body=""
     Location: /acme-media
     x-amz-bucket-arn: arn:aws:s3:::acme-media
 200 OK body=""
     Location: http://acme-media.$TEST_NGINX_A/
+404 X
+    x-amz-error-message: There is no bucket acme-media.
+    x-amz-error-detail-BucketName: acme-media
+    x-amz-error-detail-Key: acme-media
+    x-minio-error-desc: "No acme-media"
+    x-amz-meta-mine: acme-media
 --- answers
 200
     Location: /media
     x-amz-bucket-arn: arn:aws:s3:::media
 200
+404
+    x-amz-error-message: There is no bucket media.
+    x-amz-error-detail-BucketName: media
+    x-amz-error-detail-Key: acme-media
+    x-minio-error-desc: "No media"
+    x-amz-meta-mine: acme-media
 
 === TEST 9: a browser's form
 --- config

@@ -2,6 +2,8 @@
 //! credentials are unknown, nor steer this server or one in front of it. And what nginx says of a body
 //! that was rejected is said as S3 says it.
 
+use std::ffi::CStr;
+
 use ngx_safe::answer::AnswerHeader;
 use ngx_safe::answer_body::{AnswerFilter, AnswerStep, HeadVerdict, Rewritings};
 use ngx_safe::filter::{NextBodyFilter, NextHeadFilter};
@@ -279,6 +281,14 @@ fn tells_region(request: Request<'_>) -> bool {
     request.status() >= 300 || request.is_head_only() && is_head_bucket() == Some(true)
 }
 
+/// The headers in which origins name a bucket: its ARN, and what S3's website endpoints and MinIO say of an error.
+const SPEAKING: [&CStr; 4] = [
+    c"x-amz-bucket-arn",
+    c"x-amz-error-message",
+    c"x-amz-error-detail-bucketname",
+    c"x-minio-error-desc",
+];
+
 /// Removes the headers that are orders to an nginx, to this server or a proxy in front of it, and those that lead
 /// to an origin in another way than `Location`, which none of S3's answers has. Puts the region that clients must
 /// sign for in the place of the origin's.
@@ -298,7 +308,7 @@ fn sift<'r>(request: Request<'r>, region: Option<&Region>, names: &ClientNames) 
                 {
                     header.set_value(region.as_bytes());
                     locations.has_region = true;
-                } else if !names.is_empty() && header.is(c"x-amz-bucket-arn") {
+                } else if !names.is_empty() && SPEAKING.iter().any(|name| header.is(name)) {
                     let value = String::from_utf8_lossy(header.value());
                     header.set_value(names.in_words(&value).as_bytes());
                 }
