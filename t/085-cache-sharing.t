@@ -437,6 +437,8 @@ a bypass fetches it again
     $TEST_NGINX_CLIENTS
     location /again/ { s3_resign on; rewrite ^/again(/.*) $1 break; proxy_pass http://origin_a; proxy_cache c; proxy_cache_valid any 1h; $TEST_NGINX_TOLD }
     location /host/ { s3_resign on; rewrite ^/host(/.*) $1 break; proxy_pass http://$TEST_NGINX_A; s3_origin $TEST_NGINX_CRED_A; proxy_cache c; proxy_cache_valid any 1h; $TEST_NGINX_TOLD }
+    location /if/a/ { s3_resign on; if ($host) { set $is_there 1; } rewrite ^/if/a(/.*) $1 break; proxy_pass http://origin_a; proxy_cache c; proxy_cache_valid any 1h; $TEST_NGINX_TOLD }
+    location /if/b/ { s3_resign on; if ($host) { set $is_there 1; } rewrite ^/if/b(/.*) $1 break; proxy_pass http://origin_b; proxy_cache c; proxy_cache_valid any 1h; $TEST_NGINX_TOLD }
     location /one/ { s3_resign on; rewrite ^/one(/.*) $1 break; proxy_pass http://origin_a; proxy_cache c; proxy_cache_valid any 1h; $TEST_NGINX_TOLD }
     location /other/ { s3_resign on; rewrite ^/other(/.*) $1 break; proxy_pass http://$TEST_NGINX_A; s3_origin $TEST_NGINX_CRED_B; proxy_cache c; proxy_cache_valid any 1h; $TEST_NGINX_TOLD }
     location /two/ { s3_resign on; rewrite ^/two(/.*) $1 break; proxy_pass http://origin_b; proxy_cache c; proxy_cache_valid any 1h; $TEST_NGINX_TOLD }
@@ -451,6 +453,11 @@ each has an entry, by what goes out
     GET /two/b/k -> HIT
     GET /host/b/k -> HIT
     GET /other/b/k -> HIT
+an "if" changes nothing
+    GET /if/a/b/k -> HIT
+    GET /if/b/b/k -> HIT
+    GET /if/a/b/l -> MISS
+    GET /if/b/b/l -> MISS
 a rewrite keeps the parameters
     GET /one/b/k?versionId=1 -> MISS
     GET /again/b/k?versionId=1 -> HIT
