@@ -89,8 +89,8 @@ __DATA__
 
 === TEST 11: other sizes of chunks, other checksums
 --- location: $TEST_NGINX_UNBUFFERED
---- upload: PUT /bucket/key kind={signed,signed-trailer,unsigned} size={8192,10000,131072,1000000} checksum=x-amz-checksum-sha256 body=$large
---- answers: 12x 200 verified yes\n.*data 300000 $hash
+--- upload: PUT /bucket/key kind={signed,signed-trailer,unsigned} size={8192,10000,131072,1000000} checksum=x-amz-checksum-{md5,sha256,sha512} body=$large
+--- answers: 36x 200 verified yes\n.*data 300000 $hash
 
 === TEST 12: chunks like the client's: nothing is hashed twice, and all arrives
 --- location: client_body_buffer_size 2m;
@@ -108,8 +108,8 @@ __DATA__
 connect to 127.0.0.1
 
 === TEST 15: wrong checksums
---- upload: PUT /bucket/key kind={signed-trailer,unsigned} checksum=x-amz-checksum-{crc32,sha1,sha256} spoil_checksum=x body=hello
---- answers: 6x 400 error BadDigest
+--- upload: PUT /bucket/key kind={signed-trailer,unsigned} checksum=x-amz-checksum-{crc32,md5,sha1,sha256,sha512} spoil_checksum=x body=hello
+--- answers: 10x 400 error BadDigest
 --- no_error_log
 connect to 127.0.0.1
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 from conftest import CLIENT
 from servers import Nginx, free_port
-from uploads import CHECKSUM, KINDS, Connection, Signer, Upload, crc32
+from uploads import CHECKSUM, KINDS, Connection, Signer, Upload, crc32, in_base64
 
 BUCKET = "lies"
 DOORS = [(framing, buffering) for framing in ("keep", "decode") for buffering in ("on", "off")]
@@ -28,6 +28,11 @@ DIGEST = (400, "BadDigest")
 REQUEST = (400, "InvalidRequest")
 TOO_LARGE = (400, "EntityTooLarge")
 NO_LENGTH = (411, "MissingContentLength")
+
+# The bytes of every checksum that S3 has.
+SIZES = {"crc32": 4, "crc32c": 4, "crc64nvme": 8, "md5": 16, "sha1": 20, "sha256": 32, "sha512": 64, "xxhash3": 8,
+         "xxhash64": 8, "xxhash128": 16}
+SUM = "x-amz-checksum"
 
 
 @dataclasses.dataclass
@@ -187,6 +192,10 @@ LIES = [
     Lie("an unknown trailer announced", trailing(REQUEST), more={"trailer": "x-amz-checksum-md4"}, is_in_head=True),
     Lie("a wrong checksum", {"signed-trailer": MISMATCH, "unsigned": DIGEST}, replaced(END, rb":.{6}", b":AAAAAA")),
     Lie("a wrong checksum, signed", trailing(DIGEST), more={"line": f"{CHECKSUM}:{crc32(b'other data')}"}),
+    *(Lie(f"a wrong {name}", trailing(DIGEST), more={"trailer": f"{SUM}-{name}", "line": f"{SUM}-{name}:{in_base64(bytes(size))}"})
+      for name, size in SIZES.items()),
+    *(Lie(f"a {name} too short", trailing(REQUEST), more={"trailer": f"{SUM}-{name}", "line": f"{SUM}-{name}:{in_base64(bytes(size - 1))}"})
+      for name, size in SIZES.items()),
     Lie("no checksum at all", trailing(REQUEST), more={"line": f"{CHECKSUM}:AAAA"}),
     Lie("signature of the trailer", {"signed-trailer": MISMATCH}, spoiled(END)),
     Lie("no signature of the trailer", {"signed-trailer": TRAILER}, replaced(END, rb"x-amz-trailer-signature.*\r\n", b"")),

@@ -29,7 +29,11 @@ def crc32(*chunks):
 
 
 def crc32_text(state):
-    return base64.b64encode(state.to_bytes(4, "big")).decode()
+    return in_base64(state.to_bytes(4, "big"))
+
+
+def in_base64(digest):
+    return base64.b64encode(digest).decode()
 
 
 class Signer:

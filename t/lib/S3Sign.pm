@@ -10,7 +10,8 @@ use strict;
 use warnings;
 
 use Compress::Raw::Zlib ();
-use Digest::SHA qw(sha1 sha256 sha256_hex hmac_sha256 hmac_sha256_hex hmac_sha1_base64);
+use Digest::MD5 qw(md5);
+use Digest::SHA qw(sha1 sha256 sha256_hex sha512 hmac_sha256 hmac_sha256_hex hmac_sha1_base64);
 use JSON::PP ();
 use MIME::Base64 qw(decode_base64 encode_base64);
 use POSIX qw(strftime);
@@ -125,8 +126,10 @@ my %Payload = (
 );
 my %Checksum = (
     'x-amz-checksum-crc32'  => sub { pack 'N', Compress::Raw::Zlib::crc32($_[0]) },
+    'x-amz-checksum-md5'    => \&md5,
     'x-amz-checksum-sha1'   => \&sha1,
     'x-amz-checksum-sha256' => \&sha256,
+    'x-amz-checksum-sha512' => \&sha512,
 );
 
 # The header lines and the body of an upload. Options beyond those of v4_headers:

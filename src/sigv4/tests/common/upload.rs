@@ -2,9 +2,11 @@
 //! strings and vectors: what it sends, the core must take.
 use base64ct::{Base64, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
+use md5::Md5;
 use sha1::Sha1;
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 use sigv4::*;
+use twox_hash::{XxHash3_64, XxHash3_128, XxHash64};
 
 use super::reference::{EMPTY, Sample, hex};
 
@@ -162,8 +164,19 @@ pub fn checksum(algorithm: ChecksumAlgorithm, data: &[u8]) -> String {
         ChecksumAlgorithm::Crc32 => crc(32, 0xedb8_8320),
         ChecksumAlgorithm::Crc32c => crc(32, 0x82f6_3b78),
         ChecksumAlgorithm::Crc64nvme => crc(64, 0x9a6c_9329_ac4b_c9b5),
+        ChecksumAlgorithm::Md5 => Base64::encode_string(&Md5::digest(data)),
         ChecksumAlgorithm::Sha1 => Base64::encode_string(&Sha1::digest(data)),
         ChecksumAlgorithm::Sha256 => Base64::encode_string(&Sha256::digest(data)),
+        ChecksumAlgorithm::Sha512 => Base64::encode_string(&Sha512::digest(data)),
+        ChecksumAlgorithm::Xxhash3 => {
+            Base64::encode_string(&XxHash3_64::oneshot(data).to_be_bytes())
+        }
+        ChecksumAlgorithm::Xxhash64 => {
+            Base64::encode_string(&XxHash64::oneshot(0, data).to_be_bytes())
+        }
+        ChecksumAlgorithm::Xxhash128 => {
+            Base64::encode_string(&XxHash3_128::oneshot(data).to_be_bytes())
+        }
     }
 }
 
