@@ -287,3 +287,16 @@ def test_a_decoded_checksum(origins, doors, buffering, tmp_path):
         found = direct.s3.head_object(Bucket=BUCKET, Key="summed", ChecksumMode="ENABLED")
         expected = base64.b64encode(hashlib.sha256(FILES["large"]).digest()).decode()
         assert found.get("ChecksumSHA256") == (expected if buffering == "buffered" else None)
+
+
+@pytest.mark.parametrize("buffering", BUFFERING)
+@pytest.mark.parametrize("name", ["s3s", "spare"])
+@pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256", "SHA512", "XXHASH3", "XXHASH64", "XXHASH128"])
+def test_every_checksum(origins, doors, algorithm, name, buffering, tmp_path):
+    """As botocore computes them, with awscrt, in a trailer. It computes no MD5."""
+    with Bucket(origins[name]) as direct:
+        since = doors.log.stat().st_size
+        through = doors.open(Boto3, name, buffering, "https", tmp_path)
+        through.put(BUCKET, algorithm, FILES["large"], ChecksumAlgorithm=algorithm)
+        assert direct.get(BUCKET, algorithm) == FILES["large"]
+        assert "STREAMING-UNSIGNED-PAYLOAD-TRAILER" in doors.log.read_text()[since:]
