@@ -307,3 +307,12 @@ PUT /bucket/key spoil=0 body=""
 --- refused: 403 SignatureDoesNotMatch
 --- response_headers
 Connection: close
+
+=== TEST 39: no trailer announced and none there, as S3 takes it of unsigned bodies; one that is there unannounced
+--- upload
+PUT /bucket/key kind=unsigned checksum="" te={0,7} body=$large
+PUT /bucket/key kind=unsigned checksum="" body=hello edit_body=s|\r\n\z|x-amz-checksum-crc32:NhCmhg==\r\n\r\n|
+PUT /bucket/key kind=signed-trailer checksum="" body=hello
+--- answers
+2x 200 verified yes\n.*data 300000 $hash
+2x 400 error MalformedTrailerError

@@ -111,13 +111,13 @@ pub enum Rejection {
     MissingDecodedLength,
     /// A body, or a chunk of it, that is too long.
     EntityTooLarge,
-    /// `x-amz-trailer` is missing, or not the name of one checksum, or there without a trailer.
+    /// `x-amz-trailer` is not the name of one checksum, or there without a trailer.
     UnsupportedTrailer,
     /// A body in `aws-chunked` framing that has another length than announced, or breaks off.
     IncompleteBody,
     /// A body whose `aws-chunked` framing cannot be read.
     MalformedChunk,
-    /// Other trailers than those announced.
+    /// Other trailers than those announced, or a signed one that was not.
     MalformedTrailer,
     /// A trailer that is no checksum of its algorithm.
     InvalidChecksum(ChecksumAlgorithm),

@@ -133,7 +133,7 @@ my %Checksum = (
 );
 
 # The header lines and the body of an upload. Options beyond those of v4_headers:
-# kind (a key of %Payload), data, size (of a chunk), checksum (its name), te (the
+# kind (a key of %Payload), data, size (of a chunk), checksum (its name, or nothing), te (the
 # size of a chunk of Transfer-Encoding, instead of Content-Length), decoded (the
 # length that is announced), spoil (the number of a chunk, from the end where
 # negative, whose signature is wrong), spoil_checksum, spoil_trailer, and
@@ -142,7 +142,7 @@ sub v4_upload {
     my %o = (options(), method => 'PUT', kind => 'signed', data => '', size => 65536,
         checksum => 'x-amz-checksum-crc32', unsigned => [], @_);
 
-    my $trailer = $o{kind} ne 'signed';
+    my $trailer = $o{kind} ne 'signed' && $o{checksum} ne '';
     my $date = $o{date} // timestamp(time + $o{skew});
     my $headers = v4_headers(%o, date => $date, payload => $Payload{ $o{kind} }, headers => [
         'content-encoding' => 'aws-chunked',
@@ -348,8 +348,8 @@ sub unframe {
         $data .= $chunk;
         $body =~ s/\A\r\n// or return (undef, 'no line break behind a chunk');
     }
-    if ($kind ne 'signed') {
-        my $name = $one->('x-amz-trailer');
+    my $name = $one->('x-amz-trailer');
+    if ($kind eq 'signed-trailer' || $name ne '') {
         $body =~ s/\A\Q$name\E:(\S+)\r\n// or return (undef, 'no trailer');
         my $sum = $1;
         if ($kind eq 'signed-trailer') {

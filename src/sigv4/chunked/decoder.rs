@@ -356,7 +356,7 @@ impl Decoder {
             DecoderState::ChunkHead | DecoderState::Data { .. } | DecoderState::DataEnd => {
                 Rejection::MalformedChunk
             }
-            _ if self.streaming.checksum.is_none() => Rejection::MalformedChunk,
+            _ if !self.streaming.kind.has_trailer() => Rejection::MalformedChunk,
             _ => Rejection::MalformedTrailer,
         }
     }

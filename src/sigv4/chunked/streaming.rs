@@ -55,7 +55,8 @@ pub struct Streaming {
     pub decoded_length: u64,
     /// `Content-Length`: bytes with it, where the client said so.
     pub framed_length: Option<u64>,
-    /// `x-amz-trailer`; of the kinds that have one, and only of them.
+    /// `x-amz-trailer`; of the kinds that have one, and only of them. S3 takes an unsigned body without it, if no
+    /// trailer comes either.
     pub checksum: Option<ChecksumAlgorithm>,
 }
 
@@ -71,13 +72,16 @@ impl Streaming {
         if decoded_length > MAX_LENGTH {
             return Err(Rejection::EntityTooLarge);
         }
-        let checksum = match (kind.has_trailer(), fields.value(KnownHeader::Trailer)) {
-            (false, None) => None,
-            (true, Some(name)) => Some(name.trim_ascii())
-                .and_then(ChecksumAlgorithm::of_header)
-                .map(Some)
-                .ok_or(Rejection::UnsupportedTrailer)?,
-            _ => return Err(Rejection::UnsupportedTrailer),
+        let checksum = match (kind, fields.value(KnownHeader::Trailer)) {
+            (StreamingKind::Signed | StreamingKind::UnsignedTrailer, None) => None,
+            (StreamingKind::SignedTrailer, None) => return Err(Rejection::MalformedTrailer),
+            (StreamingKind::SignedTrailer | StreamingKind::UnsignedTrailer, Some(name)) => {
+                Some(name.trim_ascii())
+                    .and_then(ChecksumAlgorithm::of_header)
+                    .map(Some)
+                    .ok_or(Rejection::UnsupportedTrailer)?
+            }
+            (StreamingKind::Signed, Some(_)) => return Err(Rejection::UnsupportedTrailer),
         };
         Ok(Streaming {
             kind,
