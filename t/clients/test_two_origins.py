@@ -208,6 +208,8 @@ def s3(pair, first, style):
 
 
 def test_buckets(s3, pair):
+    at = direct(getattr(pair, s3.first)).list_buckets()["Buckets"]
+    assert getattr(Name(s3.bucket), s3.first) in {bucket["Name"] for bucket in at}
     listed = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
     assert {s3.bucket, "shared", "whole"} <= set(listed)
     assert [bucket["Name"] for bucket in s3.list_buckets(Prefix="who")["Buckets"]] == ["whole"]
@@ -220,6 +222,19 @@ def test_buckets(s3, pair):
     assert said.get("BucketName", "nowhere") == "nowhere"
     s3.refused("get_bucket_policy", "NotImplemented", Bucket=s3.bucket)
     s3.refused("get_bucket_replication", "NotImplemented", Bucket=s3.bucket)
+    new = f"new-{s3.first}-{s3.style}"
+    made = s3.create_bucket(Bucket=new, CreateBucketConfiguration={"LocationConstraint": REGION})
+    assert new in made.get("Location", new)
+    s3.put_object(Bucket=new, Key="k", Body=b"")
+    if s3.first == "a":  # s3s-fs deletes what is in it too
+        s3.refused("delete_bucket", "BucketNotEmpty", Bucket=new)
+    s3.delete_object(Bucket=new, Key="k")
+    s3.delete_bucket(Bucket=new)
+    s3.refused("head_bucket", "404", Bucket=new)
+    for operation, more in (("put_bucket_tagging", {"Tagging": {"TagSet": [{"Key": "k", "Value": "v"}]}}), ("delete_bucket_tagging", {}),
+                            ("put_bucket_cors", {"CORSConfiguration": {"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]}})):
+        with contextlib.suppress(ClientError):
+            getattr(s3, operation)(Bucket=s3.bucket, **more)
     for operation in ("get_bucket_cors", "get_bucket_tagging", "get_bucket_lifecycle_configuration", "get_bucket_encryption",
                       "get_bucket_acl", "get_bucket_notification_configuration", "get_object_lock_configuration",
                       "get_bucket_versioning", "get_bucket_website", "get_public_access_block", "get_bucket_ownership_controls",
@@ -301,10 +316,23 @@ def test_multipart(s3, pair):
     assert (done["Bucket"], done["Key"]) == (s3.bucket, key)
     assert done.get("Location", f"{s3.url}/{quote(key)}").startswith(s3.url)
     assert s3.get_object(**where)["Body"].read() == bytes(PART) + BODY
+    if s3.first == "a":  # s3s-fs lists none
+        pages_of_uploads(s3)
     other = s3.create_multipart_upload(**where)
     s3.abort_multipart_upload(**where, UploadId=other["UploadId"])
     if s3.first == "a":  # s3s-fs lists none
         s3.refused("list_parts", "NoSuchUpload", **where, UploadId=other["UploadId"])
+
+
+def pages_of_uploads(s3):
+    """By their markers; MinIO lists those of one key only."""
+    begun = [s3.create_multipart_upload(Bucket=s3.bucket, Key="many")["UploadId"] for _ in range(3)]
+    pages = list(s3.get_paginator("list_multipart_uploads").paginate(
+        Bucket=s3.bucket, Prefix="many", PaginationConfig={"PageSize": 1}))
+    assert {page["Bucket"] for page in pages} == {s3.bucket} and len(pages) > 1
+    assert sorted(upload["UploadId"] for page in pages for upload in page.get("Uploads", [])) == sorted(begun)
+    for upload in begun:
+        s3.abort_multipart_upload(Bucket=s3.bucket, Key="many", UploadId=upload)
 
 
 @pytest.mark.parametrize("status", ["201", "204", "303"])
@@ -316,8 +344,6 @@ def test_forms(s3, pair, status):
                              headers={"Host": address.netloc}, fields={**post["fields"], "file": ("f", BODY)},
                              retries=False, redirect=False)
     pair.record.keep(f"form {status}", answer.status, answer.headers.items(), answer.data)
-    if s3.first == "b" and answer.status == 204:
-        return  # s3s-fs knows no other
     assert answer.status == int(status), answer.data
     if status == "201":
         assert f"<Bucket>{s3.bucket}</Bucket>".encode() in answer.data
@@ -343,7 +369,10 @@ def test_uploads_in_turn(pair, tmp_path):
     began = pair.log.stat().st_size
     for number in range(5):
         s3.upload_file(str(tmp_path / "file"), "whole", f"turn-{number}",
-                       Config=TransferConfig(multipart_threshold=PART, multipart_chunksize=PART, max_concurrency=4))
+                       Config=TransferConfig(multipart_threshold=PART, multipart_chunksize=PART, max_concurrency=4,
+                                             preferred_transfer_client="classic"))
+    kept = [asked for asked, status, _, _ in pair.record.answers if status == 200 and "partNumber=" in asked and "/whole/turn-" in asked]
+    assert len(kept) == 15
     origins = {address for address, _, _ in pair.asked(began)}
     assert origins == {pair.a.address, pair.b.address}
     at = [(direct(pair.a), "alphaentirely"), (direct(pair.b), "betaentirely")]
@@ -353,6 +382,19 @@ def test_uploads_in_turn(pair, tmp_path):
             with contextlib.suppress(ClientError):
                 found.append(origin.get_object(Bucket=bucket, Key=f"turn-{number}")["Body"].read())
         assert found == [body]
+
+
+def test_an_id_that_is_not_sealed(pair, first):
+    """An upload that was begun at the origin goes on here. Before an origin fails below: nobody knows whose it is, so it
+    goes to the backup for as long as nginx leaves the first one out."""
+    origin, names = (pair.a if first == "a" else pair.b), Name("shared")
+    key = f"direct-{first}"
+    began = direct(origin).create_multipart_upload(Bucket=getattr(names, first), Key=key)
+    s3 = pair.client(first)
+    upload = {"Bucket": "shared", "Key": key, "UploadId": began["UploadId"]}
+    etag = s3.upload_part(**upload, PartNumber=1, Body=BODY)["ETag"]
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]})
+    assert s3.get_object(Bucket="shared", Key=key)["Body"].read() == BODY
 
 
 def until_it_goes(ask):
@@ -401,15 +443,3 @@ def test_failover_in_the_middle(pair, first):
     assert got == b"".join(parts)
     assert len(s3.list_objects_v2(**listing, ContinuationToken=token)["Contents"]) == 2
     assert not [line for line in pair.asked(since) if other.address in line[0]]
-
-
-def test_an_id_that_is_not_sealed(pair, first):
-    """An upload that was begun at the origin goes on here."""
-    origin, names = (pair.a if first == "a" else pair.b), Name("shared")
-    key = f"direct-{first}"
-    began = direct(origin).create_multipart_upload(Bucket=getattr(names, first), Key=key)
-    s3 = pair.client(first)
-    upload = {"Bucket": "shared", "Key": key, "UploadId": began["UploadId"]}
-    etag = s3.upload_part(**upload, PartNumber=1, Body=BODY)["ETag"]
-    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]})
-    assert s3.get_object(Bucket="shared", Key=key)["Body"].read() == BODY
