@@ -417,3 +417,20 @@ PUT /refused/key?partNumber=1&uploadId=$TEST_NGINX_ID_B body=hello
 $TEST_NGINX_U
 --- signed eval: $::parts
 --- answers eval: $::parts_arrive
+
+=== TEST 26: its origin has failed, and nginx keeps off it
+--- http_config eval: http('', 'max_fails=1 fail_timeout=1h', 'max_fails=1 fail_timeout=1h')
+--- config
+$TEST_NGINX_U
+--- signed
+PUT /bucket/key?partNumber=1&uploadId=$TEST_NGINX_ID_A body=hello mock=A=drop
+2x GET /bucket/other
+PUT /bucket/key?partNumber=1&uploadId=$TEST_NGINX_ID_A body=hello
+PUT /bucket/key?partNumber=1&uploadId=$TEST_NGINX_ID_A body=hello mock=A=drop
+PUT /bucket/key?partNumber=1&uploadId=$TEST_NGINX_ID_A body=hello
+--- answers
+502 error InternalError
+2x 200 ^origin B
+200 $at_a
+502 error InternalError
+200 $at_a

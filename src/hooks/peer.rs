@@ -32,6 +32,18 @@ impl PeerHooks for S3Resign {
         picked(request, pick, head)
     }
 
+    fn forgive(request: Request<'_>, upstream: Upstream<'_>) {
+        let Some(context) = request.main().context() else {
+            return;
+        };
+        let verified = context.verified.borrow();
+        let is_wanted = |server: &[u8]| {
+            let origin = origin_at(request, upstream, server).zip(verified.as_ref());
+            origin.is_some_and(|(named, verified)| verified.goes_to(&named.origin))
+        };
+        upstream.forgive(|server, _| is_wanted(server));
+    }
+
     fn lacks_peer(request: Request<'_>) {
         log_error!(
             request.log(),

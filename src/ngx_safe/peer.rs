@@ -31,6 +31,9 @@ pub trait PeerHooks: Module {
         head: &mut HeadSlot<'_, Self>,
     ) -> Picked;
 
+    /// Has the failures forgotten by which nginx keeps off the peers that the request wants (`Upstream::forgive`).
+    fn forgive(request: Request<'_>, upstream: Upstream<'_>);
+
     /// Hears that the request fails, since there is no peer left that it wants.
     fn lacks_peer(request: Request<'_>);
 
@@ -277,6 +280,9 @@ unsafe fn get_wanted<M: PeerHooks>(
     // others in mind, but the wanted peer has not really been tried.
     // SAFETY: nginx's peer.
     let mut may_begin_anew = state.is_retry && unsafe { (*pc).tries } > 0;
+    // nginx never keeps off the only peer of an upstream, however often it has failed. To this request a wanted
+    // peer is such a one, since it cannot wait at another until `fail_timeout` is over.
+    let mut may_forgive = !state.is_retry;
     loop {
         if is_pick(picked) {
             // SAFETY: the peer is picked, and nothing has used it yet.
@@ -291,6 +297,11 @@ unsafe fn get_wanted<M: PeerHooks>(
                 _ => unsafe { state.balancer.get(pc) },
             };
             left = left.saturating_sub(1);
+        } else if picked == BUSY && std::mem::take(&mut may_forgive) {
+            M::forgive(request, upstream);
+            left = peers;
+            // SAFETY: no peer is picked.
+            picked = unsafe { get_anew::<M>(request, upstream, pc, state) };
         } else if picked == BUSY && std::mem::take(&mut may_begin_anew) {
             left = peers;
             // SAFETY: no peer is picked.
