@@ -9,16 +9,10 @@ use crate::request_view::view;
 
 /// Returns the buckets of the request that have other names at an origin of the location.
 pub(crate) fn names(request: Request<'_>) -> ClientNames {
-    let main = request.main();
     if !is_renaming(request) {
         return ClientNames::default();
     }
-    let mut headers = main.headers();
-    let source = headers.find(|(name, _)| name.eq_ignore_ascii_case(b"x-amz-copy-source"));
-    with_verified(request, |verified| {
-        verified.names(source.map(|(_, value)| value), origins(request))
-    })
-    .unwrap_or_default()
+    with_verified(request, |verified| verified.names(origins(request))).unwrap_or_default()
 }
 
 /// Tells whether buckets have other names at an origin of the location.

@@ -55,7 +55,7 @@ pub enum Start {
     /// The request fails.
     Reject,
     Wrap {
-        /// The most peers that can be tried, where there may be fewer than nginx counts: with nobody left to
+        /// The most peers that can be tried, where there may be fewer than nginx counts: with no peer left to
         /// try it would throw an answer away that the client should have.
         most_tries: Option<usize>,
     },
@@ -66,7 +66,7 @@ pub enum Start {
 pub enum Picked {
     /// It is tried; the number says for whom.
     For(usize),
-    /// Likewise, and nobody else is once some of the request has been sent.
+    /// Likewise, and no other origin gets the request once some of it has been sent.
     Only(usize),
     /// The balancer is asked for another one.
     Unwanted,
@@ -116,7 +116,7 @@ unsafe extern "C" fn init_peer<M: PeerHooks>(
     })
 }
 
-/// Calls the `peer.init` that nginx would have called: the balancer begins anew with the request.
+/// Calls the `peer.init` that nginx would have called: the balancer begins again with the request.
 fn original_init<M: PeerHooks>(request: Request<'_>, upstream: Upstream<'_>) -> ngx_int_t {
     let us = upstream.as_ptr();
     let hooked = request.main_of::<M>().hooked.get();

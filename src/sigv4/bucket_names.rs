@@ -11,7 +11,6 @@ use crate::{
     parameter::{ParameterName, S3Parameter},
     resource::{ResourcePath, SourceObject},
     text::query::{Parameters, Query},
-    text::sink::Sink,
     text::uri::{self, Part},
     verified::{Proof, Verified},
 };
@@ -130,9 +129,7 @@ impl Verified<'_> {
             |name: &[u8]| ParameterName::of(name) == ParameterName::Known(S3Parameter::Prefix);
         let (_, value) = query.others().find(|(name, _)| is_prefix(name))?;
         let mut prefix = Vec::new();
-        for byte in uri::decoded(value.unwrap_or_default(), Part::Query) {
-            prefix.put(&[byte]);
-        }
+        uri::put_decoded(&mut prefix, value.unwrap_or_default(), Part::Query);
         Some(prefix)
     }
 

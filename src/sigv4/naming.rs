@@ -13,17 +13,14 @@ use crate::{
 
 impl Verified<'_> {
     /// Returns the buckets of the request that have other names at one of these origins: its own, and that of
-    /// the object it copies, which `x-amz-copy-source` names.
-    pub fn names<'o>(
-        &self,
-        copy_source: Option<&[u8]>,
-        origins: impl Iterator<Item = &'o Origin>,
-    ) -> ClientNames {
+    /// the object that it copies or moves.
+    pub fn names<'o>(&self, origins: impl Iterator<Item = &'o Origin>) -> ClientNames {
         let mut names = ClientNames::default();
-        let source = copy_source.and_then(SourceObject::parse);
+        let bucket = self.bucket();
+        let source = self.request.source.and_then(SourceObject::parse);
         let source: Option<Vec<u8>> = source.map(|source| percent_decode(source.bucket).collect());
-        for origin in origins.filter(|origin| !origin.buckets.is_empty()) {
-            names.add(&self.bucket(), origin);
+        for origin in origins {
+            names.add(&bucket, origin);
             if let Some(bucket) = &source {
                 names.add(bucket, origin);
             }

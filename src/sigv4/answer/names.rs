@@ -16,12 +16,8 @@ struct BucketPair {
 impl ClientNames {
     /// Adds a bucket of the client's, decoded, as an origin calls it.
     pub fn add(&mut self, client: &[u8], origin: &Origin) {
-        let name = match origin.buckets.is_empty() {
-            true => None,
-            false => origin.buckets.origin_name(client),
-        };
-        let name = name.filter(|name| name.as_bytes() != client);
-        let Some(name) = name else {
+        let name = origin.buckets.origin_name(client);
+        let Some(name) = name.filter(|name| name.as_bytes() != client) else {
             return;
         };
         // Both are of the letters that names of buckets have.

@@ -343,7 +343,7 @@ fn fields_that_look_like_files() {
     for value in ["base64", "quoted-printable", "gzip", ""] {
         assert_eq!(answer(&encoded(value)), MALFORMED, "{value}");
     }
-    // Which of two is the file is nobody's guess.
+    // Two servers could take different ones of two for the file.
     let nested = SampleForm {
         field_head: "; filename=\"k\"\r\nContent-Type: multipart/mixed; boundary=b".into(),
         ..SampleForm::new("key")
