@@ -7,11 +7,13 @@ OPERATOR        := github.com/prometheus-operator/prometheus-operator@v0.85.0
 OPERATOR_SUM    := h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=
 SERVICEMONITOR  := $(CACHE)/servicemonitor-$(lastword $(subst @, ,$(OPERATOR))).yaml
 
-# Origins of the tests, and the client of one's administrators, from Go's modules: each with its checksum, the Go
-# that it needs, and its folder in the module. MinIO's repository is archived: this is its last state.
+# Origins of the tests, the client of one's administrators, and programs that keep their data in S3, from Go's modules:
+# each with its checksum, the Go that it needs, and its folder in the module. MinIO's repository is archived: this is its last state.
 MINIO_VERSION     := v0.0.0-20260212201848-7aac2a2c5b7c
 MC_VERSION        := v0.0.0-20250313080218-cf909e1063a9
 VERSITYGW_VERSION := v1.8.0
+KOPIA_VERSION     := v0.21.1
+REGISTRY_VERSION  := v3.1.0
 GO_PROGRAMS := \
     github.com/minio/minio@$(MINIO_VERSION) h1:/qdoYujxF5MBLDMVLeiYJ/7fBa1HikX39Dvzb9Ji8pA= 1.24.0 . \
     github.com/minio/mc@$(MC_VERSION) h1:6RyInOHKL6jz8zxcAar/h6rg/aJCxDP/uFuSNvYSuMI= 1.23.0 . \
@@ -19,6 +21,8 @@ GO_PROGRAMS := \
 MINIO     := $(CACHE)/minio-$(MINIO_VERSION)/minio
 MC        := $(CACHE)/mc-$(MC_VERSION)/mc
 VERSITYGW := $(CACHE)/versitygw-$(VERSITYGW_VERSION)/versitygw
+KOPIA     := $(CACHE)/kopia-$(KOPIA_VERSION)/kopia
+REGISTRY  := $(CACHE)/registry-$(REGISTRY_VERSION)/registry
 
 PYTHON ?= /usr/bin/python3
 
@@ -38,7 +42,7 @@ fuzzer       = $(OUT)/fuzz/*/release/$(1) -artifact_prefix=$(OUT)/fuzz/ -max_len
 .PHONY: s3s-fs go-servers swift ceph python-clients js-client rust-client go-client java-client servicemonitor \
         fuzz-targets fuzz-test cargo-test prove-test prove-vendored deb-test image-test client-test
 
-export VENV S3S_FS MINIO MC VERSITYGW NODE_MODULES RUST_CLIENT GO_CLIENT JAVA_CLIENT SERVICEMONITOR
+export VENV S3S_FS MINIO MC VERSITYGW KOPIA REGISTRY NODE_MODULES RUST_CLIENT GO_CLIENT JAVA_CLIENT SERVICEMONITOR
 
 check:
 	. $(OUT)/nginx.env
@@ -172,7 +176,7 @@ endef
 
 client-test: build entrypoint s3s-fs go-servers swift ceph servicemonitor
 client-test: python-clients js-client rust-client go-client java-client
-	$(call apt,chromium curl haproxy openssl restic)
+	$(call apt,chromium curl haproxy openssl restic s3fs)
 	. $(OUT)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	if [ -z "$(NGINX_BUILD)" ]; then
@@ -263,7 +267,8 @@ endef
 go-servers:
 	$(with-go)
 	while read -r module sum needed part; do
-	    name=$${module%@*} name=$${name##*/}
+	    [ "$$part" != . ] && name=$$part || name=$${module%@*}
+	    name=$${name##*/}
 	    program="$(CACHE)/$$name-$${module#*@}/$$name"
 	    [ ! -x "$$program" ] || continue
 	    find-go $$name $$needed || continue

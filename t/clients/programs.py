@@ -115,12 +115,25 @@ class Java(Conversation):
     """The AWS SDK for Java. What it says of its logging goes to standard error."""
 
     built = "JAVA_CLIENT"
+    manner = "blocking"
 
     def command(self):
         # The two flags make a start quick.
         folder = os.environ["JAVA_CLIENT"]
         return [shutil.which("java"), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{folder}:{folder}/*", "Client",
-                self.url, self.credentials.region, self.ca or ""]
+                self.url, self.credentials.region, self.ca or "", self.manner]
+
+
+class JavaNetty(Java):
+    """Its transfer manager, over its asynchronous client."""
+
+    manner = "netty"
+
+
+class JavaCrt(Java):
+    """The same, over Amazon's client in C."""
+
+    manner = "crt"
 
 
 class Mc(CommandLine):
@@ -162,9 +175,18 @@ class Mc(CommandLine):
         self.mc("cp", "--recursive", f"proxy/{bucket}/", f"{tree}/")
 
 
+def is_there(device):
+    try:
+        os.close(os.open(device, os.O_RDWR))
+    except OSError:
+        return False
+    return True
+
+
 def parameter(*values):
-    """Values of a test, the last of which is a client: it is skipped where that has not been built."""
+    """Values of a test, the last of which is a client: it is skipped where that has not been built, or lacks a device."""
     client = values[-1]
-    built = getattr(client, "built", None)
+    built, device = getattr(client, "built", None), getattr(client, "device", None)
     missing = built and not os.access(os.environ.get(built, ""), os.X_OK)
+    missing = missing or device and not is_there(device)
     return pytest.param(*values, marks=[pytest.mark.skip(f"there is no {client.__name__}")] if missing else [])

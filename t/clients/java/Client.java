@@ -1,6 +1,7 @@
 // Does what its input says, line by line, with the AWS SDK for Java.
 //
-// `Client URL REGION CA`; CA is empty over HTTP. Its lines and its answers are those of ../go/main.go.
+// `Client URL REGION CA MANNER`; CA is empty over HTTP. Its lines and its answers are those of ../go/main.go. In the
+// manners `netty` and `crt` the transfer manager puts and gets, by one of the two asynchronous clients.
 
 import java.io.BufferedReader;
 import java.io.FileInputStream;
@@ -18,19 +19,23 @@ import java.security.cert.CertificateFactory;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletionException;
 import javax.net.ssl.TrustManager;
 import javax.net.ssl.TrustManagerFactory;
 import software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider;
 import software.amazon.awssdk.core.exception.SdkException;
 import software.amazon.awssdk.core.sync.RequestBody;
+import software.amazon.awssdk.http.nio.netty.NettyNioAsyncHttpClient;
 import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.retries.DefaultRetryStrategy;
+import software.amazon.awssdk.services.s3.S3AsyncClient;
 import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.S3Configuration;
 import software.amazon.awssdk.services.s3.model.CompletedPart;
 import software.amazon.awssdk.services.s3.model.S3Object;
 import software.amazon.awssdk.services.s3.presigner.S3Presigner;
+import software.amazon.awssdk.transfer.s3.S3TransferManager;
 
 public final class Client {
     private static final int PART = 5 << 20;
@@ -39,12 +44,14 @@ public final class Client {
 
     private final S3Client s3;
     private final S3Presigner presigner;
+    private final S3TransferManager transfers; // null for the client that blocks
 
     public static void main(String[] arguments) throws Exception {
-        if (arguments.length != 3) {
+        if (arguments.length != 4) {
             throw new IllegalArgumentException("see Client.java for the arguments");
         }
-        Client client = new Client(URI.create(arguments[0]), Region.of(arguments[1]), arguments[2]);
+        Client client = new Client(URI.create(arguments[0]), Region.of(arguments[1]), arguments[2],
+                arguments[3]);
         var input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         var output = new PrintStream(System.out, true, StandardCharsets.UTF_8);
         for (String line; (line = input.readLine()) != null; ) {
@@ -52,7 +59,7 @@ public final class Client {
             try {
                 answer.add("ok");
                 answer.addAll(client.run(line.split("\t")));
-            } catch (SdkException | IOException error) {
+            } catch (SdkException | CompletionException | IOException error) {
                 error.printStackTrace(); // its causes too
                 answer = List.of("error", error.toString().replace('\n', ' '));
             }
@@ -60,7 +67,7 @@ public final class Client {
         }
     }
 
-    private Client(URI endpoint, Region region, String ca) throws Exception {
+    private Client(URI endpoint, Region region, String ca, String manner) throws Exception {
         boolean pathStyle = System.getenv("PATH_STYLE") != null;
         var http = UrlConnectionHttpClient.builder();
         if (!ca.isEmpty()) {
@@ -84,6 +91,44 @@ public final class Client {
                 .credentialsProvider(credentials)
                 .serviceConfiguration(S3Configuration.builder().pathStyleAccessEnabled(pathStyle).build())
                 .build();
+        S3AsyncClient async = switch (manner) {
+            case "netty" -> netty(endpoint, region, ca, pathStyle);
+            case "crt" -> crt(endpoint, region, ca, pathStyle);
+            default -> null;
+        };
+        transfers = async == null ? null : S3TransferManager.builder().s3Client(async).build();
+    }
+
+    private static S3AsyncClient netty(URI endpoint, Region region, String ca, boolean pathStyle) throws Exception {
+        var http = NettyNioAsyncHttpClient.builder();
+        if (!ca.isEmpty()) {
+            TrustManager[] trusted = trust(ca);
+            http.tlsTrustManagersProvider(() -> trusted);
+        }
+        return S3AsyncClient.builder()
+                .endpointOverride(endpoint)
+                .region(region)
+                .forcePathStyle(pathStyle)
+                .httpClientBuilder(http)
+                .multipartEnabled(true)
+                .multipartConfiguration(parts -> parts.minimumPartSizeInBytes((long) PART).thresholdInBytes((long) PART))
+                .overrideConfiguration(override -> override
+                        .retryStrategy(DefaultRetryStrategy.doNotRetry())
+                        .apiCallTimeout(TIMEOUT))
+                .build();
+    }
+
+    /** Amazon's client in C, which takes authorities only from the system. */
+    private static S3AsyncClient crt(URI endpoint, Region region, String ca, boolean pathStyle) {
+        return S3AsyncClient.crtBuilder()
+                .endpointOverride(endpoint)
+                .region(region)
+                .forcePathStyle(pathStyle)
+                .minimumPartSizeInBytes((long) PART)
+                .thresholdInBytes((long) PART)
+                .httpConfiguration(http -> http.trustAllCertificatesEnabled(!ca.isEmpty()))
+                .retryConfiguration(retry -> retry.numRetries(0))
+                .build();
     }
 
     private static TrustManager[] trust(String ca) throws GeneralSecurityException, IOException {
@@ -101,7 +146,7 @@ public final class Client {
         String bucket = words[1];
         switch (words[0]) {
             case "put" -> put(bucket, words[2], Path.of(words[3]));
-            case "get" -> s3.getObject(get -> get.bucket(bucket).key(words[2]), Path.of(words[3]));
+            case "get" -> get(bucket, words[2], Path.of(words[3]));
             case "list" -> {
                 return s3.listObjectsV2(list -> list.bucket(bucket)).contents().stream().map(S3Object::key).toList();
             }
@@ -116,8 +161,22 @@ public final class Client {
         return List.of();
     }
 
-    /** A file larger than a part goes up in parts, one after the other. */
+    private void get(String bucket, String key, Path file) {
+        if (transfers == null) {
+            s3.getObject(get -> get.bucket(bucket).key(key), file);
+            return;
+        }
+        transfers.downloadFile(download -> download.destination(file)
+                .getObjectRequest(get -> get.bucket(bucket).key(key))).completionFuture().join();
+    }
+
+    /** A file larger than a part goes up in parts; here they go one after the other. */
     private void put(String bucket, String key, Path file) throws IOException {
+        if (transfers != null) {
+            transfers.uploadFile(upload -> upload.source(file)
+                    .putObjectRequest(put -> put.bucket(bucket).key(key))).completionFuture().join();
+            return;
+        }
         if (Files.size(file) <= PART) {
             s3.putObject(put -> put.bucket(bucket).key(key), file);
             return;
