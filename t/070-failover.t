@@ -344,3 +344,14 @@ GET /t28/key
 499
 200 ^origin A\n.*request 1\n
 200 ^origin A\n.*request 2\n
+
+=== TEST 29: an origin that says 200 before it has all of a body has not stored it
+--- location: client_max_body_size 0; proxy_http_version 1.1;
+--- signed
+PUT /t29/key body=$huge mock=A=early:200
+upload PUT /t29/key kind=unsigned body=$huge mock=A=early:200
+PUT /t29/key body=hello mock=A=early:200
+--- answers
+502 InternalError
+502 InternalError
+200 ^origin A

@@ -67,6 +67,15 @@ fn judge(request: Request<'_>) -> HeadVerdict<Rewriter> {
     if request.status() == CLIENT_CLOSED_REQUEST {
         request.close_upstream();
     }
+    if request.is_cut_by_answer() && (200..300).contains(&request.status()) {
+        // It cannot have stored what it does not have.
+        log_error!(
+            request.log(),
+            "the origin answered {} before it had all of the request: not passed on",
+            request.status()
+        );
+        return HeadVerdict::Replace(BAD_ANSWER.response(request));
+    }
     cache::discard_partial(request);
     let region = request.location_conf().rules().region.as_ref();
     let names = naming::names(request);

@@ -28,6 +28,18 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// Tells whether the upstream answers before it was sent all of the request, the rest of which it will not get:
+    /// nothing waits for that any more.
+    pub fn is_cut_by_answer(self) -> bool {
+        // SAFETY: looks at a request in progress.
+        let is_cut = unsafe { shim_is_request_cut(self.as_ptr()) != 0 };
+        if is_cut {
+            // SAFETY: there is an upstream, and a connection to it.
+            unsafe { shim_stop_sending(self.as_ptr()) };
+        }
+        is_cut
+    }
+
     /// Returns the headers of the answer that nginx keeps in its list: all but a few that it writes itself.
     pub fn answer_headers(self) -> AnswerHeaders<'r> {
         AnswerHeaders {

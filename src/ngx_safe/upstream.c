@@ -222,6 +222,55 @@ shim_hear_out(ngx_http_request_t *r)
 }
 
 
+/*
+ * Does an upstream answer that has not been sent all of the request? It will
+ * not be: nginx stops sending at the answer.
+ */
+ngx_uint_t
+shim_is_request_cut(ngx_http_request_t *r)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u == NULL || u->cleanup == NULL || u->peer.connection == NULL) {
+        return 0;
+    }
+
+#if (NGX_HTTP_CACHE)
+
+    if (r->cached) {
+        return 0;
+    }
+
+#endif
+
+    return !u->request_body_sent;
+}
+
+
+/*
+ * The rest of a request that an answer has cut is not sent. nginx waits all the
+ * same until it can be, and would take it for a failure after a while: it would
+ * make the request elsewhere, though it has begun to pass the answer on.
+ */
+void
+shim_stop_sending(ngx_http_request_t *r)
+{
+    ngx_event_t  *wev;
+
+    wev = r->upstream->peer.connection->write;
+
+    if (wev->timer_set) {
+        ngx_del_timer(wev);
+    }
+
+    if (r->reading_body) {
+        r->read_event_handler = ngx_http_block_reading;
+    }
+}
+
+
 /* The connection is not used again, whatever the answer says of that. */
 void
 shim_close_upstream(ngx_http_request_t *r)
