@@ -355,3 +355,18 @@ PUT /t29/key body=hello mock=A=early:200
 502 InternalError
 502 InternalError
 200 ^origin A
+
+=== TEST 30: the last origin's answer comes through, though the first had closed a connection that was kept
+--- http_config
+    upstream u {
+        server $TEST_NGINX_A; server $TEST_NGINX_B backup; keepalive 4;
+        s3_origin $TEST_NGINX_A $TEST_NGINX_CRED_A; s3_origin $TEST_NGINX_B $TEST_NGINX_CRED_B;
+    }
+--- config eval
+"$ENV{TEST_NGINX_CLIENT} location / { s3_resign on; proxy_pass http://u; proxy_next_upstream error http_503; $::keepalive }"
+--- signed
+GET /t30/key
+PUT /t30/key body=hello mock=A=drop,B=503:SlowDown
+--- answers
+200 ^origin A
+503 <Code>SlowDown<

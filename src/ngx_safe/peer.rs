@@ -156,6 +156,7 @@ unsafe fn wrap<M: PeerHooks>(
         is_retry: false,
         is_steered: false,
         other_tries: Cell::new(None),
+        tries_left: Cell::new(0),
         bound_to: Cell::new(None),
         balancer: Balancer::of(pc),
     };
@@ -188,6 +189,13 @@ unsafe extern "C" fn get_peer<M: PeerHooks>(
     guarded(ERROR, || {
         // SAFETY: `wrap` has put its state there; nothing else holds a reference to it.
         let state = unsafe { &mut *data.cast::<PeerState>() };
+        // Where a connection that was kept alive has turned out to be closed, nginx counts a further try. With other
+        // peers left there is none: the balancer does not offer this one again. nginx would throw the last one's
+        // answer away for it.
+        if let left @ 1.. = state.tries_left.take() {
+            // SAFETY: nginx's peer.
+            unsafe { (*pc).tries = (*pc).tries.min(left) };
+        }
         // SAFETY: nginx asks for a peer of the balancer that `wrap` has found.
         let picked = unsafe { state.balancer.get(pc) };
         let is_wanted_sought = picked == BUSY && state.is_steered;
@@ -411,4 +419,6 @@ unsafe extern "C" fn free_peer<M: PeerHooks>(
         // SAFETY: nginx's peer, which it looks at next.
         unsafe { (*pc).tries = left };
     }
+    // SAFETY: as above.
+    wrapped.tries_left.set(unsafe { (*pc).tries });
 }

@@ -27,6 +27,8 @@ pub(crate) struct PeerState {
     pub(crate) is_steered: bool,
     /// How many tries nginx had left, if this one is to be the last once some of it has been sent.
     pub(crate) other_tries: Cell<Option<usize>>,
+    /// How many tries were left when the last one had ended, before nginx looked at why.
+    pub(crate) tries_left: Cell<usize>,
     /// The number of the origin that has got some of a request which may go to no other one then.
     pub(crate) bound_to: Cell<Option<usize>>,
     pub(crate) balancer: Balancer,
