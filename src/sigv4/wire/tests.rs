@@ -98,6 +98,7 @@ fn conditional_writes() {
         ("POST", "IF-MODIFIED-SINCE: x", true),
         ("DELETE", "X-Amz-If-Match-Size: 5", true),
         ("DELETE", "x-amz-if-match-last-modified-time: x", true),
+        ("PUT", "x-amz-write-offset-bytes: 5", true),
         ("GET", "If-None-Match: *", false),
         ("HEAD", "If-Match: *", false),
         ("PUT", "x-amz-copy-source-if-match: x", false),
