@@ -53,16 +53,17 @@ class Signer:
         text = "\n".join((f"AWS4-HMAC-SHA256{what}", self.stamp, self.scope, *lines))
         return hmac.digest(self.key, text.encode(), "sha256").hex()
 
-    def head(self, method, path, payload=EMPTY, headers=()):
-        """The lines of a head, without the empty one, and its signature."""
+    def head(self, method, target, payload=EMPTY, headers=()):
+        """The lines of a head, without the empty one, and its signature. A query must be canonical."""
+        path, _, query = target.partition("?")
         headers = {"host": self.host, "x-amz-content-sha256": payload, "x-amz-date": self.stamp, **dict(headers)}
         lines = [f"{name}:{headers[name]}" for name in sorted(headers)]
         names = ";".join(sorted(headers))
-        canonical = "\n".join((method, path, "", *lines, "", names, payload))
+        canonical = "\n".join((method, path, query, *lines, "", names, payload))
         signature = self.sign("", hashlib.sha256(canonical.encode()).hexdigest())
         credential = f"{self.access_key}/{self.scope}"
         lines.append(f"authorization: AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={signature}")
-        return [f"{method} {path} HTTP/1.1", *lines], signature
+        return [f"{method} {target} HTTP/1.1", *lines], signature
 
 
 class Framing:
