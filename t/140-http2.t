@@ -21,6 +21,7 @@ $ENV{TEST_NGINX_UNBUFFERED} = <<"END";
     location / { s3_resign on; proxy_pass http://origin_ab; proxy_request_buffering off; proxy_http_version 1.1; }
 END
 our $large = 'x' x 300_000;
+our $huge = 'x' x (6 << 20);  # more than the sockets hold
 our ($x40k, $x50k) = ('x' x 40_000, 'x' x 50_000);
 our $other40k = "x$x40k";
 our $up_to_20k = [['content-length-range', 0, 20_000]];
@@ -402,3 +403,32 @@ HTTP/2.0 OPTIONS /t32/3 200 -
 === TEST 33: the origin heard of the last one only
 --- unsigned: GET /_log/t32
 --- response_body_like: ^A 200 unverified body=0 OPTIONS /t32/3 [^\n]*\n$
+
+=== TEST 34: PUT that the origin rejects before it has all of it
+--- http2
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://origin_ab; }
+--- signed
+PUT /t34/key body=$huge mock=A=early:412
+    content-type: a/b
+    if-none-match: *
+unsigned GET /_log/t34
+--- answers
+412
+200 ^A early-412 [^\n]*\n$
+
+=== TEST 35: unbuffered: a body that the origin rejects is not in the way of the connection's next requests
+--- config
+    $TEST_NGINX_CLIENT
+    access_log logs/access.log line;
+    location / { s3_resign on; proxy_pass http://origin_a; proxy_request_buffering off; }
+--- frames
+PUT /t35/1 body=$x50k mock=A=early:412
+PUT /t35/2 body=hello
+GET /t35/3
+--- frames_delay: 0.01
+--- access_log
+HTTP/2.0 PUT /t35/1 412 -
+HTTP/2.0 PUT /t35/2 200 -
+HTTP/2.0 GET /t35/3 200 -
