@@ -1,10 +1,13 @@
 //! Why a request is rejected, with S3's codes, statuses and texts.
+mod checksum;
 mod malformed;
 mod message;
 mod server;
 mod unsignable;
 
-pub use self::{malformed::Malformed, server::ServerError, unsignable::Unsignable};
+pub use self::{
+    checksum::ChecksumFault, malformed::Malformed, server::ServerError, unsignable::Unsignable,
+};
 use crate::{checksum::ChecksumAlgorithm, region::Region, text::query::QueryFault};
 
 /// Why a request was rejected.
@@ -111,8 +114,8 @@ pub enum Rejection {
     MissingDecodedLength,
     /// A body, or a chunk of it, that is too long.
     EntityTooLarge,
-    /// `x-amz-trailer` is not the name of one checksum, or there without a trailer.
-    UnsupportedTrailer,
+    /// The checksums that a head announces do not fit together.
+    Checksums(ChecksumFault),
     /// A body in `aws-chunked` framing that has another length than announced, or breaks off.
     IncompleteBody,
     /// A body whose `aws-chunked` framing cannot be read.
@@ -446,11 +449,7 @@ impl Rejection {
                 400,
                 "Your proposed upload exceeds the maximum allowed size.",
             ),
-            Rejection::UnsupportedTrailer => (
-                "InvalidRequest",
-                400,
-                "The value specified in the x-amz-trailer header is not supported",
-            ),
+            Rejection::Checksums(fault) => ("InvalidRequest", 400, fault.text()),
             Rejection::IncompleteBody => (
                 "IncompleteBody",
                 400,

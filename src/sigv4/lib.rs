@@ -78,7 +78,7 @@ pub use crate::{
     },
     cors::{CorsFault, CorsHeader, CorsLists, CorsRule, CorsRules, varies_by_origin},
     date::Timestamp,
-    error::{Malformed, Rejection, ServerError, Unsignable},
+    error::{ChecksumFault, Malformed, Rejection, ServerError, Unsignable},
     grant::{Client, Clients, Grant, GrantFault},
     headers::SignedElsewhere,
     keys::{Credential, KeyCache, MAX_ACCESS_KEY, SecretKey},

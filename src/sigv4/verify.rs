@@ -1,5 +1,6 @@
 //! Verifies requests.
 mod candidate;
+mod checksums;
 mod details;
 mod explain;
 mod v2;
@@ -103,6 +104,7 @@ fn decide<'r>(
     };
     let admission = Admission::new(rules, proof.grant());
     admission.check(&asked, query, request.headers.iter().copied())?;
+    checksums::check(asked.operation(), candidate.known, request.headers)?;
     let (operation, has_sealed_id) = (asked.operation(), asked.has_sealed_id);
     Ok(Verified {
         request: AdmittedRequest {

@@ -1,7 +1,7 @@
 //! What a head says of a body in `aws-chunked` framing.
 use crate::{
     checksum::ChecksumAlgorithm,
-    error::Rejection,
+    error::{ChecksumFault, Rejection},
     headers::{KnownHeader, KnownHeaders},
 };
 
@@ -76,12 +76,14 @@ impl Streaming {
             (StreamingKind::Signed | StreamingKind::UnsignedTrailer, None) => None,
             (StreamingKind::SignedTrailer, None) => return Err(Rejection::MalformedTrailer),
             (StreamingKind::SignedTrailer | StreamingKind::UnsignedTrailer, Some(name)) => {
-                Some(name.trim_ascii())
+                Some(trailer_name(name))
                     .and_then(ChecksumAlgorithm::of_header)
                     .map(Some)
-                    .ok_or(Rejection::UnsupportedTrailer)?
+                    .ok_or(Rejection::Checksums(ChecksumFault::Trailer))?
             }
-            (StreamingKind::Signed, Some(_)) => return Err(Rejection::UnsupportedTrailer),
+            (StreamingKind::Signed, Some(_)) => {
+                return Err(Rejection::Checksums(ChecksumFault::Trailer));
+            }
         };
         Ok(Streaming {
             kind,
@@ -100,6 +102,15 @@ pub enum Framing {
     Keep,
     /// Plain, with its length; for origins that do not know the framing.
     Decode,
+}
+
+/// Returns the name in `x-amz-trailer`, which S3 reads as a list: commas may follow it.
+pub(crate) fn trailer_name(value: &[u8]) -> &[u8] {
+    let mut name = value.trim_ascii();
+    while let [start @ .., b','] = name {
+        name = start;
+    }
+    name.trim_ascii_end()
 }
 
 fn decimal(digits: &[u8]) -> Option<u64> {

@@ -56,12 +56,18 @@ pub(super) fn put_header(sink: &mut impl Sink, label: &[u8], value: &[u8]) {
     sink.put(b"\r\n");
 }
 
-/// Puts a Content-Encoding without `aws-chunked`; none where nothing else is in it.
+/// Puts a Content-Encoding without `aws-chunked`; none where nothing else is in it. One that lacks it stays as it is.
 pub(super) fn put_other_encodings(sink: &mut impl Sink, value: &[u8]) {
-    let mut others = value
+    let is_framing = |coding: &&[u8]| coding.eq_ignore_ascii_case(b"aws-chunked");
+    let codings = value
         .split(|&byte| byte == b',')
         .map(<[u8]>::trim_ascii)
-        .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"aws-chunked"));
+        .filter(|coding| !coding.is_empty());
+    let mut others = codings.clone().filter(|coding| !is_framing(coding));
+    if !codings.clone().any(|coding| is_framing(&coding)) && others.clone().next().is_some() {
+        put_header(sink, b"Content-Encoding: ", value);
+        return;
+    }
     let Some(first) = others.next() else {
         return;
     };

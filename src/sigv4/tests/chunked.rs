@@ -743,6 +743,7 @@ fn with_encoding(encoding: &str) -> String {
 #[test]
 fn decoded_framing() {
     let many = ["a"; 1_000].join(",");
+    let many_framed = ["a"; 1_000].join(",") + ",aws-chunked";
     let many_spaced = ["a"; 1_000].join(", ");
     for (encoding, left) in [
         ("aws-chunked", None),
@@ -752,7 +753,12 @@ fn decoded_framing() {
         ("gzip,aws-chunked", Some("gzip")),
         ("aws-chunked,  br;q=1 , gzip", Some("br;q=1, gzip")),
         ("aws-chunkedx", Some("aws-chunkedx")),
-        (&many, Some(&many_spaced)),
+        ("aws-chunked,Aws-Chunked, aws-chunked", None),
+        ("foo, aws-chunked, bar", Some("foo, bar")),
+        ("gzip,br;q=1", Some("gzip,br;q=1")),
+        (", gzip ,", Some(", gzip ,")),
+        (&many, Some(&many)),
+        (&many_framed, Some(&many_spaced)),
     ] {
         let SentUpload { head, encoder } = resign(&with_encoding(encoding), Framing::Decode, None);
         assert!(encoder.is_none());
@@ -784,7 +790,8 @@ fn decoded_framing_with_its_checksum() {
     let upload = SampleUpload::new(StreamingKind::UnsignedTrailer, b"abcdefg", &[7]);
     for algorithm in ChecksumAlgorithm::ALL {
         let mut upload = upload.clone().with(algorithm);
-        upload.sample = upload.sample.header("x-amz-sdk-checksum-algorithm", "any");
+        let named = upload.trailer_name()["x-amz-checksum-".len()..].to_uppercase();
+        upload.sample = upload.sample.header("x-amz-sdk-checksum-algorithm", &named);
         let head = upload.head();
         let mut decoder = decoder(&head);
         decode(&mut decoder, &upload.body(&head), &[]);
