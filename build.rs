@@ -106,7 +106,8 @@ fn in_c(test: &str) -> Option<String> {
         Some(place) => place.split_once("::")?,
         None => (place, ""),
     };
-    let tag = if place.ends_with("_t") { "" } else { "struct " };
+    // What nginx does not end so is a typedef's name, of which the structure may have none.
+    let tag = if place.ends_with("_s") { "struct " } else { "" };
     // bindgen gives an underscore to names that are Rust's words, as `type`.
     let field = field.trim_end_matches('_');
     let asked = match what {

@@ -6,6 +6,7 @@ use std::ptr;
 use ngx_safe::answer_body::Rewritings;
 use ngx_safe::output::Output;
 use ngx_safe::request::Request;
+use ngx_safe::stored_body::StoredBody;
 use ngx_safe::upstream::Upstream;
 use sigv4::{
     AuthType, ConfigurationBody, FormDecoder, FormStream, Framer, PendingForm, Rejection, Upload,
@@ -25,6 +26,8 @@ pub(crate) struct Context<'r> {
     pub(crate) location: Cell<Option<&'r LocationConf>>,
     /// The state of a body that is verified as it arrives, from its first piece on.
     pub(crate) upload: RefCell<Option<Box<Upload>>>,
+    /// How far a body has been verified that was read before the access phase.
+    pub(crate) stored: RefCell<Option<Box<StoredBody<'r>>>>,
     /// The state of a framed body that goes out at the present try.
     pub(crate) output: RefCell<Option<Box<Output<'r, OriginFramer>>>>,
     /// A browser's form, whose signature is in its body.

@@ -186,10 +186,7 @@ my @rows = (
         qq($here "proxy_http_version 2" cannot be signed: write "proxy_http_version 1.1"),
         in_location("$pass proxy_http_version 2;")] : ()),
     ($since->('1.31.5') ? (
-        ['client_body_early_read', qq($here "client_body_early_read" reads bodies before requests are verified: remove it )
-            . 'from this server', in_location($pass), server => "$client client_body_early_read \$arg_x;"],
-        ['client_body_early_read of another server', undef, in_location($pass),
-            http => "$up server { client_body_early_read 1; listen unix:$dir/other; }"]) : ()),
+        ['client_body_early_read', undef, in_location($pass), server => "$client client_body_early_read \$arg_x;"]) : ()),
 
     # ---- ports
     ($tls ? (

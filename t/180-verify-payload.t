@@ -332,15 +332,14 @@ connect to 127.0.0.1
 200 ^origin B\nverified yes.*body 300000 $hash
 200 ^origin B\nverified no.*body 300000 $hash
 
-=== TEST 36: one that was read where it was not verified is not forwarded from where it must be
+=== TEST 36: one that was read where it was not verified is verified where it must be
 --- config
     $TEST_NGINX_CLIENT
     location / { s3_resign on; proxy_pass http://origin_a; proxy_intercept_errors on; error_page 503 = @strict; }
     location @strict { s3_resign on; s3_verify_payload on; proxy_pass http://origin_b; }
---- signed: PUT /busy/key body=$large mock=A=503
---- error_code: 500
---- error_log
-its body was read before the request was verified
+--- signed
+PUT /busy/key body=$large mock=A=503             => 200 ^origin B\nverified yes.*body 300000 $hash
+PUT /busy/key body=$large mock=A=503 sent=hello  => 400 error XAmzContentSHA256Mismatch
 
 === TEST 37: a body that nginx keeps in a file
 --- server: s3_verify_payload on;

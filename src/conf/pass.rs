@@ -98,12 +98,6 @@ impl LocationConf {
         if let Some(fault) = fault(&settings) {
             return Err(format!("\"s3_resign\" in location \"{place}\": {fault}"));
         }
-        if level.reads_bodies_early() {
-            return Err(format!(
-                "\"s3_resign\" in location \"{place}\": \"client_body_early_read\" reads bodies before \
-                 requests are verified: remove it from this server"
-            ));
-        }
         check_ports(level, upstream, &place)
     }
 }

@@ -8,6 +8,7 @@ use sigv4::{AuthType, ClientRequest, Headers, Rejection, Verified};
 
 use crate::context::{Context, OwnRequest};
 use crate::error_response;
+use crate::hooks::body::{self, Verifying};
 use crate::hooks::bucket::{self, Configured};
 use crate::hooks::{cors, form};
 use crate::request_view::{claimed_access_key, timestamp, view};
@@ -16,6 +17,8 @@ use crate::request_view::{claimed_access_key, timestamp, view};
 pub(crate) struct Verifier;
 
 impl AccessHandler for Verifier {
+    type BodyFilter = Verifying;
+
     fn access(request: Request<'_>) -> Access {
         access(request)
     }
@@ -93,6 +96,9 @@ fn access(request: Request<'_>) -> Access {
             }
             *context.verified.borrow_mut() = Some(verified);
             context.location.set(Some(conf));
+            if body::was_read_before(request, context) {
+                return Access::ReadBody { unbuffered: false };
+            }
             // An unsigned request has shown nothing that `satisfy any` could count.
             match form {
                 AuthType::Anonymous | AuthType::Preflight => Access::Decline,

@@ -5,6 +5,7 @@ use ngx_safe::Status;
 use ngx_safe::filter::NextBodyFilter;
 use ngx_safe::request::Request;
 use ngx_safe::request_body::{Kept, RequestBodyFilter};
+use ngx_safe::stored_body::StoredBody;
 use sigv4::{PlainPiece, Rejection, Upload};
 
 use crate::context::{Context, OwnRequest};
@@ -43,10 +44,24 @@ impl RequestBodyFilter for Verifying {
         }
     }
 
+    fn with_stored<'r, T>(
+        request: Request<'r>,
+        set: impl FnOnce(&mut Option<Box<StoredBody<'r>>>) -> T,
+    ) -> Option<T> {
+        Some(set(&mut request.context()?.stored.borrow_mut()))
+    }
+
     fn cannot_write(request: Request<'_>) {
         log_error!(
             request.log(),
             "another module hands over a body that may not be written to: not verified"
+        );
+    }
+
+    fn cannot_filter(request: Request<'_>) {
+        log_error!(
+            request.log(),
+            "another module has read the body, and what is stored cannot be read or written again: not verified"
         );
     }
 }
@@ -68,6 +83,16 @@ fn verifying<'r>(request: Request<'r>) -> Option<&'r Context<'r>> {
         *upload = Some(Box::new(Upload::new(body)));
     }
     Some(context)
+}
+
+/// Tells whether the body of an accepted request was read before that, by another module or by
+/// `client_body_early_read`, and has not been verified.
+pub(crate) fn was_read_before(request: Request<'_>, context: &Context<'_>) -> bool {
+    let verified = context.verified.borrow();
+    request.has_read_body()
+        && context.upload.borrow().is_none()
+        && (verified.as_ref())
+            .is_some_and(|verified| verified.is_body_verified(request.body_length()))
 }
 
 /// Takes a piece of what is verified; see `Upload::take`.

@@ -5,7 +5,6 @@ use ngx_safe::request::Request;
 use sigv4::{ClientRequest, Operation, Rejection, Verified};
 
 use crate::context::{Context, OwnRequest};
-use crate::log::log_error;
 
 /// What the access phase does next.
 pub(crate) enum Configured {
@@ -42,13 +41,6 @@ pub(crate) fn configure(
             let body = body.whole().ok_or(Rejection::IncompleteBody)?;
             verified.configure(body, headers)?;
             Ok(Configured::Done)
-        }
-        None if request.has_read_body() => {
-            log_error!(
-                request.log(),
-                "a bucket is not created: the body was read before the request was verified"
-            );
-            Err(Rejection::InternalError)
         }
         None => {
             *body = Some(Box::default());

@@ -10,7 +10,6 @@ use sigv4::{
 };
 
 use crate::context::{Context, OwnRequest, Posted};
-use crate::log::log_error;
 use crate::request_view::{address, timestamp, view};
 
 /// Verifies a form in the access phase: for the first time, when enough of the body has been read, and where
@@ -27,13 +26,6 @@ pub(crate) fn verify<'r>(
     };
     let mut posted = context.posted.borrow_mut();
     let Some(posted) = posted.as_deref() else {
-        if request.has_read_body() {
-            log_error!(
-                request.log(),
-                "a form is not accepted: its body was read before the request was verified"
-            );
-            return Some(Err(rejected(Rejection::InternalError, b"")));
-        }
         let decoder = address(request, view).and_then(|address| FormDecoder::new(view, &address));
         match decoder {
             Ok(decoder) => {
@@ -42,7 +34,9 @@ pub(crate) fn verify<'r>(
                     fields: None,
                     ended: false,
                     stream: (request.body_length())
-                        .filter(|_| request.location_conf().streams_bodies())
+                        .filter(|_| {
+                            request.location_conf().streams_bodies() && !request.has_read_body()
+                        })
                         .map(FormStream::new),
                 }));
                 return None;

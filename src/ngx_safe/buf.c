@@ -212,6 +212,89 @@ shim_buf_read(ngx_buf_t *b, u_char *data, size_t size)
 }
 
 
+/* Is what is in the buffer in a file alone? */
+ngx_uint_t
+shim_buf_is_file(ngx_buf_t *b)
+{
+    return b->in_file && !ngx_buf_in_memory(b);
+}
+
+
+/* What is in memory is all that counts. */
+void
+shim_buf_forget_file(ngx_buf_t *b)
+{
+    b->in_file = 0;
+}
+
+
+/* Reads from the file of a buffer: how many bytes, or NGX_ERROR. */
+ssize_t
+shim_file_read(ngx_buf_t *b, u_char *data, size_t size, off_t offset)
+{
+    return ngx_read_file(b->file, data, size, offset);
+}
+
+
+/* Writes there likewise, unless the file is one that was only to be read. */
+ssize_t
+shim_file_write(ngx_buf_t *b, u_char *data, size_t size, off_t offset)
+{
+    int  flags;
+
+    flags = fcntl(b->file->fd, F_GETFL);
+
+    if (flags == -1 || (flags & O_ACCMODE) != O_RDWR) {
+        return NGX_ERROR;
+    }
+
+    return ngx_write_file(b->file, data, size, offset);
+}
+
+
+/*
+ * The body ends there in its file: others, who are told the file's name, find
+ * no more of it either.
+ */
+void
+shim_file_cut(ngx_http_request_t *r, ngx_buf_t *b, off_t length)
+{
+    ngx_temp_file_t  *tf;
+
+    tf = r->request_body->temp_file;
+
+    if (!b->in_file || tf == NULL || b->file != &tf->file) {
+        return;
+    }
+
+    if (tf->file.offset != length && ftruncate(tf->file.fd, length) == -1) {
+        ngx_log_error(NGX_LOG_ALERT, r->connection->log, ngx_errno,
+                      "ftruncate() \"%V\" failed", &tf->file.name);
+    }
+
+    tf->file.offset = length;
+}
+
+
+/* Leaves the buffers without a byte out of the body, which nginx would not send. */
+void
+shim_drop_empty(ngx_http_request_t *r)
+{
+    ngx_chain_t  *cl, **ll;
+
+    for (ll = &r->request_body->bufs; *ll; /* void */) {
+        cl = *ll;
+
+        if (ngx_buf_size(cl->buf) == 0) {
+            *ll = cl->next;
+
+        } else {
+            ll = &cl->next;
+        }
+    }
+}
+
+
 off_t
 shim_buf_length(ngx_buf_t *b)
 {

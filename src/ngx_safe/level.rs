@@ -1,13 +1,13 @@
 //! The location, `if` or `limit_except` block that is being merged.
 
-use std::ffi::{CString, c_void};
+use std::ffi::CString;
 use std::marker::PhantomData;
 use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 
 use ngx::ffi::{
-    ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_core_srv_conf_t,
-    ngx_http_server_name_t, ngx_http_upstream_conf_t, ngx_str_t, ngx_uint_t,
+    ngx_http_core_loc_conf_t, ngx_http_core_srv_conf_t, ngx_http_server_name_t,
+    ngx_http_upstream_conf_t, ngx_str_t, ngx_uint_t,
 };
 
 use crate::bytes;
@@ -272,23 +272,6 @@ impl<'c, M: Module> Level<'c, M> {
     /// nginx's own modules are merged first, so that no other location takes this over.
     pub fn take_cache(&self, zone: &'static std::ffi::CStr) -> Result<Option<ProxyCache>, String> {
         ProxyCache::take(self.conf, zone)
-    }
-
-    /// Tells whether bodies may be read before a location is chosen (`client_body_early_read`, from nginx
-    /// 1.31.5 on).
-    pub fn reads_bodies_early(&self) -> bool {
-        let module = &raw const ngx_http_core_module;
-        // SAFETY: a module of nginx's, which does not change while a configuration is merged.
-        let module = unsafe { &*module };
-        let Some(command) = command_named(module, c"client_body_early_read") else {
-            return false;
-        };
-        // SAFETY: the core's settings of the server that is being merged.
-        let core: *mut c_void = unsafe { self.conf.server_conf_of(module.ctx_index) };
-        // SAFETY: the place in them that the directive's setter is told.
-        let value = unsafe { core.byte_add(command.offset) };
-        // SAFETY: the setter keeps a pointer there.
-        !unsafe { value.cast::<*const c_void>().read() }.is_null()
     }
 }
 

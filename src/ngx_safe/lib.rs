@@ -50,6 +50,7 @@ pub mod request;
 pub mod request_body;
 pub mod response;
 mod shim;
+pub mod stored_body;
 mod tables;
 pub mod template;
 pub mod upstream;

@@ -13,8 +13,10 @@ use crate::complete::Complete;
 use crate::conf::{Conf, OUT_OF_MEMORY};
 use crate::module::Module;
 use crate::request::Request;
+use crate::request_body::RequestBodyFilter;
 use crate::response::Response;
 use crate::shim::*;
+use crate::stored_body::{self, Progress};
 use crate::tables::core_index;
 use crate::{AGAIN, DECLINED, DONE, ERROR, INTERNAL_SERVER_ERROR, OK, Status, guarded};
 
@@ -65,6 +67,9 @@ impl<M: Module> Complete<'_, M> {
 
 /// A handler of requests in the access phase.
 pub trait AccessHandler {
+    /// What a body goes through that was read before the access phase.
+    type BodyFilter: RequestBodyFilter;
+
     fn access(request: Request<'_>) -> Access;
 
     /// Tells whether enough of a body that is read unbuffered is there for `access` to go on.
@@ -80,7 +85,7 @@ pub enum Access {
     Decline,
     Fail,
     /// The body is read, then the phase runs again: all of it, or `unbuffered` as much as `has_enough`
-    /// wants.
+    /// wants. One that has been read by now goes through the filter instead, once.
     ReadBody {
         unbuffered: bool,
     },
@@ -112,6 +117,22 @@ pub(crate) unsafe extern "C" fn access<H: AccessHandler>(r: *mut ngx_http_reques
 
 fn read_body<H: AccessHandler>(request: Request<'_>, unbuffered: bool) -> ngx_int_t {
     let r = request.as_ptr();
+    if request.has_read_body() {
+        return match stored_body::advance::<H::BodyFilter>(request) {
+            // SAFETY: as nginx has called it; the body is filtered only once.
+            Ok(Progress::Done) => unsafe { access::<H>(r) },
+            Ok(Progress::More) => {
+                // SAFETY: a request in its access phase, which waits.
+                unsafe { give_turn::<H>(r) };
+                AGAIN
+            }
+            Err(status) => {
+                // SAFETY: ends the request once, whatever `satisfy` says; the caller leaves it alone.
+                unsafe { ngx_http_finalize_request(r, status) };
+                DONE
+            }
+        };
+    }
     if unbuffered {
         // SAFETY: sets a bit of a request whose body is not yet read.
         unsafe { shim_set_unbuffered(r) };
@@ -124,6 +145,32 @@ fn read_body<H: AccessHandler>(request: Request<'_>, unbuffered: bool) -> ngx_in
     // The caller leaves the request alone.
     unsafe { ngx_http_finalize_request(r, if is_final { status } else { DONE }) };
     DONE
+}
+
+/// # Safety
+/// nginx's request, whose access phase waits for its stored body to be filtered.
+unsafe fn give_turn<H: AccessHandler>(r: *mut ngx_http_request_t) {
+    // SAFETY: by this function's contract.
+    unsafe { (*r).write_event_handler = Some(filter_on::<H>) };
+    // SAFETY: likewise.
+    unsafe { shim_give_turn(r) };
+}
+
+/// Goes on with a stored body.
+unsafe extern "C" fn filter_on<H: AccessHandler>(r: *mut ngx_http_request_t) {
+    let progress = guarded(Err(INTERNAL_SERVER_ERROR), || {
+        // SAFETY: nginx's request, whose access phase waits for this.
+        let request = unsafe { Request::from_ptr(r) }.ok_or(INTERNAL_SERVER_ERROR)?;
+        stored_body::advance::<H::BodyFilter>(request)
+    });
+    match progress {
+        // SAFETY: as above.
+        Ok(Progress::Done) => unsafe { run_phases(r) },
+        // SAFETY: as above.
+        Ok(Progress::More) => unsafe { give_turn::<H>(r) },
+        // SAFETY: as above; ends the request.
+        Err(status) => unsafe { ngx_http_finalize_request(r, status) },
+    }
 }
 
 /// Goes on when the body has been read, or its beginning, where it is not buffered.

@@ -203,6 +203,14 @@ shim_pause_reading(ngx_http_request_t *r)
 }
 
 
+/* The write handler is called once other requests have had their turn. */
+void
+shim_give_turn(ngx_http_request_t *r)
+{
+    ngx_post_event(r->connection->write, &ngx_posted_next_events);
+}
+
+
 /* A variable's value, or none. */
 ngx_uint_t
 shim_variable_value(ngx_variable_value_t *v, ngx_str_t *value)

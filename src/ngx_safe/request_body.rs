@@ -13,6 +13,7 @@ use crate::filter::{BodyFilter, NextBodyFilter};
 use crate::module::Module;
 use crate::request::Request;
 use crate::shim::*;
+use crate::stored_body::StoredBody;
 use crate::tables::data_of;
 use crate::{INTERNAL_SERVER_ERROR, Status, guarded};
 
@@ -35,8 +36,18 @@ pub trait RequestBodyFilter {
         ends: bool,
     ) -> Result<Kept, Status>;
 
+    /// Has `set` look at the place where it is kept how far a body has been filtered that was read before; None where
+    /// there is no such place.
+    fn with_stored<'r, T>(
+        request: Request<'r>,
+        set: impl FnOnce(&mut Option<Box<StoredBody<'r>>>) -> T,
+    ) -> Option<T>;
+
     /// Hears that the request fails, since another module hands over memory that may not be written to.
     fn cannot_write(request: Request<'_>);
+
+    /// Hears that it fails, since what has been read of its body cannot be read or written again.
+    fn cannot_filter(request: Request<'_>);
 }
 
 /// The rest of a piece of the body.
@@ -77,25 +88,41 @@ unsafe extern "C" fn filter<F: RequestBodyFilter>(
         match unsafe { take_all(take, input, &mut kept) } {
             // SAFETY: a chain like the one that nginx hands over.
             Ok(()) => unsafe { F::next().call(r, kept.head) },
-            Err(Failure::Memory) => INTERNAL_SERVER_ERROR,
-            Err(Failure::ReadOnly) => {
-                F::cannot_write(request);
-                INTERNAL_SERVER_ERROR
-            }
-            Err(Failure::Rejected(status)) => {
-                // SAFETY: sets a bit of a request in progress.
-                unsafe { shim_no_error_page(r) };
-                status
-            }
+            Err(failure) => answer_failure::<F>(request, failure),
         }
     })
 }
 
-enum Failure {
+pub(crate) enum Failure {
     Memory,
     /// A piece is changed where its bytes lie, and these belong to somebody else.
     ReadOnly,
+    /// What is stored is not what nginx says, or its file cannot be changed.
+    Stored,
     Rejected(Status),
+}
+
+/// Returns the status that the request ends with.
+pub(crate) fn answer_failure<F: RequestBodyFilter>(
+    request: Request<'_>,
+    failure: Failure,
+) -> Status {
+    match failure {
+        Failure::Memory => INTERNAL_SERVER_ERROR,
+        Failure::ReadOnly => {
+            F::cannot_write(request);
+            INTERNAL_SERVER_ERROR
+        }
+        Failure::Stored => {
+            F::cannot_filter(request);
+            INTERNAL_SERVER_ERROR
+        }
+        Failure::Rejected(status) => {
+            // SAFETY: sets a bit of a request in progress.
+            unsafe { shim_no_error_page(request.as_ptr()) };
+            status
+        }
+    }
 }
 
 /// Narrows each buffer to the data in it, and links those that have any, or are the last, to `kept`.
@@ -145,7 +172,7 @@ unsafe fn take_all(
 ///
 /// # Safety
 /// A buffer; nothing else holds a reference to what it says may be written to for `'a`.
-unsafe fn piece_of<'a>(buf: *mut ngx_buf_t) -> Result<&'a mut [u8], Failure> {
+pub(crate) unsafe fn piece_of<'a>(buf: *mut ngx_buf_t) -> Result<&'a mut [u8], Failure> {
     // SAFETY: by this function's contract.
     if unsafe { shim_buf_in_memory(buf) } == 0 {
         return Ok(&mut []);
@@ -167,7 +194,7 @@ unsafe fn piece_of<'a>(buf: *mut ngx_buf_t) -> Result<&'a mut [u8], Failure> {
 ///
 /// # Safety
 /// A buffer with so much data; the start of the range is not after its end.
-unsafe fn narrow(buf: *mut ngx_buf_t, data: &Range<usize>) {
+pub(crate) unsafe fn narrow(buf: *mut ngx_buf_t, data: &Range<usize>) {
     // SAFETY: by this function's contract.
     let buf = unsafe { &mut *buf };
     // SAFETY: within the data, by this function's contract.
@@ -183,14 +210,14 @@ static PADDING: [u8; 16 << 10] = [b' '; 16 << 10];
 
 /// A chain in links of its own, since nginx goes on with the one it handed over: it must find all of
 /// its buffers in that. The next filter keeps buffers, but no links.
-struct KeptChain {
+pub(crate) struct KeptChain {
     pool: *mut ngx_pool_t,
     head: *mut ngx_chain_t,
     last: *mut ngx_chain_t,
 }
 
 impl KeptChain {
-    fn new(request: Request<'_>) -> KeptChain {
+    pub(crate) fn new(request: Request<'_>) -> KeptChain {
         KeptChain {
             pool: request.pool(),
             head: ptr::null_mut(),
@@ -220,7 +247,7 @@ impl KeptChain {
     }
 
     /// Ends the body with that, instead of with `buf`.
-    fn push_tail(
+    pub(crate) fn push_tail(
         &mut self,
         buf: *mut ngx_buf_t,
         tail: &[u8],
@@ -235,6 +262,11 @@ impl KeptChain {
             padding -= length as u64;
         }
         Ok(())
+    }
+
+    /// Gives away the links.
+    pub(crate) fn into_links(mut self) -> *mut ngx_chain_t {
+        std::mem::replace(&mut self.head, ptr::null_mut())
     }
 
     /// Copies into the request's pool.

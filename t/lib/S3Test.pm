@@ -322,6 +322,24 @@ sub lacks {
     return $options !~ /--with-$name/;
 }
 
+# The lines that load the Lua module, none where it is built in; undef where there is none. Debian's package is for
+# Debian's nginx only.
+sub lua {
+    my $nginx = $ENV{TEST_NGINX_BINARY};
+    my $flags = `$nginx -V 2>&1` // '';
+    return '' if $flags =~ m{--add-module=\S*\b(?:ngx_lua|lua-nginx-module)};
+    my ($folder) = $flags =~ /--modules-path=(\S+)/;
+    return if !defined $folder || grep { !-e "$folder/$_.so" } qw(ndk_http_module ngx_http_lua_module);
+    my $lines = "load_module $folder/ndk_http_module.so; load_module $folder/ngx_http_lua_module.so;";
+    my $conf  = File::Spec->tmpdir . "/s3-resign-lua-$$";
+    open my $out, '>', "$conf.conf" or die "$conf.conf: $!";
+    print $out "$lines pid $conf.pid; events {}\n";
+    close $out;
+    my $fits = system("$nginx -t -e /dev/null -c $conf.conf >/dev/null 2>&1") == 0;
+    unlink "$conf.conf", "$conf.pid";
+    return $fits ? $lines : undef;
+}
+
 # Makes a CA and a certificate for each of a.example.com and b.example.com there.
 sub certificates {
     my $dir = shift;
