@@ -7,14 +7,8 @@ BEGIN { push @INC, "$FindBin::Bin/lib" }
 use S3Test;
 use Test::Nginx::Socket;
 
-my $curl = `curl --version 2>/dev/null` // '';
-$curl =~ /^Features:.*\bHTTP2\b/m or plan(skip_all => 'no curl with HTTP/2');
-plan(skip_all => 'nginx without HTTP/2') if S3Test::lacks('http_v2_module');
-# Test::Nginx 0.33 writes "http2 on" for all nginx from 1.19.9 on
-my ($minor, $patch) = (`$ENV{TEST_NGINX_BINARY} -V 2>&1` // '') =~ m{/1\.(\d+)\.(\d+)};
-plan(skip_all => 'the real Test::Nginx needs nginx 1.25.1 for HTTP/2')
-    if !Test::Nginx::Socket->can('evaluate') && $minor * 1000 + $patch < 25_001;
-plan('no_plan');
+my $why = S3Test::no_http2();
+plan($why ? (skip_all => $why) : 'no_plan');
 
 $ENV{TEST_NGINX_UNBUFFERED} = <<"END";
     $ENV{TEST_NGINX_CLIENT}

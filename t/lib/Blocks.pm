@@ -24,7 +24,7 @@ my $Ways = join '|', sort keys %Way;
 
 my %Known = map { $_ => 1 } qw(method path query host key secret region service skew expires body payload date
     date_header scope_date scope signed terminator token tamper omit edit as sent te pieces first mock
-    kind size checksum decoded spoil spoil_checksum spoil_trailer edit_body cut file filename form_key policy
+    kind encoding size checksum decoded spoil spoil_checksum spoil_trailer edit_body cut file filename form_key policy
     expiration conditions more unlisted without edit_fields content_type algorithm eol v2);
 
 my %Clients;    # name => [options of S3Sign]

@@ -145,7 +145,7 @@ sub v4_upload {
     my $trailer = $o{kind} ne 'signed' && $o{checksum} ne '';
     my $date = $o{date} // timestamp(time + $o{skew});
     my $headers = v4_headers(%o, date => $date, payload => $Payload{ $o{kind} }, headers => [
-        'content-encoding' => 'aws-chunked',
+        ($o{encoding} // '') eq 'none' ? () : ('content-encoding' => $o{encoding} // 'aws-chunked'),
         'x-amz-decoded-content-length' => $o{decoded} // length $o{data},
         $trailer ? ('x-amz-trailer' => $o{checksum}) : (),
         @{ $o{headers} },
@@ -360,7 +360,6 @@ sub unframe {
     }
     return (undef, 'the end') if $body ne "\r\n";
     return (undef, 'the decoded length') if length $data ne $one->('x-amz-decoded-content-length');
-    return (undef, 'no Content-Encoding') if $one->('content-encoding') !~ /aws-chunked/;
     return ($data, undef);
 }
 

@@ -322,6 +322,18 @@ sub lacks {
     return $options !~ /--with-$name/;
 }
 
+# Why there are no blocks over HTTP/2, if there are none.
+sub no_http2 {
+    my $curl = `curl --version 2>/dev/null` // '';
+    return 'no curl with HTTP/2' if $curl !~ /^Features:.*\bHTTP2\b/m;
+    return 'nginx without HTTP/2' if lacks('http_v2_module');
+    # Test::Nginx 0.33 writes "http2 on" for all nginx from 1.19.9 on
+    my ($minor, $patch) = (`$ENV{TEST_NGINX_BINARY} -V 2>&1` // '') =~ m{/1\.(\d+)\.(\d+)};
+    return 'the real Test::Nginx needs nginx 1.25.1 for HTTP/2'
+        if !Test::Nginx::Socket->can('evaluate') && $minor * 1000 + $patch < 25_001;
+    return '';
+}
+
 # The lines that load the Lua module, none where it is built in; undef where there is none. Debian's package is for
 # Debian's nginx only.
 sub lua {
