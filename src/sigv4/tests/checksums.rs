@@ -13,8 +13,10 @@ use sigv4::{ChecksumFault::*, *};
 const PUT: &str = "/bucket/key";
 const PART: &str = "/bucket/key?partNumber=1&uploadId=u";
 
-/// Each line with a checksum in it is signed.
-fn verified(method: &str, target: &str, lines: &[(&str, &str)]) -> Result<(), Rejection> {
+/// Header lines, each of which is signed.
+type Lines<'a> = &'a [(&'a str, &'a str)];
+
+fn verified(method: &str, target: &str, lines: Lines<'_>) -> Result<(), Rejection> {
     let mut sample = Sample::new(method, target);
     for (name, value) in lines {
         sample = sample.header(name, value);
@@ -32,7 +34,7 @@ fn checksums_of_an_upload_fit_together() {
     let sha1 = ("X-Amz-Checksum-Sha1", "qvTGHdzF6KLavt4PO0gs2a6pQ00=");
     let trailer = |value| ("x-amz-trailer", value);
     let of_crc32 = trailer("x-amz-checksum-crc32");
-    let cases: [(&[(&str, &str)], Option<ChecksumFault>); 30] = [
+    let cases: [(Lines<'_>, Option<ChecksumFault>); 30] = [
         (&[], None),
         (&[crc32], None),
         (&[of_crc32], None),
