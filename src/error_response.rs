@@ -6,7 +6,9 @@ use std::fmt::Write;
 use ngx_safe::now;
 use ngx_safe::request::Request;
 use ngx_safe::response::Response;
-use sigv4::{Clients, Details, Headers, RejectedRequest, Rejection, XML_DECLARATION, put_element};
+use sigv4::{
+    BodyFault, Clients, Details, Headers, RejectedRequest, Rejection, XML_DECLARATION, put_element,
+};
 
 use crate::context::{Context, OwnRequest};
 use crate::log::log_info;
@@ -20,17 +22,29 @@ pub(crate) const REGION: &CStr = c"x-amz-bucket-region";
 
 /// Takes note of a rejection, for the log and the variables.
 pub(crate) fn note(request: Request<'_>, context: &Context<'_>, rejection: &Rejection) {
+    note_at(request, context, rejection, None);
+}
+
+/// Takes note of a rejection, whose place in the body is known.
+pub(crate) fn note_at(
+    request: Request<'_>,
+    context: &Context<'_>,
+    rejection: &Rejection,
+    fault: Option<BodyFault>,
+) {
     context.error.set(Some(rejection.code()));
     if let Some(metrics) = request.main_conf().metrics() {
         let access_key = context.access_key.get();
         let is_client = request.location_conf().find(access_key).is_some();
         metrics.count_rejection(access_key, rejection.code(), is_client, now());
     }
+    let place = fault.map(|fault| format!(" ({fault})"));
     log_info!(
         request.log(),
-        "rejected {}: {}, access key \"{}\"",
+        "rejected {}: {}{}, access key \"{}\"",
         rejection.code(),
         rejection.message(),
+        place.unwrap_or_default(),
         context.access_key.get().escape_ascii()
     );
 }

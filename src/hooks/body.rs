@@ -116,7 +116,8 @@ fn take<'r>(
 
 /// Returns the status to end the request with; `answer` then has the rest of what S3 would answer.
 fn reject(request: Request<'_>, context: &Context<'_>, rejection: Rejection) -> Status {
-    error_response::note(request, context, &rejection);
+    let fault = context.upload.borrow().as_deref().and_then(Upload::fault);
+    error_response::note_at(request, context, &rejection, fault);
     let status = rejection.status() as Status;
     context.rejected.set(Some(Box::new(rejection)));
     status

@@ -3,7 +3,12 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
-use crate::{checksum::Checksum, chunked::decoder::Decoder, crypto::hex::hex, error::Rejection};
+use crate::{
+    checksum::Checksum,
+    chunked::{decoder::Decoder, fault::BodyFault},
+    crypto::hex::hex,
+    error::Rejection,
+};
 
 /// Verifies a body. Its last byte is handed out only when all of it is right, so that a wrong body lacks
 /// a part of the announced length, or its end.
@@ -54,6 +59,14 @@ impl BodyVerifier {
     /// Whether what is handed out is another body than the one that arrives.
     pub fn is_framed(&self) -> bool {
         matches!(self, BodyVerifier::Framed(_))
+    }
+
+    /// Does what [`Decoder::fault`] does.
+    pub fn fault(&self) -> Option<BodyFault> {
+        match self {
+            BodyVerifier::Framed(decoder) => decoder.fault(),
+            BodyVerifier::Hashed(_) => None,
+        }
     }
 
     /// Does what [`Decoder::checksum`] does.

@@ -6,11 +6,13 @@
 //!
 //! A [`Decoder`] takes the client's framing off and verifies it; an [`Encoder`] frames the plain
 //! body again for an origin. They need not agree on where chunks end; where they do, no byte is
-//! hashed twice.
+//! hashed twice. Where they do not, an origin may get chunks, signed for it, of a client's chunk whose
+//! signature is still to come: never the last byte of the body, without which the origin cannot finish.
 pub(crate) mod chain;
 pub(crate) mod decoder;
 pub(crate) mod encoder;
 #[cfg(test)]
 mod examples;
+pub(crate) mod fault;
 pub(crate) mod framer;
 pub(crate) mod streaming;

@@ -112,7 +112,7 @@ pub enum Rejection {
     EntityTooSmall,
     /// `x-amz-decoded-content-length` is missing or no length.
     MissingDecodedLength,
-    /// A body, or a chunk of it, that is too long.
+    /// A body that is too long.
     EntityTooLarge,
     /// The checksums that a head announces do not fit together.
     Checksums(ChecksumFault),

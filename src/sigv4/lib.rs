@@ -72,9 +72,10 @@ pub use crate::{
     checksum::{Checksum, ChecksumAlgorithm},
     chunked::{
         decoder::Decoder,
-        encoder::{Encoder, Frame, MAX_FRAME, Misframed},
+        encoder::{Encoder, Frame, MAX_CHUNK, MAX_FRAME, Misframed},
+        fault::BodyFault,
         framer::{FrameStep, Framer},
-        streaming::{Framing, MAX_CHUNK, Streaming, StreamingKind},
+        streaming::{Framing, Streaming, StreamingKind},
     },
     cors::{CorsFault, CorsHeader, CorsLists, CorsRule, CorsRules, varies_by_origin},
     date::Timestamp,

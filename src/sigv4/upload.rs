@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use crate::{body::BodyVerifier, checksum::Checksum, error::Rejection, post_object::stream::Tail};
+use crate::{
+    body::BodyVerifier, checksum::Checksum, chunked::fault::BodyFault, error::Rejection,
+    post_object::stream::Tail,
+};
 
 /// A body that is verified, as far as it has arrived.
 #[derive(Debug)]
@@ -51,6 +54,11 @@ impl Upload {
     /// Whether what is left is another body than the client sent.
     pub fn is_framed(&self) -> bool {
         self.body.is_framed()
+    }
+
+    /// Returns what is wrong with the framing of a rejected body, and where.
+    pub fn fault(&self) -> Option<BodyFault> {
+        self.body.fault()
     }
 
     /// Returns the trailing checksum of a complete body.

@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 use crate::{
     checksum::{Checksum, ChecksumAlgorithm, ChecksumHasher},
     chunked::chain::Chain,
-    chunked::streaming::{MAX_CHUNK, Streaming},
+    chunked::fault::{BodyFault, Fault},
+    chunked::streaming::Streaming,
     error::Rejection,
 };
 
@@ -18,6 +19,14 @@ const MAX_LINE: usize = 256;
 const MAX_HASHES: usize = 64;
 
 /// Takes the framing off a client's body and verifies it as it arrives.
+///
+/// A chunk may be as long as the body, and needs no more memory then: its hash is made as it passes. S3 names
+/// the least length of a chunk, and no greatest one
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>). It takes unsigned ones of more than
+/// 16 MiB (<https://github.com/minio/minio/issues/21303>), as the SDK for Go makes one of a whole part
+/// (<https://github.com/minio/minio/issues/21611>). Of signed ones nothing public says that it takes less; the
+/// limits of other servers are for the memory in which they gather a chunk
+/// (<https://github.com/s3s-project/s3s/pull/709>), and versitygw and Ceph have none.
 pub struct Decoder {
     streaming: Streaming,
     /// Signs chunks. `None` for unsigned chunks.
@@ -27,6 +36,8 @@ pub struct Decoder {
     line: ArrayVec<u8, MAX_LINE>,
     /// Data that has arrived.
     decoded: u64,
+    /// Of it, what was before this chunk.
+    chunk_start: u64,
     /// The last byte of the data, once it has arrived.
     held: Option<u8>,
     /// Hashes the data of a signed chunk.
@@ -34,7 +45,7 @@ pub struct Decoder {
     summing: Option<ChecksumHasher>,
     hashes: VecDeque<ChunkHash>,
     checksum: Option<Checksum>,
-    failure: Option<Rejection>,
+    failure: Option<BodyFault>,
 }
 
 /// What is expected next.
@@ -79,6 +90,7 @@ impl Decoder {
             state: DecoderState::ChunkHead,
             line: ArrayVec::new(),
             decoded: 0,
+            chunk_start: 0,
             held: None,
             hash: Sha256::new(),
             summing: streaming.checksum.map(ChecksumHasher::new),
@@ -98,12 +110,8 @@ impl Decoder {
     /// # Errors
     /// With the [`Rejection`] to answer; the same again from then on. The bytes are then worthless.
     pub fn decode(&mut self, buf: &mut [u8]) -> Result<Range<usize>, Rejection> {
-        if let Some(failure) = &self.failure {
-            return Err(failure.clone());
-        }
-        let data = self.take(buf);
-        self.failure = data.as_ref().err().cloned();
-        data
+        self.check_failure()?;
+        self.take(buf).map_err(|fault| self.fail(fault))
     }
 
     /// Ends the body; returns the last byte of its data, if it has any. The line break at the
@@ -112,17 +120,15 @@ impl Decoder {
     /// # Errors
     /// `IncompleteBody`, or what [`Decoder::decode`] said.
     pub fn finish(&mut self) -> Result<Option<u8>, Rejection> {
-        if let Some(failure) = &self.failure {
-            return Err(failure.clone());
-        }
+        self.check_failure()?;
         let may_end = match self.state {
             DecoderState::Complete => true,
             DecoderState::LastBreak => self.streaming.checksum.is_some() && self.line.is_empty(),
             _ => false,
         };
         if !may_end {
-            self.failure = Some(Rejection::IncompleteBody);
-            return Err(Rejection::IncompleteBody);
+            let missing = self.missing();
+            return Err(self.fail(Fault::BreaksOff { missing }));
         }
         self.state = DecoderState::Complete;
         Ok(self.held.take())
@@ -131,6 +137,11 @@ impl Decoder {
     /// Whether the body has arrived whole and was verified, up to bytes after its end.
     pub fn is_complete(&self) -> bool {
         matches!(self.state, DecoderState::Complete) && self.failure.is_none()
+    }
+
+    /// Returns what is wrong with a rejected body, and where.
+    pub fn fault(&self) -> Option<BodyFault> {
+        self.failure
     }
 
     /// Returns the trailing checksum, once the body is complete.
@@ -150,7 +161,31 @@ impl Decoder {
             .map(|hash| hash.hash)
     }
 
-    fn take(&mut self, buf: &mut [u8]) -> Result<Range<usize>, Rejection> {
+    /// # Errors
+    /// With what the body was rejected for.
+    fn check_failure(&self) -> Result<(), Rejection> {
+        match self.failure {
+            Some(failure) => Err(failure.rejection()),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes note of what is wrong, and returns what to answer.
+    fn fail(&mut self, fault: Fault) -> Rejection {
+        let failure = BodyFault {
+            offset: self.chunk_start,
+            fault,
+        };
+        self.failure = Some(failure);
+        failure.rejection()
+    }
+
+    /// Counts the bytes of data that have not arrived.
+    fn missing(&self) -> u64 {
+        self.streaming.decoded_length - self.decoded
+    }
+
+    fn take(&mut self, buf: &mut [u8]) -> Result<Range<usize>, Fault> {
         let mut data = 0..0;
         let mut at = 0;
         while at < buf.len() {
@@ -172,7 +207,7 @@ impl Decoder {
     }
 
     /// Takes data of a chunk; tells how much it took, and how much of it may be handed out.
-    fn take_data(&mut self, rest: &[u8]) -> Result<(usize, usize), Rejection> {
+    fn take_data(&mut self, rest: &[u8]) -> Result<(usize, usize), Fault> {
         let DecoderState::Data {
             left,
             length,
@@ -206,13 +241,13 @@ impl Decoder {
         Ok((taken, taken - usize::from(self.held.is_some())))
     }
 
-    fn verify_chunk(&mut self, length: u64, signature: &[u8; 64]) -> Result<(), Rejection> {
+    fn verify_chunk(&mut self, length: u64, signature: &[u8; 64]) -> Result<(), Fault> {
         let Some(chain) = &mut self.chain else {
             return Ok(());
         };
         let hash: [u8; 32] = self.hash.finalize_reset().into();
         if !chain.sign_chunk(&hash).matches(signature) {
-            return Err(Rejection::SignatureDoesNotMatch);
+            return Err(Fault::Signature { length });
         }
         if length > 0 && self.hashes.len() < MAX_HASHES {
             self.hashes.push_back(ChunkHash {
@@ -225,15 +260,15 @@ impl Decoder {
     }
 
     /// Takes a line of framing, or the part of it that is there.
-    fn take_text(&mut self, rest: &[u8]) -> Result<usize, Rejection> {
+    fn take_text(&mut self, rest: &[u8]) -> Result<usize, Fault> {
         if let DecoderState::Complete = self.state {
-            return Err(self.malformed());
+            return Err(self.misplaced());
         }
         let room = rest.get(..self.line.remaining_capacity()).unwrap_or(rest);
         let end = memchr::memchr(b'\n', room);
         let part = end.map_or(room, |end| room.get(..=end).unwrap_or_default());
         if self.line.try_extend_from_slice(part).is_err() || end.is_none() && self.line.is_full() {
-            return Err(self.malformed());
+            return Err(self.misplaced());
         }
         if end.is_some() {
             let line = std::mem::take(&mut self.line);
@@ -243,40 +278,38 @@ impl Decoder {
     }
 
     /// Reads a line, and tells what comes next.
-    fn read_line(&mut self, line: &[u8]) -> Result<DecoderState, Rejection> {
+    fn read_line(&mut self, line: &[u8]) -> Result<DecoderState, Fault> {
         let is_break = line == b"\r\n";
         match self.state {
             DecoderState::ChunkHead => self.read_chunk_head(line),
-            DecoderState::DataEnd if is_break => Ok(DecoderState::ChunkHead),
+            DecoderState::DataEnd if is_break => {
+                self.chunk_start = self.decoded;
+                Ok(DecoderState::ChunkHead)
+            }
             DecoderState::Trailer => self.read_trailer(line),
             DecoderState::TrailerBreak(claim) if is_break => self.after_trailer(claim),
             DecoderState::TrailerSignature(claim) => self.read_trailer_signature(line, claim),
             DecoderState::LastBreak if is_break => Ok(DecoderState::Complete),
-            _ => Err(self.malformed()),
+            _ => Err(self.misplaced()),
         }
     }
 
     /// Reads `size;chunk-signature=<signature>` of signed chunks, `size` of others.
-    fn read_chunk_head(&mut self, line: &[u8]) -> Result<DecoderState, Rejection> {
-        let line = line
-            .strip_suffix(b"\r\n")
-            .ok_or(Rejection::MalformedChunk)?;
+    fn read_chunk_head(&mut self, line: &[u8]) -> Result<DecoderState, Fault> {
+        let line = line.strip_suffix(b"\r\n").ok_or(Fault::Head)?;
         let (size, signature) = match self.chain {
             Some(_) => line
                 .split_last_chunk()
                 .and_then(|(before, signature)| {
                     Some((before.strip_suffix(b";chunk-signature=")?, *signature))
                 })
-                .ok_or(Rejection::MalformedChunk)?,
+                .ok_or(Fault::Head)?,
             None => (line, [0; 64]),
         };
-        let length = hexadecimal(size).ok_or(Rejection::MalformedChunk)?;
-        if length > MAX_CHUNK {
-            return Err(Rejection::EntityTooLarge);
-        }
-        let missing = self.streaming.decoded_length - self.decoded;
+        let length = hexadecimal(size).ok_or(Fault::Head)?;
+        let missing = self.missing();
         if length > missing {
-            return Err(Rejection::IncompleteBody);
+            return Err(Fault::TooLong { length, missing });
         }
         if length > 0 {
             return Ok(DecoderState::Data {
@@ -287,22 +320,22 @@ impl Decoder {
         }
         self.verify_chunk(0, &signature)?;
         match self.streaming.checksum {
-            _ if missing > 0 => Err(Rejection::IncompleteBody),
+            _ if missing > 0 => Err(Fault::Early { missing }),
             Some(_) => Ok(DecoderState::Trailer),
             None => Ok(DecoderState::LastBreak),
         }
     }
 
     /// Reads `name:value`, where space may be around the value.
-    fn read_trailer(&mut self, line: &[u8]) -> Result<DecoderState, Rejection> {
+    fn read_trailer(&mut self, line: &[u8]) -> Result<DecoderState, Fault> {
         let algorithm = self.algorithm()?;
         let value = line
             .split_at_checked(algorithm.header().len())
             .filter(|(name, _)| name.eq_ignore_ascii_case(algorithm.header()))
             .and_then(|(_, value)| value.strip_prefix(b":"))
-            .ok_or(Rejection::MalformedTrailer)?;
-        let claim = Checksum::parse(algorithm, value.trim_ascii())
-            .ok_or(Rejection::InvalidChecksum(algorithm))?;
+            .ok_or(Fault::Trailer)?;
+        let claim =
+            Checksum::parse(algorithm, value.trim_ascii()).ok_or(Fault::NoChecksum(algorithm))?;
         if line.ends_with(b"\r\n") {
             self.after_trailer(claim)
         } else {
@@ -310,7 +343,7 @@ impl Decoder {
         }
     }
 
-    fn after_trailer(&mut self, claim: ClaimedChecksum) -> Result<DecoderState, Rejection> {
+    fn after_trailer(&mut self, claim: ClaimedChecksum) -> Result<DecoderState, Fault> {
         match self.chain {
             Some(_) => Ok(DecoderState::TrailerSignature(claim)),
             None => self.verify_checksum(claim),
@@ -321,43 +354,49 @@ impl Decoder {
         &mut self,
         line: &[u8],
         claim: ClaimedChecksum,
-    ) -> Result<DecoderState, Rejection> {
+    ) -> Result<DecoderState, Fault> {
         let signature = line
             .strip_prefix(b"x-amz-trailer-signature:")
             .and_then(|value| value.strip_suffix(b"\r\n"))
             .map(<[u8]>::trim_ascii)
             .filter(|value| value.len() == 64)
-            .ok_or(Rejection::MalformedTrailer)?;
+            .ok_or(Fault::Trailer)?;
         let matches = match &mut self.chain {
             Some(chain) => chain.sign_trailer(&claim).matches(signature),
             None => false,
         };
         if !matches {
-            return Err(Rejection::SignatureDoesNotMatch);
+            return Err(Fault::TrailerSignature);
         }
         self.verify_checksum(claim)
     }
 
-    fn verify_checksum(&mut self, claim: ClaimedChecksum) -> Result<DecoderState, Rejection> {
+    fn verify_checksum(&mut self, claim: ClaimedChecksum) -> Result<DecoderState, Fault> {
         if self.summing.as_ref().map(ChecksumHasher::finish) != Some(claim) {
-            return Err(Rejection::BadDigest(claim.algorithm()));
+            return Err(Fault::OtherChecksum(claim.algorithm()));
         }
         self.checksum = Some(claim);
         Ok(DecoderState::LastBreak)
     }
 
-    fn algorithm(&self) -> Result<ChecksumAlgorithm, Rejection> {
-        self.streaming.checksum.ok_or(Rejection::MalformedTrailer)
+    fn algorithm(&self) -> Result<ChecksumAlgorithm, Fault> {
+        self.streaming.checksum.ok_or(Fault::Trailer)
     }
 
     /// Returns what is wrong with text that does not belong where it stands.
-    fn malformed(&self) -> Rejection {
+    fn misplaced(&self) -> Fault {
         match self.state {
-            DecoderState::ChunkHead | DecoderState::Data { .. } | DecoderState::DataEnd => {
-                Rejection::MalformedChunk
+            DecoderState::ChunkHead | DecoderState::Data { .. } => Fault::Head,
+            DecoderState::DataEnd => Fault::NoBreak,
+            DecoderState::Trailer
+            | DecoderState::TrailerBreak(_)
+            | DecoderState::TrailerSignature(_) => Fault::Trailer,
+            DecoderState::LastBreak | DecoderState::Complete => {
+                match self.streaming.kind.has_trailer() {
+                    true => Fault::AfterTrailer,
+                    false => Fault::AfterChunks,
+                }
             }
-            _ if !self.streaming.kind.has_trailer() => Rejection::MalformedChunk,
-            _ => Rejection::MalformedTrailer,
         }
     }
 }

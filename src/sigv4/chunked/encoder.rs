@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     checksum::{Checksum, ChecksumAlgorithm},
     chunked::chain::Chain,
-    chunked::streaming::{MAX_CHUNK, Streaming, StreamingKind},
+    chunked::streaming::{Streaming, StreamingKind},
     text::sink::Sink,
 };
 
@@ -14,6 +14,10 @@ const USUAL_CHUNK: u64 = 64 << 10;
 
 /// S3 rejects shorter chunks but the last.
 const MIN_CHUNK: u64 = 8 << 10;
+
+/// The longest chunk that goes out, in bytes: MinIO takes no longer one
+/// (<https://github.com/minio/minio/issues/21303>). A signed one has to be gathered, if its hash is not known yet.
+pub const MAX_CHUNK: u64 = 16 << 20;
 
 /// `;chunk-signature=` and the signature.
 const CHUNK_SIGNATURE: u64 = 17 + 64;
@@ -39,7 +43,9 @@ pub(crate) struct Shape {
 
 impl Shape {
     /// Returns the shape in which a client sent its body, as far as the length tells: powers of two are
-    /// tried, since many sizes lead to the same number of chunks. Else 64 KiB.
+    /// tried, since many sizes lead to the same number of chunks. A body in one chunk of up to 16 MiB thus
+    /// stays in one. Else 64 KiB, which costs unsigned chunks no more than a larger size; signed ones of
+    /// another size are hashed once more, whatever it is.
     pub(crate) fn of(streaming: &Streaming) -> Shape {
         let shape = |chunk| Shape {
             kind: streaming.kind,

@@ -5,9 +5,6 @@ use crate::{
     headers::{KnownHeader, KnownHeaders},
 };
 
-/// The longest chunk that a client may send, in bytes.
-pub const MAX_CHUNK: u64 = 16 << 20;
-
 /// The longest body, in bytes: framed again, its length still is a file offset.
 const MAX_LENGTH: u64 = 1 << 62;
 

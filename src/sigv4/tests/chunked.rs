@@ -163,13 +163,14 @@ fn wrong_sizes() {
         ] {
             assert_eq!(size(wrong), INCOMPLETE, "{wrong}");
         }
+        // More than is missing, whatever it is.
         for huge in [
             "1000001",
             "ffffffff",
             "7fffffffffffffff",
             "ffffffffffffffff",
         ] {
-            assert_eq!(size(huge), TOO_LARGE, "{huge}");
+            assert_eq!(size(huge), INCOMPLETE, "{huge}");
         }
         assert_eq!(size("10000000000000000"), INCOMPLETE);
         assert_eq!(size(&"1".repeat(20_000)), INCOMPLETE);
@@ -191,8 +192,113 @@ fn wrong_sizes() {
                 INCOMPLETE
             }
         );
+        let upload = SampleUpload::new(kind, &[b'x'; 26], &[26]);
+        let head = upload.head();
+        let mut parts = upload.body_parts(signature_of(&head));
+        replace(&mut parts[0], "1a", "01A");
+        assert_eq!(answer(&head, 26, &parts.concat()), "ok", "{kind:?}");
     }
-    assert_eq!(MAX_CHUNK, 0x100_0000);
+}
+
+/// What the log says of a lie; it names the chunk, and holds nothing of what was sent.
+#[test]
+fn what_is_wrong_and_where() {
+    let told = |kind: StreamingKind, change: &dyn Fn(&mut Vec<Vec<u8>>)| {
+        let upload = SampleUpload::new(kind, &[b'x'; 40], &[16, 16, 8]);
+        let head = upload.head();
+        let mut parts = upload.body_parts(signature_of(&head));
+        change(&mut parts);
+        let mut decoder = decoder(&head);
+        let (_, rejection) = decode(&mut decoder, &parts.concat(), &[]);
+        let fault = decoder.fault();
+        assert_eq!(fault.is_some(), rejection.is_some());
+        fault.map_or("nothing".to_owned(), |fault| fault.to_string())
+    };
+    let replaced = |at: usize, from: &'static str, to: &'static str| {
+        move |parts: &mut Vec<Vec<u8>>| replace(&mut parts[at], from, to)
+    };
+    for kind in KINDS {
+        for (change, expected) in [
+            (
+                &replaced(0, "10", "010") as &dyn Fn(&mut Vec<Vec<u8>>),
+                "nothing",
+            ),
+            (
+                &replaced(0, "10", "secret"),
+                "chunk at byte 0 of the data: the line before its data cannot be read",
+            ),
+            (
+                &|parts| replace(&mut parts[2], "10", &"1".repeat(300)),
+                "chunk at byte 16 of the data: the line before its data cannot be read",
+            ),
+            (
+                &replaced(2, "10", "7fffffffffffffff"),
+                "chunk at byte 16 of the data: 9223372036854775807 bytes, where 24 are missing",
+            ),
+            (
+                &replaced(4, "\r\n", "x\r\n"),
+                "chunk at byte 16 of the data: no line break after its data",
+            ),
+            (
+                &|parts| parts[4] = parts.remove(6),
+                "chunk at byte 32 of the data: it is the last one, and 8 bytes are missing",
+            ),
+            (
+                &|parts| {
+                    parts.truncate(3);
+                    parts.push(b"xxx".to_vec());
+                },
+                "chunk at byte 16 of the data: the body ends, 21 bytes too early",
+            ),
+            (
+                &|parts| parts.truncate(6),
+                "all data is there, but the body ends before its framing does",
+            ),
+        ] {
+            // The order of the chunks is signed.
+            if !(kind.is_signed() && expected.contains("the last one")) {
+                assert_eq!(told(kind, change), expected, "{kind:?}");
+            }
+        }
+        let after = match kind.has_trailer() {
+            true => "bytes after the trailer",
+            false => "bytes after the last chunk",
+        };
+        assert_eq!(told(kind, &|parts| parts.push(b"x".to_vec())), after);
+        if kind.is_signed() {
+            for (at, expected) in [
+                (
+                    0,
+                    "chunk at byte 0 of the data: the signature of its 16 bytes does not match",
+                ),
+                (
+                    4,
+                    "chunk at byte 32 of the data: the signature of its 8 bytes does not match",
+                ),
+                (
+                    6,
+                    "chunk at byte 40 of the data: the signature of its 0 bytes does not match",
+                ),
+            ] {
+                assert_eq!(told(kind, &|parts| spoil(&mut parts[at])), expected);
+            }
+        }
+        if kind.has_trailer() {
+            let renamed = told(kind, &replaced(7, "crc32:", "crc32c:"));
+            assert_eq!(
+                renamed,
+                "trailer: not the one that was announced, or not readable"
+            );
+            assert_eq!(
+                told(kind, &replaced(7, "crc32:", "crc32:=")),
+                "trailer: no CRC32"
+            );
+        }
+    }
+    let unsigned = told(StreamingKind::UnsignedTrailer, &|parts| parts[1][0] = b'y');
+    assert_eq!(unsigned, "trailer: not the CRC32 of the data");
+    let signed = told(StreamingKind::SignedTrailer, &|parts| spoil(&mut parts[7]));
+    assert_eq!(signed, "trailer: its signature does not match");
 }
 
 #[test]
@@ -827,6 +933,71 @@ fn chunks_of_the_client_are_kept() {
         // Sizes that S3 would not have.
         let upload = SampleUpload::even(kind, &[b'x'; 100_000], 4_096);
         assert_eq!(through(&upload, &[]), 2);
+    }
+}
+
+/// The head alone, of a body of that length in one chunk.
+fn in_one_chunk(kind: StreamingKind, length: u64) -> String {
+    let mut sample = SampleUpload::new(kind, b"", &[]).sample;
+    sample = sample
+        .header("Content-Encoding", "aws-chunked")
+        .header("x-amz-decoded-content-length", &length.to_string());
+    let signature = if kind.is_signed() { 17 + 64 } else { 0 };
+    let digits = format!("{length:x}0").len() as u64;
+    let mut framed = length + digits + 2 * (signature + 2) + 2 + 2;
+    if kind.has_trailer() {
+        sample = sample.header("x-amz-trailer", "x-amz-checksum-crc32");
+        framed += "x-amz-checksum-crc32:AAAAAA==\r\n".len() as u64;
+    }
+    if kind == StreamingKind::SignedTrailer {
+        framed += "x-amz-trailer-signature:\r\n".len() as u64 + 64;
+    }
+    sample
+        .unsigned("Content-Length", &framed.to_string())
+        .header_form()
+}
+
+/// The checksum of another upload of that kind, which is as long.
+fn some_checksum(kind: StreamingKind) -> Option<Checksum> {
+    let upload = SampleUpload::new(kind, b"x", &[1]);
+    let head = upload.head();
+    let mut decoder = decoder(&head);
+    decode(&mut decoder, &upload.body(&head), &[]);
+    decoder.checksum().copied()
+}
+
+/// Up to what MinIO takes it stays as it is; what is longer goes out in many. By lengths alone.
+#[test]
+fn a_body_in_one_chunk() {
+    const MIB: u64 = 1 << 20;
+    for kind in KINDS {
+        for (length, expected) in [
+            (1, 1),
+            (9_000, 9_000),
+            (9 * MIB, 9 * MIB),
+            (16 * MIB, 16 * MIB),
+            (16 * MIB + 1, 65_536),
+            (17 * MIB, 65_536),
+            (100 * MIB, 65_536),
+            (5 << 30, 65_536),
+            (1 << 62, 65_536),
+        ] {
+            let head = in_one_chunk(kind, length);
+            let mut encoder = resign(&head, Framing::Keep, None).encoder.unwrap();
+            assert_eq!(encoder.next_length(), expected, "{kind:?} {length}");
+            assert!(expected <= MAX_CHUNK);
+            if length > 100 * MIB || encoder.is_signed() && length > 17 * MIB {
+                continue;
+            }
+            // As much goes out as the head says.
+            let mut sent = length;
+            while encoder.next_length() > 0 {
+                assert!(encoder.next_length() <= MAX_CHUNK);
+                sent += encoder.chunk(Some(&[0; 32])).unwrap().len() as u64;
+            }
+            sent += encoder.end(some_checksum(kind).as_ref()).unwrap().len() as u64;
+            assert_eq!(sent, encoder.framed_length(), "{kind:?} {length}");
+        }
     }
 }
 
