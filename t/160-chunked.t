@@ -9,6 +9,9 @@ use Test::Nginx::Socket 'no_plan';
 
 our $large = join '', map { chr(33 + $_ * 7919 % 90) } 1 .. 300_000;
 our $hash  = Digest::SHA::sha256_hex($large);
+# More than the 16 MiB of the longest chunk that goes out.
+our $huge      = $large x 57;
+our $huge_hash = Digest::SHA::sha256_hex($huge);
 $ENV{TEST_NGINX_UNBUFFERED} = 'proxy_request_buffering off; proxy_http_version 1.1; proxy_set_header Connection "";';
 
 # An upstream to the origins A and B, plain to those named in the second argument.
@@ -316,3 +319,65 @@ PUT /bucket/key kind=signed-trailer checksum="" body=hello
 --- answers
 2x 200 verified yes\n.*data 300000 $hash
 2x 400 error MalformedTrailerError
+
+=== TEST 40: one chunk of more than 16 MiB, buffered
+--- upload: PUT /bucket/key kind={signed,signed-trailer,unsigned} size=20000000 te={0,100000} body=$huge
+--- answers: 6x 200 verified yes\n.*data 17100000 $huge_hash
+
+=== TEST 41: unbuffered, and by its length it goes out in chunks of 64 KiB
+--- location: $TEST_NGINX_UNBUFFERED
+--- upload: PUT /bucket/key kind={signed,signed-trailer,unsigned} size=20000000 body=$huge
+--- answers
+200 verified yes\n.*header Content-Length: 17123575\n.*data 17100000 $huge_hash
+200 verified yes\n.*header Content-Length: 17123696\n.*data 17100000 $huge_hash
+200 verified yes\n.*header Content-Length: 17102384\n.*data 17100000 $huge_hash
+
+=== TEST 42: framing=decode
+--- http_config eval: upstream('u', 'A')
+--- location: $TEST_NGINX_UNBUFFERED proxy_pass http://u;
+--- upload: PUT /bucket/key kind={signed,signed-trailer,unsigned} size=20000000 body=$huge
+--- answers: 3x 200 verified yes\n.*header Content-Length: 17100000\n.*body 17100000 $huge_hash
+
+=== TEST 43: a wrong signature of it, which comes when the origin has most of it
+--- location: $TEST_NGINX_UNBUFFERED
+--- upload
+PUT /t43/key kind={signed,signed-trailer} size=20000000 body=$huge spoil=0
+PUT /t43/key kind=unsigned size=20000000 body=$huge spoil_checksum=x
+--- answers
+2x 403 error SignatureDoesNotMatch
+400 error BadDigest
+--- error_log
+rejected SignatureDoesNotMatch
+(chunk at byte 0 of the data: the signature of its 17100000 bytes does not match), access key "AKIDCLIENT"
+(trailer: not the CRC32 of the data), access key "AKIDCLIENT"
+
+=== TEST 44: nothing of it is whole
+--- request
+GET /_log/t43
+--- response_body_like: ^(?:A incomplete unverified [^\n]*\n){3}$
+
+=== TEST 45: what is wrong, and where, is in the log
+--- upload
+PUT /bucket/key kind=unsigned body=$large edit_body=s|10000\r\n|secret\r\n|
+PUT /bucket/key kind=unsigned body=$large edit_body=s|\r\n10000\r\n|\r\nfffffff\r\n|
+PUT /bucket/key kind=signed body=$large spoil=-2
+PUT /bucket/key kind=signed body=hello edit_body=s|hello|hell|
+PUT /bucket/key kind=signed body=hello edit_body=s|\z|x|
+PUT /bucket/key kind=signed-trailer body=hello spoil_trailer
+PUT /bucket/key kind=unsigned body=hello cut=20
+--- answers
+2x 400 error IncompleteBody
+2x 403 error SignatureDoesNotMatch
+400 error IncompleteBody
+403 error SignatureDoesNotMatch
+400 error IncompleteBody
+--- error_log
+rejected IncompleteBody: The request body is not in aws-chunked framing. (chunk at byte 0 of the data: the line before its data cannot be read)
+(chunk at byte 65536 of the data: 268435455 bytes, where 234464 are missing)
+(chunk at byte 262144 of the data: the signature of its 37856 bytes does not match)
+(chunk at byte 0 of the data: the signature of its 5 bytes does not match)
+(bytes after the last chunk)
+(trailer: its signature does not match)
+(all data is there, but the body ends before its framing does)
+--- no_error_log
+secret
