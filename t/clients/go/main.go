@@ -2,7 +2,7 @@
 //
 // `client aws|minio|minio-dns URL REGION`. The words of a line have tabs between them:
 //
-//	put BUCKET KEY FILE
+//	put BUCKET KEY FILE [PART]
 //	get BUCKET KEY FILE
 //	list BUCKET
 //	copy BUCKET KEY TARGET
@@ -10,7 +10,7 @@
 //	presign BUCKET KEY GET|PUT
 //
 // Each is answered with a line: `ok` and what was asked for, or `error` and why. A file larger than a
-// part goes up in parts, several at the same time. `minio` is told of no region: it asks for the bucket's.
+// part, of 5 MiB or of so many bytes, goes up in parts, several at the same time. `minio` is told of no region: it asks for the bucket's.
 package main
 
 import (
@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,13 +31,13 @@ import (
 )
 
 const (
-	part    = 5 << 20
+	part    = 5 << 20          // bytes
 	timeout = 60 * time.Second // for one line
 	expiry  = 5 * time.Minute
 )
 
 type client interface {
-	put(ctx context.Context, bucket, key, file string) error
+	put(ctx context.Context, bucket, key, file string, part int64) error
 	get(ctx context.Context, bucket, key, file string) error
 	list(ctx context.Context, bucket string) ([]string, error)
 	copy(ctx context.Context, bucket, key, target string) error
@@ -106,7 +107,13 @@ func run(s3 client, words []string) ([]string, error) {
 	defer cancel()
 	switch command, words := words[0], words[1:]; {
 	case command == "put" && len(words) == 3:
-		return nil, s3.put(ctx, words[0], words[1], words[2])
+		return nil, s3.put(ctx, words[0], words[1], words[2], part)
+	case command == "put" && len(words) == 4:
+		size, err := strconv.ParseInt(words[3], 10, 64)
+		if err != nil {
+			return nil, err
+		}
+		return nil, s3.put(ctx, words[0], words[1], words[2], size)
 	case command == "get" && len(words) == 3:
 		return nil, s3.get(ctx, words[0], words[1], words[2])
 	case command == "list" && len(words) == 1:
@@ -124,7 +131,7 @@ func run(s3 client, words []string) ([]string, error) {
 
 type amazon struct{ s3 *s3.Client }
 
-func (c amazon) put(ctx context.Context, bucket, key, file string) error {
+func (c amazon) put(ctx context.Context, bucket, key, file string, part int64) error {
 	body, err := os.Open(file)
 	if err != nil {
 		return err
@@ -192,8 +199,8 @@ func (c amazon) presign(ctx context.Context, bucket, key, method string) (string
 
 type mini struct{ s3 *minio.Client }
 
-func (c mini) put(ctx context.Context, bucket, key, file string) error {
-	_, err := c.s3.FPutObject(ctx, bucket, key, file, minio.PutObjectOptions{PartSize: part})
+func (c mini) put(ctx context.Context, bucket, key, file string, part int64) error {
+	_, err := c.s3.FPutObject(ctx, bucket, key, file, minio.PutObjectOptions{PartSize: uint64(part)})
 	return err
 }
 

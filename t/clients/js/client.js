@@ -22,7 +22,7 @@ const {
 const { Upload } = require("@aws-sdk/lib-storage");
 const { getSignedUrl } = require("@aws-sdk/s3-request-presigner");
 
-const PART = 5 << 20;
+const PART = 5 << 20; // bytes
 
 const [url, region, form] = process.argv.slice(2);
 const s3 = new S3Client({ endpoint: url, region, forcePathStyle: "PATH_STYLE" in process.env, maxAttempts: 1 });
@@ -37,15 +37,15 @@ async function* pieces(file) {
   }
 }
 
-async function putStream(where, file, size) {
-  if (size <= PART) {
+async function putStream(where, file, size, part) {
+  if (size <= part) {
     await s3.send(new PutObjectCommand({ ...where, Body: Readable.from(pieces(file)), ContentLength: size }));
     return;
   }
   const { UploadId } = await s3.send(new CreateMultipartUploadCommand(where));
   const sent = [];
-  for (let start = 0; start < size; start += PART) {
-    const Body = fs.createReadStream(file, { start, end: Math.min(start + PART, size) - 1 });
+  for (let start = 0; start < size; start += part) {
+    const Body = fs.createReadStream(file, { start, end: Math.min(start + part, size) - 1 });
     const PartNumber = sent.length + 1;
     sent.push(
       s3.send(new UploadPartCommand({ ...where, UploadId, PartNumber, Body })).then((answer) => ({
@@ -59,22 +59,22 @@ async function putStream(where, file, size) {
   await s3.send(new CompleteMultipartUploadCommand({ ...where, UploadId, MultipartUpload: { Parts } }));
 }
 
-async function putBuffer(where, file, size) {
-  if (size <= PART) {
+async function putBuffer(where, file, size, part) {
+  if (size <= part) {
     await s3.send(new PutObjectCommand({ ...where, Body: fs.readFileSync(file) }));
   } else {
     // Which gathers a part and sends it as a buffer.
     const params = { ...where, Body: Readable.from(pieces(file)) };
-    await new Upload({ client: s3, params, partSize: PART, queueSize: 4 }).done();
+    await new Upload({ client: s3, params, partSize: part, queueSize: 4 }).done();
   }
 }
 
 // Answers a line: with a list.
-async function run(command, Bucket, Key, more) {
+async function run(command, Bucket, Key, more, part) {
   const where = { Bucket, Key };
   switch (command) {
     case "put":
-      await (form === "streams" ? putStream : putBuffer)(where, more, fs.statSync(more).size);
+      await (form === "streams" ? putStream : putBuffer)(where, more, fs.statSync(more).size, Number(part ?? PART));
       return [];
     case "get":
       await pipeline((await s3.send(new GetObjectCommand(where))).Body, fs.createWriteStream(more));
