@@ -20,6 +20,8 @@ DOORS = [(framing, buffering) for framing in ("keep", "decode") for buffering in
 # In nginx's first buffer with the head, or in many and in a file. What looks like a request is data.
 SMALL = [b"GET /a HTTP/1.1\r", b"\nHost: example\r\n", b"\r\n45678\r"]
 LARGE = [os.urandom(16384), os.urandom(16384), os.urandom(9000)]
+# In one chunk, longer than any that goes out: most of it is signed for the origin before the client's signature comes.
+HUGE = [os.urandom(20 << 20) + b"."]
 
 MISMATCH = (403, "SignatureDoesNotMatch")
 INCOMPLETE = (400, "IncompleteBody")
@@ -151,7 +153,7 @@ LIES = [
     *(Lie(f"size {size.decode()} of the {name} chunk", every(refusal), resized(at, lambda n, size=size: size))
       for name, at in PLACES.items() for size, refusal in [
           (b"-10", INCOMPLETE), (b"+10", INCOMPLETE), (b"0x10", INCOMPLETE), (b" 10", INCOMPLETE), (b"g", INCOMPLETE),
-          (b"", INCOMPLETE), (b"1000001", TOO_LARGE), (b"7fffffffffffffff", TOO_LARGE), (b"ffffffffffffffff", TOO_LARGE),
+          (b"", INCOMPLETE), (b"1000001", INCOMPLETE), (b"7fffffffffffffff", INCOMPLETE), (b"ffffffffffffffff", INCOMPLETE),
           (b"10000000000000000", INCOMPLETE)]),
     Lie("size of 20,000 digits", every(INCOMPLETE), resized(FIRST, lambda n: b"1" * 20000)),
 
@@ -202,7 +204,26 @@ LIES = [
     Lie("a signature of the trailer unasked", {"unsigned": TRAILER},
         replaced(END, rb"\r\n$", b"x-amz-trailer-signature:" + b"0" * 64 + b"\r\n\r\n")),
 ]
-assert len({lie.name for lie in LIES}) == len(LIES)
+
+HUGE_ZERO, HUGE_END = 2, 3
+HUGE_LIES = [
+    Lie("signature of the chunk", signed(MISMATCH), spoiled(FIRST)),
+    Lie("data of the chunk", {**signed(MISMATCH), "unsigned": DIGEST}, garbled(FIRST + 1)),
+    Lie("last byte of the chunk", {**signed(MISMATCH), "unsigned": DIGEST},
+        lambda parts: parts.__setitem__(1, parts[1][:-1] + bytes([parts[1][-1] ^ 1]))),
+    Lie("signature of the zero chunk", signed(MISMATCH), spoiled(HUGE_ZERO)),
+    Lie("chunk one longer", every(INCOMPLETE), resized(FIRST, lambda n: b"%x" % (n + 1))),
+    Lie("chunk one shorter", SIGNED_OR_NOT, resized(FIRST, lambda n: b"%x" % (n - 1))),
+    Lie("chunk of 2 to the 62", every(INCOMPLETE), resized(FIRST, lambda n: b"%x" % (1 << 62))),
+    Lie("chunk and length of 2 to the 62", every(INCOMPLETE), resized(FIRST, lambda n: b"%x" % (1 << 62)), lambda n: 1 << 62),
+    Lie("chunk less one byte", SIGNED_OR_NOT, lambda parts: parts.__setitem__(1, parts[1][:-1])),
+    Lie("nothing behind the chunk", every(INCOMPLETE), without(-1, -2)),
+    Lie("nothing behind the zero chunk", every(INCOMPLETE), without(-1)),
+    Lie("a wrong checksum, signed", trailing(DIGEST), more={"line": f"{CHECKSUM}:{crc32(b'other data')}"}),
+    Lie("signature of the trailer", {"signed-trailer": MISMATCH}, spoiled(HUGE_END)),
+]
+for lies in (LIES, HUGE_LIES):
+    assert len({lie.name for lie in lies}) == len(lies)
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +279,7 @@ def tell(lie, kind, chunks, signer, url, transfer_chunks=0):
     connection = Connection(url)
     try:
         upload = lie.upload(signer, path, kind, chunks)
-        has_late_end = chunks is LARGE and not transfer_chunks and not lie.is_in_head
+        has_late_end = chunks is not SMALL and not transfer_chunks and not lie.is_in_head
         late = len(upload.parts[-2] + upload.parts[-1]) if has_late_end else 0
         answer = connection.ask(upload.request(transfer_chunks=transfer_chunks), late)
         assert (answer.status, answer.code) == lie.refusals[kind]
@@ -294,6 +315,34 @@ def test_a_lie(lie, url, bucket):
         for chunks in (SMALL, LARGE):
             for transfer_chunks in (0, 5000):
                 tell(lie, kind, chunks, signer, url, transfer_chunks)
+    assert is_empty(bucket)
+
+
+@pytest.mark.parametrize("lie", HUGE_LIES, ids=lambda lie: lie.name)
+def test_a_lie_about_a_huge_chunk(lie, url, bucket):
+    signer = Signer(url, CLIENT)
+    for kind in lie.refusals:
+        tell(lie, kind, HUGE, signer, url)
+    assert is_empty(bucket)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_huge_chunk_cut(kind, url, bucket):
+    """The client leaves in its middle, at its last byte, or before what proves it."""
+    signer = Signer(url, CLIENT)
+    path = f"/{BUCKET}/cut"
+    upload = Upload(signer, path, kind, HUGE)
+    request = upload.request()
+    behind = sum(map(len, upload.parts[2:]))
+    for late in (len(HUGE[0]) // 2, behind + 1, behind, len(upload.parts[-1])):
+        connection = Connection(url)
+        connection.socket.sendall(request[:-late])
+        time.sleep(0.05)  # the origin may have its part
+        connection.close()
+    connection = Connection(url)
+    answer = connection.ask(get(signer, path))
+    assert (answer.status, answer.code) == (404, "NoSuchKey")
+    connection.close()
     assert is_empty(bucket)
 
 
@@ -335,6 +384,7 @@ def test_memory_comes_back(url, nginx, bucket):
                 tell(lie, kind, SMALL, signer, url)
                 tell(lie, kind, LARGE, signer, url)
         tell_the_truth(signer, url, LARGE)
+        tell_the_truth(signer, url, HUGE)
 
     round_of_lies()
     [before] = nginx.memory("VmRSS")
