@@ -21,7 +21,7 @@ DOORS = [(framing, buffering) for framing in ("keep", "decode") for buffering in
 SMALL = [b"GET /a HTTP/1.1\r", b"\nHost: example\r\n", b"\r\n45678\r"]
 LARGE = [os.urandom(16384), os.urandom(16384), os.urandom(9000)]
 # In one chunk, longer than any that goes out: most of it is signed for the origin before the client's signature comes.
-HUGE = [os.urandom(20 << 20) + b"."]
+HUGE = [os.urandom(17 << 20) + b"."]
 
 MISMATCH = (403, "SignatureDoesNotMatch")
 INCOMPLETE = (400, "IncompleteBody")

@@ -18,8 +18,8 @@ use common::{
 use sha2::{Digest, Sha256};
 use sigv4::*;
 
-const LENGTH: usize = 4 << 20;
-const ROUNDS: usize = 300;
+const LENGTH: usize = 16 << 20;
+const ROUNDS: usize = 100;
 
 fn main() {
     let payload: Vec<u8> = (0..LENGTH).map(|at| (at * 31 / 8) as u8).collect();
@@ -53,7 +53,7 @@ fn main() {
         (StreamingKind::SignedTrailer, hash + crc),
         (StreamingKind::UnsignedTrailer, crc + memcpy),
     ] {
-        for chunk in [65_536, 1 << 20] {
+        for chunk in [65_536, 1 << 20, LENGTH] {
             for buffer in [16 << 10, 1 << 20] {
                 let upload = SampleUpload::even(kind, &payload, chunk);
                 let name = format!(
