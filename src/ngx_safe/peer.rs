@@ -193,8 +193,9 @@ unsafe extern "C" fn get_peer<M: PeerHooks>(
         // peers left there is none: the balancer does not offer this one again. nginx would throw the last one's
         // answer away for it.
         if let left @ 1.. = state.tries_left.take() {
-            // SAFETY: nginx's peer.
-            unsafe { (*pc).tries = (*pc).tries.min(left) };
+            // SAFETY: nginx's peer; the reference ends here.
+            let tries = unsafe { &mut (*pc).tries };
+            *tries = left.min(*tries);
         }
         // SAFETY: nginx asks for a peer of the balancer that `wrap` has found.
         let picked = unsafe { state.balancer.get(pc) };

@@ -109,7 +109,7 @@ def writes(number, count):
 
 
 class Model:
-    """What may become of a write. A status of None is an answer that an origin gives after it has done it."""
+    """What may become of a write."""
 
     def __init__(self, write, is_tls, is_buffered):
         self.write = write
