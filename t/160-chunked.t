@@ -320,8 +320,8 @@ PUT /bucket/key kind=signed-trailer checksum="" body=hello
 2x 200 verified yes\n.*data 300000 $hash
 2x 400 error MalformedTrailerError
 
-=== TEST 40: one chunk of more than 16 MiB, buffered
---- upload: PUT /bucket/key kind={signed,signed-trailer,unsigned} size=20000000 te={0,100000} body=$huge
+=== TEST 40: chunks of 4 MiB, and one of more than 16 MiB, buffered
+--- upload: PUT /bucket/key kind={signed,signed-trailer,unsigned} size={4194304,20000000} body=$huge
 --- answers: 6x 200 verified yes\n.*data 17100000 $huge_hash
 
 === TEST 41: unbuffered, and by its length it goes out in chunks of 64 KiB

@@ -237,9 +237,9 @@ fn put_head<'r>(
     }
     if !request.is_unbuffered()
         && let Some(upload) = context.upload.borrow().as_deref()
-        && let Some(checksum) = upload.checksum()
+        && upload.is_complete()
     {
-        verified.set_checksum(*checksum);
+        verified.set_body_verified(upload.checksum().copied());
     }
     cache::discard_unless_keyed(request, context, head, verified);
     let mut keys = main.keys.borrow_mut();

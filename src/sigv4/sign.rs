@@ -91,7 +91,7 @@ pub fn sign<'a>(
             let (payload, body) = match origin.framing {
                 Framing::Keep => (
                     streaming.kind.name().as_bytes(),
-                    BodyOut::Framed(Shape::of(streaming)),
+                    BodyOut::Framed(Shape::of(streaming, upload.is_verified)),
                 ),
                 Framing::Decode => (
                     Payload::Unsigned.as_bytes(),

@@ -129,7 +129,9 @@ pub(crate) struct ChunkedBody {
     pub(crate) streaming: Streaming,
     /// Signs chunks. `None` for unsigned chunks.
     pub(crate) chain: Option<Chain>,
-    /// The trailing one, where all of the body has been read before the head is signed.
+    /// All of the body has been read, and verified, before the head is signed.
+    pub(crate) is_verified: bool,
+    /// The trailing one, of such a body.
     pub(crate) checksum: Option<Checksum>,
 }
 
@@ -446,15 +448,16 @@ impl<'r> Verified<'r> {
         }
     }
 
-    /// Sets the checksum that the decoder found after the body, if all of this was read before the head is
-    /// signed: with a plain body it is sent as a header.
-    pub fn set_checksum(&mut self, checksum: Checksum) {
+    /// Takes note that all of the body was read, and verified, before the head is signed, and of the checksum that
+    /// the decoder found after it: with a plain body it is sent as a header.
+    pub fn set_body_verified(&mut self, checksum: Option<Checksum>) {
         if let Proof::V4Header {
             body: SignedBody::Streaming(upload),
             ..
         } = &mut self.proof
         {
-            upload.checksum = Some(checksum);
+            upload.is_verified = true;
+            upload.checksum = checksum;
         }
     }
 

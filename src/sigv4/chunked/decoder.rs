@@ -16,7 +16,7 @@ use crate::{
 const MAX_LINE: usize = 256;
 
 /// How many hashes of chunks are kept.
-const MAX_HASHES: usize = 64;
+pub(super) const MAX_HASHES: usize = 64;
 
 /// Takes the framing off a client's body and verifies it as it arrives.
 ///
@@ -150,15 +150,19 @@ impl Decoder {
     }
 
     /// Returns the SHA-256 of the `length` bytes of data from `offset` on, if a signed chunk of the client's
-    /// was just these; hashes of data before them are forgotten. At most 64 are kept.
+    /// was just these. At most 64 are kept; while the body arrives, those of data before these bytes are forgotten,
+    /// and those of a complete body serve each try.
     pub fn chunk_hash(&mut self, offset: u64, length: u64) -> Option<[u8; 32]> {
-        while self.hashes.front().is_some_and(|hash| hash.offset < offset) {
-            self.hashes.pop_front();
+        if !self.is_complete() {
+            while self.hashes.front().is_some_and(|hash| hash.offset < offset) {
+                self.hashes.pop_front();
+            }
         }
-        self.hashes
-            .front()
-            .filter(|hash| hash.offset == offset && hash.length == length)
-            .map(|hash| hash.hash)
+        let found = self
+            .hashes
+            .binary_search_by_key(&offset, |hash| hash.offset);
+        let hash = self.hashes.get(found.ok()?)?;
+        (hash.length == length).then_some(hash.hash)
     }
 
     /// # Errors

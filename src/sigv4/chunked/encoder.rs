@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     checksum::{Checksum, ChecksumAlgorithm},
     chunked::chain::Chain,
+    chunked::decoder::MAX_HASHES,
     chunked::streaming::{Streaming, StreamingKind},
     text::sink::Sink,
 };
@@ -16,8 +17,13 @@ const USUAL_CHUNK: u64 = 64 << 10;
 const MIN_CHUNK: u64 = 8 << 10;
 
 /// The longest chunk that goes out, in bytes: MinIO takes no longer one
-/// (<https://github.com/minio/minio/issues/21303>). A signed one has to be gathered, if its hash is not known yet.
+/// (<https://github.com/minio/minio/issues/21303>).
 pub const MAX_CHUNK: u64 = 16 << 20;
+
+/// The longest signed chunk that is gathered, as one whose hash is not known has to be: its signature goes before its
+/// data. To gather more, in memory that is new, takes as long as to hash it once more in small chunks; and an
+/// origin waits for each.
+const MAX_GATHERED: u64 = 1 << 20;
 
 /// `;chunk-signature=` and the signature.
 const CHUNK_SIGNATURE: u64 = 17 + 64;
@@ -44,9 +50,11 @@ pub(crate) struct Shape {
 impl Shape {
     /// Returns the shape in which a client sent its body, as far as the length tells: powers of two are
     /// tried, since many sizes lead to the same number of chunks. A body in one chunk of up to 16 MiB thus
-    /// stays in one. Else 64 KiB, which costs unsigned chunks no more than a larger size; signed ones of
-    /// another size are hashed once more, whatever it is.
-    pub(crate) fn of(streaming: &Streaming) -> Shape {
+    /// stays in one. Else, and where signed chunks are too long to be gathered, 64 KiB, which costs unsigned
+    /// chunks no more than a larger size; signed ones of another size are hashed once more, whatever it is.
+    ///
+    /// `is_verified`: all of the body is there, so that the hashes of its chunks are known.
+    pub(crate) fn of(streaming: &Streaming, is_verified: bool) -> Shape {
         let shape = |chunk| Shape {
             kind: streaming.kind,
             checksum: streaming.checksum,
@@ -55,6 +63,11 @@ impl Shape {
         };
         std::iter::successors(Some(MIN_CHUNK), |size| Some(size * 2))
             .take_while(|&size| size <= MAX_CHUNK)
+            .filter(|&size| {
+                let is_known =
+                    is_verified && streaming.decoded_length.div_ceil(size) <= MAX_HASHES as u64;
+                !streaming.kind.is_signed() || is_known || size <= MAX_GATHERED
+            })
             .map(shape)
             .find(|shape| Some(shape.framed_length()) == streaming.framed_length)
             .unwrap_or_else(|| shape(USUAL_CHUNK))

@@ -711,10 +711,20 @@ fn no_head_without_its_framing() {
 }
 
 fn resign(head: &str, framing: Framing, checksum: Option<Checksum>) -> SentUpload {
+    let body = checksum.map(Some);
+    resign_before_or_after(head, framing, body)
+}
+
+/// `body` is the checksum, if there is one, of a body that was verified before.
+fn resign_before_or_after(
+    head: &str,
+    framing: Framing,
+    body: Option<Option<Checksum>>,
+) -> SentUpload {
     let raw = Raw::new(head);
     let mut verified = verified(&raw).unwrap();
-    if let Some(checksum) = checksum {
-        verified.set_checksum(checksum);
+    if let Some(checksum) = body {
+        verified.set_body_verified(checksum);
     }
     let (line, headers) = head.split_once('\n').unwrap();
     let headers = headers.replace('\n', "\r\n");
@@ -966,24 +976,32 @@ fn some_checksum(kind: StreamingKind) -> Option<Checksum> {
     decoder.checksum().copied()
 }
 
-/// Up to what MinIO takes it stays as it is; what is longer goes out in many. By lengths alone.
+/// Up to what MinIO takes it stays as it is; what is longer goes out in many, and so does a signed one that would have
+/// to be gathered. By lengths alone.
 #[test]
 fn a_body_in_one_chunk() {
     const MIB: u64 = 1 << 20;
     for kind in KINDS {
-        for (length, expected) in [
-            (1, 1),
-            (9_000, 9_000),
-            (9 * MIB, 9 * MIB),
-            (16 * MIB, 16 * MIB),
-            (16 * MIB + 1, 65_536),
-            (17 * MIB, 65_536),
-            (100 * MIB, 65_536),
-            (5 << 30, 65_536),
-            (1 << 62, 65_536),
+        for (length, expected, gathered) in [
+            (1, 1, 1),
+            (9_000, 9_000, 9_000),
+            (MIB, MIB, MIB),
+            (MIB + 1, MIB + 1, 65_536),
+            (9 * MIB, 9 * MIB, 65_536),
+            (16 * MIB, 16 * MIB, 65_536),
+            (16 * MIB + 1, 65_536, 65_536),
+            (17 * MIB, 65_536, 65_536),
+            (100 * MIB, 65_536, 65_536),
+            (5 << 30, 65_536, 65_536),
+            (1 << 62, 65_536, 65_536),
         ] {
             let head = in_one_chunk(kind, length);
-            let mut encoder = resign(&head, Framing::Keep, None).encoder.unwrap();
+            let early = resign(&head, Framing::Keep, None).encoder.unwrap();
+            let gathered = if kind.is_signed() { gathered } else { expected };
+            assert_eq!(early.next_length(), gathered, "{kind:?} {length}");
+            let checksum = some_checksum(kind);
+            let sent = resign_before_or_after(&head, Framing::Keep, Some(checksum));
+            let mut encoder = sent.encoder.unwrap();
             assert_eq!(encoder.next_length(), expected, "{kind:?} {length}");
             assert!(expected <= MAX_CHUNK);
             if length > 100 * MIB || encoder.is_signed() && length > 17 * MIB {
@@ -995,9 +1013,36 @@ fn a_body_in_one_chunk() {
                 assert!(encoder.next_length() <= MAX_CHUNK);
                 sent += encoder.chunk(Some(&[0; 32])).unwrap().len() as u64;
             }
-            sent += encoder.end(some_checksum(kind).as_ref()).unwrap().len() as u64;
+            sent += encoder.end(checksum.as_ref()).unwrap().len() as u64;
             assert_eq!(sent, encoder.framed_length(), "{kind:?} {length}");
         }
+    }
+}
+
+/// The hashes of a body that is there serve each try; there are 64 of them.
+#[test]
+fn hashes_for_each_try() {
+    const MIB: usize = 1 << 20;
+    let upload = SampleUpload::even(StreamingKind::Signed, &vec![b'x'; 5 * MIB], 2 * MIB);
+    let head = upload.head();
+    let mut decoder = decoder(&head);
+    let (data, _) = decode(&mut decoder, &upload.body(&head), &[]);
+    for _ in 0..2 {
+        let sent = resign_before_or_after(&head, Framing::Keep, Some(None));
+        let mut encoder = sent.encoder.unwrap();
+        assert_eq!(encoder.next_length(), 2 << 20);
+        let (_, hashed) = encode(&mut encoder, &mut decoder, &data);
+        assert_eq!(hashed, 0);
+    }
+    // Of more than 64 chunks not all are known.
+    let framed = |count: u64| count * ((2 << 20) + 6 + 81 + 4) + 86;
+    for (count, expected) in [(64, 2 << 20), (65, 65_536)] {
+        let mut sample = SampleUpload::new(StreamingKind::Signed, b"", &[]).sample;
+        sample = sample
+            .header("x-amz-decoded-content-length", &(count << 21).to_string())
+            .unsigned("Content-Length", &framed(count).to_string());
+        let sent = resign_before_or_after(&sample.header_form(), Framing::Keep, Some(None));
+        assert_eq!(sent.encoder.unwrap().next_length(), expected);
     }
 }
 

@@ -74,6 +74,7 @@ impl<'r> Candidate<'_, 'r> {
                     chain: kind
                         .is_signed()
                         .then(|| Chain::new(key.clone(), v4.date, signature)),
+                    is_verified: false,
                     checksum: None,
                 })),
             },
