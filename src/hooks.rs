@@ -19,6 +19,8 @@ pub(crate) mod bucket;
 pub(crate) mod cache;
 /// Pages of other origins, where `s3_cors` decides about them.
 pub(crate) mod cors;
+/// A request goes to origins of other dialects: what they would not check is checked here.
+pub(crate) mod dialect;
 /// A browser's form: its body is read and verified before the request is accepted.
 pub(crate) mod form;
 /// A request has ended: it is counted.

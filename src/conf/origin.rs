@@ -49,6 +49,7 @@ impl NamedOrigin {
                 region: line.region,
                 addressing: line.addressing,
                 framing: line.framing,
+                dialect: line.dialect,
                 buckets: bucket_map_of(maps, server)?,
                 ..sigv4::Origin::new(line.credential.clone(), host)
             },

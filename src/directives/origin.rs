@@ -1,6 +1,6 @@
 //! `s3_origin`, of an upstream and of a location.
 
-use sigv4::{Addressing, Credential, Framing, Region, SecretKey};
+use sigv4::{Addressing, Credential, Dialect, Framing, Region, SecretKey};
 
 use crate::{
     host::{Host, NOT_A_HOST},
@@ -21,6 +21,7 @@ pub struct OriginLine {
     pub host: Option<Box<[u8]>>,
     pub addressing: Addressing,
     pub framing: Framing,
+    pub dialect: Dialect,
 }
 
 /// Reads `s3_origin SERVER|default access_key=V secret_key=V ...`, in an upstream.
@@ -71,10 +72,12 @@ fn origin(
     let host = params.take("host")?;
     let addressing = params.take("addressing")?;
     let framing = params.take("framing")?;
+    let dialect = params.take("dialect")?;
     params.done()?;
 
     let access_key = access_key.ok_or_else(|| missing(named, "access_key"))?;
     let secret = secret.ok_or_else(|| missing(named, "secret_key"))?;
+    let dialect = read_dialect(named, dialect)?;
     Ok(OriginLine {
         server,
         credential: Credential::new(&access_key, secret),
@@ -87,12 +90,16 @@ fn origin(
             addressing,
             [("path", Addressing::Path), ("virtual", Addressing::Virtual)],
         )?,
-        framing: one_of(
-            named,
-            "framing",
-            framing,
-            [("keep", Framing::Keep), ("decode", Framing::Decode)],
-        )?,
+        framing: match framing {
+            None => dialect.framing,
+            framing => one_of(
+                named,
+                "framing",
+                framing,
+                [("keep", Framing::Keep), ("decode", Framing::Decode)],
+            )?,
+        },
+        dialect,
     })
 }
 
@@ -103,6 +110,23 @@ fn read_region(named: &str, name: &[u8]) -> Result<Region, String> {
             "{named}: \"region={}\" {NOT_A_REGION}: {}",
             name.escape_ascii(),
             Region::RULE
+        )
+    })
+}
+
+fn read_dialect(named: &str, name: Option<&[u8]>) -> Result<Dialect, String> {
+    let Some(name) = name else {
+        return Ok(Dialect::default());
+    };
+    Dialect::named(name).ok_or_else(|| {
+        let names: Vec<_> = Dialect::ALL
+            .iter()
+            .map(|(name, _)| format!("\"{name}\""))
+            .collect();
+        format!(
+            "{named}: \"dialect={}\" is none that is known: write one of {}",
+            name.escape_ascii(),
+            names.join(", ")
         )
     })
 }

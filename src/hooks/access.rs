@@ -10,6 +10,7 @@ use crate::context::{Context, OwnRequest};
 use crate::error_response;
 use crate::hooks::body::{self, Verifying};
 use crate::hooks::bucket::{self, Configured};
+use crate::hooks::dialect::{self, Adapted};
 use crate::hooks::{cors, form};
 use crate::request_view::{claimed_access_key, timestamp, view};
 
@@ -88,6 +89,11 @@ fn access(request: Request<'_>) -> Access {
             match bucket::configure(request, context, &view, &mut verified) {
                 Ok(Configured::Done) => {}
                 Ok(Configured::ReadBody) => return Access::ReadBody { unbuffered: false },
+                Err(rejection) => return reject(request, context, None, &rejection),
+            }
+            match dialect::adapt(request, context, &view, &mut verified) {
+                Ok(Adapted::Done) => {}
+                Ok(Adapted::ReadBody) => return Access::ReadBody { unbuffered: false },
                 Err(rejection) => return reject(request, context, None, &rejection),
             }
             let origins = request.origins().iter().map(|named| &named.origin);

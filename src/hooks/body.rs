@@ -79,8 +79,8 @@ fn verifying<'r>(request: Request<'r>) -> Option<&'r Context<'r>> {
             return None;
         }
         let verified = context.verified.borrow();
-        let body = verified.as_ref()?.body(request.body_length())?;
-        *upload = Some(Box::new(Upload::new(body)));
+        let new = verified.as_ref()?.upload_of(request.body_length())?;
+        *upload = Some(Box::new(new));
     }
     Some(context)
 }

@@ -9,7 +9,7 @@ use ngx_safe::peer::{HeadSlot, PeerHooks, Picked, PickedPeer, Start};
 use ngx_safe::request::Request;
 use ngx_safe::upstream::Upstream;
 use ngx_safe::{now, worker_number};
-use sigv4::{Framer, HeadRoom, SignedHead, Streaming, Upload, WireHead};
+use sigv4::{Framer, HeadRoom, SignedHead, Streaming, Upload, Verified, WireHead};
 
 use crate::S3Resign;
 use crate::conf::{NamedOrigin, OwnUpstream};
@@ -212,7 +212,7 @@ fn put_head<'r>(
         }
     };
     if verified.is_body_verified(request.main().body_length())
-        && !is_body_verified(request, context)
+        && !is_body_verified(request, context, verified)
     {
         log_error!(
             request.log(),
@@ -240,6 +240,9 @@ fn put_head<'r>(
         && upload.is_complete()
     {
         verified.set_body_verified(upload.checksum().copied());
+        if let Some(md5) = upload.md5() {
+            verified.set_md5(*md5);
+        }
     }
     cache::discard_unless_keyed(request, context, head, verified);
     let mut keys = main.keys.borrow_mut();
@@ -322,11 +325,12 @@ fn origin_at<'r>(
 }
 
 /// Has the body gone through `hooks::body`, or is it still going?
-fn is_body_verified(request: Request<'_>, context: &Context<'_>) -> bool {
+fn is_body_verified(request: Request<'_>, context: &Context<'_>, verified: &Verified<'_>) -> bool {
     context
         .upload
         .borrow()
         .as_deref()
+        .filter(|upload| verified.is_digested_by(upload))
         .is_some_and(|upload| request.is_unbuffered() || upload.is_complete())
 }
 

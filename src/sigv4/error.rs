@@ -124,6 +124,8 @@ pub enum Rejection {
     MalformedTrailer,
     /// A trailer that is no checksum of its algorithm.
     InvalidChecksum(ChecksumAlgorithm),
+    /// A header that is no checksum of its algorithm.
+    InvalidChecksumHeader(ChecksumAlgorithm),
     /// A checksum that does not match the data.
     BadDigest(ChecksumAlgorithm),
     /// The body of CreateBucket is not one that all readers read alike, or is too long.
@@ -471,6 +473,11 @@ impl Rejection {
                 "InvalidRequest",
                 400,
                 "The value of a trailing header is invalid.",
+            ),
+            Rejection::InvalidChecksumHeader(_) => (
+                "InvalidRequest",
+                400,
+                "The value of a checksum header is invalid.",
             ),
             Rejection::BadDigest(_) => (
                 "BadDigest",

@@ -25,6 +25,8 @@ mod cors;
 mod crypto;
 mod date;
 mod destinations;
+mod dialect;
+mod digests;
 mod error;
 mod grant;
 mod headers;
@@ -79,6 +81,7 @@ pub use crate::{
     },
     cors::{CorsFault, CorsHeader, CorsLists, CorsRule, CorsRules, varies_by_origin},
     date::Timestamp,
+    dialect::{Checksums, Dialect, DocumentDigest},
     error::{ChecksumFault, Malformed, Rejection, ServerError, Unsignable},
     grant::{Client, Clients, Grant, GrantFault},
     headers::SignedElsewhere,

@@ -3,6 +3,7 @@ use crate::{
     bucket_map::BucketMap,
     chunked::streaming::Framing,
     crypto::{hex::hex, sha256::Sha256Sink},
+    dialect::Dialect,
     keys::{Credential, SecretKey},
     region::Region,
     text::sink::Sink,
@@ -30,6 +31,7 @@ pub struct Origin {
     pub addressing: Addressing,
     pub buckets: BucketMap,
     pub framing: Framing,
+    pub dialect: Dialect,
 }
 
 impl Origin {
@@ -43,6 +45,7 @@ impl Origin {
             addressing: Addressing::default(),
             buckets: BucketMap::default(),
             framing: Framing::default(),
+            dialect: Dialect::default(),
         }
     }
 

@@ -9,7 +9,7 @@ use self::{body::BodyOut, head::HeadAuth, names::Destination};
 pub use self::{head::SignedHead, names::BucketNames};
 use crate::{
     bucket_map::MappedName,
-    chunked::{encoder::Shape, streaming::Framing},
+    chunked::encoder::Shape,
     crypto::sha256::EMPTY,
     date::Timestamp,
     error::Unsignable,
@@ -80,7 +80,11 @@ pub fn sign<'a>(
             }
         };
         let body = BodyOut::Replaced(&sent.body);
-        return SignedHead::new(head, to, date, auth, Some(signing_key(keys)), body);
+        return SignedHead::new(head, to, date, auth, Some(signing_key(keys)), body, None);
+    }
+    // What is dropped was checked for it.
+    if origin.dialect.drops_checksums() && verified.digests.is_none() {
+        return Err(Unsignable::Dialect);
     }
     let (auth, key, body) = match proof {
         Proof::V4Header {
@@ -88,12 +92,12 @@ pub fn sign<'a>(
             ..
         } => {
             let streaming = &upload.streaming;
-            let (payload, body) = match origin.framing {
-                Framing::Keep => (
+            let (payload, body) = match origin.framing.decodes(streaming.kind) {
+                false => (
                     streaming.kind.name().as_bytes(),
                     BodyOut::Framed(Shape::of(streaming, upload.is_verified)),
                 ),
-                Framing::Decode => (
+                true => (
                     Payload::Unsigned.as_bytes(),
                     BodyOut::Decoded {
                         length: streaming.decoded_length,
@@ -146,7 +150,8 @@ pub fn sign<'a>(
             (HeadAuth::Nowhere, None, BodyOut::Untouched)
         }
     };
-    SignedHead::new(head, to, date, auth, key, body)
+    let digests = verified.digests.as_deref();
+    SignedHead::new(head, to, date, auth, key, body, digests)
 }
 
 /// Signs the head of a request that the proxy makes in its own name, as a health check is. It has no
@@ -174,6 +179,7 @@ pub fn sign_own(
         auth,
         Some(key),
         BodyOut::Untouched,
+        None,
     )?;
     let mut out = vec![0; signed.max_len()];
     let length = signed.write(&mut out).ok_or(Unsignable::TooLong)?;

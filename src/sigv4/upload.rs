@@ -3,14 +3,18 @@
 use std::ops::Range;
 
 use crate::{
-    body::BodyVerifier, checksum::Checksum, chunked::fault::BodyFault, error::Rejection,
-    post_object::stream::Tail,
+    body::BodyVerifier, checksum::Checksum, chunked::fault::BodyFault, digests::Digesting,
+    error::Rejection, post_object::stream::Tail,
 };
 
 /// A body that is verified, as far as it has arrived.
 #[derive(Debug)]
 pub struct Upload {
     body: BodyVerifier,
+    /// Computes what is to be known of the plain body besides. In a box, since few bodies have it.
+    digesting: Option<Box<Digesting>>,
+    /// The MD5 of a complete body, if it was to be computed.
+    md5: Option<Checksum>,
     /// All of it has been handed over.
     ended: bool,
 }
@@ -25,15 +29,31 @@ pub struct PlainPiece {
 
 impl Upload {
     pub fn new(body: BodyVerifier) -> Upload {
-        Upload { body, ended: false }
+        Upload::with_digests(body, None)
+    }
+
+    pub(crate) fn with_digests(body: BodyVerifier, digesting: Option<Digesting>) -> Upload {
+        Upload {
+            body,
+            digesting: digesting.map(Box::new),
+            md5: None,
+            ended: false,
+        }
     }
 
     /// Takes a piece, in its place; `ends` says that it is the body's last.
     pub fn take(&mut self, piece: &mut [u8], ends: bool) -> Result<PlainPiece, Rejection> {
         let mut data = self.body.take(piece)?;
         let mut late = None;
+        if let Some(digesting) = &mut self.digesting {
+            digesting.update(piece.get(data.clone()).unwrap_or_default());
+        }
         if ends {
             late = self.body.finish()?;
+            if let Some(digesting) = &mut self.digesting {
+                digesting.update(late.as_slice());
+                self.md5 = digesting.finish()?;
+            }
             self.ended = true;
         }
         if let (Some(byte), Some(room)) = (late, piece.get_mut(data.end)) {
@@ -64,6 +84,15 @@ impl Upload {
     /// Returns the trailing checksum of a complete body.
     pub fn checksum(&self) -> Option<&Checksum> {
         self.body.checksum().filter(|_| self.ended)
+    }
+
+    pub(crate) fn digesting(&self) -> Option<&Digesting> {
+        self.digesting.as_deref()
+    }
+
+    /// Returns the MD5 of a complete body, if that was to be computed.
+    pub fn md5(&self) -> Option<&Checksum> {
+        self.md5.as_ref()
     }
 
     /// Does what [`Decoder::chunk_hash`](crate::Decoder::chunk_hash) does.

@@ -11,6 +11,7 @@ use crate::{
     chunked::streaming::Streaming,
     crypto::sha256::EMPTY,
     date::AmzDate,
+    digests::Digests,
     error::Rejection,
     grant::{Client, Grant},
     opened::OpenedId,
@@ -25,6 +26,7 @@ use crate::{
     s3_request::{S3Request, S3RequestParts},
     text::bytes::same,
     text::uri,
+    upload::Upload,
 };
 
 /// A verified request; only [`verify`](crate::verify) and [`verify_form`](crate::verify_form) make
@@ -35,6 +37,8 @@ pub struct Verified<'r> {
     pub(crate) proof: Proof<'r>,
     /// The body of a CreateBucket, if that is written again. In a box, since nearly no request has it.
     pub(crate) configuration: Option<Box<BucketConfiguration>>,
+    /// The digests for origins that read other ones than the client sends. In a box, likewise.
+    pub(crate) digests: Option<Box<Digests>>,
     /// The answer has to be read on its way.
     pub(crate) reads_answer: bool,
     /// The id in its query that was sealed here. In a box, likewise.
@@ -404,8 +408,8 @@ impl<'r> Verified<'r> {
     /// `None` where it was not announced. What has no body has been checked by
     /// [`Verified::check_no_body`].
     pub fn is_body_verified(&self, length: Option<u64>) -> bool {
-        self.configuration.is_none()
-            && (self.upload().is_some() || self.expected_hash().is_some() && length != Some(0))
+        let has_hash = self.expected_hash().is_some() || self.is_digested();
+        self.configuration.is_none() && (self.upload().is_some() || has_hash && length != Some(0))
     }
 
     /// Returns what the body must go through before it goes anywhere else; `None` if it may go as it is.
@@ -414,9 +418,23 @@ impl<'r> Verified<'r> {
             let decoder = Decoder::new(upload.streaming, upload.chain.clone());
             return Some(BodyVerifier::Framed(decoder));
         }
-        let hash =
-            (self.expected_hash()).filter(|_| length != Some(0) && self.configuration.is_none())?;
-        Some(BodyVerifier::Hashed(HashCheck::new(*hash, length)))
+        if !self.is_body_verified(length) {
+            return None;
+        }
+        let hash = self.expected_hash().copied();
+        Some(BodyVerifier::Hashed(HashCheck::new(hash, length)))
+    }
+
+    /// Does what [`Verified::body`] does, with the digests that are computed besides.
+    pub fn upload_of(&self, length: Option<u64>) -> Option<Upload> {
+        let body = self.body(length)?;
+        let digesting = self.digests.as_ref().and_then(|digests| digests.start());
+        Some(Upload::with_digests(body, digesting))
+    }
+
+    fn is_digested(&self) -> bool {
+        let digests = self.digests.as_ref();
+        digests.is_some_and(|digests| digests.are_needed())
     }
 
     /// Checks a request without a body, or with an empty one.

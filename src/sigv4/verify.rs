@@ -122,6 +122,7 @@ fn decide<'r>(
         },
         proof,
         configuration: None,
+        digests: None,
         reads_answer: false,
         opened: None,
     })

@@ -5,8 +5,8 @@ mod fate;
 
 use arrayvec::ArrayVec;
 
-pub(crate) use self::fate::BodyHeaders;
 use self::fate::HeaderFate;
+pub(crate) use self::fate::{BodyHeaders, SentHeaders, checksum_header, tells_no_checksum};
 use crate::{
     bucket_configuration::is_digest,
     canonical,
@@ -189,6 +189,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
                 HeaderFate::Sign
                 | HeaderFate::Source
                 | HeaderFate::Framing
+                | HeaderFate::Checksum
                 | HeaderFate::ChecksumAlgorithm => {
                     self.names_length += name.len() + 1;
                 }
@@ -254,7 +255,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
         }
         // If there are two, each origin could take another one.
         let source = |name: &[u8]| {
-            let headers = self.to_sign(BodyHeaders::Untouched);
+            let headers = self.to_sign(BodyHeaders::Untouched.into());
             let mut found = headers.filter(|header| header.name.eq_ignore_ascii_case(name));
             match (found.next(), found.next()) {
                 (source, None) => Ok(source.map(|header| header.value)),
@@ -271,7 +272,11 @@ impl<'s, 'a> WireHead<'s, 'a> {
             is_form: false,
         };
         verified
-            .admit(parts, self.path, self.to_sign(BodyHeaders::Untouched))
+            .admit(
+                parts,
+                self.path,
+                self.to_sign(BodyHeaders::Untouched.into()),
+            )
             .map_err(|_| Unsignable::NotAdmitted)
     }
 
@@ -300,11 +305,11 @@ impl<'s, 'a> WireHead<'s, 'a> {
     }
 
     /// Returns the headers to sign, in their order on the wire.
-    pub(crate) fn to_sign(&self, body: BodyHeaders) -> impl Iterator<Item = Header<'a>> {
-        let signed = body.signed();
+    pub(crate) fn to_sign(&self, sent: SentHeaders) -> impl Iterator<Item = Header<'a>> {
+        let signed = sent.signed();
         let lines = self.lines.iter();
         lines
-            .filter(move |line| line.fate.is_in(signed) && !self.is_gone(line, body))
+            .filter(move |line| line.fate.is_in(signed) && !self.is_gone(line, sent.body))
             .map(|line| self.header(line))
     }
 
@@ -355,14 +360,14 @@ impl<'s, 'a> WireHead<'s, 'a> {
     /// one that names another object is written again.
     pub(crate) fn kept(
         &self,
-        body: BodyHeaders,
+        sent: SentHeaders,
         has_source: bool,
     ) -> impl Iterator<Item = &'a [u8]> {
-        let kept = body.kept();
+        let kept = sent.kept();
         let end = self.block.len() as u32;
         let is_gone = move |line: &&HeaderLine| {
             !line.fate.is_in(kept)
-                || self.is_gone(line, body)
+                || self.is_gone(line, sent.body)
                 || has_source && line.fate == HeaderFate::Source
         };
         let gone = self.lines.iter().filter(is_gone);

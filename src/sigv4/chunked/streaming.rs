@@ -99,6 +99,20 @@ pub enum Framing {
     Keep,
     /// Plain, with its length; for origins that do not know the framing.
     Decode,
+    /// Signed chunks without a trailer are built again, and anything else is sent plain; for origins that know no
+    /// trailers.
+    DecodeTrailers,
+}
+
+impl Framing {
+    /// Whether a body of that kind is sent plain.
+    pub(crate) fn decodes(self, kind: StreamingKind) -> bool {
+        match self {
+            Framing::Keep => false,
+            Framing::Decode => true,
+            Framing::DecodeTrailers => kind.has_trailer(),
+        }
+    }
 }
 
 /// Returns the name in `x-amz-trailer`, which S3 reads as a list: commas may follow it.

@@ -37,6 +37,11 @@ impl Rejection {
                 algorithm.header().escape_ascii()
             )
             .into(),
+            Rejection::InvalidChecksumHeader(algorithm) => format!(
+                "Value for {} header is invalid.",
+                algorithm.header().escape_ascii()
+            )
+            .into(),
             Rejection::BadDigest(algorithm) => format!(
                 "The {} you specified did not match the calculated checksum.",
                 algorithm.name()

@@ -27,6 +27,8 @@ pub enum Unsignable {
     Source,
     /// A body that was not written for the origin.
     Body,
+    /// A checksum in its head was not checked, and the origin would not get it.
+    Dialect,
     /// An upload, or a list, that another origin has begun.
     OtherOrigin,
 }
@@ -64,6 +66,7 @@ impl std::fmt::Display for Unsignable {
             Unsignable::Source => {
                 "a copy whose source's bucket cannot be mapped (s3_bucket_map)"
             }
+            Unsignable::Dialect => "checksums that its origin would not get were not checked",
             Unsignable::Body => "a body that was written for another origin, or by another way of signing",
             Unsignable::OtherOrigin => "an upload id or continuation token of another origin",
         })

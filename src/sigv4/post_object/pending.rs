@@ -73,6 +73,7 @@ impl<'r> PendingForm<'r> {
         Verified {
             request: self.request,
             configuration: None,
+            digests: None,
             reads_answer: false,
             opened: None,
             proof: Proof::PostPolicy {

@@ -1,5 +1,12 @@
 //! The body that goes out.
-use crate::{checksum::Checksum, chunked::encoder::Shape, wire::BodyHeaders};
+use crate::{
+    checksum::{Checksum, ChecksumAlgorithm},
+    chunked::encoder::Shape,
+    dialect::Dialect,
+    digests::Digests,
+    request::Header,
+    wire::{BodyHeaders, WireHead},
+};
 
 /// The body that follows a head.
 pub(super) enum BodyOut<'a> {
@@ -22,7 +29,9 @@ pub(super) enum BodyOut<'a> {
     Replaced(&'a [u8]),
 }
 
-impl BodyOut<'_> {
+const CONTENT_MD5: &[u8] = b"content-md5";
+
+impl<'a> BodyOut<'a> {
     /// Returns what becomes of the headers that tell of it.
     pub(super) fn headers(&self) -> BodyHeaders {
         match self {
@@ -58,11 +67,34 @@ impl BodyOut<'_> {
         }
     }
 
-    /// Returns the trailing checksum where it is sent as a header.
-    pub(super) fn checksum(&self) -> Option<&Checksum> {
-        match self {
+    /// Returns the header that is added to tell the digest of the body: a trailing checksum, where that is not sent
+    /// after the body, or the MD5 that the origin's dialect wants.
+    pub(super) fn digest(
+        &self,
+        head: &WireHead<'_, '_>,
+        digests: Option<&'a Digests>,
+        dialect: Dialect,
+    ) -> Option<Header<'a>> {
+        let trailing = match self {
             BodyOut::Decoded { checksum, .. } => *checksum,
+            BodyOut::Replaced(_) => return None,
             _ => None,
+        };
+        if let Some(checksum) = trailing
+            && !dialect.drops_checksums()
+        {
+            return Some(Header {
+                name: checksum.algorithm().header(),
+                value: checksum.value(),
+            });
         }
+        let md5 = trailing
+            .filter(|checksum| checksum.algorithm() == ChecksumAlgorithm::Md5)
+            .or_else(|| digests?.md5_for(dialect))?;
+        let is_md5 = |header: Header<'_>| header.name.eq_ignore_ascii_case(CONTENT_MD5);
+        (!head.headers().any(is_md5)).then(|| Header {
+            name: CONTENT_MD5,
+            value: md5.value(),
+        })
     }
 }

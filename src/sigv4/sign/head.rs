@@ -12,6 +12,7 @@ use crate::{
     chunked::{chain::Chain, encoder::Encoder},
     crypto::{sha256::Sha256Sink, signature::SignatureV4},
     date::AmzDate,
+    digests::Digests,
     error::Unsignable,
     keys::SigningKey,
     origin::Origin,
@@ -22,7 +23,7 @@ use crate::{
         sink::{CountSink, Sink, SliceSink, put_number},
     },
     verified::PresignedPayload,
-    wire::WireHead,
+    wire::{SentHeaders, WireHead},
 };
 
 /// The head to send: signed as it is written into memory of the caller's.
@@ -36,6 +37,8 @@ pub struct SignedHead<'a> {
     /// `None` where the head is not signed.
     key: Option<&'a mut SigningKey>,
     body: BodyOut<'a>,
+    /// A header that is added for the body.
+    digest: Option<Header<'a>>,
     max_len: usize,
 }
 
@@ -75,6 +78,7 @@ impl<'a> SignedHead<'a> {
         auth: HeadAuth<'a>,
         key: Option<&'a mut SigningKey>,
         body: BodyOut<'a>,
+        digests: Option<&'a Digests>,
     ) -> Result<SignedHead<'a>, Unsignable> {
         let mut signed = SignedHead {
             head,
@@ -84,6 +88,7 @@ impl<'a> SignedHead<'a> {
             names: PlacedNames::default(),
             auth,
             key,
+            digest: body.digest(head, digests, to.origin.dialect),
             body,
             max_len: 0,
         };
@@ -103,7 +108,8 @@ impl<'a> SignedHead<'a> {
         let varying = self.origin.credential.access_key().len()
             + (self.origin.session_token.as_ref()).map_or(0, |token| token.expose().len())
             + (self.key.as_ref()).map_or(0, |key| key.scope().as_bytes().len())
-            + self.head.names_length;
+            + self.head.names_length
+            + self.digest.map_or(0, |digest| digest.name.len() + 1);
         // In a query a byte may become three.
         let factor = if self.is_presigned() { 3 } else { 1 };
         let kept: usize = self.kept().map(<[u8]>::len).sum();
@@ -123,7 +129,7 @@ impl<'a> SignedHead<'a> {
     /// Returns the lines that go on the wire as they are.
     fn kept(&self) -> impl Iterator<Item = &'a [u8]> {
         let has_source = self.names.source().is_some();
-        self.head.kept(self.body.headers(), has_source)
+        self.head.kept(self.sent_headers(), has_source)
     }
 
     /// Returns Content-Length if it is written again: for a body that came in `aws-chunked` framing, for a
@@ -212,16 +218,15 @@ impl<'a> SignedHead<'a> {
     /// Lists the headers to sign, sorted; repeated ones in their order on the wire.
     fn list_signed<'h>(&'h self, added: &AddedHeaders<'h>, headers: &mut SignedHeaders<'h>) {
         let source = self.names.source();
-        for header in self.head.to_sign(self.body.headers()) {
+        for header in self.head.to_sign(self.sent_headers()) {
             let header = match source {
                 Some(source) if source.name == header.name => source,
                 _ => header,
             };
             insert(headers, header.into());
         }
-        if let Some(checksum) = self.body.checksum() {
-            let (name, value) = (checksum.algorithm().header(), checksum.value());
-            insert(headers, Header { name, value }.into());
+        if let Some(digest) = self.digest {
+            insert(headers, digest.into());
         }
         // Most often there are no others, and these are in order.
         let sorted = headers.is_empty();
@@ -303,9 +308,9 @@ impl<'a> SignedHead<'a> {
                 .encodings()
                 .for_each(|value| put_other_encodings(sink, value));
         }
-        if let Some(checksum) = self.body.checksum() {
-            sink.put(checksum.algorithm().header());
-            put_header(sink, b": ", checksum.value());
+        if let Some(digest) = self.digest {
+            sink.put(digest.name);
+            put_header(sink, b": ", digest.value);
         }
         if let Some(length) = self.body.length() {
             sink.put(b"Content-Length: ");
@@ -382,6 +387,13 @@ impl<'a> SignedHead<'a> {
             HeadAuth::Query { .. } | HeadAuth::Nowhere => {}
         }
         added
+    }
+
+    fn sent_headers(&self) -> SentHeaders {
+        SentHeaders {
+            body: self.body.headers(),
+            drops_checksums: self.origin.dialect.drops_checksums(),
+        }
     }
 
     fn is_presigned(&self) -> bool {

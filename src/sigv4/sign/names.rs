@@ -152,7 +152,7 @@ impl<'a> Destination<'a> {
         if !verified.is_mappable(operation, head.method, path, has_source, self.origin) {
             return Err(Unsignable::NamesNotMapped);
         }
-        let sources = head.to_sign(BodyHeaders::Untouched);
+        let sources = head.to_sign(BodyHeaders::Untouched.into());
         let sources = sources.filter(|header| names_source(header.name));
         // Another one than S3's own goes to a server of another kind, which has buckets too.
         match sources.count() == usize::from(operation.has_source()) {

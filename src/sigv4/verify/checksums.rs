@@ -6,6 +6,7 @@ use crate::{
     headers::{KnownHeader, KnownHeaders},
     operation::Operation,
     request::Header,
+    wire::tells_no_checksum,
 };
 
 /// Checks an upload; other operations pass, since nobody has said what S3 answers to theirs.
@@ -47,14 +48,8 @@ pub(super) fn check(
 
 /// Returns the algorithm of a checksum in a header.
 fn given_algorithm<'h>(header: &Header<'h>) -> Option<&'h [u8]> {
-    // These two tell of the checksums of parts.
-    const OTHERS: [&[u8]; 2] = [b"algorithm", b"type"];
-    algorithm_of(header.name).filter(|algorithm| {
-        !OTHERS
-            .iter()
-            .any(|name| algorithm.eq_ignore_ascii_case(name))
-            && !header.value.is_empty()
-    })
+    algorithm_of(header.name)
+        .filter(|algorithm| !tells_no_checksum(algorithm) && !header.value.is_empty())
 }
 
 /// Returns the algorithm that a header says there is a checksum of.

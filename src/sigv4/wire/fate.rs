@@ -3,7 +3,7 @@ use arrayvec::ArrayVec;
 
 use crate::{
     headers::steers_server,
-    text::token::{LOW_LINE, is},
+    text::token::{LOW_LINE, is, kinds},
 };
 
 /// What becomes of a header.
@@ -22,6 +22,8 @@ pub(super) enum HeaderFate {
     Encoding,
     /// It announces what is in the framing of the body.
     Framing,
+    /// A checksum of the body, or a question about one: `x-amz-checksum-*`. Signed.
+    Checksum,
     /// It says that there is a checksum, in a header or a trailer.
     ChecksumAlgorithm,
 }
@@ -82,7 +84,10 @@ impl HeaderFate {
             28 if is(name, b"x-amz-sdk-checksum-algorithm") => HeaderFate::ChecksumAlgorithm,
             11 if is(name, b"content-md5") => HeaderFate::Sign,
             12 if is(name, b"content-type") => HeaderFate::Sign,
-            _ if steers_server(name) => HeaderFate::Sign,
+            _ if steers_server(name) => match is_checksum(name) {
+                true => HeaderFate::Checksum,
+                false => HeaderFate::Sign,
+            },
             _ => HeaderFate::Keep,
         }
     }
@@ -93,7 +98,7 @@ impl HeaderFate {
 }
 
 /// A set of fates, a bit each.
-pub(super) type HeaderFates = u8;
+pub(super) type HeaderFates = u16;
 
 const fn set(fates: &[HeaderFate]) -> HeaderFates {
     let mut set = 0;
@@ -108,7 +113,9 @@ const fn set(fates: &[HeaderFate]) -> HeaderFates {
 impl BodyHeaders {
     /// Returns which headers go on the wire as they are.
     pub(super) fn kept(self) -> HeaderFates {
-        use HeaderFate::{ChecksumAlgorithm, Encoding, Framing, Keep, Length, Sign, Source};
+        use HeaderFate::{
+            Checksum, ChecksumAlgorithm, Encoding, Framing, Keep, Length, Sign, Source,
+        };
         match self {
             BodyHeaders::Untouched => {
                 const {
@@ -119,21 +126,32 @@ impl BodyHeaders {
                         Length,
                         Encoding,
                         Framing,
+                        Checksum,
                         ChecksumAlgorithm,
                     ])
                 }
             }
             BodyHeaders::Reframed => {
-                const { set(&[Keep, Sign, Source, Encoding, Framing, ChecksumAlgorithm]) }
+                const {
+                    set(&[
+                        Keep,
+                        Sign,
+                        Source,
+                        Encoding,
+                        Framing,
+                        Checksum,
+                        ChecksumAlgorithm,
+                    ])
+                }
             }
             BodyHeaders::Decoded {
                 checksum_known: true,
-            } => const { set(&[Keep, Sign, Source, ChecksumAlgorithm]) },
+            } => const { set(&[Keep, Sign, Source, Checksum, ChecksumAlgorithm]) },
             // S3 rejects the announcement of a checksum that it does not get.
             BodyHeaders::Decoded {
                 checksum_known: false,
             }
-            | BodyHeaders::Replaced => const { set(&[Keep, Sign, Source]) },
+            | BodyHeaders::Replaced => const { set(&[Keep, Sign, Source, Checksum]) },
         }
     }
 
@@ -145,10 +163,75 @@ impl BodyHeaders {
                     HeaderFate::Sign,
                     HeaderFate::Source,
                     HeaderFate::Framing,
+                    HeaderFate::Checksum,
                     HeaderFate::ChecksumAlgorithm,
                 ])
             }
     }
+}
+
+/// What becomes of the headers of a head for one origin.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SentHeaders {
+    pub(crate) body: BodyHeaders,
+    /// The origin reads no checksums.
+    pub(crate) drops_checksums: bool,
+}
+
+impl SentHeaders {
+    pub(super) fn kept(self) -> HeaderFates {
+        self.body.kept() & self.read()
+    }
+
+    pub(super) fn signed(self) -> HeaderFates {
+        self.body.signed() & self.read()
+    }
+
+    /// Returns which headers the origin reads.
+    fn read(self) -> HeaderFates {
+        const CHECKSUMS: HeaderFates = set(&[HeaderFate::Checksum, HeaderFate::ChecksumAlgorithm]);
+        if self.drops_checksums {
+            !CHECKSUMS
+        } else {
+            HeaderFates::MAX
+        }
+    }
+}
+
+impl From<BodyHeaders> for SentHeaders {
+    fn from(body: BodyHeaders) -> SentHeaders {
+        SentHeaders {
+            body,
+            drops_checksums: false,
+        }
+    }
+}
+
+const CHECKSUM: &[u8] = b"x-amz-checksum-";
+
+fn is_checksum(name: &[u8]) -> bool {
+    let start = name.get(..CHECKSUM.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(CHECKSUM))
+}
+
+/// Whether what follows `x-amz-checksum-` in a header's name tells something else than a checksum: these tell of the
+/// checksums of parts, and of those in an answer.
+pub(crate) fn tells_no_checksum(rest: &[u8]) -> bool {
+    let others: [&[u8]; 3] = [b"algorithm", b"mode", b"type"];
+    others.iter().any(|other| rest.eq_ignore_ascii_case(other))
+}
+
+/// Returns the end of the name of an `x-amz-checksum-*` header, with `-` for each `_`; `None` for any other header.
+pub(crate) fn checksum_header(name: &[u8]) -> Option<ArrayVec<u8, { HeaderFate::LONGEST }>> {
+    if HeaderFate::of(name, kinds(name)) != HeaderFate::Checksum {
+        return None;
+    }
+    let dashed = |&byte: &u8| match byte {
+        b'_' => b'-',
+        byte => byte.to_ascii_lowercase(),
+    };
+    let end = name.iter().skip(CHECKSUM.len()).map(dashed);
+    Some(end.take(HeaderFate::LONGEST).collect())
 }
 
 #[cfg(test)]
@@ -195,6 +278,7 @@ mod tests {
                 let known = FATES.iter().find(|(name, _)| name.as_bytes() == dashed);
                 let expected = match known {
                     Some((_, fate)) => *fate,
+                    None if dashed.starts_with(b"x-amz-checksum-") => HeaderFate::Checksum,
                     None if steers_server(text) => HeaderFate::Sign,
                     None => HeaderFate::Keep,
                 };

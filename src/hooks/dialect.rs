@@ -1,0 +1,40 @@
+//! What origins of other dialects cannot read is found in the access phase, so that the body is checked in their place
+//! while it arrives. A document whose MD5 goes into the head is read first, as nginx reads any body.
+
+use ngx_safe::request::Request;
+use sigv4::{ClientRequest, Rejection, Verified};
+
+use crate::context::{Context, OwnRequest};
+
+/// What the access phase does next.
+pub(crate) enum Adapted {
+    Done,
+    /// It comes again once the body has been read.
+    ReadBody,
+}
+
+/// Takes note of the dialects of a request's origins.
+pub(crate) fn adapt(
+    request: Request<'_>,
+    context: &Context<'_>,
+    view: &ClientRequest<'_, '_>,
+    verified: &mut Verified<'_>,
+) -> Result<Adapted, Rejection> {
+    let origins = request.origins().iter().map(|named| &named.origin);
+    let headers = view.headers.iter().copied();
+    let length = request.body_length();
+    if !verified.adapt(origins, headers, length)? {
+        return Ok(Adapted::Done);
+    }
+    let mut upload = context.upload.borrow_mut();
+    match upload.as_deref() {
+        Some(upload) if upload.is_complete() && verified.is_digested_by(upload) => {
+            Ok(Adapted::Done)
+        }
+        Some(_) => Err(Rejection::IncompleteBody),
+        None => {
+            *upload = verified.upload_of(length).map(Box::new);
+            Ok(Adapted::ReadBody)
+        }
+    }
+}
