@@ -468,6 +468,10 @@ thesecretitself
 --- http_config eval: upstream('s3_origin default access_key=x secret_key=y addressing=auto;')
 --- does_not_start: "s3_origin default".*"addressing=auto".*"virtual"
 
+=== TEST 44b: s3_origin, an unknown dialect
+--- http_config eval: upstream('s3_origin default access_key=x secret_key=y dialect=CEPH;')
+--- does_not_start: "s3_origin default".*"dialect=CEPH".*"ceph"
+
 === TEST 45: s3_origin, a host that is a URL
 --- http_config eval: upstream('s3_origin default access_key=x secret_key=y host=https://s3.example.com;')
 --- does_not_start: "s3_origin default".*"host=https.*NAME

@@ -127,6 +127,9 @@ my @rows = (
     ['virtual hosts of an IPv6 address', '"s3_origin" of "127.0.0.1:9000": "addressing=virtual" puts buckets before the '
         . 'host, and "[::1]" is an address: add "host=NAME", or write "addressing=path"',
         with_origin("$key addressing=virtual host=[::1]")],
+    ['a dialect', undef, with_origin("$key dialect=minio-old framing=keep")],
+    ['an unknown dialect', '"s3_origin default": "dialect=minio" is none that is known: write one of "b2", "ceph", "gcs", '
+        . '"minio-old", "oss", "r2", "swift"', with_origin("$key dialect=minio")],
     ['virtual hosts of a name', undef, with_origin("$key addressing=virtual host=s3.example.com")],
 
     # ---- where clients have the bucket

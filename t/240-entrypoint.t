@@ -156,7 +156,7 @@ write_file('secret', "$client{secret}\n");
 write_file('empty', '');
 write_file('example', "your_secret_key_here\n");
 mkdir "$dir/folder";
-my $known = 'ACCESS_KEY SECRET_KEY SESSION_TOKEN DOMAIN HOST PORT SCHEME ADDRESSING FRAMING';
+my $known = 'ACCESS_KEY SECRET_KEY SESSION_TOKEN DOMAIN HOST PORT SCHEME ADDRESSING FRAMING DIALECT';
 my $not_a_host = 'is not a host: write NAME or NAME:PORT, as s3.us-east-1.amazonaws.com, without http://';
 my $placeholder = 'is still a placeholder: set it to the real value';
 my @refused = (
@@ -263,7 +263,7 @@ my @hostile = (
 my %secure = (ORIGIN_SCHEME => 'https', S3_TLS_CA => '/etc/ssl/certs/ca-certificates.crt');
 my %good = (
     %one, ORIGIN_DOMAIN => 'localhost', ORIGIN_HOST => 'localhost', ORIGIN_PORT => '443',
-    ORIGIN_SESSION_TOKEN => 'token', ORIGIN_ADDRESSING => 'path', ORIGIN_FRAMING => 'keep', PORT => $port, %secure,
+    ORIGIN_SESSION_TOKEN => 'token', ORIGIN_ADDRESSING => 'path', ORIGIN_FRAMING => 'keep', ORIGIN_DIALECT => 'ceph', PORT => $port, %secure,
     S3_ACCESS_LOG => 'on', S3_ANONYMOUS => 'off', S3_DEBUG_ERRORS => 'off', S3_ERRORS => 's3',
     S3_HEALTH_CHECK => 'uri=/x', S3_DOMAIN => 's3.mydomain.com', S3_HOST => 's3.mydomain.com', S3_PREFIX => '/s3', S3_LOG_LEVEL => 'warn', S3_MAX_SKEW => '15m',
     S3_REGION => 'eu', S3_SHUTDOWN_TIMEOUT => '1h', S3_SIGNATURE_V2 => 'off', S3_STATUS_ALLOW => '10.0.0.0/8',
@@ -272,7 +272,7 @@ my %good = (
 );
 my %good_two = (
     %two, SERVERA_ENDPOINT => 'localhost', SERVERA_HOST => 'localhost', SERVERA_DOMAIN => 'localhost',
-    SERVERA_PORT => 80, SERVERA_ADDRESSING => 'path', SERVERA_FRAMING => 'keep', SERVERA_SESSION_TOKEN => 'token',
+    SERVERA_PORT => 80, SERVERA_ADDRESSING => 'path', SERVERA_FRAMING => 'keep', SERVERA_DIALECT => 'ceph', SERVERA_SESSION_TOKEN => 'token',
 );
 for ([\%good, sort keys %good], [\%good_two, grep {/^SERVERA_/} sort keys %good_two]) {
     my ($env, @names) = @$_;
@@ -315,6 +315,7 @@ my %says = (
     S3_SHUTDOWN_TIMEOUT => ['2h' => 'worker_shutdown_timeout 2h;'], S3_ACCESS_LOG => [off => 'access_log off;'],
     S3_LOG_LEVEL => [info => 'error_log stderr info;'], ORIGIN_SESSION_TOKEN => [t => 'session_token=env:ORIGIN_SESSION_TOKEN'],
     ORIGIN_ADDRESSING => [virtual => 'addressing=virtual', ORIGIN_DOMAIN => 'localhost'], ORIGIN_FRAMING => [decode => 'framing=decode'],
+    ORIGIN_DIALECT => [swift => 'dialect=swift'],
 );
 my %usual = map { $_ => 1 } split /(?<=;) /, conf({%one}) =~ s/\s+/ /gr;
 for my $name (sort keys %says) {

@@ -119,10 +119,7 @@ fn read_dialect(named: &str, name: Option<&[u8]>) -> Result<Dialect, String> {
         return Ok(Dialect::default());
     };
     Dialect::named(name).ok_or_else(|| {
-        let names: Vec<_> = Dialect::ALL
-            .iter()
-            .map(|(name, _)| format!("\"{name}\""))
-            .collect();
+        let names = Dialect::NAMES.map(|name| format!("\"{name}\""));
         format!(
             "{named}: \"dialect={}\" is none that is known: write one of {}",
             name.escape_ascii(),

@@ -1,13 +1,14 @@
 //! The variables of origins: `ORIGIN_...`, or `SERVERA_...` to `SERVERZ_...`.
 
 use secrets::Kind;
+use sigv4::Dialect;
 
 use crate::{address::Address, error::Error, variables::Variables};
 
 /// The prefix of the variables of an origin that is the only one.
 const ONE: &str = "ORIGIN";
 
-const SUFFIXES: [&str; 9] = [
+const SUFFIXES: [&str; 10] = [
     "ACCESS_KEY",
     "SECRET_KEY",
     "SESSION_TOKEN",
@@ -17,6 +18,7 @@ const SUFFIXES: [&str; 9] = [
     "SCHEME",
     "ADDRESSING",
     "FRAMING",
+    "DIALECT",
 ];
 
 /// Those that only one of several has.
@@ -178,7 +180,8 @@ impl Origin {
             region => region,
         };
         let addressing = variables.word(&name("ADDRESSING"), &["path", "virtual"], "path")?;
-        let framing = variables.word(&name("FRAMING"), &["keep", "decode"], "keep")?;
+        let framing = variables.word(&name("FRAMING"), &["keep", "decode"], "")?;
+        let dialect = variables.word(&name("DIALECT"), &Dialect::NAMES, "")?;
 
         let mut parameters = vec![
             format!("access_key={access_key}"),
@@ -190,8 +193,11 @@ impl Origin {
         if addressing != "path" {
             parameters.push(format!("addressing={addressing}"));
         }
-        if framing != "keep" {
+        if !framing.is_empty() {
             parameters.push(format!("framing={framing}"));
+        }
+        if !dialect.is_empty() {
+            parameters.push(format!("dialect={dialect}"));
         }
         Ok(Origin {
             host: place.host,

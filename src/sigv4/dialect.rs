@@ -57,10 +57,10 @@ impl Dialect {
         // <https://www.backblaze.com/docs/cloud-storage-s3-compatible-api>,
         // <https://github.com/diced/zipline/issues/746>, <https://github.com/home-assistant/core/issues/143995>
         ("b2", PLAIN),
-        // Ceph's gateway before Squid (19): XAmzContentSHA256Mismatch of what has a trailer, checksums are not looked
-        // at, and PutBucketLifecycleConfiguration needs `Content-MD5`.
-        // <https://github.com/fleetdm/fleet/issues/47850>, <https://github.com/ceph/ceph/pull/49986>,
-        // <https://github.com/boto/botocore/issues/3415>
+        // Ceph's gateway before Squid (19): XAmzContentSHA256Mismatch of what has a trailer, some versions also of
+        // signed chunks, and checksums are not looked at. 16 needs no `Content-MD5`, but SDKs have always sent it.
+        // <https://github.com/fleetdm/fleet/issues/47850>, <https://github.com/minio/mc/issues/3723>,
+        // <https://github.com/ceph/ceph/pull/49986>
         ("ceph", PLAIN),
         // Google Cloud Storage's XML API: 400 ExcessHeaderValues of an upload with a checksum, and DeleteObjects needs
         // `Content-MD5`, or a CRC32. Its front end rewrites Accept-Encoding, which is signed for no origin.
@@ -87,6 +87,17 @@ impl Dialect {
         // <https://github.com/cloudnative-pg/plugin-barman-cloud/issues/613>
         ("swift", PLAIN),
     ];
+
+    /// Their names.
+    pub const NAMES: [&'static str; Dialect::ALL.len()] = {
+        let mut names = [""; Dialect::ALL.len()];
+        let mut at = 0;
+        while at < names.len() {
+            names[at] = Dialect::ALL[at].0;
+            at += 1;
+        }
+        names
+    };
 
     /// Finds a dialect by its name.
     pub fn named(name: &[u8]) -> Option<Dialect> {

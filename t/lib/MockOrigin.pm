@@ -21,6 +21,7 @@ package MockOrigin;
 #                HEX*N repeats the last byte of a piece to make them N
 #   flood        answer 200 in the head, and then without an end
 #   noise        answer with something else than HTTP, without an end
+#   store:NAME   answer as that store does what a current SDK sends, see %Stores
 #
 # GET /_mood/A=503 at the port of the log has origin A do so with all requests that
 # do not say otherwise, until GET /_mood/A=none.
@@ -32,9 +33,11 @@ package MockOrigin;
 use strict;
 use warnings;
 
+use Digest::MD5 qw(md5);
 use Digest::SHA qw(sha256_hex);
 use IO::Select;
 use IO::Socket::INET;
+use MIME::Base64 qw(encode_base64);
 use S3Sign;
 use Time::HiRes qw(sleep time);
 
@@ -59,6 +62,35 @@ sub start {
     $SIG{PIPE} = 'IGNORE';
     eval { serve(%listeners); 1 } or print STDERR "mock origin: $@";
     POSIX::_exit(0);
+}
+
+# What stores reject: framing of bodies, `trailers` only or `any`; whether checksums; whether documents without
+# Content-MD5.
+my %Stores = (
+    b2          => { framing => 'any',      checksums => '400:InvalidArgument' },
+    ceph        => { framing => 'any' },
+    gcs         => { framing => 'any',      checksums => '400:ExcessHeaderValues', md5 => 1 },
+    'minio-old' => { framing => 'trailers', md5 => 1 },
+    oss         => { framing => 'trailers', md5 => 1 },
+    r2          => { framing => 'any',      checksums => '501:NotImplemented' },
+    swift       => { framing => 'any',      md5 => 1 },
+);
+
+# Tells what a store answers to what it cannot read; nothing if it can read it.
+sub refusal {
+    my ($request, $name) = @_;
+    my $store   = $Stores{$name} or die "no store is called $name\n";
+    my %headers = %{ $request->{headers} };
+    my ($payload) = @{ $headers{'x-amz-content-sha256'} || [''] };
+    my $framed = $payload =~ /^STREAMING-/ || "@{ $headers{'content-encoding'} || [] }" =~ /aws-chunked/;
+    return '501:NotImplemented'
+        if $framed && ($store->{framing} eq 'any' || $payload =~ /TRAILER$/ || $headers{'x-amz-trailer'});
+    return $store->{checksums} if $store->{checksums} && grep {/^x-amz-(?:sdk-)?checksum-/} keys %headers;
+    my $is_document = $request->{target} =~ /\?(?:acl|cors|delete|lifecycle|tagging|versioning)\b/
+        && $request->{method} =~ /^P/;
+    return if !$store->{md5} || !$is_document;
+    my ($md5) = @{ $headers{'content-md5'} || return '400:MissingContentMD5' };
+    return $md5 eq encode_base64(md5($request->{body}), '') ? undef : '400:BadDigest';
 }
 
 my (%Connections, $Select, @Log, $Serial, %Mood);
@@ -142,6 +174,10 @@ sub advance {
         if ($action eq 'delay') {
             $connection->{due} = time + $argument;
             return;
+        }
+        if ($action eq 'store') {
+            $request->{action} = refusal($request, $argument) // 'none';
+            ($action, $argument) = split /:/, $request->{action}, 2;
         }
         return verbatim($connection, $argument) if $action eq 'raw';
         return endless($connection, $action) if $action =~ /^(?:flood|noise)$/;

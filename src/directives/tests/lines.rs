@@ -18,7 +18,7 @@ use directives::{
 };
 use health::{Expected, Thresholds};
 use secrets::Outside;
-use sigv4::{Addressing, BucketName, BucketNames, Client, Domain, Framing, Region};
+use sigv4::{Addressing, BucketName, BucketNames, Client, Dialect, Domain, Framing, Region};
 
 fn variable(name: &OsStr) -> Option<OsString> {
     match name.to_str()? {
@@ -227,9 +227,10 @@ fn origins() {
     assert!(line.session_token.is_none() && line.region.is_none() && line.host.is_none());
     assert_eq!(line.addressing, Addressing::Path);
     assert_eq!(line.framing, Framing::Keep);
+    assert_eq!(line.dialect, Dialect::default());
 
     let all = "access_key=env:KEY secret_key=env:SECRET session_token=t region=eu_1.a host=[::1]:9000 \
-               addressing=virtual framing=decode";
+               addressing=virtual framing=decode dialect=oss";
     let check = |line: OriginLine| {
         assert_eq!(line.server, None);
         assert_eq!(line.credential.access_key(), b"AKID");
@@ -238,6 +239,7 @@ fn origins() {
         assert_eq!(line.host.as_deref(), Some(&b"[::1]:9000"[..]));
         assert_eq!(line.addressing, Addressing::Virtual);
         assert_eq!(line.framing, Framing::Decode);
+        assert_eq!(Some(line.dialect), Dialect::named(b"oss"));
     };
     check(good(upstream_origin, &format!("s3_origin default {all}")));
     check(good(location_origin, &format!("s3_origin default {all}")));
@@ -249,6 +251,17 @@ fn origins() {
     );
     assert_eq!(line.addressing, Addressing::Path);
     assert_eq!(line.framing, Framing::Keep);
+
+    // What is said of the framing counts more than the dialect.
+    for (words, framing) in [
+        ("dialect=swift", Framing::Decode),
+        ("dialect=oss", Framing::DecodeTrailers),
+        ("dialect=swift framing=keep", Framing::Keep),
+        ("framing=decode dialect=oss", Framing::Decode),
+    ] {
+        let line = format!("s3_origin access_key=a secret_key=b {words}");
+        assert_eq!(good(location_origin, &line).framing, framing, "{words}");
+    }
 
     let line = "s3_origin default access_key=a secret_key='b'";
     for reader in [upstream_origin, location_origin] as [Reader<OriginLine>; 2] {
@@ -265,7 +278,7 @@ fn origins() {
 #[test]
 fn bad_origins() {
     let takes = "it takes \"access_key=\", \"secret_key=\", \"session_token=\", \"region=\", \"host=\", \
-                 \"addressing=\", \"framing=\"";
+                 \"addressing=\", \"framing=\", \"dialect=\"";
     let long = "x".repeat(65);
     let rows: Vec<(String, String)> = [
         ("weight=3", format!(": unknown parameter \"weight\": {takes}")),
@@ -285,6 +298,12 @@ fn bad_origins() {
         (
             "addressing=auto",
             ": \"addressing=auto\" is neither \"path\" nor \"virtual\"".into(),
+        ),
+        (
+            "dialect=S3",
+            ": \"dialect=S3\" is none that is known: write one of \"b2\", \"ceph\", \"gcs\", \
+             \"minio-old\", \"oss\", \"r2\", \"swift\""
+                .into(),
         ),
         ("framing=", ": \"framing=\" is neither \"keep\" nor \"decode\"".into()),
         (

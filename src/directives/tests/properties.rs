@@ -11,7 +11,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use secrets::Outside;
 
 /// Parts of which words are made.
-const PARTS: [&str; 36] = [
+const PARTS: [&str; 37] = [
     "access_key=",
     "secret_key=",
     "session_token=",
@@ -19,6 +19,7 @@ const PARTS: [&str; 36] = [
     "host=",
     "addressing=",
     "framing=",
+    "dialect=",
     "allow=",
     "buckets=",
     "interval=",

@@ -53,6 +53,7 @@ fn several_origins() {
         ("SERVERB_SESSION_TOKEN", "token"),
         ("SERVERB_ADDRESSING", "virtual"),
         ("SERVERB_FRAMING", "decode"),
+        ("SERVERB_DIALECT", "gcs"),
         ("AWS_REGION", "us-east-1"),
     ];
     let text = text_of(made(with(two(), &more)));
@@ -67,7 +68,7 @@ fn several_origins() {
              host=a.mydomain.com region=eu",
             "b.mydomain.com:443 access_key=env:SERVERB_ACCESS_KEY secret_key=env:SERVERB_SECRET_KEY \
              session_token=env:SERVERB_SESSION_TOKEN host=b.mydomain.com region=us-east-1 \
-             addressing=virtual framing=decode",
+             addressing=virtual framing=decode dialect=gcs",
         ]
     );
 }

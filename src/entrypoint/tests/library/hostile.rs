@@ -16,6 +16,7 @@ fn all_of_one() -> BTreeMap<String, Vec<u8>> {
         ("ORIGIN_SESSION_TOKEN", "token"),
         ("ORIGIN_ADDRESSING", "virtual"),
         ("ORIGIN_FRAMING", "decode"),
+        ("ORIGIN_DIALECT", "r2"),
         ("AWS_REGION", "us-east-1"),
         ("PORT", "80"),
         ("S3_ACCESS_LOG", "on"),
@@ -52,6 +53,7 @@ fn all_of_several() -> BTreeMap<String, Vec<u8>> {
         ("SERVERA_SESSION_TOKEN", "token"),
         ("SERVERA_ADDRESSING", "virtual"),
         ("SERVERA_FRAMING", "decode"),
+        ("SERVERA_DIALECT", "r2"),
         ("SERVERA_REGION", "us-east-1"),
         ("SERVERA_BACKUP", "on"),
     ];

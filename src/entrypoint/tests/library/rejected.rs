@@ -17,7 +17,7 @@ const ACCESS_KEY: &str =
 const CONTROL: &str = "has a line break or another control character: remove it";
 const PLACEHOLDER: &str = "is still a placeholder: set it to the real value";
 const SUFFIXES: &str =
-    "ACCESS_KEY SECRET_KEY SESSION_TOKEN DOMAIN HOST PORT SCHEME ADDRESSING FRAMING";
+    "ACCESS_KEY SECRET_KEY SESSION_TOKEN DOMAIN HOST PORT SCHEME ADDRESSING FRAMING DIALECT";
 
 fn message(variables: BTreeMap<String, Vec<u8>>) -> String {
     let outside = Fake {
