@@ -333,3 +333,21 @@ connect to 127.0.0.1
 --- upload: PUT /bucket/key kind={signed,signed-trailer,unsigned} te={0,5000} body=$large
 --- answers: 6x 200 verified yes\n.*data 300000 $hash
 --- skip_eval: 3: main::needs_lua()
+
+=== TEST 29: mirror reads a body once it is verified, where it would not be buffered too
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; mirror /mirror; proxy_pass http://origin_a; $TEST_NGINX_UNBUFFERED }
+    location /signed { s3_resign on; mirror /signed-mirror; proxy_pass http://origin_a; }
+    location = /mirror { internal; s3_resign off; proxy_pass http://origin_b/t29; }
+    location = /signed-mirror { internal; s3_resign on; proxy_pass http://origin_b; }
+--- upload
+PUT /{bucket,signed}/key kind={signed,signed-trailer,unsigned} te={0,5000} body=$large   => 200 ^origin A\nverified yes\n.*data 300000 $hash
+PUT /{bucket,signed}/key kind={signed,signed-trailer} spoil=-1 body=$large               => 403 error SignatureDoesNotMatch
+signed PUT /{bucket,signed}/key body=$large                                              => 200 ^origin A\nverified yes\n.*body 300000 $hash
+form POST /{bucket,signed} file=$large                                                   => 200 ^origin A\nverified yes\n.*data 300000 $hash
+
+=== TEST 30: a mirror has got what was not decoded, and one that signs nothing
+--- unsigned
+GET /_log/t29                 => 200 ^B 200 [^\n]*body=300000 [^\n]*\n$
+GET /_log/signed-mirror       => 200 ^$

@@ -133,7 +133,8 @@ my %Checksum = (
 );
 
 # The header lines and the body of an upload. Options beyond those of v4_headers:
-# kind (a key of %Payload), data, size (of a chunk), checksum (its name, or nothing), te (the
+# kind (a key of %Payload), data, encoding (Content-Encoding, or "none"), size (of a
+# chunk), checksum (its name, or nothing), te (the
 # size of a chunk of Transfer-Encoding, instead of Content-Length), decoded (the
 # length that is announced), spoil (the number of a chunk, from the end where
 # negative, whose signature is wrong), spoil_checksum, spoil_trailer, and
