@@ -50,7 +50,7 @@ for my $store (@stores) {
 add_block_preprocessor(sub {
     my $block = shift;
     $block->set_value(http_config => join "\n", @upstreams);
-    $block->set_value(config => join "\n", @locations);
+    $block->set_value(config => join "\n", @locations) if $block->name !~ /redirect/;
 });
 
 prepare();
@@ -169,3 +169,23 @@ PUT /{b2,ceph,plain-ceph}/key body=hello => 200 verified yes.*header x-amz-acl: 
     x-amz-acl: private
     x-amz-object-ownership: a
     unsigned Accept-Encoding: gzip
+
+=== TEST 14: a form's fields go out as they are
+--- form: POST /{b2,ceph,swift,late-b2} form_key=key file=hello
+--- answers: 4x 200 verified yes
+
+=== TEST 15: an internal redirect, to where a dialect is and to where none is
+--- config
+    $TEST_NGINX_CLIENT
+    s3_resign on;
+    location /from/ { proxy_pass http://ceph; error_page 404 = @plain; proxy_intercept_errors on; }
+    location @plain { proxy_pass http://plain; }
+    location /to/ { proxy_pass http://plain; error_page 404 = @ceph; proxy_intercept_errors on; }
+    location @ceph { proxy_pass http://ceph; }
+--- signed
+PUT /from/key body=$large mock=A=404
+    x-amz-checksum-crc32: $TEST_NGINX_CRC_LARGE
+PUT /to/key body=$large mock=A=404
+    x-amz-checksum-crc32: $TEST_NGINX_CRC_LARGE
+--- answers
+2x 404

@@ -469,16 +469,9 @@ impl Rejection {
                 "The request contained trailing data that was not well-formed or did not conform \
                  to our published schema.",
             ),
-            Rejection::InvalidChecksum(_) => (
-                "InvalidRequest",
-                400,
-                "The value of a trailing header is invalid.",
-            ),
-            Rejection::InvalidChecksumHeader(_) => (
-                "InvalidRequest",
-                400,
-                "The value of a checksum header is invalid.",
-            ),
+            Rejection::InvalidChecksum(_) | Rejection::InvalidChecksumHeader(_) => {
+                ("InvalidRequest", 400, "The value of a checksum is invalid.")
+            }
             Rejection::BadDigest(_) => (
                 "BadDigest",
                 400,
