@@ -5,7 +5,8 @@ import hashlib
 import os
 
 import pytest
-from adapters import Boto3, S3Error, attempt
+from adapters import Boto3, Crt, S3Error, attempt
+from botocore.exceptions import ClientError
 from conftest import CLIENT
 from programs import Go, JsStreams, Rust, parameter
 from servers import Nginx, certify, free_port
@@ -123,3 +124,20 @@ def test_a_checksum_that_the_store_does_not_look_at(buffering, store, doors, fol
         s3.put(BUCKET, "wrong", BODY, ChecksumSHA256=wrong)
     assert caught.value.code == "BadDigest"
     assert s3.list(BUCKET)[0] == ["right"]
+
+
+def test_awscrt_in_parts(store, doors, folder, tmp_path):
+    """It tells the parts' checksums again in the document that completes the upload, which Swift rejects even so."""
+    tree, fetched = tmp_path / "tree", tmp_path / "fetched"
+    tree.mkdir()
+    (tree / "key").write_bytes(PARTS * 3)
+    with pytest.raises(ClientError):
+        opened(Crt, doors, folder, tmp_path, store, False, "buffered").upload_tree(tree, BUCKET)
+    through = opened(Crt, doors, folder, tmp_path, store, True, "buffered")
+    if store == "swift":
+        with pytest.raises(ClientError, match="MalformedXML"):
+            through.upload_tree(tree, BUCKET)
+        return
+    through.upload_tree(tree, BUCKET)
+    through.download_tree(BUCKET, fetched)
+    assert (fetched / "key").read_bytes() == PARTS * 3
