@@ -3,11 +3,12 @@
 
 use std::ffi::CStr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use directives::{
     AT_EACH_LEVEL, BucketMapLine, ClientMap, CorsLine, IN_A_LOCATION, IN_EACH_UPSTREAM, ONE_ORIGIN,
-    Reading, duplicate, set_once,
+    Reading, SseCLine, duplicate, duplicate_sse_c, set_once,
 };
 use ngx::ffi::{
     NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_ANY, NGX_CONF_FLAG, NGX_CONF_NOARGS, NGX_CONF_TAKE1,
@@ -48,7 +49,7 @@ const fn in_upstream<D: Directive<UpstreamConf>>(name: &'static CStr, args: u32)
     server::<S3Resign, D>(name, NGX_HTTP_UPS_CONF | args)
 }
 
-pub(crate) static mut COMMANDS: [ngx_command_t; 23] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 24] = [
     flag::<ResignDirective>(c"s3_resign"),
     anywhere::<ClientDirective>(c"s3_client", NGX_CONF_2MORE),
     anywhere::<LocationOriginDirective>(c"s3_origin", NGX_CONF_1MORE),
@@ -68,6 +69,7 @@ pub(crate) static mut COMMANDS: [ngx_command_t; 23] = [
     anywhere::<ReservedDirective>(c"s3_reserved", NGX_CONF_1MORE),
     anywhere::<ErrorsDirective>(c"s3_errors", NGX_CONF_TAKE1),
     anywhere::<CorsDirective>(c"s3_cors", NGX_CONF_1MORE),
+    anywhere::<SseCDirective>(c"s3_sse_c", NGX_CONF_1MORE),
     in_location::<StatusDirective>(c"s3_status", NGX_CONF_NOARGS),
     in_upstream::<HealthCheckDirective>(c"s3_health_check", NGX_CONF_ANY),
     in_location::<HealthzDirective>(c"s3_healthz", NGX_CONF_NOARGS | NGX_CONF_TAKE1),
@@ -111,6 +113,7 @@ directives! {
     ReservedDirective in LocationConf: keep_reserved;
     ErrorsDirective in LocationConf: keep_errors;
     CorsDirective in LocationConf: keep_cors;
+    SseCDirective in LocationConf: keep_sse_c;
     StatusDirective in LocationConf: keep_status;
     HealthCheckDirective in UpstreamConf: keep_health_check;
     HealthzDirective in LocationConf: keep_healthz;
@@ -264,7 +267,26 @@ fn keep_cors(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String>
     }
 }
 
+fn keep_sse_c(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
+    let is_repeated = duplicate_sse_c(&line.words());
+    let read = read_keys(line, directives::sse_c)?;
+    let keys = conf.customer_keys.get_or_insert_default();
+    let keys = Arc::get_mut(keys).ok_or("keys are merged already")?;
+    match read {
+        _ if conf.sse_c_off => Err(duplicate("s3_sse_c", ONLY_OFF_OR_KEYS)),
+        SseCLine::Off if !keys.is_empty() => Err(duplicate("s3_sse_c", ONLY_OFF_OR_KEYS)),
+        SseCLine::Off => {
+            conf.sse_c_off = true;
+            Ok(())
+        }
+        SseCLine::Rule(rule) => keys.push(rule).map_err(|_| is_repeated),
+    }
+}
+
 /// The remedy where a level has both.
+const ONLY_OFF_OR_KEYS: &str = "keep \"off\" or the keys";
+
+/// Likewise.
 const ONLY_OFF: &str = "keep \"off\" or the rules";
 
 fn keep_reserved(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {

@@ -649,3 +649,17 @@ presigned GET /bucket/key key=AKID/x+y= secret="a b;c{}$="
 === TEST 81: s3_bucket_map whose origin's side is no name
 --- http_config eval: upstream('s3_bucket_map a /b;')
 --- does_not_start: "s3_bucket_map a /b": "/b" is not the name of a bucket
+
+=== TEST 82: s3_sse_c alone
+--- config
+    s3_sse_c;
+--- does_not_start: number of arguments in "s3_sse_c"
+
+=== TEST 83: s3_sse_c in an upstream
+--- http_config eval: upstream('s3_sse_c off;')
+--- does_not_start: "s3_sse_c".*not allowed here
+
+=== TEST 84: s3_sse_c with a key that is none
+--- config
+    s3_sse_c b key=secret;
+--- does_not_start: "s3_sse_c b" "key=" is not 32 bytes in base64

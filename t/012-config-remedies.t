@@ -57,6 +57,9 @@ sub with_origin { return (http => "upstream up { $server s3_origin default $_[0]
 sub in_pass { return (server => $client, location => "s3_resign on; $pass") }
 sub with_client { return (server => $_[0]) }
 
+my $sse_c = 'key=a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=';
+my $clear = sub { qq("s3_sse_c" in location "/": "proxy_pass http://up" would send its key to "$_[0]" in clear: write )
+    . '"https://up", or "s3_sse_c off" here' };
 my $no_bucket = 'is not the name of a bucket: write one of letters, digits, dots, dashes and underscores, with at most '
     . 'one "*" for what is the same on both sides';
 my $no_key   = 'has a character that no access key has: use ASCII without spaces and commas';
@@ -313,6 +316,32 @@ my @rows = (
         http => "upstream up { $server s3_bucket_map a b; }"],
     ['a map here and no s3_resign', '"s3_bucket_map" in location "/" has no effect without "s3_resign on": add that, or remove "s3_bucket_map"',
         location => 's3_bucket_map a b; proxy_pass http://127.0.0.1:9000;'],
+    (map { ["s3_sse_c $_->[0]", $_->[1], in_location("$pass s3_sse_c $_->[0];")] }
+        ["b $sse_c", undef], ["logs-*/a* $sse_c cache=on", undef], ['off', undef],
+        ['b', '"s3_sse_c b" lacks "key=": add "key=VALUE", "key=env:NAME" or "key=file:PATH"'],
+        ['b key=env:S3_GOOD', '"s3_sse_c b" "key=" is not 32 bytes in base64: make a key with "openssl rand -base64 32", and keep it where it cannot be lost'],
+        ["$sse_c b", '"s3_sse_c" begins with no pattern of buckets: write "s3_sse_c BUCKET key=..." or "s3_sse_c BUCKET/PREFIX* key=...", with "*" for any run of characters'],
+        ["b $sse_c cache=yes", '"s3_sse_c b": "cache=yes" is neither "cache=on" nor "cache=off": write one of them'],
+        ["b $sse_c; s3_sse_c a $sse_c; s3_sse_c b $sse_c", '"s3_sse_c b" is duplicate: keep one line for each pattern'],
+        ["b $sse_c; s3_sse_c off", '"s3_sse_c" is duplicate: keep "off" or the keys'],
+        ["off; s3_sse_c b $sse_c", '"s3_sse_c" is duplicate: keep "off" or the keys']),
+    (map { ["a key for $_->[0]", $_->[1], server => $client, location => "s3_resign on; s3_sse_c b $sse_c; $pass",
+            http => "upstream up { server $_->[0]; s3_origin default $key host=a.example; }"] }
+        (map { [$_, undef] } '127.0.0.1:9000', '127.1.2.3', 'localhost:9000', '[::1]:9000', 'unix:/x'),
+        (map { [$_, $clear->($_)] } '192.0.2.1:9000', '[2001:db8::1]:9000', '192.0.2.1')),
+    ['a key for one of two', $clear->('192.0.2.1:9000'), server => $client, location => "s3_resign on; s3_sse_c b $sse_c; $pass",
+        http => "upstream up { $server server 192.0.2.1:9000 backup; s3_origin default $key; }"],
+    ['a key that is switched off', undef, server => "$client s3_sse_c b $sse_c;", location => "s3_resign on; s3_sse_c off; $pass",
+        http => "upstream up { server 192.0.2.1:9000; s3_origin default $key; }"],
+    ['a key without an upstream', $clear->('192.0.2.1') =~ s/:\/\/up/:\/\/192.0.2.1/gr, server => $client,
+        location => "s3_resign on; s3_sse_c b $sse_c; s3_origin $key; proxy_pass http://192.0.2.1:9000;"],
+    ($tls ? (
+        ['a key by TLS to anybody', '?"s3_sse_c" in location "/": whoever can pretend to be "192.0.2.1:9000" gets its key, since certificates '
+            . 'are not verified: add "proxy_ssl_verify on" and "proxy_ssl_trusted_certificate"',
+            server => $client, location => "s3_resign on; s3_sse_c b $sse_c; proxy_pass https://up;",
+            http => "upstream up { server 192.0.2.1:9000; s3_origin default $key; }"]) : ()),
+    ['a key here and no s3_resign', '"s3_sse_c" in location "/" has no effect without "s3_resign on": add that, or remove "s3_sse_c"',
+        location => "s3_sse_c b $sse_c; proxy_pass http://127.0.0.1:9000;"],
     (map { ["s3_region $_", qq("s3_region $_" $no_name, or "any"), server => "s3_region '$_';"] } 'us/east', 'us east', '', 'x' x 65),
     (map { ["region=$_", qq("s3_origin default": "region=$_" $no_name), with_origin("$key 'region=$_'")] } 'us/east', 'us east', '', 'x' x 65),
     (map { ["the region $_", undef, with_origin("$key region=$_"), server => "$client s3_region $_;"] } 'us-east-1', 'eu_1.a', 'x' x 64),

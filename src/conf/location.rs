@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use directives::{
     BucketMapLine, ClientMap, ErrorStyle, HealthzLine, OriginLine, RegionRule,
@@ -12,7 +13,7 @@ use ngx_safe::level::PassTarget;
 use ngx_safe::template::Template;
 use ngx_safe::upstream::{Upstream, UpstreamId};
 use ngx_safe::watched::Watches;
-use sigv4::{Client, Clients, CorsRules, Domain, Endpoint, VerifyRules};
+use sigv4::{Client, Clients, CorsRules, CustomerKeys, Domain, Endpoint, VerifyRules};
 
 use crate::conf::pass::OwnLines;
 use crate::conf::{NamedOrigin, OwnLevel, OwnUpstream, UpstreamConf};
@@ -58,6 +59,9 @@ pub(crate) struct LocationConf {
     pub(crate) origin: Option<Rc<OriginLine>>,
     /// What buckets are called at the origins of this location.
     pub(crate) bucket_maps: Option<Rc<Vec<BucketMapLine>>>,
+    /// With which keys objects are encrypted. Empty with `s3_sse_c off`, which is this level's own.
+    pub(crate) customer_keys: Option<Arc<CustomerKeys>>,
+    pub(crate) sse_c_off: bool,
     /// `s3_status` is here.
     pub(crate) status: bool,
     pub(crate) healthz: Option<HealthzLine>,
@@ -114,6 +118,11 @@ impl LocationConf {
     /// Returns the rules by which requests of pages are judged here; None if the origin judges them.
     pub(crate) fn cors(&self) -> Option<&CorsRules> {
         (self.cors.as_deref()).filter(|rules| self.is_resign() && !rules.is_empty())
+    }
+
+    /// Returns the keys with which objects are encrypted; None where there are none.
+    pub(crate) fn customer_keys(&self) -> Option<&Arc<CustomerKeys>> {
+        self.customer_keys.as_ref().filter(|keys| !keys.is_empty())
     }
 
     pub(crate) fn host(&self) -> Option<&Template> {
@@ -199,6 +208,7 @@ impl LocationConf {
         inherit(&mut self.clients, &outer.clients);
         inherit(&mut self.origin, &outer.origin);
         inherit(&mut self.bucket_maps, &outer.bucket_maps);
+        inherit(&mut self.customer_keys, &outer.customer_keys);
 
         self.rules = VerifyRules {
             max_skew: self.max_skew.unwrap_or(DEFAULT_MAX_SKEW),
@@ -219,6 +229,7 @@ impl LocationConf {
                 domains: self.domains.clone().unwrap_or_default(),
                 prefix: self.prefix.clone().unwrap_or_default(),
             },
+            customer_keys: self.customer_keys().cloned(),
         };
         self.has_max_body_size |= outer.has_max_body_size;
         if self.is_resign() {

@@ -1,6 +1,8 @@
 //! What a location may say that passes requests on: that it verifies and signs them, or that it does
 //! not, and nothing that goes against the signature.
 
+use std::net::IpAddr;
+
 use ngx_safe::level::without_port;
 use ngx_safe::proxy::ProxySettings;
 use ngx_safe::upstream::Upstream;
@@ -12,6 +14,7 @@ pub(super) struct OwnLines {
     client: bool,
     origin: bool,
     bucket_map: bool,
+    sse_c: bool,
 }
 
 impl OwnLines {
@@ -21,6 +24,7 @@ impl OwnLines {
             client: conf.clients.is_some(),
             origin: conf.origin.is_some(),
             bucket_map: conf.bucket_maps.is_some(),
+            sse_c: conf.customer_keys.is_some(),
         }
     }
 
@@ -29,6 +33,7 @@ impl OwnLines {
             (self.client, "s3_client"),
             (self.origin, "s3_origin"),
             (self.bucket_map, "s3_bucket_map"),
+            (self.sse_c, "s3_sse_c"),
         ];
         lines
             .iter()
@@ -97,6 +102,9 @@ impl LocationConf {
         })?;
         if let Some(fault) = fault(&settings) {
             return Err(format!("\"s3_resign\" in location \"{place}\": {fault}"));
+        }
+        if self.customer_keys().is_some() {
+            check_secrecy(level, upstream, &place)?;
         }
         check_ports(level, upstream, &place)
     }
@@ -200,4 +208,45 @@ fn check_ports(level: &OwnLevel<'_>, upstream: Upstream<'_>, place: &str) -> Res
         }
     }
     Ok(())
+}
+
+/// Checks that the keys of `s3_sse_c`, which go out with requests, can be read by nobody on their way. An origin on this
+/// machine may be a tunnel that speaks TLS itself.
+fn check_secrecy(level: &OwnLevel<'_>, upstream: Upstream<'_>, place: &str) -> Result<(), String> {
+    let servers = match upstream.own_conf() {
+        None => vec![upstream.name()],
+        Some(_) => upstream.servers(),
+    };
+    let Some(far) = servers
+        .into_iter()
+        .find(|server| !is_on_this_machine(server))
+    else {
+        return Ok(());
+    };
+    let (name, far) = (upstream.name().escape_ascii(), far.escape_ascii());
+    match level.tls()? {
+        None => Err(format!(
+            "\"s3_sse_c\" in location \"{place}\": \"proxy_pass http://{name}\" would send its key to \"{far}\" \
+             in clear: write \"https://{name}\", or \"s3_sse_c off\" here"
+        )),
+        Some(tls) => {
+            if !tls.verifies() {
+                level.warn(&format!(
+                    "\"s3_sse_c\" in location \"{place}\": whoever can pretend to be \"{far}\" gets its key, since \
+                     certificates are not verified: add \"proxy_ssl_verify on\" and \
+                     \"proxy_ssl_trusted_certificate\""
+                ));
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Tells whether a server is one that no network is needed for.
+fn is_on_this_machine(server: &[u8]) -> bool {
+    let host = std::str::from_utf8(without_port(server)).unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    server.starts_with(b"unix:")
+        || host.eq_ignore_ascii_case("localhost")
+        || (address.parse::<IpAddr>()).is_ok_and(|address| address.is_loopback())
 }

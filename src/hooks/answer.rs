@@ -298,11 +298,13 @@ const SPEAKING: [&CStr; 4] = [
     c"x-minio-error-desc",
 ];
 
-/// Removes the headers that are orders to an nginx, to this server or a proxy in front of it, and those that lead
-/// to an origin in another way than `Location`, which none of S3's answers has. Puts the region that clients must
+/// Removes the headers that are orders to an nginx, to this server or a proxy in front of it, those that lead
+/// to an origin in another way than `Location`, which none of S3's answers has, and those that tell of a key which the
+/// client does not know. Puts the region that clients must
 /// sign for in the place of the origin's.
 fn sift<'r>(request: Request<'r>, region: Option<&Region>, names: &ClientNames) -> Locations<'r> {
     let mut locations = Locations::default();
+    let hides_key = hides_key(request);
     for header in request.answer_headers() {
         let name = header.name();
         // Nearly all are told by their first letter and length.
@@ -311,6 +313,8 @@ fn sift<'r>(request: Request<'r>, region: Option<&Region>, names: &ClientNames) 
                 if let Some((start, _)) = name.split_at_checked(b"x-accel-".len())
                     && start.eq_ignore_ascii_case(b"x-accel-")
                 {
+                    header.remove();
+                } else if hides_key && sigv4::is_customer_key_header(name) {
                     header.remove();
                 } else if let Some(region) = region
                     && header.is(REGION)
@@ -338,6 +342,15 @@ fn sift<'r>(request: Request<'r>, region: Option<&Region>, names: &ClientNames) 
         }
     }
     locations
+}
+
+/// Tells whether the client has sent no key for its object where an operator's is used.
+fn hides_key(request: Request<'_>) -> bool {
+    request.location_conf().customer_keys().is_some()
+        && request.main().context().is_none_or(|context| {
+            let verified = context.verified.borrow();
+            verified.as_ref().is_none_or(Verified::hides_customer_key)
+        })
 }
 
 /// Returns the hosts of all origins of the location, and what their `server` lines call them: not only of the

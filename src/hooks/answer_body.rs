@@ -309,6 +309,9 @@ pub(crate) fn traces(request: Request<'_>) -> Traces<'_> {
     for origin in request.origins() {
         traces.add(&origin.origin, &origin.server);
     }
+    if let Some(keys) = request.location_conf().customer_keys() {
+        traces.add_customer_keys(keys);
+    }
     traces
 }
 

@@ -55,7 +55,8 @@ fn key(request: Request<'_>) -> Option<Vec<u8>> {
 pub(crate) fn claimed_key(main: Request<'_>, form: AuthType) -> Option<Vec<u8>> {
     key_of(main, |view, origin| {
         let address = address(main, view).ok()?;
-        sigv4::cache_key(view, &address, form, origin)
+        let keys = main.location_conf().customer_keys().map(|keys| &**keys);
+        sigv4::cache_key(view, &address, form, origin, keys)
     })
 }
 

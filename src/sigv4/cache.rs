@@ -11,6 +11,7 @@ use crate::{
     parameter::{ParameterName, S3Parameter},
     request::{ClientRequest, Header},
     s3_request::{S3Request, S3RequestParts},
+    sse_c::{CachingWithKey, CustomerKeys},
     text::query::{Parameters, Query},
     text::sink::Sink,
     text::uri::{self, Part},
@@ -19,21 +20,27 @@ use crate::{
 };
 
 /// Returns the key of the answer to a request; `None` where no answer may be kept. `origin` tells apart those
-/// that have objects of their own.
+/// that have objects of their own, and `customer_keys` those with which they are encrypted.
 ///
 /// The key is `signed` or `unsigned`, the origin, bucket and key with the parameters that count, and the headers
-/// that do, separated by spaces. All of it is percent-encoded, so no request has the key of another one.
+/// that do, and a fingerprint of the key with which the object is encrypted, separated by spaces. All of it is percent-encoded, so no request has the key of another one.
 pub fn cache_key(
     request: &ClientRequest<'_, '_>,
     address: &Address<'_>,
     auth_type: AuthType,
     origin: &[u8],
+    customer_keys: Option<&CustomerKeys>,
 ) -> Option<Vec<u8>> {
     let asked = S3Request::of(request, address).ok()?;
     let mut room = Parameters::new();
     let query = Query::parse(request.target().query, &mut room).ok()?;
     let headers = request.headers.iter().copied();
-    key_of(&asked, &query, headers, auth_type, origin)
+    let key = CacheKey {
+        auth_type,
+        origin,
+        customer_keys,
+    };
+    key.of(&asked, &query, headers)
 }
 
 impl Verified<'_> {
@@ -43,7 +50,10 @@ impl Verified<'_> {
         let is_admitted =
             request.method == self.request.method && request.target() == self.request.target;
         is_admitted
-            .then(|| cache_key(request, self.address(), self.auth_type(), origin))
+            .then(|| {
+                let keys = self.request.rules.customer_keys.as_deref();
+                cache_key(request, self.address(), self.auth_type(), origin, keys)
+            })
             .flatten()
     }
 }
@@ -60,53 +70,75 @@ impl WireHead<'_, '_> {
             rename_source: None,
             is_form: false,
         });
-        let auth_type = verified.auth_type();
-        key_of(&asked.ok()?, &self.query, self.headers(), auth_type, origin)
+        let key = CacheKey {
+            auth_type: verified.auth_type(),
+            origin,
+            customer_keys: verified.request.rules.customer_keys.as_deref(),
+        };
+        key.of(&asked.ok()?, &self.query, self.headers())
     }
 }
 
-fn key_of<'h>(
-    asked: &S3Request<'_>,
-    query: &Query<'_, '_>,
-    headers: impl Iterator<Item = Header<'h>>,
+/// What a key holds beside the request.
+struct CacheKey<'a> {
     auth_type: AuthType,
-    origin: &[u8],
-) -> Option<Vec<u8>> {
-    // nginx gets the object for both.
-    if !matches!(
-        asked.operation(),
-        Operation::GetObject | Operation::HeadObject
-    ) {
-        return None;
-    }
-    let is_signed = auth_type.is_signed();
-    let headers = CountingHeaders::read(headers, is_signed)?;
-    // A signature is taken out before the origin sees the request, what is left of one is not.
-    if !is_signed && query.has_signature_parameter() {
-        return None;
-    }
+    origin: &'a [u8],
+    customer_keys: Option<&'a CustomerKeys>,
+}
 
-    let mut key = Vec::new();
-    key.put(if is_signed { b"signed " } else { b"unsigned " });
-    uri::put_encoded(&mut key, origin, Part::Query);
-    key.put(b" ");
-    for name in [asked.path.raw_bucket(), asked.path.raw_key()] {
-        key.put(b"/");
-        uri::put_canonical(&mut key, name, Part::Path);
-    }
-    let mut separator: &[u8] = b"?";
-    for (name, value) in query.others() {
-        if !counts(name)? {
-            continue;
+impl CacheKey<'_> {
+    /// Returns the key of the answer to what is asked; `None` where none may be kept.
+    fn of<'h>(
+        &self,
+        asked: &S3Request<'_>,
+        query: &Query<'_, '_>,
+        headers: impl Iterator<Item = Header<'h>>,
+    ) -> Option<Vec<u8>> {
+        // nginx gets the object for both.
+        if !matches!(
+            asked.operation(),
+            Operation::GetObject | Operation::HeadObject
+        ) {
+            return None;
         }
-        key.put(separator);
-        uri::put_canonical(&mut key, name, Part::Query);
-        key.put(b"=");
-        uri::put_canonical(&mut key, value.unwrap_or_default(), Part::Query);
-        separator = b"&";
+        let is_signed = self.auth_type.is_signed();
+        let headers = CountingHeaders::read(headers, is_signed)?;
+        // A signature is taken out before the origin sees the request, what is left of one is not.
+        if !is_signed && query.has_signature_parameter() {
+            return None;
+        }
+        let keys = self.customer_keys;
+        let caching = keys.map_or(CachingWithKey::NoKey, |keys| keys.caching(asked.path));
+        if caching == CachingWithKey::Discard {
+            return None;
+        }
+
+        let mut key = Vec::new();
+        key.put(if is_signed { b"signed " } else { b"unsigned " });
+        uri::put_encoded(&mut key, self.origin, Part::Query);
+        key.put(b" ");
+        for name in [asked.path.raw_bucket(), asked.path.raw_key()] {
+            key.put(b"/");
+            uri::put_canonical(&mut key, name, Part::Path);
+        }
+        let mut separator: &[u8] = b"?";
+        for (name, value) in query.others() {
+            if !counts(name)? {
+                continue;
+            }
+            key.put(separator);
+            uri::put_canonical(&mut key, name, Part::Query);
+            key.put(b"=");
+            uri::put_canonical(&mut key, value.unwrap_or_default(), Part::Query);
+            separator = b"&";
+        }
+        headers.put(&mut key);
+        if let CachingWithKey::Keep(fingerprint) = caching {
+            key.put(b" sse-c=");
+            key.put(fingerprint.as_bytes());
+        }
+        Some(key)
     }
-    headers.put(&mut key);
-    Some(key)
 }
 
 /// Whether an answer depends on a parameter of this raw name; `None` where it may not be kept.

@@ -8,7 +8,7 @@ mod unsignable;
 pub use self::{
     checksum::ChecksumFault, malformed::Malformed, server::ServerError, unsignable::Unsignable,
 };
-use crate::{checksum::ChecksumAlgorithm, region::Region, text::query::QueryFault};
+use crate::{checksum::ChecksumAlgorithm, region::Region};
 
 /// Why a request was rejected.
 ///
@@ -51,6 +51,8 @@ pub enum Rejection {
     InvalidSource,
     /// A path that begins with a name which no bucket has here.
     ReservedName,
+    /// An unsigned request for an object that is encrypted with a key of the operator's.
+    UnsignedKey,
     /// A bucket of this name that no origin has.
     NoSuchBucket(Box<str>),
     /// An operation whose documents name buckets, where origins have other names than clients.
@@ -287,6 +289,11 @@ impl Rejection {
                 403,
                 "The path is reserved, and not passed on.",
             ),
+            Rejection::UnsignedKey => (
+                "AccessDenied",
+                403,
+                "Objects here are encrypted with a key that is not for unsigned requests.",
+            ),
             Rejection::NoSuchBucket(_) => {
                 ("NoSuchBucket", 404, "The specified bucket does not exist")
             }
@@ -484,15 +491,6 @@ impl Rejection {
             ),
             Rejection::InternalError => ("InternalError", 500, server::INTERNAL_ERROR),
             Rejection::Server(error) => error.row(),
-        }
-    }
-}
-
-impl From<QueryFault> for Rejection {
-    fn from(fault: QueryFault) -> Rejection {
-        match fault {
-            QueryFault::TooMany => Rejection::TooManyParameters,
-            QueryFault::Escape => Rejection::InvalidUri,
         }
     }
 }

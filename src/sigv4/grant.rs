@@ -331,15 +331,15 @@ impl Allow {
 }
 
 /// One pattern of `buckets=`: `BUCKET` or `BUCKET/KEY`, in which `*` stands for any run of bytes.
-#[derive(Debug)]
-struct BucketPattern {
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BucketPattern {
     bucket: Box<[u8]>,
     /// `None`: all of the bucket.
     key: Option<Box<[u8]>>,
 }
 
 impl BucketPattern {
-    fn parse(pattern: &[u8]) -> Option<BucketPattern> {
+    pub(crate) fn parse(pattern: &[u8]) -> Option<BucketPattern> {
         let slash = memchr::memchr(b'/', pattern);
         let (bucket, key) = pattern.split_at(slash.unwrap_or(pattern.len()));
         let key = key.get(1..);
@@ -350,6 +350,26 @@ impl BucketPattern {
             bucket: bucket.into(),
             key: key.map(Into::into),
         })
+    }
+
+    /// Whether an object of this decoded name is here. Unlike for a grant, a `..` in a key is only a part of its name.
+    pub(crate) fn fits(&self, bucket: &[u8], key: &[u8]) -> bool {
+        let mut keys = self.key.iter();
+        is_match(&self.bucket, bucket) && keys.all(|pattern| is_match(pattern, key))
+    }
+
+    /// How specific it is. A whole name precedes all patterns, and a pattern those with fewer characters; in the same
+    /// bucket, keys precede the bucket itself.
+    pub(crate) fn precedence(&self) -> (usize, bool, usize) {
+        let of = |pattern: &[u8]| {
+            let stars = pattern.iter().filter(|byte| **byte == b'*').count();
+            match stars {
+                0 => usize::MAX,
+                stars => pattern.len() - stars,
+            }
+        };
+        let key = self.key.as_deref();
+        (of(&self.bucket), key.is_some(), key.map_or(0, of))
     }
 
     fn is_in_bucket(&self, name: &[u8]) -> bool {

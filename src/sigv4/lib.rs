@@ -4,8 +4,8 @@
 //! takes. A browser's form, whose signature is in the body, is for [`verify_form`] to verify, and
 //! [`sign_own`] is for requests that no client has made.
 //!
-//! Nothing here reads a clock, does I/O or logs. Except for forms, neither `verify` nor `sign` allocates
-//! once the signing keys are cached.
+//! Nothing here reads a clock, does I/O or logs. Except for forms, and where objects are encrypted with
+//! keys of the operator's, neither `verify` nor `sign` allocates once the signing keys are cached.
 #![forbid(unsafe_code)]
 
 mod address;
@@ -48,6 +48,7 @@ mod s3_request;
 mod scope;
 mod sealed;
 mod sign;
+mod sse_c;
 #[cfg(test)]
 mod suite;
 mod text;
@@ -103,6 +104,7 @@ pub use crate::{
     s3_request::S3Request,
     sealed::{Sealer, seals_ids},
     sign::{BucketNames, SignedHead, sign, sign_own},
+    sse_c::{CustomerKey, CustomerKeyRule, CustomerKeys, is_customer_key_header},
     upload::{PlainPiece, Upload},
     verified::Verified,
     verify::{Details, Explanation, Rejected, RejectedRequest, details, explain, verify},

@@ -1,6 +1,9 @@
 //! What a location demands of requests.
+use std::sync::Arc;
+
 use crate::{
     address::Endpoint, date::Timestamp, error::Rejection, region::Region, scope::ClaimedScope,
+    sse_c::CustomerKeys,
 };
 
 /// The location's settings.
@@ -17,6 +20,8 @@ pub struct VerifyRules {
     /// First segments of paths that are no buckets: such a request goes nowhere.
     pub reserved: Vec<Box<[u8]>>,
     pub endpoint: Endpoint,
+    /// The keys with which its objects are encrypted.
+    pub customer_keys: Option<Arc<CustomerKeys>>,
 }
 
 impl VerifyRules {

@@ -46,7 +46,8 @@ pub fn sign<'a>(
         return Err(Unsignable::PathChanged);
     }
     let replaced = verified.opened_in(&head.query, origin)?;
-    let to = Destination::of(verified, origin, replaced);
+    let mut to = Destination::of(verified, origin, replaced);
+    to.added_keys = verified.added_keys(head, operation)?;
     to.check_mappable(verified, head, operation)?;
     let proof = &verified.proof;
     let date = match proof {
@@ -132,6 +133,7 @@ pub fn sign<'a>(
             let bucket = bucket.as_ref().map(MappedName::as_bytes);
             let head = post.head(
                 bucket,
+                verified.added_field_key(post.bucket(), post.key()),
                 PolicySigner {
                     credential: &origin.credential,
                     session_token: origin.session_token.as_ref(),

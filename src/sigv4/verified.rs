@@ -63,6 +63,8 @@ pub(crate) struct AdmittedRequest<'r> {
     pub(crate) has_plus: bool,
     /// The target's query has an id that was sealed, here or by another such proxy.
     pub(crate) has_sealed_id: bool,
+    /// It has a key of the client's by which its object is encrypted; noted only if the rules have such keys too.
+    pub(crate) has_own_key: bool,
     pub(crate) rules: &'r VerifyRules,
 }
 

@@ -22,6 +22,7 @@ use crate::{
     keys::KeyCache,
     request::ClientRequest,
     rules::VerifyRules,
+    sse_c::{KeyedRequest, OwnKeys},
     text::query::Parameters,
     text::uri::{self, Part},
     verified::{AdmittedRequest, Verified},
@@ -106,6 +107,24 @@ fn decide<'r>(
     admission.check(&asked, query, request.headers.iter().copied())?;
     checksums::check(asked.operation(), candidate.known, request.headers)?;
     let (operation, has_sealed_id) = (asked.operation(), asked.has_sealed_id);
+    let copied = candidate.known.value(KnownHeader::CopySource);
+    let has_own_key = match rules.customer_keys.as_deref() {
+        None => false,
+        Some(customer_keys) => {
+            let own = OwnKeys::read(request.headers.iter().copied(), query);
+            let added = customer_keys.added_to(&KeyedRequest {
+                operation,
+                method: request.method,
+                path: asked.path,
+                source: copied,
+                own,
+            });
+            if auth_type == AuthType::Anonymous && !added.is_empty() {
+                return Err(Rejection::UnsignedKey);
+            }
+            own.target
+        }
+    };
     Ok(Verified {
         request: AdmittedRequest {
             method: request.method,
@@ -113,10 +132,10 @@ fn decide<'r>(
             path: request.path,
             target: request.target(),
             operation,
-            source: (candidate.known.value(KnownHeader::CopySource))
-                .or(candidate.known.value(KnownHeader::RenameSource)),
+            source: copied.or(candidate.known.value(KnownHeader::RenameSource)),
             has_plus: request.path_with_plus.is_some(),
             has_sealed_id,
+            has_own_key,
             is_plain: candidate.canonical_path && candidate.query.is_plain() && outgoing.is_none(),
             rules,
         },

@@ -11,10 +11,10 @@ use std::{
 
 use directives::{
     AT_EACH_LEVEL, ClientMap, CorsLine, ErrorStyle, HealthCheckLine, HealthzLine, IN_A_LOCATION,
-    IN_EACH_UPSTREAM, ONE_ORIGIN, OriginLine, OriginLines, Reading, RegionRule, bucket_map,
-    bucket_map_of, check_bucket_map_servers, client, cors, domains, duplicate, errors,
+    IN_EACH_UPSTREAM, ONE_ORIGIN, OriginLine, OriginLines, Reading, RegionRule, SseCLine,
+    bucket_map, bucket_map_of, check_bucket_map_servers, client, cors, domains, duplicate, errors,
     health_check, healthz, host, location_origin, max_skew, prefix, region, reserved, set_once,
-    signed_header, upstream_origin,
+    signed_header, sse_c, upstream_origin,
 };
 use health::{Expected, Thresholds};
 use secrets::Outside;
@@ -1023,4 +1023,65 @@ fn nothing_shows_a_secret() {
         .unwrap();
     let shown = format!("{clients:?}");
     assert!(!shown.contains("HIDDEN"), "{shown}");
+}
+
+const A_KEY: &str = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=";
+
+#[test]
+fn sse_c_lines() {
+    for line in [
+        format!("s3_sse_c b key={A_KEY}"),
+        format!("s3_sse_c logs-*/a*/b key={A_KEY} cache=on"),
+        format!("s3_sse_c * cache=off key={A_KEY}"),
+        format!("s3_sse_c off key={A_KEY}"),
+    ] {
+        assert!(matches!(good(sse_c, &line), SseCLine::Rule(_)), "{line}");
+    }
+    assert!(matches!(good(sse_c, "s3_sse_c off"), SseCLine::Off));
+    const NO_KEY: &str = "\"s3_sse_c b\" \"key=\" is not 32 bytes in base64: make a key with \
+                          \"openssl rand -base64 32\", and keep it where it cannot be lost";
+    const NO_PATTERN: &str = "\"s3_sse_c\" begins with no pattern of buckets: write \"s3_sse_c BUCKET key=...\" or \
+                              \"s3_sse_c BUCKET/PREFIX* key=...\", with \"*\" for any run of characters";
+    let with_key = |line: &str| line.replace("KEY", A_KEY);
+    for (line, message) in [
+        (
+            "s3_sse_c b",
+            "\"s3_sse_c b\" lacks \"key=\": add \"key=VALUE\", \"key=env:NAME\" or \"key=file:PATH\"",
+        ),
+        (
+            "s3_sse_c b key=",
+            "\"s3_sse_c b\" \"key=\" is empty: give it a value, \"env:NAME\" or \"file:PATH\"",
+        ),
+        ("s3_sse_c b key=short", NO_KEY),
+        ("s3_sse_c b key=env:SECRET", NO_KEY),
+        ("s3_sse_c b key=KEY=", NO_KEY),
+        ("s3_sse_c b key=KEYKEY", NO_KEY),
+        ("s3_sse_c KEY", NO_PATTERN),
+        (
+            "s3_sse_c a2/ra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=",
+            NO_PATTERN,
+        ),
+        ("s3_sse_c key=KEY b", NO_PATTERN),
+        ("s3_sse_c b/ key=KEY", NO_PATTERN),
+        ("s3_sse_c a,b key=KEY", NO_PATTERN),
+        (
+            "s3_sse_c b key=KEY key=KEY",
+            "\"s3_sse_c b\": \"key=\" is duplicate: keep one",
+        ),
+        (
+            "s3_sse_c b key=KEY cache=1",
+            "\"s3_sse_c b\": \"cache=1\" is neither \"cache=on\" nor \"cache=off\": write one of them",
+        ),
+        (
+            "s3_sse_c b key=KEY hash=x",
+            "\"s3_sse_c b\": unknown parameter \"hash\": it takes \"key=\", \"cache=\"",
+        ),
+        (
+            "s3_sse_c b KEY key=KEY",
+            "\"s3_sse_c b\": a word is not a parameter: it takes \"key=\", \"cache=\"",
+        ),
+    ] {
+        let (result, _) = read(sse_c, &with_key(line));
+        assert_eq!(result.err().as_deref(), Some(message), "{line}");
+    }
 }

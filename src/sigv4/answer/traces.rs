@@ -3,7 +3,11 @@ use memchr::memmem;
 use percent_encoding::percent_decode;
 
 use super::host::Host;
-use crate::{keys::SecretKey, origin::Origin};
+use crate::{
+    keys::SecretKey,
+    origin::Origin,
+    sse_c::{CustomerKey, CustomerKeys},
+};
 
 /// The traces of some origins in a text.
 #[derive(Debug, Default)]
@@ -23,6 +27,12 @@ impl<'a> Traces<'a> {
         let hosts = [&*origin.host, server];
         self.hosts
             .extend(hosts.into_iter().filter_map(Host::of_origin));
+    }
+
+    /// Adds the keys with which objects are encrypted.
+    pub fn add_customer_keys(&mut self, keys: &'a CustomerKeys) {
+        self.secrets.extend(keys.keys().map(CustomerKey::secret));
+        self.keys.extend(keys.keys().map(CustomerKey::md5));
     }
 
     /// Whether one is in the text, percent-encoded or not.

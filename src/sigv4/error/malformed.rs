@@ -1,4 +1,6 @@
-//! What is wrong with a V4 authorization.
+//! What is wrong with a V4 authorization, or with a query.
+use super::Rejection;
+use crate::text::query::QueryFault;
 
 /// What about a V4 authorization is malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +52,15 @@ impl Malformed {
                  X-Amz-Expires parameters"
             }
             Malformed::Repeated => "a signature parameter is repeated or misspelt",
+        }
+    }
+}
+
+impl From<QueryFault> for Rejection {
+    fn from(fault: QueryFault) -> Rejection {
+        match fault {
+            QueryFault::TooMany => Rejection::TooManyParameters,
+            QueryFault::Escape => Rejection::InvalidUri,
         }
     }
 }

@@ -31,6 +31,8 @@ pub enum Unsignable {
     Dialect,
     /// An upload, or a list, that another origin has begun.
     OtherOrigin,
+    /// An object that is encrypted with a key which no unsigned request gets.
+    UnsignedKey,
 }
 
 impl std::fmt::Display for Unsignable {
@@ -69,6 +71,9 @@ impl std::fmt::Display for Unsignable {
             Unsignable::Dialect => "checksums that its origin would not get were not checked",
             Unsignable::Body => "a body that was written for another origin, or by another way of signing",
             Unsignable::OtherOrigin => "an upload id or continuation token of another origin",
+            Unsignable::UnsignedKey => {
+                "an unsigned request for what is encrypted with a key (s3_sse_c)"
+            }
         })
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     crypto::signature::SignatureV4,
     date::{AmzDate, Timestamp},
     keys::{Credential, SecretKey, SigningKey},
+    sse_c::CustomerKey,
     text::sink::Sink,
     text::uri::{self, Part},
 };
@@ -54,10 +55,15 @@ impl VerifiedForm<'_> {
         Some(&field.value)
     }
 
+    /// Returns the key, decoded.
+    pub(crate) fn key(&self) -> &[u8] {
+        self.find("key").unwrap_or_default()
+    }
+
     /// Returns the key in canonical percent-encoding.
     pub(crate) fn encoded_key(&self) -> Vec<u8> {
         let mut key = Vec::new();
-        uri::put_encoded(&mut key, self.find("key").unwrap_or_default(), Part::Path);
+        uri::put_encoded(&mut key, self.key(), Part::Path);
         key
     }
 
@@ -70,8 +76,14 @@ impl VerifiedForm<'_> {
 
     /// Writes all that precedes the file's data, for an origin. Its policy has the same end as the client's,
     /// the same limits of length, and allows nothing but these very fields. `bucket` is the origin's name of the
-    /// bucket, if it has another one.
-    pub(crate) fn head(&self, bucket: Option<&[u8]>, signer: PolicySigner<'_>) -> Vec<u8> {
+    /// bucket, if it has another one, and `customer_key` a key with which the object is encrypted there, if the form
+    /// has none.
+    pub(crate) fn head(
+        &self,
+        bucket: Option<&[u8]>,
+        customer_key: Option<&CustomerKey>,
+        signer: PolicySigner<'_>,
+    ) -> Vec<u8> {
         let mut credential = Vec::new();
         signer
             .key
@@ -86,6 +98,8 @@ impl VerifiedForm<'_> {
                 _ => (field.name, &*field.value),
             })
             .collect();
+        let key_fields = customer_key.into_iter().flat_map(CustomerKey::fields);
+        fields.extend(key_fields.map(|field| (field.name, field.value)));
         fields.push((b"x-amz-algorithm", ALGORITHM));
         fields.push((b"x-amz-credential", &credential));
         fields.push((b"x-amz-date", signer.date.as_bytes()));

@@ -21,6 +21,7 @@ use crate::{
     rules::VerifyRules,
     s3_request::{S3Request, S3RequestParts},
     scope::ClaimedScope,
+    sse_c::OwnKeys,
     text::query::Query,
     text::uri::{self, Part},
     v2,
@@ -116,6 +117,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
                 has_plus: self.request.path_with_plus.is_some(),
                 // A form has nothing in its query.
                 has_sealed_id: false,
+                has_own_key: OwnKeys::read(fields.as_headers().into_iter(), &Query::NONE).target,
                 rules: self.rules,
             },
             client,

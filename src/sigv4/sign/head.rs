@@ -18,6 +18,7 @@ use crate::{
     origin::Origin,
     request::Header,
     scope::Scope,
+    sse_c::AddedKeys,
     text::{
         query::{QueryChanges, ReplacedValue},
         sink::{CountSink, Sink, SliceSink, put_number},
@@ -33,6 +34,7 @@ pub struct SignedHead<'a> {
     origin: &'a Origin,
     date: AmzDate,
     names: PlacedNames<'a>,
+    added_keys: AddedKeys<'a>,
     auth: HeadAuth<'a>,
     /// `None` where the head is not signed.
     key: Option<&'a mut SigningKey>,
@@ -86,6 +88,7 @@ impl<'a> SignedHead<'a> {
             origin: to.origin,
             date,
             names: PlacedNames::default(),
+            added_keys: to.added_keys,
             auth,
             key,
             digest: body.digest(head, digests, to.origin.dialect),
@@ -109,6 +112,7 @@ impl<'a> SignedHead<'a> {
             + (self.origin.session_token.as_ref()).map_or(0, |token| token.expose().len())
             + (self.key.as_ref()).map_or(0, |key| key.scope().as_bytes().len())
             + self.head.names_length
+            + self.added_keys.names_length()
             + self.digest.map_or(0, |digest| digest.name.len() + 1);
         // In a query a byte may become three.
         let factor = if self.is_presigned() { 3 } else { 1 };
@@ -225,6 +229,9 @@ impl<'a> SignedHead<'a> {
             };
             insert(headers, header.into());
         }
+        for header in self.added_keys.headers() {
+            insert(headers, header.into());
+        }
         if let Some(digest) = self.digest {
             insert(headers, digest.into());
         }
@@ -296,12 +303,16 @@ impl<'a> SignedHead<'a> {
         places
     }
 
-    /// Puts the headers that are other ones than the client's: the source of a copy, and what tells of a body whose
-    /// framing is another now.
+    /// Puts the headers that are other ones than the client's: the source of a copy, keys for its objects, and what
+    /// tells of a body whose framing is another now.
     fn put_changed_headers(&self, sink: &mut impl Sink) {
         if let Some(source) = self.names.source() {
             sink.put(source.name);
             put_header(sink, b": ", source.value);
+        }
+        for header in self.added_keys.headers() {
+            sink.put(header.name);
+            put_header(sink, b": ", header.value);
         }
         if let BodyOut::Decoded { .. } = self.body {
             self.head

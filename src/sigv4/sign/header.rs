@@ -4,6 +4,7 @@ use arrayvec::ArrayVec;
 use crate::{
     canonical::{self, SignedHeader},
     request::MAX_HEADERS,
+    sse_c::AddedKeys,
     text::sink::Sink,
 };
 
@@ -39,7 +40,8 @@ impl AddedHeader {
 }
 
 /// All that may be on the wire, and those that are added.
-pub(super) type SignedHeaders<'a> = ArrayVec<SignedHeader<'a>, { MAX_HEADERS + 5 }>;
+pub(super) type SignedHeaders<'a> =
+    ArrayVec<SignedHeader<'a>, { MAX_HEADERS + 5 + AddedKeys::MOST_HEADERS }>;
 
 pub(super) type AddedHeaders<'a> = ArrayVec<(AddedHeader, &'a [u8]), 3>;
 

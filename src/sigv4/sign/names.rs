@@ -11,6 +11,7 @@ use crate::{
     origin::{Addressing, Origin},
     request::Header,
     resource::SourceObject,
+    sse_c::AddedKeys,
     text::{
         query::ReplacedValue,
         sink::Sink,
@@ -36,6 +37,8 @@ pub(super) struct Destination<'a> {
     address: &'a Address<'a>,
     /// What its query has there in the place of an id that was sealed.
     pub(super) replaced: Option<ReplacedValue<'a>>,
+    /// The keys with which its objects are encrypted.
+    pub(super) added_keys: AddedKeys<'a>,
     /// `None` if the origin has the same names as its clients.
     names: Option<NamesToMap<'a>>,
 }
@@ -103,6 +106,7 @@ impl<'a> Destination<'a> {
             origin,
             address: verified.address(),
             replaced,
+            added_keys: AddedKeys::default(),
             names: (!origin.buckets.is_empty()).then(|| NamesToMap {
                 reserved: &verified.request.rules.reserved,
                 is_bucket_list: verified.operation() == Operation::ListBuckets,
@@ -117,6 +121,7 @@ impl<'a> Destination<'a> {
             origin,
             address: &Address::PATH_STYLE,
             replaced: None,
+            added_keys: AddedKeys::default(),
             names: is_mapped.then_some(NamesToMap {
                 reserved: &[],
                 is_bucket_list: false,

@@ -22,10 +22,10 @@ fn key(text: &str, form: AuthType) -> Option<String> {
         rewritten: Some(request.target()),
         ..request
     };
-    let key = cache_key(&request, &Address::PATH_STYLE, form, b"o");
+    let key = cache_key(&request, &Address::PATH_STYLE, form, b"o", None);
     assert_eq!(
         key,
-        cache_key(&rewritten, &Address::PATH_STYLE, form, b"o"),
+        cache_key(&rewritten, &Address::PATH_STYLE, form, b"o", None),
         "{text}"
     );
     key.map(|key| String::from_utf8(key).unwrap())
@@ -118,6 +118,7 @@ fn keys() {
         &Address::PATH_STYLE,
         AuthType::Anonymous,
         b"h:1 /#\n",
+        None,
     );
     assert_eq!(key.unwrap(), b"unsigned h%3A1%20%2F%23%0A /b/k");
 }
@@ -370,7 +371,7 @@ proptest! {
     /// Two requests have one key just where they mean the same.
     #[test]
     fn one_key_for_one_meaning(a in asked(), b in asked()) {
-        let key = |asked: &CacheRequest| cache_key(&Raw::new(&asked.text).request(), &Address::PATH_STYLE, asked.form, asked.origin.as_bytes());
+        let key = |asked: &CacheRequest| cache_key(&Raw::new(&asked.text).request(), &Address::PATH_STYLE, asked.form, asked.origin.as_bytes(), None);
         if let (Some(key_a), Some(key_b)) = (key(&a), key(&b)) {
             prop_assert_eq!(key_a == key_b, meaning(&a) == meaning(&b), "{:?} {:?}", a, b);
             prop_assert!(key_a.iter().all(|byte| (b' '..=b'~').contains(byte)));
@@ -384,7 +385,7 @@ proptest! {
         let path = [b"/", path.as_slice()].concat();
         let headers = [Header { name: name.as_bytes(), value: &value }, Header { name: b"origin", value: &value }];
         let request = ClientRequest { method: b"GET", path: &path, query: query.as_bytes(), host: None, path_with_plus: None, rewritten: None, headers: &headers };
-        if let Some(key) = cache_key(&request, &Address::PATH_STYLE, AuthType::V4Query, &origin) {
+        if let Some(key) = cache_key(&request, &Address::PATH_STYLE, AuthType::V4Query, &origin, None) {
             prop_assert!(key.iter().all(|byte| (b' '..=b'~').contains(byte)));
             prop_assert_eq!(key.iter().filter(|byte| **byte == b' ').count(), 3);
             prop_assert_eq!(S3Request::of(&request, &Address::PATH_STYLE).unwrap().operation(), Operation::GetObject);

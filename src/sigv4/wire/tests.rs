@@ -61,6 +61,7 @@ fn a_plain_target_is_read_as_any_other() {
                 is_plain,
                 has_plus: false,
                 has_sealed_id: false,
+                has_own_key: false,
                 rules: &rules,
             };
             // nginx leaves out the question mark of an empty query.
