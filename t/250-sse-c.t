@@ -284,3 +284,25 @@ GET /kept/k host=b.test
     X-Cache: MISS
 200 $b
     X-Cache: HIT
+
+=== TEST 12: an origin that does not confirm that it stores with the key may store in clear
+--- location: $TEST_NGINX_KEYS
+--- signed
+PUT /vault/k body=hello
+PUT /vault/k?partNumber=1&uploadId=u body=hello
+PUT /vault/k body=hello
+PUT /vault/k body=hello
+    x-amz-server-side-encryption-customer-key: mine
+PUT /other/k body=hello
+GET /vault/k
+PUT /vault/k?tagging body=x
+--- origin
+200 OK body=a
+200 OK body=a
+412 Precondition Failed body=a
+4x 200 OK body=a
+--- answers
+2x 502 error InternalError cannot be passed on
+412 ^a
+4x 200 ^a$
+--- error_log: no word of the key that it got

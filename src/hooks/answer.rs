@@ -80,6 +80,11 @@ fn judge(request: Request<'_>) -> HeadVerdict<Rewriter> {
     let region = request.location_conf().rules().region.as_ref();
     let names = naming::names(request);
     let locations = sift(request, region, &names);
+    if !locations.has_key && matches!(request.status(), 200..300) && awaits_key(request) {
+        let what =
+            "no word of the key that it got (s3_sse_c): it may have stored the object in clear";
+        return HeadVerdict::Replace(answer_body::bad_gateway(request, what));
+    }
     if let Some(region) = region
         && !locations.has_region
         && tells_region(request)
@@ -278,6 +283,8 @@ struct Locations<'r> {
     has_more: bool,
     /// There is a header that tells the region of the bucket.
     has_region: bool,
+    /// There was one that tells of the key of the object, which the client does not know.
+    has_key: bool,
 }
 
 /// Tells whether it is an answer in which clients look for the region of a bucket.
@@ -316,6 +323,7 @@ fn sift<'r>(request: Request<'r>, region: Option<&Region>, names: &ClientNames) 
                     header.remove();
                 } else if hides_key && sigv4::is_customer_key_header(name) {
                     header.remove();
+                    locations.has_key = true;
                 } else if let Some(region) = region
                     && header.is(REGION)
                 {
@@ -342,6 +350,15 @@ fn sift<'r>(request: Request<'r>, region: Option<&Region>, names: &ClientNames) 
         }
     }
     locations
+}
+
+/// Tells whether the origin has got a key for what it stores, and must confirm that.
+fn awaits_key(request: Request<'_>) -> bool {
+    request.location_conf().customer_keys().is_some()
+        && request.main().context().is_some_and(|context| {
+            let verified = context.verified.borrow();
+            (verified.as_ref()).is_some_and(Verified::awaits_confirmed_key)
+        })
 }
 
 /// Tells whether the client has sent no key for its object where an operator's is used.

@@ -298,6 +298,24 @@ impl Verified<'_> {
         self.keys().is_some() && !self.request.has_own_key
     }
 
+    /// Whether the origin gets a key with it, and confirms in its answer that it stores data so: S3 and MinIO do, and a
+    /// server that knows nothing of keys stores them in clear. Other answers have that at S3, and not at MinIO.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html#API_PutObject_ResponseElements>
+    pub fn awaits_confirmed_key(&self) -> bool {
+        let request = &self.request;
+        let stores = matches!(
+            request.operation,
+            Operation::PutObject | Operation::UploadPart
+        );
+        let keys = self.keys().filter(|_| stores && !request.has_own_key);
+        let path = self.address().resource(request.target.path);
+        keys.zip(path).is_some_and(|(keys, path)| {
+            let rule = keys.find_raw(path.raw_bucket(), path.raw_key());
+            rule.is_some()
+        })
+    }
+
     fn keys(&self) -> Option<&CustomerKeys> {
         let keys = self.request.rules.customer_keys.as_deref();
         keys.filter(|keys| !keys.is_empty())

@@ -5,18 +5,20 @@ import base64
 import contextlib
 import hashlib
 import os
+import shutil
 import ssl
 import urllib.error
 import urllib.request
 
 import boto3
 import pytest
-from adapters import AwsCli, Boto3, Boto3WhenRequired, Minio as MinioPy, S3Error
+from adapters import AwsCli, Boto3, Boto3WhenRequired, Minio as MinioPy, Rclone, S3cmd, S3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from conftest import CLIENT
-from servers import Credentials, Minio, Nginx, certify, free_port
+from programs import Mc
+from servers import Credentials, Minio, Nginx, S3sFs, Versitygw, certify, free_port
 
 pytestmark = pytest.mark.skipif(not Minio.binary(), reason="MinIO is not built")
 
@@ -136,6 +138,8 @@ def site(tmp_path_factory):
     for name in KEYS:
         md5 = base64.b64encode(hashlib.md5(KEYS[name]).digest()).decode()
         assert encoded(name) not in log and md5 not in log
+    # Its certificate is verified, and what is on this machine needs none.
+    assert "whoever can pretend" not in log
 
 
 def code(call, **arguments):
@@ -363,3 +367,56 @@ def test_clients(site, kind, tmp_path):
     s3.delete("vault", name)
     with pytest.raises(S3Error):
         s3.get("vault", name)
+
+
+@pytest.mark.skipif(not os.access(os.environ.get("MC", ""), os.X_OK), reason="mc is not built")
+def test_mc(site, tmp_path):
+    s3 = Mc(site.urls["default"], CLIENT, tmp_path)
+    for name, body in (("mc", MARK), ("mc-large", LARGE)):
+        s3.mc("put", "--part-size=5MiB", str(s3.scratch(body)), f"proxy/vault/{name}")
+        assert s3.mc("cat", f"proxy/vault/{name}") == body
+        s3.copy("vault", name, f"{name}-copy")
+        check_stored(site, "vault", name, body)
+        check_stored(site, "vault", f"{name}-copy", body)
+
+
+def test_clients_that_compare_md5(site, tmp_path):
+    """The ETag is none; who takes it for one has to be told, as with S3."""
+    s3cmd = S3cmd(site.urls["default"], CLIENT, tmp_path)
+    with pytest.raises(S3Error):
+        s3cmd.put("vault", "s3cmd", MARK)
+    if not shutil.which("rclone"):
+        pytest.skip("there is no rclone")
+    (tmp_path / "rclone").mkdir()
+    rclone = Rclone(site.urls["default"], CLIENT, tmp_path / "rclone")
+    with pytest.raises(S3Error, match="md5 hashes differ"):
+        rclone.put("vault", "rclone", MARK)
+    rclone.rclone("copyto", "--ignore-checksum", str(rclone.scratch(MARK)), "s3:vault/rclone")
+    assert rclone.get("vault", "rclone") == MARK
+
+
+@pytest.mark.parametrize("kind", [S3sFs, Versitygw])
+def test_servers_without_keys(tmp_path, kind):
+    """They store in clear, and do not say so: the first upload fails."""
+    if kind is Versitygw and not Versitygw.binary():
+        pytest.skip("versitygw is not built")
+    with contextlib.ExitStack() as stack:
+        origin = stack.enter_context(kind(tmp_path / "origin", ORIGIN))
+        port = free_port()
+        http = f"""
+            s3_client {CLIENT.access_key} secret_key={CLIENT.secret_key};
+            upstream u {{ server {origin.address}; {origin.s3_origin()} }}
+            server {{ listen 127.0.0.1:{port}; location / {{
+                s3_resign on; s3_sse_c vault key={encoded('vault')}; proxy_pass http://u; }} }}
+        """
+        nginx = stack.enter_context(Nginx(tmp_path / "nginx", http, port))
+        direct, s3 = client(origin.url, ORIGIN), client(f"http://127.0.0.1:{port}", CLIENT)
+        for bucket in ("vault", "plain"):
+            direct.create_bucket(Bucket=bucket)
+        s3.put_object(Bucket="plain", Key="k", Body=MARK)
+        assert code(s3.put_object, Bucket="vault", Key="k", Body=MARK) == ("InternalError", 502)
+        upload = s3.create_multipart_upload(Bucket="vault", Key="parts")["UploadId"]
+        part = {"Bucket": "vault", "Key": "parts", "UploadId": upload, "PartNumber": 1, "Body": MARK}
+        assert code(s3.upload_part, **part) == ("InternalError", 502)
+        assert direct.get_object(Bucket="vault", Key="k")["Body"].read() == MARK
+        assert "it may have stored the object in clear" in nginx.error_log.read_text()

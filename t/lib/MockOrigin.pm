@@ -279,6 +279,9 @@ sub answer {
         push @headers, "X-Origin: $origin->{name}", 'X-Verified: ' . $got->{verified} =~ s/\n/|/gr,
             'X-Line: ' . substr($request->{line}, 0, 500), "x-amz-request-id: origin-$origin->{name}",
             'ETag: "' . substr(sha256_hex($request->{target}), 0, 16) . '"';
+        # as S3 confirms that it has used the key
+        push @headers, map { $request->{headers}{$_} ? "$_: $request->{headers}{$_}[0]" : () }
+            map {"x-amz-server-side-encryption-customer-$_"} qw(algorithm key-md5);
         push @headers, 'Cache-Control: max-age=60' if $request->{action} eq 'cache';
         if ($action eq 'range') {
             $body = join '', map { sprintf "%09d\n", $_ } 0 .. 299;

@@ -625,3 +625,25 @@ fn headers_of_answers() {
         assert_eq!(is_customer_key_header(name.as_bytes()), is_one, "{name}");
     }
 }
+
+/// Where an object begins to be stored with an operator's key, S3 confirms it.
+#[test]
+fn confirmations() {
+    let rules = rules_with(&[("b", 1)]);
+    let mine = own(TARGET);
+    let (name, value) = mine.lines().next().unwrap().split_once(": ").unwrap();
+    for (sample, expected) in [
+        (Sample::new("PUT", "/b/k"), true),
+        (Sample::new("PUT", "/b/k?partNumber=1&uploadId=u"), true),
+        (Sample::new("POST", "/b/k?uploads"), false),
+        (Sample::new("PUT", "/c/k"), false),
+        (Sample::new("GET", "/b/k"), false),
+        (Sample::new("PUT", "/b/k?tagging"), false),
+        (Sample::new("PUT", "/b/k").header(name, value), false),
+    ] {
+        let text = sample.header_form();
+        let raw = Raw::new(&text);
+        let verified = verdict(&raw, clients(), &rules, NOW).unwrap();
+        assert_eq!(verified.awaits_confirmed_key(), expected, "{text}");
+    }
+}
