@@ -9,6 +9,7 @@ BEGIN { push @INC, "$FindBin::Bin/lib" }
 use File::Temp qw(tempdir);
 use Files;
 use HTTP::Tiny;
+use MIME::Base64 qw(encode_base64);
 use MockOrigin;
 use S3Sign;
 use S3Test;
@@ -33,7 +34,8 @@ my %origin = (
 my %env = (
     CLIENT_ACCESS_KEY => 'AKIDAPP',    CLIENT_SECRET_KEY => 'a secret of the client',
     ORIGIN_ACCESS_KEY => $origin{key}, ORIGIN_SECRET_KEY => $origin{secret},
-    map { ("${_}_ACCESS_KEY" => "AKID$_", "${_}_SECRET_KEY" => "secret $_") } qw(A B),
+    map({ ("${_}_ACCESS_KEY" => "AKID$_", "${_}_SECRET_KEY" => "secret $_") } qw(A B)),
+    PAYROLL_KEY => encode_base64('p' x 32, ''),
 );
 @ENV{ keys %env } = values %env;
 
@@ -76,8 +78,9 @@ sub adapted {
     my $reads = join '|', qw(admin reader backup a b);
     mkdir "$dir/$_" for qw(s3 cache log);
     write_file("$dir/s3/$_", "secret of $_\n") for split /\|/, $reads;
+    write_file("$dir/s3/private.key", encode_base64('k' x 32, '') . "\n");
     $conf =~ s{modules/ngx_http_s3_resign_module\.so}{$module};
-    $conf =~ s{/etc/nginx/s3/($reads)\b}{$dir/s3/$1}g;
+    $conf =~ s{/etc/nginx/s3/($reads|private\.key)\b}{$dir/s3/$1}g;
     $conf =~ s{/var/cache/nginx/s3}{$dir/cache}g;
     $conf =~ s{/var/log/nginx}{$dir/log}g;
     $conf =~ s{\bs3-a\.example\.com}{127.0.0.1}g;
