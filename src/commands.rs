@@ -3,12 +3,11 @@
 
 use std::ffi::CStr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use directives::{
     AT_EACH_LEVEL, BucketMapLine, ClientMap, CorsLine, IN_A_LOCATION, IN_EACH_UPSTREAM, ONE_ORIGIN,
-    Reading, SseCLine, duplicate, duplicate_sse_c, set_once,
+    Reading, duplicate, set_once,
 };
 use ngx::ffi::{
     NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_ANY, NGX_CONF_FLAG, NGX_CONF_NOARGS, NGX_CONF_TAKE1,
@@ -268,25 +267,11 @@ fn keep_cors(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String>
 }
 
 fn keep_sse_c(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
-    let is_repeated = duplicate_sse_c(&line.words());
     let read = read_keys(line, directives::sse_c)?;
-    let keys = conf.customer_keys.get_or_insert_default();
-    let keys = Arc::get_mut(keys).ok_or("keys are merged already")?;
-    match read {
-        _ if conf.sse_c_off => Err(duplicate("s3_sse_c", ONLY_OFF_OR_KEYS)),
-        SseCLine::Off if !keys.is_empty() => Err(duplicate("s3_sse_c", ONLY_OFF_OR_KEYS)),
-        SseCLine::Off => {
-            conf.sse_c_off = true;
-            Ok(())
-        }
-        SseCLine::Rule(rule) => keys.push(rule).map_err(|_| is_repeated),
-    }
+    conf.customer_keys.get_or_insert_default().insert(read)
 }
 
 /// The remedy where a level has both.
-const ONLY_OFF_OR_KEYS: &str = "keep \"off\" or the keys";
-
-/// Likewise.
 const ONLY_OFF: &str = "keep \"off\" or the rules";
 
 fn keep_reserved(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {

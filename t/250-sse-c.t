@@ -304,5 +304,14 @@ PUT /vault/k?tagging body=x
 --- answers
 2x 502 error InternalError cannot be passed on
 412 ^a
-4x 200 ^a$
+502 error InternalError cannot be passed on
+3x 200 ^a$
 --- error_log: no word of the key that it got
+
+=== TEST 13: below a path, and after a rewrite, by the bucket that goes out
+--- server: s3_prefix /s3;
+--- location: $TEST_NGINX_KEYS rewrite ^/s3/alias/(.*)$ /s3/vault/$1 break; rewrite ^/alias/(.*)$ /vault/$1 break;
+--- signed
+GET /s3/vault/k
+GET /s3/alias/k
+--- answers: 2x 200 line GET /vault/k.*$a

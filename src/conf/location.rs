@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use directives::{
-    BucketMapLine, ClientMap, ErrorStyle, HealthzLine, OriginLine, RegionRule,
+    BucketMapLine, ClientMap, ErrorStyle, HealthzLine, OriginLine, RegionRule, SseCLines,
     check_bucket_map_servers,
 };
 use ngx_safe::cache::ProxyCache;
@@ -59,9 +59,8 @@ pub(crate) struct LocationConf {
     pub(crate) origin: Option<Rc<OriginLine>>,
     /// What buckets are called at the origins of this location.
     pub(crate) bucket_maps: Option<Rc<Vec<BucketMapLine>>>,
-    /// With which keys objects are encrypted. Empty with `s3_sse_c off`, which is this level's own.
-    pub(crate) customer_keys: Option<Arc<CustomerKeys>>,
-    pub(crate) sse_c_off: bool,
+    /// With which keys objects are encrypted. None of them with `s3_sse_c off`, which is this level's own.
+    pub(crate) customer_keys: Option<SseCLines>,
     /// `s3_status` is here.
     pub(crate) status: bool,
     pub(crate) healthz: Option<HealthzLine>,
@@ -122,7 +121,7 @@ impl LocationConf {
 
     /// Returns the keys with which objects are encrypted; None where there are none.
     pub(crate) fn customer_keys(&self) -> Option<&Arc<CustomerKeys>> {
-        self.customer_keys.as_ref().filter(|keys| !keys.is_empty())
+        self.customer_keys.as_ref()?.keys()
     }
 
     pub(crate) fn host(&self) -> Option<&Template> {

@@ -32,7 +32,7 @@ pub use crate::{
     once::{AT_EACH_LEVEL, IN_A_LOCATION, IN_EACH_UPSTREAM, ONE_ORIGIN, duplicate, set_once},
     origin::{OriginLine, OriginLines, location_origin, upstream_origin},
     reading::Reading,
-    sse_c::{SseCLine, duplicate_sse_c, sse_c},
+    sse_c::{SseCLine, SseCLines, sse_c},
     time::{milliseconds, seconds},
 };
 

@@ -1,8 +1,11 @@
 //! `s3_sse_c`: with which keys origins encrypt objects.
 
-use sigv4::{CustomerKey, CustomerKeyRule};
+use std::sync::Arc;
+
+use sigv4::{CustomerKey, CustomerKeyRule, CustomerKeys};
 
 use crate::{
+    once::duplicate,
     params::{Params, missing},
     reading::Reading,
     word, words_from,
@@ -13,7 +16,42 @@ use crate::{
 pub enum SseCLine {
     /// There are no keys here.
     Off,
-    Rule(CustomerKeyRule),
+    Rule {
+        rule: CustomerKeyRule,
+        /// For messages.
+        named: String,
+    },
+}
+
+/// The lines of one level.
+#[derive(Debug, Clone, Default)]
+pub struct SseCLines {
+    keys: Arc<CustomerKeys>,
+    is_off: bool,
+}
+
+impl SseCLines {
+    /// Returns the keys; `None` if there are none.
+    pub fn keys(&self) -> Option<&Arc<CustomerKeys>> {
+        Some(&self.keys).filter(|keys| !keys.is_empty())
+    }
+
+    /// Adds a line; an error if it contradicts another one.
+    pub fn insert(&mut self, line: SseCLine) -> Result<(), String> {
+        let keys = Arc::get_mut(&mut self.keys).ok_or("keys are merged already")?;
+        let one = || duplicate("s3_sse_c", "keep \"off\" or the keys");
+        match line {
+            _ if self.is_off => Err(one()),
+            SseCLine::Off if !keys.is_empty() => Err(one()),
+            SseCLine::Off => {
+                self.is_off = true;
+                Ok(())
+            }
+            SseCLine::Rule { rule, named } => keys
+                .push(rule)
+                .map_err(|_| format!("{named} is duplicate: keep one line for each pattern")),
+        }
+    }
 }
 
 /// Reads `s3_sse_c BUCKET[/KEY] key=V [cache=on|off]`, or `s3_sse_c off`.
@@ -47,17 +85,10 @@ pub fn sse_c(words: &[&[u8]], reading: &mut Reading<'_>) -> Result<SseCLine, Str
             ));
         }
     };
-    CustomerKeyRule::new(pattern, key, is_cached)
-        .map(SseCLine::Rule)
-        .ok_or_else(|| format!("{named} names no objects"))
-}
-
-/// The message about a second line with the same pattern.
-pub fn duplicate_sse_c(words: &[&[u8]]) -> String {
-    format!(
-        "{} is duplicate: keep one line for each pattern",
-        named(word(words, 1))
-    )
+    match CustomerKeyRule::new(pattern, key, is_cached) {
+        Some(rule) => Ok(SseCLine::Rule { rule, named }),
+        None => Err(format!("{named} names no objects")),
+    }
 }
 
 fn named(pattern: &[u8]) -> String {

@@ -283,7 +283,7 @@ struct Locations<'r> {
     has_more: bool,
     /// There is a header that tells the region of the bucket.
     has_region: bool,
-    /// There was one that tells of the key of the object, which the client does not know.
+    /// There was one that tells of the key of the object.
     has_key: bool,
 }
 
@@ -311,7 +311,8 @@ const SPEAKING: [&CStr; 4] = [
 /// sign for in the place of the origin's.
 fn sift<'r>(request: Request<'r>, region: Option<&Region>, names: &ClientNames) -> Locations<'r> {
     let mut locations = Locations::default();
-    let hides_key = hides_key(request);
+    let keyed = request.location_conf().customer_keys().is_some();
+    let hides_key = keyed && hides_key(request);
     for header in request.answer_headers() {
         let name = header.name();
         // Nearly all are told by their first letter and length.
@@ -321,9 +322,11 @@ fn sift<'r>(request: Request<'r>, region: Option<&Region>, names: &ClientNames) 
                     && start.eq_ignore_ascii_case(b"x-accel-")
                 {
                     header.remove();
-                } else if hides_key && sigv4::is_customer_key_header(name) {
-                    header.remove();
+                } else if keyed && sigv4::is_customer_key_header(name) {
                     locations.has_key = true;
+                    if hides_key {
+                        header.remove();
+                    }
                 } else if let Some(region) = region
                     && header.is(REGION)
                 {
@@ -363,11 +366,10 @@ fn awaits_key(request: Request<'_>) -> bool {
 
 /// Tells whether the client has sent no key for its object where an operator's is used.
 fn hides_key(request: Request<'_>) -> bool {
-    request.location_conf().customer_keys().is_some()
-        && request.main().context().is_none_or(|context| {
-            let verified = context.verified.borrow();
-            verified.as_ref().is_none_or(Verified::hides_customer_key)
-        })
+    request.main().context().is_none_or(|context| {
+        let verified = context.verified.borrow();
+        verified.as_ref().is_none_or(Verified::hides_customer_key)
+    })
 }
 
 /// Returns the hosts of all origins of the location, and what their `server` lines call them: not only of the

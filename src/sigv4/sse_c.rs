@@ -97,7 +97,7 @@ impl CustomerKey {
         let md5 = Base64::encode_string(&Md5::digest(key));
         let mut hash = Sha256Sink::default();
         hash.put(b"s3_sse_c fingerprint\n");
-        hash.put(key);
+        hash.put(md5.as_bytes());
         let digits = hex(&hash.finish());
         Some(CustomerKey {
             value,
@@ -298,7 +298,7 @@ impl Verified<'_> {
         self.keys().is_some() && !self.request.has_own_key
     }
 
-    /// Whether the origin gets a key with it, and confirms in its answer that it stores data so: S3 and MinIO do, and a
+    /// Whether the origin gets a key with it, the operator's or the client's, and confirms in its answer that it stores data so: S3 and MinIO do, and a
     /// server that knows nothing of keys stores them in clear. Other answers have that at S3, and not at MinIO.
     ///
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html#API_PutObject_ResponseElements>
@@ -308,7 +308,7 @@ impl Verified<'_> {
             request.operation,
             Operation::PutObject | Operation::UploadPart
         );
-        let keys = self.keys().filter(|_| stores && !request.has_own_key);
+        let keys = self.keys().filter(|_| stores);
         let path = self.address().resource(request.target.path);
         keys.zip(path).is_some_and(|(keys, path)| {
             let rule = keys.find_raw(path.raw_bucket(), path.raw_key());
@@ -334,7 +334,7 @@ impl Verified<'_> {
             return Ok(AddedKeys::default());
         };
         let path = self.address().resource(head.path);
-        let own = OwnKeys::read(head.to_sign(BodyHeaders::Untouched.into()), &head.query);
+        let own = OwnKeys::read(head.to_sign(BodyHeaders::Untouched.into()));
         let added = match &self.proof {
             Proof::PostPolicy { .. } => AddedKeys::default(),
             _ => keys.added_to(&KeyedRequest {

@@ -111,7 +111,7 @@ fn decide<'r>(
     let has_own_key = match rules.customer_keys.as_deref() {
         None => false,
         Some(customer_keys) => {
-            let own = OwnKeys::read(request.headers.iter().copied(), query);
+            let own = OwnKeys::read(request.headers.iter().copied());
             let added = customer_keys.added_to(&KeyedRequest {
                 operation,
                 method: request.method,

@@ -12,9 +12,9 @@ use std::{
 use directives::{
     AT_EACH_LEVEL, ClientMap, CorsLine, ErrorStyle, HealthCheckLine, HealthzLine, IN_A_LOCATION,
     IN_EACH_UPSTREAM, ONE_ORIGIN, OriginLine, OriginLines, Reading, RegionRule, SseCLine,
-    bucket_map, bucket_map_of, check_bucket_map_servers, client, cors, domains, duplicate, errors,
-    health_check, healthz, host, location_origin, max_skew, prefix, region, reserved, set_once,
-    signed_header, sse_c, upstream_origin,
+    SseCLines, bucket_map, bucket_map_of, check_bucket_map_servers, client, cors, domains,
+    duplicate, errors, health_check, healthz, host, location_origin, max_skew, prefix, region,
+    reserved, set_once, signed_header, sse_c, upstream_origin,
 };
 use health::{Expected, Thresholds};
 use secrets::Outside;
@@ -1035,7 +1035,10 @@ fn sse_c_lines() {
         format!("s3_sse_c * cache=off key={A_KEY}"),
         format!("s3_sse_c off key={A_KEY}"),
     ] {
-        assert!(matches!(good(sse_c, &line), SseCLine::Rule(_)), "{line}");
+        assert!(
+            matches!(good(sse_c, &line), SseCLine::Rule { .. }),
+            "{line}"
+        );
     }
     assert!(matches!(good(sse_c, "s3_sse_c off"), SseCLine::Off));
     const NO_KEY: &str = "\"s3_sse_c b\" \"key=\" is not 32 bytes in base64: make a key with \
@@ -1083,5 +1086,40 @@ fn sse_c_lines() {
     ] {
         let (result, _) = read(sse_c, &with_key(line));
         assert_eq!(result.err().as_deref(), Some(message), "{line}");
+    }
+}
+
+#[test]
+fn sse_c_lines_of_a_level() {
+    const ONLY_OFF: &str = "\"s3_sse_c\" is duplicate: keep \"off\" or the keys";
+    let insert = |lines: &[&str]| {
+        let mut level = SseCLines::default();
+        let mut last = Ok(());
+        for line in lines {
+            last = level.insert(good(
+                sse_c,
+                &format!("s3_sse_c {}", line.replace("KEY", A_KEY)),
+            ));
+        }
+        last.map(|()| level.keys().is_some())
+    };
+    for (lines, expected) in [
+        (&["off"][..], Ok(false)),
+        (&["b key=KEY"], Ok(true)),
+        (&["b key=KEY", "b* key=KEY", "b/k key=KEY"], Ok(true)),
+        (&["b key=KEY", "off"], Err(ONLY_OFF)),
+        (&["off", "b key=KEY"], Err(ONLY_OFF)),
+        (&["off", "off"], Err(ONLY_OFF)),
+        (
+            &["b key=KEY", "b key=KEY"],
+            Err("\"s3_sse_c b\" is duplicate: keep one line for each pattern"),
+        ),
+    ] {
+        let found = insert(lines);
+        assert_eq!(
+            found.as_ref().map_err(|why| why.as_str()),
+            expected.as_ref().map_err(|why| *why),
+            "{lines:?}"
+        );
     }
 }

@@ -117,7 +117,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
                 has_plus: self.request.path_with_plus.is_some(),
                 // A form has nothing in its query.
                 has_sealed_id: false,
-                has_own_key: OwnKeys::read(fields.as_headers().into_iter(), &Query::NONE).target,
+                has_own_key: OwnKeys::read(fields.as_headers().into_iter()).target,
                 rules: self.rules,
             },
             client,

@@ -1,17 +1,10 @@
 //! The keys that a request brings with it.
-use crate::{
-    request::Header,
-    text::query::Query,
-    text::uri::{self, Part},
-};
+use super::{SOURCE_HEADERS, TARGET_HEADERS};
+use crate::request::Header;
 
-/// How the headers with a key begin.
-const TARGET: &[u8] = b"x-amz-server-side-encryption-customer-";
-/// Likewise those with the key of the object that is copied.
-const SOURCE: &[u8] = b"x-amz-copy-source-server-side-encryption-customer-";
-
-/// For which of its objects a request has a key of its own. Any of the headers counts: what is not whole is for the
-/// origin to reject, and must not be completed with another key.
+/// For which of its objects a request has a key of its own. Any of the three headers counts: what is not whole is for
+/// the origin to reject, and must not be completed with another key. But it must be one that each origin heeds, or an
+/// object would be stored in clear: none in the query, and none that is spelled with `_`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct OwnKeys {
     pub(crate) target: bool,
@@ -19,37 +12,21 @@ pub(crate) struct OwnKeys {
 }
 
 impl OwnKeys {
-    /// Reads headers, and a query, where presigned URLs may have them.
-    pub(crate) fn read<'h>(
-        headers: impl Iterator<Item = Header<'h>>,
-        query: &Query<'_, '_>,
-    ) -> OwnKeys {
+    pub(crate) fn read<'h>(headers: impl Iterator<Item = Header<'h>>) -> OwnKeys {
         let mut own = OwnKeys::default();
         for header in headers {
-            own.note(header.name.iter().copied());
-        }
-        for (name, _) in query.others() {
-            own.note(uri::decoded(name, Part::Query));
+            own.target |= is_one_of(header.name, TARGET_HEADERS);
+            own.source |= is_one_of(header.name, SOURCE_HEADERS);
         }
         own
-    }
-
-    fn note(&mut self, name: impl Iterator<Item = u8> + Clone) {
-        self.target |= begins_with(name.clone(), TARGET);
-        self.source |= begins_with(name, SOURCE);
     }
 }
 
 /// Whether a header of an answer tells with which key an object was encrypted.
 pub fn is_customer_key_header(name: &[u8]) -> bool {
-    begins_with(name.iter().copied(), TARGET)
+    is_one_of(name, TARGET_HEADERS)
 }
 
-/// Whether a name begins so, in any case; `_` counts as `-`, since some servers read both alike.
-fn begins_with(name: impl Iterator<Item = u8>, start: &[u8]) -> bool {
-    let dashed = name.map(|byte| match byte {
-        b'_' => b'-',
-        byte => byte.to_ascii_lowercase(),
-    });
-    dashed.take(start.len()).eq(start.iter().copied())
+fn is_one_of(name: &[u8], headers: [&[u8]; 3]) -> bool {
+    (headers.iter()).any(|header| name.eq_ignore_ascii_case(header))
 }
