@@ -22,8 +22,9 @@ use crate::{
 /// Returns the key of the answer to a request; `None` where no answer may be kept. `origin` tells apart those
 /// that have objects of their own, and `customer_keys` those with which they are encrypted.
 ///
-/// The key is `signed` or `unsigned`, the origin, bucket and key with the parameters that count, and the headers
-/// that do, and a fingerprint of the key with which the object is encrypted, separated by spaces. All of it is percent-encoded, so no request has the key of another one.
+/// The key is `signed` or `unsigned`, the origin, bucket and key with the parameters that count, the headers that
+/// do, and a fingerprint of the key with which the object is encrypted, separated by spaces. All of it is
+/// percent-encoded, so no request has the key of another one.
 pub fn cache_key(
     request: &ClientRequest<'_, '_>,
     address: &Address<'_>,

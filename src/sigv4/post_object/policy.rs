@@ -62,8 +62,10 @@ impl Policy {
                 }
                 Condition::Equal { field, value } => value_of(field) == Some(value.as_bytes()),
                 Condition::StartsWith { field, start } => value_of(field).is_some_and(|value| {
+                    let begins = |value: &[u8]| value.starts_with(start.as_bytes());
                     let mut values = value.split(|byte| *byte == b',' && is_list(field));
-                    values.all(|value| value.starts_with(start.as_bytes()))
+                    values.next().is_some_and(begins)
+                        && values.all(|value| begins(value.trim_ascii_start()))
                 }),
             };
             if !holds {

@@ -277,7 +277,7 @@ fn operators_of_a_policy() {
     }
 }
 
-/// Each of several types has to begin as demanded, the space after a comma counts:
+/// Each of several types has to begin as demanded, the space after a comma does not count:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html>
 #[test]
 fn a_list_of_types() {
@@ -288,11 +288,14 @@ fn a_list_of_types() {
     let images = r#"["Starts-With","$Content-Type","image/"]"#;
     assert_eq!(types("image/png", images), GOOD);
     assert_eq!(types("image/jpg,image/png,image/gif", images), GOOD);
+    assert_eq!(types("image/jpg, image/png", images), GOOD);
     for other in [
         "image/jpg,text/html",
+        "image/jpg, text/html",
         "image/jpg,",
+        "image/jpg, ",
         ",image/jpg",
-        "image/jpg, image/png",
+        " image/jpg",
     ] {
         assert_eq!(types(other, images), DENIED, "{other}");
     }
