@@ -5,6 +5,7 @@ import contextlib
 import datetime
 import http.client
 import http.server
+import re
 import threading
 
 import botocore.auth
@@ -95,13 +96,18 @@ def ask(folder):
         yield ask
 
 
+# S3 takes one checksum with an upload. The first algorithm is CRC32.
+OTHER_CHECKSUM = re.compile("Checksum(?!CRC32$)(CRC|MD5|SHA|XXHASH)[0-9A-Z]*")
+
+
 def value(shape, name, optional, within=()):
-    """One of a shape; `optional`: with all that it may have."""
+    """One of a shape; `optional`: with all that it may have, but several checksums."""
     match shape.type_name:
         case "structure":
             members = shape.members if optional else shape.required_members
             return {member: value(shape.members[member], member, optional, (*within, shape.name))
-                    for member in members if shape.members[member].name not in (*within, shape.name)}
+                    for member in members
+                    if shape.members[member].name not in (*within, shape.name) and not OTHER_CHECKSUM.fullmatch(member)}
         case "list":
             return [value(shape.member, name, optional, within)]
         case "map":
