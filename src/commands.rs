@@ -61,7 +61,10 @@ pub(crate) static mut COMMANDS: [ngx_command_t; 24] = [
     anywhere::<SignedHeaderDirective>(c"s3_signed_header", NGX_CONF_TAKE2),
     anywhere::<RegionDirective>(c"s3_region", NGX_CONF_TAKE1),
     anywhere::<MaxSkewDirective>(c"s3_max_skew", NGX_CONF_TAKE1),
-    flag::<AnonymousDirective>(c"s3_anonymous"),
+    anywhere::<AnonymousDirective>(
+        c"s3_anonymous",
+        NGX_CONF_TAKE1 | NGX_CONF_TAKE2 | NGX_CONF_TAKE3,
+    ),
     flag::<SignatureV2Directive>(c"s3_signature_v2"),
     flag::<VerifyPayloadDirective>(c"s3_verify_payload"),
     flag::<DebugErrorsDirective>(c"s3_debug_errors"),
@@ -105,7 +108,7 @@ directives! {
     SignedHeaderDirective in LocationConf: keep_signed_header;
     RegionDirective in LocationConf: keep_region;
     MaxSkewDirective in LocationConf: keep_max_skew;
-    AnonymousDirective in LocationConf: |conf, line| set_flag(&mut conf.anonymous, line);
+    AnonymousDirective in LocationConf: keep_anonymous;
     SignatureV2Directive in LocationConf: |conf, line| set_flag(&mut conf.signature_v2, line);
     VerifyPayloadDirective in LocationConf: |conf, line| set_flag(&mut conf.verify_payload, line);
     DebugErrorsDirective in LocationConf: |conf, line| set_flag(&mut conf.debug_errors, line);
@@ -241,6 +244,16 @@ fn keep_region(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), Strin
 fn keep_max_skew(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
     let seconds = read_with(line, directives::max_skew)?;
     set_once(&mut conf.max_skew, seconds, "s3_max_skew", AT_EACH_LEVEL)
+}
+
+fn keep_anonymous(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
+    let anonymous = directives::anonymous(&line.words())?;
+    set_once(
+        &mut conf.anonymous,
+        anonymous,
+        "s3_anonymous",
+        AT_EACH_LEVEL,
+    )
 }
 
 fn keep_errors(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {

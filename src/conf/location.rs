@@ -13,7 +13,7 @@ use ngx_safe::level::PassTarget;
 use ngx_safe::template::Template;
 use ngx_safe::upstream::{Upstream, UpstreamId};
 use ngx_safe::watched::Watches;
-use sigv4::{Client, Clients, CorsRules, CustomerKeys, Domain, Endpoint, VerifyRules};
+use sigv4::{Anonymous, Client, Clients, CorsRules, CustomerKeys, Domain, Endpoint, VerifyRules};
 
 use crate::conf::pass::OwnLines;
 use crate::conf::{NamedOrigin, OwnLevel, OwnUpstream, UpstreamConf};
@@ -37,7 +37,7 @@ pub(crate) struct LocationConf {
     pub(crate) resign: Option<bool>,
     /// `s3_resign off` is here, or in a location around this one.
     pub(super) off_in_location: bool,
-    pub(crate) anonymous: Option<bool>,
+    pub(crate) anonymous: Option<Anonymous>,
     pub(crate) signature_v2: Option<bool>,
     pub(crate) verify_payload: Option<bool>,
     pub(crate) debug_errors: Option<bool>,
@@ -191,10 +191,10 @@ impl LocationConf {
             Some(resign) => !resign && level.is_location(),
         };
         self.resign = self.resign.or(outer.resign);
-        inherit_flag(&mut self.anonymous, outer.anonymous);
         inherit_flag(&mut self.signature_v2, outer.signature_v2);
         inherit_flag(&mut self.verify_payload, outer.verify_payload);
         inherit_flag(&mut self.debug_errors, outer.debug_errors);
+        inherit(&mut self.anonymous, &outer.anonymous);
         inherit(&mut self.host, &outer.host);
         inherit(&mut self.signed_headers, &outer.signed_headers);
         inherit(&mut self.region, &outer.region);
@@ -215,7 +215,7 @@ impl LocationConf {
                 Some(RegionRule::Only(region)) => Some(*region),
                 Some(RegionRule::Any) | None => None,
             },
-            anonymous: self.anonymous == Some(true),
+            anonymous: self.anonymous.clone().unwrap_or_default(),
             signature_v2: self.signature_v2 == Some(true),
             verify_payload: self.verify_payload == Some(true),
             reserved: (self.reserved.clone())
@@ -281,7 +281,7 @@ impl LocationConf {
                 ));
             }
         };
-        if self.clients.is_none() && !self.rules.anonymous {
+        if self.clients.is_none() && matches!(self.rules.anonymous, Anonymous::Rejected) {
             return Err(format!(
                 "\"s3_resign\" in location \"{place}\" has no \"s3_client\", so nobody could get \
                  in: add \"s3_client ACCESS_KEY secret_key=...;\""

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, hash_map::Entry};
 
 use foldhash::fast::RandomState;
-use sigv4::{Client, Credential, Grant, GrantFault};
+use sigv4::{Client, Credential};
 
 use crate::{
+    grant::grant,
     params::{Params, missing},
     reading::Reading,
     word, words_from,
@@ -30,24 +31,6 @@ pub fn client(words: &[&[u8]], reading: &mut Reading<'_>) -> Result<Client, Stri
 
 fn named(access_key: &[u8]) -> String {
     format!("\"s3_client {}\"", access_key.escape_ascii())
-}
-
-/// Reads `allow=` and `buckets=`.
-fn grant(named: &str, allow: Option<&[u8]>, buckets: Option<&[u8]>) -> Result<Grant, String> {
-    Grant::parse(allow, buckets).map_err(|fault| match fault {
-        GrantFault::Allow(word) => format!(
-            "{named}: \"{}\" in \"allow=\" is neither a class nor an operation: write \"read\", \
-             \"write\", \"list\", \"delete\", \"all\", or names as \"GetObject\" or \"ListObject*\", \
-             separated by commas",
-            word.escape_ascii()
-        ),
-        GrantFault::Place(pattern) => format!(
-            "{named}: \"{}\" in \"buckets=\" is not a pattern: write \"BUCKET\" or \
-             \"BUCKET/PREFIX*\" with \"*\" for any run of characters, separated by commas",
-            pattern.escape_ascii()
-        ),
-        _ => format!("{named}: \"allow=\" or \"buckets=\" cannot be read"),
-    })
 }
 
 /// The clients of one level, by access key. A fast hash is safe: the configuration alone puts keys

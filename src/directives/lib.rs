@@ -6,9 +6,11 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod anonymous;
 mod bucket_map;
 mod client;
 mod cors;
+mod grant;
 mod health_check;
 mod host;
 mod location;
@@ -21,6 +23,7 @@ mod time;
 
 pub use crate::{
     address::{domains, prefix},
+    anonymous::anonymous,
     bucket_map::{BucketMapLine, bucket_map, bucket_map_of, check_bucket_map_servers},
     client::{ClientMap, client},
     cors::{CorsLine, cors},

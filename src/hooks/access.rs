@@ -107,7 +107,7 @@ fn access(request: Request<'_>) -> Access {
             }
             // An unsigned request has shown nothing that `satisfy any` could count.
             match form {
-                AuthType::Anonymous | AuthType::Preflight => Access::Decline,
+                AuthType::Anonymous | AuthType::Granted | AuthType::Preflight => Access::Decline,
                 _ => Access::Allow,
             }
         }

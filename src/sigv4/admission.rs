@@ -1,8 +1,10 @@
-//! Checks whether an authenticated request may go out: by the rules of its location and by its client's
-//! grant. A request is checked as the client sent it, and again if it goes out as another one.
+//! Checks whether a request may go out: by the rules of its location, and by the grant of its client or location. A
+//! request is checked as the client sent it, and again if it goes out as another one.
 use crate::{
     error::Rejection,
     grant::Grant,
+    lent::check_lent,
+    proof::Proof,
     request::Header,
     rules::VerifyRules,
     s3_request::S3Request,
@@ -14,13 +16,19 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Admission<'r> {
     rules: &'r VerifyRules,
-    /// `None` for a request without a client.
+    /// `None` for a request that goes out unsigned.
     grant: Option<&'r Grant>,
+    /// Nobody has signed it: the grant is the location's.
+    is_lent: bool,
 }
 
 impl<'r> Admission<'r> {
-    pub(crate) fn new(rules: &'r VerifyRules, grant: Option<&'r Grant>) -> Admission<'r> {
-        Admission { rules, grant }
+    pub(crate) fn new(rules: &'r VerifyRules, proof: &Proof<'r>) -> Admission<'r> {
+        Admission {
+            rules,
+            grant: proof.grant(),
+            is_lent: matches!(proof, Proof::Granted { .. }),
+        }
     }
 
     /// Checks a request as it goes out. `Grant::permits_form` checks the key of a form.
@@ -28,19 +36,25 @@ impl<'r> Admission<'r> {
         &self,
         request: &S3Request<'_>,
         query: &Query<'_, '_>,
-        headers: impl Iterator<Item = Header<'h>>,
+        headers: impl Iterator<Item = Header<'h>> + Clone,
     ) -> Result<(), Rejection> {
-        self.check_name(request)?;
-        match self.grant {
-            Some(grant) if !grant.permits(request, query, headers) => Err(Rejection::AccessDenied),
-            _ => Ok(()),
+        self.rules.check_name(request)?;
+        let is_permitted = |grant: &Grant| grant.permits(request, query, headers.clone());
+        if !self.grant.is_none_or(is_permitted) {
+            return Err(Rejection::AccessDenied);
+        }
+        match self.is_lent {
+            true => check_lent(request.operation(), query, headers),
+            false => Ok(()),
         }
     }
+}
 
+impl VerifyRules {
     /// Rejects names that stand for something else at origins, as their administration.
     pub(crate) fn check_name(&self, request: &S3Request<'_>) -> Result<(), Rejection> {
         let bucket = request.path.raw_bucket();
-        let mut reserved = self.rules.reserved.iter();
+        let mut reserved = self.reserved.iter();
         let is_reserved =
             reserved.any(|name| bucket.len() >= name.len() && is_decoded(bucket, name));
         match is_reserved {

@@ -8,6 +8,8 @@ pub enum AuthType {
     V2Header,
     V2Query,
     Anonymous,
+    /// Not signed by anybody, and signed for the origin as far as the location grants that.
+    Granted,
     /// A browser's form: V4, or V2.
     PostPolicy,
     /// A browser's question before a request; not signed.
@@ -15,12 +17,13 @@ pub enum AuthType {
 }
 
 impl AuthType {
-    pub const ALL: [AuthType; 7] = [
+    pub const ALL: [AuthType; 8] = [
         AuthType::V4Header,
         AuthType::V4Query,
         AuthType::V2Header,
         AuthType::V2Query,
         AuthType::Anonymous,
+        AuthType::Granted,
         AuthType::PostPolicy,
         AuthType::Preflight,
     ];
@@ -32,6 +35,7 @@ impl AuthType {
             AuthType::V2Header => "v2-header",
             AuthType::V2Query => "v2-query",
             AuthType::Anonymous => "anonymous",
+            AuthType::Granted => "granted",
             AuthType::PostPolicy => "post-policy",
             AuthType::Preflight => "preflight",
         }
@@ -39,6 +43,14 @@ impl AuthType {
 
     /// Whether a signature says who sent the request.
     pub fn is_signed(self) -> bool {
-        !matches!(self, AuthType::Anonymous | AuthType::Preflight)
+        !matches!(
+            self,
+            AuthType::Anonymous | AuthType::Granted | AuthType::Preflight
+        )
+    }
+
+    /// Whether the request goes out with a signature of the origin's key.
+    pub fn is_signed_for_origins(self) -> bool {
+        self.is_signed() || self == AuthType::Granted
     }
 }

@@ -9,10 +9,11 @@ use crate::{
     operation::Operation,
     origin::{Addressing, Origin},
     parameter::{ParameterName, S3Parameter},
+    proof::Proof,
     resource::{ResourcePath, SourceObject},
     text::query::{Parameters, Query},
     text::uri::{self, Part},
-    verified::{Proof, Verified},
+    verified::Verified,
 };
 
 impl Origin {

@@ -22,9 +22,9 @@ use crate::{
 /// Returns the key of the answer to a request; `None` where no answer may be kept. `origin` tells apart those
 /// that have objects of their own, and `customer_keys` those with which they are encrypted.
 ///
-/// The key is `signed` or `unsigned`, the origin, bucket and key with the parameters that count, the headers that
-/// do, and a fingerprint of the key with which the object is encrypted, separated by spaces. All of it is
-/// percent-encoded, so no request has the key of another one.
+/// The key is `signed`, `unsigned`, or `granted` for what the location signs, the origin, bucket and key with the
+/// parameters that count, the headers that do, and a fingerprint of the key with which the object is encrypted,
+/// separated by spaces. All of it is percent-encoded, so no request has the key of another one.
 pub fn cache_key(
     request: &ClientRequest<'_, '_>,
     address: &Address<'_>,
@@ -103,7 +103,7 @@ impl CacheKey<'_> {
             return None;
         }
         let is_signed = self.auth_type.is_signed();
-        let headers = CountingHeaders::read(headers, is_signed)?;
+        let headers = CountingHeaders::read(headers, self.auth_type.is_signed_for_origins())?;
         // A signature is taken out before the origin sees the request, what is left of one is not.
         if !is_signed && query.has_signature_parameter() {
             return None;
@@ -115,7 +115,12 @@ impl CacheKey<'_> {
         }
 
         let mut key = Vec::new();
-        key.put(if is_signed { b"signed " } else { b"unsigned " });
+        let source: &[u8] = match self.auth_type {
+            AuthType::Granted => b"granted ",
+            _ if is_signed => b"signed ",
+            _ => b"unsigned ",
+        };
+        key.put(source);
         uri::put_encoded(&mut key, self.origin, Part::Query);
         key.put(b" ");
         for name in [asked.path.raw_bucket(), asked.path.raw_key()] {

@@ -5,9 +5,10 @@ use crate::{
     error::{ChecksumFault, Rejection},
     operation::Operation,
     origin::Origin,
+    proof::Proof,
     request::Header,
     upload::Upload,
-    verified::{Proof, Verified},
+    verified::Verified,
     wire::{checksum_header, tells_no_checksum},
 };
 

@@ -21,6 +21,8 @@ pub enum Rejection {
     AccessDenied,
     /// An `x-amz-*` header, or `host`, is not among the signed ones.
     UnsignedHeaders,
+    /// Headers that are wanted in the answer to a request which nobody has signed.
+    ResponseHeaders,
     /// A V2 signature does not cover this query parameter.
     UnsignedParameter,
     /// A V2 signature of this query parameter could also be the signature of two others.
@@ -230,6 +232,7 @@ impl Rejection {
                 403,
                 "There were headers present in the request which were not signed",
             ),
+            Rejection::ResponseHeaders => ("InvalidRequest", 400, message::RESPONSE_HEADERS),
             Rejection::UnsignedParameter => (
                 "AccessDenied",
                 403,

@@ -149,6 +149,11 @@ impl Grant {
         self.places.is_empty() || self.places.iter().any(|place| place.is_in_bucket(name))
     }
 
+    /// Whether it permits what hands out credentials.
+    pub fn gives_credentials(&self) -> bool {
+        self.operations.contains(Operation::CreateSession)
+    }
+
     pub(crate) fn is_confined_to_buckets(&self) -> bool {
         !self.places.is_empty()
     }

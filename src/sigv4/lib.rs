@@ -31,6 +31,7 @@ mod error;
 mod grant;
 mod headers;
 mod keys;
+mod lent;
 mod naming;
 mod opened;
 mod operation;
@@ -40,6 +41,7 @@ mod payload;
 mod post_object;
 mod preflight;
 mod presign;
+mod proof;
 mod region;
 mod request;
 mod resource;
@@ -100,7 +102,7 @@ pub use crate::{
     region::Region,
     request::{ClientRequest, Header, Headers, MAX_HEADERS, Target},
     resource::{Encoded, ResourcePath},
-    rules::VerifyRules,
+    rules::{Anonymous, VerifyRules},
     s3_request::S3Request,
     sealed::{Sealer, seals_ids},
     sign::{BucketNames, SignedHead, sign, sign_own},

@@ -2,8 +2,8 @@
 use std::sync::Arc;
 
 use crate::{
-    address::Endpoint, date::Timestamp, error::Rejection, region::Region, scope::ClaimedScope,
-    sse_c::CustomerKeys,
+    address::Endpoint, date::Timestamp, error::Rejection, grant::Grant, region::Region,
+    scope::ClaimedScope, sse_c::CustomerKeys,
 };
 
 /// The location's settings.
@@ -13,7 +13,7 @@ pub struct VerifyRules {
     pub max_skew: i64,
     /// The one region that clients must sign for.
     pub region: Option<Region>,
-    pub anonymous: bool,
+    pub anonymous: Anonymous,
     pub signature_v2: bool,
     /// Bodies are verified by the hash in their head.
     pub verify_payload: bool,
@@ -22,6 +22,17 @@ pub struct VerifyRules {
     pub endpoint: Endpoint,
     /// The keys with which its objects are encrypted.
     pub customer_keys: Option<Arc<CustomerKeys>>,
+}
+
+/// What becomes of requests without a signature.
+#[derive(Debug, Clone, Default)]
+pub enum Anonymous {
+    #[default]
+    Rejected,
+    /// They go out as they are, unsigned.
+    PassedOn,
+    /// Those within this grant are signed for the origin.
+    Signed(Arc<Grant>),
 }
 
 impl VerifyRules {

@@ -17,9 +17,10 @@ use crate::{
     origin::Origin,
     payload::Payload,
     post_object::verified_form::PolicySigner,
+    proof::{Proof, SignedBody},
     region::Region,
     text::uri,
-    verified::{Proof, SignedBody, Verified},
+    verified::Verified,
     wire::{HeadRoom, WireHead},
 };
 
@@ -39,8 +40,10 @@ pub fn sign<'a>(
 ) -> Result<SignedHead<'a>, Unsignable> {
     let operation = head.check_admitted(verified)?;
     let admitted_path = verified.request.path;
-    // In a path that nginx has decoded, a plus may have been a space.
-    if !uri::same_path(admitted_path, head.path)
+    // In a path that nginx has decoded, a plus may have been a space. Where nobody has signed the client's path,
+    // what nginx has made of it is what is asked for.
+    if verified.auth_type().is_signed()
+        && !uri::same_path(admitted_path, head.path)
         && (verified.request.has_plus || !uri::is_plain_path(admitted_path))
     {
         return Err(Unsignable::PathChanged);
@@ -63,11 +66,12 @@ pub fn sign<'a>(
         let sent = configuration.sent_to(region).ok_or(Unsignable::Body)?;
         let payload = Payload::Hash(&sent.hash);
         let auth = match proof {
-            Proof::V4Header { .. } | Proof::V2Header { .. } | Proof::V2Query { .. } => {
-                HeadAuth::Header {
-                    payload: payload.as_bytes(),
-                }
-            }
+            Proof::V4Header { .. }
+            | Proof::V2Header { .. }
+            | Proof::V2Query { .. }
+            | Proof::Granted { .. } => HeadAuth::Header {
+                payload: payload.as_bytes(),
+            },
             Proof::V4Query {
                 lifetime,
                 payload: signed,
@@ -115,6 +119,15 @@ pub fn sign<'a>(
         | Proof::V2Header { payload, .. }
         | Proof::V2Query { payload, .. } => {
             let payload = payload.as_bytes();
+            let key = signing_key(keys);
+            (HeadAuth::Header { payload }, Some(key), BodyOut::Untouched)
+        }
+        Proof::Granted { payload, .. } => {
+            let payload = match payload {
+                // Not every server takes what says nothing of a body that is not there.
+                Payload::Unsigned if !head.has_body() => EMPTY,
+                payload => payload.as_bytes(),
+            };
             let key = signing_key(keys);
             (HeadAuth::Header { payload }, Some(key), BodyOut::Untouched)
         }

@@ -16,11 +16,12 @@ use crate::{
     grant::BucketPattern,
     keys::SecretKey,
     operation::Operation,
+    proof::Proof,
     request::Header,
     resource::{ResourcePath, SourceObject},
     text::sink::Sink,
     text::uri::{self, Part},
-    verified::{Proof, Verified},
+    verified::Verified,
     wire::{BodyHeaders, WireHead},
 };
 

@@ -100,10 +100,9 @@ fn decide<'r>(
         AuthType::V2Query => candidate.v2_query(&address, clients, now, identity)?,
         AuthType::PostPolicy => return Err(Rejection::ProofInBody),
         AuthType::Preflight => candidate.preflight()?,
-        AuthType::Anonymous if rules.anonymous => candidate.anonymous()?,
-        AuthType::Anonymous => return Err(Rejection::AccessDenied),
+        AuthType::Anonymous | AuthType::Granted => candidate.unsigned(rules)?,
     };
-    let admission = Admission::new(rules, proof.grant());
+    let admission = Admission::new(rules, &proof);
     admission.check(&asked, query, request.headers.iter().copied())?;
     checksums::check(asked.operation(), candidate.known, request.headers)?;
     let (operation, has_sealed_id) = (asked.operation(), asked.has_sealed_id);

@@ -11,7 +11,9 @@ use crate::{
     bucket_configuration::is_digest,
     canonical,
     error::Unsignable,
+    headers::is_foreign,
     operation::Operation,
+    proof::Proof,
     request::{Header, MAX_HEADERS},
     s3_request::S3RequestParts,
     text::{
@@ -61,6 +63,23 @@ struct HeaderLine {
     fate: HeaderFate,
 }
 
+/// What does not go out of a head besides what never does.
+#[derive(Debug, Clone, Copy, Default)]
+struct Withheld {
+    /// The answer has to be read on its way, so it must not be encoded.
+    encodings: bool,
+    /// What the client may have shown to nginx, and what orders a server of another kind about: nobody has signed it.
+    credentials: bool,
+}
+
+impl Withheld {
+    #[inline(always)]
+    fn has(self, name: &[u8]) -> bool {
+        self.encodings && is(name, b"accept-encoding")
+            || self.credentials && (is(name, b"cookie") || is_foreign(name))
+    }
+}
+
 impl<'s, 'a> WireHead<'s, 'a> {
     /// Reads the head of a verified request.
     ///
@@ -71,8 +90,11 @@ impl<'s, 'a> WireHead<'s, 'a> {
         verified: &Verified<'_>,
         room: &'s mut HeadRoom,
     ) -> Result<WireHead<'s, 'a>, Unsignable> {
-        let is_read = verified.reads_answer || verified.sees_some_buckets().is_some();
-        WireHead::read(head, Some(&verified.request), is_read, room)
+        let withheld = Withheld {
+            encodings: verified.reads_answer || verified.sees_some_buckets().is_some(),
+            credentials: matches!(verified.proof, Proof::Granted { .. }),
+        };
+        WireHead::read(head, Some(&verified.request), withheld, room)
     }
 
     /// Reads the head of a request that the proxy makes in its own name.
@@ -80,15 +102,14 @@ impl<'s, 'a> WireHead<'s, 'a> {
         head: &'a [u8],
         room: &'s mut HeadRoom,
     ) -> Result<WireHead<'s, 'a>, Unsignable> {
-        WireHead::read(head, None, false, room)
+        WireHead::read(head, None, Withheld::default(), room)
     }
 
-    /// Reads a head. `is_read`: the answer has to be read on its way, so it must not be encoded.
     #[inline(always)]
     fn read(
         head: &'a [u8],
         admitted: Option<&AdmittedRequest<'_>>,
-        is_read: bool,
+        withheld: Withheld,
         room: &'s mut HeadRoom,
     ) -> Result<WireHead<'s, 'a>, Unsignable> {
         u32::try_from(head.len()).map_err(|_| Unsignable::TooLong)?;
@@ -125,7 +146,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
             }
             _ => head.read_target(target, &mut room.parameters)?,
         }
-        head.read_lines(&mut room.lines, is_read)?;
+        head.read_lines(&mut room.lines, withheld)?;
         head.lines = &room.lines;
         Ok(head)
     }
@@ -161,11 +182,10 @@ impl<'s, 'a> WireHead<'s, 'a> {
         self.method.len() + factor * self.path.len() + self.query.max_len()
     }
 
-    /// Reads the header lines. `is_read`: the answer has to be read on its way, so it must not be encoded.
     fn read_lines(
         &mut self,
         lines: &mut ArrayVec<HeaderLine, MAX_HEADERS>,
-        is_read: bool,
+        withheld: Withheld,
     ) -> Result<(), Unsignable> {
         lines.clear();
         let mut rest = self.block;
@@ -176,7 +196,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
             };
             let (value, after) = split_line(value)?;
             let fate = match HeaderFate::of(name, kinds) {
-                HeaderFate::Keep if is_read && is(name, b"accept-encoding") => HeaderFate::Drop,
+                HeaderFate::Keep if withheld.has(name) => HeaderFate::Drop,
                 fate => fate,
             };
             self.is_admitted &= fate != HeaderFate::Source;
@@ -294,6 +314,11 @@ impl<'s, 'a> WireHead<'s, 'a> {
             && self.headers().any(|header| is_condition(header.name))
     }
 
+    /// Whether there is a body, if it may be empty.
+    pub(crate) fn has_body(&self) -> bool {
+        self.chunked || self.content_length.is_some_and(|length| length > 0)
+    }
+
     /// Whether the body is sent in chunks.
     pub fn is_chunked(&self) -> bool {
         self.chunked
@@ -305,7 +330,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
     }
 
     /// Returns the headers to sign, in their order on the wire.
-    pub(crate) fn to_sign(&self, sent: SentHeaders) -> impl Iterator<Item = Header<'a>> {
+    pub(crate) fn to_sign(&self, sent: SentHeaders) -> impl Iterator<Item = Header<'a>> + Clone {
         let signed = sent.signed();
         let lines = self.lines.iter();
         lines

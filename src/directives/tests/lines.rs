@@ -12,13 +12,15 @@ use std::{
 use directives::{
     AT_EACH_LEVEL, ClientMap, CorsLine, ErrorStyle, HealthCheckLine, HealthzLine, IN_A_LOCATION,
     IN_EACH_UPSTREAM, ONE_ORIGIN, OriginLine, OriginLines, Reading, RegionRule, SseCLine,
-    SseCLines, bucket_map, bucket_map_of, check_bucket_map_servers, client, cors, domains,
-    duplicate, errors, health_check, healthz, host, location_origin, max_skew, prefix, region,
-    reserved, set_once, signed_header, sse_c, upstream_origin,
+    SseCLines, anonymous, bucket_map, bucket_map_of, check_bucket_map_servers, client, cors,
+    domains, duplicate, errors, health_check, healthz, host, location_origin, max_skew, prefix,
+    region, reserved, set_once, signed_header, sse_c, upstream_origin,
 };
 use health::{Expected, Thresholds};
 use secrets::Outside;
-use sigv4::{Addressing, BucketName, BucketNames, Client, Dialect, Domain, Framing, Region};
+use sigv4::{
+    Addressing, Anonymous, BucketName, BucketNames, Client, Dialect, Domain, Framing, Region,
+};
 
 fn variable(name: &OsStr) -> Option<OsString> {
     match name.to_str()? {
@@ -85,6 +87,84 @@ fn bad_words<T>(reader: fn(&[&[u8]]) -> Result<T, String>, rows: &[(&str, &str)]
 const NO_HOST: &str = "is not a host: write NAME or NAME:PORT, without scheme and path";
 const NO_REGION: &str = "is not a region: write a name of at most 64 letters, digits, dashes, dots \
                          and underscores";
+
+#[test]
+fn requests_without_a_signature() {
+    for line in ["s3_anonymous off", "s3_anonymous OFF"] {
+        let read = read_words(anonymous, line);
+        assert!(matches!(read, Ok(Anonymous::Rejected)), "{line}");
+    }
+    for line in ["s3_anonymous on", "s3_anonymous On"] {
+        let read = read_words(anonymous, line);
+        assert!(matches!(read, Ok(Anonymous::PassedOn)), "{line}");
+    }
+    for (line, shown) in [
+        ("s3_anonymous sign", [true, true]),
+        ("s3_anonymous Sign allow=GetObject", [true, true]),
+        ("s3_anonymous sign buckets=a allow=all", [true, false]),
+        ("s3_anonymous sign buckets=a/k*,b", [true, true]),
+    ] {
+        let Ok(Anonymous::Signed(grant)) = read_words(anonymous, line) else {
+            panic!("{line}");
+        };
+        let shows = ["a", "b"].map(|name| grant.shows_bucket(name.as_bytes()));
+        assert_eq!(shows, shown, "{line}");
+    }
+    let named = "\"s3_anonymous sign\"";
+    bad_words(
+        anonymous,
+        &[
+            (
+                "s3_anonymous yes",
+                "\"s3_anonymous yes\" is none of \"on\", \"off\" and \"sign\": write one of them",
+            ),
+            (
+                "s3_anonymous on allow=read",
+                "\"s3_anonymous on\" takes no parameters: write \"s3_anonymous sign\" with them, or remove them",
+            ),
+            (
+                "s3_anonymous off buckets=a",
+                "\"s3_anonymous off\" takes no parameters: write \"s3_anonymous sign\" with them, or remove them",
+            ),
+            (
+                "s3_anonymous sign bucket=a",
+                &format!(
+                    "{named}: unknown parameter \"bucket\": it takes \"allow=\", \"buckets=\""
+                ),
+            ),
+            (
+                "s3_anonymous sign read",
+                &format!("{named}: a word is not a parameter: it takes \"allow=\", \"buckets=\""),
+            ),
+            (
+                "s3_anonymous sign allow=read allow=list",
+                &format!("{named}: \"allow=\" is duplicate: keep one"),
+            ),
+            (
+                "s3_anonymous sign buckets=/a",
+                &format!(
+                    "{named}: \"/a\" in \"buckets=\" is not a pattern: write \"BUCKET\" or \"BUCKET/PREFIX*\" \
+                     with \"*\" for any run of characters, separated by commas"
+                ),
+            ),
+            (
+                "s3_anonymous sign allow=raed",
+                &format!(
+                    "{named}: \"raed\" in \"allow=\" is neither a class nor an operation: write \"read\", \
+                     \"write\", \"list\", \"delete\", \"all\", or names as \"GetObject\" or \"ListObject*\", \
+                     separated by commas"
+                ),
+            ),
+            (
+                "s3_anonymous sign allow=read,CreateSession",
+                &format!(
+                    "{named}: \"CreateSession\" in \"allow=\" would give the origin's credentials to whoever \
+                     asks: remove it"
+                ),
+            ),
+        ],
+    );
+}
 
 #[test]
 fn clients() {

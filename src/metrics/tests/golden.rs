@@ -128,7 +128,7 @@ fn snapshot() -> Snapshot {
         started: NOW - 3 * 86_400 - 5,
         loaded: NOW - 3 * 3600 - 120,
         reloads: 3,
-        accepted: accepted([1_234_567, 0, 98_765, 4, 5, 6, 8, 7]),
+        accepted: accepted([1_234_567, 0, 98_765, 4, 5, 0, 6, 8, 7]),
         rejected: rejected(&[(3, 1000), (2, 20), (0, 3), (1, 1), (4, 1), (6, 20)]),
         failed: rejected(&[(12, 1), (32, 7)]),
         answers: [1, 0, 1_999_999, 30, 4444, 55],

@@ -3,6 +3,9 @@ use std::borrow::Cow;
 
 use super::Rejection;
 
+pub(super) const RESPONSE_HEADERS: &str =
+    "Request specific response headers cannot be used for anonymous GET requests.";
+
 impl Rejection {
     /// Returns the text in S3's XML; holds nothing secret, and nothing of the request but, where a form is
     /// not what its policy says, names of its fields and a condition.

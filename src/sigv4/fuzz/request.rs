@@ -6,6 +6,8 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
+use std::sync::Arc;
+
 use common::{
     Directory,
     allowance::Allowance,
@@ -22,7 +24,8 @@ use sigv4::*;
 const RESERVED: [&[u8]; 2] = [b"minio", b"admin"];
 
 // A request line and headers, a line each; after an empty line the headers that nginx adds; after another
-// one what the client is allowed, where, and a target for a rewrite, a line each.
+// one what the client is allowed, where, a target for a rewrite, and `sign` if the location grants the same to
+// whoever has no signature, a line each.
 fuzz_target!(|text: &[u8]| {
     let (request, rest) = split_once(text, b"\n\n").unwrap_or((text, b""));
     let (added, settings) = split_once(rest, b"\n\n").unwrap_or((rest, b""));
@@ -42,7 +45,8 @@ fuzz_target!(|text: &[u8]| {
         buckets: list(),
     };
     let rewritten = settings.next().map(str::as_bytes);
-    let Some(grant) = allowance.parse() else {
+    let signs = settings.next() == Some("sign");
+    let (Some(grant), Some(lent)) = (allowance.parse(), allowance.parse()) else {
         return;
     };
     let mut request = request.to_vec();
@@ -53,7 +57,10 @@ fuzz_target!(|text: &[u8]| {
         return;
     };
     let open = VerifyRules {
-        anonymous: true,
+        anonymous: match signs {
+            true => Anonymous::Signed(Arc::new(lent)),
+            false => Anonymous::PassedOn,
+        },
         signature_v2: true,
         verify_payload: true,
         reserved: RESERVED.map(Into::into).into(),
@@ -128,7 +135,7 @@ fn sign_for(
     if origin.addressing == Addressing::Path {
         check_asked(&out[..length], naming, verified, allowance);
     }
-    if !verified.auth_type().is_signed() {
+    if !verified.auth_type().is_signed_for_origins() {
         return;
     }
     let sent = out[..length]
@@ -184,7 +191,7 @@ fn check_asked(sent: &[u8], naming: Naming, verified: &Verified<'_>, allowance: 
     assert_eq!(written(model.key()), asked.key, "{asked:?}");
     naming.undo(&mut asked);
     asked.operation = model.operation().name();
-    let is_signed = verified.auth_type().is_signed();
+    let is_signed = verified.auth_type().is_signed_for_origins();
     assert!(
         !is_signed || allowance.permits_place(&asked),
         "{allowance:?} {asked:?}"

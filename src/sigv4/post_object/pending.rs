@@ -6,8 +6,9 @@ use super::{
 };
 use crate::{
     error::Rejection,
+    proof::{Proof, ProvenClient},
     region::Region,
-    verified::{AdmittedRequest, Proof, ProvenClient, Verified},
+    verified::{AdmittedRequest, Verified},
 };
 
 /// A form whose fields are verified; how long its file is shows only at its end.

@@ -6,7 +6,6 @@ use super::{
     verified_form::VerifiedForm,
 };
 use crate::{
-    admission::Admission,
     auth_type::AuthType,
     canonical::ALGORITHM,
     crypto::signature::SignatureV4,
@@ -15,6 +14,7 @@ use crate::{
     grant::{Claimant, Clients, Grant},
     keys::{FoundKey, KeyCache},
     operation::Operation,
+    proof::ProvenClient,
     region::Region,
     request::ClientRequest,
     resource::{ResourcePath, leaves_root},
@@ -25,7 +25,7 @@ use crate::{
     text::query::Query,
     text::uri::{self, Part},
     v2,
-    verified::{AdmittedRequest, ProvenClient},
+    verified::AdmittedRequest,
     verify::ClaimedIdentity,
     verify::Rejected,
 };
@@ -152,7 +152,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
             rename_source: None,
             is_form: true,
         })?;
-        Admission::new(self.rules, Some(grant)).check_name(&asked)?;
+        self.rules.check_name(&asked)?;
         let mut key = Vec::new();
         uri::put_encoded(&mut key, fields.find("key").unwrap_or_default(), Part::Path);
         if leaves_root(&key) {

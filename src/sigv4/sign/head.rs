@@ -16,6 +16,7 @@ use crate::{
     error::Unsignable,
     keys::SigningKey,
     origin::Origin,
+    proof::PresignedPayload,
     request::Header,
     scope::Scope,
     sse_c::AddedKeys,
@@ -23,7 +24,6 @@ use crate::{
         query::{QueryChanges, ReplacedValue},
         sink::{CountSink, Sink, SliceSink, put_number},
     },
-    verified::PresignedPayload,
     wire::{SentHeaders, WireHead},
 };
 

@@ -6,13 +6,13 @@ use crate::{
     canonical::{self, ALGORITHM},
     date::AmzDate,
     keys::{Credential, SecretKey},
+    proof::PresignedPayload,
     scope::Scope,
     text::{
         query::ParameterValue,
         sink::{Sink, put_number},
         uri::{self, EncodingSink, Part},
     },
-    verified::PresignedPayload,
 };
 
 /// What a presigned request is signed with.

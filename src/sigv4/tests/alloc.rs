@@ -106,7 +106,7 @@ fn none_with(buckets: &BucketMap) {
     let texts = texts();
     let clients = Directory::with_grant(KEY, SECRET, grant("", "b*t,a/b*"));
     let rules = VerifyRules {
-        anonymous: true,
+        anonymous: Anonymous::PassedOn,
         signature_v2: true,
         ..rules()
     };

@@ -169,6 +169,34 @@ fn what_changes_an_answer_and_is_in_no_key() {
     }
 }
 
+/// What the location's grant has fetched goes to nobody else, and what a client shows to nginx is in no key.
+#[test]
+fn what_a_location_signs() {
+    for (text, expected) in [
+        ("GET /b/k", Some("granted o /b/k")),
+        ("HEAD /b/k?versionId=1", Some("granted o /b/k?versionId=1")),
+        (
+            "GET /b/k\nAuthorization: Basic dXNlcjpwYXNz\nCookie: a\nx-amz-date: d\nRange: bytes=0-1",
+            Some("granted o /b/k"),
+        ),
+        (
+            "GET /b/k\nOrigin: https://a",
+            Some("granted o /b/k origin=https%3A%2F%2Fa"),
+        ),
+        ("GET /b/k?Expires=1", None),
+        ("GET /b/k?acl", None),
+        ("GET /b", None),
+        ("PUT /b/k", None),
+        ("GET /b/k\nx-amz-request-payer: requester", None),
+    ] {
+        let found = key(text, AuthType::Granted);
+        assert_eq!(found.as_deref(), expected, "{text}");
+        for other in [AuthType::V4Header, AuthType::Anonymous, AuthType::Preflight] {
+            assert!(found.is_none() || key(text, other) != found, "{text}");
+        }
+    }
+}
+
 #[test]
 fn a_request_that_changed_after_it_was_admitted() {
     let text = Sample::new("GET", "/b/k?versionId=1").header_form();
@@ -200,7 +228,7 @@ fn what_goes_out_has_the_same_key() {
     let (clients, rules) = (
         Directory::new(&[(KEY, SECRET)]),
         VerifyRules {
-            anonymous: true,
+            anonymous: Anonymous::PassedOn,
             ..rules()
         },
     );
@@ -262,7 +290,14 @@ struct CacheRequest {
 fn asked() -> impl Strategy<Value = CacheRequest> {
     let spelled = |texts: &'static [&'static str]| proptest::sample::select(texts);
     (
-        proptest::sample::select(&[AuthType::V4Header, AuthType::V4Query, AuthType::Anonymous][..]),
+        proptest::sample::select(
+            &[
+                AuthType::V4Header,
+                AuthType::V4Query,
+                AuthType::Anonymous,
+                AuthType::Granted,
+            ][..],
+        ),
         spelled(&["o", "o /b", "o%20"]),
         spelled(&["GET", "HEAD"]),
         spelled(&[
@@ -319,7 +354,7 @@ fn asked() -> impl Strategy<Value = CacheRequest> {
 }
 
 type Meaning = (
-    bool,
+    &'static str,
     &'static str,
     Vec<u8>,
     Vec<(Vec<u8>, Vec<u8>)>,
@@ -355,9 +390,13 @@ fn meaning(asked: &CacheRequest) -> Meaning {
         .filter(|(name, _)| name == "origin" || name == "x-amz-checksum-mode")
         .collect();
     headers.sort();
-    let is_signed = asked.form != AuthType::Anonymous;
+    let vouched_for = match asked.form {
+        AuthType::Anonymous => "nobody",
+        AuthType::Granted => "location",
+        _ => "client",
+    };
     (
-        is_signed,
+        vouched_for,
         asked.origin,
         decode(raw.path.as_bytes(), false),
         parameters,

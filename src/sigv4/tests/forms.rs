@@ -193,7 +193,7 @@ fn the_published_example_of_v2() {
 fn nobody_but_verify_form_lets_a_form_in() {
     let text = SampleForm::new("key").head();
     let open = VerifyRules {
-        anonymous: true,
+        anonymous: Anonymous::PassedOn,
         ..rules()
     };
     let clients = Directory::new(&[(KEY, SECRET)]);

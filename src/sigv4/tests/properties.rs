@@ -23,7 +23,7 @@ fn origin(addressing: Addressing) -> Origin {
 
 fn open() -> VerifyRules {
     VerifyRules {
-        anonymous: true,
+        anonymous: Anonymous::PassedOn,
         signature_v2: true,
         ..rules()
     }

@@ -93,7 +93,7 @@ fn which_form() {
     ] {
         let text = format!("GET /b/k\nHost: h\nAuthorization: {broken}\n");
         let rules = VerifyRules {
-            anonymous: true,
+            anonymous: Anonymous::PassedOn,
             ..rules()
         };
         assert_eq!(outcome(ask_under(&text, &rules)), MALFORMED, "{text}");
@@ -148,7 +148,7 @@ fn which_form() {
     // Nothing.
     expect("GET /b/k\nHost: h\n", DENIED);
     let open = VerifyRules {
-        anonymous: true,
+        anonymous: Anonymous::PassedOn,
         ..rules()
     };
     assert_eq!(
@@ -436,7 +436,7 @@ fn payload() {
         );
         let text = format!("PUT /bucket/key\nHost: h\nx-amz-content-sha256: {streaming}\n");
         let open = VerifyRules {
-            anonymous: true,
+            anonymous: Anonymous::PassedOn,
             ..rules()
         };
         assert_eq!(ask_under(&text, &open), Err(Rejection::NotImplemented));

@@ -56,7 +56,7 @@ fn rules_with(rules: &[(&str, u8)]) -> VerifyRules {
     let rules: Vec<_> = rules.iter().map(|(p, b)| (*p, *b, false)).collect();
     VerifyRules {
         customer_keys: keys(&rules),
-        anonymous: true,
+        anonymous: Anonymous::PassedOn,
         signature_v2: true,
         ..common::rules()
     }
@@ -89,7 +89,7 @@ fn sent(text: &str, rules: &VerifyRules) -> Result<(String, bool), Rejection> {
     let verified =
         verdict(&Raw::new(text), clients(), rules, NOW).map(|verified| verified.auth_type())?;
     let (out, is_hidden) = sent_unread(text, rules);
-    if verified.is_signed() {
+    if verified.is_signed_for_origins() {
         let (received, rules) = (out.replace("\r\n", "\n"), common::rules());
         let received = Raw::new(&received);
         let any = grant("all,CreateSession", "");
@@ -460,6 +460,35 @@ fn sources() {
 }
 
 /// The operator's key opens nothing to those who are not known, and nothing of theirs is stored in clear.
+/// The location has granted what its key signs, and so what its key for the object encrypts.
+#[test]
+fn requests_that_the_location_signs() {
+    let rules = VerifyRules {
+        anonymous: Anonymous::Signed(Arc::new(grant("read,write", "b,c"))),
+        ..rules_with(&[("b", 1)])
+    };
+    for (text, target, source) in [
+        ("GET /b/k\nHost: h\n", Some(key(1)), None),
+        ("HEAD /b/k\nHost: h\n", Some(key(1)), None),
+        ("PUT /b/k\nHost: h\n", Some(key(1)), None),
+        ("GET /c/k\nHost: h\n", None, None),
+        ("GET /b/k?tagging\nHost: h\n", None, None),
+        (
+            "PUT /c/k\nHost: h\nx-amz-copy-source: b/k\n",
+            None,
+            Some(key(1)),
+        ),
+    ] {
+        let (head, is_hidden) = sent(text, &rules).expect(text);
+        assert_eq!(key_in(&head, TARGET), target, "{text}");
+        assert_eq!(key_in(&head, SOURCE), source, "{text}");
+        assert!(is_hidden);
+    }
+    // It brings no key of its own: nobody has signed that it is one.
+    let own = format!("GET /b/k\nHost: h\n{}\n", own(TARGET));
+    assert_eq!(sent(&own, &rules).err(), Some(Rejection::UnsignedHeaders));
+}
+
 #[test]
 fn unsigned_requests() {
     let rules = rules_with(&[("b", 1)]);

@@ -7,14 +7,15 @@ use crate::{
     headers::{KnownHeader, KnownHeaders},
     payload::Payload,
     preflight::Preflight,
+    proof::Proof,
+    region::Region,
     request::{ClientRequest, Target},
-    rules::VerifyRules,
+    rules::{Anonymous, VerifyRules},
     s3_request::{S3Request, S3RequestParts},
     text::{
         query::{Parameters, Query},
         uri::{self, Part},
     },
-    verified::Proof,
 };
 
 /// Who a request says it is from, noted as soon as it is read.
@@ -93,7 +94,10 @@ impl<'h, 'r> Candidate<'h, 'r> {
             [false, false, false, false] if self.known.is_browser_form(self.request.method) => {
                 AuthType::PostPolicy
             }
-            [false, false, false, false] => AuthType::Anonymous,
+            [false, false, false, false] => match rules.anonymous {
+                Anonymous::Signed(_) => AuthType::Granted,
+                Anonymous::PassedOn | Anonymous::Rejected => AuthType::Anonymous,
+            },
             _ => return Err(Rejection::SeveralMechanisms),
         };
         match auth_type {
@@ -152,9 +156,18 @@ impl<'h, 'r> Candidate<'h, 'r> {
         Ok(Proof::Preflight(preflight))
     }
 
-    pub(super) fn anonymous(&self) -> Result<Proof<'r>, Rejection> {
-        let payload = self.unsigned_payload()?;
-        Ok(Proof::Anonymous { payload })
+    pub(super) fn unsigned(&self, rules: &'r VerifyRules) -> Result<Proof<'r>, Rejection> {
+        match &rules.anonymous {
+            Anonymous::Rejected => Err(Rejection::AccessDenied),
+            Anonymous::PassedOn => Ok(Proof::Anonymous {
+                payload: self.unsigned_payload()?,
+            }),
+            Anonymous::Signed(grant) => Ok(Proof::Granted {
+                grant,
+                region: rules.region.unwrap_or(Region::US_EAST_1),
+                payload: self.unsigned_payload()?,
+            }),
+        }
     }
 
     /// Reads the payload of a request that needs no `x-amz-content-sha256`.

@@ -9,13 +9,13 @@ use crate::{
     grant::{Claimant, Clients},
     headers::KnownHeader,
     payload::Payload,
+    proof::{Proof, ProvenClient},
     rules::VerifyRules,
     text::{
         query::Role,
         uri::{self, Part},
     },
     v2,
-    verified::{Proof, ProvenClient},
 };
 
 impl<'r> Candidate<'_, 'r> {

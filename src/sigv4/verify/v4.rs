@@ -13,6 +13,7 @@ use crate::{
     keys::{FoundKey, KeyCache},
     operation::Operation,
     payload::{HeaderPayload, Payload},
+    proof::{ChunkedBody, Lifetime, PresignedPayload, Proof, ProvenClient, SignedBody},
     request::ClientRequest,
     rules::VerifyRules,
     s3_request::S3Request,
@@ -21,7 +22,6 @@ use crate::{
         sink::Sink,
         uri,
     },
-    verified::{ChunkedBody, Lifetime, PresignedPayload, Proof, ProvenClient, SignedBody},
 };
 
 impl<'r> Candidate<'_, 'r> {

@@ -70,8 +70,13 @@ fn a_plain_target_is_read_as_any_other() {
                 let wire = [b"GET ", target, b" HTTP/1.1\r\nHost: h\r\n\r\n"].concat();
                 let heads = [true, false].map(|is_plain| {
                     let mut room = HeadRoom::default();
-                    let head =
-                        WireHead::read(&wire, Some(&request(is_plain)), false, &mut room).unwrap();
+                    let head = WireHead::read(
+                        &wire,
+                        Some(&request(is_plain)),
+                        Withheld::default(),
+                        &mut room,
+                    )
+                    .unwrap();
                     let mut put = Vec::new();
                     head.query.put_with(
                         &mut put,
