@@ -135,6 +135,8 @@ fn setting_lines(settings: &Settings) -> Vec<String> {
     lines.extend(prefix.map(|prefix| format!("s3_prefix {prefix};")));
     let max_skew = settings.max_skew.as_ref();
     lines.extend(max_skew.map(|max_skew| format!("s3_max_skew {max_skew};")));
+    let anonymous = settings.anonymous.as_ref();
+    lines.extend(anonymous.map(|anonymous| format!("s3_anonymous {anonymous};")));
     if settings.errors != "s3" {
         lines.push(format!("s3_errors {};", settings.errors));
     }

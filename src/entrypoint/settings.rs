@@ -14,8 +14,7 @@ use crate::{
 const DEFAULT_PORT: u16 = 8080;
 
 /// The variables of flags, each with its directive.
-const FLAGS: [(&str, &str); 4] = [
-    ("S3_ANONYMOUS", "s3_anonymous"),
+const FLAGS: [(&str, &str); 3] = [
     ("S3_SIGNATURE_V2", "s3_signature_v2"),
     ("S3_VERIFY_PAYLOAD", "s3_verify_payload"),
     ("S3_DEBUG_ERRORS", "s3_debug_errors"),
@@ -36,6 +35,8 @@ pub struct Settings {
     pub(crate) domains: Option<String>,
     pub(crate) prefix: Option<String>,
     pub(crate) max_skew: Option<String>,
+    /// What `s3_anonymous` says, if not `off`.
+    pub(crate) anonymous: Option<String>,
     pub(crate) errors: &'static str,
     /// The directives of the flags that are on.
     pub(crate) flags: Vec<&'static str>,
@@ -91,6 +92,7 @@ impl Settings {
             domains: variables.domains("S3_DOMAIN")?,
             prefix: variables.prefix("S3_PREFIX")?,
             max_skew: variables.time("S3_MAX_SKEW")?,
+            anonymous: variables.anonymous("S3_ANONYMOUS")?,
             errors: variables.word("S3_ERRORS", &["s3", "s3proxy"], "s3")?,
             flags,
             health_check: HealthCheck::read(variables)?,

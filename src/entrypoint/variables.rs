@@ -141,6 +141,23 @@ impl<'a> Variables<'a> {
         }
     }
 
+    /// What becomes of requests without a signature: `on`, or `sign` with its parameters; `None` for `off`.
+    pub(crate) fn anonymous(self, name: &str) -> Result<Option<String>, Error> {
+        let found = self.find(name)?;
+        if !found.is_some_and(|found| found.value.starts_with(b"sign")) {
+            let is_on = self.flag(name, false)?;
+            return Ok(is_on.then(|| "on".into()));
+        }
+        let is_plain = |c: u8| c.is_ascii_alphanumeric() || b"=.,/_*- ".contains(&c);
+        let is_it = |text: &str| {
+            let words = ["s3_anonymous"].into_iter().chain(text.split(' '));
+            let line: Vec<&[u8]> = words.map(str::as_bytes).collect();
+            text.bytes().all(is_plain) && directives::anonymous(&line).is_ok()
+        };
+        let what = "what s3_anonymous takes: write sign, or as sign allow=GetObject,HeadObject buckets=media";
+        self.text(name, is_it, what)
+    }
+
     /// A text that `is_it`; all of it must be ASCII. `what` is what it should be.
     pub(crate) fn text(
         self,

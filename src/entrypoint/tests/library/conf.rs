@@ -130,6 +130,12 @@ fn host_and_endpoint_are_the_same() {
 fn settings() {
     for (name, value, expected) in [
         ("S3_ANONYMOUS", "yes", "s3_anonymous on;"),
+        ("S3_ANONYMOUS", "sign", "s3_anonymous sign;"),
+        (
+            "S3_ANONYMOUS",
+            "sign allow=read buckets=a,b/c*",
+            "s3_anonymous sign allow=read buckets=a,b/c*;",
+        ),
         ("S3_SIGNATURE_V2", "1", "s3_signature_v2 on;"),
         ("S3_VERIFY_PAYLOAD", "ON", "s3_verify_payload on;"),
         ("S3_DEBUG_ERRORS", "True", "s3_debug_errors on;"),

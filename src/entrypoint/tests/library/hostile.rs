@@ -20,7 +20,7 @@ fn all_of_one() -> BTreeMap<String, Vec<u8>> {
         ("AWS_REGION", "us-east-1"),
         ("PORT", "80"),
         ("S3_ACCESS_LOG", "on"),
-        ("S3_ANONYMOUS", "on"),
+        ("S3_ANONYMOUS", "sign buckets=a"),
         ("S3_DEBUG_ERRORS", "on"),
         ("S3_DOMAIN", "s3"),
         ("S3_ERRORS", "s3proxy"),

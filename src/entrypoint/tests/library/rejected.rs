@@ -284,6 +284,16 @@ fn values() {
             "is neither on nor off: write one of the two",
         ),
         (
+            "S3_ANONYMOUS",
+            "sign buckets=a;b",
+            "is not what s3_anonymous takes: write sign, or as sign allow=GetObject,HeadObject buckets=media",
+        ),
+        (
+            "S3_ANONYMOUS",
+            "sign allow=raed",
+            "is not what s3_anonymous takes: write sign, or as sign allow=GetObject,HeadObject buckets=media",
+        ),
+        (
             "S3_MAX_SKEW",
             "long",
             "is not a time: write one as 15m or 30s",
