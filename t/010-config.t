@@ -60,7 +60,7 @@ __DATA__
     s3_host example.com;
     s3_region us-east-1;
     s3_max_skew 10m;
-    s3_anonymous off;
+    s3_anonymous sign allow=GetObject buckets=a;
     s3_signature_v2 on;
     s3_verify_payload on;
     s3_errors s3proxy;

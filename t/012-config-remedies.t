@@ -316,6 +316,13 @@ my @rows = (
         http => "upstream up { $server s3_bucket_map a b; }"],
     ['a map here and no s3_resign', '"s3_bucket_map" in location "/" has no effect without "s3_resign on": add that, or remove "s3_bucket_map"',
         location => 's3_bucket_map a b; proxy_pass http://127.0.0.1:9000;'],
+    (map { ["s3_anonymous $_->[0]", $_->[1], in_location("$pass s3_anonymous $_->[0];")] }
+        ['on', undef], ['off', undef], ['sign', undef], ['sign allow=GetObject,HeadObject buckets=a,b/c*', undef],
+        ['yes', '"s3_anonymous yes" is none of "on", "off" and "sign": write one of them'],
+        ['on buckets=a', '"s3_anonymous on" takes no parameters: write "s3_anonymous sign" with them, or remove them'],
+        ['sign bucket=a', '"s3_anonymous sign": unknown parameter "bucket": it takes "allow=", "buckets="'],
+        ['sign allow=CreateSession', '"s3_anonymous sign": "CreateSession" in "allow=" would give the origin\'s credentials to whoever asks: remove it'],
+        ['on; s3_anonymous sign', '"s3_anonymous" is duplicate: keep one line at each level']),
     (map { ["s3_sse_c $_->[0]", $_->[1], in_location("$pass s3_sse_c $_->[0];")] }
         ["b $sse_c", undef], ["logs-*/a* $sse_c cache=on", undef], ['off', undef],
         ['b', '"s3_sse_c b" lacks "key=": add "key=VALUE", "key=env:NAME" or "key=file:PATH"'],
