@@ -224,6 +224,40 @@ running('behind-a-balancer.conf', sub {
     is(signed(path => '/b/k')->{status}, 403, 'and for no other');
 });
 
+# The answer to a request that nobody has signed: its status, and what the origin was asked for.
+sub unsigned {
+    my ($path, %o) = @_;
+    my $answer = $http->request($o{method} // 'GET', "http://127.0.0.1:$port$path", { headers => $o{headers} // {} });
+    my ($line) = ($answer->{content} // '') =~ /^verified yes\n.*^line (\S+ \S+) /ms;
+    return join ' ', $answer->{status}, $line // ();
+}
+
+running('website.conf', sub {
+    for (['/', 'index.html'], ['/docs/?v=1', 'docs/index.html'], ['/a%20b.css', 'a%20b.css'], ['/downloads/x', 'files/x']) {
+        is(unsigned($_->[0]), "200 GET /website/$_->[1]", "website.conf: $_->[0]");
+    }
+    is(unsigned('/', method => 'HEAD'), '200', 'website.conf: HEAD');
+    like(unsigned('/x', method => 'PUT'), qr/^40[34]/, 'website.conf: nobody writes');
+    like(unsigned('/none', headers => { 'X-Mock' => 'A=404' }), qr/^404/, 'website.conf: what is not there');
+    is(signed(path => '/website/k')->{status}, 403, 'website.conf: nobody has a key');
+});
+
+write_file("$dir/users", "user:{PLAIN}pass\n");
+running('private-files.conf', sub {
+    is(unsigned('/reports/k'), '401', 'private-files.conf: no password');
+    my %password = (Authorization => 'Basic dXNlcjpwYXNz', Cookie => 'a=b');
+    is(unsigned('/reports/k', headers => \%password), '200 GET /reports/k', 'private-files.conf: a password');
+    is(unsigned('/reports/k', headers => \%password, method => 'DELETE'), '403', 'which is for reading');
+    is(unsigned('/shared/k'), '403', 'private-files.conf: no link');
+    my $expires = time + 60;
+    my ($command) = slurp('nginx/examples/private-files.conf') =~ /^ *#   (printf .*)$/m;
+    $command =~ s{\$SECRET}{write a secret of your own here};
+    chomp(my $hash = `TIME=$expires FILE=k; $command`);
+    is(unsigned("/shared/k?md5=$hash&expires=$expires"), '200 GET /shared/k', 'private-files.conf: a link');
+    is(unsigned("/shared/x?md5=$hash&expires=$expires"), '403', 'which is for one file');
+    is(unsigned('/inbox/k', method => 'PUT'), '403', 'private-files.conf: no certificate');
+}, sub { s/ ssl;/;/; s/^ *ssl_.*\n//mg });
+
 running('pages.conf', sub {
     my $preflight = sub {
         my ($origin, $method) = @_;

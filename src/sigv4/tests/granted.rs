@@ -1,4 +1,6 @@
 //! Requests that nobody has signed, and that the location signs for the origin within its own grant.
+//!
+//! A long file, since each one here is linked to a program of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
