@@ -276,6 +276,19 @@ def test_boto3_with_a_password(site, tmp_path):
     assert {each["Key"] for each in s3.list_objects_v2(Bucket="inbox")["Contents"]} == {"k"}
 
 
+@pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl")
+def test_curl_with_a_password(site, tmp_path):
+    """As a file, which waits for 100 Continue, and without a length."""
+    (tmp_path / "file").write_bytes(LARGE)
+    for more in ([], ["-H", "Transfer-Encoding: chunked"], ["-H", "Expect:"]):
+        curl = ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "-T", str(tmp_path / "file"), *more]
+        url = f"{site.urls['write']}/inbox/by-curl"
+        for user, expected in [("user:wrong", "401"), ("user:pass", "200")]:
+            assert run(*curl, "-u", user, url).stdout.decode() == expected, (more, user)
+        assert site.direct.get_object(Bucket="inbox", Key="by-curl")["Body"].read() == LARGE
+        assert site.get("write", "/inbox/by-curl", "DELETE", Authorization=BASIC)[0] == 204
+
+
 def test_framed_uploads_are_rejected(site):
     """What has no signature to begin a chain with is not stored with its framing in it."""
     body = b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"
@@ -354,3 +367,16 @@ def test_rclone_without_a_key(site, tmp_path):
     assert said.stdout == MARK, said.stderr
     said = run(*rclone, "lsf", "-R", "s3:website")
     assert "docs/index.html" in said.stdout.decode()
+
+
+@pytest.mark.skipif(not os.access(os.environ.get("MC", ""), os.X_OK), reason="mc is not built")
+def test_mc_without_a_key(site, tmp_path):
+    mc = [os.environ["MC"], "--config-dir", str(tmp_path / "mc"), "--quiet"]
+    host = {"MC_HOST_site": site.urls["read"]}
+    said = run(*mc, "cat", "site/website/k", **host)
+    assert said.stdout == MARK, said.stderr
+    said = run(*mc, "ls", "--recursive", "site/website", **host)
+    # mc sends an empty delimiter, at which s3s-fs cuts every name.
+    assert ("docs/index.html" if isinstance(site.origin, Minio) else " d\n") in said.stdout.decode(), said.stderr
+    (tmp_path / "x").write_bytes(MARK)
+    assert run(*mc, "cp", str(tmp_path / "x"), "site/inbox/x", **host).returncode != 0
