@@ -8,10 +8,8 @@ use sigv4::{AuthType, ClientRequest, Headers, Rejection, Verified};
 
 use crate::context::{Context, OwnRequest};
 use crate::error_response;
-use crate::hooks::body::{self, Verifying};
-use crate::hooks::bucket::{self, Configured};
-use crate::hooks::dialect::{self, Adapted};
-use crate::hooks::{cors, form};
+use crate::hooks::body::{self, Readiness, Verifying};
+use crate::hooks::{bucket, cors, dialect, form};
 use crate::request_view::{claimed_access_key, timestamp, view};
 
 /// The access phase.
@@ -86,14 +84,14 @@ fn access(request: Request<'_>) -> Access {
             if let Err(rejection) = verified.check_buckets(origins) {
                 return reject(request, context, None, &rejection);
             }
-            match bucket::configure(request, context, &view, &mut verified) {
-                Ok(Configured::Done) => {}
-                Ok(Configured::ReadBody) => return Access::ReadBody { unbuffered: false },
-                Err(rejection) => return reject(request, context, None, &rejection),
-            }
-            match dialect::adapt(request, context, &view, &mut verified) {
-                Ok(Adapted::Done) => {}
-                Ok(Adapted::ReadBody) => return Access::ReadBody { unbuffered: false },
+            let readiness = bucket::configure(request, context, &view, &mut verified);
+            let readiness = readiness.and_then(|readiness| match readiness {
+                Readiness::Ready => dialect::adapt(request, context, &view, &mut verified),
+                Readiness::NeedsBody => Ok(readiness),
+            });
+            match readiness {
+                Ok(Readiness::Ready) => {}
+                Ok(Readiness::NeedsBody) => return Access::ReadBody { unbuffered: false },
                 Err(rejection) => return reject(request, context, None, &rejection),
             }
             let origins = request.origins().iter().map(|named| &named.origin);

@@ -13,6 +13,13 @@ use crate::error_response;
 use crate::hooks::form;
 use crate::log::log_error;
 
+/// Whether the access phase can go on.
+pub(crate) enum Readiness {
+    Ready,
+    /// It comes again once the body has been read.
+    NeedsBody,
+}
+
 /// The filter of request bodies.
 pub(crate) struct Verifying;
 

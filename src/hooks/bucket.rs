@@ -5,13 +5,7 @@ use ngx_safe::request::Request;
 use sigv4::{ClientRequest, Operation, Rejection, Verified};
 
 use crate::context::{Context, OwnRequest};
-
-/// What the access phase does next.
-pub(crate) enum Configured {
-    Done,
-    /// It comes again once the body has been read.
-    ReadBody,
-}
+use crate::hooks::body::Readiness;
 
 /// Reads the body of a CreateBucket that goes out as another one.
 pub(crate) fn configure(
@@ -19,13 +13,13 @@ pub(crate) fn configure(
     context: &Context<'_>,
     view: &ClientRequest<'_, '_>,
     verified: &mut Verified<'_>,
-) -> Result<Configured, Rejection> {
+) -> Result<Readiness, Rejection> {
     if verified.operation() != Operation::CreateBucket {
-        return Ok(Configured::Done);
+        return Ok(Readiness::Ready);
     }
     let mut origins = request.origins().iter().map(|named| &named.origin);
     if !verified.creates_elsewhere(&mut origins) {
-        return Ok(Configured::Done);
+        return Ok(Readiness::Ready);
     }
     if verified.streaming().is_some() {
         return Err(Rejection::NotImplemented);
@@ -33,18 +27,18 @@ pub(crate) fn configure(
     let headers = view.headers.iter().copied();
     if request.body_length() == Some(0) {
         verified.configure(b"", headers)?;
-        return Ok(Configured::Done);
+        return Ok(Readiness::Ready);
     }
     let mut body = context.configuration.borrow_mut();
     match body.as_deref() {
         Some(body) => {
             let body = body.whole().ok_or(Rejection::IncompleteBody)?;
             verified.configure(body, headers)?;
-            Ok(Configured::Done)
+            Ok(Readiness::Ready)
         }
         None => {
             *body = Some(Box::default());
-            Ok(Configured::ReadBody)
+            Ok(Readiness::NeedsBody)
         }
     }
 }

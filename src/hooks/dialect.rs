@@ -5,13 +5,7 @@ use ngx_safe::request::Request;
 use sigv4::{ClientRequest, Rejection, Verified};
 
 use crate::context::{Context, OwnRequest};
-
-/// What the access phase does next.
-pub(crate) enum Adapted {
-    Done,
-    /// It comes again once the body has been read.
-    ReadBody,
-}
+use crate::hooks::body::Readiness;
 
 /// Takes note of the dialects of a request's origins.
 pub(crate) fn adapt(
@@ -19,22 +13,22 @@ pub(crate) fn adapt(
     context: &Context<'_>,
     view: &ClientRequest<'_, '_>,
     verified: &mut Verified<'_>,
-) -> Result<Adapted, Rejection> {
+) -> Result<Readiness, Rejection> {
     let origins = request.origins().iter().map(|named| &named.origin);
     let headers = view.headers.iter().copied();
     let length = request.body_length();
     if !verified.adapt(origins, headers, length)? {
-        return Ok(Adapted::Done);
+        return Ok(Readiness::Ready);
     }
     let mut upload = context.upload.borrow_mut();
     match upload.as_deref() {
         Some(upload) if upload.is_complete() && verified.is_digested_by(upload) => {
-            Ok(Adapted::Done)
+            Ok(Readiness::Ready)
         }
         Some(_) => Err(Rejection::IncompleteBody),
         None => {
             *upload = verified.upload_of(length).map(Box::new);
-            Ok(Adapted::ReadBody)
+            Ok(Readiness::NeedsBody)
         }
     }
 }
