@@ -156,15 +156,8 @@ fn counts(name: &[u8]) -> Option<bool> {
     };
     match ParameterName::of(name) {
         ParameterName::Known(S3Parameter::XId) => Some(false),
-        ParameterName::Known(
-            S3Parameter::ResponseCacheControl
-            | S3Parameter::ResponseContentDisposition
-            | S3Parameter::ResponseContentEncoding
-            | S3Parameter::ResponseContentLanguage
-            | S3Parameter::ResponseContentType
-            | S3Parameter::ResponseExpires
-            | S3Parameter::VersionId,
-        ) => Some(true),
+        ParameterName::Known(S3Parameter::VersionId) => Some(true),
+        ParameterName::Known(parameter) if parameter.sets_answer_header() => Some(true),
         // Some servers take headers out of the query, others do not.
         ParameterName::Header(_) if is(CHECKSUM_MODE) => Some(true),
         ParameterName::Header(_) if is(USER_AGENT) => Some(false),

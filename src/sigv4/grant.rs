@@ -11,6 +11,7 @@ use crate::{
     resource::{SourceObject, has_parent_segment, is_bucket_byte},
     s3_request::S3Request,
     text::query::Query,
+    text::token::dashed,
     text::uri::{self, Part},
 };
 
@@ -457,11 +458,7 @@ pub(crate) fn names_source(name: &[u8]) -> bool {
         let tail = start
             .and_then(|start| name.get(start..))
             .unwrap_or_default();
-        let dashed = tail.iter().map(|byte| match byte {
-            b'_' => b'-',
-            byte => byte.to_ascii_lowercase(),
-        });
-        !tail.is_empty() && dashed.eq(end.iter().copied())
+        tail.iter().copied().map(dashed).eq(end.iter().copied())
     };
     ENDS.iter().any(is_end)
 }

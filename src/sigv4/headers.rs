@@ -2,7 +2,7 @@
 use crate::{
     error::Rejection,
     request::{Header, MAX_HEADERS},
-    text::token::{is, is_token},
+    text::token::{dashed, is, is_token},
 };
 
 /// A header that verification reads, which may occur once only.
@@ -199,11 +199,7 @@ fn is_makers_own(name: &[u8]) -> bool {
         b"-copy-from",
     ];
     let is = |part: Option<&[u8]>, text: &[u8]| {
-        let dashed = |byte: &u8| match byte {
-            b'_' => b'-',
-            byte => byte.to_ascii_lowercase(),
-        };
-        part.is_some_and(|part| part.iter().map(dashed).eq(text.iter().copied()))
+        part.is_some_and(|part| part.iter().copied().map(dashed).eq(text.iter().copied()))
     };
     let end = |length| name.len().checked_sub(length).and_then(|at| name.get(at..));
     STARTS

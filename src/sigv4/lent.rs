@@ -9,12 +9,14 @@
 use arrayvec::ArrayVec;
 
 use crate::{
+    chunked::streaming::{codings, is_framing},
     error::Rejection,
     headers::steers_server,
     operation::{GrantClass, Operation},
-    parameter::{AmzHeader, ParameterName, S3Parameter},
+    parameter::{AmzHeader, ParameterName},
     request::Header,
     text::query::Query,
+    text::token::dashed,
     text::uri::{self, Part},
 };
 
@@ -153,14 +155,9 @@ pub(crate) fn check_lent<'h>(
 /// headers of the answer a link could have a browser run what somebody has stored.
 fn check_parameter(raw: &[u8]) -> Result<(), Rejection> {
     match ParameterName::of(raw) {
-        ParameterName::Known(
-            S3Parameter::ResponseCacheControl
-            | S3Parameter::ResponseContentDisposition
-            | S3Parameter::ResponseContentEncoding
-            | S3Parameter::ResponseContentLanguage
-            | S3Parameter::ResponseContentType
-            | S3Parameter::ResponseExpires,
-        ) => Err(Rejection::ResponseHeaders),
+        ParameterName::Known(parameter) if parameter.sets_answer_header() => {
+            Err(Rejection::ResponseHeaders)
+        }
         ParameterName::Known(_) => Ok(()),
         ParameterName::Header(_) => {
             let name: ArrayVec<u8, 80> = uri::decoded(raw, Part::Query).take(80).collect();
@@ -175,13 +172,8 @@ fn check_parameter(raw: &[u8]) -> Result<(), Rejection> {
 
 /// Whether a header says that the body is in `aws-chunked` framing, which would be stored with it.
 fn is_framed(header: &Header<'_>) -> bool {
-    let dashed = header.name.iter().map(|byte| match byte {
-        b'_' => b'-',
-        byte => byte.to_ascii_lowercase(),
-    });
-    let mut codings = header.value.split(|byte| *byte == b',');
-    dashed.eq(*b"content-encoding")
-        && codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"aws-chunked"))
+    let name = header.name.iter().copied().map(dashed);
+    name.eq(*b"content-encoding") && codings(header.value).any(is_framing)
 }
 
 #[cfg(test)]

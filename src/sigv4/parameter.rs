@@ -51,6 +51,19 @@ macro_rules! parameters {
 }
 
 impl S3Parameter {
+    /// Whether the value goes into a header of the answer to GetObject.
+    pub(crate) fn sets_answer_header(self) -> bool {
+        matches!(
+            self,
+            S3Parameter::ResponseCacheControl
+                | S3Parameter::ResponseContentDisposition
+                | S3Parameter::ResponseContentEncoding
+                | S3Parameter::ResponseContentLanguage
+                | S3Parameter::ResponseContentType
+                | S3Parameter::ResponseExpires
+        )
+    }
+
     /// Whether the value is an id that an origin has given, which may be sealed.
     pub(crate) fn is_id(self) -> bool {
         matches!(

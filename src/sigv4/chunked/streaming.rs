@@ -115,6 +115,17 @@ impl Framing {
     }
 }
 
+/// Lists the codings that a Content-Encoding names.
+pub(crate) fn codings(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    let codings = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+    codings.filter(|coding| !coding.is_empty())
+}
+
+/// Whether a coding is the framing.
+pub(crate) fn is_framing(coding: &[u8]) -> bool {
+    coding.eq_ignore_ascii_case(b"aws-chunked")
+}
+
 /// Returns the name in `x-amz-trailer`, which S3 reads as a list: commas may follow it.
 pub(crate) fn trailer_name(value: &[u8]) -> &[u8] {
     let mut name = value.trim_ascii();

@@ -3,6 +3,7 @@ use arrayvec::ArrayVec;
 
 use crate::{
     canonical::{self, SignedHeader},
+    chunked::streaming::{codings, is_framing},
     request::MAX_HEADERS,
     sse_c::AddedKeys,
     text::sink::Sink,
@@ -60,19 +61,14 @@ pub(super) fn put_header(sink: &mut impl Sink, label: &[u8], value: &[u8]) {
 
 /// Puts a Content-Encoding without `aws-chunked`; none where nothing else is in it. One that lacks it stays as it is.
 pub(super) fn put_other_encodings(sink: &mut impl Sink, value: &[u8]) {
-    let is_framing = |coding: &&[u8]| coding.eq_ignore_ascii_case(b"aws-chunked");
-    let codings = value
-        .split(|&byte| byte == b',')
-        .map(<[u8]>::trim_ascii)
-        .filter(|coding| !coding.is_empty());
-    let mut others = codings.clone().filter(|coding| !is_framing(coding));
-    if !codings.clone().any(|coding| is_framing(&coding)) && others.clone().next().is_some() {
-        put_header(sink, b"Content-Encoding: ", value);
-        return;
-    }
+    let mut others = codings(value).filter(|coding| !is_framing(coding));
     let Some(first) = others.next() else {
         return;
     };
+    if !codings(value).any(is_framing) {
+        put_header(sink, b"Content-Encoding: ", value);
+        return;
+    }
     sink.put(b"Content-Encoding: ");
     sink.put(first);
     for other in others {

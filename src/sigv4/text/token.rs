@@ -17,6 +17,15 @@ pub(crate) fn is<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
             .is_some_and(is_same)
 }
 
+/// Reads a byte of a header's name as servers do behind an interface of environment variables (RFC 3875 section
+/// 4.1.18), where all is of one case and `_` stands for `-`.
+pub(crate) fn dashed(byte: u8) -> u8 {
+    match byte {
+        b'_' => b'-',
+        byte => byte.to_ascii_lowercase(),
+    }
+}
+
 /// Whether it is a token of RFC 9110 section 5.6.2: a method or a header's name.
 pub(crate) fn is_token(name: &[u8]) -> bool {
     !name.is_empty() && kinds(name) & OTHER == 0

@@ -3,7 +3,7 @@ use arrayvec::ArrayVec;
 
 use crate::{
     headers::steers_server,
-    text::token::{LOW_LINE, is, kinds},
+    text::token::{LOW_LINE, dashed, is, kinds},
 };
 
 /// What becomes of a header.
@@ -226,11 +226,7 @@ pub(crate) fn checksum_header(name: &[u8]) -> Option<ArrayVec<u8, { HeaderFate::
     if HeaderFate::of(name, kinds(name)) != HeaderFate::Checksum {
         return None;
     }
-    let dashed = |&byte: &u8| match byte {
-        b'_' => b'-',
-        byte => byte.to_ascii_lowercase(),
-    };
-    let end = name.iter().skip(CHECKSUM.len()).map(dashed);
+    let end = name.iter().skip(CHECKSUM.len()).copied().map(dashed);
     Some(end.take(HeaderFate::LONGEST).collect())
 }
 
