@@ -7,7 +7,7 @@ use ngx_safe::now;
 use ngx_safe::request::Request;
 use ngx_safe::response::Response;
 use sigv4::{
-    BodyFault, Clients, Details, Headers, RejectedRequest, Rejection, XML_DECLARATION, put_element,
+    BodyFault, Details, Headers, RejectedRequest, Rejection, XML_DECLARATION, put_element,
 };
 
 use crate::context::{Context, OwnRequest};
@@ -35,7 +35,7 @@ pub(crate) fn note_at(
     context.error.set(Some(rejection.code()));
     if let Some(metrics) = request.main_conf().metrics() {
         let access_key = context.access_key.get();
-        let is_client = request.location_conf().find(access_key).is_some();
+        let is_client = request.location_conf().knows(access_key);
         metrics.count_rejection(access_key, rejection.code(), is_client, now());
     }
     let place = fault.map(|fault| format!(" ({fault})"));

@@ -2,8 +2,8 @@
 
 use ngx_safe::request::Request;
 use sigv4::{
-    Address, AuthType, Client, ClientRequest, Clients, Header, Headers, Rejected, Rejection,
-    ResourcePath, Target, Timestamp,
+    Address, AuthType, Claim, Claimants, ClientRequest, Clients, Header, Headers, Rejected,
+    Rejection, ResourcePath, Target, Timestamp,
 };
 
 use crate::conf::SignedHeader;
@@ -155,11 +155,11 @@ fn spell_spaces<'r>(request: Request<'r>) -> Option<(&'r [u8], &'r [u8])> {
 /// `limit_req` asks before the access phase. It is verified against no clients at all, so that one
 /// piece of code reads requests.
 pub(crate) fn claim<'r>(request: Request<'r>) -> Option<(Option<AuthType>, &'r [u8])> {
+    #[derive(Clone, Copy)]
     struct Nobody;
-    static NOBODY: Nobody = Nobody;
-    impl Clients for Nobody {
-        fn find(&self, _access_key: &[u8]) -> Option<&Client> {
-            None
+    impl<'c> Clients<'c> for Nobody {
+        fn find(self, _claim: &Claim<'_>) -> Result<Claimants<'c>, Rejection> {
+            Ok(Claimants::new())
         }
     }
 
@@ -170,7 +170,7 @@ pub(crate) fn claim<'r>(request: Request<'r>) -> Option<(Option<AuthType>, &'r [
     let mut headers = Headers::new();
     let view = view(request, &mut headers).ok()?;
     let keys = &mut request.main_conf().keys.borrow_mut();
-    match sigv4::verify(&view, &NOBODY, conf.rules(), keys, timestamp()) {
+    match sigv4::verify(&view, Nobody, conf.rules(), keys, timestamp()) {
         Ok(verified) => Some((Some(verified.auth_type()), verified.access_key())),
         Err(rejected) => Some((rejected.auth_type, claimed_access_key(request, &rejected))),
     }

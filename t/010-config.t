@@ -357,11 +357,12 @@ thesecretitself
 --- config eval: location('s3_client K; proxy_pass http://origin_a;')
 --- does_not_start: "s3_client"
 
-=== TEST 22: s3_client twice
+=== TEST 22: s3_client three times, or twice with one secret
 --- config
     s3_client K secret_key=a;
     s3_client K secret_key=b;
---- does_not_start: "s3_client K".*duplicate
+    s3_client K secret_key=c;
+--- does_not_start: "s3_client K" is duplicate: keep two lines for an access key
 
 === TEST 23: secret_key twice
 --- config

@@ -472,3 +472,26 @@ GET /bucket/key
 GET /bucket/key
 --- more_headers eval: h4(edit(qr/SignedHeaders=host;/, 'SignedHeaders=host;range;'))
 --- refused: 403 SignatureDoesNotMatch
+
+=== TEST 83: a session token, in the header and in a query, and none
+--- config
+    s3_client AKIDCLIENT secret_key=cLiEnT+sEcReT/0123456789abcdefghijklmnop session_token=To/K+en==;
+    location / { s3_resign on; proxy_pass http://origin_a; }
+--- signed
+GET /bucket/key token=To/K+en==
+GET /bucket/key token=To/K+en=
+GET /bucket/key
+--- error_code eval: [200, 400, 403]
+
+=== TEST 84: an old secret and a new one
+--- config
+    s3_client AKIDCLIENT secret_key=new allow=read;
+    s3_client AKIDCLIENT secret_key=cLiEnT+sEcReT/0123456789abcdefghijklmnop allow=write;
+    location / { s3_resign on; proxy_pass http://origin_a; }
+--- signed
+GET /bucket/key secret=new
+PUT /bucket/key secret=new
+PUT /bucket/key
+GET /bucket/key
+GET /bucket/key secret=other
+--- error_code eval: [200, 403, 200, 403, 403]

@@ -13,7 +13,10 @@ use ngx_safe::level::PassTarget;
 use ngx_safe::template::Template;
 use ngx_safe::upstream::{Upstream, UpstreamId};
 use ngx_safe::watched::Watches;
-use sigv4::{Anonymous, Client, Clients, CorsRules, CustomerKeys, Domain, Endpoint, VerifyRules};
+use sigv4::{
+    Anonymous, Claim, Claimants, Clients, CorsRules, CustomerKeys, Domain, Endpoint, Rejection,
+    VerifyRules,
+};
 
 use crate::conf::pass::OwnLines;
 use crate::conf::{NamedOrigin, OwnLevel, OwnUpstream, UpstreamConf};
@@ -89,15 +92,22 @@ impl Watches for LocationConf {
     }
 }
 
-impl Clients for LocationConf {
-    fn find(&self, access_key: &[u8]) -> Option<&Client> {
-        self.clients.as_deref()?.find(access_key)
+impl<'c> Clients<'c> for &'c LocationConf {
+    fn find(self, claim: &Claim<'_>) -> Result<Claimants<'c>, Rejection> {
+        let clients = self.clients.as_deref();
+        Ok(clients.map_or_else(Claimants::new, |clients| clients.find(claim.access_key)))
     }
 }
 
 impl LocationConf {
     pub(crate) fn is_resign(&self) -> bool {
         self.resign == Some(true)
+    }
+
+    /// Tells whether a client has this access key.
+    pub(crate) fn knows(&self, access_key: &[u8]) -> bool {
+        let clients = self.clients.as_deref();
+        clients.is_some_and(|clients| !clients.find(access_key).is_empty())
     }
 
     pub(crate) fn is_debug_errors(&self) -> bool {

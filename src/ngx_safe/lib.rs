@@ -31,6 +31,7 @@ pub mod cycle;
 pub mod filter;
 mod head_slot;
 mod inheritance;
+mod kept;
 mod learning;
 pub mod level;
 pub mod line;

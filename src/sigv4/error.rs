@@ -38,6 +38,10 @@ pub enum Rejection {
     IncompleteV2Query,
     RequestTimeTooSkewed,
     InvalidAccessKeyId,
+    /// A session token that is not the one of its access key.
+    InvalidToken,
+    /// An access key, or a session token, after its end.
+    ExpiredToken,
     SignatureDoesNotMatch,
     /// The `Authorization` header could not be read.
     HeaderMalformed(Malformed),
@@ -153,10 +157,12 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every [`code`](Rejection::code) that there is, for tables of them.
-    pub const CODES: [&'static str; 37] = [
+    pub const CODES: [&'static str; 39] = [
         "AccessDenied",
         "RequestTimeTooSkewed",
         "InvalidAccessKeyId",
+        "InvalidToken",
+        "ExpiredToken",
         "SignatureDoesNotMatch",
         "AuthorizationHeaderMalformed",
         "AuthorizationQueryParametersError",

@@ -2,9 +2,7 @@
 use arrayvec::ArrayVec;
 
 use crate::{
-    error::Rejection,
     headers::steers_server,
-    keys::Credential,
     operation::{GrantClass, Operation, OperationSet},
     parameter::AmzHeader,
     request::Header,
@@ -14,43 +12,6 @@ use crate::{
     text::token::dashed,
     text::uri::{self, Part},
 };
-
-/// A client of the proxy.
-#[derive(Debug)]
-pub struct Client {
-    pub credential: Credential,
-    pub grant: Grant,
-}
-
-/// Where client credentials are looked up.
-pub trait Clients {
-    fn find(&self, access_key: &[u8]) -> Option<&Client>;
-}
-
-/// Whom a request says that it is from. One from nobody costs what any other costs, and is told so
-/// only when its signature has been computed.
-pub(crate) struct Claimant<'c>(Option<&'c Client>);
-
-impl<'c> Claimant<'c> {
-    pub(crate) fn find(clients: &'c impl Clients, access_key: &[u8]) -> Claimant<'c> {
-        Claimant(clients.find(access_key))
-    }
-
-    /// Returns what to compute the signature with.
-    pub(crate) fn credential(&self) -> &'c Credential {
-        self.0
-            .map_or(Credential::nobody(), |client| &client.credential)
-    }
-
-    /// Returns the client if the signature is its own.
-    pub(crate) fn admit(self, matches: bool) -> Result<&'c Client, Rejection> {
-        let client = self.0.ok_or(Rejection::InvalidAccessKeyId)?;
-        match matches {
-            true => Ok(client),
-            false => Err(Rejection::SignatureDoesNotMatch),
-        }
-    }
-}
 
 /// What a client may do: which operations, and where.
 #[derive(Debug)]

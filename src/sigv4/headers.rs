@@ -19,11 +19,12 @@ pub(crate) enum KnownHeader {
     DecodedLength,
     Host,
     RenameSource,
+    SecurityToken,
     Trailer,
 }
 
 impl KnownHeader {
-    const COUNT: usize = 12;
+    const COUNT: usize = 13;
 
     /// Finds the header that has a name, in any case.
     #[inline(always)]
@@ -40,6 +41,7 @@ impl KnownHeader {
             17 if is(name, b"x-amz-copy-source") => KnownHeader::CopySource,
             19 if is(name, b"x-amz-rename-source") => KnownHeader::RenameSource,
             20 if is(name, b"x-amz-content-sha256") => KnownHeader::ContentSha256,
+            20 if is(name, b"x-amz-security-token") => KnownHeader::SecurityToken,
             28 if is(name, b"x-amz-decoded-content-length") => KnownHeader::DecodedLength,
             _ => return None,
         };
@@ -309,6 +311,7 @@ mod tests {
         (b"x-amz-date", KnownHeader::AmzDate),
         (b"x-amz-decoded-content-length", KnownHeader::DecodedLength),
         (b"x-amz-rename-source", KnownHeader::RenameSource),
+        (b"x-amz-security-token", KnownHeader::SecurityToken),
         (b"x-amz-trailer", KnownHeader::Trailer),
     ];
 

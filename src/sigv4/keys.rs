@@ -9,6 +9,7 @@ use std::{
 };
 
 use lru::LruCache;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -78,6 +79,11 @@ impl Credential {
 
     pub fn access_key(&self) -> &[u8] {
         &self.access_key
+    }
+
+    /// Whether they have the same secret, whatever their access keys are.
+    pub fn has_secret_of(&self, other: &Credential) -> bool {
+        self.secret().ct_eq(other.secret()).into()
     }
 
     pub(crate) fn secret(&self) -> &[u8] {

@@ -21,6 +21,7 @@ mod cache;
 mod canonical;
 mod checksum;
 mod chunked;
+mod client;
 mod cors;
 mod crypto;
 mod date;
@@ -82,11 +83,12 @@ pub use crate::{
         framer::{FrameStep, Framer},
         streaming::{Framing, Streaming, StreamingKind},
     },
+    client::{Claim, Claimants, Client, Clients, MAX_SECRETS, SessionToken},
     cors::{CorsFault, CorsHeader, CorsLists, CorsRule, CorsRules, varies_by_origin},
     date::Timestamp,
     dialect::{Checksums, Dialect, DocumentDigest},
     error::{ChecksumFault, Malformed, Rejection, ServerError, Unsignable},
-    grant::{Client, Clients, Grant, GrantFault},
+    grant::{Grant, GrantFault},
     headers::SignedElsewhere,
     keys::{Credential, KeyCache, MAX_ACCESS_KEY, SecretKey},
     operation::Operation,

@@ -1,14 +1,8 @@
 //! What proves who sent a request, or that nobody needs to.
 use crate::{
-    checksum::Checksum,
-    chunked::chain::Chain,
-    chunked::streaming::Streaming,
-    date::AmzDate,
-    grant::{Client, Grant},
-    payload::Payload,
-    post_object::verified_form::VerifiedForm,
-    preflight::Preflight,
-    region::Region,
+    checksum::Checksum, chunked::chain::Chain, chunked::streaming::Streaming, client::Client,
+    date::AmzDate, grant::Grant, payload::Payload, post_object::verified_form::VerifiedForm,
+    preflight::Preflight, region::Region,
 };
 
 /// What proves who sent a request, and what it says of the body.

@@ -11,7 +11,6 @@ use std::fmt;
 
 use aes_siv::{KeyInit, siv::Aes128Siv};
 use base32ct::{Base32Unpadded, Encoding};
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -120,8 +119,7 @@ pub(crate) fn is_sealed_value(raw: &[u8]) -> bool {
 impl Origin {
     /// Whether ids of one are ids of the other: the same secret and host, as nodes of one cluster have.
     pub(crate) fn shares_ids_with(&self, other: &Origin) -> bool {
-        let is_same = self.credential.secret().ct_eq(other.credential.secret());
-        self.host == other.host && is_same.into()
+        self.host == other.host && self.credential.has_secret_of(&other.credential)
     }
 }
 

@@ -15,9 +15,9 @@ pub use self::{
 use crate::{
     admission::Admission,
     auth_type::AuthType,
+    client::Clients,
     date::Timestamp,
     error::Rejection,
-    grant::Clients,
     headers::{KnownHeader, KnownHeaders},
     keys::KeyCache,
     request::ClientRequest,
@@ -58,7 +58,7 @@ impl<'r> Rejected<'r> {
 /// [`Rejection::ProofInBody`] it is for [`verify_form`](crate::verify_form) to decide.
 pub fn verify<'r>(
     request: &ClientRequest<'_, 'r>,
-    clients: &'r impl Clients,
+    clients: impl Clients<'r>,
     rules: &'r VerifyRules,
     keys: &mut KeyCache,
     now: Timestamp,
@@ -77,7 +77,7 @@ pub fn verify<'r>(
 #[inline(always)]
 fn decide<'r>(
     request: &ClientRequest<'_, 'r>,
-    clients: &'r impl Clients,
+    clients: impl Clients<'r>,
     rules: &'r VerifyRules,
     keys: &mut KeyCache,
     now: Timestamp,

@@ -269,7 +269,9 @@ impl CodeRow {
 fn hint(code: &str) -> Option<&'static str> {
     Some(match code {
         "AccessDenied" => "not signed, expired, or not granted to the client",
-        "InvalidAccessKeyId" => "no client has that access key",
+        "InvalidAccessKeyId" => "no client has that access key, or it lacks its session token",
+        "InvalidToken" => "a session token of another access key",
+        "ExpiredToken" => "an access key after its end",
         "SignatureDoesNotMatch" => "another secret, or a host or path changed on the way",
         "RequestTimeTooSkewed" => "a clock is wrong",
         "AuthorizationHeaderMalformed" => "another region, or not readable",

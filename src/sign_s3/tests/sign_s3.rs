@@ -7,8 +7,8 @@ use std::{
 };
 
 use sigv4::{
-    AuthType, Client, ClientRequest, Clients, Credential, Grant, Header, KeyCache, Rejection,
-    SecretKey, Timestamp, VerifyRules, verify,
+    AuthType, Claim, Claimants, Client, ClientRequest, Clients, Credential, Grant, Header,
+    KeyCache, Rejection, SecretKey, Timestamp, VerifyRules, verify,
 };
 
 const KEY: &str = "AKIDCLIENT";
@@ -16,9 +16,10 @@ const SECRET: &str = "a/secret+key";
 
 struct One(Client);
 
-impl Clients for One {
-    fn find(&self, access_key: &[u8]) -> Option<&Client> {
-        (access_key == self.0.credential.access_key()).then_some(&self.0)
+impl<'c> Clients<'c> for &'c One {
+    fn find(self, claim: &Claim<'_>) -> Result<Claimants<'c>, Rejection> {
+        let is_its = claim.access_key == self.0.credential.access_key();
+        Ok(is_its.then_some(&self.0).into_iter().collect())
     }
 }
 
@@ -68,10 +69,7 @@ fn send(
         headers: &list,
     };
     let credential = Credential::new(KEY.as_bytes(), SecretKey::new(SECRET.into()));
-    let clients = One(Client {
-        credential,
-        grant: Grant::default(),
-    });
+    let clients = One(Client::new(credential, Grant::default()));
     let rules = VerifyRules {
         max_skew: 900,
         signature_v2: true,

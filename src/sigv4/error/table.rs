@@ -44,6 +44,12 @@ impl Rejection {
                 403,
                 "The AWS Access Key Id you provided does not exist in our records.",
             ),
+            Rejection::InvalidToken => (
+                "InvalidToken",
+                400,
+                "The provided token is malformed or otherwise invalid.",
+            ),
+            Rejection::ExpiredToken => ("ExpiredToken", 400, "The provided token has expired."),
             Rejection::SignatureDoesNotMatch => (
                 "SignatureDoesNotMatch",
                 403,

@@ -8,10 +8,11 @@ use super::{
 use crate::{
     auth_type::AuthType,
     canonical::ALGORITHM,
+    client::{Claim, Clients, SessionToken},
     crypto::signature::SignatureV4,
     date::{AmzDate, Timestamp},
     error::{Malformed, Rejection},
-    grant::{Claimant, Clients, Grant},
+    grant::Grant,
     keys::{FoundKey, KeyCache},
     operation::Operation,
     proof::ProvenClient,
@@ -40,7 +41,7 @@ pub fn verify_form<'r>(
     request: &ClientRequest<'_, 'r>,
     form: &FormDecoder,
     head: &'r [u8],
-    clients: &'r impl Clients,
+    clients: impl Clients<'r>,
     rules: &'r VerifyRules,
     keys: &mut KeyCache,
     now: Timestamp,
@@ -76,7 +77,7 @@ struct FormCandidate<'a, 'h, 'r> {
 impl<'r> FormCandidate<'_, '_, 'r> {
     fn decide(
         &self,
-        clients: &'r impl Clients,
+        clients: impl Clients<'r>,
         keys: &mut KeyCache,
         identity: &mut ClaimedIdentity<'r>,
     ) -> Result<PendingForm<'r>, Rejection> {
@@ -169,7 +170,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
     fn authenticate(
         &self,
         fields: &FormFields<'r>,
-        clients: &'r impl Clients,
+        clients: impl Clients<'r>,
         keys: &mut KeyCache,
         identity: &mut ClaimedIdentity<'r>,
     ) -> Result<(ProvenClient<'r>, Region), Rejection> {
@@ -193,7 +194,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
     fn v4(
         &self,
         fields: &FormFields<'r>,
-        clients: &'r impl Clients,
+        clients: impl Clients<'r>,
         keys: &mut KeyCache,
         identity: &mut ClaimedIdentity<'r>,
     ) -> Result<(ProvenClient<'r>, Region), Rejection> {
@@ -219,22 +220,24 @@ impl<'r> FormCandidate<'_, '_, 'r> {
             return Err(Rejection::NotYetValid);
         }
 
-        let claimant = Claimant::find(clients, access_key);
-        let credential = claimant.credential();
-        let mut found = keys.untrusted_key(credential, scope);
-        let computed = SignatureV4::of_mac(&found.key().mac().sign(policy));
-        let matches = computed.matches(signature);
-        let client = claimant.admit(matches)?;
-        if let FoundKey::Derived(key) = found {
-            keys.keep(credential, key);
-        }
+        let (client, ()) = self
+            .claim(access_key, fields)
+            .admit(clients, |credential| {
+                let mut found = keys.untrusted_key(credential, scope);
+                let computed = SignatureV4::of_mac(&found.key().mac().sign(policy));
+                let matches = computed.matches(signature);
+                if matches && let FoundKey::Derived(key) = found {
+                    keys.keep(credential, key);
+                }
+                matches.then_some(())
+            })?;
         Ok((ProvenClient::new(client), scope.to_region()))
     }
 
     fn v2(
         &self,
         fields: &FormFields<'r>,
-        clients: &'r impl Clients,
+        clients: impl Clients<'r>,
         identity: &mut ClaimedIdentity<'r>,
     ) -> Result<(ProvenClient<'r>, Region), Rejection> {
         let find = |name| fields.raw(name).ok_or(Rejection::MissingField(name));
@@ -242,9 +245,21 @@ impl<'r> FormCandidate<'_, '_, 'r> {
         let signature = find("signature")?;
         let policy = find("policy")?;
         identity.access_key = access_key;
-        let claimant = Claimant::find(clients, access_key);
-        let computed = v2::policy_signature(claimant.credential().secret(), policy);
-        let client = claimant.admit(computed.matches(signature))?;
+        let (client, ()) = self
+            .claim(access_key, fields)
+            .admit(clients, |credential| {
+                let computed = v2::policy_signature(credential.secret(), policy);
+                computed.matches(signature).then_some(())
+            })?;
         Ok((ProvenClient::new(client), Region::US_EAST_1))
+    }
+
+    fn claim<'a>(&self, access_key: &'a [u8], fields: &FormFields<'a>) -> Claim<'a> {
+        let session_token = fields.raw("x-amz-security-token");
+        Claim {
+            access_key,
+            session_token: session_token.map(SessionToken::plain),
+            now: self.now,
+        }
     }
 }

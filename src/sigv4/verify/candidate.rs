@@ -3,6 +3,7 @@ use crate::{
     address::Address,
     auth_type::AuthType,
     canonical::ALGORITHM,
+    client::SessionToken,
     error::Rejection,
     headers::{KnownHeader, KnownHeaders},
     payload::Payload,
@@ -13,7 +14,7 @@ use crate::{
     rules::{Anonymous, VerifyRules},
     s3_request::{S3Request, S3RequestParts},
     text::{
-        query::{Parameters, Query},
+        query::{Parameters, Query, Role},
         uri::{self, Part},
     },
 };
@@ -105,6 +106,20 @@ impl<'h, 'r> Candidate<'h, 'r> {
                 Err(Rejection::SignatureV4Required)
             }
             auth_type => Ok(auth_type),
+        }
+    }
+
+    /// Reads the session token from where the signature is.
+    pub(super) fn session_token(&self, auth_type: AuthType) -> Option<SessionToken<'r>> {
+        match auth_type {
+            AuthType::V4Query | AuthType::V2Query => {
+                let raw = self.query.find(Role::SecurityToken);
+                raw.map(SessionToken::in_query)
+            }
+            _ => {
+                let value = self.known.value(KnownHeader::SecurityToken);
+                value.map(SessionToken::plain)
+            }
         }
     }
 

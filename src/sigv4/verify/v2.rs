@@ -4,9 +4,10 @@ use arrayvec::ArrayVec;
 use super::candidate::{Candidate, ClaimedIdentity};
 use crate::{
     address::{Address, BucketName},
+    auth_type::AuthType,
+    client::{Claim, Clients},
     date::Timestamp,
     error::{Malformed, Rejection},
-    grant::{Claimant, Clients},
     headers::KnownHeader,
     payload::Payload,
     proof::{Proof, ProvenClient},
@@ -22,7 +23,7 @@ impl<'r> Candidate<'_, 'r> {
     pub(super) fn v2_header(
         &self,
         address: &Address<'_>,
-        clients: &'r impl Clients,
+        clients: impl Clients<'r>,
         rules: &VerifyRules,
         now: Timestamp,
         identity: &mut ClaimedIdentity<'r>,
@@ -47,7 +48,6 @@ impl<'r> Candidate<'_, 'r> {
         let time = Timestamp::parse(date).ok_or(Rejection::MissingDate)?;
         rules.check_skew(time, now)?;
         let v2 = ClaimedV2 {
-            access_key: ArrayVec::try_from(access_key).map_err(|_| malformed())?,
             signature: signature.iter().skip(1).copied().take(29).collect(),
             date: if self.known.value(KnownHeader::AmzDate).is_some() {
                 b""
@@ -55,14 +55,19 @@ impl<'r> Candidate<'_, 'r> {
                 date
             },
         };
-        let (client, payload) = self.v2(&v2, address, clients)?;
+        let claim = Claim {
+            access_key,
+            session_token: self.session_token(AuthType::V2Header),
+            now,
+        };
+        let (client, payload) = self.v2(&claim, &v2, address, clients)?;
         Ok(Proof::V2Header { client, payload })
     }
 
     pub(super) fn v2_query(
         &self,
         address: &Address<'_>,
-        clients: &'r impl Clients,
+        clients: impl Clients<'r>,
         now: Timestamp,
         identity: &mut ClaimedIdentity<'r>,
     ) -> Result<Proof<'r>, Rejection> {
@@ -80,25 +85,30 @@ impl<'r> Candidate<'_, 'r> {
         if end < now.0 {
             return Err(Rejection::RequestExpired);
         }
-        let mut access_key = ArrayVec::new();
+        let mut access_key = ArrayVec::<u8, 256>::new();
         uri::decoded(raw_access_key, Part::Query)
             .try_for_each(|byte| access_key.try_push(byte))
             .map_err(|_| Rejection::InvalidAccessKeyId)?;
         let v2 = ClaimedV2 {
-            access_key,
             // Some clients leave the plus signs of base64 as they are; it has no spaces.
             signature: uri::decoded(signature, Part::Path).take(29).collect(),
             date: expires,
         };
-        let (client, payload) = self.v2(&v2, address, clients)?;
+        let claim = Claim {
+            access_key: &access_key,
+            session_token: self.session_token(AuthType::V2Query),
+            now,
+        };
+        let (client, payload) = self.v2(&claim, &v2, address, clients)?;
         Ok(Proof::V2Query { client, payload })
     }
 
     fn v2(
         &self,
+        claim: &Claim<'_>,
         v2: &ClaimedV2<'r>,
         address: &Address<'_>,
-        clients: &'r impl Clients,
+        clients: impl Clients<'r>,
     ) -> Result<(ProvenClient<'r>, Payload<'r>), Rejection> {
         let payload = self.unsigned_payload()?;
         if self
@@ -111,7 +121,6 @@ impl<'r> Candidate<'_, 'r> {
         if v2::is_ambiguous(&self.query) {
             return Err(Rejection::AmbiguousParameter);
         }
-        let claimant = Claimant::find(clients, &v2.access_key);
         let to_sign = v2::StringToSign {
             method: self.request.method,
             bucket_in_host: address.bucket().map_or(b"", BucketName::as_bytes),
@@ -120,15 +129,16 @@ impl<'r> Candidate<'_, 'r> {
             headers: self.request.headers,
             date: v2.date,
         };
-        let signature = v2::signature(claimant.credential().secret(), &to_sign, self.known);
-        let client = claimant.admit(signature.matches(&v2.signature))?;
+        let (client, ()) = claim.admit(clients, |credential| {
+            let signature = v2::signature(credential.secret(), &to_sign, self.known);
+            signature.matches(&v2.signature).then_some(())
+        })?;
         Ok((ProvenClient::new(client), payload))
     }
 }
 
 /// A V2 request before its signature is checked.
 struct ClaimedV2<'a> {
-    access_key: ArrayVec<u8, 256>,
     /// One byte longer than a signature, so that a longer one does not match.
     signature: ArrayVec<u8, 29>,
     date: &'a [u8],

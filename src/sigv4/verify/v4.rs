@@ -5,10 +5,10 @@ use crate::{
     authorization::{Authorization, DecodeBuffers, Presigned},
     canonical,
     chunked::{chain::Chain, streaming::Streaming},
+    client::{Claim, Clients},
     crypto::sha256::Sha256Sink,
     date::{AmzDate, Timestamp},
     error::{Malformed, Rejection},
-    grant::{Claimant, Clients},
     headers::{KnownHeader, KnownHeaders, must_be_signed},
     keys::{FoundKey, KeyCache},
     operation::Operation,
@@ -33,7 +33,7 @@ impl<'r> Candidate<'_, 'r> {
         &self,
         auth_type: AuthType,
         asked: &S3Request<'_>,
-        clients: &'r impl Clients,
+        clients: impl Clients<'r>,
         rules: &VerifyRules,
         keys: &mut KeyCache,
         now: Timestamp,
@@ -52,13 +52,22 @@ impl<'r> Candidate<'_, 'r> {
         let scope = v4.authorization.scope;
         let hash = hash.finish();
 
-        let claimant = Claimant::find(clients, v4.authorization.access_key);
-        let credential = claimant.credential();
-        let mut found = keys.untrusted_key(credential, scope);
-        let key = found.key();
-        let signature = key.sign_request(&v4.date, &hash);
-        let matches = signature.matches(v4.authorization.signature) && complete;
-        let client = ProvenClient::new(claimant.admit(matches)?);
+        let claim = Claim {
+            access_key: v4.authorization.access_key,
+            session_token: self.session_token(auth_type),
+            now,
+        };
+        let (client, signature) = claim.admit(clients, |credential| {
+            let mut found = keys.untrusted_key(credential, scope);
+            let signature = found.key().sign_request(&v4.date, &hash);
+            let matches = signature.matches(v4.authorization.signature) && complete;
+            if matches && let FoundKey::Derived(key) = found {
+                keys.keep(credential, key);
+            }
+            matches.then_some(signature)
+        })?;
+        let credential = &client.credential;
+        let client = ProvenClient::new(client);
         let region = scope.to_region();
         let proof = match v4.place {
             V4Place::Header(HeaderPayload::Plain(payload)) => Proof::V4Header {
@@ -71,9 +80,10 @@ impl<'r> Candidate<'_, 'r> {
                 region,
                 body: SignedBody::Streaming(Box::new(ChunkedBody {
                     streaming: Streaming::read(kind, self.known)?,
-                    chain: kind
-                        .is_signed()
-                        .then(|| Chain::new(key.clone(), v4.date, signature)),
+                    chain: kind.is_signed().then(|| {
+                        let key = keys.signing_key(credential, scope.day, &region);
+                        Chain::new(key.clone(), v4.date, signature)
+                    }),
                     is_verified: false,
                     checksum: None,
                 })),
@@ -88,9 +98,6 @@ impl<'r> Candidate<'_, 'r> {
                 payload,
             },
         };
-        if let FoundKey::Derived(key) = found {
-            keys.keep(credential, key);
-        }
         Ok(proof)
     }
 

@@ -28,10 +28,8 @@ pub struct Directory(pub HashMap<Vec<u8>, Client>);
 
 impl Directory {
     pub fn new(keys: &[(&str, &str)]) -> Directory {
-        let client = |secret: &str, key: &str| Client {
-            credential: credential(key, secret),
-            grant: Grant::default(),
-        };
+        let client =
+            |secret: &str, key: &str| Client::new(credential(key, secret), Grant::default());
         Directory(
             keys.iter()
                 .map(|(key, secret)| (key.as_bytes().to_vec(), client(secret, key)))
@@ -40,17 +38,14 @@ impl Directory {
     }
 
     pub fn with_grant(key: &str, secret: &str, grant: Grant) -> Directory {
-        let client = Client {
-            credential: credential(key, secret),
-            grant,
-        };
+        let client = Client::new(credential(key, secret), grant);
         Directory(HashMap::from([(key.as_bytes().to_vec(), client)]))
     }
 }
 
-impl Clients for Directory {
-    fn find(&self, access_key: &[u8]) -> Option<&Client> {
-        self.0.get(access_key)
+impl<'c> Clients<'c> for &'c Directory {
+    fn find(self, claim: &Claim<'_>) -> Result<Claimants<'c>, Rejection> {
+        Ok(self.0.get(claim.access_key).into_iter().collect())
     }
 }
 

@@ -1,0 +1,142 @@
+//! Clients, and who a request says that it is from.
+use arrayvec::ArrayVec;
+use subtle::{Choice, ConstantTimeEq};
+
+use crate::{
+    date::Timestamp,
+    error::Rejection,
+    grant::Grant,
+    keys::{Credential, SecretKey},
+    text::uri::{self, Part},
+};
+
+/// A client of the proxy.
+#[derive(Debug)]
+pub struct Client {
+    pub credential: Credential,
+    pub grant: Grant,
+    /// What its requests must have as `x-amz-security-token`. What is there is ignored if this is `None`.
+    pub session_token: Option<SecretKey>,
+    /// From then on it is a client no more.
+    pub expires: Option<Timestamp>,
+}
+
+impl Client {
+    /// Makes one that has no session token, and no end.
+    pub fn new(credential: Credential, grant: Grant) -> Client {
+        Client {
+            credential,
+            grant,
+            session_token: None,
+            expires: None,
+        }
+    }
+
+    fn check(&self, claim: &Claim<'_>) -> Result<(), Rejection> {
+        if let Some(expected) = &self.session_token {
+            let token = claim.session_token.ok_or(Rejection::InvalidAccessKeyId)?;
+            if !token.is(expected) {
+                return Err(Rejection::InvalidToken);
+            }
+        }
+        match self.expires {
+            Some(expires) if claim.now >= expires => Err(Rejection::ExpiredToken),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a request says of who it is from, before its signature is checked.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    pub access_key: &'a [u8],
+    pub session_token: Option<SessionToken<'a>>,
+    pub now: Timestamp,
+}
+
+/// A session token as a request brings it.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionToken<'a> {
+    raw: &'a [u8],
+    is_in_query: bool,
+}
+
+impl<'a> SessionToken<'a> {
+    /// Makes one of what stands in a header or a form.
+    pub fn plain(raw: &'a [u8]) -> SessionToken<'a> {
+        SessionToken {
+            raw,
+            is_in_query: false,
+        }
+    }
+
+    /// Makes one of what stands percent-encoded in a query.
+    pub(crate) fn in_query(raw: &'a [u8]) -> SessionToken<'a> {
+        SessionToken {
+            raw,
+            is_in_query: true,
+        }
+    }
+
+    /// Returns it decoded.
+    pub fn bytes(self) -> impl Iterator<Item = u8> {
+        let (plain, encoded) = match self.is_in_query {
+            true => (&b""[..], self.raw),
+            false => (self.raw, &b""[..]),
+        };
+        let decoded = uri::decoded(encoded, Part::Query);
+        plain.iter().copied().chain(decoded)
+    }
+
+    /// Whether it is this one; how long that takes tells nothing but its length.
+    fn is(self, expected: &SecretKey) -> bool {
+        let expected = expected.expose();
+        if self.bytes().count() != expected.len() {
+            return false;
+        }
+        let mut is_same = Choice::from(1);
+        for (byte, expected) in self.bytes().zip(expected) {
+            is_same &= byte.ct_eq(expected);
+        }
+        is_same.into()
+    }
+}
+
+/// How many secrets of one access key are valid at once: the old one and the new one.
+pub const MAX_SECRETS: usize = 2;
+
+/// The clients that have a claimed access key: several while a secret is replaced, none for a stranger.
+pub type Claimants<'c> = ArrayVec<&'c Client, MAX_SECRETS>;
+
+/// Where clients are looked up.
+pub trait Clients<'c>: Copy {
+    /// Finds those that a request may be from.
+    ///
+    /// # Errors
+    /// If its session token tells by itself that it is from none.
+    fn find(self, claim: &Claim<'_>) -> Result<Claimants<'c>, Rejection>;
+}
+
+impl Claim<'_> {
+    /// Returns the client whose signature the request has, and what `sign` gives for that. `sign` computes the
+    /// signature with a credential, and returns `None` if the request has another one. A request from a stranger
+    /// costs what any other does, and is told so only when its signature has been computed.
+    pub(crate) fn admit<'c, T>(
+        &self,
+        clients: impl Clients<'c>,
+        mut sign: impl FnMut(&Credential) -> Option<T>,
+    ) -> Result<(&'c Client, T), Rejection> {
+        let claimants = clients.find(self)?;
+        if claimants.is_empty() {
+            sign(Credential::nobody());
+            return Err(Rejection::InvalidAccessKeyId);
+        }
+        for client in claimants {
+            if let Some(signed) = sign(&client.credential) {
+                client.check(self)?;
+                return Ok((client, signed));
+            }
+        }
+        Err(Rejection::SignatureDoesNotMatch)
+    }
+}
