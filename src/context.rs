@@ -9,7 +9,7 @@ use ngx_safe::request::Request;
 use ngx_safe::stored_body::StoredBody;
 use ngx_safe::upstream::Upstream;
 use sigv4::{
-    AuthType, ConfigurationBody, FormDecoder, FormStream, Framer, PendingForm, Rejection, Upload,
+    AuthType, FormDecoder, FormStream, Framer, GatheredBody, PendingForm, Rejection, Upload,
     Verified,
 };
 
@@ -32,8 +32,8 @@ pub(crate) struct Context<'r> {
     pub(crate) output: RefCell<Option<Box<Output<'r, OriginFramer>>>>,
     /// A browser's form, whose signature is in its body.
     pub(crate) posted: RefCell<Option<Box<Posted<'r>>>>,
-    /// The body of a CreateBucket, which is read in the access phase.
-    pub(crate) configuration: RefCell<Option<Box<ConfigurationBody>>>,
+    /// A body that is read in the access phase, since another one goes out.
+    pub(crate) document: RefCell<Option<Box<GatheredBody>>>,
     /// The body was rejected; to be answered. In a box, since few are.
     pub(crate) rejected: Cell<Option<Box<Rejection>>>,
     /// The answers whose bodies are written again, of the request and its subrequests.

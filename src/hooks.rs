@@ -13,14 +13,14 @@ pub(crate) mod answer;
 pub(crate) mod answer_body;
 /// A piece of the client's body has arrived: its framing is taken off.
 pub(crate) mod body;
-/// A bucket is created: its region is another one where it goes.
-pub(crate) mod bucket;
 /// nginx is about to look for an answer in its cache, or to store one.
 pub(crate) mod cache;
 /// Pages of other origins, where `s3_cors` decides about them.
 pub(crate) mod cors;
 /// A request goes to origins of other dialects: what they would not check is checked here.
 pub(crate) mod dialect;
+/// A document is another one for some origins: it is read first, and written again.
+pub(crate) mod document;
 /// A browser's form: its body is read and verified before the request is accepted.
 pub(crate) mod form;
 /// A request has ended: it is counted.

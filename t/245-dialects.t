@@ -17,6 +17,12 @@ our ($hash, $hash_of_hello) = map { Digest::SHA::sha256_hex($_) } $large, 'hello
 $ENV{TEST_NGINX_CRC}       = encode_base64(pack('N', Compress::Raw::Zlib::crc32('hello')), '');
 $ENV{TEST_NGINX_CRC_LARGE} = encode_base64(pack('N', Compress::Raw::Zlib::crc32($large)), '');
 $ENV{TEST_NGINX_MD5}       = encode_base64(Digest::MD5::md5('hello'), '');
+# What awscrt completes a multipart upload with, and what of it a store without checksums gets.
+my $part = '<Part><ETag>"e"</ETag>%s<PartNumber>1</PartNumber></Part>';
+our ($parts, $plain_parts) = map { "<CompleteMultipartUpload>$_</CompleteMultipartUpload>" }
+    map { sprintf($part, $_) x 2 } '<ChecksumCRC32>AAAAAA==</ChecksumCRC32>', '';
+our ($length_of_parts, $hash_of_parts) = (length $parts, Digest::SHA::sha256_hex($parts));
+our ($length_of_plain, $hash_of_plain) = (length $plain_parts, Digest::SHA::sha256_hex($plain_parts));
 ($crc, $md5) = @ENV{qw(TEST_NGINX_CRC TEST_NGINX_MD5)};
 $ENV{TEST_NGINX_UNBUFFERED} = 'proxy_request_buffering off; proxy_http_version 1.1; proxy_set_header Connection "";';
 
@@ -189,3 +195,15 @@ PUT /to/key body=$large mock=A=404
     x-amz-checksum-crc32: $TEST_NGINX_CRC_LARGE
 --- answers
 2x 404
+
+=== TEST 16: the checksums of parts are not told to a store that knows none
+--- signed
+POST /{b2,ceph,gcs,minio-old,oss,r2,swift}/key?uploadId=1 body=$parts te={0,2} => 200 verified yes.*body $length_of_plain $hash_of_plain
+POST /{swift,late-swift}/key?uploadId=1 body=$plain_parts => 200 verified yes.*body $length_of_plain $hash_of_plain
+POST /{swift,late-swift}/key?uploadId=1 body="" => 200 verified yes.*body 0 
+POST /swift/key?uploadId=1 body=$parts sent=$plain_parts => 400 error XAmzContentSHA256Mismatch
+
+=== TEST 17: a store that knows them gets the document as it is, whichever is tried first
+--- signed
+POST /swift-first/key?uploadId=1 body=$parts => 200 origin B.*body $length_of_parts $hash_of_parts
+POST /swift-last/key?uploadId=1 body=$parts => 200 origin A.*body $length_of_plain $hash_of_plain

@@ -9,7 +9,7 @@ use sigv4::{AuthType, ClientRequest, Headers, Rejection, Verified};
 use crate::context::{Context, OwnRequest};
 use crate::error_response;
 use crate::hooks::body::{self, Readiness, Verifying};
-use crate::hooks::{bucket, cors, dialect, form};
+use crate::hooks::{cors, dialect, document, form};
 use crate::request_view::{claimed_access_key, timestamp, view};
 
 /// The access phase.
@@ -84,7 +84,7 @@ fn access(request: Request<'_>) -> Access {
             if let Err(rejection) = verified.check_buckets(origins) {
                 return reject(request, context, None, &rejection);
             }
-            let readiness = bucket::configure(request, context, &view, &mut verified);
+            let readiness = document::rewrite(request, context, &view, &mut verified);
             let readiness = readiness.and_then(|readiness| match readiness {
                 Readiness::Ready => dialect::adapt(request, context, &view, &mut verified),
                 Readiness::NeedsBody => Ok(readiness),

@@ -76,7 +76,7 @@ impl RequestBodyFilter for Verifying {
 /// Returns the context of a request whose body is to be verified, with an upload or a form in it.
 fn verifying<'r>(request: Request<'r>) -> Option<&'r Context<'r>> {
     let context = request.context()?;
-    if context.posted.borrow().is_some() || context.configuration.borrow().is_some() {
+    if context.posted.borrow().is_some() || context.document.borrow().is_some() {
         return Some(context);
     }
     let mut upload = context.upload.borrow_mut();
@@ -112,7 +112,7 @@ fn take<'r>(
     if let Some(posted) = context.posted.borrow_mut().as_deref_mut() {
         return form::take(request, context, posted, piece, ends);
     }
-    if let Some(body) = context.configuration.borrow_mut().as_deref_mut() {
+    if let Some(body) = context.document.borrow_mut().as_deref_mut() {
         body.take(piece, ends)?;
         return Ok(PlainPiece::default());
     }

@@ -96,7 +96,7 @@ fn starts(request: Request<'_>, upstream: Upstream<'_>) -> Start {
             let upload = context.upload.borrow();
             upload.as_deref().is_some_and(Upload::is_framed)
                 || context.posted.borrow().is_some()
-                || context.configuration.borrow().is_some()
+                || context.document.borrow().is_some()
         };
         if request.has_client_body() && main.context().is_some_and(is_decoded) {
             log_error!(

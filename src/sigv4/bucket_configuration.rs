@@ -7,46 +7,15 @@ use crate::{
         XML_DECLARATION, put_element,
         xml::{self, Reader, Token, Unreadable},
     },
-    checksum::{ChecksumAlgorithm, ChecksumHasher},
-    crypto::{hex::hex, sha256::Sha256Sink},
     error::Rejection,
-    payload::Payload,
     region::Region,
-    request::Header,
-    text::sink::Sink,
+    written_body::WrittenBody,
 };
 
 /// The longest body that is read, in bytes: there is room for all of the tags that a bucket may have.
-const MAX_BODY: usize = 64 << 10;
+pub(crate) const MAX_BODY: usize = 64 << 10;
 
 const ROOT: &str = "CreateBucketConfiguration";
-
-/// The body while it arrives.
-#[derive(Debug, Default)]
-pub struct ConfigurationBody {
-    body: Vec<u8>,
-    is_whole: bool,
-}
-
-impl ConfigurationBody {
-    /// Takes a piece; `ends` says that it is the last one.
-    ///
-    /// # Errors
-    /// If the body is too long.
-    pub fn take(&mut self, piece: &[u8], ends: bool) -> Result<(), Rejection> {
-        if self.body.len() + piece.len() > MAX_BODY {
-            return Err(Rejection::MalformedXml);
-        }
-        self.body.extend_from_slice(piece);
-        self.is_whole |= ends;
-        Ok(())
-    }
-
-    /// Returns the body; `None` until it is whole.
-    pub fn whole(&self) -> Option<&[u8]> {
-        self.is_whole.then_some(&*self.body)
-    }
-}
 
 /// What a body says, without the region.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -62,13 +31,11 @@ pub(crate) struct BucketConfiguration {
     sent: Option<SentConfiguration>,
 }
 
-/// A body for one origin.
+/// A body for the origins of a region.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct SentConfiguration {
+struct SentConfiguration {
     region: Region,
-    pub(crate) body: Vec<u8>,
-    /// In hexadecimal digits.
-    pub(crate) hash: [u8; 64],
+    body: WrittenBody,
 }
 
 impl BucketConfiguration {
@@ -149,19 +116,16 @@ impl BucketConfiguration {
         if self.sent_to(region).is_some() {
             return;
         }
-        let body = self.body_for(region).into_bytes();
-        let mut hash = Sha256Sink::default();
-        hash.put(&body);
         self.sent = Some(SentConfiguration {
             region: *region,
-            hash: hex(&hash.finish()),
-            body,
+            body: WrittenBody::new(self.body_for(region).into_bytes()),
         });
     }
 
     /// Returns the body if it was written for that region last.
-    pub(crate) fn sent_to(&self, region: &Region) -> Option<&SentConfiguration> {
-        self.sent.as_ref().filter(|sent| sent.region == *region)
+    pub(crate) fn sent_to(&self, region: &Region) -> Option<&WrittenBody> {
+        let sent = self.sent.as_ref().filter(|sent| sent.region == *region);
+        sent.map(|sent| &sent.body)
     }
 
     fn body_for(&self, region: &Region) -> String {
@@ -182,44 +146,6 @@ impl BucketConfiguration {
     }
 }
 
-/// Checks a body against what was signed of it, and against its checksums if nothing was.
-pub(crate) fn check_body<'h>(
-    body: &[u8],
-    payload: Payload<'_>,
-    headers: impl Iterator<Item = Header<'h>>,
-) -> Result<(), Rejection> {
-    if let Payload::Hash(expected) = payload {
-        let mut hash = Sha256Sink::default();
-        hash.put(body);
-        return match hex(&hash.finish()).eq_ignore_ascii_case(expected) {
-            true => Ok(()),
-            false => Err(Rejection::PayloadMismatch),
-        };
-    }
-    for header in headers.filter(|header| is_digest(header.name)) {
-        let algorithm = ChecksumAlgorithm::of_header(header.name);
-        // What cannot be checked here, the origin cannot check any more.
-        let algorithm = algorithm.ok_or(Rejection::NotImplemented)?;
-        let mut hasher = ChecksumHasher::new(algorithm);
-        hasher.update(body);
-        if hasher.finish().value() != header.value {
-            return Err(Rejection::BadDigest(algorithm));
-        }
-    }
-    Ok(())
-}
-
-/// Whether a header holds of one body only.
-pub(crate) fn is_digest(name: &[u8]) -> bool {
-    const START: &[u8] = b"x-amz-checksum-";
-    let is_checksum = |name: &[u8]| {
-        let start = name.get(..START.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(START))
-            && !name.eq_ignore_ascii_case(b"x-amz-checksum-algorithm")
-    };
-    name.eq_ignore_ascii_case(b"content-md5") || is_checksum(name)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -235,7 +161,7 @@ mod tests {
         configuration.prepare(&region(to));
         let sent = configuration.sent_to(&region(to)).unwrap();
         assert_eq!(configuration.sent_to(&region("other")), None);
-        Ok(String::from_utf8(sent.body.clone()).unwrap())
+        Ok(String::from_utf8(sent.bytes.clone()).unwrap())
     }
 
     /// A document with these elements.
@@ -335,45 +261,5 @@ mod tests {
                 "{body}"
             );
         }
-    }
-
-    #[test]
-    fn a_body_has_a_limit() {
-        let mut body = ConfigurationBody::default();
-        assert_eq!(body.take(&[b' '; MAX_BODY], false), Ok(()));
-        assert_eq!(body.whole(), None);
-        assert_eq!(body.take(b" ", true), Err(Rejection::MalformedXml));
-        assert_eq!(body.take(b"", true), Ok(()));
-        assert_eq!(body.whole().map(<[u8]>::len), Some(MAX_BODY));
-    }
-
-    #[test]
-    fn bodies_are_checked() {
-        let check = |name: &'static str, value: &'static str| {
-            let header = Header {
-                name: name.as_bytes(),
-                value: value.as_bytes(),
-            };
-            check_body(b"a", Payload::Unsigned, [header].into_iter())
-        };
-        assert_eq!(check("x-amz-checksum-crc32", "6Le+Qw=="), Ok(()));
-        assert_eq!(
-            check("x-amz-checksum-crc32", "AAAAAA=="),
-            Err(Rejection::BadDigest(ChecksumAlgorithm::Crc32))
-        );
-        assert_eq!(check("Content-MD5", "a"), Err(Rejection::NotImplemented));
-        assert_eq!(
-            check("x-amz-checksum-md4", "a"),
-            Err(Rejection::NotImplemented)
-        );
-        assert_eq!(check("x-amz-acl", "private"), Ok(()));
-        let none = || std::iter::empty();
-        let mut hash = Sha256Sink::default();
-        let empty = hex(&hash.finish());
-        assert_eq!(check_body(b"", Payload::Hash(&empty), none()), Ok(()));
-        assert_eq!(
-            check_body(b"a", Payload::Hash(&empty), none()),
-            Err(Rejection::PayloadMismatch)
-        );
     }
 }

@@ -108,7 +108,7 @@ impl Verified<'_> {
         }
         let is_form = matches!(self.proof, Proof::PostPolicy { .. } | Proof::Preflight(_));
         // A body that is written again has been checked, and goes out without digests.
-        if !(drops || adds_md5) || is_form || self.configuration.is_some() {
+        if !(drops || adds_md5) || is_form || self.document.is_some() {
             self.digests = drops.then(Box::default);
             return Ok(false);
         }

@@ -22,6 +22,7 @@ mod canonical;
 mod checksum;
 mod chunked;
 mod client;
+mod completed_parts;
 mod cors;
 mod crypto;
 mod date;
@@ -62,6 +63,7 @@ mod v2;
 mod verified;
 mod verify;
 mod wire;
+mod written_body;
 
 pub use crate::{
     address::{Address, BucketName, Domain, Endpoint},
@@ -72,7 +74,6 @@ pub use crate::{
     },
     auth_type::AuthType,
     body::{BodyVerifier, HashCheck},
-    bucket_configuration::ConfigurationBody,
     bucket_map::{BucketMap, BucketMapFault, BucketRule, MappedName},
     cache::cache_key,
     checksum::{Checksum, ChecksumAlgorithm},
@@ -113,6 +114,7 @@ pub use crate::{
     verified::Verified,
     verify::{Details, Explanation, Rejected, RejectedRequest, details, explain, verify},
     wire::{HeadRoom, WireHead},
+    written_body::GatheredBody,
 };
 
 /// Writes a decoded path in canonical percent-encoding.

@@ -61,9 +61,9 @@ pub fn sign<'a>(
         let region = origin.region_for(proof.region());
         keys.signing_key(&origin.credential, date.day(), region)
     };
-    if let Some(configuration) = &verified.configuration {
-        let region = origin.region_for(proof.region());
-        let sent = configuration.sent_to(region).ok_or(Unsignable::Body)?;
+    if let Some(document) = &verified.document {
+        let sent = document.sent_to(origin, proof.region());
+        let sent = sent.ok_or(Unsignable::Body)?;
         let payload = Payload::Hash(&sent.hash);
         let auth = match proof {
             Proof::V4Header { .. }
@@ -84,7 +84,7 @@ pub fn sign<'a>(
                 return Err(Unsignable::Body);
             }
         };
-        let body = BodyOut::Replaced(&sent.body);
+        let body = BodyOut::Replaced(&sent.bytes);
         return SignedHead::new(head, to, date, auth, Some(signing_key(keys)), body, None);
     }
     // What is dropped was checked for it.

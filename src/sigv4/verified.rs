@@ -4,10 +4,11 @@ use crate::{
     admission::Admission,
     auth_type::AuthType,
     body::{BodyVerifier, HashCheck},
-    bucket_configuration::{BucketConfiguration, check_body},
+    bucket_configuration::{self, BucketConfiguration},
     checksum::Checksum,
     chunked::decoder::Decoder,
     chunked::streaming::Streaming,
+    completed_parts::{self, CompletedParts},
     crypto::sha256::EMPTY,
     digests::Digests,
     error::Rejection,
@@ -26,6 +27,8 @@ use crate::{
     text::bytes::same,
     text::uri,
     upload::Upload,
+    wire::{checksum_header, tells_no_checksum},
+    written_body::{Document, GatheredBody, check_body},
 };
 
 /// A verified request; only [`verify`](crate::verify) and [`verify_form`](crate::verify_form) make
@@ -34,8 +37,8 @@ use crate::{
 pub struct Verified<'r> {
     pub(crate) request: AdmittedRequest<'r>,
     pub(crate) proof: Proof<'r>,
-    /// The body of a CreateBucket, if that is written again. In a box, since nearly no request has it.
-    pub(crate) configuration: Option<Box<BucketConfiguration>>,
+    /// The body, if that is written again. In a box, since nearly no request has it.
+    pub(crate) document: Option<Box<Document>>,
     /// The digests for origins that read other ones than the client sends. In a box, likewise.
     pub(crate) digests: Option<Box<Digests>>,
     /// The answer has to be read on its way.
@@ -143,13 +146,23 @@ impl<'r> Verified<'r> {
             .filter(|_| self.request.operation == Operation::GetBucketLocation)
     }
 
-    /// Whether the body creates a bucket in the region that clients sign for, and must create it in another one at
-    /// one of these origins.
-    pub fn creates_elsewhere<'o>(&self, mut origins: impl Iterator<Item = &'o Origin>) -> bool {
-        let Some(region) = self.region_of_new_bucket() else {
-            return false;
+    /// Returns what gathers the body if one of these origins must get another one: where it creates a bucket in the
+    /// region that clients sign for, and must create it in another one, or tells an origin checksums that reads none.
+    pub fn rewritten_body<'o>(
+        &self,
+        mut origins: impl Iterator<Item = &'o Origin>,
+    ) -> Option<GatheredBody> {
+        let limit = match (self.request.operation, self.region_of_new_bucket()) {
+            (Operation::CompleteMultipartUpload, _) => {
+                let drops = origins.any(|origin| origin.dialect.drops_checksums());
+                (drops && self.streaming().is_none()).then_some(completed_parts::MAX_BODY)
+            }
+            (_, Some(region)) => origins
+                .any(|origin| origin.region.is_some_and(|there| there != *region))
+                .then_some(bucket_configuration::MAX_BODY),
+            _ => None,
         };
-        origins.any(|origin| origin.region.is_some_and(|there| there != *region))
+        limit.map(GatheredBody::new)
     }
 
     fn region_of_new_bucket(&self) -> Option<&'r Region> {
@@ -158,22 +171,36 @@ impl<'r> Verified<'r> {
             .filter(|_| self.request.operation == Operation::CreateBucket && is_signed)
     }
 
-    /// Reads the body of a CreateBucket, which goes out as another one then.
+    /// Reads a body that goes out as another one then.
     ///
     /// # Errors
     /// If it is not what was signed, cannot be read, or is for another region.
-    pub fn configure<'h>(
+    pub fn rewrite<'h>(
         &mut self,
         body: &[u8],
-        headers: impl Iterator<Item = Header<'h>>,
+        headers: impl Iterator<Item = Header<'h>> + Clone,
     ) -> Result<(), Rejection> {
-        let region = self
-            .region_of_new_bucket()
-            .ok_or(Rejection::InternalError)?;
         let payload = self.proof.payload().ok_or(Rejection::NotImplemented)?;
-        check_body(body, payload, headers)?;
-        let configuration = BucketConfiguration::read(body, region)?;
-        self.configuration = Some(Box::new(configuration));
+        let document = match self.request.operation {
+            Operation::CompleteMultipartUpload => {
+                // That of the whole object, whose data is not here.
+                let is_checksum = |header: Header<'_>| {
+                    checksum_header(header.name).is_some_and(|name| !tells_no_checksum(&name))
+                };
+                if headers.clone().any(is_checksum) {
+                    return Err(Rejection::NotImplemented);
+                }
+                check_body(body, payload, headers)?;
+                Document::Parts(CompletedParts::read(body))
+            }
+            _ => {
+                let region = self.region_of_new_bucket();
+                let region = region.ok_or(Rejection::InternalError)?;
+                check_body(body, payload, headers)?;
+                Document::Bucket(BucketConfiguration::read(body, region)?)
+            }
+        };
+        self.document = Some(Box::new(document));
         Ok(())
     }
 
@@ -181,14 +208,14 @@ impl<'r> Verified<'r> {
     /// document that answers is read on its way, it must not be encoded.
     pub fn prepare(&mut self, origin: &Origin, reads_answer: bool) {
         self.reads_answer = reads_answer;
-        if let Some(configuration) = &mut self.configuration {
-            configuration.prepare(origin.region_for(self.proof.region()));
+        if let Some(document) = &mut self.document {
+            document.prepare(origin, self.proof.region());
         }
     }
 
     /// Counts the bytes of the client's body that follow the head that is signed, if its body is written again.
     pub fn kept_length(&self) -> Option<u64> {
-        match self.configuration {
+        match self.document {
             Some(_) => Some(0),
             None => self.stored_length(),
         }
@@ -253,7 +280,7 @@ impl<'r> Verified<'r> {
     /// [`Verified::check_no_body`].
     pub fn is_body_verified(&self, length: Option<u64>) -> bool {
         let has_hash = self.expected_hash().is_some() || self.is_digested();
-        self.configuration.is_none() && (self.upload().is_some() || has_hash && length != Some(0))
+        self.document.is_none() && (self.upload().is_some() || has_hash && length != Some(0))
     }
 
     /// Returns what the body must go through before it goes anywhere else; `None` if it may go as it is.

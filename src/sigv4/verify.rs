@@ -139,7 +139,7 @@ fn decide<'r>(
             rules,
         },
         proof,
-        configuration: None,
+        document: None,
         digests: None,
         reads_answer: false,
         opened: None,

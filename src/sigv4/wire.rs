@@ -8,7 +8,6 @@ use arrayvec::ArrayVec;
 use self::fate::HeaderFate;
 pub(crate) use self::fate::{BodyHeaders, SentHeaders, checksum_header, tells_no_checksum};
 use crate::{
-    bucket_configuration::is_digest,
     canonical,
     error::Unsignable,
     headers::is_foreign,
@@ -22,6 +21,7 @@ use crate::{
         uri::{self, Part},
     },
     verified::{AdmittedRequest, Verified},
+    written_body::is_digest,
 };
 
 /// The request head that nginx serialised for the upstream: HTTP/1 text up to and with the blank

@@ -73,7 +73,7 @@ impl<'r> PendingForm<'r> {
         self.post.stored_length = stored_length;
         Verified {
             request: self.request,
-            configuration: None,
+            document: None,
             digests: None,
             reads_answer: false,
             opened: None,
