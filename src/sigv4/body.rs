@@ -1,12 +1,10 @@
 //! Verifies a body as it arrives, by what the verified head says of it.
 use std::ops::Range;
 
-use sha2::{Digest, Sha256};
-
 use crate::{
     checksum::Checksum,
     chunked::{decoder::Decoder, fault::BodyFault},
-    crypto::hex::hex,
+    crypto::{hex::hex, sha256_stream::Sha256Stream},
     error::Rejection,
 };
 
@@ -77,6 +75,14 @@ impl BodyVerifier {
         }
     }
 
+    /// Does what [`Decoder::hash_pieces`] does.
+    pub fn hash_pieces(&mut self, size: u64) {
+        match self {
+            BodyVerifier::Framed(decoder) => decoder.hash_pieces(size),
+            BodyVerifier::Hashed(_) => {}
+        }
+    }
+
     /// Does what [`Decoder::chunk_hash`] does.
     pub fn chunk_hash(&mut self, offset: u64, length: u64) -> Option<[u8; 32]> {
         match self {
@@ -92,7 +98,7 @@ pub struct HashCheck {
     expected: Option<[u8; 64]>,
     /// Bytes still to come before the last one may be among them; 0 where nobody knows.
     missing: u64,
-    hash: Sha256,
+    hash: Sha256Stream,
     /// The last byte that has arrived, where none needs to follow it.
     held: Option<u8>,
     complete: bool,
@@ -104,7 +110,7 @@ impl HashCheck {
         HashCheck {
             expected,
             missing: length.unwrap_or(0),
-            hash: Sha256::new(),
+            hash: Sha256Stream::default(),
             held: None,
             complete: false,
         }
@@ -135,7 +141,7 @@ impl HashCheck {
 
     fn finish(&mut self) -> Result<Option<u8>, Rejection> {
         self.complete = self.expected.is_none_or(|expected| {
-            let hash = hex(&self.hash.clone().finalize().into());
+            let hash = hex(&self.hash.clone().finish());
             hash.eq_ignore_ascii_case(&expected)
         });
         match self.complete {

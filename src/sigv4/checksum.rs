@@ -8,8 +8,10 @@ use base64ct::{Base64, Encoding};
 use crc_fast::CrcAlgorithm;
 use md5::Md5;
 use sha1::Sha1;
-use sha2::{Digest, Sha256, Sha512};
+use sha2::{Digest, Sha512};
 use twox_hash::{XxHash3_64, XxHash3_128, XxHash64};
+
+use crate::crypto::sha256_stream::Sha256Stream;
 
 /// What S3 can check an object's data by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +135,7 @@ enum ChecksumState {
     Crc(crc_fast::Digest),
     Md5(Md5),
     Sha1(Sha1),
-    Sha256(Sha256),
+    Sha256(Sha256Stream),
     Sha512(Sha512),
     Xxhash3(XxHash3_64),
     Xxhash64(XxHash64),
@@ -149,13 +151,21 @@ impl ChecksumHasher {
             ChecksumAlgorithm::Crc64nvme => crc(CrcAlgorithm::Crc64Nvme),
             ChecksumAlgorithm::Md5 => ChecksumState::Md5(Md5::new()),
             ChecksumAlgorithm::Sha1 => ChecksumState::Sha1(Sha1::new()),
-            ChecksumAlgorithm::Sha256 => ChecksumState::Sha256(Sha256::new()),
+            ChecksumAlgorithm::Sha256 => ChecksumState::Sha256(Sha256Stream::default()),
             ChecksumAlgorithm::Sha512 => ChecksumState::Sha512(Sha512::new()),
             ChecksumAlgorithm::Xxhash3 => ChecksumState::Xxhash3(XxHash3_64::new()),
             ChecksumAlgorithm::Xxhash64 => ChecksumState::Xxhash64(XxHash64::with_seed(0)),
             ChecksumAlgorithm::Xxhash128 => ChecksumState::Xxhash128(XxHash3_128::new()),
         };
         ChecksumHasher { algorithm, state }
+    }
+
+    /// Returns the SHA-256 that it is, or itself if it is another function.
+    pub(crate) fn as_sha256(&mut self) -> Result<&mut Sha256Stream, &mut ChecksumHasher> {
+        match self.state {
+            ChecksumState::Sha256(ref mut sha256) => Ok(sha256),
+            _ => Err(self),
+        }
     }
 
     pub(crate) fn update(&mut self, data: &[u8]) {
@@ -181,9 +191,7 @@ impl ChecksumHasher {
             }
             ChecksumState::Md5(md5) => digest.extend(<[u8; 16]>::from(md5.clone().finalize())),
             ChecksumState::Sha1(sha1) => digest.extend(<[u8; 20]>::from(sha1.clone().finalize())),
-            ChecksumState::Sha256(sha256) => {
-                digest.extend(<[u8; 32]>::from(sha256.clone().finalize()))
-            }
+            ChecksumState::Sha256(sha256) => digest.extend(sha256.clone().finish()),
             ChecksumState::Sha512(sha512) => {
                 digest.extend(<[u8; MAX_SIZE]>::from(sha512.clone().finalize()))
             }

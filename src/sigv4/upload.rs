@@ -95,6 +95,11 @@ impl Upload {
         self.md5.as_ref()
     }
 
+    /// Does what [`Decoder::hash_pieces`](crate::Decoder::hash_pieces) does.
+    pub fn hash_pieces(&mut self, size: u64) {
+        self.body.hash_pieces(size);
+    }
+
     /// Does what [`Decoder::chunk_hash`](crate::Decoder::chunk_hash) does.
     pub fn chunk_hash(&mut self, offset: u64, length: u64) -> Option<[u8; 32]> {
         self.body.chunk_hash(offset, length)

@@ -1,22 +1,21 @@
 //! Takes framing off.
-use std::{collections::VecDeque, ops::Range};
+use std::ops::Range;
 
 use arrayvec::ArrayVec;
-use sha2::{Digest, Sha256};
 
 use crate::{
     checksum::{Checksum, ChecksumAlgorithm, ChecksumHasher},
     chunked::chain::Chain,
     chunked::fault::{BodyFault, Fault},
+    chunked::hashes::ChunkHashes,
+    chunked::pieces::Pieces,
     chunked::streaming::Streaming,
+    crypto::sha256_stream::Sha256Stream,
     error::Rejection,
 };
 
 /// The longest line of framing, in bytes; none that is well-formed has more than 130.
 const MAX_LINE: usize = 256;
-
-/// How many hashes of chunks are kept.
-pub(super) const MAX_HASHES: usize = 64;
 
 /// Takes the framing off a client's body and verifies it as it arrives.
 ///
@@ -41,9 +40,10 @@ pub struct Decoder {
     /// The last byte of the data, once it has arrived.
     held: Option<u8>,
     /// Hashes the data of a signed chunk.
-    hash: Sha256,
+    hash: Sha256Stream,
     summing: Option<ChecksumHasher>,
-    hashes: VecDeque<ChunkHash>,
+    hashes: ChunkHashes,
+    pieces: Pieces,
     checksum: Option<Checksum>,
     failure: Option<BodyFault>,
 }
@@ -73,17 +73,13 @@ enum DecoderState {
 /// What the client says that the checksum is.
 type ClaimedChecksum = Checksum;
 
-/// The SHA-256 of a stretch of data.
-struct ChunkHash {
-    offset: u64,
-    length: u64,
-    hash: [u8; 32],
-}
-
 impl Decoder {
     /// Starts. `chain` is for signed kinds.
     pub(crate) fn new(streaming: Streaming, chain: Option<Chain>) -> Decoder {
-        let hashes = if chain.is_some() { MAX_HASHES } else { 0 };
+        let mut hashes = ChunkHashes::default();
+        if chain.is_some() {
+            hashes.reserve();
+        }
         Decoder {
             streaming,
             chain,
@@ -92,9 +88,10 @@ impl Decoder {
             decoded: 0,
             chunk_start: 0,
             held: None,
-            hash: Sha256::new(),
+            hash: Sha256Stream::default(),
             summing: streaming.checksum.map(ChecksumHasher::new),
-            hashes: VecDeque::with_capacity(hashes),
+            hashes,
+            pieces: Pieces::default(),
             checksum: None,
             failure: None,
         }
@@ -149,20 +146,25 @@ impl Decoder {
         self.checksum.as_ref().filter(|_| self.is_complete())
     }
 
+    /// Asks for the hashes of signed data in pieces of that size, but the last, in addition to those of the
+    /// client's chunks. They are made in the same pass, of data that is still to arrive.
+    pub fn hash_pieces(&mut self, size: u64) {
+        self.pieces.ask_for(size);
+    }
+
     /// Returns the SHA-256 of the `length` bytes of data from `offset` on, if a signed chunk of the client's
-    /// was just these. At most 64 are kept; while the body arrives, those of data before these bytes are forgotten,
-    /// and those of a complete body serve each try.
+    /// was just these, or a piece ([`Decoder::hash_pieces`]). At most 64 of each are kept; while the body arrives,
+    /// those of data before these bytes are forgotten, and those of a complete body serve each try.
     pub fn chunk_hash(&mut self, offset: u64, length: u64) -> Option<[u8; 32]> {
-        if !self.is_complete() {
-            while self.hashes.front().is_some_and(|hash| hash.offset < offset) {
-                self.hashes.pop_front();
-            }
-        }
-        let found = self
-            .hashes
-            .binary_search_by_key(&offset, |hash| hash.offset);
-        let hash = self.hashes.get(found.ok()?)?;
-        (hash.length == length).then_some(hash.hash)
+        let is_complete = self.is_complete();
+        [&mut self.hashes, self.pieces.hashes()]
+            .into_iter()
+            .find_map(|hashes| {
+                if !is_complete {
+                    hashes.forget_before(offset);
+                }
+                hashes.find(offset, length)
+            })
     }
 
     /// # Errors
@@ -199,7 +201,9 @@ impl Decoder {
                 if data.is_empty() {
                     data = at..at + handed_out;
                 } else {
-                    buf.copy_within(at..at + handed_out, data.end);
+                    if data.end != at {
+                        buf.copy_within(at..at + handed_out, data.end);
+                    }
                     data.end += handed_out;
                 }
                 at += taken;
@@ -220,14 +224,17 @@ impl Decoder {
         else {
             return Ok((0, 0));
         };
-        let taken = usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()));
+        let together = match self.chain {
+            Some(_) => {
+                let end = self.decoded + left;
+                let total = self.streaming.decoded_length;
+                self.pieces.begin(self.decoded, end - length..end, total)
+            }
+            None => left,
+        };
+        let taken = usize::try_from(together).map_or(rest.len(), |most| most.min(rest.len()));
         let data = rest.get(..taken).unwrap_or_default();
-        if self.chain.is_some() {
-            self.hash.update(data);
-        }
-        if let Some(summing) = &mut self.summing {
-            summing.update(data);
-        }
+        self.hash_data(data);
         self.decoded += taken as u64;
         let left = left - taken as u64;
         self.state = DecoderState::Data {
@@ -239,26 +246,38 @@ impl Decoder {
             self.verify_chunk(length, &signature)?;
             self.state = DecoderState::DataEnd;
         }
+        self.pieces.end(self.decoded, self.streaming.decoded_length);
         if self.decoded == self.streaming.decoded_length {
             self.held = data.last().copied();
         }
         Ok((taken, taken - usize::from(self.held.is_some())))
     }
 
+    /// Hashes the next bytes of data, which are of one chunk and of one piece, in all ways that are needed.
+    fn hash_data(&mut self, data: &[u8]) {
+        let mut streams = ArrayVec::<_, 3>::new();
+        if self.chain.is_some() {
+            streams.push(&mut self.hash);
+            streams.extend(self.pieces.stream());
+        }
+        match self.summing.as_mut().map(ChecksumHasher::as_sha256) {
+            Some(Ok(sha256)) => streams.push(sha256),
+            Some(Err(other)) => other.update(data),
+            None => {}
+        }
+        Sha256Stream::update_all(&mut streams, data);
+    }
+
     fn verify_chunk(&mut self, length: u64, signature: &[u8; 64]) -> Result<(), Fault> {
         let Some(chain) = &mut self.chain else {
             return Ok(());
         };
-        let hash: [u8; 32] = self.hash.finalize_reset().into();
+        let hash = self.hash.finish();
         if !chain.sign_chunk(&hash).matches(signature) {
             return Err(Fault::Signature { length });
         }
-        if length > 0 && self.hashes.len() < MAX_HASHES {
-            self.hashes.push_back(ChunkHash {
-                offset: self.decoded - length,
-                length,
-                hash,
-            });
+        if length > 0 {
+            self.hashes.push(self.decoded - length, length, hash);
         }
         Ok(())
     }

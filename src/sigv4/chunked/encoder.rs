@@ -1,12 +1,12 @@
 //! Puts framing on.
 use arrayvec::ArrayVec;
-use sha2::{Digest, Sha256};
 
 use crate::{
     checksum::{Checksum, ChecksumAlgorithm},
     chunked::chain::Chain,
-    chunked::decoder::MAX_HASHES,
+    chunked::hashes::MAX_HASHES,
     chunked::streaming::{Streaming, StreamingKind},
+    crypto::sha256_stream::Sha256Stream,
     text::sink::Sink,
 };
 
@@ -118,8 +118,7 @@ pub struct Encoder {
     /// Data framed so far.
     offset: u64,
     /// Hashes what [`Encoder::hash`] was given of the next chunk.
-    hash: Sha256,
-    hashed: u64,
+    hash: Sha256Stream,
 }
 
 /// The data is not what the lengths promised, so that the body must not be finished.
@@ -141,8 +140,7 @@ impl Encoder {
             shape,
             chain,
             offset: 0,
-            hash: Sha256::new(),
-            hashed: 0,
+            hash: Sha256Stream::default(),
         }
     }
 
@@ -154,6 +152,11 @@ impl Encoder {
     /// Whether chunks need the hash of their data.
     pub fn is_signed(&self) -> bool {
         self.chain.is_some()
+    }
+
+    /// Counts the bytes of data of each chunk but the last.
+    pub fn chunk_size(&self) -> u64 {
+        self.shape.chunk
     }
 
     /// Returns where in the body, without its framing, the next chunk begins.
@@ -169,7 +172,6 @@ impl Encoder {
     /// Hashes a piece of the next chunk's data, for signed chunks whose hash is not known.
     pub fn hash(&mut self, data: &[u8]) {
         self.hash.update(data);
-        self.hashed += data.len() as u64;
     }
 
     /// Returns what precedes the data of the next chunk on the wire. A signed chunk is signed by `hash`, the
@@ -222,9 +224,9 @@ impl Encoder {
             frame.put(b"\r\n");
         }
         put_hex(&mut frame, length);
-        let hashed = std::mem::take(&mut self.hashed);
         if let Some(chain) = &mut self.chain {
-            let own = self.hash.finalize_reset().into();
+            let hashed = self.hash.length();
+            let own = self.hash.finish();
             let hash = match hash {
                 Some(hash) => hash,
                 None if hashed == length => &own,

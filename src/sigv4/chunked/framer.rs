@@ -51,8 +51,9 @@ impl Framer {
 
     /// `input` is what there is of the body, `gathered` what of it was gathered for this chunk.
     ///
-    /// The signature over a chunk goes before its data. Where the decoder has seen just that
-    /// chunk, its hash is known and nothing needs to be gathered, nor hashed again.
+    /// The signature over a chunk goes before its data. Where the decoder has seen just that chunk, or has been
+    /// told in time that it will be wanted, its hash is known and nothing needs to be hashed again, nor gathered if
+    /// all of the data is there.
     pub fn step(
         &mut self,
         upload: &mut Upload,
@@ -62,6 +63,9 @@ impl Framer {
         self.frame.clear();
         self.end.clear();
         if self.due == 0 {
+            if self.encoder.is_signed() {
+                upload.hash_pieces(self.encoder.chunk_size());
+            }
             let length = self.encoder.next_length();
             if length == 0 {
                 return self.after_data(upload, input);

@@ -363,6 +363,19 @@ fn chunks_that_stay_as_they_are_are_not_copied() {
     }
 }
 
+/// Whatever chunks the client makes: what goes out is known to the decoder as soon as the framer is there.
+#[test]
+fn chunks_of_another_length_are_not_copied_either() {
+    let payload: Vec<u8> = (0..1_200_000).map(|i| (i * 7 % 251) as u8).collect();
+    for chunks in [vec![1_200_000], vec![1_000, 1_199_000], vec![10_000; 120]] {
+        let sent = upload::SampleUpload::new(StreamingKind::Signed, &payload, &chunks);
+        let (forwarded, wire) = through(&sent, &[5_000, usize::MAX]);
+        assert!(at_origin(&forwarded, &wire.sent) == payload);
+        // But for those of which a part was there before.
+        assert_eq!(wire.copied, 64 << 10, "{chunks:?}");
+    }
+}
+
 #[test]
 fn nothing_ends_before_all_is_verified() {
     for kind in KINDS {

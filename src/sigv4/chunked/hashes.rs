@@ -1,0 +1,52 @@
+//! The hashes of a body's chunks that are kept.
+use std::collections::VecDeque;
+
+/// How many hashes of chunks are kept.
+pub(super) const MAX_HASHES: usize = 64;
+
+/// The hashes of chunks, in their order: at most 64.
+#[derive(Default)]
+pub(super) struct ChunkHashes(VecDeque<ChunkHash>);
+
+/// The SHA-256 of a stretch of data.
+struct ChunkHash {
+    offset: u64,
+    length: u64,
+    hash: [u8; 32],
+}
+
+impl ChunkHashes {
+    /// Makes room for all that are kept, so that no chunk costs an allocation.
+    pub(super) fn reserve(&mut self) {
+        self.0.reserve_exact(MAX_HASHES - self.0.len());
+    }
+
+    pub(super) fn are_full(&self) -> bool {
+        self.0.len() >= MAX_HASHES
+    }
+
+    /// Adds the hash of data after that of all others, if there is room for it.
+    pub(super) fn push(&mut self, offset: u64, length: u64, hash: [u8; 32]) {
+        if !self.are_full() {
+            self.0.push_back(ChunkHash {
+                offset,
+                length,
+                hash,
+            });
+        }
+    }
+
+    /// Forgets those of data before `offset`.
+    pub(super) fn forget_before(&mut self, offset: u64) {
+        while self.0.front().is_some_and(|hash| hash.offset < offset) {
+            self.0.pop_front();
+        }
+    }
+
+    /// Finds the hash of just that data.
+    pub(super) fn find(&self, offset: u64, length: u64) -> Option<[u8; 32]> {
+        let found = self.0.binary_search_by_key(&offset, |hash| hash.offset);
+        let hash = self.0.get(found.ok()?)?;
+        (hash.length == length).then_some(hash.hash)
+    }
+}
