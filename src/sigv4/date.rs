@@ -14,6 +14,55 @@ impl Timestamp {
         }
     }
 
+    /// Reads `YYYY-MM-DDTHH:MM:SSZ`, with parts of a second or without, and `+00:00` for `Z` too (RFC 3339).
+    pub fn parse_iso(text: &[u8]) -> Option<Timestamp> {
+        let rest = text
+            .strip_suffix(b"Z")
+            .or_else(|| text.strip_suffix(b"+00:00"))?;
+        let (time, fraction) = rest.split_at_checked(19)?;
+        let is_fraction = match fraction.split_first() {
+            None => true,
+            Some((point, digits)) => {
+                *point == b'.'
+                    && (1..=9).contains(&digits.len())
+                    && digits.iter().all(u8::is_ascii_digit)
+            }
+        };
+        let &[
+            y1,
+            y2,
+            y3,
+            y4,
+            b'-',
+            m1,
+            m2,
+            b'-',
+            d1,
+            d2,
+            b'T',
+            h1,
+            h2,
+            b':',
+            n1,
+            n2,
+            b':',
+            s1,
+            s2,
+        ] = time
+        else {
+            return None;
+        };
+        let time = timestamp(
+            number(&[y1, y2, y3, y4])?,
+            number(&[m1, m2])?,
+            number(&[d1, d2])?,
+            number(&[h1, h2])?,
+            number(&[n1, n2])?,
+            number(&[s1, s2])?,
+        );
+        time.filter(|_| is_fraction)
+    }
+
     /// Writes `YYYY-MM-DDTHH:MM:SSZ`.
     pub(crate) fn to_iso(self) -> String {
         let [y1, y2, y3, y4, m1, m2, d1, d2, t, h1, h2, n1, n2, s1, s2, z] =
@@ -223,4 +272,40 @@ fn number(digits: &[u8]) -> Option<i64> {
             .is_ascii_digit()
             .then(|| number * 10 + i64::from(digit - b'0'))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_rfc_3339() {
+        let good = Some(Timestamp(1_780_000_496));
+        for (text, time) in [
+            ("2026-05-28T20:34:56Z", good),
+            ("2026-05-28T20:34:56+00:00", good),
+            ("2026-05-28T20:34:56.1Z", good),
+            ("2026-05-28T20:34:56.123456789Z", good),
+            ("2026-05-28T20:34:56.Z", None),
+            ("2026-05-28T20:34:56.1234567890Z", None),
+            ("2026-05-28T20:34:56.1x3Z", None),
+            ("2026-05-28T20:34:56", None),
+            ("2026-05-28T20:34:56+01:00", None),
+            ("2026-05-28 20:34:56Z", None),
+            ("2026-02-30T20:34:56Z", None),
+            ("2026-05-28T24:34:56Z", None),
+            ("+026-05-28T20:34:56Z", None),
+            ("20260528T203456Z", None),
+            ("", None),
+            ("Z", None),
+        ] {
+            assert_eq!(Timestamp::parse_iso(text.as_bytes()), time, "{text}");
+            if time.is_some() {
+                assert_eq!(
+                    good.map(Timestamp::to_iso).as_deref(),
+                    Some("2026-05-28T20:34:56Z")
+                );
+            }
+        }
+    }
 }

@@ -38,6 +38,14 @@ impl SecretKey {
     }
 }
 
+impl PartialEq for SecretKey {
+    fn eq(&self, other: &SecretKey) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for SecretKey {}
+
 impl fmt::Debug for SecretKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretKey(redacted)")
@@ -66,6 +74,11 @@ impl Credential {
             access_key: access_key.into(),
             secret,
         }
+    }
+
+    /// Makes nobody's, for an origin that has no keys yet. Nothing is signed with it.
+    pub fn none() -> Credential {
+        Credential::new(b"", SecretKey::new(Vec::new()))
     }
 
     /// Whether a name can be an access key in each form of signing: in a header it stands before a

@@ -53,6 +53,7 @@ mod scope;
 mod sealed;
 mod sign;
 mod sse_c;
+mod sts;
 #[cfg(test)]
 mod suite;
 mod text;
@@ -70,7 +71,7 @@ pub use crate::{
     answer::{
         AnswerHead, AskedId, Beginning, BucketList, ClientNames, DocumentNames, ErrorBody, Gunzip,
         MAX_ERROR, NamedDocument, Outcome, ToldInErrors, Traces, Unreadable, Verdict, WhyRejected,
-        XML_DECLARATION, bucket_location, judge, mentions_origin, put_element,
+        XML_DECLARATION, bucket_location, judge, mentions_origin, put_element, read_leaves,
     },
     auth_type::AuthType,
     body::{BodyVerifier, HashCheck},
@@ -93,7 +94,7 @@ pub use crate::{
     headers::SignedElsewhere,
     keys::{Credential, KeyCache, MAX_ACCESS_KEY, SecretKey},
     operation::Operation,
-    origin::{Addressing, Origin},
+    origin::{Addressing, LastingName, Origin},
     post_object::{
         decoder::FormDecoder,
         pending::PendingForm,
@@ -110,6 +111,7 @@ pub use crate::{
     sealed::{Sealer, seals_ids},
     sign::{BucketNames, SignedHead, sign, sign_own},
     sse_c::{CustomerKey, CustomerKeyRule, CustomerKeys, is_customer_key_header},
+    sts::{STS_CONTENT_TYPE, StsCall, sign_sts},
     upload::{PlainPiece, Upload},
     verified::Verified,
     verify::{Details, Explanation, Rejected, RejectedRequest, details, explain, verify},

@@ -69,7 +69,9 @@ impl<'r> OpenedId<'r> {
             _ => &[Owner::List { bucket }],
         };
         for origin in origins.clone().filter(|_| is_only_one) {
-            let seal_key = SealKey::of(origin);
+            let Some(seal_key) = SealKey::of(origin) else {
+                continue;
+            };
             let mut opened = owners.iter().map(|owner| seal_key.open(*owner, &text));
             if let Some(plain) = opened.find_map(|plain| plain) {
                 return Ok(Some(OpenedId {

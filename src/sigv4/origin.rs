@@ -19,11 +19,23 @@ pub enum Addressing {
     Virtual,
 }
 
+/// What stays of an origin whose keys change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastingName {
+    /// Tells it apart from origins of the same host that have other objects. It holds no secret.
+    pub name: Box<[u8]>,
+    /// What its ids are sealed with, where any are.
+    pub seal_key: Option<SecretKey>,
+}
+
 /// One `s3_origin`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Origin {
+    /// Nobody's in an origin that has no keys yet.
     pub credential: Credential,
     pub session_token: Option<SecretKey>,
+    /// What stays when its keys change; `None` where they do not.
+    pub lasting: Option<LastingName>,
     /// The client's where not set.
     pub region: Option<Region>,
     /// The Host header, with a port where it is not the scheme's default.
@@ -40,6 +52,7 @@ impl Origin {
         Origin {
             credential,
             session_token: None,
+            lasting: None,
             region: None,
             host: host.into(),
             addressing: Addressing::default(),
@@ -47,6 +60,20 @@ impl Origin {
             framing: Framing::default(),
             dialect: Dialect::default(),
         }
+    }
+
+    /// Returns the same origin with other keys.
+    pub fn with_keys(&self, credential: Credential, session_token: Option<SecretKey>) -> Origin {
+        Origin {
+            credential,
+            session_token,
+            ..self.clone()
+        }
+    }
+
+    /// Tells whether there are keys to sign with.
+    pub(crate) fn has_keys(&self) -> bool {
+        !self.credential.access_key().is_empty()
     }
 
     /// Returns the region to sign for, for a client that has signed for `region`.
@@ -57,10 +84,15 @@ impl Origin {
         }
     }
 
-    /// Tells origins apart that have other objects: other keys, or another host. It holds no secret.
+    /// Tells origins apart that have other objects: other keys, or another host. It holds no secret, and stays
+    /// when keys change.
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256Sink::default();
-        for part in [self.credential.access_key(), b"\n", &self.host] {
+        let keys = match &self.lasting {
+            Some(lasting) => &lasting.name,
+            None => self.credential.access_key(),
+        };
+        for part in [keys, b"\n", &self.host] {
             hash.put(part);
         }
         let digits = hex(&hash.finish());

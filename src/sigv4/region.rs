@@ -45,7 +45,7 @@ impl Region {
     }
 
     /// The region that S3 takes where none is named.
-    pub(crate) const US_EAST_1: Region = {
+    pub const US_EAST_1: Region = {
         let name = b"us-east-1";
         let mut region = Region {
             name: [0; MAX_REGION],

@@ -65,14 +65,29 @@ pub(crate) struct SealKey(Zeroizing<[u8; 32]>);
 impl SealKey {
     /// Computes `HMAC-SHA256(secret key, label + 0 + host)`: as long as the two keys of AES-128-SIV. It is
     /// not kept, since nearly no request has an id, and it takes less than a microsecond.
-    pub(crate) fn of(origin: &Origin) -> SealKey {
+    ///
+    /// Where keys change, the secret is one that does not, which several origins may have: so what they are known
+    /// by goes in too, and `None` is returned where there is no such secret.
+    pub(crate) fn of(origin: &Origin) -> Option<SealKey> {
         const LABEL: &[u8] = b"ngx_http_s3_resign sealed id 1\0";
+        const LASTING_LABEL: &[u8] = b"ngx_http_s3_resign sealed id 2\0";
 
-        let secret = HmacKey::new(&[origin.credential.secret()]);
-        SealKey(Zeroizing::new(secret.sign_text(|text| {
-            text.put(LABEL);
+        let secret = match &origin.lasting {
+            None => origin.credential.secret(),
+            Some(lasting) => lasting.seal_key.as_ref()?.expose(),
+        };
+        let key = HmacKey::new(&[secret]).sign_text(|text| {
+            match &origin.lasting {
+                None => text.put(LABEL),
+                Some(lasting) => {
+                    text.put(LASTING_LABEL);
+                    text.put(&lasting.name);
+                    text.put(b"\0");
+                }
+            }
             text.put(&origin.host);
-        })))
+        });
+        Some(SealKey(Zeroizing::new(key)))
     }
 
     fn cipher(&self) -> Aes128Siv {
@@ -117,9 +132,14 @@ pub(crate) fn is_sealed_value(raw: &[u8]) -> bool {
 }
 
 impl Origin {
-    /// Whether ids of one are ids of the other: the same secret and host, as nodes of one cluster have.
+    /// Whether ids of one are ids of the other: the same secret and host, as nodes of one cluster have. Keys that
+    /// change are the same if they come from the same place.
     pub(crate) fn shares_ids_with(&self, other: &Origin) -> bool {
-        self.host == other.host && self.credential.has_secret_of(&other.credential)
+        let is_same = match (&self.lasting, &other.lasting) {
+            (None, None) => self.credential.has_secret_of(&other.credential),
+            (one, another) => one == another,
+        };
+        self.host == other.host && is_same
     }
 }
 
@@ -131,7 +151,8 @@ pub fn seals_ids<'o>(mut origins: impl Iterator<Item = &'o Origin>) -> bool {
 
 /// Seals the ids in an answer to one request, for the origin that gave it.
 pub struct Sealer {
-    seal_key: SealKey,
+    /// `None` leaves ids as they are: nothing could open them.
+    seal_key: Option<SealKey>,
     /// As the client names them, decoded; empty if the service itself, or a bucket, is asked.
     bucket: Vec<u8>,
     key: Vec<u8>,
@@ -146,6 +167,13 @@ impl Sealer {
         }
     }
 
+    fn seal(&self, owner: Owner<'_>, id: &str) -> String {
+        match &self.seal_key {
+            Some(seal_key) => seal_key.seal(owner, id),
+            None => id.into(),
+        }
+    }
+
     /// Seals the id of a multipart upload of the key that the request is for, whatever the origin calls it.
     pub fn own_upload_id(&self, id: &str) -> String {
         self.upload_id(&self.key, id)
@@ -154,19 +182,19 @@ impl Sealer {
     /// Seals the id of a multipart upload of a key in a list, which is decoded.
     pub fn upload_id(&self, key: &[u8], id: &str) -> String {
         let bucket = &self.bucket;
-        self.seal_key.seal(Owner::Upload { bucket, key }, id)
+        self.seal(Owner::Upload { bucket, key }, id)
     }
 
     /// Seals a `NextUploadIdMarker`.
     pub fn marker(&self, id: &str) -> String {
         let bucket = &self.bucket;
-        self.seal_key.seal(Owner::UploadMarker { bucket }, id)
+        self.seal(Owner::UploadMarker { bucket }, id)
     }
 
     /// Seals a `NextContinuationToken`, or a `ContinuationToken` in a list of buckets.
     pub fn token(&self, token: &str) -> String {
         let bucket = &self.bucket;
-        self.seal_key.seal(Owner::List { bucket }, token)
+        self.seal(Owner::List { bucket }, token)
     }
 }
 

@@ -39,6 +39,9 @@ pub fn sign<'a>(
     now: Timestamp,
 ) -> Result<SignedHead<'a>, Unsignable> {
     let operation = head.check_admitted(verified)?;
+    if verified.auth_type().is_signed_for_origins() && !origin.has_keys() {
+        return Err(Unsignable::NoKeys);
+    }
     let admitted_path = verified.request.path;
     // In a path that nginx has decoded, a plus may have been a space. Where nobody has signed the client's path,
     // what nginx has made of it is what is asked for.
@@ -181,6 +184,9 @@ pub fn sign_own(
     keys: &mut KeyCache,
     now: Timestamp,
 ) -> Result<Vec<u8>, Unsignable> {
+    if !origin.has_keys() {
+        return Err(Unsignable::NoKeys);
+    }
     let mut room = HeadRoom::default();
     let head = WireHead::parse_own(head, &mut room)?;
     let date = keys.date(now);

@@ -1,4 +1,6 @@
 //! What no client is to read of an origin: its keys, its secrets, and its name.
+use std::borrow::Cow;
+
 use memchr::memmem;
 use percent_encoding::percent_decode;
 
@@ -13,32 +15,45 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Traces<'a> {
     /// As they are, in any case of letters.
-    keys: Vec<&'a [u8]>,
-    secrets: Vec<&'a SecretKey>,
+    keys: Vec<Cow<'a, [u8]>>,
+    secrets: Vec<Cow<'a, SecretKey>>,
     hosts: Vec<Host>,
 }
 
 impl<'a> Traces<'a> {
     /// Adds the traces of one origin; `server` is its other name, with its port.
     pub fn add(&mut self, origin: &'a Origin, server: &[u8]) {
-        self.keys.push(origin.credential.access_key());
-        self.secrets.push(origin.credential.secret_key());
-        self.secrets.extend(&origin.session_token);
+        self.keys
+            .push(Cow::Borrowed(origin.credential.access_key()));
+        let secret = origin.credential.secret_key();
+        let secrets = [secret].into_iter().chain(&origin.session_token);
+        self.secrets.extend(secrets.map(Cow::Borrowed));
         let hosts = [&*origin.host, server];
         self.hosts
             .extend(hosts.into_iter().filter_map(Host::of_origin));
     }
 
+    /// Adds keys that change: those of the moment.
+    pub fn add_keys(&mut self, origin: &Origin) {
+        let key = origin.credential.access_key().to_vec();
+        self.keys.push(Cow::Owned(key));
+        let secret = origin.credential.secret_key();
+        let secrets = [secret].into_iter().chain(&origin.session_token);
+        self.secrets.extend(secrets.cloned().map(Cow::Owned));
+    }
+
     /// Adds the keys with which objects are encrypted.
     pub fn add_customer_keys(&mut self, keys: &'a CustomerKeys) {
-        self.secrets.extend(keys.keys().map(CustomerKey::secret));
-        self.keys.extend(keys.keys().map(CustomerKey::md5));
+        let secrets = keys.keys().map(CustomerKey::secret);
+        self.secrets.extend(secrets.map(Cow::Borrowed));
+        let sums = keys.keys().map(CustomerKey::md5);
+        self.keys.extend(sums.map(Cow::Borrowed));
     }
 
     /// Whether one is in the text, percent-encoded or not.
     pub fn are_in(&self, text: &[u8]) -> bool {
         let found = |text: &[u8]| {
-            let keys = self.keys.iter().copied();
+            let keys = self.keys.iter().map(|key| &**key);
             let secrets = self.secrets.iter().map(|secret| secret.expose());
             let mut exact = keys.chain(secrets).filter(|exact| !exact.is_empty());
             exact.any(|exact| memmem::find(text, exact).is_some())

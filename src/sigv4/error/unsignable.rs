@@ -33,6 +33,8 @@ pub enum Unsignable {
     OtherOrigin,
     /// An object that is encrypted with a key which no unsigned request gets.
     UnsignedKey,
+    /// An origin whose keys have not been fetched yet.
+    NoKeys,
 }
 
 impl std::fmt::Display for Unsignable {
@@ -74,6 +76,7 @@ impl std::fmt::Display for Unsignable {
             Unsignable::UnsignedKey => {
                 "an unsigned request for what is encrypted with a key (s3_sse_c)"
             }
+            Unsignable::NoKeys => "its origin has no keys yet (credentials=)",
         })
     }
 }

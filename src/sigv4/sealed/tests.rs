@@ -4,6 +4,7 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::keys::{Credential, SecretKey};
+use crate::origin::LastingName;
 
 fn origin(secret: &str, host: &str) -> Origin {
     let secret = SecretKey::new(secret.into());
@@ -11,7 +12,7 @@ fn origin(secret: &str, host: &str) -> Origin {
 }
 
 fn key(secret: &str, host: &str) -> SealKey {
-    SealKey::of(&origin(secret, host))
+    SealKey::of(&origin(secret, host)).unwrap()
 }
 
 /// An owner of each kind.
@@ -73,7 +74,8 @@ fn origins_that_share_their_ids() {
         for (b, second) in origins.iter().enumerate() {
             let shared = a == b || a < 2 && b < 2;
             assert_eq!(first.shares_ids_with(second), shared);
-            assert_eq!(*SealKey::of(first).0 == *SealKey::of(second).0, shared);
+            let [one, another] = [first, second].map(|origin| SealKey::of(origin).unwrap());
+            assert_eq!(*one.0 == *another.0, shared);
             assert_eq!(seals_ids([first, second].into_iter()), !shared);
             assert_eq!(seals_ids([first, first, second].into_iter()), !shared);
         }
@@ -82,10 +84,53 @@ fn origins_that_share_their_ids() {
     assert!(!seals_ids(std::iter::empty()));
 }
 
+/// Origins whose keys change have a secret for it that does not, and are told apart by where their keys are from.
+#[test]
+fn keys_that_change() {
+    let lasting = |name: &str, seal_key: Option<&str>, host: &str| {
+        let mut origin = origin("first", host);
+        origin.lasting = Some(LastingName {
+            name: name.as_bytes().into(),
+            seal_key: seal_key.map(|key| SecretKey::new(key.into())),
+        });
+        origin
+    };
+    let first = lasting("imds", Some("seal"), "h");
+    let rotated = first.with_keys(
+        Credential::new(b"AKIDSECOND", SecretKey::new(b"second".to_vec())),
+        Some(SecretKey::new(b"token".to_vec())),
+    );
+    assert!(first.shares_ids_with(&rotated));
+    assert_eq!(first.fingerprint(), rotated.fingerprint());
+    let owner = Owner::List { bucket: b"b" };
+    let sealed = SealKey::of(&first).unwrap().seal(owner, "id");
+    let opened = |origin: &Origin| SealKey::of(origin)?.open(owner, sealed.as_bytes());
+    assert_eq!(opened(&rotated), Some(b"id".to_vec()));
+    for other in [
+        lasting("ecs", Some("seal"), "h"),
+        lasting("imds", Some("other"), "h"),
+        lasting("imds", Some("seal"), "i"),
+        lasting("imds", None, "h"),
+        origin("seal", "h"),
+        origin("first", "h"),
+    ] {
+        assert!(!first.shares_ids_with(&other) && !other.shares_ids_with(&first));
+        assert_eq!(opened(&other), None, "{other:?}");
+        assert!(seals_ids([&first, &other].into_iter()));
+    }
+    // Without such a secret nothing is sealed that nobody could open.
+    let bare = lasting("imds", None, "h");
+    assert!(bare.shares_ids_with(&lasting("imds", None, "h")));
+    let sealer = Sealer::new(&bare, (b"b".to_vec(), b"k".to_vec()));
+    assert_eq!(sealer.own_upload_id("id"), "id");
+    let names = ["imds", "ecs"].map(|name| lasting(name, None, "h").fingerprint());
+    assert_ne!(names[0], names[1]);
+}
+
 #[test]
 fn nothing_shows_a_key() {
     let sealer = Sealer::new(&origin("secret", "host"), (b"b".to_vec(), b"k".to_vec()));
-    let shown = format!("{sealer:?} {:?}", sealer.seal_key);
+    let shown = format!("{sealer:?} {:?}", sealer.seal_key.as_ref().unwrap());
     assert_eq!(
         shown,
         "Sealer { bucket: \"b\", key: \"k\", .. } SealKey(redacted)"
