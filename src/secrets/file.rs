@@ -90,6 +90,35 @@ pub fn first_line(path: &Path, wait: Duration) -> Result<Value, Unreadable> {
     Ok(Zeroizing::new(line.to_vec()))
 }
 
+/// Reads all of a regular file of at most `longest` bytes. It ends, so there is no wait.
+pub fn whole_file(path: &Path, longest: usize) -> Result<Value, Unreadable> {
+    let mut file = File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
+        .map_err(Unreadable::Open)?;
+    if !is_regular(&file) {
+        return Err(Unreadable::Read(ErrorKind::InvalidInput.into()));
+    }
+    // The buffer never grows, or a part would stay in freed memory.
+    let mut buffer = Zeroizing::new(vec![0; longest + 1]);
+    let mut length = 0;
+    loop {
+        let room = buffer.get_mut(length..).unwrap_or_default();
+        if room.is_empty() {
+            return Err(Unreadable::TooLong);
+        }
+        match file.read(room) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(Unreadable::Read(error)),
+        }
+    }
+    buffer.truncate(length);
+    Ok(buffer)
+}
+
 fn is_pipe(file: &File) -> bool {
     file.metadata().is_ok_and(|data| data.file_type().is_fifo())
 }

@@ -26,7 +26,7 @@ use std::{
 use zeroize::Zeroizing;
 
 pub use crate::{
-    file::{Unreadable, first_line},
+    file::{Unreadable, first_line, whole_file},
     value::{Fault, Kind, check},
 };
 use crate::{source::Source, value::doubt_of};

@@ -48,6 +48,12 @@ impl<H: Shared, E: Shared> Mapping<H, E> {
         if start == libc::MAP_FAILED {
             return Err(Error::last_os_error());
         }
+        // Secrets lie in some. A kernel that cannot do it writes them into core dumps, as it does the heap.
+        #[cfg(target_os = "linux")]
+        // SAFETY: the new mapping.
+        unsafe {
+            libc::madvise(start, size, libc::MADV_DONTDUMP)
+        };
         Ok(Mapping {
             start: NonNull::new(start.cast()).ok_or_else(|| Error::other("it is mapped at 0"))?,
             size,
@@ -135,6 +141,20 @@ mod tests {
         assert_eq!(small.entries()[2].load(Relaxed), 1 << 63);
         drop(file);
         assert_eq!(small.head().load(Relaxed), 7);
+    }
+
+    /// What is in it is in no core dump: the flag "dd" in the kernel's own list.
+    #[test]
+    #[cfg(target_os = "linux")]
+    #[cfg_attr(miri, ignore = "it has no files of memory")]
+    fn it_is_not_dumped() {
+        let file = file(4096);
+        let mapping = Bytes::of(&file).unwrap();
+        let start = format!("{:x}-", mapping.start.as_ptr().addr());
+        let list = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let about = list.split_once(&start).unwrap().1;
+        let flags = about.lines().find(|line| line.starts_with("VmFlags:"));
+        assert!(flags.unwrap().contains(" dd"), "{flags:?}");
     }
 
     /// What lies after its end must not be read.
