@@ -1,0 +1,30 @@
+//! Keys of origins that renew themselves: from the metadata service of EC2, from a container's service, from STS,
+//! or from a file.
+//!
+//! [`Provider`] says where keys come from. [`Fetch`] gets them: it says what to ask next, and takes the answer.
+//! [`ProviderRecord`] keeps them in shared memory, and [`schedule`] says when they are to be renewed.
+//!
+//! Bytes and times come in, decisions go out: there is no clock here, no I/O and no log. What is asked and answered
+//! holds secrets, and is wiped.
+#![forbid(unsafe_code)]
+
+mod endpoint;
+mod fetch;
+mod http;
+mod json;
+mod keys;
+mod profile;
+mod provider;
+mod record;
+pub mod schedule;
+mod xml;
+
+pub use crate::{
+    endpoint::{Endpoint, EndpointFault},
+    fetch::{Ask, Fetch, Step},
+    http::{Answer, AnswerBuffer, MAX_BODY, Reading},
+    keys::ProvidedKeys,
+    profile::{MAX_FILE, read_profile},
+    provider::{ContainerToken, Provider, Role, SecretToken, Service, Source},
+    record::{Lease, ProviderRecord, ProviderReport},
+};
