@@ -48,11 +48,12 @@ const fn in_upstream<D: Directive<UpstreamConf>>(name: &'static CStr, args: u32)
     server::<S3Resign, D>(name, NGX_HTTP_UPS_CONF | args)
 }
 
-pub(crate) static mut COMMANDS: [ngx_command_t; 24] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 25] = [
     flag::<ResignDirective>(c"s3_resign"),
     anywhere::<ClientDirective>(c"s3_client", NGX_CONF_2MORE),
     anywhere::<LocationOriginDirective>(c"s3_origin", NGX_CONF_1MORE),
     in_upstream::<UpstreamOriginDirective>(c"s3_origin", NGX_CONF_2MORE),
+    in_upstream::<SealKeyDirective>(c"s3_seal_key", NGX_CONF_TAKE1),
     anywhere::<LocationBucketMapDirective>(c"s3_bucket_map", NGX_CONF_TAKE2 | NGX_CONF_TAKE3),
     in_upstream::<UpstreamBucketMapDirective>(c"s3_bucket_map", NGX_CONF_TAKE2 | NGX_CONF_TAKE3),
     anywhere::<HostDirective>(c"s3_host", NGX_CONF_TAKE1),
@@ -97,6 +98,10 @@ directives! {
     ClientDirective in LocationConf: keep_client;
     LocationOriginDirective in LocationConf: keep_location_origin;
     UpstreamOriginDirective in UpstreamConf: keep_upstream_origin;
+    SealKeyDirective in UpstreamConf: |conf, line| {
+        let key = read_keys(line, directives::seal_key)?;
+        set_once(&mut conf.seal_key, key, "s3_seal_key", IN_EACH_UPSTREAM)
+    };
     LocationBucketMapDirective in LocationConf: keep_location_bucket_map;
     UpstreamBucketMapDirective in UpstreamConf: |conf, line| {
         conf.bucket_maps.push(directives::bucket_map(&line.words())?);

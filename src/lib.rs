@@ -12,6 +12,7 @@ mod error_response;
 mod health_checks;
 mod hooks;
 mod log;
+mod origin_keys;
 mod request_view;
 mod rewriter;
 mod runtime;
@@ -97,6 +98,7 @@ impl Configure for S3Resign {
         if let Some(checks) = main.checks() {
             checks.prepare(cycle);
         }
+        main.providers.prepare();
         if let Some(metrics) = main.metrics() {
             metrics.adopt(now());
         }
@@ -104,6 +106,7 @@ impl Configure for S3Resign {
 
     fn start(cycle: Cycle<'_, S3Resign>) -> bool {
         shm::close_on_exec();
-        health_checks::scheduler::start(cycle).is_some()
+        origin_keys::refresher::start(cycle).is_some()
+            && health_checks::scheduler::start(cycle).is_some()
     }
 }

@@ -11,6 +11,7 @@ use crate::S3Resign;
 use crate::conf::{Origins, OwnUpstream};
 use crate::health_checks::checks::Checks;
 use crate::log::note_new_start;
+use crate::origin_keys::Providers;
 
 const SIGN_TIME: &CStr = c"s3_sign_time";
 
@@ -26,6 +27,7 @@ pub(crate) struct Runtime {
     /// `s3_status` is in use.
     pub(crate) wants_status: Cell<bool>,
     pub(crate) origins: Origins,
+    pub(crate) providers: Providers,
     /// Where it is in use, once the configuration is whole.
     pub(crate) metrics: OnceCell<Metrics>,
 }
@@ -38,6 +40,7 @@ impl Default for Runtime {
             sign_time: Cell::new(false),
             wants_status: Cell::new(false),
             origins: Origins::default(),
+            providers: Providers::default(),
             metrics: OnceCell::new(),
         }
     }
@@ -66,9 +69,10 @@ pub(crate) fn complete(cf: &Complete<'_, S3Resign>) -> Result<(), String> {
     main.sign_time.set(is_used);
     for upstream in cf.upstreams() {
         if let Some(conf) = upstream.own_conf() {
-            conf.complete(upstream, &main.origins)?;
+            conf.complete(upstream, main)?;
         }
     }
+    main.providers.open(cf)?;
     let is_whole = "the configuration is whole already";
     main.checks
         .set(Checks::declare(cf)?)

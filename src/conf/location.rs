@@ -372,7 +372,7 @@ impl LocationConf {
         match (upstream.own_conf(), &self.origin) {
             (Some(conf), _) if !conf.lines.is_empty() => {
                 if let Some(maps) = &self.bucket_maps {
-                    let origins = conf.origins_of(upstream, &level.main_conf().origins, maps)?;
+                    let origins = conf.origins_of(upstream, level.main_conf(), maps)?;
                     self.origins = Rc::new(origins);
                 }
                 Ok(())
@@ -390,7 +390,9 @@ impl LocationConf {
                 let maps = self.bucket_maps();
                 let place = format!("\"proxy_pass\" to \"{host}\"");
                 check_bucket_map_servers(maps.iter(), &[&server], &place)?;
-                let origin = NamedOrigin::new(line, maps.iter(), &server, id)?;
+                let main = level.main_conf();
+                let keys = (&main.providers, None);
+                let origin = NamedOrigin::new(line, maps.iter(), &server, id, keys)?;
                 self.origins = Rc::new(vec![origin]);
                 Ok(())
             }

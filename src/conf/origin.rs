@@ -5,7 +5,9 @@ use std::cell::RefCell;
 use directives::{BucketMapLine, OriginLine, bucket_map_of};
 use metrics::OriginName;
 use ngx_safe::level::without_port;
-use sigv4::Addressing;
+use sigv4::{Addressing, Credential, LastingName, SecretKey};
+
+use crate::origin_keys::{ProvidedOrigin, Providers};
 
 /// An origin with the name that users know it by.
 pub(crate) struct NamedOrigin {
@@ -13,7 +15,10 @@ pub(crate) struct NamedOrigin {
     pub(crate) server: Box<[u8]>,
     /// Its number in `Origins`.
     pub(crate) id: usize,
+    /// Without keys if they change.
     pub(crate) origin: sigv4::Origin,
+    /// Where its keys are, if they change.
+    pub(crate) provided: Option<ProvidedOrigin>,
 }
 
 fn without_default_port(server: &[u8]) -> &[u8] {
@@ -30,6 +35,7 @@ impl NamedOrigin {
         maps: impl Iterator<Item = &'l BucketMapLine>,
         server: &[u8],
         id: usize,
+        (providers, seal_key): (&Providers, Option<&SecretKey>),
     ) -> Result<NamedOrigin, String> {
         let host = match &line.host {
             Some(host) => &**host,
@@ -41,10 +47,16 @@ impl NamedOrigin {
             }
             None => without_default_port(server),
         };
+        let provided = line.provider.as_deref();
         let named = NamedOrigin {
             server: server.into(),
             id,
+            provided: provided.map(|line| providers.add(line)).transpose()?,
             origin: sigv4::Origin {
+                lasting: provided.map(|line| LastingName {
+                    name: line.provider.lasting_name().into_bytes().into(),
+                    seal_key: seal_key.cloned(),
+                }),
                 session_token: line.session_token.clone(),
                 region: line.region,
                 addressing: line.addressing,
@@ -63,6 +75,18 @@ impl NamedOrigin {
             ));
         }
         Ok(named)
+    }
+
+    /// Returns it with keys that nothing accepts if it has none yet, to find out whether something can be signed.
+    pub(super) fn with_any_keys(&self) -> sigv4::Origin {
+        match self.provided {
+            None => self.origin.clone(),
+            Some(_) => {
+                let secret = SecretKey::new(b"none".to_vec());
+                self.origin
+                    .with_keys(Credential::new(b"none", secret), None)
+            }
+        }
     }
 
     /// Returns the host without its port: the name in its certificate.

@@ -6,14 +6,17 @@ use directives::{BucketMapLine, HealthCheckLine, OriginLines, check_bucket_map_s
 use health::MAX_PEERS;
 use ngx_safe::level::Tls;
 use ngx_safe::upstream::Upstream;
-use sigv4::{KeyCache, Timestamp};
+use sigv4::{KeyCache, SecretKey, Timestamp, seals_ids};
 
-use crate::conf::{NamedOrigin, Origins};
+use crate::conf::NamedOrigin;
+use crate::runtime::Runtime;
 
 /// An `upstream` block.
 #[derive(Default)]
 pub(crate) struct UpstreamConf {
     pub(crate) lines: OriginLines,
+    /// What ids of origins are sealed with whose keys change.
+    pub(crate) seal_key: Option<SecretKey>,
     /// What buckets are called at its servers.
     pub(crate) bucket_maps: Vec<BucketMapLine>,
     pub(crate) health: Option<HealthCheckLine>,
@@ -93,7 +96,7 @@ impl UpstreamConf {
             let signed = sigv4::sign_own(
                 &check.head,
                 check.names,
-                &origin.origin,
+                &origin.with_any_keys(),
                 &mut keys,
                 Timestamp(0),
             );
@@ -115,8 +118,8 @@ impl UpstreamConf {
     }
 
     /// Gives each `server` line its origin, which is numbered among all of them.
-    pub(crate) fn complete(&self, upstream: Upstream<'_>, numbers: &Origins) -> Result<(), String> {
-        let origins = self.origins_of(upstream, numbers, &[])?;
+    pub(crate) fn complete(&self, upstream: Upstream<'_>, main: &Runtime) -> Result<(), String> {
+        let origins = self.origins_of(upstream, main, &[])?;
         let set = self.origins.set(origins);
         set.map_err(|_| "the configuration is whole already")?;
         self.check_health(upstream)
@@ -126,7 +129,7 @@ impl UpstreamConf {
     pub(super) fn origins_of(
         &self,
         upstream: Upstream<'_>,
-        numbers: &Origins,
+        main: &Runtime,
         of_location: &[BucketMapLine],
     ) -> Result<Vec<NamedOrigin>, String> {
         let name = upstream.name().escape_ascii();
@@ -159,8 +162,32 @@ impl UpstreamConf {
                     server.escape_ascii()
                 )
             })?;
-            NamedOrigin::new(line, maps(), server, numbers.id(upstream.name(), server))
+            let id = main.origins.id(upstream.name(), server);
+            let keys = (&main.providers, self.seal_key.as_ref());
+            NamedOrigin::new(line, maps(), server, id, keys)
         };
-        servers.iter().map(origin).collect()
+        let origins: Vec<_> = servers.iter().map(origin).collect::<Result<_, _>>()?;
+        self.check_seal_key(&name.to_string(), &origins)?;
+        Ok(origins)
+    }
+
+    /// Checks that ids can be sealed where origins do not know each other's: with something that stays.
+    fn check_seal_key(&self, name: &str, origins: &[NamedOrigin]) -> Result<(), String> {
+        let changing = origins.iter().find(|named| named.provided.is_some());
+        match (changing, &self.seal_key) {
+            (Some(named), None) if seals_ids(origins.iter().map(|named| &named.origin)) => {
+                Err(format!(
+                    "\"s3_origin\" of \"{}\" in upstream \"{name}\" has keys that change, and upload ids are \
+                 sealed where several origins have uploads of their own: add \"s3_seal_key VALUE;\", the same on \
+                 each machine",
+                    named.server.escape_ascii()
+                ))
+            }
+            (None, Some(_)) => Err(format!(
+                "\"s3_seal_key\" in upstream \"{name}\" has no effect without \"credentials=\" or \
+                 \"assume_role=\" in an \"s3_origin\": remove it"
+            )),
+            _ => Ok(()),
+        }
     }
 }

@@ -10,6 +10,7 @@ mod anonymous;
 mod bucket_map;
 mod client;
 mod cors;
+mod credentials;
 mod grant;
 mod health_check;
 mod host;
@@ -27,6 +28,7 @@ pub use crate::{
     bucket_map::{BucketMapLine, bucket_map, bucket_map_of, check_bucket_map_servers},
     client::{ClientMap, client},
     cors::{CorsLine, cors},
+    credentials::{ProviderLine, seal_key},
     health_check::{HealthCheckLine, HealthzLine, health_check, healthz},
     host::{Host, parse_port},
     location::{

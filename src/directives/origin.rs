@@ -1,8 +1,11 @@
 //! `s3_origin`, of an upstream and of a location.
 
+use std::rc::Rc;
+
 use sigv4::{Addressing, Credential, Dialect, Framing, Region, SecretKey};
 
 use crate::{
+    credentials::{self, ProviderLine},
     host::{Host, NOT_A_HOST},
     location::NOT_A_REGION,
     params::{Params, missing},
@@ -15,8 +18,11 @@ use crate::{
 pub struct OriginLine {
     /// The `server` line that it is for; `None` is `default`.
     pub server: Option<Box<[u8]>>,
+    /// Nobody's with a `provider`.
     pub credential: Credential,
     pub session_token: Option<SecretKey>,
+    /// Where the keys come from, if they change.
+    pub provider: Option<Rc<ProviderLine>>,
     pub region: Option<Region>,
     pub host: Option<Box<[u8]>>,
     pub addressing: Addressing,
@@ -73,16 +79,28 @@ fn origin(
     let addressing = params.take("addressing")?;
     let framing = params.take("framing")?;
     let dialect = params.take("dialect")?;
+    let provided = credentials::Words::take(&mut params)?;
     params.done()?;
 
-    let access_key = access_key.ok_or_else(|| missing(named, "access_key"))?;
-    let secret = secret.ok_or_else(|| missing(named, "secret_key"))?;
+    let region = region.map(|name| read_region(named, name)).transpose()?;
+    let mut keys = match (access_key, secret) {
+        (None, None) if session_token.is_none() && provided.name_a_provider() => None,
+        _ if provided.name_a_provider() => return Err(credentials::both(named)),
+        (access_key, secret) => {
+            let access_key = access_key.ok_or_else(|| missing(named, "access_key"))?;
+            let secret = secret.ok_or_else(|| missing(named, "secret_key"))?;
+            Some((Credential::new(&access_key, secret), session_token))
+        }
+    };
+    let provider = provided.read(named, &mut keys, region, reading)?;
+    let (credential, session_token) = keys.unwrap_or_else(|| (Credential::none(), None));
     let dialect = read_dialect(named, dialect)?;
     Ok(OriginLine {
         server,
-        credential: Credential::new(&access_key, secret),
+        credential,
         session_token,
-        region: region.map(|name| read_region(named, name)).transpose()?,
+        provider: provider.map(Rc::new),
+        region,
         host: host.map(|host| read_host(named, host)).transpose()?,
         addressing: one_of(
             named,

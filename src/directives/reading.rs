@@ -1,6 +1,9 @@
 //! What readers need beside the words, and what they doubt.
 
+use std::ffi::OsStr;
 use std::mem;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use secrets::{Kind, Outside};
 use sigv4::SecretKey;
@@ -29,6 +32,24 @@ impl<'a> Reading<'a> {
         self.doubts.push(what);
     }
 
+    /// Looks an environment variable up that AWS's SDKs know, too; one that is empty is not set.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        let value = (self.outside.variable)(OsStr::new(name))?
+            .into_string()
+            .ok()?;
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// Completes a path that a line names.
+    pub(crate) fn path(&self, path: &[u8]) -> PathBuf {
+        self.outside.folder.join(OsStr::from_bytes(path))
+    }
+
+    /// The process that reads, as messages name it.
+    pub(crate) fn process(&self) -> &'a str {
+        self.outside.process
+    }
+
     pub(crate) fn access_key(&mut self, named: &str, text: &[u8]) -> Result<Box<[u8]>, String> {
         let value = self.value(named, text, Kind::AccessKey)?;
         Ok(value.as_slice().into())
@@ -36,6 +57,23 @@ impl<'a> Reading<'a> {
 
     pub(crate) fn secret_key(&mut self, named: &str, text: &[u8]) -> Result<SecretKey, String> {
         self.secret(named, text, Kind::SecretKey)
+    }
+
+    /// Reads a secret of at least so many bytes.
+    pub(crate) fn seal_key(
+        &mut self,
+        named: &str,
+        text: &[u8],
+        shortest: usize,
+    ) -> Result<SecretKey, String> {
+        let mut value = self.value(named, text, Kind::SecretKey)?;
+        if value.len() < shortest {
+            return Err(format!(
+                "{named} has fewer than {shortest} bytes, which can be guessed: write what \"openssl rand -hex 32\" \
+                 prints"
+            ));
+        }
+        Ok(SecretKey::new(mem::take(&mut *value)))
     }
 
     pub(crate) fn session_token(&mut self, named: &str, text: &[u8]) -> Result<SecretKey, String> {

@@ -25,7 +25,7 @@ pub(crate) fn start(cycle: Cycle<'_, S3Resign>) -> Option<()> {
     if !cycle.is_worker() || !checks.is_some_and(Checks::is_needed) {
         return Some(());
     }
-    cycle.start_ticker(Checker::default())
+    cycle.start_ticker(Checker::default()).map(|_| ())
 }
 
 type OwnWorker<'w> = Worker<'w, S3Resign>;
@@ -139,11 +139,17 @@ impl Checker {
             return;
         };
         let check = checked.check;
+        let (index, key) = (checked.index, address_key(&origin.server, peer.address()));
+        let present = main.providers.present(origin);
+        if present.is_none() && origin.provided.is_some() {
+            let outcome = CallOutcome::Failed("it has no keys yet (credentials=)".into());
+            return heard(worker, index, key, began, outcome);
+        }
         let now = Timestamp(began.seconds as i64);
         let signed = sigv4::sign_own(
             &check.head,
             check.names,
-            &origin.origin,
+            present.as_deref().unwrap_or(&origin.origin),
             &mut main.keys.borrow_mut(),
             now,
         );
@@ -154,7 +160,6 @@ impl Checker {
                 return;
             }
         };
-        let (index, key) = (checked.index, address_key(&origin.server, peer.address()));
         self.in_flight.borrow_mut().insert((index, key));
         let tls = checked.conf.tls();
         let call = Call {

@@ -308,6 +308,15 @@ pub(crate) fn traces(request: Request<'_>) -> Traces<'_> {
     let mut traces = Traces::default();
     for origin in request.origins() {
         traces.add(&origin.origin, &origin.server);
+        if let Some(present) = request.main_conf().providers.present(origin) {
+            traces.add_keys(&present);
+        }
+    }
+    // Others may have come since it was signed.
+    if let Some(signed) = request.main().context()
+        && let Some(keys) = &*signed.keys.borrow()
+    {
+        traces.add_keys(keys);
     }
     if let Some(keys) = request.location_conf().customer_keys() {
         traces.add_customer_keys(keys);

@@ -47,8 +47,8 @@ impl PeerHooks for S3Resign {
     fn lacks_peer(request: Request<'_>) {
         log_error!(
             request.log(),
-            "not forwarded: no origin is available that has its bucket, and knows its upload id or continuation token; \
-             or that has got some of it, if it is a conditional write"
+            "not forwarded: no origin is available that has keys and its bucket, and knows its upload id or continuation \
+             token; or that has got some of it, if it is a conditional write"
         );
     }
 
@@ -152,13 +152,16 @@ fn most_tries(
     let mut origins = request.origins().iter();
     if !conf.is_checked()
         && !verified.is_for_some_origins()
-        && origins.all(|named| verified.maps_at(&named.origin))
+        && origins
+            .all(|named| verified.maps_at(&named.origin) && has_keys(request, named, verified))
     {
         return None;
     }
     let is_wanted = |server: &[u8]| {
         let origin = origin_at(request, upstream, server);
-        origin.is_none_or(|named| verified.goes_to(&named.origin))
+        origin.is_none_or(|named| {
+            verified.goes_to(&named.origin) && has_keys(request, named, verified)
+        })
     };
     Some(upstream.peers_in_use(is_wanted))
 }
@@ -185,8 +188,25 @@ fn picked<'r>(
     {
         return Picked::Unwanted;
     }
+    if (verified.as_ref()).is_some_and(|verified| !has_keys(request, origin, verified)) {
+        // Its server may be offered more than once.
+        if context.keyless.replace(Some(origin.id)) != Some(origin.id) {
+            log_error!(
+                request.log(),
+                "origin \"{}\" is not tried: it has no keys{}",
+                origin.server.escape_ascii(),
+                request.main_conf().providers.why_none(origin)
+            );
+        }
+        return Picked::Unwanted;
+    }
     drop(verified);
     put_head(request, context, origin, slot).unwrap_or(Picked::Failed)
+}
+
+/// Tells whether a request can be signed for an origin now: one whose keys change may have none yet.
+fn has_keys(request: Request<'_>, origin: &NamedOrigin, verified: &Verified<'_>) -> bool {
+    !verified.auth_type().is_signed_for_origins() || request.main_conf().providers.has_keys(origin)
 }
 
 /// Signs the head for an origin; None fails the request.
@@ -247,7 +267,9 @@ fn put_head<'r>(
     cache::discard_unless_keyed(request, context, head, verified);
     let mut keys = main.keys.borrow_mut();
     let now = timestamp();
-    let mut signed = sigv4::sign(verified, head, &origin.origin, &mut keys, now);
+    let present = main.providers.present(origin);
+    let keyed = present.as_deref().unwrap_or(&origin.origin);
+    let mut signed = sigv4::sign(verified, head, keyed, &mut keys, now);
     let signed = match &mut signed {
         Ok(signed) => signed,
         Err(unsignable) => {
@@ -264,6 +286,9 @@ fn put_head<'r>(
         None => slot.replace(signed.max_len(), |out| signed.write(out))?,
     }
     context.origin.set(Some(origin));
+    if present.is_some() || context.keys.borrow().is_some() {
+        context.keys.replace(present);
+    }
     if let Some(started) = started {
         context
             .sign_time

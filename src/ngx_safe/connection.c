@@ -41,6 +41,25 @@ shim_add_timer(ngx_event_t *ev, ngx_msec_t delay)
 }
 
 
+ngx_uint_t
+shim_is_timer_set(ngx_event_t *ev)
+{
+    return ev->timer_set;
+}
+
+
+/* nginx leaves a timer as it is that differs by less than 300 ms. */
+void
+shim_add_timer_now(ngx_event_t *ev)
+{
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
+    }
+
+    ngx_add_timer(ev, 0);
+}
+
+
 /* A log that keeps to itself what is told in another way. */
 ngx_log_t *
 shim_quiet_log(ngx_cycle_t *cycle)
@@ -136,6 +155,46 @@ shim_disconnect(ngx_connection_t *c)
 
     ngx_close_connection(c);
     ngx_destroy_pool(pool);
+}
+
+
+/*
+ * What speaks TLS to services of the module's own, and trusts whom `ca` names;
+ * NULL where that cannot be, which nginx has said.
+ */
+ngx_ssl_t *
+shim_tls_client(ngx_conf_t *cf, ngx_str_t *ca)
+{
+#if (NGX_SSL)
+
+    ngx_ssl_t           *ssl;
+    ngx_pool_cleanup_t  *cln;
+
+    ssl = ngx_pcalloc(cf->pool, sizeof(ngx_ssl_t));
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+
+    if (ssl == NULL || cln == NULL) {
+        return NULL;
+    }
+
+    ssl->log = cf->log;
+
+    if (ngx_ssl_create(ssl, NGX_SSL_TLSv1_2|NGX_SSL_TLSv1_3, NULL) != NGX_OK) {
+        return NULL;
+    }
+
+    cln->handler = ngx_ssl_cleanup_ctx;
+    cln->data = ssl;
+
+    if (ngx_ssl_trusted_certificate(cf, ssl, ca, 10) != NGX_OK) {
+        return NULL;
+    }
+
+    return ssl;
+
+#else
+    return NULL;
+#endif
 }
 
 

@@ -10,6 +10,8 @@ use ngx::ffi::{
     ngx_log_t, ngx_str_t,
 };
 
+use zeroize::Zeroizing;
+
 use crate::level::Tls;
 use crate::module::Module;
 use crate::shim::*;
@@ -39,6 +41,11 @@ pub trait AnswerReader: 'static {
 
     /// Tells what is missing, and why, where there are no more bytes.
     fn give_up(&self, why: &str) -> String;
+
+    /// Hears that the other side has closed the connection: what that makes of the answer.
+    fn close(&mut self) -> CallOutcome {
+        CallOutcome::Failed(self.give_up("the connection was closed"))
+    }
 }
 
 #[derive(Debug)]
@@ -56,7 +63,8 @@ type Heard<M> = Box<dyn FnOnce(Worker<'_, M>, CallOutcome)>;
 struct Exchange<M, A> {
     phase: Phase,
     tls: Option<Session>,
-    head: Vec<u8>,
+    /// It may hold a secret.
+    head: Zeroizing<Vec<u8>>,
     sent: usize,
     answer: A,
     cycle: *mut ngx_cycle_t,
@@ -137,7 +145,7 @@ impl<M: Module> Worker<'_, M> {
         let exchange = Box::new(Exchange {
             phase: Phase::Connecting,
             tls: call.tls.map(|tls| Session::new(tls, call.host_name)),
-            head: call.head,
+            head: Zeroizing::new(call.head),
             sent: 0,
             answer: call.answer,
             cycle: self.cycle,
@@ -367,7 +375,8 @@ impl<M, A: AnswerReader> Exchange<M, A> {
         // SAFETY: by this function's contract; the reference ends here.
         let ngx_connection_t { recv, read, .. } = unsafe { &*connection };
         let (receive, event) = (*recv, *read);
-        let mut buffer = [0; 2048];
+        // It may hold a secret.
+        let mut buffer = Zeroizing::new([0; 2048]);
         loop {
             let received = match receive {
                 // SAFETY: nginx fills in as many bytes as it says.
@@ -383,7 +392,7 @@ impl<M, A: AnswerReader> Exchange<M, A> {
                 return give_up(&self.answer, "the connection broke");
             };
             if bytes.is_empty() {
-                return give_up(&self.answer, "the connection was closed");
+                return Some(self.answer.close());
             }
             let outcome = self.answer.read(bytes);
             if outcome.is_some() {

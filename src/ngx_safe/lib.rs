@@ -50,6 +50,7 @@ pub mod proxy;
 pub mod request;
 pub mod request_body;
 pub mod response;
+pub mod service;
 mod shim;
 pub mod stored_body;
 mod tables;

@@ -114,12 +114,15 @@ ngx_ssl_t *shim_tls_settings(ngx_http_upstream_conf_t *conf, ngx_uint_t *verify,
 
 ngx_event_t *shim_timer(ngx_cycle_t *cycle, ngx_event_handler_pt handler, void *data);
 void shim_add_timer(ngx_event_t *ev, ngx_msec_t delay);
+ngx_uint_t shim_is_timer_set(ngx_event_t *ev);
+void shim_add_timer_now(ngx_event_t *ev);
 ngx_log_t *shim_quiet_log(ngx_cycle_t *cycle);
 ngx_int_t shim_connect(struct sockaddr *sockaddr, socklen_t socklen, ngx_str_t *name,
     ngx_log_t *log, ngx_connection_t **connection);
 ngx_uint_t shim_is_told_to_close(ngx_connection_t *c);
 ngx_uint_t shim_is_timed_out(ngx_event_t *ev);
 void shim_disconnect(ngx_connection_t *c);
+ngx_ssl_t *shim_tls_client(ngx_conf_t *cf, ngx_str_t *ca);
 ngx_int_t shim_tls_begin(ngx_connection_t *c, ngx_ssl_t *ssl, u_char *name);
 ngx_int_t shim_tls_handshake(ngx_connection_t *c);
 const char *shim_tls_mismatch(ngx_connection_t *c, ngx_str_t *name);

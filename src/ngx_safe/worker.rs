@@ -115,7 +115,7 @@ impl<M: Module> Cycle<'_, M> {
     }
 
     /// Starts a ticker in a worker whose configuration is in use; None elsewhere, or where memory is out.
-    pub fn start_ticker<T: Ticker<Module = M>>(self, ticker: T) -> Option<()> {
+    pub fn start_ticker<T: Ticker<Module = M>>(self, ticker: T) -> Option<Waker> {
         if !self.is_worker() || !is_in_use(self.ptr) {
             return None;
         }
@@ -133,7 +133,22 @@ impl<M: Module> Cycle<'_, M> {
         let timer = NonNull::new(timer)?;
         // SAFETY: a new timer.
         unsafe { shim_add_timer(timer.as_ptr(), 1) };
-        Some(())
+        Some(Waker(timer))
+    }
+}
+
+/// Has a ticker called before its time, in its own process.
+#[derive(Debug)]
+pub struct Waker(NonNull<ngx_event_t>);
+
+impl Waker {
+    /// Has the ticker called as soon as the present event is over; not if it has retired.
+    pub fn wake(&self) {
+        // SAFETY: the ticker's timer, which is in the worker's cycle.
+        if unsafe { shim_is_timer_set(self.0.as_ptr()) } != 0 {
+            // SAFETY: as above; a later time is replaced.
+            unsafe { shim_add_timer_now(self.0.as_ptr()) };
+        }
     }
 }
 

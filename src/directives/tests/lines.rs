@@ -367,7 +367,8 @@ fn origins() {
 #[test]
 fn bad_origins() {
     let takes = "it takes \"access_key=\", \"secret_key=\", \"session_token=\", \"region=\", \"host=\", \
-                 \"addressing=\", \"framing=\", \"dialect=\"";
+                 \"addressing=\", \"framing=\", \"dialect=\", \"credentials=\", \"assume_role=\", \
+                 \"external_id=\", \"endpoint=\", \"sts_endpoint=\", \"sts_region=\", \"credentials_ca=\"";
     let long = "x".repeat(65);
     let rows: Vec<(String, String)> = [
         ("weight=3", format!(": unknown parameter \"weight\": {takes}")),

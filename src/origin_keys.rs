@@ -1,0 +1,313 @@
+//! Keys of origins that renew themselves: where they come from, and which ones they are at present.
+//!
+//! They lie in shared memory, so that they outlive workers and binaries. Any worker fetches them when it is time, one
+//! at a time (`refresher`); all others see by a number that there are new ones.
+
+pub(crate) mod refresher;
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Deref;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use directives::ProviderLine;
+use ngx_safe::complete::Complete;
+use ngx_safe::level::Tls;
+use ngx_safe::now;
+use ngx_safe::service::{ServiceAddress, resolve};
+use ngx_safe::worker::{Now, Waker};
+use providers::{
+    MAX_FILE, ProvidedKeys, Provider, ProviderRecord, ProviderReport, Service, Source, read_profile,
+};
+use shm::{Shared, Zone};
+
+use crate::S3Resign;
+use crate::conf::NamedOrigin;
+use crate::log::note_new_start;
+
+/// Where the certificates are that a system trusts.
+const SYSTEM_CA: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// The providers of a configuration.
+#[derive(Default)]
+pub(crate) struct Providers {
+    /// Each has the index of its record in the zone.
+    declared: RefCell<Vec<Rc<Declared>>>,
+    zone: OnceCell<Zone<ProviderRecord>>,
+    /// That of this process.
+    waker: OnceCell<Waker>,
+}
+
+struct Declared {
+    identity: String,
+    provider: Rc<Provider>,
+    ca: Option<PathBuf>,
+    /// The keys of a file, as they were when the configuration was loaded, and its version.
+    initial: Cell<Option<(ProvidedKeys, u64)>>,
+    contacts: OnceCell<Contacts>,
+}
+
+/// Where a provider's services are, once the configuration is whole.
+struct Contacts {
+    source: Vec<ServiceAddress>,
+    role: Vec<ServiceAddress>,
+    tls: Option<Tls>,
+}
+
+/// The place of an origin's keys that change.
+pub(crate) struct ProvidedOrigin {
+    index: usize,
+    /// Those that this worker has seen last.
+    present: RefCell<Option<PresentKeys>>,
+}
+
+/// An origin with the keys of the moment.
+#[derive(Clone)]
+pub(crate) struct PresentKeys {
+    origin: Rc<sigv4::Origin>,
+    generation: u64,
+}
+
+impl Deref for PresentKeys {
+    type Target = sigv4::Origin;
+
+    fn deref(&self) -> &sigv4::Origin {
+        &self.origin
+    }
+}
+
+impl Providers {
+    /// Adds the provider of a line, unless another line has it too. A file is read, so that a mistake in it is told.
+    pub(crate) fn add(&self, line: &ProviderLine) -> Result<ProvidedOrigin, String> {
+        let identity = line.provider.identity();
+        let mut declared = self.declared.borrow_mut();
+        let known = declared.iter().position(|known| known.identity == identity);
+        let index = match known {
+            Some(index) => index,
+            None => {
+                let initial = match &line.provider.source {
+                    Source::File { path, profile } => {
+                        let read = read_file(path, profile);
+                        let told = |why| format!("\"s3_origin\" with \"credentials=file:\": {why}");
+                        Some(read.map_err(told)?).filter(|_| line.provider.role.is_none())
+                    }
+                    _ => None,
+                };
+                declared.push(Rc::new(Declared {
+                    identity,
+                    provider: Rc::clone(&line.provider),
+                    ca: line.ca.clone(),
+                    initial: Cell::new(initial),
+                    contacts: OnceCell::new(),
+                }));
+                declared.len() - 1
+            }
+        };
+        Ok(ProvidedOrigin {
+            index,
+            present: RefCell::default(),
+        })
+    }
+
+    /// Opens the memory of the keys, and finds the services, when all lines have been read.
+    pub(crate) fn open(&self, cf: &Complete<'_, S3Resign>) -> Result<(), String> {
+        let declared = self.declared.borrow();
+        if declared.is_empty() {
+            return Ok(());
+        }
+        for provider in declared.iter() {
+            let contacts = provider.find(cf)?;
+            let set = provider.contacts.set(contacts);
+            set.map_err(|_| "the configuration is whole already")?;
+        }
+        let keys = declared.iter().map(|provider| &provider.identity);
+        let zone = Zone::open("keys", keys, (), cf.conf().heir()).map_err(|why| why.to_string())?;
+        if zone.begins_again() {
+            note_new_start(cf.conf().log(), &zone.name());
+        }
+        let set = self.zone.set(zone);
+        set.map_err(|_| "the configuration is whole already".into())
+    }
+
+    /// Prepares the keys in nginx's master, before the workers of this configuration start.
+    pub(crate) fn prepare(&self) {
+        let Some(zone) = self.zone.get() else { return };
+        // What was known some time ago is of no use any more.
+        zone.adopt(ProviderRecord::clear);
+        let now = Now::read();
+        for (provider, record) in self.declared.borrow().iter().zip(zone.iter()) {
+            let Some((keys, version)) = provider.initial.take() else {
+                continue;
+            };
+            zone.locked(|| {
+                let is_new = record.publish(&keys, now.seconds);
+                record.set_file_version(version);
+                record.note_success(is_new, now.ticks, now.ticks + providers::schedule::LOOK);
+            });
+        }
+    }
+
+    fn record<'p>(
+        &'p self,
+        origin: &'p NamedOrigin,
+    ) -> Option<(&'p ProviderRecord, &'p ProvidedOrigin)> {
+        let provided = origin.provided.as_ref()?;
+        Some((self.zone.get()?.record(provided.index)?, provided))
+    }
+
+    /// Tells whether an origin has keys that are used; one whose keys stay always has.
+    pub(crate) fn has_keys(&self, origin: &NamedOrigin) -> bool {
+        match &origin.provided {
+            None => true,
+            Some(_) => {
+                let record = self.record(origin);
+                record.is_some_and(|(record, _)| record.is_usable(now()))
+            }
+        }
+    }
+
+    /// Returns an origin with its present keys; None if they do not change, or there are none.
+    pub(crate) fn present(&self, origin: &NamedOrigin) -> Option<PresentKeys> {
+        let (record, provided) = self.record(origin)?;
+        let mut present = provided.present.borrow_mut();
+        let generation = record.generation();
+        if let Some(keys) = &*present
+            && keys.generation == generation
+        {
+            return Some(keys.clone());
+        }
+        if let Some((generation, keys)) = record.read() {
+            let (credential, session_token) = keys.to_credential();
+            *present = Some(PresentKeys {
+                origin: Rc::new(origin.origin.with_keys(credential, session_token)),
+                generation,
+            });
+        }
+        // While new ones are written, those before them.
+        present.clone()
+    }
+
+    /// Tells the log why an origin has no keys.
+    pub(crate) fn why_none(&self, origin: &NamedOrigin) -> String {
+        let Some((record, provided)) = self.record(origin) else {
+            return String::new();
+        };
+        let declared = self.declared.borrow();
+        let name = declared.get(provided.index);
+        let report = record.report(
+            name.map_or_else(String::new, |known| known.provider.to_string()),
+            now(),
+        );
+        let lacks = match report.refreshed_at {
+            None => "yet",
+            Some(_) => "that hold",
+        };
+        match report.error.as_str() {
+            "" => format!(" {lacks} from \"{}\"", report.provider),
+            error => format!(" {lacks} from \"{}\": {error}", report.provider),
+        }
+    }
+
+    /// Tells what there is to tell about an origin's keys; None if they do not change.
+    pub(crate) fn report(&self, origin: &NamedOrigin) -> Option<ProviderReport> {
+        let (record, provided) = self.record(origin)?;
+        let declared = self.declared.borrow();
+        let name = declared.get(provided.index)?.provider.to_string();
+        Some(record.report(name, now()))
+    }
+}
+
+impl Declared {
+    fn find(&self, cf: &Complete<'_, S3Resign>) -> Result<Contacts, String> {
+        let endpoint = |service| self.provider.endpoint(service);
+        let addresses = |service| match endpoint(service) {
+            None => Ok(Vec::new()),
+            Some(endpoint) => match resolve(&endpoint.host, endpoint.port) {
+                Ok(found) if !found.is_empty() => Ok(found),
+                Ok(_) => Err(format!(
+                    "\"{}\" has no address: correct the name, or the name servers of this machine",
+                    endpoint.host
+                )),
+                Err(why) => Err(format!(
+                    "\"{}\" has no address ({why}): correct the name, or the name servers of this machine",
+                    endpoint.host
+                )),
+            },
+        };
+        let named = |why| {
+            format!(
+                "\"s3_origin\" with \"credentials={}\": {why}",
+                self.provider
+            )
+        };
+        let services = [Service::Source, Service::Role];
+        let speaks_tls = services
+            .into_iter()
+            .any(|service| endpoint(service).is_some_and(|endpoint| endpoint.tls));
+        Ok(Contacts {
+            source: addresses(Service::Source).map_err(named)?,
+            role: addresses(Service::Role).map_err(named)?,
+            tls: match speaks_tls {
+                false => None,
+                true => {
+                    let ca = self.ca.clone().or_else(system_ca).ok_or_else(|| {
+                        named(
+                            "this system has no file with the certificates that it trusts: install \
+                             \"ca-certificates\", or add \"credentials_ca=FILE\""
+                                .into(),
+                        )
+                    })?;
+                    // nginx has said why.
+                    let tls = cf.conf().client_tls(&ca);
+                    Some(tls.ok_or_else(|| {
+                        named(format!(
+                            "\"{}\" cannot be used: write the path of a file with certificates in PEM as \
+                             \"credentials_ca=\"",
+                            ca.display()
+                        ))
+                    })?)
+                }
+            },
+        })
+    }
+}
+
+fn system_ca() -> Option<PathBuf> {
+    let mut known = SYSTEM_CA.iter().map(Path::new);
+    known.find(|path| path.is_file()).map(Path::to_owned)
+}
+
+/// Reads the keys in a file of AWS's tools, with the version of the file. `Err` says what is wrong with it.
+fn read_file(path: &Path, profile: &str) -> Result<(ProvidedKeys, u64), String> {
+    // First, so that what is written meanwhile is read again.
+    let version = version_of(path);
+    let text = secrets::whole_file(path, MAX_FILE);
+    let text = text.map_err(|why| format!("cannot read \"{}\": {why}", path.display()))?;
+    let keys = read_profile(&text, profile);
+    let keys = keys.map_err(|why| format!("\"{}\" {why}", path.display()))?;
+    Ok((keys, version))
+}
+
+/// Tells versions of a file apart; 0 if it is not there.
+fn version_of(path: &Path) -> u64 {
+    let Ok(about) = fs::metadata(path) else {
+        return 0;
+    };
+    let mut version = DefaultHasher::new();
+    let times = [
+        about.mtime(),
+        about.mtime_nsec(),
+        about.ctime(),
+        about.ctime_nsec(),
+    ];
+    (times, about.ino(), about.dev(), about.size()).hash(&mut version);
+    version.finish().max(1)
+}
