@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 /// The folder of the C files, seen from the package that this builds; `shim.h` declares what the others define.
 const C: &str = ".";
-const C_SOURCES: [&str; 6] = [
+const C_SOURCES: [&str; 7] = [
+    "again.c",
     "request.c",
     "buf.c",
     "upstream.c",
@@ -29,7 +30,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let flags = flags()?;
-    let functions = bindings(&flags)?.allowlist_function("shim_.*");
+    let functions = bindings(&flags)?
+        .allowlist_function("shim_.*")
+        .allowlist_type("shim_.*")
+        .allowlist_var("SHIM_AGAIN_.*");
     functions.generate()?.write_to_file(out.join("shim.rs"))?;
 
     let (rust, c) = layout_tests(&flags)?;

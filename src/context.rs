@@ -15,6 +15,7 @@ use sigv4::{
 
 use crate::S3Resign;
 use crate::conf::{LocationConf, NamedOrigin, OwnUpstream, UpstreamConf};
+use crate::hooks::renewal::Renewal;
 use crate::origin_keys::PresentKeys;
 use crate::rewriter::Rewriter;
 use crate::runtime::Runtime;
@@ -54,6 +55,8 @@ pub(crate) struct Context<'r> {
     pub(crate) origin: Cell<Option<&'r NamedOrigin>>,
     /// The keys that the request was signed with last, if they are some that change.
     pub(crate) keys: RefCell<Option<PresentKeys>>,
+    /// An origin has rejected its keys.
+    pub(crate) renewal: RefCell<Renewal>,
     /// The origin that was left out last since it has no keys.
     pub(crate) keyless: Cell<Option<usize>>,
     /// The module's part of the key of its answer, where nginx looks for that in its cache.

@@ -36,6 +36,9 @@ pub(crate) mod peer;
 /// The head of an answer is sent: may the connection be used again?
 pub(crate) mod persistence;
 
+/// An origin rejects keys that change: are there others?
+pub(crate) mod renewal;
+
 /// Installs what nginx calls, in the order of a request's life. The header filter that is added last sees a
 /// head first.
 pub(crate) fn install(cf: &Complete<'_, S3Resign>) -> Result<(), String> {

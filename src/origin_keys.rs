@@ -6,6 +6,7 @@
 pub(crate) mod refresher;
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeSet;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Deref;
@@ -14,14 +15,13 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use directives::ProviderLine;
+use metrics::{OriginKeysRow, OriginName};
 use ngx_safe::complete::Complete;
 use ngx_safe::level::Tls;
 use ngx_safe::now;
 use ngx_safe::service::{ServiceAddress, resolve};
 use ngx_safe::worker::{Now, Waker};
-use providers::{
-    MAX_FILE, ProvidedKeys, Provider, ProviderRecord, ProviderReport, Service, Source, read_profile,
-};
+use providers::{MAX_FILE, ProvidedKeys, Provider, ProviderRecord, Service, Source, read_profile};
 use shm::{Shared, Zone};
 
 use crate::S3Resign;
@@ -41,6 +41,8 @@ const SYSTEM_CA: [&str; 4] = [
 pub(crate) struct Providers {
     /// Each has the index of its record in the zone.
     declared: RefCell<Vec<Rc<Declared>>>,
+    /// The origins that have their keys, by the numbers of both.
+    users: RefCell<BTreeSet<(usize, usize)>>,
     zone: OnceCell<Zone<ProviderRecord>>,
     /// That of this process.
     waker: OnceCell<Waker>,
@@ -86,7 +88,7 @@ impl Deref for PresentKeys {
 
 impl Providers {
     /// Adds the provider of a line, unless another line has it too. A file is read, so that a mistake in it is told.
-    pub(crate) fn add(&self, line: &ProviderLine) -> Result<ProvidedOrigin, String> {
+    pub(crate) fn add(&self, line: &ProviderLine, origin: usize) -> Result<ProvidedOrigin, String> {
         let identity = line.provider.identity();
         let mut declared = self.declared.borrow_mut();
         let known = declared.iter().position(|known| known.identity == identity);
@@ -111,6 +113,7 @@ impl Providers {
                 declared.len() - 1
             }
         };
+        self.users.borrow_mut().insert((origin, index));
         Ok(ProvidedOrigin {
             index,
             present: RefCell::default(),
@@ -195,6 +198,31 @@ impl Providers {
         present.clone()
     }
 
+    /// Tells whether there are newer keys than those that a request was signed with.
+    pub(crate) fn has_newer(&self, origin: &NamedOrigin, signed: &PresentKeys) -> bool {
+        let record = self.record(origin);
+        record.is_some_and(|(record, _)| {
+            let generation = record.generation();
+            generation.is_multiple_of(2) && generation != signed.generation
+        })
+    }
+
+    /// Takes note that an origin has rejected the keys that a request was signed with; newer ones are fetched.
+    pub(crate) fn reject(&self, origin: &NamedOrigin, signed: &PresentKeys) {
+        if let Some((record, _)) = self.record(origin) {
+            record.reject(signed.generation);
+            if let Some(waker) = self.waker.get() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Tells whether newer keys are being fetched, or will be before `deadline`.
+    pub(crate) fn are_coming(&self, origin: &NamedOrigin, ticks: u64, deadline: u64) -> bool {
+        let record = self.record(origin);
+        record.is_some_and(|(record, _)| record.is_led(ticks) || record.due(ticks) < deadline)
+    }
+
     /// Tells the log why an origin has no keys.
     pub(crate) fn why_none(&self, origin: &NamedOrigin) -> String {
         let Some((record, provided)) = self.record(origin) else {
@@ -216,12 +244,27 @@ impl Providers {
         }
     }
 
-    /// Tells what there is to tell about an origin's keys; None if they do not change.
-    pub(crate) fn report(&self, origin: &NamedOrigin) -> Option<ProviderReport> {
-        let (record, provided) = self.record(origin)?;
-        let declared = self.declared.borrow();
-        let name = declared.get(provided.index)?.provider.to_string();
-        Some(record.report(name, now()))
+    /// Tells what there is to tell about the keys of each origin that has some of these; `names` are those of all
+    /// origins, by their numbers.
+    pub(crate) fn rows(&self, names: &[OriginName]) -> Vec<OriginKeysRow> {
+        let (declared, now) = (self.declared.borrow(), now());
+        let row = |(number, index): &(usize, usize)| {
+            let name = names.get(*number)?;
+            let record = self.zone.get()?.record(*index)?;
+            let report = record.report(declared.get(*index)?.provider.to_string(), now);
+            Some(OriginKeysRow {
+                upstream: name.upstream.escape_ascii().to_string(),
+                server: name.server.escape_ascii().to_string(),
+                provider: report.provider,
+                are_there: report.has_keys,
+                expires: report.expires,
+                refreshed_at: report.refreshed_at,
+                refreshed: report.refreshed,
+                failed: report.failed,
+                error: report.error,
+            })
+        };
+        self.users.borrow().iter().filter_map(row).collect()
     }
 }
 

@@ -53,6 +53,7 @@ sub verdict {
 
 prepare();
 add_block_preprocessor(\&keys_section);
+add_test_cleanup_handler(sub { mood('C=none') });
 add_cleanup_handler(sub { kill TERM => $mock; waitpid $mock, 0 });
 run_tests();
 
@@ -210,3 +211,76 @@ provider('none');
 await_keys();
 --- signed: GET /bucket/key => 200 verified yes
 
+=== TEST 11: keys that the origin rejects are renewed, and the request is made once more
+--- keys eval: "credentials=imds endpoint=http://$::at"
+--- provider: wrong
+--- init
+await_keys();
+mood('C=keys');
+provider('none');
+my $answer = ask(path => '/t11/a');
+is($answer->{status} . ' ' . ($answer->{headers}{'x-verified'} // ''), '200 yes', 'with the new ones');
+is(join("\n", received('/t11')), "C 400 unverified body=0 GET /t11/a HTTP/1.0\nC 200 verified body=0 GET /t11/a HTTP/1.0",
+    'two tries');
+is(verdict(), 'yes', 'and so on');
+is(logged('rejects keys that may have expired'), 1, 'once');
+is(logged('temporarily disabled'), 0, 'it has not failed');
+--- signed: GET /bucket/key => 200 verified yes
+
+=== TEST 12: an upload, too, unless it is not kept
+--- keys eval: "credentials=imds endpoint=http://$::at"
+--- provider: wrong
+--- config
+$TEST_NGINX_CLIENT
+location / { s3_resign on; proxy_pass http://keyed; }
+location /unbuffered { s3_resign on; proxy_request_buffering off; proxy_pass http://keyed; }
+--- init
+await_keys();
+mood('C=keys:InvalidAccessKeyId');
+provider('slow');
+my $put = ask(method => 'PUT', path => '/unbuffered/t12', body => 'hello');
+is($put->{status}, 503, 'not kept');
+like($put->{content}, qr/<Code>ServiceUnavailable</, 'it can be tried again');
+provider('none');
+wait_until(sub { ask(method => 'PUT', path => '/unbuffered/t12', body => 'hello')->{status} == 200 }, 'new ones');
+--- signed: PUT /t12/b body=hello => 200 verified yes
+
+=== TEST 13: no newer keys: once, and not for long
+--- keys eval: "credentials=imds endpoint=http://$::at"
+--- provider: wrong
+--- init
+await_keys();
+mood('C=keys');
+my $answer = ask(path => '/t13/a');
+is($answer->{status}, 503, 'told to try again');
+unlike($answer->{content}, qr/ExpiredToken|AKIDWRONG/, 'and nothing of the keys');
+is(scalar(my @tries = received('/t13')), 1, 'one try');
+my $fetched = grep { m{/the-role$} } provided(qr/./);
+ask(path => '/t13/b') for 1 .. 5;
+cmp_ok(grep({ m{/the-role$} } provided(qr/./)), '<=', $fetched + 1, 'they are not fetched all the time');
+provider('slow');
+is(ask(method => 'HEAD', path => '/t13/c')->{status}, 400, 'without a body it is passed on');
+mood('C=none');
+provider('none');
+wait_until(sub { verdict() eq 'yes' }, 'new ones');
+--- signed: GET /bucket/key => 200 verified yes
+
+=== TEST 14: other errors are the origin's, whatever they look like
+--- keys eval: "credentials=imds endpoint=http://$::at"
+--- init
+await_keys();
+mood('C=403:AccessDenied');
+is(ask()->{status}, 403, 'AccessDenied');
+for my $body ('', '<Error><Code>', 'ExpiredToken', '<Error><Code>ExpiredTokenX</Code></Error>') {
+    my $length = length $body;
+    for my $head ("Content-Length: $length\r\n", '') {
+        mood('C=raw:' . unpack 'H*', "HTTP/1.1 400 x\r\n${head}Connection: close\r\n\r\n$body");
+        is(ask()->{status}, 400, "$head$body");
+    }
+}
+# In pieces, after which the keys are fetched again.
+mood('C=raw:' . join '.', map { unpack 'H*', $_ } "HTTP/1.1 400 x\r\nTransfer-Encoding: chunked\r\n\r\n14\r\n<Error><Co",
+    "de>Expired", "\r\n14\r\nToken</Code></Error>\r\n0\r\n\r\n");
+like(ask()->{status}, qr/^(?:400|503)$/, 'in pieces');
+mood('C=none');
+--- signed: GET /bucket/key => 200 verified yes

@@ -51,7 +51,7 @@ impl NamedOrigin {
         let named = NamedOrigin {
             server: server.into(),
             id,
-            provided: provided.map(|line| providers.add(line)).transpose()?,
+            provided: provided.map(|line| providers.add(line, id)).transpose()?,
             origin: sigv4::Origin {
                 lasting: provided.map(|line| LastingName {
                     name: line.provider.lasting_name().into_bytes().into(),

@@ -22,6 +22,8 @@ impl ContentHandler for StatusPage {
                 metrics.snapshot(health.unwrap_or_default(), nginx_version(), now())
             })
             .ok_or(INTERNAL_SERVER_ERROR)?;
+        let mut snapshot = snapshot;
+        snapshot.keys = main.providers.rows(&main.origins.names());
         let body = format.render(&snapshot).map_err(|why| {
             log_error!(request.log(), "\"s3_status\" cannot be shown: {why}");
             INTERNAL_SERVER_ERROR

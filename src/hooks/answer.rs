@@ -16,7 +16,7 @@ use crate::conf::NamedOrigin;
 use crate::context::OwnRequest;
 use crate::error_response::{self, REGION};
 use crate::hooks::answer_body::{self, BAD_ANSWER, is_of_body, is_of_message, traces};
-use crate::hooks::{cache, cors, naming, own_error};
+use crate::hooks::{cache, cors, naming, own_error, renewal};
 use crate::log::log_error;
 use crate::rewriter::{BodyRewriter, Rewriter};
 
@@ -63,6 +63,11 @@ fn judge(request: Request<'_>) -> HeadVerdict<Rewriter> {
     }
     if !request.location_conf().is_resign() || !request.is_from_upstream() {
         return HeadVerdict::Pass;
+    }
+    if let Some(context) = request.main().context()
+        && let Some(verdict) = renewal::answer(request, context)
+    {
+        return verdict;
     }
     if request.status() == CLIENT_CLOSED_REQUEST {
         request.close_upstream();

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use metrics::Try;
 use ngx_safe::output::Outgoing;
-use ngx_safe::peer::{HeadSlot, PeerHooks, Picked, PickedPeer, Start};
+use ngx_safe::peer::{Again, ErrorBeginning, HeadSlot, PeerHooks, Picked, PickedPeer, Start};
 use ngx_safe::request::Request;
 use ngx_safe::upstream::Upstream;
 use ngx_safe::{now, worker_number};
@@ -15,7 +15,7 @@ use crate::S3Resign;
 use crate::conf::{NamedOrigin, OwnUpstream};
 use crate::context::{Context, OriginFramer, OwnRequest};
 use crate::error_response;
-use crate::hooks::{cache, form, naming};
+use crate::hooks::{cache, form, naming, renewal};
 use crate::log::log_error;
 use crate::request_view::timestamp;
 
@@ -30,6 +30,18 @@ impl PeerHooks for S3Resign {
         head: &mut HeadSlot<'_, S3Resign>,
     ) -> Picked {
         picked(request, pick, head)
+    }
+
+    fn wants_to_hear(request: Request<'_>) -> bool {
+        renewal::wants_to_hear(request)
+    }
+
+    fn hears(request: Request<'_>, answer: &ErrorBeginning<'_>) -> Again {
+        renewal::hears(request, answer)
+    }
+
+    fn waits(request: Request<'_>) -> Again {
+        renewal::waits(request)
     }
 
     fn forgive(request: Request<'_>, upstream: Upstream<'_>) {
@@ -288,6 +300,7 @@ fn put_head<'r>(
     context.origin.set(Some(origin));
     if present.is_some() || context.keys.borrow().is_some() {
         context.keys.replace(present);
+        context.renewal.borrow_mut().begin_try();
     }
     if let Some(started) = started {
         context

@@ -19,7 +19,7 @@ pub use crate::{
         RECENT_SECONDS, RequestSample, TIME_BOUNDS, TIME_BUCKETS, Try,
     },
     render::{Format, POLICY},
-    snapshot::{OriginName, OriginRow, OriginState, RejectedKeyRow, Snapshot},
+    snapshot::{OriginKeysRow, OriginName, OriginRow, OriginState, RejectedKeyRow, Snapshot},
 };
 
 use counters::{OriginCounters, Totals, lane, meaning};

@@ -56,6 +56,28 @@ pub struct Snapshot {
     pub origins: Vec<OriginRow>,
     /// The upstreams that are checked.
     pub health: Vec<UpstreamHealth>,
+    /// The origins whose keys renew themselves.
+    pub keys: Vec<OriginKeysRow>,
+}
+
+/// What is known of the keys of an origin that renew themselves.
+#[derive(Debug)]
+pub struct OriginKeysRow {
+    /// As of the origin.
+    pub upstream: String,
+    pub server: String,
+    /// Where they come from, as its `s3_origin` says it.
+    pub provider: String,
+    /// Whether there are keys that are used.
+    pub are_there: bool,
+    /// `None` if they do not expire, or are not there.
+    pub expires: Option<u64>,
+    /// When they were given or confirmed last.
+    pub refreshed_at: Option<u64>,
+    pub refreshed: u64,
+    pub failed: u64,
+    /// Why the last refresh failed; empty if it did not.
+    pub error: String,
 }
 
 #[derive(Debug)]
@@ -153,7 +175,14 @@ impl Snapshot {
                 })
                 .collect(),
             health,
+            keys: Vec::new(),
         }
+    }
+
+    /// What is known of the keys of an origin, if they renew themselves.
+    pub(crate) fn keys_of(&self, origin: &OriginRow) -> Option<&OriginKeysRow> {
+        let mut keys = self.keys.iter();
+        keys.find(|keys| keys.upstream == origin.upstream && keys.server == origin.server)
     }
 
     /// What is known of each address of an origin, where they are checked.

@@ -18,6 +18,7 @@
 #![allow(missing_debug_implementations)]
 #![warn(clippy::multiple_unsafe_ops_per_block)]
 
+mod again;
 pub mod answer;
 pub mod answer_body;
 mod answer_out;

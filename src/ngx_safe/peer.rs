@@ -10,6 +10,8 @@ use ngx::ffi::{
     ngx_peer_connection_t, ngx_uint_t,
 };
 
+pub use crate::again::{Again, ErrorBeginning};
+use crate::again::{free_for_again, is_next, prepare};
 use crate::complete::Complete;
 pub use crate::head_slot::HeadSlot;
 use crate::module::Module;
@@ -30,6 +32,15 @@ pub trait PeerHooks: Module {
         pick: &PickedPeer<'r>,
         head: &mut HeadSlot<'_, Self>,
     ) -> Picked;
+
+    /// Tells, once a peer is picked, whether its answer is to be shown to `hears`.
+    fn wants_to_hear(request: Request<'_>) -> bool;
+
+    /// Hears an error that a picked peer answers, as far as it is there.
+    fn hears(request: Request<'_>, answer: &ErrorBeginning<'_>) -> Again;
+
+    /// Tells what to do now, as long as it says [`Again::Wait`].
+    fn waits(request: Request<'_>) -> Again;
 
     /// Has the failures forgotten by which nginx keeps off the peers that the request wants (`Upstream::forgive`).
     fn forgive(request: Request<'_>, upstream: Upstream<'_>);
@@ -155,9 +166,11 @@ unsafe fn wrap<M: PeerHooks>(
         number: Cell::new(None),
         is_retry: false,
         is_steered: false,
+        is_heard: false,
         other_tries: Cell::new(None),
         tries_left: Cell::new(0),
         bound_to: Cell::new(None),
+        again: Cell::new(None),
         balancer: Balancer::of(pc),
     };
     // SAFETY: memory for it, for the rest of the request.
@@ -189,6 +202,13 @@ unsafe extern "C" fn get_peer<M: PeerHooks>(
     guarded(ERROR, || {
         // SAFETY: `wrap` has put its state there; nothing else holds a reference to it.
         let state = unsafe { &mut *data.cast::<PeerState>() };
+        let is_again = state.again.take();
+        if is_again.is_some() {
+            // The balancer may have no other one to offer.
+            state.is_steered = true;
+            // SAFETY: a request in progress, whose further try begins.
+            unsafe { shim_again_begins(state.request) };
+        }
         // Where a connection that was kept alive has turned out to be closed, nginx counts a further try. With other
         // peers left there is none: the balancer does not offer this one again. nginx would throw the last one's
         // answer away for it.
@@ -215,12 +235,16 @@ unsafe extern "C" fn get_peer<M: PeerHooks>(
             // SAFETY: nginx's peer, now picked.
             false => unsafe { offer::<M>(request, upstream, pc, state) },
         };
-        match offered {
+        let picked = match offered {
             Picked::For(_) | Picked::Only(_) => picked,
             Picked::Failed => ERROR,
             // SAFETY: as above.
             Picked::Unwanted => unsafe { get_wanted::<M>(request, upstream, pc, state, picked) },
+        };
+        if let Some(bound_to) = is_again {
+            state.bound_to.set(bound_to);
         }
+        picked
     })
 }
 
@@ -260,6 +284,9 @@ unsafe fn offer<M: PeerHooks>(
         // SAFETY: by this function's contract; the reference of `pick` has ended.
         let tries = unsafe { &mut (*pc).tries };
         state.other_tries.set(Some(std::mem::replace(tries, 1)));
+    }
+    if (state.is_heard || M::wants_to_hear(request)) && prepare::<M>(request, state).is_none() {
+        return Picked::Failed;
     }
     let is_retry = std::mem::replace(&mut state.is_retry, true);
     state.number.set(Some(number));
@@ -398,6 +425,10 @@ unsafe extern "C" fn free_peer<M: PeerHooks>(
 ) {
     // SAFETY: `wrap` has put its state there.
     let wrapped = unsafe { &*data.cast::<PeerState>() };
+    if is_next(wrapped) {
+        // SAFETY: by this function's contract.
+        return unsafe { free_for_again::<M>(pc, wrapped) };
+    }
     let sent_to = guarded(None, || {
         // SAFETY: a request in progress.
         let request = unsafe { Request::from_ptr(wrapped.request) }?;

@@ -25,12 +25,16 @@ pub(crate) struct PeerState {
     pub(crate) is_retry: bool,
     /// Some picks are unwanted.
     pub(crate) is_steered: bool,
+    /// What its peers answer is shown to the module.
+    pub(crate) is_heard: bool,
     /// How many tries nginx had left, if this one is to be the last once some of it has been sent.
     pub(crate) other_tries: Cell<Option<usize>>,
     /// How many tries were left when the last one had ended, before nginx looked at why.
     pub(crate) tries_left: Cell<usize>,
     /// The number of the origin that has got some of a request which may go to no other one then.
     pub(crate) bound_to: Cell<Option<usize>>,
+    /// The same request goes to the same origin again; to whom it was bound before.
+    pub(crate) again: Cell<Option<Option<usize>>>,
     pub(crate) balancer: Balancer,
 }
 

@@ -128,6 +128,24 @@ ngx_int_t shim_tls_handshake(ngx_connection_t *c);
 const char *shim_tls_mismatch(ngx_connection_t *c, ngx_str_t *name);
 
 
+/* again.c */
+
+/* What is to be done with an answer. */
+#define SHIM_AGAIN_PASS  0
+#define SHIM_AGAIN_MORE  1
+#define SHIM_AGAIN_WAIT  2
+#define SHIM_AGAIN_TRY   3
+
+typedef ngx_uint_t (*shim_again_hears_pt)(ngx_http_request_t *r, ngx_uint_t status, u_char *body,
+    size_t len, off_t length, ngx_uint_t chunked);
+typedef ngx_uint_t (*shim_again_waits_pt)(ngx_http_request_t *r);
+
+ngx_int_t shim_again_prepare(ngx_http_request_t *r, shim_again_hears_pt hears,
+    shim_again_waits_pt waits);
+ngx_uint_t shim_again_is_next(ngx_http_request_t *r);
+void shim_again_begins(ngx_http_request_t *r);
+
+
 /* cache.c */
 
 ngx_uint_t shim_cache_take_zone(ngx_http_upstream_conf_t *conf, ngx_http_complex_value_t *asked,

@@ -1,7 +1,7 @@
 //! The C side, as `shim.h` declares it: what the bindings cannot be trusted with (bit fields, whose accessors
 //! bindgen gets wrong from nginx 1.29.3 on, and macros), and a look at the running nginx (`layout.c`).
 
-#![allow(unreachable_pub)]
+#![allow(unreachable_pub, non_camel_case_types)]
 
 /// An `ngx_ssl_t`, which only C looks into.
 pub(crate) use ngx::ffi::ngx_ssl_t as SslSettings;

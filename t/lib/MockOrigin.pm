@@ -17,6 +17,7 @@ package MockOrigin;
 #   redirect:URL answer 307
 #   moved:NNN:URL answer with that status and Location
 #   NNN:CODE     answer with that status and an S3 error of that code
+#   keys         answer 400 ExpiredToken, unless it is signed with the origin's keys; keys:CODE with another code
 #   raw:HEX      answer with these bytes, then close; raw:HEX.HEX in pieces, a moment apart, and
 #                HEX*N repeats the last byte of a piece to make them N
 #   flood        answer 200 in the head, and then without an end
@@ -177,6 +178,11 @@ sub advance {
         }
         if ($action eq 'store') {
             $request->{action} = refusal($request, $argument) // 'none';
+            ($action, $argument) = split /:/, $request->{action}, 2;
+        }
+        if ($action eq 'keys') {
+            my $is_right = S3Sign::verify($request, $connection->{origin})->{verified} eq 'yes';
+            $request->{action} = $is_right ? 'none' : '400:' . ($argument // 'ExpiredToken');
             ($action, $argument) = split /:/, $request->{action}, 2;
         }
         return verbatim($connection, $argument) if $action eq 'raw';

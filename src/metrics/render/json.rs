@@ -4,8 +4,8 @@ use health::{AddressHealth, Change, UpstreamHealth};
 use serde::{Serialize, Serializer};
 
 use crate::{
-    CLASS_NAMES, CLASSES, OriginRow, RECENT_ORIGIN_SECONDS, RECENT_SECONDS, RejectedKeyRow,
-    Snapshot, TIME_BOUNDS, TIME_BUCKETS,
+    CLASS_NAMES, CLASSES, OriginKeysRow, OriginRow, RECENT_ORIGIN_SECONDS, RECENT_SECONDS,
+    RejectedKeyRow, Snapshot, TIME_BOUNDS, TIME_BUCKETS,
 };
 
 pub(crate) fn write(snapshot: &Snapshot) -> serde_json::Result<String> {
@@ -29,6 +29,22 @@ struct StatusJson<'a> {
     refused_access_keys: RejectedKeysJson<'a>,
     origins: Vec<OriginJson<'a>>,
     health: Vec<UpstreamJson<'a>>,
+    origin_keys: Vec<OriginKeysJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct OriginKeysJson<'a> {
+    upstream: &'a str,
+    server: &'a str,
+    provider: &'a str,
+    usable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_refresh: Option<u64>,
+    refreshed: u64,
+    failed: u64,
+    last_error: &'a str,
 }
 
 #[derive(Serialize)]
@@ -204,6 +220,7 @@ impl<'a> StatusJson<'a> {
             },
             origins: list(&snapshot.origins, OriginJson::of),
             health: list(&snapshot.health, UpstreamJson::of),
+            origin_keys: list(&snapshot.keys, OriginKeysJson::of),
         }
     }
 }
@@ -236,6 +253,22 @@ impl<'a> OriginJson<'a> {
                 successes: &origin.successes,
                 failures: &origin.failures,
             },
+        }
+    }
+}
+
+impl<'a> OriginKeysJson<'a> {
+    fn of(keys: &'a OriginKeysRow) -> OriginKeysJson<'a> {
+        OriginKeysJson {
+            upstream: &keys.upstream,
+            server: &keys.server,
+            provider: &keys.provider,
+            usable: keys.are_there,
+            expires: keys.expires,
+            last_refresh: keys.refreshed_at,
+            refreshed: keys.refreshed,
+            failed: keys.failed,
+            last_error: &keys.error,
         }
     }
 }

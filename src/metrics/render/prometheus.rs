@@ -4,7 +4,7 @@ use std::fmt::{Display, Write};
 
 use health::{AddressHealth, HealthState, UpstreamHealth};
 
-use crate::{CLASS_NAMES, CLASSES, OriginRow, OriginState, Snapshot, TIME_BOUNDS};
+use crate::{CLASS_NAMES, CLASSES, OriginKeysRow, OriginRow, OriginState, Snapshot, TIME_BOUNDS};
 
 const PREFIX: &str = "s3_resign_";
 
@@ -79,6 +79,7 @@ pub(crate) fn write(snapshot: &Snapshot) -> String {
     }
     origins(&mut text, &snapshot.origins);
     checks(&mut text, &snapshot.health);
+    origin_keys(&mut text, &snapshot.keys);
     text.text
 }
 
@@ -169,6 +170,51 @@ fn checks(text: &mut Exposition, health: &[UpstreamHealth]) {
     for ([upstream, server, address], check) in &checks {
         for (result, count) in [("passed", check.passed), ("failed", check.failed)] {
             text.sample(&[*upstream, *server, *address, ("result", result)], count);
+        }
+    }
+}
+
+fn origin_keys(text: &mut Exposition, keys: &[OriginKeysRow]) {
+    fn labels(keys: &OriginKeysRow) -> [Label<'_>; 3] {
+        [
+            ("upstream", &keys.upstream),
+            ("server", &keys.server),
+            ("provider", &keys.provider),
+        ]
+    }
+    text.gauge(
+        "origin_keys_usable",
+        "Whether the origin has keys, if they renew themselves.",
+    );
+    for keys in keys {
+        text.sample(&labels(keys), u8::from(keys.are_there));
+    }
+    text.gauge(
+        "origin_keys_expiry_time_seconds",
+        "When its keys expire, in seconds since the epoch.",
+    );
+    for keys in keys {
+        if let Some(time) = keys.expires {
+            text.sample(&labels(keys), time);
+        }
+    }
+    text.gauge(
+        "origin_keys_refresh_time_seconds",
+        "When its keys were fetched last, in seconds since the epoch.",
+    );
+    for keys in keys {
+        if let Some(time) = keys.refreshed_at {
+            text.sample(&labels(keys), time);
+        }
+    }
+    text.counter(
+        "origin_keys_refreshes_total",
+        "Fetches of its keys, by their result.",
+    );
+    for keys in keys {
+        let [upstream, server, provider] = labels(keys);
+        for (result, count) in [("succeeded", keys.refreshed), ("failed", keys.failed)] {
+            text.sample(&[upstream, server, provider, ("result", result)], count);
         }
     }
 }

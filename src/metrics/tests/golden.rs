@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use base64ct::{Base64, Encoding};
 use health::{AddressHealth, Change, HealthState, UpstreamHealth};
 use metrics::{
-    AUTH_TYPES, CLASSES, Format, OriginRow, OriginState, POLICY, RECENT, RejectedKeyRow, Snapshot,
-    TIME_BUCKETS,
+    AUTH_TYPES, CLASSES, Format, OriginKeysRow, OriginRow, OriginState, POLICY, RECENT,
+    RejectedKeyRow, Snapshot, TIME_BUCKETS,
 };
 use sha2::{Digest, Sha256};
 use sigv4::{AuthType, Rejection};
@@ -116,6 +116,7 @@ fn at_first() -> Snapshot {
                 HealthState::Unknown,
             )],
         }],
+        keys: Vec::new(),
     }
 }
 
@@ -155,6 +156,41 @@ fn snapshot() -> Snapshot {
             origin("idle", "unix:/run/s3.sock", OriginState::Unused),
         ],
         health: Vec::new(),
+        keys: vec![
+            OriginKeysRow {
+                upstream: "up".into(),
+                server: "10.0.0.1:9000".into(),
+                provider: "imds".into(),
+                are_there: true,
+                expires: Some(NOW + 2_600),
+                refreshed_at: Some(NOW - 1_000),
+                refreshed: 12,
+                failed: 0,
+                error: String::new(),
+            },
+            OriginKeysRow {
+                upstream: "up".into(),
+                server: HOSTILE.into(),
+                provider: HOSTILE.into(),
+                are_there: true,
+                expires: Some(NOW - 60),
+                refreshed_at: Some(NOW - 3_660),
+                refreshed: 1,
+                failed: 5,
+                error: HOSTILE.into(),
+            },
+            OriginKeysRow {
+                upstream: String::new(),
+                server: "s3.example.com".into(),
+                provider: "ecs".into(),
+                are_there: false,
+                expires: None,
+                refreshed_at: None,
+                refreshed: 0,
+                failed: 3,
+                error: "connection refused".into(),
+            },
+        ],
     };
     let [up, down, failing, _] = snapshot.origins.as_mut_slice() else {
         unreachable!()

@@ -5,7 +5,9 @@ use std::fmt::Write;
 use health::{AddressHealth, Change, HealthState};
 
 use crate::render::units::{Count, Duration, ShortCount, ago};
-use crate::{CLASS_NAMES, OriginRow, OriginState, RECENT, RECENT_ORIGIN_SECONDS, Snapshot};
+use crate::{
+    CLASS_NAMES, OriginKeysRow, OriginRow, OriginState, RECENT, RECENT_ORIGIN_SECONDS, Snapshot,
+};
 
 /// How many changes of state are shown of each address.
 const CHANGES: usize = 4;
@@ -19,7 +21,41 @@ pub(super) struct OriginCard<'a> {
     /// By class of status.
     pub(super) answers: Vec<(&'static str, TryCount)>,
     pub(super) last_failure: String,
+    /// Of its keys, if they renew themselves.
+    pub(super) keys: Option<KeysLine>,
     pub(super) checks: Vec<CheckLine<'a>>,
+}
+
+/// What is said of keys that renew themselves.
+pub(super) struct KeysLine {
+    pub(super) text: String,
+    pub(super) is_bad: bool,
+}
+
+impl KeysLine {
+    fn of(keys: &OriginKeysRow, now: u64) -> KeysLine {
+        let provider = &keys.provider;
+        let mut text = match (keys.are_there, keys.expires) {
+            (false, _) => format!("No keys from {provider}."),
+            (true, Some(expires)) if expires > now => {
+                format!("Keys from {provider} hold for {}", Duration(expires - now))
+            }
+            (true, Some(expires)) => {
+                format!("Keys from {provider} have expired {}", ago(now, expires))
+            }
+            (true, None) => format!("Keys from {provider}"),
+        };
+        if let Some(time) = keys.refreshed_at.filter(|_| keys.are_there) {
+            text.push_str(&format!("; fetched {}.", ago(now, time)));
+        }
+        if !keys.error.is_empty() {
+            text.push_str(&format!(" The last fetch failed: {}.", keys.error));
+        }
+        KeysLine {
+            text,
+            is_bad: !keys.are_there || !keys.error.is_empty(),
+        }
+    }
 }
 
 pub(super) struct TryCount {
@@ -51,6 +87,7 @@ impl<'a> OriginCard<'a> {
                 }
                 None => "No failure so far.".to_owned(),
             },
+            keys: (snapshot.keys_of(origin)).map(|keys| KeysLine::of(keys, now)),
             checks: checks.map(|check| CheckLine::of(check, now)).collect(),
         }
     }
