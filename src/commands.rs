@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use directives::{
-    AT_EACH_LEVEL, BucketMapLine, ClientMap, CorsLine, IN_A_LOCATION, IN_EACH_UPSTREAM, ONE_ORIGIN,
-    Reading, duplicate, set_once,
+    AT_EACH_LEVEL, BucketMapLine, CorsLine, IN_A_LOCATION, IN_EACH_UPSTREAM, ONE_ORIGIN, Reading,
+    duplicate, set_once,
 };
 use ngx::ffi::{
     NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_ANY, NGX_CONF_FLAG, NGX_CONF_NOARGS, NGX_CONF_TAKE1,
@@ -181,9 +181,7 @@ fn read_keys<T>(
 
 fn keep_client(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
     let client = read_keys(line, directives::client)?;
-    let clients = conf.clients.get_or_insert_default();
-    let clients: &mut ClientMap = Rc::get_mut(clients).ok_or("clients are merged already")?;
-    clients.insert(client)
+    conf.own_clients()?.listed.insert(client)
 }
 
 fn keep_upstream_origin(conf: &mut UpstreamConf, line: &mut Line<'_>) -> Result<(), String> {

@@ -1,5 +1,6 @@
 //! The typed configuration: what the directives say, its defaults and how levels merge.
 
+mod clients;
 mod location;
 mod origin;
 mod pass;
@@ -9,6 +10,7 @@ use ngx_safe::level::Level;
 use ngx_safe::upstream::Upstream;
 
 use crate::S3Resign;
+pub(crate) use clients::ClientSources;
 pub(crate) use location::{LocationConf, SignedHeader};
 pub(crate) use origin::{NamedOrigin, Origins};
 pub(crate) use upstream::UpstreamConf;

@@ -10,6 +10,7 @@ use sigv4::{
     BodyFault, Details, Headers, RejectedRequest, Rejection, XML_DECLARATION, put_element,
 };
 
+use crate::clients::RequestClients;
 use crate::context::{Context, OwnRequest};
 use crate::log::log_info;
 use crate::request_view;
@@ -35,7 +36,7 @@ pub(crate) fn note_at(
     context.error.set(Some(rejection.code()));
     if let Some(metrics) = request.main_conf().metrics() {
         let access_key = context.access_key.get();
-        let is_client = request.location_conf().knows(access_key);
+        let is_client = RequestClients::of(request).knows(access_key);
         metrics.count_rejection(access_key, rejection.code(), is_client, now());
     }
     let place = fault.map(|fault| format!(" ({fault})"));

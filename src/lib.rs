@@ -4,6 +4,7 @@
 //! origin that nginx picked, at every try. This file holds what nginx loads.
 #![deny(unsafe_code)]
 
+mod clients;
 mod commands;
 mod conf;
 mod content;

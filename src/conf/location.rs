@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use directives::{
-    BucketMapLine, ClientMap, ErrorStyle, HealthzLine, OriginLine, RegionRule, SseCLines,
+    BucketMapLine, ErrorStyle, HealthzLine, OriginLine, RegionRule, SseCLines,
     check_bucket_map_servers,
 };
 use ngx_safe::cache::ProxyCache;
@@ -13,11 +13,9 @@ use ngx_safe::level::PassTarget;
 use ngx_safe::template::Template;
 use ngx_safe::upstream::{Upstream, UpstreamId};
 use ngx_safe::watched::Watches;
-use sigv4::{
-    Anonymous, Claim, Claimants, Clients, CorsRules, CustomerKeys, Domain, Endpoint, Rejection,
-    VerifyRules,
-};
+use sigv4::{Anonymous, CorsRules, CustomerKeys, Domain, Endpoint, VerifyRules};
 
+use crate::conf::clients::ClientSources;
 use crate::conf::pass::OwnLines;
 use crate::conf::{NamedOrigin, OwnLevel, OwnUpstream, UpstreamConf};
 
@@ -58,7 +56,7 @@ pub(crate) struct LocationConf {
     pub(crate) domains: Option<Vec<Domain>>,
     /// What the endpoint's paths begin with, decoded.
     pub(crate) prefix: Option<Box<[u8]>>,
-    pub(crate) clients: Option<Rc<ClientMap>>,
+    pub(crate) clients: Option<Rc<ClientSources>>,
     pub(crate) origin: Option<Rc<OriginLine>>,
     /// What buckets are called at the origins of this location.
     pub(crate) bucket_maps: Option<Rc<Vec<BucketMapLine>>>,
@@ -92,22 +90,9 @@ impl Watches for LocationConf {
     }
 }
 
-impl<'c> Clients<'c> for &'c LocationConf {
-    fn find(self, claim: &Claim<'_>) -> Result<Claimants<'c>, Rejection> {
-        let clients = self.clients.as_deref();
-        Ok(clients.map_or_else(Claimants::new, |clients| clients.find(claim.access_key)))
-    }
-}
-
 impl LocationConf {
     pub(crate) fn is_resign(&self) -> bool {
         self.resign == Some(true)
-    }
-
-    /// Tells whether a client has this access key.
-    pub(crate) fn knows(&self, access_key: &[u8]) -> bool {
-        let clients = self.clients.as_deref();
-        clients.is_some_and(|clients| !clients.find(access_key).is_empty())
     }
 
     pub(crate) fn is_debug_errors(&self) -> bool {

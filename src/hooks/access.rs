@@ -6,6 +6,7 @@ use ngx_safe::phase::{Access, AccessHandler};
 use ngx_safe::request::Request;
 use sigv4::{AuthType, ClientRequest, Headers, Rejection, Verified};
 
+use crate::clients::RequestClients;
 use crate::context::{Context, OwnRequest};
 use crate::error_response;
 use crate::hooks::body::{self, Readiness, Verifying};
@@ -48,7 +49,13 @@ fn access(request: Request<'_>) -> Access {
         Err(rejection) => return reject(request, context, None, &rejection),
     };
     let now = timestamp();
-    let mut verified = sigv4::verify(&view, conf, conf.rules(), &mut main.keys.borrow_mut(), now);
+    let mut verified = sigv4::verify(
+        &view,
+        RequestClients::of(request),
+        conf.rules(),
+        &mut main.keys.borrow_mut(),
+        now,
+    );
     if let Err(rejected) = &verified
         && rejected.rejection == Rejection::ProofInBody
     {

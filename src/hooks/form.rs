@@ -9,6 +9,7 @@ use sigv4::{
     Verified,
 };
 
+use crate::clients::RequestClients;
 use crate::context::{Context, OwnRequest, Posted};
 use crate::request_view::{address, timestamp, view};
 
@@ -133,7 +134,8 @@ fn verify_fields<'r>(
     head: &'r [u8],
 ) -> Result<PendingForm<'r>, Rejected<'r>> {
     let conf = request.location_conf();
+    let clients = RequestClients::of(request);
     let keys = &mut request.main_conf().keys.borrow_mut();
     let now = timestamp();
-    sigv4::verify_form(view, decoder, head, conf, conf.rules(), keys, now)
+    sigv4::verify_form(view, decoder, head, clients, conf.rules(), keys, now)
 }
