@@ -6,6 +6,7 @@
 use std::ffi::{CString, c_int};
 use std::fs;
 use std::io::{self, Error};
+use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -109,19 +110,31 @@ impl File {
     }
 
     /// Makes a file that is open also for the programs that this process starts: its new binary is one.
-    #[cfg(target_os = "linux")]
     pub(crate) fn create(name: &str, layout: u64) -> io::Result<File> {
+        File::create_with(name, layout, false)
+    }
+
+    /// Makes a file that no program which this process starts has open.
+    pub(crate) fn create_private(name: &str) -> io::Result<File> {
+        File::create_with(name, 0, true)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn create_with(name: &str, layout: u64, is_private: bool) -> io::Result<File> {
         let kernel_name = CString::new(format!("{PREFIX}{name}"))?;
+        let close = if is_private { libc::MFD_CLOEXEC } else { 0 };
         // SAFETY: the name ends with a NUL.
-        let fd = unsafe { libc::memfd_create(kernel_name.as_ptr(), libc::MFD_ALLOW_SEALING) };
+        let fd =
+            unsafe { libc::memfd_create(kernel_name.as_ptr(), libc::MFD_ALLOW_SEALING | close) };
         let file = File::from_new(fd, name, layout)?;
         // SAFETY: an open file.
         checked(unsafe { libc::fcntl(file.fd(), libc::F_ADD_SEALS, libc::F_SEAL_SHRINK) })?;
         Ok(file)
     }
 
+    /// The kernel keeps it from programs by itself.
     #[cfg(not(target_os = "linux"))]
-    pub(crate) fn create(name: &str, layout: u64) -> io::Result<File> {
+    fn create_with(name: &str, layout: u64, _is_private: bool) -> io::Result<File> {
         let path = CString::new(format!("/{PREFIX}{name}{}", std::process::id()))?;
         let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL;
         // SAFETY: the path ends with a NUL.
@@ -150,6 +163,39 @@ impl File {
         // SAFETY: the name ends with a NUL.
         let fd = unsafe { libc::memfd_create(kernel_name.as_ptr(), 0) };
         File::from_new(fd, name, 0)
+    }
+
+    pub(crate) fn get(&self) -> &fs::File {
+        &self.file
+    }
+
+    /// Takes or frees, for this process, the lock of that number.
+    pub(crate) fn lock(&self, number: u8, kind: libc::c_short) -> io::Result<()> {
+        // SAFETY: any bytes are a value of it, and zeros one of which nothing is unset.
+        let mut lock: libc::flock = unsafe { mem::zeroed() };
+        lock.l_type = kind;
+        lock.l_whence = libc::SEEK_SET as libc::c_short;
+        lock.l_start = number.into();
+        lock.l_len = 1;
+        // SAFETY: an open file, and a lock to be read.
+        checked(unsafe { libc::fcntl(self.fd(), libc::F_SETLK, &raw const lock) })?;
+        Ok(())
+    }
+
+    /// Gives back the memory of its first `size` bytes, which are zeros from then on.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn give_back(&self, size: u64) -> io::Result<()> {
+        let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+        let size = size.try_into().map_err(Error::other)?;
+        // SAFETY: an open file.
+        checked(unsafe { libc::fallocate(self.fd(), mode, 0, size) })?;
+        Ok(())
+    }
+
+    /// Elsewhere it is kept for what is written next.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn give_back(&self, _size: u64) -> io::Result<()> {
+        Ok(())
     }
 
     pub(crate) fn fd(&self) -> c_int {

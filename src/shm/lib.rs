@@ -8,12 +8,14 @@
 mod file;
 mod lock;
 mod mapping;
+mod pages;
 mod record;
 mod text;
 mod zone;
 
 pub use crate::{
     file::{Heir, close_on_exec, close_unused},
+    pages::{Board, Pages, Words},
     record::Shared,
     text::Text,
     zone::{OpenError, Zone},

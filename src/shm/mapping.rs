@@ -12,7 +12,7 @@ const PAGE: usize = 4096;
 
 /// A head, followed by as many entries as the file has room for.
 #[derive(Debug)]
-pub(crate) struct Mapping<H, E> {
+pub struct Mapping<H, E> {
     start: NonNull<u8>,
     size: usize,
     entries: usize,
@@ -62,13 +62,27 @@ impl<H: Shared, E: Shared> Mapping<H, E> {
         })
     }
 
+    /// Keeps it out of core dumps.
+    pub(crate) fn keep_from_dumps(&self) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        let advice = libc::MADV_DONTDUMP;
+        #[cfg(not(target_os = "linux"))]
+        let advice = libc::MADV_NORMAL;
+        // SAFETY: mapped by `of`; the advice changes nothing that a program can see.
+        match unsafe { libc::madvise(self.start.as_ptr().cast(), self.size, advice) } {
+            -1 => Err(Error::last_os_error()),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn head(&self) -> &H {
         // SAFETY: mapped as long as `self` lives, large enough, and aligned as a page is. Any bytes are
         // a value of `H`, which changes through atomics only.
         unsafe { self.start.cast().as_ref() }
     }
 
-    pub(crate) fn entries(&self) -> &[E] {
+    /// Returns what comes after the head.
+    pub fn entries(&self) -> &[E] {
         // SAFETY: within the mapping: `of` has found that the head fits.
         let first = unsafe { self.start.add(Mapping::<H, E>::HEAD_SIZE) };
         let entries = NonNull::slice_from_raw_parts(first.cast(), self.entries);
@@ -76,6 +90,11 @@ impl<H: Shared, E: Shared> Mapping<H, E> {
         unsafe { entries.as_ref() }
     }
 }
+
+// SAFETY: memory that belongs to the value, and in which all is `Shared`.
+unsafe impl<H: Shared, E: Shared> Send for Mapping<H, E> {}
+// SAFETY: as above.
+unsafe impl<H: Shared, E: Shared> Sync for Mapping<H, E> {}
 
 impl<H, E> Drop for Mapping<H, E> {
     fn drop(&mut self) {
