@@ -250,7 +250,7 @@ my @rows = (
         . 'write the path of a file that begins with the value', with_client('s3_client AKID secret_key=file:/dev/zero;')],
     ['a pipe that nobody writes to', qq("s3_client AKID" "secret_key=": cannot read "$dir/pipe": it has no whole line after 5s: )
         . 'write the path of a file that has one', with_client('s3_client AKID secret_key=file:pipe;')],
-    ['a secret without its name', '"s3_client AKID": a word is not a parameter: it takes "secret_key=", "session_token=", "allow=", "buckets="',
+    ['a secret without its name', '"s3_client AKID": a word is not a parameter: it takes "secret_key=", "session_token=", "allow=", "buckets=", "expires="',
         with_client('s3_client AKID c2VjcmV0a2V5==;')],
     ['a space in front', '?"s3_client AKID" "secret_key=": the value of "env:S3_SPACE" begins or ends with a space: remove it, '
         . 'unless it belongs to the key', with_client('s3_client AKID secret_key=env:S3_SPACE;')],

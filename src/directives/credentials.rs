@@ -47,7 +47,7 @@ const ROLE_ARN: &str = "AWS_ROLE_ARN";
 const SESSION_NAME: &str = "AWS_ROLE_SESSION_NAME";
 
 impl<'a> Words<'a> {
-    pub(crate) fn take(params: &mut Params<'a>) -> Result<Words<'a>, String> {
+    pub(crate) fn take(params: &mut Params<'_, 'a>) -> Result<Words<'a>, String> {
         let credentials = params.take("credentials")?;
         let role = params.take("assume_role")?;
         // It may be written as one of the providers, too.

@@ -1,10 +1,12 @@
 //! `allow=` and `buckets=`: what a client may do, or whoever has no signature.
 
+use std::fmt::Display;
+
 use sigv4::{Grant, GrantFault};
 
 /// Reads `allow=` and `buckets=`.
 pub(crate) fn grant(
-    named: &str,
+    named: &(impl Display + ?Sized),
     allow: Option<&[u8]>,
     buckets: Option<&[u8]>,
 ) -> Result<Grant, String> {

@@ -26,7 +26,7 @@ pub use crate::{
     address::{domains, prefix},
     anonymous::anonymous,
     bucket_map::{BucketMapLine, bucket_map, bucket_map_of, check_bucket_map_servers},
-    client::{ClientMap, client},
+    client::{ClientLine, ClientMap, client, client_file},
     cors::{CorsLine, cors},
     credentials::{ProviderLine, seal_key},
     health_check::{HealthCheckLine, HealthzLine, health_check, healthz},

@@ -1,16 +1,18 @@
 //! The `name=value` words of a line.
 
+use std::fmt::Display;
+
 /// Each is asked for by its name; what is left is unknown.
 #[derive(Debug)]
-pub(crate) struct Params<'a> {
-    named: &'a str,
+pub(crate) struct Params<'n, 'a, N: ?Sized = str> {
+    named: &'n N,
     words: Vec<&'a [u8]>,
     known: Vec<&'static str>,
 }
 
-impl<'a> Params<'a> {
+impl<'n, 'a, N: Display + ?Sized> Params<'n, 'a, N> {
     /// `named` is the directive, for messages.
-    pub(crate) fn new(named: &'a str, words: &[&'a [u8]]) -> Params<'a> {
+    pub(crate) fn new(named: &'n N, words: &[&'a [u8]]) -> Params<'n, 'a, N> {
         Params {
             named,
             words: words.to_vec(),

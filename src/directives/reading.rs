@@ -50,6 +50,15 @@ impl<'a> Reading<'a> {
         self.outside.process
     }
 
+    /// Reads the path of a file, which may begin at the folder of the configuration.
+    pub(crate) fn file(&self, named: &str, text: &[u8]) -> Result<PathBuf, String> {
+        let kinds: [&[u8]; 2] = [b"env:", b"file:"];
+        if text.is_empty() || text.contains(&0) || kinds.iter().any(|kind| text.starts_with(kind)) {
+            return Err(format!("{named} takes the path of a file: write \"/PATH\""));
+        }
+        Ok(self.path(text))
+    }
+
     pub(crate) fn access_key(&mut self, named: &str, text: &[u8]) -> Result<Box<[u8]>, String> {
         let value = self.value(named, text, Kind::AccessKey)?;
         Ok(value.as_slice().into())

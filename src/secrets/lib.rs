@@ -5,6 +5,7 @@
 //!   warning. An error is the whole message, which begins with `named` and says what to write instead.
 //! - [`Kind`] is what the value is for: an access key, a secret key or a session token.
 //! - [`Outside`] is all that is read beside the text: variables, the folder of relative paths.
+//! - [`check_literal`] and [`doubt`] are for values that stand in the thousands, all literally.
 //! - [`first_line`] reads a file as `file:PATH` does, and [`check`] checks a value by itself, for those
 //!   with messages of their own. Their errors are [`Unreadable`] and [`Fault`].
 //!
@@ -82,6 +83,25 @@ pub fn read(named: &str, text: &[u8], kind: Kind, outside: &Outside<'_>) -> Resu
     })?;
     let doubt = doubt_of(&value).map(|doubt| format!("{named}: {source} {doubt}"));
     Ok(Secret { value, doubt })
+}
+
+/// Checks a value that stands where nothing but literals can. Returns what is wrong with it, after whatever `text` is
+/// called.
+pub fn check_literal(text: &[u8], kind: Kind) -> Result<(), String> {
+    if matches!(Source::parse(text), Ok(Source::Env(_) | Source::File(_))) {
+        return Err(
+            "has \"env:\" or \"file:\", which are not read here: write the value itself".into(),
+        );
+    }
+    check(text, kind).map_err(|fault| match fault {
+        Fault::Empty => "is empty: give it a value".into(),
+        fault => fault.to_string(),
+    })
+}
+
+/// Returns what is likely to be a mistake in a value, after whatever that is called.
+pub fn doubt(value: &[u8]) -> Option<&'static str> {
+    doubt_of(value)
 }
 
 impl fmt::Debug for Secret {

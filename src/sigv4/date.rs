@@ -52,14 +52,10 @@ impl Timestamp {
         else {
             return None;
         };
-        let time = timestamp(
-            number(&[y1, y2, y3, y4])?,
-            number(&[m1, m2])?,
-            number(&[d1, d2])?,
-            number(&[h1, h2])?,
-            number(&[n1, n2])?,
-            number(&[s1, s2])?,
-        );
+        let date = [
+            y1, y2, y3, y4, m1, m2, d1, d2, b'T', h1, h2, n1, n2, s1, s2, b'Z',
+        ];
+        let time = AmzDate::parse(&date).map(|date| date.timestamp());
         time.filter(|_| is_fraction)
     }
 

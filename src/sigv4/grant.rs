@@ -1,4 +1,6 @@
 //! What an authenticated client may do.
+use std::sync::Arc;
+
 use arrayvec::ArrayVec;
 
 use crate::{
@@ -13,14 +15,14 @@ use crate::{
     text::uri::{self, Part},
 };
 
-/// What a client may do: which operations, and where.
-#[derive(Debug)]
+/// What a client may do: which operations, and where. Copies share their memory.
+#[derive(Debug, Clone)]
 pub struct Grant {
     operations: OperationSet,
     /// It may do anything anywhere, but for operations that have to be named.
     is_unconfined: bool,
     /// Where; anywhere if empty.
-    places: Vec<BucketPattern>,
+    places: Arc<[BucketPattern]>,
 }
 
 impl Default for Grant {
@@ -67,7 +69,7 @@ impl Grant {
         Grant {
             operations,
             is_unconfined: allow.all && !is_confined,
-            places,
+            places: places.into(),
         }
     }
 

@@ -49,21 +49,33 @@ fn providers() {
     let session = "in us-east-1 as ngx_http_s3_resign";
     for (line, expected) in [
         ("credentials=imds", "imds at http://169.254.169.254"),
-        ("credentials=imds endpoint=http://127.0.0.1:1/x", "imds at http://127.0.0.1:1/x"),
-        ("credentials=ecs endpoint=https://h/keys", "ecs of https://h/keys at https://h/keys"),
+        (
+            "credentials=imds endpoint=http://127.0.0.1:1/x",
+            "imds at http://127.0.0.1:1/x",
+        ),
+        (
+            "credentials=ecs endpoint=https://h/keys",
+            "ecs of https://h/keys at https://h/keys",
+        ),
         ("credentials=file:keys", "file:/etc/nginx/keys#default"),
         ("credentials=file:/keys#my#one", "file:/keys#my#one"),
         (
             "assume_role=arn:aws:iam::1:role/r access_key=AKID secret_key=s",
-            &format!("assume_role=arn:aws:iam::1:role/r by AKID at https://sts.us-east-1.amazonaws.com {session} "),
+            &format!(
+                "assume_role=arn:aws:iam::1:role/r by AKID at https://sts.us-east-1.amazonaws.com {session} "
+            ),
         ),
         (
             "credentials=assume_role=arn:aws:iam::1:role/r access_key=AKID secret_key=s external_id=a/1",
-            &format!("assume_role=arn:aws:iam::1:role/r by AKID at https://sts.us-east-1.amazonaws.com {session} a/1"),
+            &format!(
+                "assume_role=arn:aws:iam::1:role/r by AKID at https://sts.us-east-1.amazonaws.com {session} a/1"
+            ),
         ),
         (
             "credentials=imds assume_role=arn:minio:x sts_endpoint=https://minio:9000 sts_region=us-east-1",
-            &format!("imds assume_role=arn:minio:x at http://169.254.169.254 at https://minio:9000 {session} "),
+            &format!(
+                "imds assume_role=arn:minio:x at http://169.254.169.254 at https://minio:9000 {session} "
+            ),
         ),
     ] {
         assert_eq!(identity(line, false), *expected, "{line}");
@@ -73,8 +85,14 @@ fn providers() {
 #[test]
 fn what_an_environment_says() {
     for (line, expected) in [
-        ("credentials=ecs", "ecs at http://169.254.170.2/v2/credentials/1"),
-        ("credentials=pod_identity", "pod_identity at http://169.254.170.23/v1/credentials"),
+        (
+            "credentials=ecs",
+            "ecs at http://169.254.170.2/v2/credentials/1",
+        ),
+        (
+            "credentials=pod_identity",
+            "pod_identity at http://169.254.170.23/v1/credentials",
+        ),
         (
             "credentials=web_identity",
             "web_identity for arn:aws:iam::1:role/of-pod at https://sts.eu-west-2.amazonaws.com with /run/jwt",
@@ -90,7 +108,14 @@ fn what_an_environment_says() {
     let provider = line.provider.unwrap();
     assert_eq!(provider.ca.as_deref(), Some(Path::new("/etc/nginx/ca.pem")));
     let source = &provider.provider.source;
-    assert!(matches!(source, Source::Container { token: Some(_), is_named: false, .. }));
+    assert!(matches!(
+        source,
+        Source::Container {
+            token: Some(_),
+            is_named: false,
+            ..
+        }
+    ));
     assert!(provider.provider.endpoint(Service::Role).is_none());
 }
 
@@ -98,7 +123,8 @@ fn what_an_environment_says() {
 fn bad_lines() {
     let none = "names no provider that is known: write one of \"imds\", \"ecs\", \"pod_identity\", \
                 \"web_identity\", \"file:PATH\", or \"assume_role=ARN\"";
-    let is_attached = "is not set for nginx's master process, as it is where a role is attached: attach one, or";
+    let is_attached =
+        "is not set for nginx's master process, as it is where a role is attached: attach one, or";
     for (line, why) in [
         ("credentials=", format!(": \"credentials=\" {none}")),
         ("credentials=IMDS", format!(": \"credentials=\" {none}")),
@@ -198,5 +224,9 @@ fn keys_that_seal() {
     assert_eq!(read("0123456789abcdef"), Ok(()));
     let short = "\"s3_seal_key\" has fewer than 16 bytes, which can be guessed: write what \"openssl rand -hex 32\" prints";
     assert_eq!(read("0123456789abcde"), Err(short.into()));
-    assert!(read("env:NONE").unwrap_err().contains("\"NONE\" is not set"));
+    assert!(
+        read("env:NONE")
+            .unwrap_err()
+            .contains("\"NONE\" is not set")
+    );
 }

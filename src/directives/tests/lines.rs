@@ -12,13 +12,15 @@ use std::{
 use directives::{
     AT_EACH_LEVEL, ClientMap, CorsLine, ErrorStyle, HealthCheckLine, HealthzLine, IN_A_LOCATION,
     IN_EACH_UPSTREAM, ONE_ORIGIN, OriginLine, OriginLines, Reading, RegionRule, SseCLine,
-    SseCLines, anonymous, bucket_map, bucket_map_of, check_bucket_map_servers, client, cors,
-    domains, duplicate, errors, health_check, healthz, host, location_origin, max_skew, prefix,
-    region, reserved, set_once, signed_header, sse_c, upstream_origin,
+    SseCLines, anonymous, bucket_map, bucket_map_of, check_bucket_map_servers, client, client_file,
+    cors, domains, duplicate, errors, health_check, healthz, host, location_origin, max_skew,
+    prefix, region, reserved, set_once, signed_header, sse_c, upstream_origin,
 };
 use health::{Expected, Thresholds};
 use secrets::Outside;
-use sigv4::{Addressing, Anonymous, BucketName, BucketNames, Dialect, Domain, Framing, Region};
+use sigv4::{
+    Addressing, Anonymous, BucketName, BucketNames, Dialect, Domain, Framing, Region, Timestamp,
+};
 
 fn variable(name: &OsStr) -> Option<OsString> {
     match name.to_str()? {
@@ -188,6 +190,59 @@ fn clients() {
 }
 
 #[test]
+fn ends_of_clients() {
+    for (text, seconds) in [
+        ("1970-01-01T00:00:00Z", 0),
+        ("2026-12-31T23:59:59Z", 1_798_761_599),
+        ("2026-12-31T23:59:59+00:00", 1_798_761_599),
+        ("2028-02-29T12:00:00Z", 1_835_438_400),
+    ] {
+        let read = good(client, &format!("s3_client K secret_key=x expires={text}"));
+        assert_eq!(read.expires, Some(Timestamp(seconds)), "{text}");
+    }
+    assert_eq!(good(client, "s3_client K secret_key=x").expires, None);
+    for text in [
+        "",
+        "2026-12-31",
+        "2026-12-31T23:59:59",
+        "2026-12-31t23:59:59z",
+        "2026-12-31 23:59:59Z",
+        "2026-12-31T23:59:59.5Z",
+        "2026-12-31T23:59:59+01:00",
+        "2026-12-31T23:59:59ZZ",
+        "2027-02-29T12:00:00Z",
+        "2026-13-01T00:00:00Z",
+        "2026-12-31T24:00:00Z",
+        "+026-12-31T23:59:59Z",
+        "20261231T235959Z",
+        "1798761599",
+    ] {
+        let line = format!("s3_client K secret_key=x expires={text}");
+        let why = "\"s3_client K\": \"expires=\" is no time: write it in UTC, as \"expires=2026-12-31T23:59:59Z\"";
+        bad(client, &[(&line, why)]);
+    }
+}
+
+#[test]
+fn files_of_clients() {
+    for (line, path) in [
+        ("s3_client_file /etc/keys", "/etc/keys"),
+        ("s3_client_file keys", "/nonexistent/keys"),
+        ("s3_client_file ../a:b", "/nonexistent/../a:b"),
+    ] {
+        assert_eq!(good(client_file, line), std::path::Path::new(path));
+    }
+    let why = "\"s3_client_file\" takes the path of a file: write \"/PATH\"";
+    bad(
+        client_file,
+        &[
+            ("s3_client_file file:/etc/keys", why),
+            ("s3_client_file env:KEYS", why),
+        ],
+    );
+}
+
+#[test]
 fn bad_clients() {
     bad(
         client,
@@ -242,23 +297,23 @@ fn bad_clients() {
             (
                 "s3_client K secret_key=x colour=red",
                 "\"s3_client K\": unknown parameter \"colour\": it takes \"secret_key=\", \"session_token=\", \
-                 \"allow=\", \"buckets=\"",
+                 \"allow=\", \"buckets=\", \"expires=\"",
             ),
             // What may be a secret in the wrong place.
             (
                 "s3_client K thesecret",
                 "\"s3_client K\": a word is not a parameter: it takes \"secret_key=\", \"session_token=\", \
-                 \"allow=\", \"buckets=\"",
+                 \"allow=\", \"buckets=\", \"expires=\"",
             ),
             (
                 "s3_client K c2VjcmV0a2V5c2VjcmV0==",
                 "\"s3_client K\": a word is not a parameter: it takes \"secret_key=\", \"session_token=\", \
-                 \"allow=\", \"buckets=\"",
+                 \"allow=\", \"buckets=\", \"expires=\"",
             ),
             (
                 "s3_client K =x",
                 "\"s3_client K\": a word is not a parameter: it takes \"secret_key=\", \"session_token=\", \
-                 \"allow=\", \"buckets=\"",
+                 \"allow=\", \"buckets=\", \"expires=\"",
             ),
             (
                 "s3_client K secret_key=x allow=read,wirte",
