@@ -5,6 +5,7 @@ use std::ffi::CStr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use client_files::ClientFile;
 use directives::{
     AT_EACH_LEVEL, BucketMapLine, CorsLine, IN_A_LOCATION, IN_EACH_UPSTREAM, ONE_ORIGIN, Reading,
     duplicate, set_once,
@@ -51,6 +52,7 @@ const fn in_upstream<D: Directive<UpstreamConf>>(name: &'static CStr, args: u32)
 pub(crate) static mut COMMANDS: [ngx_command_t; 25] = [
     flag::<ResignDirective>(c"s3_resign"),
     anywhere::<ClientDirective>(c"s3_client", NGX_CONF_2MORE),
+    anywhere::<ClientFileDirective>(c"s3_client_file", NGX_CONF_TAKE1),
     anywhere::<LocationOriginDirective>(c"s3_origin", NGX_CONF_1MORE),
     in_upstream::<UpstreamOriginDirective>(c"s3_origin", NGX_CONF_2MORE),
     in_upstream::<SealKeyDirective>(c"s3_seal_key", NGX_CONF_TAKE1),
@@ -96,6 +98,7 @@ macro_rules! directives {
 directives! {
     ResignDirective in LocationConf: |conf, line| set_flag(&mut conf.resign, line);
     ClientDirective in LocationConf: keep_client;
+    ClientFileDirective in LocationConf: keep_client_file;
     LocationOriginDirective in LocationConf: keep_location_origin;
     UpstreamOriginDirective in UpstreamConf: keep_upstream_origin;
     SealKeyDirective in UpstreamConf: |conf, line| {
@@ -182,6 +185,34 @@ fn read_keys<T>(
 fn keep_client(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
     let client = read_keys(line, directives::client)?;
     conf.own_clients()?.listed.insert(client)
+}
+
+fn keep_client_file(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
+    let path = read_with(line, directives::client_file)?;
+    let main: &Runtime = line.conf().own_main_conf::<S3Resign>();
+    let mut all = main.client_files.borrow_mut();
+    let found = all.iter().find(|file| *file.path() == path);
+    let file = match found.map(Rc::clone) {
+        Some(file) => file,
+        None => {
+            let name = path.display();
+            let opened = ClientFile::open(&path, ngx_safe::now());
+            let opened = opened.map_err(|fault| format!("\"s3_client_file\": {name}{fault}"))?;
+            if let Some(doubt) = opened.doubt {
+                line.conf().warn(&format!("{name}{doubt}"));
+            }
+            let file = Rc::new(opened.file);
+            all.push(Rc::clone(&file));
+            file
+        }
+    };
+    let sources = conf.own_clients()?;
+    if sources.files.iter().any(|other| Rc::ptr_eq(other, &file)) {
+        let name = format!("s3_client_file {}", path.display());
+        return Err(duplicate(&name, AT_EACH_LEVEL));
+    }
+    sources.files.push(file);
+    Ok(())
 }
 
 fn keep_upstream_origin(conf: &mut UpstreamConf, line: &mut Line<'_>) -> Result<(), String> {

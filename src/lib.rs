@@ -4,6 +4,7 @@
 //! origin that nginx picked, at every try. This file holds what nginx loads.
 #![deny(unsafe_code)]
 
+mod client_watch;
 mod clients;
 mod commands;
 mod conf;
@@ -109,5 +110,6 @@ impl Configure for S3Resign {
         shm::close_on_exec();
         origin_keys::refresher::start(cycle).is_some()
             && health_checks::scheduler::start(cycle).is_some()
+            && client_watch::start(cycle).is_some()
     }
 }

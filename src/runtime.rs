@@ -2,7 +2,9 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::CStr;
+use std::rc::Rc;
 
+use client_files::ClientFile;
 use metrics::Metrics;
 use ngx_safe::complete::Complete;
 use sigv4::KeyCache;
@@ -28,6 +30,8 @@ pub(crate) struct Runtime {
     pub(crate) wants_status: Cell<bool>,
     pub(crate) origins: Origins,
     pub(crate) providers: Providers,
+    /// Each of the configuration's once, however many levels have it.
+    pub(crate) client_files: RefCell<Vec<Rc<ClientFile>>>,
     /// Where it is in use, once the configuration is whole.
     pub(crate) metrics: OnceCell<Metrics>,
 }
@@ -41,6 +45,7 @@ impl Default for Runtime {
             wants_status: Cell::new(false),
             origins: Origins::default(),
             providers: Providers::default(),
+            client_files: RefCell::default(),
             metrics: OnceCell::new(),
         }
     }

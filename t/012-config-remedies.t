@@ -27,6 +27,7 @@ my $since = sub {
 
 my %files = (
     line  => "secret\n",         crlf  => "secret\r\nmore\n", lf    => "sec\rret\n", nul => "sec\0ret\n",
+    'clients-bad' => "# one\nfile:K secret_key=s\n", 'clients-quotes' => "K secret_key=\"s\"\n",
     bom   => "\xef\xbb\xbfs\n",  spare => "secret \n",        tab   => "\tsecret\n", raw => '$NAME',
     long  => 'x' x 65537,        limit => 'x' x 65536,        quote => "'secret'\n", var => "\${NAME}\n",
     key   => "AKID\n",           latin => "s\xfccret\n",
@@ -252,6 +253,16 @@ my @rows = (
         . 'write the path of a file that has one', with_client('s3_client AKID secret_key=file:pipe;')],
     ['a secret without its name', '"s3_client AKID": a word is not a parameter: it takes "secret_key=", "session_token=", "allow=", "buckets=", "expires="',
         with_client('s3_client AKID c2VjcmV0a2V5==;')],
+    ['no file of clients', qq("s3_client_file": $dir/nowhere cannot be read: No such file or directory (os error 2): make it )
+        . q(readable for nginx's master process and for its workers), with_client('s3_client_file nowhere;')],
+    ['a folder of clients', qq("s3_client_file": $dir is no regular file, which could be read again: write the path of one),
+        with_client("s3_client_file $dir;")],
+    ['a file of clients with a fault', qq("s3_client_file": $dir/clients-bad:2: access key has "env:" or "file:", which are not )
+        . 'read here: write the value itself', with_client('s3_client_file clients-bad;')],
+    ['a file of clients with quotes', qq(?$dir/clients-quotes:1: "secret_key=" is in quotes: remove them, unless they belong to )
+        . 'the key', with_client('s3_client_file clients-quotes;')],
+    ['a kind of file that is none', '"s3_client_file" takes the path of a file: write "/PATH"',
+        with_client('s3_client_file file:clients;')],
     ['a space in front', '?"s3_client AKID" "secret_key=": the value of "env:S3_SPACE" begins or ends with a space: remove it, '
         . 'unless it belongs to the key', with_client('s3_client AKID secret_key=env:S3_SPACE;')],
     ['a space behind', qq(?"s3_client AKID" "secret_key=": the value in "file:$dir/spare" begins or ends with a space: remove )

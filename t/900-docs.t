@@ -81,9 +81,10 @@ sub adapted {
     my $reads = join '|', qw(admin reader backup a b);
     mkdir "$dir/$_" for qw(s3 cache log);
     write_file("$dir/s3/$_", "secret of $_\n") for split /\|/, $reads;
+    write_file("$dir/s3/clients", "AKIDJOB secret_key=secret allow=read\n");
     write_file("$dir/s3/private.key", encode_base64('k' x 32, '') . "\n");
     $conf =~ s{modules/ngx_http_s3_resign_module\.so}{$module};
-    $conf =~ s{/etc/nginx/s3/($reads|private\.key)\b}{$dir/s3/$1}g;
+    $conf =~ s{/etc/nginx/s3/($reads|clients|private\.key)\b}{$dir/s3/$1}g;
     $conf =~ s{/var/cache/nginx/s3}{$dir/cache}g;
     $conf =~ s{/var/log/nginx}{$dir/log}g;
     $conf =~ s{\bs3-a\.example\.com}{127.0.0.1}g;

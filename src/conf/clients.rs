@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use client_files::ClientFile;
 use directives::ClientMap;
 
 use crate::conf::LocationConf;
@@ -12,6 +13,18 @@ use crate::conf::LocationConf;
 pub(crate) struct ClientSources {
     /// Its `s3_client` lines.
     pub(crate) listed: ClientMap,
+    /// Its `s3_client_file` lines.
+    pub(crate) files: Vec<Rc<ClientFile>>,
+}
+
+impl ClientSources {
+    /// Names a directive that is here, for messages.
+    pub(crate) fn directive(&self) -> &'static str {
+        match self.files.is_empty() {
+            true => "s3_client",
+            false => "s3_client_file",
+        }
+    }
 }
 
 impl LocationConf {

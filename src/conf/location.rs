@@ -279,7 +279,7 @@ impl LocationConf {
         if self.clients.is_none() && matches!(self.rules.anonymous, Anonymous::Rejected) {
             return Err(format!(
                 "\"s3_resign\" in location \"{place}\" has no \"s3_client\", so nobody could get \
-                 in: add \"s3_client ACCESS_KEY secret_key=...;\""
+                 in: add \"s3_client ACCESS_KEY secret_key=...;\", or \"s3_client_file PATH;\""
             ));
         }
         self.upstream = upstream.id_among(level.upstreams());

@@ -7,11 +7,11 @@ use ngx_safe::level::without_port;
 use ngx_safe::proxy::ProxySettings;
 use ngx_safe::upstream::Upstream;
 
-use crate::conf::{LocationConf, OwnLevel, OwnUpstream};
+use crate::conf::{ClientSources, LocationConf, OwnLevel, OwnUpstream};
 
 /// The lines about clients and origins that a location has of its own.
 pub(super) struct OwnLines {
-    client: bool,
+    client: Option<&'static str>,
     origin: bool,
     bucket_map: bool,
     sse_c: bool,
@@ -21,7 +21,7 @@ impl OwnLines {
     /// Notes a location's own lines, before it inherits any.
     pub(super) fn of(conf: &LocationConf) -> OwnLines {
         OwnLines {
-            client: conf.clients.is_some(),
+            client: conf.clients.as_deref().map(ClientSources::directive),
             origin: conf.origin.is_some(),
             bucket_map: conf.bucket_maps.is_some(),
             sse_c: conf.customer_keys.is_some(),
@@ -30,7 +30,7 @@ impl OwnLines {
 
     fn first(&self) -> Option<&'static str> {
         let lines = [
-            (self.client, "s3_client"),
+            (self.client.is_some(), self.client.unwrap_or_default()),
             (self.origin, "s3_origin"),
             (self.bucket_map, "s3_bucket_map"),
             (self.sse_c, "s3_sse_c"),

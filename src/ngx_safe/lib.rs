@@ -56,6 +56,7 @@ mod shim;
 pub mod stored_body;
 mod tables;
 pub mod template;
+pub mod thread;
 pub mod upstream;
 pub mod variable;
 pub mod watched;
