@@ -19,7 +19,9 @@ pub use crate::{
         RECENT_SECONDS, RequestSample, TIME_BOUNDS, TIME_BUCKETS, Try,
     },
     render::{Format, POLICY},
-    snapshot::{OriginKeysRow, OriginName, OriginRow, OriginState, RejectedKeyRow, Snapshot},
+    snapshot::{
+        ClientFileRow, OriginKeysRow, OriginName, OriginRow, OriginState, RejectedKeyRow, Snapshot,
+    },
 };
 
 use counters::{OriginCounters, Totals, lane, meaning};

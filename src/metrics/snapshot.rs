@@ -58,6 +58,8 @@ pub struct Snapshot {
     pub health: Vec<UpstreamHealth>,
     /// The origins whose keys renew themselves.
     pub keys: Vec<OriginKeysRow>,
+    /// For whoever takes a snapshot to add.
+    pub client_files: Vec<ClientFileRow>,
 }
 
 /// What is known of the keys of an origin that renew themselves.
@@ -78,6 +80,20 @@ pub struct OriginKeysRow {
     pub failed: u64,
     /// Why the last refresh failed; empty if it did not.
     pub error: String,
+}
+
+/// A file of clients.
+#[derive(Debug)]
+pub struct ClientFileRow {
+    pub path: String,
+    /// Those in use.
+    pub clients: u64,
+    /// How often it was read, and when last; when what is in use was written.
+    pub loads: u64,
+    pub loaded: u64,
+    pub modified: u64,
+    /// Since when what is there now is no good, and why.
+    pub fault: Option<(u64, String)>,
 }
 
 #[derive(Debug)]
@@ -176,6 +192,7 @@ impl Snapshot {
                 .collect(),
             health,
             keys: Vec::new(),
+            client_files: Vec::new(),
         }
     }
 

@@ -11,7 +11,8 @@ use askama::filters::Escaper;
 
 use super::units::{Bytes, Count, Duration, Rate, Utc, ago};
 use crate::{
-    OriginRow, OriginState, RECENT, RECENT_SECONDS, RejectedKeyRow, Snapshot, TIME_BOUNDS,
+    ClientFileRow, OriginRow, OriginState, RECENT, RECENT_SECONDS, RejectedKeyRow, Snapshot,
+    TIME_BOUNDS,
 };
 use origin::OriginCard;
 
@@ -67,6 +68,7 @@ struct Page<'a> {
     rate: RateCard,
     figures: [Figure; 6],
     origins: Vec<OriginCard<'a>>,
+    client_files: Vec<ClientFileCard<'a>>,
     codes: Vec<CodeRow>,
     keys: Vec<KeyTable<'a>>,
 }
@@ -96,6 +98,9 @@ impl<'a> Page<'a> {
             figures: figures(snapshot),
             origins: origins
                 .map(|origin| OriginCard::of(origin, snapshot))
+                .collect(),
+            client_files: (snapshot.client_files.iter())
+                .map(|file| ClientFileCard::of(file, now))
                 .collect(),
             codes: CodeRow::all(snapshot),
             keys: keys
@@ -241,6 +246,28 @@ fn within(times: &[u64], percent: u64) -> Option<String> {
         Some(micros) => format!("≤ {} µs", Count(*micros)),
         None => format!("> {} µs", Count(TIME_BOUNDS[TIME_BOUNDS.len() - 1])),
     })
+}
+
+/// A file of clients.
+struct ClientFileCard<'a> {
+    path: &'a str,
+    clients: Count,
+    loaded: String,
+    modified: Utc,
+    fault: Option<(String, &'a str)>,
+}
+
+impl<'a> ClientFileCard<'a> {
+    fn of(file: &'a ClientFileRow, now: u64) -> ClientFileCard<'a> {
+        let fault = file.fault.as_ref();
+        ClientFileCard {
+            path: &file.path,
+            clients: Count(file.clients),
+            loaded: ago(now, file.loaded),
+            modified: Utc(file.modified),
+            fault: fault.map(|(since, text)| (ago(now, *since), text.as_str())),
+        }
+    }
 }
 
 /// The requests that were rejected for one reason.

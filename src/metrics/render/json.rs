@@ -4,8 +4,8 @@ use health::{AddressHealth, Change, UpstreamHealth};
 use serde::{Serialize, Serializer};
 
 use crate::{
-    CLASS_NAMES, CLASSES, OriginKeysRow, OriginRow, RECENT_ORIGIN_SECONDS, RECENT_SECONDS,
-    RejectedKeyRow, Snapshot, TIME_BOUNDS, TIME_BUCKETS,
+    CLASS_NAMES, CLASSES, ClientFileRow, OriginKeysRow, OriginRow, RECENT_ORIGIN_SECONDS,
+    RECENT_SECONDS, RejectedKeyRow, Snapshot, TIME_BOUNDS, TIME_BUCKETS,
 };
 
 pub(crate) fn write(snapshot: &Snapshot) -> serde_json::Result<String> {
@@ -30,6 +30,7 @@ struct StatusJson<'a> {
     origins: Vec<OriginJson<'a>>,
     health: Vec<UpstreamJson<'a>>,
     origin_keys: Vec<OriginKeysJson<'a>>,
+    client_files: Vec<ClientFileJson<'a>>,
 }
 
 #[derive(Serialize)]
@@ -155,6 +156,23 @@ struct ChangeJson<'a> {
     failure: &'a str,
 }
 
+#[derive(Serialize)]
+struct ClientFileJson<'a> {
+    path: &'a str,
+    clients: u64,
+    loads: u64,
+    last_load: u64,
+    modified: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<ClientFileFaultJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct ClientFileFaultJson<'a> {
+    since: u64,
+    text: &'a str,
+}
+
 /// Names with their counts.
 struct TableJson<'a>(&'a [(&'static str, u64)]);
 
@@ -221,6 +239,24 @@ impl<'a> StatusJson<'a> {
             origins: list(&snapshot.origins, OriginJson::of),
             health: list(&snapshot.health, UpstreamJson::of),
             origin_keys: list(&snapshot.keys, OriginKeysJson::of),
+            client_files: list(&snapshot.client_files, ClientFileJson::of),
+        }
+    }
+}
+
+impl<'a> ClientFileJson<'a> {
+    fn of(file: &'a ClientFileRow) -> ClientFileJson<'a> {
+        let fault = file.fault.as_ref();
+        ClientFileJson {
+            path: &file.path,
+            clients: file.clients,
+            loads: file.loads,
+            last_load: file.loaded,
+            modified: file.modified,
+            fault: fault.map(|(since, text)| ClientFileFaultJson {
+                since: *since,
+                text,
+            }),
         }
     }
 }

@@ -4,7 +4,10 @@ use std::fmt::{Display, Write};
 
 use health::{AddressHealth, HealthState, UpstreamHealth};
 
-use crate::{CLASS_NAMES, CLASSES, OriginKeysRow, OriginRow, OriginState, Snapshot, TIME_BOUNDS};
+use crate::{
+    CLASS_NAMES, CLASSES, ClientFileRow, OriginKeysRow, OriginRow, OriginState, Snapshot,
+    TIME_BOUNDS,
+};
 
 const PREFIX: &str = "s3_resign_";
 
@@ -80,6 +83,7 @@ pub(crate) fn write(snapshot: &Snapshot) -> String {
     origins(&mut text, &snapshot.origins);
     checks(&mut text, &snapshot.health);
     origin_keys(&mut text, &snapshot.keys);
+    client_files(&mut text, &snapshot.client_files);
     text.text
 }
 
@@ -216,6 +220,30 @@ fn origin_keys(text: &mut Exposition, keys: &[OriginKeysRow]) {
         for (result, count) in [("succeeded", keys.refreshed), ("failed", keys.failed)] {
             text.sample(&[upstream, server, provider, ("result", result)], count);
         }
+    }
+}
+
+fn client_files(text: &mut Exposition, files: &[ClientFileRow]) {
+    text.gauge(
+        "client_file_clients",
+        "Clients of the file that are in use.",
+    );
+    for file in files {
+        text.sample(&[("path", &file.path)], file.clients);
+    }
+    text.gauge(
+        "client_file_good",
+        "Whether what is in the file now is in use; if not, what was there before is.",
+    );
+    for file in files {
+        text.sample(&[("path", &file.path)], u8::from(file.fault.is_none()));
+    }
+    text.gauge(
+        "client_file_load_time_seconds",
+        "When what is in use was read, in seconds since the epoch.",
+    );
+    for file in files {
+        text.sample(&[("path", &file.path)], file.loaded);
     }
 }
 

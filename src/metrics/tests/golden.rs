@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use base64ct::{Base64, Encoding};
 use health::{AddressHealth, Change, HealthState, UpstreamHealth};
 use metrics::{
-    AUTH_TYPES, CLASSES, Format, OriginKeysRow, OriginRow, OriginState, POLICY, RECENT,
-    RejectedKeyRow, Snapshot, TIME_BUCKETS,
+    AUTH_TYPES, CLASSES, ClientFileRow, Format, OriginKeysRow, OriginRow, OriginState, POLICY,
+    RECENT, RejectedKeyRow, Snapshot, TIME_BUCKETS,
 };
 use sha2::{Digest, Sha256};
 use sigv4::{AuthType, Rejection};
@@ -117,6 +117,7 @@ fn at_first() -> Snapshot {
             )],
         }],
         keys: Vec::new(),
+        client_files: Vec::new(),
     }
 }
 
@@ -191,6 +192,10 @@ fn snapshot() -> Snapshot {
                 error: "connection refused".into(),
             },
         ],
+        client_files: vec![
+            client_file("/etc/nginx/clients", None),
+            client_file(HOSTILE, Some((NOW - 90, HOSTILE.into()))),
+        ],
     };
     let [up, down, failing, _] = snapshot.origins.as_mut_slice() else {
         unreachable!()
@@ -249,6 +254,17 @@ fn snapshot() -> Snapshot {
         },
     ];
     snapshot
+}
+
+fn client_file(path: &str, fault: Option<(u64, String)>) -> ClientFileRow {
+    ClientFileRow {
+        path: path.into(),
+        clients: 1_000_000,
+        loads: 3,
+        loaded: NOW - 3600,
+        modified: NOW - 3602,
+        fault,
+    }
 }
 
 fn accepted(counts: [u64; AUTH_TYPES]) -> Vec<(&'static str, u64)> {
