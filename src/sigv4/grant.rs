@@ -23,6 +23,8 @@ pub struct Grant {
     is_unconfined: bool,
     /// Where; anywhere if empty.
     places: Arc<[BucketPattern]>,
+    /// Grants that it stays within: what one of them does not permit, it does not permit either.
+    outer: Vec<Arc<Grant>>,
 }
 
 impl Default for Grant {
@@ -70,7 +72,16 @@ impl Grant {
             operations,
             is_unconfined: allow.all && !is_confined,
             places: places.into(),
+            outer: Vec::new(),
         }
+    }
+
+    /// Narrows it to what another one permits too. Each question is asked of both, so it is never wider than
+    /// either, whatever their words mean together.
+    #[must_use]
+    pub fn within(mut self, outer: Arc<Grant>) -> Grant {
+        self.outer.push(outer);
+        self
     }
 
     /// Whether a request may be made. `headers` are all that it has, and `query` may hold more.
@@ -78,10 +89,12 @@ impl Grant {
         &self,
         request: &S3Request<'_>,
         query: &Query<'_, '_>,
-        headers: impl Iterator<Item = Header<'h>>,
+        headers: impl Iterator<Item = Header<'h>> + Clone,
     ) -> bool {
         let operation = request.operation();
-        self.operations.contains(operation)
+        let mut outer = self.outer.iter();
+        outer.all(|outer| outer.permits(request, query, headers.clone()))
+            && self.operations.contains(operation)
             && (self.is_unconfined
                 || self.permits_headers(operation, query, headers)
                     && self.permits_place(request, request.path.raw_key()))
@@ -102,7 +115,9 @@ impl Grant {
             },
             _ => *field,
         });
-        self.operations.contains(request.operation())
+        let mut outer = self.outer.iter();
+        outer.all(|outer| outer.permits_form(request, key, fields))
+            && self.operations.contains(request.operation())
             && (self.is_unconfined
                 || self.permits_headers(request.operation(), &Query::NONE, headers)
                     && self.permits_place(request, key))
@@ -110,16 +125,23 @@ impl Grant {
 
     /// Whether the client may see that there is a bucket with this name.
     pub fn shows_bucket(&self, name: &[u8]) -> bool {
-        self.places.is_empty() || self.places.iter().any(|place| place.is_in_bucket(name))
+        let is_shown = |place: &BucketPattern| place.is_in_bucket(name);
+        self.outer.iter().all(|outer| outer.shows_bucket(name))
+            && (self.places.is_empty() || self.places.iter().any(is_shown))
     }
 
     /// Whether it permits what hands out credentials.
     pub fn gives_credentials(&self) -> bool {
-        self.operations.contains(Operation::CreateSession)
+        self.outer.iter().all(|outer| outer.gives_credentials())
+            && self.operations.contains(Operation::CreateSession)
     }
 
     pub(crate) fn is_confined_to_buckets(&self) -> bool {
         !self.places.is_empty()
+            || self
+                .outer
+                .iter()
+                .any(|outer| outer.is_confined_to_buckets())
     }
 
     /// Whether S3's own headers are permitted, wherever they stand. An unknown one could name another object,

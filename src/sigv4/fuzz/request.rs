@@ -43,6 +43,7 @@ fuzz_target!(|text: &[u8]| {
     let allowance = Allowance {
         allow: list(),
         buckets: list(),
+        outer: None,
     };
     let rewritten = settings.next().map(str::as_bytes);
     let signs = settings.next() == Some("sign");

@@ -1,5 +1,7 @@
 //! A grant as it is configured, and whether it permits a request: by the words of nginx/README.md, with a
 //! matcher that tries every way.
+use std::sync::Arc;
+
 use sigv4::Grant;
 
 use super::{
@@ -14,11 +16,22 @@ pub struct Allowance {
     pub allow: Vec<String>,
     /// None for all.
     pub buckets: Vec<String>,
+    /// What it stays within, as what a minted key may do does within what its issuer may give.
+    pub outer: Option<Box<Allowance>>,
 }
 
 impl Allowance {
     /// One that has a chance to permit a request.
     pub fn roll(dice: &mut Dice<'_>, operation: &str, bucket: &str, key: &str) -> Allowance {
+        let mut allowance = Allowance::roll_one(dice, operation, bucket, key);
+        if dice.one_in(3) {
+            let outer = Allowance::roll_one(dice, operation, bucket, key);
+            allowance.outer = Some(Box::new(outer));
+        }
+        allowance
+    }
+
+    fn roll_one(dice: &mut Dice<'_>, operation: &str, bucket: &str, key: &str) -> Allowance {
         let words = [
             "read",
             "write",
@@ -58,7 +71,11 @@ impl Allowance {
             };
             buckets.push(place + &key);
         }
-        Allowance { allow, buckets }
+        Allowance {
+            allow,
+            buckets,
+            outer: None,
+        }
     }
 
     pub fn grant(&self) -> Grant {
@@ -69,11 +86,17 @@ impl Allowance {
     pub fn parse(&self) -> Option<Grant> {
         let list = |words: &[String]| (!words.is_empty()).then(|| words.join(",").into_bytes());
         let (allow, buckets) = (list(&self.allow), list(&self.buckets));
-        Grant::parse(allow.as_deref(), buckets.as_deref()).ok()
+        let grant = Grant::parse(allow.as_deref(), buckets.as_deref()).ok()?;
+        match &self.outer {
+            Some(outer) => Some(grant.within(Arc::new(outer.parse()?))),
+            None => Some(grant),
+        }
     }
 
     pub fn permits(&self, asked: &Asked) -> bool {
-        self.permits_operation(asked)
+        let outer = self.outer.as_deref();
+        outer.is_none_or(|outer| outer.permits(asked))
+            && self.permits_operation(asked)
             && (self.is_unconfined() || self.permits_headers(asked) && self.permits_place(asked))
     }
 
@@ -141,7 +164,7 @@ impl Allowance {
             })
     }
 
-    pub fn permits_place(&self, asked: &Asked) -> bool {
+    fn permits_place(&self, asked: &Asked) -> bool {
         if self.buckets.is_empty() || asked.operation == "ListBuckets" {
             return true;
         }
