@@ -60,7 +60,7 @@ impl Timestamp {
     }
 
     /// Writes `YYYY-MM-DDTHH:MM:SSZ`.
-    pub(crate) fn to_iso(self) -> String {
+    pub fn to_iso(self) -> String {
         let [y1, y2, y3, y4, m1, m2, d1, d2, t, h1, h2, n1, n2, s1, s2, z] =
             AmzDate::from(self).text.map(char::from);
         format!("{y1}{y2}{y3}{y4}-{m1}{m2}-{d1}{d2}{t}{h1}{h2}:{n1}{n2}:{s1}{s2}{z}")

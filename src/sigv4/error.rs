@@ -40,8 +40,14 @@ pub enum Rejection {
     InvalidAccessKeyId,
     /// A session token that is not the one of its access key.
     InvalidToken,
+    /// A session token that was made in the future.
+    TokenNotYetValid,
+    /// A session token that is valid for longer than its issuer may make one.
+    TokenLifetime,
     /// An access key, or a session token, after its end.
     ExpiredToken,
+    /// A minted access key that was ended before its time.
+    Revoked,
     SignatureDoesNotMatch,
     /// The `Authorization` header could not be read.
     HeaderMalformed(Malformed),

@@ -34,6 +34,7 @@ mod grant;
 mod headers;
 mod keys;
 mod lent;
+mod minted;
 mod naming;
 mod opened;
 mod operation;
@@ -93,6 +94,10 @@ pub use crate::{
     grant::{Grant, GrantFault},
     headers::SignedElsewhere,
     keys::{Credential, KeyCache, MAX_ACCESS_KEY, SecretKey},
+    minted::{
+        Issuer, IssuerFault, KeyId, MAX_ISSUER_NAME, MIN_ISSUER_SECRET, MintedAccessKey, MintedKey,
+        MintedKeys, Revocations, Scope, Unmintable, is_issuer_name,
+    },
     operation::Operation,
     origin::{Addressing, LastingName, Origin},
     post_object::{

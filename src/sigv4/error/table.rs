@@ -49,6 +49,15 @@ impl Rejection {
                 400,
                 "The provided token is malformed or otherwise invalid.",
             ),
+            Rejection::TokenNotYetValid => {
+                ("InvalidToken", 400, "The provided token is not valid yet.")
+            }
+            Rejection::TokenLifetime => (
+                "InvalidToken",
+                400,
+                "The provided token is valid for longer than is allowed here.",
+            ),
+            Rejection::Revoked => ("AccessDenied", 403, "The access key has been revoked."),
             Rejection::ExpiredToken => ("ExpiredToken", 400, "The provided token has expired."),
             Rejection::SignatureDoesNotMatch => (
                 "SignatureDoesNotMatch",

@@ -7,10 +7,7 @@ use base64ct::{Base64, Encoding};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::fields::FormFields;
-use crate::{
-    date::{AmzDate, Timestamp},
-    error::Rejection,
-};
+use crate::{date::Timestamp, error::Rejection};
 
 #[derive(Debug)]
 pub(super) struct Policy {
@@ -134,21 +131,7 @@ fn parse_expiration(text: &str) -> Option<Timestamp> {
     if !fraction.is_empty() && !digits.is_some_and(is_fraction) {
         return None;
     }
-    let separators = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
-    let bytes = time.as_bytes();
-    if separators
-        .iter()
-        .any(|&(at, byte)| bytes.get(at) != Some(&byte))
-    {
-        return None;
-    }
-    let is_separator = |at: &usize| separators.iter().any(|(place, _)| place == at);
-    let compact: Vec<u8> = (0..bytes.len())
-        .filter(|at| !is_separator(at))
-        .filter_map(|at| bytes.get(at).copied())
-        .chain([b'Z'])
-        .collect();
-    Some(AmzDate::parse(&compact)?.timestamp())
+    Timestamp::parse_iso(&[time.as_bytes(), b"Z"].concat())
 }
 
 /// As S3 writes it into an error; nothing in it could break a line of a log.

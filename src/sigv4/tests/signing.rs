@@ -180,6 +180,7 @@ fn presigned_payloads_stay_where_they_were() {
                 name: b"x-amz-content-sha256",
                 value: EMPTY.as_bytes(),
             }],
+            session_token: None,
             region: Region::parse(b"").unwrap(),
             expires: 60,
         }

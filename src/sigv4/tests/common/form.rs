@@ -27,6 +27,8 @@ pub struct SampleForm {
     /// What follows the name of the file.
     pub disposition: String,
     pub file: Vec<u8>,
+    pub access_key: String,
+    pub secret: String,
 }
 
 impl SampleForm {
@@ -39,6 +41,8 @@ impl SampleForm {
             field_head: String::new(),
             disposition: "; filename=\"f.txt\"".into(),
             file: b"hello".into(),
+            access_key: KEY.into(),
+            secret: SECRET.into(),
         }
     }
 
@@ -69,7 +73,7 @@ impl SampleForm {
                 ("x-amz-algorithm", "AWS4-HMAC-SHA256"),
                 (
                     "x-amz-credential",
-                    &format!("{KEY}/20260102/us-east-1/s3/aws4_request"),
+                    &format!("{}/20260102/us-east-1/s3/aws4_request", self.access_key),
                 ),
                 ("x-amz-date", "20260102T030405Z"),
             ]
@@ -87,7 +91,10 @@ impl SampleForm {
             conditions.join(",")
         );
         let policy = Base64::encode_string(policy.as_bytes());
-        fields.push(("x-amz-signature".into(), sign_policy(&policy)));
+        fields.push((
+            "x-amz-signature".into(),
+            sign_policy_with(&self.secret, &policy),
+        ));
         fields.push(("policy".into(), policy));
         body_with(&fields, &self.field_head, &self.disposition, &self.file)
     }
@@ -128,8 +135,12 @@ pub fn body_with(
 }
 
 pub fn sign_policy(policy: &str) -> String {
+    sign_policy_with(SECRET, policy)
+}
+
+fn sign_policy_with(secret: &str, policy: &str) -> String {
     sign(
-        SECRET,
+        secret,
         ["20260102", "us-east-1", "s3", "aws4_request", policy],
     )
 }

@@ -12,6 +12,7 @@ pub mod addressing;
 pub mod allowance;
 pub mod asking;
 pub mod form;
+pub mod minting;
 pub mod model;
 pub mod naming;
 pub mod operations;

@@ -1,0 +1,153 @@
+//! Minted keys that were accepted lately.
+use std::{fmt, num::NonZeroUsize, ptr, rc::Rc};
+
+use arrayvec::ArrayVec;
+use lru::LruCache;
+
+use crate::{
+    client::{Claim, Client, SessionToken},
+    date::Timestamp,
+    error::Rejection,
+    keys::MAX_ACCESS_KEY,
+};
+
+use super::{
+    access_key::MintedAccessKey,
+    issuer::{Issuer, OpenedKey},
+    revocation::Revocations,
+};
+
+/// Minted keys that were accepted lately, bounded; one cache per worker. The least recently used one is dropped first. One
+/// that is found costs no decryption, and keeps the identity by which its signing keys are cached.
+pub struct MintedKeys {
+    kept: LruCache<Place, KeptKey>,
+    /// The key that was opened last, until its signature has matched. Only then is it kept, else strangers who have
+    /// seen a token could flush the cache with the tokens that they have seen.
+    opened: Option<(Place, KeptKey)>,
+}
+
+/// The number of an issuer, and an access key.
+type Place = ArrayVec<u8, { 8 + MAX_ACCESS_KEY }>;
+
+struct KeptKey {
+    client: Rc<Client>,
+    issued: Timestamp,
+    token: Box<[u8]>,
+}
+
+impl MintedKeys {
+    /// Makes a cache of at most `capacity` keys, at least one.
+    pub fn new(capacity: usize) -> MintedKeys {
+        let capacity = NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN);
+        MintedKeys {
+            kept: LruCache::new(capacity),
+            opened: None,
+        }
+    }
+
+    /// Finds the client that a minted access key stands for, by what its token says. `issuers` are those of its name,
+    /// each with a secret of its own while that is replaced, `minted` is what the claim's access key says, and clocks
+    /// differ by at most `max_skew` seconds. `None` if there is no such issuer, or no token. Whether the key has ended is
+    /// for the client to tell, once its signature has matched.
+    ///
+    /// # Errors
+    /// If the token is not of that access key, or the key is revoked.
+    pub fn find<'i>(
+        &mut self,
+        issuers: impl Iterator<Item = &'i Issuer> + Clone,
+        revoked: Option<&Revocations>,
+        claim: &Claim<'_>,
+        minted: &MintedAccessKey<'_>,
+        max_skew: i64,
+    ) -> Result<Option<Rc<Client>>, Rejection> {
+        let Some(token) = claim.session_token else {
+            return Ok(None);
+        };
+        let latest = Timestamp(claim.now.0.saturating_add(max_skew));
+        let mut rejection = None;
+        for issuer in issuers {
+            let found = self.look_up(issuer, claim.access_key, minted, token, latest);
+            match found {
+                Ok((client, issued)) => {
+                    let is_revoked = |all: &Revocations| all.has(minted.issuer, &minted.id, issued);
+                    return match revoked.is_some_and(is_revoked) {
+                        true => Err(Rejection::Revoked),
+                        false => Ok(Some(client)),
+                    };
+                }
+                // What a token says that can be opened is more than that another one cannot be.
+                Err(Rejection::InvalidToken) => {
+                    rejection.get_or_insert(Rejection::InvalidToken);
+                }
+                Err(other) => rejection = Some(other),
+            }
+        }
+        rejection.map_or(Ok(None), Err)
+    }
+
+    /// Keeps the key of a client whose signature has matched, if it is the one that was opened last.
+    pub fn admitted(&mut self, client: &Client) {
+        let is_its = |(_, key): &mut (Place, KeptKey)| ptr::eq(&*key.client, client);
+        if let Some((place, key)) = self.opened.take_if(is_its) {
+            self.kept.put(place, key);
+        }
+    }
+
+    /// Whether it keeps a key of one of these issuers with this access key, with which someone has signed.
+    pub fn has<'i>(
+        &self,
+        mut issuers: impl Iterator<Item = &'i Issuer>,
+        access_key: &[u8],
+    ) -> bool {
+        issuers.any(|issuer| {
+            let place = place(issuer, access_key);
+            place.is_some_and(|place| self.kept.contains(&place))
+        })
+    }
+
+    fn look_up(
+        &mut self,
+        issuer: &Issuer,
+        access_key: &[u8],
+        minted: &MintedAccessKey<'_>,
+        token: SessionToken<'_>,
+        latest: Timestamp,
+    ) -> Result<(Rc<Client>, Timestamp), Rejection> {
+        let place = place(issuer, access_key).ok_or(Rejection::InvalidToken)?;
+        if let Some(kept) = self.kept.get(&place)
+            && token.is(&kept.token)
+        {
+            return Ok((kept.client.clone(), kept.issued));
+        }
+        let OpenedKey {
+            client,
+            issued,
+            token,
+        } = issuer.open(access_key, minted.expires, token, latest)?;
+        let client = Rc::new(client);
+        let key = KeptKey {
+            client: client.clone(),
+            issued,
+            token,
+        };
+        self.opened = Some((place, key));
+        Ok((client, issued))
+    }
+}
+
+/// `None` if the access key is longer than any.
+fn place(issuer: &Issuer, access_key: &[u8]) -> Option<Place> {
+    let mut place = Place::new();
+    let number = issuer.number().to_ne_bytes();
+    place.try_extend_from_slice(&number).ok()?;
+    place.try_extend_from_slice(access_key).ok()?;
+    Some(place)
+}
+
+impl fmt::Debug for MintedKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MintedKeys")
+            .field("kept", &self.kept.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,284 @@
+//! Who mints keys, and opens them again.
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use aes_siv::{KeyInit, siv::Aes128Siv};
+use arrayvec::ArrayVec;
+use base64ct::{Base64UrlUnpadded, Encoding};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::{
+    client::{Client, SessionToken},
+    crypto::hmac::HmacKey,
+    date::Timestamp,
+    error::Rejection,
+    grant::{Grant, GrantFault},
+    keys::{Credential, SecretKey},
+    text::sink::Sink,
+};
+
+use super::{
+    access_key::{KeyId, MintedAccessKey},
+    sealed_scope::{Scope, SealedScope},
+};
+
+/// The longest session token, in bytes: with it, a request's headers stay far below the 8 KiB that S3 takes.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html>
+const MAX_TOKEN: usize = 2_048;
+
+/// The bytes of authentication in a token.
+const TAG: usize = 16;
+
+/// The bytes of a secret: 40 characters, as AWS's have.
+const SECRET: usize = 30;
+
+/// The shortest secret of an issuer, in bytes.
+pub const MIN_ISSUER_SECRET: usize = 32;
+
+/// How many different bytes it has at least, as all but one of a thousand random ones have, even those of digits alone.
+const MIN_DIFFERENT: usize = 8;
+
+/// The longest name of an issuer, in bytes.
+pub const MAX_ISSUER_NAME: usize = 32;
+
+/// Whether a name can be an issuer's, and so a part of access keys: letters and digits.
+#[inline]
+pub fn is_issuer_name(name: &[u8]) -> bool {
+    (1..=MAX_ISSUER_NAME).contains(&name.len()) && name.iter().all(u8::is_ascii_alphanumeric)
+}
+
+/// What is wrong with an issuer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IssuerFault {
+    Name,
+    /// A secret that is shorter than [`MIN_ISSUER_SECRET`], or has few different bytes.
+    WeakSecret,
+}
+
+/// Why a key cannot be minted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unmintable<'a> {
+    Scope(GrantFault<'a>),
+    /// The token would be longer than any that is accepted.
+    TooLong,
+    /// It would end before it begins, or live for longer than the issuer's keys may.
+    Lifetime,
+}
+
+/// A key that was minted.
+#[derive(Debug)]
+pub struct MintedKey {
+    pub access_key: String,
+    pub secret_key: Zeroizing<String>,
+    pub session_token: String,
+    pub id: KeyId,
+    pub expires: Timestamp,
+}
+
+/// Who mints keys: redacted in Debug, and its keys are zeroised when dropped.
+pub struct Issuer {
+    /// Each has an identity of its own in the process, by which its keys are cached.
+    number: u64,
+    name: Box<[u8]>,
+    /// The two keys of AES-128-SIV.
+    token_key: Zeroizing<[u8; 32]>,
+    /// Derives secrets.
+    secret_key: HmacKey,
+    /// Seconds.
+    max_lifetime: i64,
+    /// What its keys may do at most.
+    grant: Arc<Grant>,
+}
+
+impl Issuer {
+    /// Makes one whose keys live for at most `max_lifetime` seconds.
+    ///
+    /// # Errors
+    /// If no access key could have its name, or its secret could be guessed.
+    pub fn new(
+        name: &[u8],
+        secret: &SecretKey,
+        max_lifetime: i64,
+        grant: Grant,
+    ) -> Result<Issuer, IssuerFault> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+
+        if !is_issuer_name(name) {
+            return Err(IssuerFault::Name);
+        }
+        let secret = secret.expose();
+        let different = |byte: &u8| secret.contains(byte);
+        if secret.len() < MIN_ISSUER_SECRET
+            || (0..=u8::MAX).filter(different).count() < MIN_DIFFERENT
+        {
+            return Err(IssuerFault::WeakSecret);
+        }
+        let key = HmacKey::new(&[secret]);
+        let derive = |label: &[u8]| Zeroizing::new(key.sign(label));
+        Ok(Issuer {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            name: name.into(),
+            token_key: derive(b"ngx_http_s3_resign minted key 1: session token"),
+            secret_key: HmacKey::new(&[&*derive(
+                b"ngx_http_s3_resign minted key 1: secret access key",
+            )]),
+            max_lifetime,
+            grant: Arc::new(grant),
+        })
+    }
+
+    pub fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// Whether both mint keys of the same secret.
+    pub fn has_secret_of(&self, other: &Issuer) -> bool {
+        self.token_key.ct_eq(&*other.token_key).into()
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Mints a key that is valid from `issued` until `expires`. `id` ought to be no other key's.
+    ///
+    /// # Errors
+    /// If no proxy with this issuer would accept it.
+    pub fn mint<'a>(
+        &self,
+        scope: Scope<'a>,
+        id: KeyId,
+        issued: Timestamp,
+        expires: Timestamp,
+    ) -> Result<MintedKey, Unmintable<'a>> {
+        scope.grant().map_err(Unmintable::Scope)?;
+        if !self.may_live(issued, expires) {
+            return Err(Unmintable::Lifetime);
+        }
+        let access_key = MintedAccessKey {
+            issuer: &self.name,
+            expires,
+            id,
+        };
+        let access_key = access_key.text().ok_or(Unmintable::Lifetime)?;
+        let sealed = SealedScope { issued, scope }
+            .write()
+            .and_then(|text| self.cipher().encrypt(associated(&access_key), &text).ok());
+        let sealed = sealed.ok_or(Unmintable::TooLong)?;
+        let session_token = Base64UrlUnpadded::encode_string(&sealed);
+        if session_token.len() > MAX_TOKEN {
+            return Err(Unmintable::TooLong);
+        }
+        Ok(MintedKey {
+            secret_key: self.secret(&access_key, &sealed),
+            access_key: access_key.escape_ascii().to_string(),
+            session_token,
+            id,
+            expires,
+        })
+    }
+
+    /// Opens a token that comes with an access key.
+    ///
+    /// # Errors
+    /// If it was not minted together with that access key by this issuer, or not for now. Its end is for the caller to
+    /// check, once the signature has matched.
+    pub(super) fn open(
+        &self,
+        access_key: &[u8],
+        expires: Timestamp,
+        token: SessionToken<'_>,
+        latest: Timestamp,
+    ) -> Result<OpenedKey, Rejection> {
+        let invalid = Rejection::InvalidToken;
+        let mut text = ArrayVec::<u8, MAX_TOKEN>::new();
+        token
+            .bytes()
+            .try_for_each(|byte| text.try_push(byte))
+            .map_err(|_| invalid.clone())?;
+        let mut sealed = [0; MAX_TOKEN / 4 * 3];
+        let sealed = Base64UrlUnpadded::decode(&text, &mut sealed).map_err(|_| invalid.clone())?;
+        if sealed.len() < TAG {
+            return Err(invalid);
+        }
+        let opened = self.cipher().decrypt(associated(access_key), sealed);
+        let opened = opened.map_err(|_| invalid.clone())?;
+        let read = SealedScope::read(&opened).ok_or(invalid.clone())?;
+        // A word that this version does not know could narrow the key.
+        let grant = read.scope.grant().map_err(|_| invalid)?;
+        if !self.may_live(read.issued, expires) {
+            return Err(Rejection::TokenLifetime);
+        }
+        if read.issued > latest {
+            return Err(Rejection::TokenNotYetValid);
+        }
+        let secret = SecretKey::new(self.secret(access_key, sealed).as_bytes().to_vec());
+        Ok(OpenedKey {
+            client: Client {
+                // It is compared here.
+                session_token: None,
+                expires: Some(expires),
+                ..Client::new(
+                    Credential::new(access_key, secret),
+                    grant.within(self.grant.clone()),
+                )
+            },
+            issued: read.issued,
+            token: text.as_slice().into(),
+        })
+    }
+
+    fn may_live(&self, issued: Timestamp, expires: Timestamp) -> bool {
+        let lifetime = expires.0.saturating_sub(issued.0);
+        (1..=self.max_lifetime).contains(&lifetime)
+    }
+
+    fn cipher(&self) -> Aes128Siv {
+        Aes128Siv::new((&*self.token_key).into())
+    }
+
+    /// Computes the secret of an access key with a token.
+    fn secret(&self, access_key: &[u8], sealed: &[u8]) -> Zeroizing<String> {
+        let mac = Zeroizing::new(self.secret_key.sign_text(|text| {
+            // An access key has at most 59 bytes.
+            text.put(&[access_key.len() as u8]);
+            text.put(access_key);
+            text.put(sealed);
+        }));
+        let secret = mac.first_chunk::<SECRET>();
+        Zeroizing::new(secret.map_or_else(String::new, |s| Base64UrlUnpadded::encode_string(s)))
+    }
+}
+
+/// Returns what is authenticated with a token.
+fn associated(access_key: &[u8]) -> [&[u8]; 1] {
+    [access_key]
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issuer")
+            .field("name", &self.name.escape_ascii().to_string())
+            .field("max_lifetime", &self.max_lifetime)
+            .field("grant", &self.grant)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A key whose token has been opened.
+#[derive(Debug)]
+pub(super) struct OpenedKey {
+    pub(super) client: Client,
+    pub(super) issued: Timestamp,
+    /// As it came, decoded.
+    pub(super) token: Box<[u8]>,
+}
