@@ -25,7 +25,8 @@ pub(crate) fn start(cycle: Cycle<'_, S3Resign>) -> Option<()> {
     cycle.start_ticker(Keeper {
         watcher: Arc::new(Watcher::new(files.iter().map(|file| &**file))),
         thread: RefCell::new(None),
-    })
+    })?;
+    Some(())
 }
 
 struct Keeper {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use client_files::ClientFile;
 use ngx_safe::request::Request;
-use sigv4::{Claim, Claimants, Clients, Rejection};
+use sigv4::{Claim, Claimants, Client, Clients, Issuer, MintedAccessKey, Rejection};
 
 use crate::conf::ClientSources;
 use crate::context::OwnRequest;
@@ -24,15 +24,65 @@ impl<'r> RequestClients<'r> {
         self.request.location_conf().clients.as_deref()
     }
 
-    /// Tells whether a client has this access key.
+    /// Tells whether a client has this access key: a minted one only if someone has signed with it lately, since
+    /// strangers can make up any number of them.
     pub(crate) fn knows(self, access_key: &[u8]) -> bool {
-        let sources = self.sources();
-        sources.is_some_and(|sources| {
-            let is_in =
-                |file: &Rc<ClientFile>| file.find(access_key).is_ok_and(|found| !found.is_empty());
-            !sources.listed.find(access_key).is_empty() || sources.files.iter().any(is_in)
-        })
+        let Some(sources) = self.sources() else {
+            return false;
+        };
+        let is_in =
+            |file: &Rc<ClientFile>| file.find(access_key).is_ok_and(|found| !found.is_empty());
+        if !sources.listed.find(access_key).is_empty() || sources.files.iter().any(is_in) {
+            return true;
+        }
+        let Some((_, issuers)) = issuers(sources, access_key) else {
+            return false;
+        };
+        let minted = &self.request.main_conf().minted;
+        minted.borrow().has(issuers.iter(), access_key)
     }
+
+    /// Returns the issuer that an access key names, if there is one, whether that has minted it or not.
+    pub(crate) fn issuer(self, access_key: &[u8]) -> Option<&[u8]> {
+        let sources = self.sources()?;
+        let (minted, _) = issuers(sources, access_key)?;
+        let is_listed = !sources.listed.find(access_key).is_empty();
+        (!is_listed).then_some(minted.issuer)
+    }
+
+    /// Finds a client by its minted key, and keeps it for as long as the request.
+    fn find_minted(
+        self,
+        sources: &'r ClientSources,
+        claim: &Claim<'_>,
+    ) -> Result<Option<&'r Client>, Rejection> {
+        let Some((minted, issuers)) = issuers(sources, claim.access_key) else {
+            return Ok(None);
+        };
+        let conf = self.request.location_conf();
+        let mut keys = self.request.main_conf().minted.borrow_mut();
+        let revoked = conf.revoked.as_deref();
+        let max_skew = conf.rules().max_skew;
+        let Some(client) = keys.find(issuers.iter(), revoked, claim, &minted, max_skew)? else {
+            return Ok(None);
+        };
+        let kept: Option<&'r Rc<Client>> = self.request.keep(client);
+        kept.map(|client| Some(&**client))
+            .ok_or(Rejection::InternalError)
+    }
+}
+
+/// Reads a minted access key, and finds the issuers of its name; None if it is not one of theirs.
+fn issuers<'r, 'k>(
+    sources: &'r ClientSources,
+    access_key: &'k [u8],
+) -> Option<(MintedAccessKey<'k>, &'r [Issuer])> {
+    if sources.issuers.is_empty() {
+        return None;
+    }
+    let minted = MintedAccessKey::parse(access_key)?;
+    let issuers = sources.issuers.named(minted.issuer);
+    (!issuers.is_empty()).then_some((minted, issuers))
 }
 
 impl<'r> Clients<'r> for RequestClients<'r> {
@@ -55,6 +105,18 @@ impl<'r> Clients<'r> for RequestClients<'r> {
                 return kept.collect();
             }
         }
-        Ok(Claimants::new())
+        let minted = self.find_minted(sources, claim)?;
+        Ok(minted.into_iter().collect())
+    }
+
+    fn admitted(self, client: &'r Client) {
+        let has_issuers = |sources: &ClientSources| !sources.issuers.is_empty();
+        if self.sources().is_some_and(has_issuers) {
+            self.request
+                .main_conf()
+                .minted
+                .borrow_mut()
+                .admitted(client);
+        }
     }
 }

@@ -49,10 +49,12 @@ const fn in_upstream<D: Directive<UpstreamConf>>(name: &'static CStr, args: u32)
     server::<S3Resign, D>(name, NGX_HTTP_UPS_CONF | args)
 }
 
-pub(crate) static mut COMMANDS: [ngx_command_t; 25] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 28] = [
     flag::<ResignDirective>(c"s3_resign"),
     anywhere::<ClientDirective>(c"s3_client", NGX_CONF_2MORE),
     anywhere::<ClientFileDirective>(c"s3_client_file", NGX_CONF_TAKE1),
+    anywhere::<IssuerDirective>(c"s3_issuer", NGX_CONF_2MORE),
+    anywhere::<RevokeDirective>(c"s3_revoke", NGX_CONF_2MORE),
     anywhere::<LocationOriginDirective>(c"s3_origin", NGX_CONF_1MORE),
     in_upstream::<UpstreamOriginDirective>(c"s3_origin", NGX_CONF_2MORE),
     in_upstream::<SealKeyDirective>(c"s3_seal_key", NGX_CONF_TAKE1),
@@ -99,6 +101,13 @@ directives! {
     ResignDirective in LocationConf: |conf, line| set_flag(&mut conf.resign, line);
     ClientDirective in LocationConf: keep_client;
     ClientFileDirective in LocationConf: keep_client_file;
+    IssuerDirective in LocationConf: |conf, line| {
+        let issuer = read_keys(line, directives::issuer)?;
+        conf.own_clients()?.issuers.insert(issuer)
+    };
+    RevokeDirective in LocationConf: |conf, line| {
+        directives::revoke(&line.words(), conf.own_revoked()?)
+    };
     LocationOriginDirective in LocationConf: keep_location_origin;
     UpstreamOriginDirective in UpstreamConf: keep_upstream_origin;
     SealKeyDirective in UpstreamConf: |conf, line| {

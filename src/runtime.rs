@@ -7,7 +7,7 @@ use std::rc::Rc;
 use client_files::ClientFile;
 use metrics::Metrics;
 use ngx_safe::complete::Complete;
-use sigv4::KeyCache;
+use sigv4::{KeyCache, MintedKeys};
 
 use crate::S3Resign;
 use crate::conf::{Origins, OwnUpstream};
@@ -20,8 +20,12 @@ const SIGN_TIME: &CStr = c"s3_sign_time";
 /// Signing keys that a worker keeps: one for each credential, day and region in use. About 1 MiB.
 const SIGNING_KEYS: usize = 4096;
 
+/// Minted keys that a worker keeps opened. About 1 KiB each.
+const MINTED_KEYS: usize = 4096;
+
 pub(crate) struct Runtime {
     pub(crate) keys: RefCell<KeyCache>,
+    pub(crate) minted: RefCell<MintedKeys>,
     /// Empty until the configuration is whole.
     checks: OnceCell<Checks>,
     /// `$s3_sign_time` is in use, or `s3_status`, which counts it.
@@ -40,6 +44,7 @@ impl Default for Runtime {
     fn default() -> Runtime {
         Runtime {
             keys: RefCell::new(KeyCache::new(SIGNING_KEYS)),
+            minted: RefCell::new(MintedKeys::new(MINTED_KEYS)),
             checks: OnceCell::new(),
             sign_time: Cell::new(false),
             wants_status: Cell::new(false),

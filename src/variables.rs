@@ -7,6 +7,7 @@ use ngx_safe::request::Request;
 use ngx_safe::variable::Variables;
 use sigv4::{AuthType, Encoded, Headers, Operation, ResourcePath, S3Request};
 
+use crate::clients::RequestClients;
 use crate::context::OwnRequest;
 use crate::hooks::cache;
 use crate::request_view;
@@ -14,6 +15,7 @@ use crate::request_view;
 #[derive(Clone, Copy)]
 enum Variable {
     AccessKey,
+    Issuer,
     Auth,
     Bucket,
     Key,
@@ -27,8 +29,9 @@ enum Variable {
 }
 
 /// None is cached by nginx: each changes in the course of a request, or is cheap to tell.
-const VARIABLES: [(&CStr, Variable); 11] = [
+const VARIABLES: [(&CStr, Variable); 12] = [
     (c"s3_access_key", Variable::AccessKey),
+    (c"s3_issuer", Variable::Issuer),
     (c"s3_auth", Variable::Auth),
     (c"s3_bucket", Variable::Bucket),
     (c"s3_key", Variable::Key),
@@ -77,6 +80,7 @@ fn text<'r>(request: Request<'r>, variable: Variable) -> Option<&'r [u8]> {
             Some(operation.name().as_bytes())
         }
         Variable::AccessKey => not_empty(claim(request)?.1),
+        Variable::Issuer => RequestClients::of(request).issuer(claim(request)?.1),
         Variable::Auth => claim(request)?.0.map(AuthType::name).map(str::as_bytes),
         Variable::Error => {
             let context = request.context()?;

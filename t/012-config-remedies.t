@@ -47,6 +47,7 @@ my %env = (
 delete @ENV{qw(NAME $NAME)};
 
 my $client = 's3_client AKID secret_key=x;';
+my $issuer = 's3_issuer ci secret=k3GmQ0Zr1vYt7sXw2LpNfHc9BdJu5TaE;';
 my $server = 'server 127.0.0.1:9000;';
 my $key    = 'access_key=a secret_key=b';
 my $up     = "upstream up { $server s3_origin default $key; }";
@@ -118,6 +119,15 @@ my @rows = (
     ['s3_client here, without s3_resign',
         '"s3_client" in location "/" has no effect without "s3_resign on": add that, or remove "s3_client"',
         location => "$client proxy_pass http://127.0.0.1:9000;"],
+    ['s3_issuer here, without s3_resign',
+        '"s3_issuer" in location "/" has no effect without "s3_resign on": add that, or remove "s3_issuer"',
+        location => "$issuer proxy_pass http://127.0.0.1:9000;"],
+    ['s3_revoke here, without s3_resign',
+        '"s3_revoke" in location "/" has no effect without "s3_resign on": add that, or remove "s3_revoke"',
+        server => $issuer, location => "s3_revoke ci ABCDEFGHIJKLMNOP; proxy_pass http://127.0.0.1:9000;"],
+    ['s3_revoke here without an issuer', '"s3_revoke ci": there is no "s3_issuer ci" for this level: write it where that line is, or inside',
+        with_client("$client s3_revoke ci ABCDEFGHIJKLMNOP;")],
+    ['an issuer alone', undef, with_client($issuer)],
     ['s3_client here for a nested location', undef,
         http => $up, location => "$client location /in/ { s3_resign on; $pass }"],
 
@@ -263,6 +273,12 @@ my @rows = (
         . 'the key', with_client('s3_client_file clients-quotes;')],
     ['a kind of file that is none', '"s3_client_file" takes the path of a file: write "/PATH"',
         with_client('s3_client_file file:clients;')],
+    ['an issuer with a short secret', '"s3_issuer ci" "secret=" could be guessed, since it has less than 32 bytes, or few different ones: '
+        . 'make one with "openssl rand -base64 32"', with_client('s3_issuer ci secret=short;')],
+    ['an issuer without a secret', '"s3_issuer ci" lacks "secret=": add "secret=VALUE", "secret=env:NAME" or "secret=file:PATH"',
+        with_client('s3_issuer ci allow=read;')],
+    ['an id that is none', '"s3_revoke ci": word 2 after "s3_revoke" is no id of a key: write the last 16 characters of an access key, '
+        . 'the whole of it, or "before=2026-01-02T03:04:05Z"', with_client('s3_revoke ci AKID;')],
     ['a space in front', '?"s3_client AKID" "secret_key=": the value of "env:S3_SPACE" begins or ends with a space: remove it, '
         . 'unless it belongs to the key', with_client('s3_client AKID secret_key=env:S3_SPACE;')],
     ['a space behind', qq(?"s3_client AKID" "secret_key=": the value in "file:$dir/spare" begins or ends with a space: remove )

@@ -13,7 +13,7 @@ use ngx_safe::level::PassTarget;
 use ngx_safe::template::Template;
 use ngx_safe::upstream::{Upstream, UpstreamId};
 use ngx_safe::watched::Watches;
-use sigv4::{Anonymous, CorsRules, CustomerKeys, Domain, Endpoint, VerifyRules};
+use sigv4::{Anonymous, CorsRules, CustomerKeys, Domain, Endpoint, Revocations, VerifyRules};
 
 use crate::conf::clients::ClientSources;
 use crate::conf::pass::OwnLines;
@@ -57,6 +57,10 @@ pub(crate) struct LocationConf {
     /// What the endpoint's paths begin with, decoded.
     pub(crate) prefix: Option<Box<[u8]>>,
     pub(crate) clients: Option<Rc<ClientSources>>,
+    /// Minted keys that are revoked here, and in the levels around.
+    pub(crate) revoked: Option<Rc<Revocations>>,
+    /// It has taken over what the levels around say. The outermost level never does.
+    is_merged: bool,
     pub(crate) origin: Option<Rc<OriginLine>>,
     /// What buckets are called at the origins of this location.
     pub(crate) bucket_maps: Option<Rc<Vec<BucketMapLine>>>,
@@ -200,6 +204,12 @@ impl LocationConf {
         inherit(&mut self.prefix, &outer.prefix);
         inherit(&mut self.cors, &outer.cors);
         inherit(&mut self.clients, &outer.clients);
+        if !outer.is_merged {
+            outer.check_revoked()?;
+        }
+        self.check_revoked()?;
+        self.inherit_revoked(outer);
+        self.is_merged = true;
         inherit(&mut self.origin, &outer.origin);
         inherit(&mut self.bucket_maps, &outer.bucket_maps);
         inherit(&mut self.customer_keys, &outer.customer_keys);

@@ -12,6 +12,7 @@ use crate::conf::{ClientSources, LocationConf, OwnLevel, OwnUpstream};
 /// The lines about clients and origins that a location has of its own.
 pub(super) struct OwnLines {
     client: Option<&'static str>,
+    revoke: bool,
     origin: bool,
     bucket_map: bool,
     sse_c: bool,
@@ -22,6 +23,7 @@ impl OwnLines {
     pub(super) fn of(conf: &LocationConf) -> OwnLines {
         OwnLines {
             client: conf.clients.as_deref().map(ClientSources::directive),
+            revoke: conf.revoked.is_some(),
             origin: conf.origin.is_some(),
             bucket_map: conf.bucket_maps.is_some(),
             sse_c: conf.customer_keys.is_some(),
@@ -31,6 +33,7 @@ impl OwnLines {
     fn first(&self) -> Option<&'static str> {
         let lines = [
             (self.client.is_some(), self.client.unwrap_or_default()),
+            (self.revoke, "s3_revoke"),
             (self.origin, "s3_origin"),
             (self.bucket_map, "s3_bucket_map"),
             (self.sse_c, "s3_sse_c"),

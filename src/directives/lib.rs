@@ -14,6 +14,7 @@ mod credentials;
 mod grant;
 mod health_check;
 mod host;
+mod issuer;
 mod location;
 mod once;
 mod origin;
@@ -31,6 +32,7 @@ pub use crate::{
     credentials::{ProviderLine, seal_key},
     health_check::{HealthCheckLine, HealthzLine, health_check, healthz},
     host::{Host, parse_port},
+    issuer::{IssuerMap, MAX_LIFETIME, issuer, revoke, weak_secret},
     location::{
         ErrorStyle, RegionRule, errors, flag, host, max_skew, region, reserved, signed_header,
     },

@@ -11,15 +11,17 @@ use std::{
 
 use directives::{
     AT_EACH_LEVEL, ClientMap, CorsLine, ErrorStyle, HealthCheckLine, HealthzLine, IN_A_LOCATION,
-    IN_EACH_UPSTREAM, ONE_ORIGIN, OriginLine, OriginLines, Reading, RegionRule, SseCLine,
-    SseCLines, anonymous, bucket_map, bucket_map_of, check_bucket_map_servers, client, client_file,
-    cors, domains, duplicate, errors, health_check, healthz, host, location_origin, max_skew,
-    prefix, region, reserved, set_once, signed_header, sse_c, upstream_origin,
+    IN_EACH_UPSTREAM, IssuerMap, ONE_ORIGIN, OriginLine, OriginLines, Reading, RegionRule,
+    SseCLine, SseCLines, anonymous, bucket_map, bucket_map_of, check_bucket_map_servers, client,
+    client_file, cors, domains, duplicate, errors, health_check, healthz, host, issuer,
+    location_origin, max_skew, prefix, region, reserved, revoke, set_once, signed_header, sse_c,
+    upstream_origin,
 };
 use health::{Expected, Thresholds};
 use secrets::Outside;
 use sigv4::{
-    Addressing, Anonymous, BucketName, BucketNames, Dialect, Domain, Framing, Region, Timestamp,
+    Addressing, Anonymous, BucketName, BucketNames, Dialect, Domain, Framing, Region, Revocations,
+    Timestamp,
 };
 
 fn variable(name: &OsStr) -> Option<OsString> {
@@ -328,6 +330,133 @@ fn bad_clients() {
             ),
         ],
     );
+}
+
+const ISSUER_SECRET: &str = "k3GmQ0Zr1vYt7sXw2LpNfHc9BdJu5TaE";
+
+#[test]
+fn issuers() {
+    let of = |rest: &str| format!("s3_issuer ci secret={ISSUER_SECRET}{rest}");
+    for rest in [
+        "",
+        " max_lifetime=15m",
+        " max_lifetime=7d allow=read buckets=a,b/c*",
+    ] {
+        assert_eq!(good(issuer, &of(rest)).name(), b"ci", "{rest}");
+    }
+    let (result, doubts) = read(issuer, &of(" max_lifetime=8d"));
+    assert!(result.is_ok());
+    let long = "\"s3_issuer ci\": \"max_lifetime=\" lets whoever finds a key use it for that long: write at most \"7d\"";
+    assert_eq!(doubts, [long]);
+    let takes = "it takes \"secret=\", \"max_lifetime=\", \"allow=\", \"buckets=\"";
+    let no_name = "\"s3_issuer\" begins with no name of an issuer: write one of 1 to 32 letters and digits, as access \
+                   keys have";
+    let weak = "\"s3_issuer ci\" \"secret=\" could be guessed, since it has less than 32 bytes, or few different ones: \
+                make one with \"openssl rand -base64 32\"";
+    let no_time = "is not a time: write one of at least a second, as \"12h\"";
+    bad(
+        issuer,
+        &[
+            ("s3_issuer", no_name),
+            (&of("").replace("ci", "c-i"), no_name),
+            (&format!("s3_issuer secret={ISSUER_SECRET} ci"), no_name),
+            (
+                "s3_issuer ci allow=read",
+                "\"s3_issuer ci\" lacks \"secret=\": add \"secret=VALUE\", \"secret=env:NAME\" or \"secret=file:PATH\"",
+            ),
+            ("s3_issuer ci secret=x", weak),
+            ("s3_issuer ci secret=env:SECRET", weak),
+            (&of("").replace(ISSUER_SECRET, &"ab".repeat(20)), weak),
+            (
+                &of(" max_lifetime=0"),
+                &format!("\"s3_issuer ci\": \"max_lifetime=0\" {no_time}"),
+            ),
+            (
+                &of(" max_lifetime=12x"),
+                &format!("\"s3_issuer ci\": \"max_lifetime=12x\" {no_time}"),
+            ),
+            (
+                &of(" lifetime=12h"),
+                &format!("\"s3_issuer ci\": unknown parameter \"lifetime\": {takes}"),
+            ),
+            (
+                &format!("s3_issuer ci {ISSUER_SECRET}"),
+                &format!("\"s3_issuer ci\": a word is not a parameter: {takes}"),
+            ),
+            (
+                &of(" allow=raed"),
+                "\"s3_issuer ci\": \"raed\" in \"allow=\" is neither a class nor an operation: write \"read\", \"write\", \
+                 \"list\", \"delete\", \"all\", or names as \"GetObject\" or \"ListObject*\", separated by commas",
+            ),
+        ],
+    );
+    let mut map = IssuerMap::default();
+    let mut insert = |line: &str| map.insert(good(issuer, line));
+    assert_eq!(insert(&of("")), Ok(()));
+    assert_eq!(
+        insert(&of(" allow=read")),
+        Err("\"s3_issuer ci\" is duplicate: keep one line for each secret of an issuer".into())
+    );
+    assert_eq!(insert(&of("2")), Ok(()));
+    let two = "keep two lines for an issuer, with its old secret and its new one";
+    assert_eq!(
+        insert(&of("3")),
+        Err(format!("\"s3_issuer ci\" is duplicate: {two}"))
+    );
+    assert_eq!(insert(&of("").replace("ci", "Ci")), Ok(()));
+    assert_eq!(
+        (
+            map.named(b"ci").len(),
+            map.named(b"Ci").len(),
+            map.named(b"c").len()
+        ),
+        (2, 1, 0)
+    );
+}
+
+#[test]
+fn revoked_keys() {
+    fn read(line: &str) -> Result<Revocations, String> {
+        let mut revoked = Revocations::default();
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        revoke(&words, &mut revoked).map(|()| revoked)
+    }
+
+    for line in [
+        "s3_revoke ci ABCDEFGHIJKLMNOP",
+        "s3_revoke ci S3M1ciBUVOQ5VABCDEFGHIJKLMNOP before=2026-01-02T03:04:05Z 2222222222222222",
+        "s3_revoke ci before=2026-01-02T03:04:05Z",
+    ] {
+        let revoked = read(line).unwrap();
+        assert_eq!(revoked.issuers().collect::<Vec<_>>(), [b"ci"], "{line}");
+    }
+    let what = "write the last 16 characters of an access key, the whole of it, or \"before=2026-01-02T03:04:05Z\"";
+    let no_time = "is not a time: write one as \"2026-01-02T03:04:05Z\"";
+    for (line, message) in [
+        (
+            "s3_revoke ABCD-EFGH ABCDEFGHIJKLMNOP",
+            "\"s3_revoke\" begins with no name of an issuer: write one of 1 to 32 letters and digits, as access keys have".into(),
+        ),
+        (
+            "s3_revoke ci ABCDEFGHIJKLMNOP ABCDEFGHIJKLMNO",
+            format!("\"s3_revoke ci\": word 3 after \"s3_revoke\" is no id of a key: {what}"),
+        ),
+        (
+            "s3_revoke ci abcdefghijklmnop",
+            format!("\"s3_revoke ci\": word 2 after \"s3_revoke\" is no id of a key: {what}"),
+        ),
+        (
+            "s3_revoke ci before=2026-01-02",
+            format!("\"s3_revoke ci\": \"before=2026-01-02\" {no_time}"),
+        ),
+        (
+            "s3_revoke ci S3M1deployBUVOQ5VABCDEFGHIJKLMNOP",
+            "\"s3_revoke ci\": \"S3M1deployBUVOQ5VABCDEFGHIJKLMNOP\" is an access key of \"deploy\": write \"s3_revoke \
+             deploy S3M1deployBUVOQ5VABCDEFGHIJKLMNOP;\"".into(),
+        ),
+    ] {
+        assert_eq!(read(line).err(), Some(message), "{line}");
+    }
 }
 
 #[test]

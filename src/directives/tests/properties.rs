@@ -4,11 +4,12 @@
 use std::{path::Path, time::Duration};
 
 use directives::{
-    Host, Reading, client, domains, errors, health_check, healthz, host, location_origin, max_skew,
-    milliseconds, prefix, region, reserved, seconds, upstream_origin,
+    Host, Reading, client, domains, errors, health_check, healthz, host, issuer, location_origin,
+    max_skew, milliseconds, prefix, region, reserved, revoke, seconds, upstream_origin,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use secrets::Outside;
+use sigv4::Revocations;
 
 /// Parts of which words are made.
 const PARTS: [&str; 37] = [
@@ -77,6 +78,8 @@ fn read_all(words: &[&[u8]]) -> Vec<String> {
     let mut reading = Reading::new(&outside);
     let mut messages = vec![
         client(words, &mut reading).err(),
+        issuer(words, &mut reading).err(),
+        revoke(words, &mut Revocations::default()).err(),
         upstream_origin(words, &mut reading).err(),
         location_origin(words, &mut reading).err(),
     ];
@@ -101,7 +104,7 @@ proptest! {
     #[test]
     fn no_message_shows_a_key(
         words in vec(word(), 0..4),
-        before in select(&["", "secret_key=", "session_token=", "secret_key= ", "secret_key=\u{feff}"][..]),
+        before in select(&["", "secret=", "secret_key=", "session_token=", "secret_key= ", "secret_key=\u{feff}"][..]),
         after in select(&["", "=", "==", "\n", " ", "\u{fc}", "\0"][..]),
         at in 0..6_usize,
     ) {
