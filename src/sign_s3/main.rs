@@ -1,5 +1,7 @@
-//! Prints a presigned S3 URL.
+//! Prints a presigned S3 URL, or a key that it mints.
 #![forbid(unsafe_code)]
+
+mod mint;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -19,7 +21,7 @@ use sigv4::{Credential, Header, Presign, Region, SecretKey, Timestamp};
 const WAIT: Duration = Duration::from_secs(60);
 
 const HELP: &str = "\
-Prints a presigned S3 URL.
+Prints a presigned S3 URL, or mints a key: see sign_s3 mint --help.
 
 usage: sign_s3 [options] ENDPOINT KEY SECRET BUCKET OBJECT
 
@@ -37,16 +39,23 @@ usage: sign_s3 [options] ENDPOINT KEY SECRET BUCKET OBJECT
       --method METHOD     HTTP method that the URL is good for (GET)
       --expires SECONDS   how long it is good for, 1 to 604800 (3600)
       --header 'N: V'     a header that must be sent with it; may be repeated
+      --session-token T   session token of temporary credentials, of version 4;
+                          may be env:NAME or file:PATH too
   -h, --help              print this
 
 example: sign_s3 -v 4 --region \"\" http://localhost:8080 KEY SECRET bucket path/to/object.mp4
 ";
 
 fn main() -> ExitCode {
-    let outcome = match Command::parse(Parser::from_env()) {
-        Ok(Some(command)) => command.url(),
-        Ok(None) => Ok(HELP.to_owned()),
-        Err(error) => Err(error.to_string()),
+    let outcome = match std::env::args_os().nth(1) {
+        Some(word) if word == "mint" => {
+            mint::run(Parser::from_args(std::env::args_os().skip(2))).map_err(|e| e.to_string())
+        }
+        _ => match Command::parse(Parser::from_env()) {
+            Ok(Some(command)) => command.url(),
+            Ok(None) => Ok(HELP.to_owned()),
+            Err(error) => Err(error.to_string()),
+        },
     };
     match outcome {
         Ok(text) => {
@@ -74,6 +83,7 @@ struct Command {
     headers: Vec<OsString>,
     endpoint: String,
     credential: Credential,
+    session_token: Option<Value>,
     bucket: OsString,
     key: OsString,
 }
@@ -86,6 +96,7 @@ impl Command {
         let mut method = OsString::from("GET");
         let mut expires = 3_600;
         let mut headers = Vec::new();
+        let mut session_token = None;
         let mut operands = Vec::new();
         while let Some(argument) = parser.next()? {
             match argument {
@@ -104,6 +115,7 @@ impl Command {
                     expires = seconds.ok_or("--expires is a whole number of seconds")?;
                 }
                 Arg::Long("header") => headers.push(parser.value()?),
+                Arg::Long("session-token") => session_token = Some(parser.value()?),
                 Arg::Value(operand) => operands.push(operand),
                 other => return Err(other.unexpected()),
             }
@@ -113,6 +125,14 @@ impl Command {
             .map_err(|_| "expecting ENDPOINT KEY SECRET BUCKET OBJECT")?;
         let access_key = read_key("the access key", &access_key, Kind::AccessKey)?;
         let mut secret = read_key("the secret key", &secret, Kind::SecretKey)?;
+        let session_token = session_token
+            .map(|token| read_key("the session token", &token, Kind::SessionToken))
+            .transpose()?;
+        if session_token.is_some() && matches!(version, Version::V2) {
+            return Err(
+                "version 2 has no place for a session token in a URL: use version 4".into(),
+            );
+        }
         Ok(Some(Command {
             version,
             region: Region::parse(region.as_bytes())
@@ -124,6 +144,7 @@ impl Command {
                 .into_string()
                 .map_err(|_| "the endpoint is not text")?,
             credential: Credential::new(&access_key, SecretKey::new(mem::take(&mut *secret))),
+            session_token,
             bucket,
             key,
         }))
@@ -142,6 +163,7 @@ impl Command {
             bucket: self.bucket.as_bytes(),
             key: self.key.as_bytes(),
             headers: &headers,
+            session_token: self.session_token.as_ref().map(|token| &***token),
             region: self.region,
             expires: self.expires,
         };

@@ -29,6 +29,8 @@ pub struct Presign<'a> {
     pub key: &'a [u8],
     /// Headers that whoever uses the URL must send with these very values.
     pub headers: &'a [Header<'a>],
+    /// For V4 only: V2 has no place for it.
+    pub session_token: Option<&'a [u8]>,
     /// For V4 only.
     pub region: Region,
     /// Seconds from now; of V4 at most 604,800.
@@ -87,13 +89,16 @@ impl Presign<'_> {
         let path = self.path();
         let mut query = Vec::new();
         for (name, value) in [
-            ("X-Amz-Algorithm", ALGORITHM),
-            ("&X-Amz-Credential", &scoped),
-            ("&X-Amz-Date", date.as_bytes()),
-            ("&X-Amz-Expires", self.expires.to_string().as_bytes()),
-            ("&X-Amz-SignedHeaders", &names),
+            ("X-Amz-Algorithm", Some(ALGORITHM)),
+            ("&X-Amz-Credential", Some(&*scoped)),
+            ("&X-Amz-Date", Some(date.as_bytes())),
+            ("&X-Amz-Expires", Some(self.expires.to_string().as_bytes())),
+            ("&X-Amz-Security-Token", self.session_token),
+            ("&X-Amz-SignedHeaders", Some(&names)),
         ] {
-            put_parameter(&mut query, name, value);
+            if let Some(value) = value {
+                put_parameter(&mut query, name, value);
+            }
         }
 
         let is_payload =

@@ -3,23 +3,49 @@
 
 use std::{
     process::{Command, Output},
+    rc::Rc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use sigv4::{
-    AuthType, Claim, Claimants, Client, ClientRequest, Clients, Credential, Grant, Header,
-    KeyCache, Rejection, SecretKey, Timestamp, VerifyRules, verify,
+    AuthType, Claim, Claimants, Client, ClientRequest, Clients, Credential, Grant, Header, Issuer,
+    KeyCache, MintedAccessKey, MintedKeys, Rejection, SecretKey, Timestamp, VerifyRules, verify,
 };
 
 const KEY: &str = "AKIDCLIENT";
 const SECRET: &str = "a/secret+key";
 
-struct One(Client);
+const ISSUER_SECRET: &str = "k3GmQ0Zr1vYt7sXw2LpNfHc9BdJu5TaE";
 
-impl<'c> Clients<'c> for &'c One {
+/// A client, and an issuer of keys.
+struct Known {
+    client: Client,
+    issuer: Issuer,
+}
+
+impl Known {
+    fn new() -> Known {
+        let credential = Credential::new(KEY.as_bytes(), SecretKey::new(SECRET.into()));
+        let secret = SecretKey::new(ISSUER_SECRET.into());
+        Known {
+            client: Client::new(credential, Grant::default()),
+            issuer: Issuer::new(b"ci", &secret, 3_600, Grant::default()).unwrap(),
+        }
+    }
+}
+
+impl<'c> Clients<'c> for &'c Known {
     fn find(self, claim: &Claim<'_>) -> Result<Claimants<'c>, Rejection> {
-        let is_its = claim.access_key == self.0.credential.access_key();
-        Ok(is_its.then_some(&self.0).into_iter().collect())
+        if claim.access_key == self.client.credential.access_key() {
+            return Ok([&self.client].into_iter().collect());
+        }
+        let Some(minted) = MintedAccessKey::parse(claim.access_key) else {
+            return Ok(Claimants::new());
+        };
+        let issuers = [&self.issuer].into_iter();
+        let found = MintedKeys::new(1).find(issuers, None, claim, &minted, 900)?;
+        let kept = |client: &Rc<Client>| -> &'c Client { Box::leak(Box::new(client.clone())) };
+        Ok(found.iter().map(kept).collect())
     }
 }
 
@@ -49,6 +75,7 @@ fn send(
     headers: &[(&str, &str)],
     later: i64,
 ) -> Result<AuthType, Rejection> {
+    let clients = Known::new();
     let (_, target) = url.split_once(host).expect("the host");
     let (path, query) = target.split_once('?').unwrap();
     let mut list = vec![Header {
@@ -68,8 +95,6 @@ fn send(
         rewritten: None,
         headers: &list,
     };
-    let credential = Credential::new(KEY.as_bytes(), SecretKey::new(SECRET.into()));
-    let clients = One(Client::new(credential, Grant::default()));
     let rules = VerifyRules {
         max_skew: 900,
         signature_v2: true,
@@ -299,6 +324,148 @@ fn keys_of_files_and_pipes() {
         String::from_utf8(doubtful.stderr).unwrap(),
         "sign_s3: the secret key: the value begins or ends with a space: remove it, unless it belongs \
          to the key\n"
+    );
+}
+
+/// The last part of each line that has one of these marks, in their order.
+fn parts<'t>(text: &'t str, marks: [&str; 3]) -> [&'t str; 3] {
+    marks.map(|mark| {
+        let (_, rest) = text
+            .split_once(mark)
+            .unwrap_or_else(|| panic!("{mark} in {text}"));
+        rest.split(['\n', '"']).next().unwrap()
+    })
+}
+
+fn mint(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sign_s3"))
+        .arg("mint")
+        .args(arguments)
+        .env("S3_ISSUER", "ci")
+        .env("S3_ISSUER_SECRET", ISSUER_SECRET)
+        .output()
+        .unwrap()
+}
+
+/// In every format, and then with a URL that is presigned with the key.
+#[test]
+fn minted_keys() {
+    let env = [
+        "AWS_ACCESS_KEY_ID=",
+        "AWS_SECRET_ACCESS_KEY=",
+        "AWS_SESSION_TOKEN=",
+    ];
+    let json = [
+        "\"AccessKeyId\": \"",
+        "\"SecretAccessKey\": \"",
+        "\"SessionToken\": \"",
+    ];
+    let profile = [
+        "aws_access_key_id = ",
+        "aws_secret_access_key = ",
+        "aws_session_token = ",
+    ];
+    for (format, marks) in [
+        ("env", env),
+        ("env-no-export", env),
+        ("json", json),
+        ("profile", profile),
+    ] {
+        let output = mint(&["--allow", "read", "--buckets", "bucket", "--format", format]);
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(output.stderr, b"");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let [key, secret, token] = parts(&text, marks);
+        assert!(key.starts_with("S3M1ci"), "{text}");
+        let url = |bucket: &str, method: &str| {
+            let of_key = ["--session-token", token, "--method", method];
+            url(&[&of_key[..], &["http://h:1", key, secret, bucket, "k"]].concat())
+        };
+        let sent = |url: &str, method, later| send(url, method, "h:1", &[], later);
+        assert_eq!(sent(&url("bucket", "GET"), "GET", 0), Ok(AuthType::V4Query));
+        let denied = Err(Rejection::AccessDenied);
+        assert_eq!(sent(&url("other", "GET"), "GET", 0), denied);
+        assert_eq!(sent(&url("bucket", "PUT"), "PUT", 0), denied);
+        // A URL that is still valid, of a key that is not.
+        let expired = url("bucket", "GET").replace("=3600", "=604800");
+        assert_eq!(
+            sent(&expired, "GET", 0),
+            Err(Rejection::SignatureDoesNotMatch)
+        );
+    }
+    let output = mint(&["--format", "json", "--expires", "60"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("{\"Version\": 1, ") && text.contains("\"Expiration\": \"20"));
+    let [key, secret, token] = parts(&text, json);
+    let long = ["--session-token", token, "--expires", "604800"];
+    let long = url(&[&long[..], &["http://h:1", key, secret, "bucket", "k"]].concat());
+    let sent = |later| send(&long, "GET", "h:1", &[], later);
+    assert_eq!(sent(0), Ok(AuthType::V4Query));
+    assert_eq!(sent(70), Err(Rejection::ExpiredToken));
+    let with_id = mint(&["--id", "ABCDEFGHIJKLMNOP"]);
+    let text = String::from_utf8(with_id.stdout).unwrap();
+    let [key, ..] = parts(&text, env);
+    assert!(
+        key.ends_with("ABCDEFGHIJKLMNOP") && text.ends_with("\n# id ABCDEFGHIJKLMNOP\n"),
+        "{text}"
+    );
+    let ids: Vec<_> = (0..2).map(|_| mint(&[]).stdout).collect();
+    assert_ne!(ids[0], ids[1]);
+}
+
+#[test]
+fn what_is_not_minted() {
+    for (arguments, says) in [
+        (vec!["--allow", "raed"], "\"raed\" in --allow"),
+        (vec!["--buckets", "a,/b"], "\"/b\" in --buckets"),
+        (
+            vec!["--expires", "13h"],
+            "--expires is longer than 43200 seconds",
+        ),
+        (vec!["--expires", "0"], "--expires is a time"),
+        (vec!["--expires", "soon"], "--expires is a time"),
+        (
+            vec!["--max-lifetime", "30m"],
+            "--expires is longer than 1800 seconds",
+        ),
+        (
+            vec!["--issuer", "c-i"],
+            "--issuer is 1 to 32 letters and digits",
+        ),
+        (vec!["--secret", "short"], "--secret could be guessed"),
+        (
+            vec!["--secret", "env:SIGN_S3_TEST_NONE"],
+            "SIGN_S3_TEST_NONE",
+        ),
+        (vec!["--id", "abc"], "--id is 16 characters"),
+        (vec!["--format", "yaml"], "--format is env"),
+        (vec!["--profile", "a]b", "--format", "profile"], "--profile"),
+        (vec!["bucket"], "options alone"),
+        (vec!["--nonsense"], "--nonsense"),
+    ] {
+        let output = mint(&arguments);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr.contains(says), "{arguments:?}: {stderr}");
+        assert!(!stderr.contains("short\""), "{stderr}");
+        assert_eq!(output.stdout, b"");
+    }
+    let long = mint(&["--buckets", &"b".repeat(2_000)]);
+    assert!(String::from_utf8(long.stderr).unwrap().contains("too long"));
+    let v2 = run(&[
+        "-v2",
+        "--session-token",
+        "t",
+        "http://h",
+        KEY,
+        SECRET,
+        "b",
+        "k",
+    ]);
+    assert!(
+        String::from_utf8(v2.stderr)
+            .unwrap()
+            .contains("version 2 has no place")
     );
 }
 

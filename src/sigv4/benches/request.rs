@@ -8,6 +8,7 @@ mod common;
 use std::{hint::black_box, time::Instant};
 
 use common::{
+    minting::{Mint, issuer, mint},
     reference::{KEY, NOW, SECRET, Sample},
     *,
 };
@@ -36,9 +37,30 @@ fn main() {
             .all(|wanted| wanted.starts_with("--") || wanted == name)
         {
             let texts: Vec<String> = (0..REQUESTS).map(make).collect();
-            measure(name, &texts);
+            measure(name, &texts, &Directory::new(&[(KEY, SECRET)]));
         }
     }
+    minted();
+}
+
+/// A key that was minted, beside one of the configuration with as long a token.
+fn minted() {
+    let issued = Mint::new(vec![issuer()]);
+    let key = mint(&issued.issuers[0], "", "");
+    let token = &key.session_token;
+    let mut listed = Directory::new(&[(&key.access_key, &key.secret_key)]);
+    for client in listed.0.values_mut() {
+        client.session_token = Some(SecretKey::new(token.clone().into()));
+    }
+    let text = |at| {
+        let mut sample = sample(at).header("x-amz-security-token", token);
+        sample.key.clone_from(&key.access_key);
+        sample.secret.clone_from(&key.secret_key);
+        sample.header_form()
+    };
+    let texts: Vec<String> = (0..REQUESTS).map(text).collect();
+    measure("token", &texts, &listed);
+    measure("minted", &texts, &issued);
 }
 
 /// A download as an SDK sends it.
@@ -70,6 +92,7 @@ fn v2(at: usize) -> String {
         bucket: b"bucket",
         key: key.as_bytes(),
         headers: &[],
+        session_token: None,
         region: Region::parse(b"").unwrap(),
         expires: 900,
     };
@@ -82,8 +105,10 @@ fn v2(at: usize) -> String {
     )
 }
 
-fn measure(name: &str, texts: &[String]) {
-    let clients = Directory::new(&[(KEY, SECRET)]);
+fn measure<C>(name: &str, texts: &[String], clients: &C)
+where
+    for<'c> &'c C: Clients<'c>,
+{
     let rules = VerifyRules {
         signature_v2: true,
         ..rules()
@@ -112,7 +137,7 @@ fn measure(name: &str, texts: &[String]) {
         let start = Instant::now();
         let verified: Vec<_> = raws
             .iter()
-            .map(|raw| verify(&raw.request(), &clients, &rules, &mut keys, now).unwrap())
+            .map(|raw| verify(&raw.request(), clients, &rules, &mut keys, now).unwrap())
             .collect();
         let between = Instant::now();
         for (verified, head) in verified.iter().zip(&heads) {

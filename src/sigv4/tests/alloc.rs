@@ -70,6 +70,7 @@ fn texts() -> Vec<String> {
             bucket: b"bucket",
             key: key.as_bytes(),
             headers: &[],
+            session_token: None,
             region: Region::parse(b"").unwrap(),
             expires: 900,
         };

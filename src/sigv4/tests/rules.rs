@@ -736,6 +736,7 @@ fn v2_query(key: &str, expires: u32) -> String {
         bucket: b"bucket",
         key: b"a b",
         headers: &[],
+        session_token: None,
         region: Region::parse(b"").unwrap(),
         expires,
     };

@@ -177,6 +177,7 @@ fn presigned_payloads_stay_where_they_were() {
             bucket: b"bucket",
             key: b"key",
             headers: &[Header {
+                session_token: None,
                 name: b"x-amz-content-sha256",
                 value: EMPTY.as_bytes(),
             }],
@@ -228,6 +229,7 @@ fn nothing_of_the_client_remains() {
             bucket: b"bucket",
             key: b"a key",
             headers: &[],
+            session_token: None,
             region: Region::parse(b"").unwrap(),
             expires: 60,
         };
