@@ -3,9 +3,9 @@
 use std::ffi::CStr;
 use std::fmt::Write;
 
-use ngx_safe::now;
 use ngx_safe::request::Request;
 use ngx_safe::response::Response;
+use ngx_safe::{now, worker_number};
 use sigv4::{
     BodyFault, Details, Headers, RejectedRequest, Rejection, XML_DECLARATION, put_element,
 };
@@ -35,6 +35,9 @@ pub(crate) fn note_at(
 ) {
     context.error.set(Some(rejection.code()));
     if let Some(metrics) = request.main_conf().metrics() {
+        if *rejection == Rejection::Revoked {
+            metrics.count_revoked(worker_number());
+        }
         let access_key = context.access_key.get();
         let is_client = RequestClients::of(request).knows(access_key);
         metrics.count_rejection(access_key, rejection.code(), is_client, now());

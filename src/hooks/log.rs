@@ -5,6 +5,7 @@ use ngx_safe::phase::LogHandler;
 use ngx_safe::request::Request;
 use ngx_safe::{now, worker_number};
 
+use crate::clients::RequestClients;
 use crate::context::OwnRequest;
 
 /// The log phase.
@@ -37,6 +38,10 @@ fn count(request: Request<'_>) {
     let (received, sent) = request.traffic();
     let ended = RequestSample {
         outcome,
+        is_minted: context.is_some_and(|context| {
+            let access_key = context.access_key.get();
+            RequestClients::of(request).issuer(access_key).is_some()
+        }),
         failure: context.and_then(|context| context.failure.get()),
         status: request.status(),
         received,

@@ -96,6 +96,8 @@ shared_record! {
         pub(crate) nanoseconds: AtomicU64,
         pub(crate) keys_found: AtomicU64,
         pub(crate) keys_derived: AtomicU64,
+        pub(crate) minted: AtomicU64,
+        pub(crate) revoked: AtomicU64,
         pub(crate) requests: Recent,
         pub(crate) rejections: Recent,
     }
@@ -127,6 +129,8 @@ pub enum Outcome {
 #[derive(Debug, Clone, Copy)]
 pub struct RequestSample {
     pub outcome: Outcome,
+    /// Its access key is a minted one.
+    pub is_minted: bool,
     /// The S3 error code of an error of nginx's own, after the request was accepted.
     pub failure: Option<&'static str>,
     pub status: u16,
@@ -146,6 +150,9 @@ impl TotalsLane {
             Outcome::Accepted(form) => {
                 let known = AuthType::ALL.iter().position(|known| *known == form);
                 increment(&self.accepted[known.unwrap_or(AUTH_TYPES - 1)]);
+                if request.is_minted {
+                    increment(&self.minted);
+                }
             }
             Outcome::Unverified => increment(&self.accepted[AUTH_TYPES - 1]),
         }
@@ -161,6 +168,10 @@ impl TotalsLane {
             self.nanoseconds.fetch_add(nanoseconds, Relaxed);
         }
         self.requests.count(now / RECENT_SECONDS);
+    }
+
+    pub(crate) fn count_revoked(&self) {
+        increment(&self.revoked);
     }
 
     pub(crate) fn count_retry(&self) {

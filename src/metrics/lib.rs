@@ -102,6 +102,13 @@ impl Metrics {
         self.totals.locked(|| keys.count(access_key, code, now));
     }
 
+    /// A request was rejected because its minted key is revoked.
+    pub fn count_revoked(&self, worker: usize) {
+        if let Some(totals) = self.totals() {
+            lane(&totals.lanes, worker).count_revoked();
+        }
+    }
+
     pub fn count_retry(&self, worker: usize) {
         if let Some(totals) = self.totals() {
             lane(&totals.lanes, worker).count_retry();

@@ -47,6 +47,9 @@ pub struct Snapshot {
     pub nanoseconds: u64,
     pub keys_found: u64,
     pub keys_derived: u64,
+    /// The requests with minted keys: those that were not rejected, and those whose key is revoked.
+    pub minted: u64,
+    pub revoked: u64,
     /// The recent past, the oldest first.
     pub requests: [u64; RECENT],
     pub rejections: [u64; RECENT],
@@ -178,6 +181,8 @@ impl Snapshot {
             nanoseconds: sum(lanes, |lane| &lane.nanoseconds),
             keys_found: sum(lanes, |lane| &lane.keys_found),
             keys_derived: sum(lanes, |lane| &lane.keys_derived),
+            minted: sum(lanes, |lane| &lane.minted),
+            revoked: sum(lanes, |lane| &lane.revoked),
             requests: recent(|lane| &lane.requests),
             rejections: recent(|lane| &lane.rejections),
             rejected_clients: rejected_keys(&totals.rejected_clients),

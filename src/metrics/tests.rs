@@ -66,6 +66,7 @@ fn read(metrics: &Metrics, now: u64) -> Snapshot {
 fn sample(outcome: Outcome) -> RequestSample {
     RequestSample {
         outcome,
+        is_minted: false,
         failure: None,
         status: 200,
         received: 0,
@@ -178,6 +179,27 @@ fn failures_are_counted_beside_what_became_of_a_request() {
         (snapshot.accepted_count(), snapshot.rejected_count()),
         (4, 0)
     );
+}
+
+#[test]
+fn minted_keys_are_counted() {
+    let memory = Memory::new();
+    for outcome in [
+        Outcome::Accepted(AuthType::V4Header),
+        Outcome::Accepted(AuthType::V4Query),
+        Outcome::Rejected("ExpiredToken"),
+    ] {
+        for is_minted in [true, false] {
+            let request = RequestSample {
+                is_minted,
+                ..sample(outcome)
+            };
+            memory.metrics.count(&request, (0, 0), 0, NOW);
+        }
+    }
+    memory.metrics.count_revoked(1);
+    let snapshot = memory.read();
+    assert_eq!((snapshot.minted, snapshot.revoked), (2, 1));
 }
 
 #[test]
@@ -454,6 +476,8 @@ fn noise_is_shown() {
         most(std::slice::from_ref(&lane.nanoseconds));
         most(std::slice::from_ref(&lane.keys_found));
         most(std::slice::from_ref(&lane.keys_derived));
+        most(std::slice::from_ref(&lane.minted));
+        most(std::slice::from_ref(&lane.revoked));
         lane.requests.fill(u64::MAX);
     }
     most(std::slice::from_ref(&totals.started));

@@ -25,6 +25,7 @@ struct StatusJson<'a> {
     requests: RequestsJson<'a>,
     sign_time: SignTimeJson<'a>,
     signing_keys: SigningKeysJson,
+    minted: MintedJson,
     recent: RecentRequestsJson<'a>,
     refused_access_keys: RejectedKeysJson<'a>,
     origins: Vec<OriginJson<'a>>,
@@ -78,6 +79,12 @@ struct SignTimeJson<'a> {
 struct SigningKeysJson {
     found: u64,
     derived: u64,
+}
+
+#[derive(Serialize)]
+struct MintedJson {
+    accepted: u64,
+    revoked: u64,
 }
 
 #[derive(Serialize)]
@@ -226,6 +233,10 @@ impl<'a> StatusJson<'a> {
             signing_keys: SigningKeysJson {
                 found: snapshot.keys_found,
                 derived: snapshot.keys_derived,
+            },
+            minted: MintedJson {
+                accepted: snapshot.minted,
+                revoked: snapshot.revoked,
             },
             recent: RecentRequestsJson {
                 period_seconds: RECENT_SECONDS,

@@ -72,6 +72,12 @@ pub(crate) fn write(snapshot: &Snapshot) -> String {
     );
     text.sample(&[("from", "cache")], snapshot.keys_found);
     text.sample(&[("from", "derivation")], snapshot.keys_derived);
+    text.counter(
+        "minted_total",
+        "Requests with minted keys: accepted, or rejected since the key is revoked.",
+    );
+    text.sample(&[("outcome", "accepted")], snapshot.minted);
+    text.sample(&[("outcome", "revoked")], snapshot.revoked);
     // Clients alone: what strangers make up would be a time series each.
     text.counter(
         "refused_client_total",
