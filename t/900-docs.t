@@ -38,6 +38,7 @@ my %env = (
     CLIENT_ACCESS_KEY => 'AKIDAPP',    CLIENT_SECRET_KEY => 'a secret of the client',
     ORIGIN_ACCESS_KEY => $origin{key}, ORIGIN_SECRET_KEY => $origin{secret},
     map({ ("${_}_ACCESS_KEY" => "AKID$_", "${_}_SECRET_KEY" => "secret $_") } qw(A B)),
+    S3_ISSUER_SECRET => 'k3GmQ0Zr1vYt7sXw2LpNfHc9BdJu5TaE',
     PAYROLL_KEY => encode_base64('p' x 32, ''),
 );
 @ENV{ keys %env } = values %env;
@@ -168,6 +169,10 @@ running('minimal.conf', sub {
             like($out, qr/^usage: sign_s3 /m, "$command: prints its usage");
             next;
         }
+        if ($command =~ / mint /) {
+            like($out, qr/\bS3M1ci[A-Z2-7]{23}\b/, "$command: prints a key");
+            next;
+        }
         like($out, qr{^http://127\.0\.0\.1:$port/\S+\n\z}, "$command: prints a URL");
         chomp(my $url = $out);
         my ($method) = $command =~ /--method (\w+)/;
@@ -212,6 +217,22 @@ running('readers-and-writers.conf', sub {
     like(slurp("$dir/log/s3.log"), qr{ AKIDREADER v4-header PutObject media/k 403 AccessDenied },
         'the log says who tried what');
 }, sub { s{rate=100r/s}{rate=1r/m}; s{burst=200}{burst=2} });
+
+running('minted-keys.conf', sub {
+    my ($command) = slurp('nginx/examples/minted-keys.conf') =~ /^# +S3_ISSUER_SECRET=\S+ sign_s3 (mint .*)$/m;
+    my @options = map {tr/'//dr} split ' ', $command;
+    my %read = S3Test::minted("env:S3_ISSUER_SECRET", @options[1 .. $#options]);
+    my %wide = S3Test::minted("env:S3_ISSUER_SECRET", '--issuer', 'ci');
+    is(signed(%read, path => '/media/2026/k')->{status}, 200, 'minted-keys.conf: within its scope');
+    is(signed(%read, path => '/media/2025/k')->{status}, 403, 'but not outside');
+    is(signed(%wide, path => '/media/k', method => 'DELETE')->{status}, 200, 'within what the issuer may give');
+    is(signed(%wide, path => '/other/k')->{status}, 403, 'but not outside');
+    my %long = S3Test::minted('env:S3_ISSUER_SECRET', '--issuer', 'ci', '--expires', '2h');
+    is(signed(%long, path => '/media/k')->{status}, 400, 'nor for longer');
+    my %revoked = S3Test::minted('env:S3_ISSUER_SECRET', '--issuer', 'ci', '--id', 'ABCDEFGHIJKLMNOP');
+    is(signed(%revoked, path => '/media/k')->{status}, 403, 'nor once it is revoked');
+    like(slurp("$dir/log/s3.log"), qr{ ci $read{key} GetObject media/2025/k 403 AccessDenied$}m, 'the log says whose');
+});
 
 running('virtual-hosts.conf', sub {
     for ([host => 'photos.s3.mydomain.com', path => '/k'], [host => 's3.mydomain.com', path => '/photos/k'],

@@ -67,6 +67,7 @@ class Boto3:
         self.s3 = boto3.client(
             "s3", endpoint_url=url, region_name=credentials.region, verify=ca,
             aws_access_key_id=credentials.access_key, aws_secret_access_key=credentials.secret_key,
+            aws_session_token=credentials.session_token,
             config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30, **config),
         )
 
@@ -138,7 +139,7 @@ class Minio:
                                    ssl_context=ssl.create_default_context(cafile=ca))
         self.s3 = minio.Minio(
             urlsplit(url).netloc, access_key=credentials.access_key, secret_key=credentials.secret_key,
-            secure=url.startswith("https:"), region=credentials.region, http_client=http,
+            session_token=credentials.session_token, secure=url.startswith("https:"), region=credentials.region, http_client=http,
         )
 
     def _call(self, method, *arguments, **more):
@@ -211,6 +212,8 @@ class CommandLine:
             "AWS_ACCESS_KEY_ID": credentials.access_key, "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
             "AWS_DEFAULT_REGION": credentials.region,
         }
+        if credentials.session_token:
+            self.environment["AWS_SESSION_TOKEN"] = credentials.session_token
         self.configure()
 
     def run(self, *command):
@@ -310,7 +313,8 @@ class S3cmd(CommandLine):
             f"[default]\naccess_key = {self.credentials.access_key}\nsecret_key = {self.credentials.secret_key}\n"
             f"host_base = {host}\nhost_bucket = {host_bucket}\nuse_https = {bool(self.ca)}\nbucket_location = US\n"
             "multipart_chunk_size_mb = 5\nmax_retries = 1\nsocket_timeout = 30\nprogress_meter = False\n"
-            f"signature_v2 = {self.signature_v2}\n{authority}")
+            f"signature_v2 = {self.signature_v2}\n{authority}"
+            + (f"access_token = {self.credentials.session_token}\n" if self.credentials.session_token else ""))
 
     def s3cmd(self, *command):
         return self.run("s3cmd", "-c", str(self.folder / "s3cfg"), f"--region={self.credentials.region}", *command)
@@ -381,7 +385,8 @@ class Rclone(CommandLine):
             f"[s3]\ntype = s3\nprovider = Other\nendpoint = {self.url}\nregion = {self.credentials.region}\n"
             f"access_key_id = {self.credentials.access_key}\nsecret_access_key = {self.credentials.secret_key}\n"
             f"force_path_style = {str(self.path_style).lower()}\nupload_cutoff = 5M\nchunk_size = 5M\ncopy_cutoff = 1G\nencoding = None\n"
-            "location_constraint =\nlist_url_encode = true\n")
+            "location_constraint =\nlist_url_encode = true\n"
+            + (f"session_token = {self.credentials.session_token}\n" if self.credentials.session_token else ""))
 
     def rclone(self, *command):
         return self.run("rclone", "--config", str(self.folder / "rclone.conf"), "--retries=1",
@@ -441,7 +446,7 @@ class Crt:
     def __init__(self, url, credentials, folder, ca=None):
         session = botocore.session.Session()
         addressing = {"addressing_style": "path" if self.path_style else "virtual"}
-        session.set_credentials(credentials.access_key, credentials.secret_key)
+        session.set_credentials(credentials.access_key, credentials.secret_key, credentials.session_token)
         provider = s3transfer.crt.BotocoreCRTCredentialsWrapper(session.get_credentials()).to_crt_credentials_provider()
         self.s3 = s3transfer.crt.create_s3_crt_client(credentials.region, provider, use_ssl=bool(ca), verify=ca)
         self.serializer = s3transfer.crt.BotocoreCRTRequestSerializer(session, {

@@ -42,6 +42,7 @@ class Signer:
     def __init__(self, url, credentials, service="s3"):
         self.host = urlsplit(url).netloc
         self.access_key = credentials.access_key
+        self.token = {"x-amz-security-token": credentials.session_token} if credentials.session_token else {}
         self.stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         parts = (self.stamp[:8], credentials.region, service, "aws4_request")
         self.scope = "/".join(parts)
@@ -56,7 +57,7 @@ class Signer:
     def head(self, method, target, payload=EMPTY, headers=()):
         """The lines of a head, without the empty one, and its signature. A query must be canonical."""
         path, _, query = target.partition("?")
-        headers = {"host": self.host, "x-amz-content-sha256": payload, "x-amz-date": self.stamp, **dict(headers)}
+        headers = {"host": self.host, "x-amz-content-sha256": payload, "x-amz-date": self.stamp, **self.token, **dict(headers)}
         lines = [f"{name}:{headers[name]}" for name in sorted(headers)]
         names = ";".join(sorted(headers))
         canonical = "\n".join((method, path, query, *lines, "", names, payload))

@@ -163,6 +163,17 @@ sub entrypoint {
     return File::Spec->rel2abs($ENV{TEST_NGINX_S3_ENTRYPOINT} // 'target/release/s3-resign-entrypoint');
 }
 
+# A key that sign_s3 mints with these options: its parts as options of S3Sign.
+sub minted {
+    my ($secret, @options) = @_;
+    my $program = File::Spec->rel2abs($ENV{TEST_NGINX_S3_SIGN} // 'target/release/sign_s3');
+    open my $out, '-|', $program, 'mint', '--secret', $secret, '--format', 'env-no-export', @options
+        or die "$program: $! (make build)";
+    my %env = map { chomp; split /=/, $_, 2 } <$out>;
+    close $out or die "$program mint @options has failed\n";
+    return (key => $env{AWS_ACCESS_KEY_ID}, secret => $env{AWS_SECRET_ACCESS_KEY}, token => $env{AWS_SESSION_TOKEN});
+}
+
 sub credentials {
     my $origin = shift;
     return "access_key=$origin->{key} secret_key=$origin->{secret} region=$origin->{region}"

@@ -136,6 +136,7 @@ class Credentials:
     access_key: str
     secret_key: str = field(repr=False)
     region: str = "us-east-1"
+    session_token: str | None = field(default=None, repr=False)
 
 
 class Origin(Server):

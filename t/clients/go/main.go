@@ -72,6 +72,7 @@ func fail(err error) {
 
 func open(sdk, endpoint, region string) (client, error) {
 	key, secret := os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY")
+	token := os.Getenv("AWS_SESSION_TOKEN")
 	if sdk == "aws" {
 		_, pathStyle := os.LookupEnv("PATH_STYLE")
 		s3 := s3.New(s3.Options{
@@ -80,7 +81,7 @@ func open(sdk, endpoint, region string) (client, error) {
 			UsePathStyle: pathStyle,
 			Retryer:      aws.NopRetryer{},
 			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-				return aws.Credentials{AccessKeyID: key, SecretAccessKey: secret}, nil
+				return aws.Credentials{AccessKeyID: key, SecretAccessKey: secret, SessionToken: token}, nil
 			}),
 		})
 		return amazon{s3}, nil
@@ -94,7 +95,7 @@ func open(sdk, endpoint, region string) (client, error) {
 		lookup = minio.BucketLookupDNS
 	}
 	s3, err := minio.New(at.Host, &minio.Options{
-		Creds:        credentials.NewStaticV4(key, secret, ""),
+		Creds:        credentials.NewStaticV4(key, secret, token),
 		Secure:       at.Scheme == "https",
 		BucketLookup: lookup,
 		MaxRetries:   1,
