@@ -1,4 +1,6 @@
 //! Minted keys: what is minted is accepted, and nothing else is.
+//!
+//! A long file, since each one here is linked to a program of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
