@@ -151,9 +151,9 @@ impl Providers {
                 continue;
             };
             zone.locked(|| {
-                let is_new = record.publish(&keys, now.seconds);
+                record.publish(&keys, now.seconds, now.ticks);
                 record.set_file_version(version);
-                record.note_success(is_new, now.ticks, now.ticks + providers::schedule::LOOK);
+                record.note_success(now.ticks, now.ticks + providers::schedule::LOOK);
             });
         }
     }
@@ -205,6 +205,12 @@ impl Providers {
             let generation = record.generation();
             generation.is_multiple_of(2) && generation != signed.generation
         })
+    }
+
+    /// Tells whether an origin's keys have expired, or are about to.
+    pub(crate) fn are_near_end(&self, origin: &NamedOrigin) -> bool {
+        let record = self.record(origin);
+        record.is_some_and(|(record, _)| record.is_near_end(now()))
     }
 
     /// Takes note that an origin has rejected the keys that a request was signed with; newer ones are fetched.

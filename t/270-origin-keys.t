@@ -284,3 +284,80 @@ mood('C=raw:' . join '.', map { unpack 'H*', $_ } "HTTP/1.1 400 x\r\nTransfer-En
 like(ask()->{status}, qr/^(?:400|503)$/, 'in pieces');
 mood('C=none');
 --- signed: GET /bucket/key => 200 verified yes
+
+=== TEST 15: at the same origin, over connections that are kept, whatever is to be tried again
+--- keys eval: "credentials=imds endpoint=http://$::at"
+--- upstream
+server $TEST_NGINX_A;
+s3_origin $TEST_NGINX_A $TEST_NGINX_CRED_A;
+s3_seal_key 0123456789abcdef;
+keepalive 4;
+--- provider: wrong
+--- config
+$TEST_NGINX_CLIENT
+location / {
+    s3_resign on;
+    proxy_pass http://keyed;
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_next_upstream off;
+}
+--- init
+await_keys();
+mood('C=keys');
+provider('none');
+my @answers = map { ask(method => 'PUT', path => "/t15/$_", body => 'hello') } 1 .. 6;
+is(join(' ', map { $_->{status} } @answers), '200 200 200 200 200 200', 'each has an answer');
+like(join('', sort map { $_->{headers}{'x-origin'} } @answers), qr/^A+C+$/, 'of both origins');
+my ($again) = grep { @{[ received("/t15/$_") ]} > 1 } 1 .. 6;
+is(join(', ', map { /^(\w \d+)/ } received("/t15/$again")), 'C 400, C 200', 'once more at the same origin');
+is(scalar(my @all = received('/t15')), 7, 'and only one');
+--- signed: GET /bucket/key => 200
+
+=== TEST 16: a client that leaves while its request waits
+--- keys eval: "credentials=imds endpoint=http://$::at"
+--- upstream: keepalive 4;
+--- provider: wrong
+--- config
+$TEST_NGINX_CLIENT
+location / {
+    s3_resign on;
+    proxy_pass http://keyed;
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+}
+--- init
+await_keys();
+mood('C=keys');
+provider('slow');
+for my $method (qw(GET HEAD PUT)) {
+    my $client = IO::Socket::INET->new("127.0.0.1:$ENV{TEST_NGINX_PORT}") or die "connect: $!";
+    print $client raw("$method /t16/$method", h4(method => $method, path => "/t16/$method"));
+    $client->flush;
+    wait_until(sub { received("/t16/$method") }, 'an answer of the origin');
+    close $client;
+}
+mood('C=none');
+provider('none');
+wait_until(sub { verdict() eq 'yes' }, 'new keys');
+is(join(' ', map { verdict(path => "/t16/$_") } 1 .. 5), 'yes yes yes yes yes', 'connections are as they were');
+--- signed: GET /bucket/key => 200 verified yes
+
+=== TEST 17: an error_page that asks another origin
+--- keys eval: "credentials=imds endpoint=http://$::at"
+--- http_config
+upstream other { server $TEST_NGINX_C; s3_origin default credentials=ecs endpoint=http://127.0.0.1:$TEST_NGINX_SPARE/container region=us-west-2; }
+--- provider: wrong
+--- config
+$TEST_NGINX_CLIENT
+location / { s3_resign on; proxy_pass http://keyed; proxy_intercept_errors on; error_page 403 = @other; }
+location @other { s3_resign on; proxy_pass http://other; }
+--- init
+wait_until(sub { logged('the first are there') == 2 }, 'keys of both');
+provider('none');
+mood('C=403:AccessDenied');
+is(ask(path => '/t17/a')->{status}, 403, 'of both');
+is(scalar(my @both = received('/t17/a')), 2, 'asked');
+mood('C=keys');
+is(verdict(path => '/t17/b'), 'yes', 'with new keys');
+--- signed: GET /bucket/key => 200 verified yes

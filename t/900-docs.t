@@ -85,12 +85,16 @@ sub adapted {
     write_file("$dir/s3/clients", "AKIDJOB secret_key=secret allow=read\n");
     write_file("$dir/s3/private.key", encode_base64('k' x 32, '') . "\n");
     $conf =~ s{modules/ngx_http_s3_resign_module\.so}{$module};
-    $conf =~ s{/etc/nginx/s3/($reads|clients|private\.key)\b}{$dir/s3/$1}g;
+    write_file("$dir/s3/seal", 'k' x 32 . "\n");
+    $conf =~ s{/etc/nginx/s3/($reads|clients|private\.key|seal)\b}{$dir/s3/$1}g;
     $conf =~ s{/var/cache/nginx/s3}{$dir/cache}g;
     $conf =~ s{/var/log/nginx}{$dir/log}g;
     $conf =~ s{\bs3-a\.example\.com}{127.0.0.1}g;
     $conf =~ s{\bs3-b\.example\.com}{127.0.0.2}g;
     $conf =~ s{\bs3\.eu-central-1\.amazonaws\.com(?=;)}{127.0.0.3};
+    $conf =~ s{\bs3\.us-east-1\.amazonaws\.com}{127.0.0.4}g;
+    $conf =~ s{\bs3\.us-west-2\.amazonaws\.com}{127.0.0.5}g;
+    $conf =~ s{\bassume_role=\S+\K}{ sts_endpoint=https://127.0.0.6}g;
     $conf =~ s{/etc/nginx/tls/s3\.}{$dir/a.}g;
     $conf =~ s{\blisten 443 ssl;}{listen 127.0.0.1:$port ssl;}g;
     $conf =~ s{\blisten 8080;}{listen 127.0.0.1:$port;}g;

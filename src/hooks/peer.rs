@@ -59,8 +59,8 @@ impl PeerHooks for S3Resign {
     fn lacks_peer(request: Request<'_>) {
         log_error!(
             request.log(),
-            "not forwarded: no origin is available that has keys and its bucket, and knows its upload id or continuation \
-             token; or that has got some of it, if it is a conditional write"
+            "not forwarded: no origin is available that has its bucket, and knows its upload id or continuation token; \
+             that has got some of it, if it is a conditional write; and that has keys"
         );
     }
 

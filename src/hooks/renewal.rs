@@ -76,6 +76,9 @@ pub(crate) fn hears(request: Request<'_>, answer: &ErrorBeginning<'_>) -> Again 
     };
     let providers = &request.main_conf().providers;
     let has_newer = providers.has_newer(origin, signed);
+    if told == Told::Perhaps && !has_newer && !providers.are_near_end(origin) {
+        return Again::Pass;
+    }
     let mut renewal = context.renewal.borrow_mut();
     if !has_newer {
         providers.reject(origin, signed);

@@ -18,6 +18,7 @@
 
 typedef struct {
     ngx_http_request_t        *request;
+    ngx_http_upstream_t       *upstream;
     shim_again_hears_pt        hears;
     shim_again_waits_pt        waits;
 
@@ -105,11 +106,20 @@ shim_again_recv(ngx_connection_t *c, u_char *buf, size_t size)
 }
 
 
+/* Ends a wait, after which the connection may be kept for another request. */
 static void
 shim_again_stop(shim_again_t *again)
 {
+    ngx_connection_t  *c;
+
     if (again->timer.timer_set) {
         ngx_del_timer(&again->timer);
+    }
+
+    c = again->waiting;
+
+    if (c && again->upstream->peer.connection == c) {
+        c->recv = again->recv;
     }
 
     again->waiting = NULL;
@@ -130,7 +140,9 @@ shim_again_look(ngx_event_t *ev)
     r = again->request;
     c = again->waiting;
 
-    if (c == NULL || r->upstream == NULL || r->upstream->peer.connection != c) {
+    if (c == NULL || r->upstream != again->upstream
+        || r->upstream->peer.connection != c)
+    {
         return;
     }
 
@@ -279,20 +291,33 @@ shim_again_prepare(ngx_http_request_t *r, shim_again_hears_pt hears,
     u = r->upstream;
     again = shim_again_of(r);
 
-    if (again) {
+    if (again && again->upstream == u) {
         shim_again_stop(again);
         return NGX_OK;
     }
 
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(shim_again_t));
-    if (cln == NULL) {
-        return NGX_ERROR;
+    if (again) {
+
+        /* of an upstream that the request had before an internal redirect */
+
+        if (again->timer.timer_set) {
+            ngx_del_timer(&again->timer);
+        }
+
+    } else {
+        cln = ngx_pool_cleanup_add(r->pool, sizeof(shim_again_t));
+        if (cln == NULL) {
+            return NGX_ERROR;
+        }
+
+        again = cln->data;
+        cln->handler = shim_again_cleanup;
     }
 
-    again = cln->data;
     ngx_memzero(again, sizeof(shim_again_t));
 
     again->request = r;
+    again->upstream = u;
     again->hears = hears;
     again->waits = waits;
     again->process_header = u->process_header;
@@ -305,8 +330,6 @@ shim_again_prepare(ngx_http_request_t *r, shim_again_hears_pt hears,
     again->timer.handler = shim_again_look;
     again->timer.log = r->connection->log;
 
-    cln->handler = shim_again_cleanup;
-
     u->process_header = shim_again_process_header;
     u->reinit_request = shim_again_reinit_request;
 
@@ -314,7 +337,7 @@ shim_again_prepare(ngx_http_request_t *r, shim_again_hears_pt hears,
 }
 
 
-/* Is the try that ends to be made once more? */
+/* A try ends. Is it to be made once more? */
 ngx_uint_t
 shim_again_is_next(ngx_http_request_t *r)
 {
@@ -322,7 +345,13 @@ shim_again_is_next(ngx_http_request_t *r)
 
     again = shim_again_of(r);
 
-    return again && again->is_again;
+    if (again == NULL || again->upstream != r->upstream) {
+        return 0;
+    }
+
+    shim_again_stop(again);
+
+    return again->is_again;
 }
 
 

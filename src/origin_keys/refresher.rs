@@ -209,7 +209,11 @@ impl Refresher {
                 }
                 (CallOutcome::Failed(why), _) => failed(worker, &target, going.lease, &why),
                 (CallOutcome::Abandoned | CallOutcome::Passed, _) => {
-                    target.record.give_back(going.lease);
+                    // This worker ends, or is out of connections: another one may be better off.
+                    if target.record.holds(going.lease) {
+                        let ticks = Now::read().ticks;
+                        target.record.end(ticks, ticks + TICK);
+                    }
                 }
             }
         });
@@ -247,11 +251,11 @@ fn done(worker: OwnWorker<'_>, target: &Target<'_>, going: &Going, keys: &Provid
     let had_keys = record.generation() != 0;
     let is_new = target.zone.locked(|| {
         record.holds(going.lease).then(|| {
-            let is_new = record.publish(keys, now.seconds);
+            let is_new = record.publish(keys, now.seconds, now.ticks);
             if let Some(version) = going.file_version {
                 record.set_file_version(version);
             }
-            record.note_success(is_new, now.ticks, now.ticks.saturating_add(delay));
+            record.note_success(now.ticks, now.ticks.saturating_add(delay));
             is_new
         })
     });

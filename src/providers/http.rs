@@ -97,6 +97,8 @@ impl AnswerBuffer {
             }
             BodyFraming::Length(length) if body.len() < length => Reading::More,
             BodyFraming::Length(_) => self.whole(head, Zeroizing::new(body.to_vec())),
+            // Looked at when it may be whole, and not for each byte of it.
+            BodyFraming::Chunked if !body.ends_with(b"\r\n\r\n") => Reading::More,
             BodyFraming::Chunked => match unchunked(body) {
                 Ok(Some(body)) => self.whole(head, body),
                 Ok(None) => Reading::More,
@@ -111,6 +113,14 @@ impl AnswerBuffer {
             Some(head) if head.framing == BodyFraming::UntilClose => {
                 let body = self.read.get(head.length..).unwrap_or_default();
                 self.whole(head, Zeroizing::new(body.to_vec()))
+            }
+            Some(head) if head.framing == BodyFraming::Chunked => {
+                let body = self.read.get(head.length..).unwrap_or_default();
+                Reading::Bad(match unchunked(body) {
+                    Ok(Some(_)) => "its answer is longer than it says",
+                    Ok(None) => "its answer ends too early",
+                    Err(why) => why,
+                })
             }
             _ if self.read.is_empty() => Reading::Bad("it closed the connection"),
             _ => Reading::Bad("its answer ends too early"),

@@ -33,7 +33,8 @@ shared_record! {
         rejected: AtomicU64,
         /// When the last fetch ended, in ticks.
         ended: AtomicU64,
-        /// Fetches in a row that have brought nothing new although an origin had rejected the keys.
+        /// Fetches in a row for an origin that had rejected the keys, and that have brought the same ones, or others
+        /// soon after those.
         in_vain: AtomicU32,
         /// Who fetches, and until when unless it renews its lease, in ticks.
         holder: AtomicU64,
@@ -66,6 +67,9 @@ pub struct ProviderReport {
     /// Why the last fetch failed; empty if it did not.
     pub error: String,
 }
+
+/// Seconds by which clocks may differ.
+const NEAR: u64 = 60;
 
 /// How often a reader looks again, if keys are written while it reads them. That takes microseconds, unless the
 /// writer was killed: then the old keys are used on.
@@ -106,6 +110,12 @@ impl ProviderRecord {
         None
     }
 
+    /// Tells whether the keys have expired, or are about to, at that time.
+    pub fn is_near_end(&self, now: u64) -> bool {
+        let expires = self.expires();
+        expires.is_some_and(|expires| now.saturating_add(NEAR) >= expires)
+    }
+
     fn expires(&self) -> Option<u64> {
         Some(self.expires.load(Relaxed)).filter(|time| *time != 0)
     }
@@ -116,15 +126,22 @@ impl ProviderRecord {
             && schedule::is_usable(self.expires(), self.fetched.load(Relaxed), now)
     }
 
-    /// Takes keys that were given now; those before them are overwritten. To be called under the zone's lock.
-    /// Returns whether they are other ones than before.
-    pub fn publish(&self, keys: &ProvidedKeys, now: u64) -> bool {
+    /// Takes keys that were given now; those before them are overwritten. To be called under the zone's lock, and
+    /// before `note_success`. Returns whether they are other ones than before.
+    pub fn publish(&self, keys: &ProvidedKeys, now: u64, ticks: u64) -> bool {
         let present = self.read();
         let is_new = present.is_none_or(|(_, present)| {
             present.access_key != keys.access_key
                 || present.secret_key != keys.secret_key
                 || present.session_token != keys.session_token
         });
+        // An origin that rejects each new key at once will reject the next one, too.
+        let since = ticks.saturating_sub(self.ended.load(Relaxed));
+        let in_vain = match self.is_rejected() && (!is_new || since < SOON) {
+            true => self.in_vain.load(Relaxed).saturating_add(1),
+            false => 0,
+        };
+        self.in_vain.store(in_vain, Relaxed);
         if is_new {
             // What a killed writer has left is odd, too.
             let odd = self.generation.load(Relaxed).wrapping_add(1) | 1;
@@ -142,13 +159,7 @@ impl ProviderRecord {
     }
 
     /// Takes note that a fetch has succeeded, and when to fetch again.
-    pub fn note_success(&self, is_new: bool, ticks: u64, next: u64) {
-        let was_rejected = self.is_rejected();
-        let in_vain = match was_rejected && !is_new {
-            true => self.in_vain.load(Relaxed).saturating_add(1),
-            false => 0,
-        };
-        self.in_vain.store(in_vain, Relaxed);
+    pub fn note_success(&self, ticks: u64, next: u64) {
         self.refreshed.fetch_add(1, Relaxed);
         self.failed_in_row.store(0, Relaxed);
         self.error.set(b"");
@@ -164,7 +175,8 @@ impl ProviderRecord {
         failed
     }
 
-    /// Ends a fetch: another may begin at `next`.
+    /// Ends a fetch, whether it has brought something or not: another may begin at `next`. To be called by who has the
+    /// lease.
     pub fn end(&self, ticks: u64, next: u64) {
         self.ended.store(ticks, Relaxed);
         self.next.store(next, Relaxed);
@@ -190,7 +202,8 @@ impl ProviderRecord {
         match self.is_rejected() {
             // An origin that rejects any keys must not have them fetched all the time.
             true => {
-                let pause = schedule::after_failure(self.in_vain.load(Relaxed), 0);
+                let failures = self.in_vain.load(Relaxed).max(self.failed_in_row());
+                let pause = schedule::after_failure(failures, 0);
                 next.min(
                     self.ended
                         .load(Relaxed)
@@ -235,13 +248,6 @@ impl ProviderRecord {
         self.holder.load(Relaxed) == lease.holder
     }
 
-    /// Gives the right back: another worker may begin at once.
-    pub fn give_back(&self, lease: Lease) {
-        if self.holds(lease) {
-            self.lease_end.store(0, Relaxed);
-        }
-    }
-
     /// Tells how many fetches have failed since the last success.
     pub fn failed_in_row(&self) -> u32 {
         self.failed_in_row.load(Relaxed)
@@ -270,6 +276,7 @@ impl ProviderRecord {
 }
 
 /// In ticks.
+const SOON: u64 = 10 * 1_000;
 const FARTHEST: u64 = 24 * 60 * 60 * 1_000;
 const LONGEST_LEASE: u64 = 60 * 1_000;
 

@@ -23,12 +23,12 @@ fn keys_replace_each_other() {
     let record = zone.record(0).unwrap();
     assert_eq!((record.generation(), record.read()), (0, None));
     assert!(!record.is_usable(0));
-    assert!(record.publish(&keys(1, 2_000), 50));
+    assert!(record.publish(&keys(1, 2_000), 50, 0));
     assert_eq!(record.read(), Some((2, keys(1, 2_000))));
     assert!(record.is_usable(50) && record.is_usable(999) && !record.is_usable(1_000));
-    assert!(!record.publish(&keys(1, 2_000), 60), "the same");
+    assert!(!record.publish(&keys(1, 2_000), 60, 0), "the same");
     assert_eq!(record.generation(), 2);
-    assert!(record.publish(&keys(2, 0), 70));
+    assert!(record.publish(&keys(2, 0), 70, 0));
     assert_eq!(record.read(), Some((4, keys(2, 0))));
     // Nothing is left of those before.
     let left = record
@@ -42,11 +42,11 @@ fn keys_replace_each_other() {
 fn a_writer_that_is_killed_leaves_nothing_that_is_used() {
     let zone = zone("providers_killed");
     let record = zone.record(0).unwrap();
-    record.publish(&keys(1, 9), 50);
+    record.publish(&keys(1, 9), 50, 0);
     record.generation.store(3, Relaxed);
     record.secret_key[0].store(b'!', Relaxed);
     assert_eq!(record.read(), None);
-    assert!(record.publish(&keys(1, 9), 50));
+    assert!(record.publish(&keys(1, 9), 50, 0));
     assert_eq!(record.read(), Some((6, keys(1, 9))));
 }
 
@@ -55,7 +55,7 @@ fn a_writer_that_is_killed_leaves_nothing_that_is_used() {
 fn no_mixture_is_read() {
     let zone = zone("providers_torn");
     let record = zone.record(0).unwrap();
-    record.publish(&keys(0, 8_192), 1);
+    record.publish(&keys(0, 8_192), 1, 0);
     std::thread::scope(|scope| {
         let readers = [(); 3].map(|()| {
             scope.spawn(|| {
@@ -84,6 +84,7 @@ fn no_mixture_is_read() {
                 record.publish(
                     &keys((number % 26) as u8, 8_192 - (number % 100) as usize),
                     1,
+                    0,
                 )
             });
         }
@@ -104,9 +105,9 @@ fn one_worker_fetches() {
     assert!(record.lead(2, 1_899, 500).is_none());
     let second = record.lead(2, 1_900, 500).unwrap();
     assert!(!record.holds(first) && !record.renew(first, 1_900, 9_000));
-    record.give_back(first);
     assert!(record.lead(1, 1_950, 500).is_none());
-    record.give_back(second);
+    assert!(record.holds(second));
+    record.end(1_950, 1_960);
     let third = record.lead(1, 1_950, 500).unwrap();
     record.end(2_000, 5_000);
     assert!(!record.is_led(2_000) && record.holds(third));
@@ -120,35 +121,49 @@ fn one_worker_fetches() {
 
 #[test]
 fn keys_that_an_origin_rejects_are_renewed_soon_but_not_all_the_time() {
-    let zone = zone("providers_rejected");
-    let record = zone.record(0).unwrap();
-    record.reject(0);
-    assert!(!record.is_rejected());
-    record.publish(&keys(1, 9), 50);
-    record.note_success(true, 10_000, 900_000);
-    assert_eq!(record.due(20_000), 900_000);
-    record.reject(record.generation());
-    assert!(record.is_rejected());
-    assert!(record.due(20_000) <= 20_000, "at once");
-    let mut ticks = 20_000;
-    for pause in [2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000] {
-        assert!(!record.publish(&keys(1, 9), 50));
-        record.note_success(false, ticks, ticks + 900_000);
-        let in_vain = record.in_vain.load(Relaxed);
-        assert_eq!(
-            record.due(ticks),
-            ticks + schedule::after_failure(in_vain, 0)
-        );
-        assert!(record.due(ticks) >= ticks + pause / 2);
-        ticks = record.due(ticks);
+    // The same ones again and again, or others each time.
+    for (name, others) in [("providers_same", false), ("providers_others", true)] {
+        let zone = zone(name);
+        let record = zone.record(0).unwrap();
+        record.reject(0);
+        assert!(!record.is_rejected());
+        record.publish(&keys(1, 9), 50, 10_000);
+        record.note_success(10_000, 900_000);
+        assert_eq!(record.due(20_000), 900_000);
+        record.reject(record.generation());
+        assert!(record.is_rejected());
+        assert!(record.due(20_000) <= 20_000, "at once");
+        let mut ticks = 15_000;
+        for (number, pause) in (2..).zip([1_000, 2_000, 4_000, 8_000]) {
+            let number = if others { number } else { 1 };
+            assert_eq!(record.publish(&keys(number, 9), 50, ticks), others);
+            record.note_success(ticks, ticks + 900_000);
+            record.reject(record.generation());
+            let in_vain = record.in_vain.load(Relaxed);
+            assert_eq!(
+                record.due(ticks),
+                ticks + schedule::after_failure(in_vain, 0)
+            );
+            assert_eq!(record.due(ticks), ticks + pause);
+            ticks = record.due(ticks);
+        }
+        // Those before were good for a while.
+        ticks += 60_000;
+        assert!(record.publish(&keys(9, 9), 60, ticks));
+        record.note_success(ticks, ticks + 900_000);
+        assert!(!record.is_rejected());
+        assert_eq!(record.due(ticks), ticks + 900_000);
+        assert_eq!(record.in_vain.load(Relaxed), 0);
     }
-    assert!(record.publish(&keys(2, 9), 60));
-    record.note_success(true, ticks, ticks + 900_000);
-    assert!(!record.is_rejected());
-    assert_eq!(
-        (record.due(ticks), record.in_vain.load(Relaxed)),
-        (ticks + 900_000, 0)
-    );
+}
+
+#[test]
+fn keys_that_are_about_to_expire() {
+    let zone = zone("providers_near");
+    let record = zone.record(0).unwrap();
+    assert!(!record.is_near_end(u64::MAX), "none");
+    record.publish(&keys(1, 9), 50, 0); // until 100
+    assert!(!record.is_near_end(39) && record.is_near_end(40) && record.is_near_end(u64::MAX));
 }
 
 #[test]
@@ -162,10 +177,10 @@ fn what_is_told() {
     );
     assert_eq!(record.note_failure("it answered 500"), 1);
     assert_eq!(record.note_failure("it answered 503"), 2);
-    record.publish(&keys(1, 9), 50);
+    record.publish(&keys(1, 9), 50, 0);
     let told = record.report("imds".into(), 50);
     assert_eq!((told.failed, &*told.error), (2, "it answered 503"));
-    record.note_success(true, 0, 0);
+    record.note_success(0, 0);
     let told = record.report("imds".into(), 50);
     assert_eq!(
         (told.has_keys, told.refreshed_at, told.expires),
