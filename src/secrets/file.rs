@@ -98,7 +98,7 @@ pub fn whole_file(path: &Path, longest: usize) -> Result<Value, Unreadable> {
         .open(path)
         .map_err(Unreadable::Open)?;
     if !is_regular(&file) {
-        return Err(Unreadable::Read(ErrorKind::InvalidInput.into()));
+        return Err(Unreadable::Read(io::Error::other("it is no regular file")));
     }
     // The buffer never grows, or a part would stay in freed memory.
     let mut buffer = Zeroizing::new(vec![0; longest + 1]);

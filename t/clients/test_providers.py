@@ -12,7 +12,10 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import socketserver
+import ssl
+import subprocess
 import threading
 import time
 import urllib.request
@@ -20,10 +23,12 @@ from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs
 
+import boto3
+import botocore.config
 import pytest
 
 from conftest import CLIENT
-from servers import Nginx, certify, free_port
+from servers import Credentials, Minio, Nginx, certify, free_port
 from test_upgrades import Daemon, memories
 from uploads import Connection, Signer
 
@@ -384,8 +389,6 @@ def test_every_provider(tmp_path, monkeypatch):
 
 def test_sts_over_tls(tmp_path):
     """A certificate counts that is for the name, and of an authority that is trusted."""
-    import ssl
-
     certify(tmp_path, "DNS:localhost")
     vault = Vault(3600)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -415,8 +418,51 @@ def test_sts_over_tls(tmp_path):
         assert answered == 502 and why.startswith("TLS certificate: ")
         other = url.replace("localhost", "localhost.localdomain")
         with contextlib.suppress(OSError):
-            import socket
-
             socket.getaddrinfo("localhost.localdomain", 1)
             answered, why = status_with(tmp_path / "name", f"{other} credentials_ca={tmp_path}/ca.crt")
             assert (answered, why) == (502, "TLS certificate: it is for another name")
+
+
+MC = os.environ.get("MC", "")
+
+
+@pytest.mark.skipif(not Minio.binary() or not os.access(MC, os.X_OK), reason="MinIO or mc is not built")
+def test_sts_of_a_real_server(tmp_path):
+    """MinIO gives a session of a user's, and its keys alone get to the bucket."""
+    with Minio(tmp_path / "minio", Credentials("rootuser", "rootsecret", REGION)) as minio:
+        def mc(*words):
+            subprocess.run([MC, "--config-dir", tmp_path / "mc", "--quiet", *words], check=True, capture_output=True)
+
+        mc("alias", "set", "m", minio.url, "rootuser", "rootsecret")
+        mc("admin", "user", "add", "m", "appuser", "appsecret1")
+        mc("admin", "policy", "attach", "m", "readwrite", "--user", "appuser")
+        mc("mb", "--region", REGION, "m/bucket")
+        port = free_port()
+        http = f"""
+            client_max_body_size 0;
+            server {{
+                listen 127.0.0.1:{port};
+                s3_client {CLIENT.access_key} secret_key={CLIENT.secret_key};
+                s3_origin assume_role=arn:minio:iam:::role/any access_key=appuser secret_key=appsecret1
+                          sts_endpoint={minio.url} region={REGION};
+                location / {{ s3_resign on; proxy_pass {minio.url}; }}
+                location = /s3_status {{ s3_status; }}
+            }}"""
+        with Nginx(tmp_path / "nginx", http, port) as nginx:
+            nginx.url = f"http://127.0.0.1:{port}"
+            wait(lambda: status(nginx)[0]["usable"], 20)
+            assert 3000 < status(nginx)[0]["expires"] - time.time() < 3700
+            s3 = boto3.client("s3", endpoint_url=nginx.url, region_name="us-east-1", aws_access_key_id=CLIENT.access_key,
+                              aws_secret_access_key=CLIENT.secret_key, config=botocore.config.Config(retries={"max_attempts": 1}))
+            s3.put_object(Bucket="bucket", Key="a", Body=BODY)
+            assert s3.get_object(Bucket="bucket", Key="a")["Body"].read() == BODY
+            upload = s3.create_multipart_upload(Bucket="bucket", Key="b")["UploadId"]
+            part = s3.upload_part(Bucket="bucket", Key="b", UploadId=upload, PartNumber=1, Body=BODY)
+            s3.complete_multipart_upload(Bucket="bucket", Key="b", UploadId=upload,
+                                         MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]})
+            assert s3.head_object(Bucket="bucket", Key="b")["ContentLength"] == len(BODY)
+            # The user, and with it all of its sessions: MinIO says InvalidAccessKeyId or InvalidTokenId.
+            mc("admin", "user", "disable", "m", "appuser")
+            with pytest.raises(s3.exceptions.ClientError) as told:
+                s3.get_object(Bucket="bucket", Key="a")
+            assert told.value.response["Error"]["Code"] in ("ServiceUnavailable", "InvalidTokenId", "AccessDenied"), told.value

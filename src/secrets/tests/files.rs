@@ -14,7 +14,7 @@ use std::{
 };
 
 use common::Folder;
-use secrets::{Kind, MAX_VALUE, Outside, Unreadable, first_line, read};
+use secrets::{Kind, MAX_VALUE, Outside, Unreadable, first_line, read, whole_file};
 
 const SHORT: Duration = Duration::from_millis(50);
 /// Longer than any test may take.
@@ -208,4 +208,26 @@ fn a_pipe_that_drips() {
     }
     let read = reader.join().unwrap();
     assert!(matches!(read, Err(Unreadable::TooSlow(_))));
+}
+
+/// All of a file that ends, and of nothing else: no pipe is waited for.
+#[test]
+fn whole_files() {
+    let folder = Folder::new();
+    let path = folder.path().join("whole");
+    for length in [0, 1, 99, 100] {
+        fs::write(&path, vec![b'\n'; length]).unwrap();
+        let read = whole_file(&path, 100).unwrap();
+        assert_eq!(*read, vec![b'\n'; length]);
+    }
+    fs::write(&path, vec![b'x'; 101]).unwrap();
+    assert!(matches!(whole_file(&path, 100), Err(Unreadable::TooLong)));
+    let missing = whole_file(&folder.path().join("missing"), 100);
+    assert!(matches!(missing, Err(Unreadable::Open(_))));
+    for path in [pipe(&folder), folder.path().to_owned(), "/dev/zero".into()] {
+        assert!(
+            matches!(whole_file(&path, 100), Err(Unreadable::Read(_))),
+            "{path:?}"
+        );
+    }
 }
