@@ -314,6 +314,13 @@ impl Declared {
                                 .into(),
                         )
                     })?;
+                    fs::File::open(&ca).map_err(|why| {
+                        named(format!(
+                            "cannot read \"{}\": {why}: write the path of a file with certificates in PEM as \
+                             \"credentials_ca=\"",
+                            ca.display()
+                        ))
+                    })?;
                     // nginx has said why.
                     let tls = cf.conf().client_tls(&ca);
                     Some(tls.ok_or_else(|| {

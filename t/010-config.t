@@ -664,3 +664,16 @@ presigned GET /bucket/key key=AKID/x+y= secret="a b;c{}$="
 --- config
     s3_sse_c b key=secret;
 --- does_not_start: "s3_sse_c b" "key=" is not 32 bytes in base64
+
+=== TEST 85: s3_origin with keys from nowhere that is known
+--- http_config eval: upstream('s3_origin default credentials=azure;')
+--- does_not_start: "s3_origin default": "credentials=".*"imds"
+
+=== TEST 86: s3_seal_key twice
+--- http_config eval: upstream('s3_seal_key 0123456789abcdef; s3_seal_key 0123456789abcdef;')
+--- does_not_start: "s3_seal_key" is duplicate: keep one line in each upstream
+
+=== TEST 87: s3_seal_key in a server
+--- config
+    s3_seal_key 0123456789abcdef;
+--- does_not_start: "s3_seal_key".*not allowed here

@@ -141,6 +141,31 @@ my @rows = (
     ['virtual hosts of an IPv6 address', '"s3_origin" of "127.0.0.1:9000": "addressing=virtual" puts buckets before the '
         . 'host, and "[::1]" is an address: add "host=NAME", or write "addressing=path"',
         with_origin("$key addressing=virtual host=[::1]")],
+    ['keys from elsewhere', undef, with_origin('credentials=imds')],
+    ['keys from elsewhere, and others', '"s3_origin default" has "credentials=" and a key of its own: keep "credentials=", '
+        . 'or "access_key=", "secret_key=" and "session_token="', with_origin("$key credentials=imds")],
+    ['keys from nowhere', '"s3_origin default": "credentials=" names no provider that is known: write one of "imds", '
+        . '"ecs", "pod_identity", "web_identity", "file:PATH", or "assume_role=ARN"',
+        with_origin('credentials=aws')],
+    ['keys of a file that is missing', qq("s3_origin" with "credentials=file:": cannot read "$dir/none": )
+        . 'No such file or directory (os error 2)', with_origin('credentials=file:none')],
+    ['keys of a file without the profile', qq("s3_origin" with "credentials=file:": "$dir/key" has no profile "p": add it, )
+        . 'or write "file:PATH#PROFILE" with one that it has', with_origin('credentials=file:key#p')],
+    ['keys over a network', '"s3_origin default": the URL of "endpoint" would have keys sent over the network in clear: '
+        . 'write "https://"; without TLS only loopback, 169.254.169.254, 169.254.170.2, 169.254.170.23, [fd00:ec2::23] and '
+        . '[fd00:ec2::254] are asked', with_origin('credentials=ecs endpoint=http://192.0.2.1/x')],
+    ['a role of STS without certificates', '"s3_origin" with "credentials=assume_role=arn:a:b": '
+        . qq(cannot read "$dir/none": No such file or directory (os error 2): write the path of a file with )
+        . 'certificates in PEM as "credentials_ca="',
+        with_origin("$key assume_role=arn:a:b sts_endpoint=https://127.0.0.1:1 credentials_ca=none")],
+    ['several with keys that change, and nothing to seal ids with', '"s3_origin" of "127.0.0.1:9000" in upstream "up" has '
+        . 'keys that change, and upload ids are sealed where several origins have uploads of their own: add "s3_seal_key '
+        . 'VALUE;", the same on each machine', with_origin('credentials=imds; server 127.0.0.2:9000')],
+    ['the same with it', undef, with_origin('credentials=imds; server 127.0.0.2:9000; s3_seal_key 0123456789abcdef')],
+    ['a key that seals nothing', '"s3_seal_key" in upstream "up" has no effect without "credentials=" or "assume_role=" in '
+        . 'an "s3_origin": remove it', with_origin("$key; s3_seal_key 0123456789abcdef")],
+    ['a key that is short', '"s3_seal_key" has fewer than 16 bytes, which can be guessed: write what "openssl rand -hex 32" '
+        . 'prints', with_origin('credentials=imds; s3_seal_key secret')],
     ['a dialect', undef, with_origin("$key dialect=minio-old framing=keep")],
     ['an unknown dialect', '"s3_origin default": "dialect=minio" is none that is known: write one of "b2", "ceph", "gcs", '
         . '"minio-old", "oss", "r2", "swift"', with_origin("$key dialect=minio")],
