@@ -33,7 +33,7 @@ from test_upgrades import Daemon, memories
 from uploads import Connection, Signer
 
 ROTATIONS = int(os.environ.get("KEY_ROTATIONS", 150))
-ADDRESSES = 20
+ADDRESSES = int(os.environ.get("KEY_ORIGINS", 20))
 REGION = "eu-north-1"
 BODY = os.urandom(20_000)
 MODES = ("", "status", "slow", "huge", "wrong", "cut")
