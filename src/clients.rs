@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use client_files::ClientFile;
 use ngx_safe::request::Request;
-use sigv4::{Claim, Claimants, Client, Clients, Issuer, MintedAccessKey, Rejection};
+use sigv4::{Account, Claim, Claimants, Client, Clients, Issuer, MintedAccessKey, Rejection};
 
 use crate::conf::ClientSources;
 use crate::context::OwnRequest;
@@ -40,6 +40,35 @@ impl<'r> RequestClients<'r> {
         };
         let minted = &self.request.main_conf().minted;
         minted.borrow().has(issuers.iter(), access_key)
+    }
+
+    /// Returns the account of an access key; None if nobody has that key, or its secrets are of several accounts.
+    pub(crate) fn account(self, access_key: &[u8]) -> Option<Option<Account>> {
+        let sources = self.sources()?;
+        let listed = sources.listed.find(access_key);
+        let in_file = || {
+            let mut files = sources.files.iter();
+            files.find_map(|file| file.find(access_key).ok().filter(|found| !found.is_empty()))
+        };
+        let mut accounts = match listed.is_empty() {
+            false => listed
+                .iter()
+                .map(|client| client.account.clone())
+                .collect::<Vec<_>>(),
+            true => match in_file() {
+                Some(found) => found.iter().map(|client| client.account.clone()).collect(),
+                // That of a minted key is of no account.
+                None => issuers(sources, access_key)
+                    .map(|_| None)
+                    .into_iter()
+                    .collect(),
+            },
+        };
+        accounts.dedup();
+        match accounts.as_slice() {
+            [account] => Some(account.clone()),
+            _ => None,
+        }
     }
 
     /// Returns the issuer that an access key names, if there is one, whether that has minted it or not.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use client_files::ClientFile;
 use directives::{
-    AT_EACH_LEVEL, BucketMapLine, CorsLine, IN_A_LOCATION, IN_EACH_UPSTREAM, ONE_ORIGIN, Reading,
-    duplicate, set_once,
+    AT_EACH_LEVEL, BucketMapLine, CorsLine, IN_A_LOCATION, IN_EACH_UPSTREAM, Reading, duplicate,
+    set_once,
 };
 use ngx::ffi::{
     NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_ANY, NGX_CONF_FLAG, NGX_CONF_NOARGS, NGX_CONF_TAKE1,
@@ -66,10 +66,7 @@ pub(crate) static mut COMMANDS: [ngx_command_t; 28] = [
     anywhere::<SignedHeaderDirective>(c"s3_signed_header", NGX_CONF_TAKE2),
     anywhere::<RegionDirective>(c"s3_region", NGX_CONF_TAKE1),
     anywhere::<MaxSkewDirective>(c"s3_max_skew", NGX_CONF_TAKE1),
-    anywhere::<AnonymousDirective>(
-        c"s3_anonymous",
-        NGX_CONF_TAKE1 | NGX_CONF_TAKE2 | NGX_CONF_TAKE3,
-    ),
+    anywhere::<AnonymousDirective>(c"s3_anonymous", NGX_CONF_1MORE),
     flag::<SignatureV2Directive>(c"s3_signature_v2"),
     flag::<VerifyPayloadDirective>(c"s3_verify_payload"),
     flag::<DebugErrorsDirective>(c"s3_debug_errors"),
@@ -231,7 +228,9 @@ fn keep_upstream_origin(conf: &mut UpstreamConf, line: &mut Line<'_>) -> Result<
 
 fn keep_location_origin(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
     let origin = read_keys(line, directives::location_origin)?;
-    set_once(&mut conf.origin, Rc::new(origin), "s3_origin", ONE_ORIGIN)
+    let origins = conf.origin.get_or_insert_default();
+    let origins = Rc::get_mut(origins).ok_or("origins are merged already")?;
+    origins.push_only(origin)
 }
 
 fn keep_location_bucket_map(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {

@@ -3,6 +3,7 @@
 mod clients;
 mod location;
 mod origin;
+mod origin_set;
 mod pass;
 mod upstream;
 
@@ -13,6 +14,7 @@ use crate::S3Resign;
 pub(crate) use clients::ClientSources;
 pub(crate) use location::{LocationConf, SignedHeader};
 pub(crate) use origin::{NamedOrigin, Origins};
+pub(crate) use origin_set::{OriginSet, find};
 pub(crate) use upstream::UpstreamConf;
 
 pub(crate) type OwnLevel<'c> = Level<'c, S3Resign>;

@@ -9,12 +9,12 @@ use ngx_safe::request::Request;
 use ngx_safe::stored_body::StoredBody;
 use ngx_safe::upstream::Upstream;
 use sigv4::{
-    AuthType, FormDecoder, FormStream, Framer, GatheredBody, PendingForm, Rejection, Upload,
-    Verified,
+    Account, AuthType, FormDecoder, FormStream, Framer, GatheredBody, PendingForm, Rejection,
+    Upload, Verified,
 };
 
 use crate::S3Resign;
-use crate::conf::{LocationConf, NamedOrigin, OwnUpstream, UpstreamConf};
+use crate::conf::{LocationConf, NamedOrigin, OriginSet, OwnUpstream};
 use crate::hooks::renewal::Renewal;
 use crate::origin_keys::PresentKeys;
 use crate::rewriter::Rewriter;
@@ -45,6 +45,8 @@ pub(crate) struct Context<'r> {
     /// The path as it was sent, if there was a `+` in it.
     pub(crate) path_with_plus: Cell<Option<&'r [u8]>>,
     pub(crate) form: Cell<Option<AuthType>>,
+    /// The account of an accepted request's client; None for the keys that belong to no account.
+    pub(crate) account: Cell<Option<&'r Account>>,
     /// A preflight is being answered here.
     pub(crate) answers_preflight: Cell<bool>,
     /// The S3 error code of a rejection.
@@ -98,8 +100,12 @@ pub(crate) trait OwnRequest<'r> {
     /// Returns the context if the request has it at hand, as it has once `context` has been called.
     fn context_at_hand(self) -> Option<&'r Context<'r>>;
     fn context_or_create(self) -> Option<&'r Context<'r>>;
-    /// Lists all origins that requests may go to from its location.
+    /// Lists all origins that it may go to from its location: those that have keys for its account.
     fn origins(self) -> &'r [NamedOrigin];
+    /// Tells whether there are origins that requests go to from its location, whatever their accounts.
+    fn passes_to_origins(self) -> bool;
+    /// Lists those of a set that it may go to.
+    fn origins_in(self, set: &'r OriginSet) -> &'r [NamedOrigin];
 }
 
 impl<'r> OwnRequest<'r> for Request<'r> {
@@ -124,12 +130,31 @@ impl<'r> OwnRequest<'r> for Request<'r> {
     }
 
     fn origins(self) -> &'r [NamedOrigin] {
-        let conf = self.location_conf();
-        if !conf.origins().is_empty() {
-            return conf.origins();
-        }
-        let upstream = conf.upstream().and_then(|id| self.upstream(id));
-        let conf = upstream.and_then(Upstream::own_conf);
-        conf.map_or(&[], UpstreamConf::origins)
+        origins_of_all(self).map_or(&[], |set| self.origins_in(set))
     }
+
+    fn passes_to_origins(self) -> bool {
+        origins_of_all(self).is_some_and(|set| !set.is_empty())
+    }
+
+    fn origins_in(self, set: &'r OriginSet) -> &'r [NamedOrigin] {
+        let Some(context) = self.main().context() else {
+            return set.of(None);
+        };
+        match context.form.get() {
+            // No keys are used.
+            Some(AuthType::Anonymous | AuthType::Preflight) => set.of_each_server(),
+            _ => set.of(context.account.get()),
+        }
+    }
+}
+
+/// Finds the origins that requests go to from the request's location, for all accounts.
+fn origins_of_all(request: Request<'_>) -> Option<&OriginSet> {
+    let conf = request.location_conf();
+    let of_upstream = || {
+        let upstream = conf.upstream().and_then(|id| request.upstream(id));
+        upstream.and_then(Upstream::own_conf)?.origins()
+    };
+    conf.origins().or_else(of_upstream)
 }

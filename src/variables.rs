@@ -16,6 +16,7 @@ use crate::request_view;
 enum Variable {
     AccessKey,
     Issuer,
+    Account,
     Auth,
     Bucket,
     Key,
@@ -29,9 +30,10 @@ enum Variable {
 }
 
 /// None is cached by nginx: each changes in the course of a request, or is cheap to tell.
-const VARIABLES: [(&CStr, Variable); 12] = [
+const VARIABLES: [(&CStr, Variable); 13] = [
     (c"s3_access_key", Variable::AccessKey),
     (c"s3_issuer", Variable::Issuer),
+    (c"s3_account", Variable::Account),
     (c"s3_auth", Variable::Auth),
     (c"s3_bucket", Variable::Bucket),
     (c"s3_key", Variable::Key),
@@ -81,6 +83,10 @@ fn text<'r>(request: Request<'r>, variable: Variable) -> Option<&'r [u8]> {
         }
         Variable::AccessKey => not_empty(claim(request)?.1),
         Variable::Issuer => RequestClients::of(request).issuer(claim(request)?.1),
+        Variable::Account => {
+            let account = request.context()?.account.get()?;
+            Some(account.as_str().as_bytes())
+        }
         Variable::Auth => claim(request)?.0.map(AuthType::name).map(str::as_bytes),
         Variable::Error => {
             let context = request.context()?;
@@ -120,7 +126,8 @@ fn form_key(request: Request<'_>) -> Option<Vec<u8>> {
 }
 
 fn cache_key(request: Request<'_>) -> Option<Vec<u8>> {
-    cache::claimed_key(request, claim(request)?.0?)
+    let (form, access_key) = claim(request)?;
+    cache::claimed_key(request, form?, access_key)
 }
 
 /// Tells what the access phase has found out, or will.

@@ -135,6 +135,35 @@ my @rows = (
     ['both here', '"s3_origin" in location "/" has no effect: upstream "up" has lines of its own: remove one or the other',
         in_location("s3_origin $key; $pass")],
     ['the location of the server', undef, http => $up, server => "$client s3_origin $key;", location => "s3_resign on; $pass"],
+    (map { my ($lines, $who, $said) = @$_; ["$lines and $who", $said,
+            http => "upstream up { $server server 127.0.0.2:9000; $lines }", server => $who, location => "s3_resign on; $pass"] }
+        ["s3_origin default $key; s3_origin 127.0.0.2:9000 account=a $key;", 's3_client K secret_key=x account=a; s3_client L secret_key=x;', undef],
+        ["s3_origin default account=a $key;", 's3_client K secret_key=x account=a; s3_anonymous on;', undef],
+        ["s3_origin default account=a $key; s3_origin 127.0.0.1:9000 account=a $key;", 's3_client K secret_key=x account=a;', undef],
+        ["s3_origin default $key;", 's3_client K secret_key=x account=a;', '"s3_client K" for location "/" has "account=a", for which there is no '
+            . '"s3_origin" of upstream "up": add one with "account=a access_key=... secret_key=...", or correct the name'],
+        ["s3_origin default account=a $key;", 's3_client K secret_key=x;', '"s3_client K" for location "/" has no "account=", and each "s3_origin" '
+            . 'of upstream "up" is for one: add "account=NAME" to it, or an "s3_origin" without'],
+        ["s3_origin default account=a $key;", 's3_anonymous sign;', '"s3_anonymous sign" for location "/" has no "account=", and each "s3_origin" '
+            . 'of upstream "up" is for one: add "account=NAME" to it, or an "s3_origin" without'],
+        ["s3_origin 127.0.0.1:9000 account=a $key;", 's3_client K secret_key=x account=a;',
+            '"server 127.0.0.2:9000" in upstream "up" has no "s3_origin": add "s3_origin 127.0.0.2:9000 access_key=... secret_key=...;"'],
+        ["s3_origin default account=a $key; s3_origin default account=a $key;", 's3_client K secret_key=x account=a;',
+            '"s3_origin default": "account=a" is duplicate: keep one line for each account'],
+        ["s3_origin default $key; s3_origin 127.0.0.3:9000 account=a $key;", 's3_client K secret_key=x;', '"s3_origin 127.0.0.3:9000" in upstream "up" '
+            . 'names no server: write it as a "server" line of the upstream does, or add "server 127.0.0.3:9000;"'],
+        ["s3_origin default host=a.example $key; s3_origin default account=a host=b.example $key;", 's3_client K secret_key=x;',
+            '"s3_origin" of "127.0.0.1:9000": "account=a" has the host "b.example" there, and others have "a.example": write the same "host=" in '
+            . 'each of its lines, or add a "server" line for another host'],
+        ["s3_origin default account=/ $key;", 's3_client K secret_key=x;',
+            '"s3_origin default": "account=/" is not a name: write 1 to 64 letters, digits, dashes, dots and underscores']),
+    ['an account of a host', undef, server => 's3_client K secret_key=x account=a;',
+        location => "s3_resign on; s3_origin $key; s3_origin account=a $key; proxy_pass http://127.0.0.1:9000;"],
+    ['an account that a host does not know', '"s3_client K" for location "/" has "account=a", for which there is no "s3_origin": add one with '
+        . '"account=a access_key=... secret_key=...", or correct the name', server => 's3_client K secret_key=x account=a;',
+        location => "s3_resign on; s3_origin $key; proxy_pass http://127.0.0.1:9000;"],
+    ['two lines for an account of a host', '"s3_origin account=a" is duplicate: keep one line for each account', server => 's3_client K secret_key=x;',
+        location => "s3_resign on; s3_origin account=a $key; s3_origin default account=a $key; proxy_pass http://127.0.0.1:9000;"],
     ['virtual hosts of an address', '"s3_origin" of "127.0.0.1:9000": "addressing=virtual" puts buckets before the host, '
         . 'and "127.0.0.1:9000" is an address: add "host=NAME", or write "addressing=path"',
         with_origin("$key addressing=virtual")],
@@ -286,7 +315,7 @@ my @rows = (
         . 'write the path of a file that begins with the value', with_client('s3_client AKID secret_key=file:/dev/zero;')],
     ['a pipe that nobody writes to', qq("s3_client AKID" "secret_key=": cannot read "$dir/pipe": it has no whole line after 5s: )
         . 'write the path of a file that has one', with_client('s3_client AKID secret_key=file:pipe;')],
-    ['a secret without its name', '"s3_client AKID": a word is not a parameter: it takes "secret_key=", "session_token=", "allow=", "buckets=", "expires="',
+    ['a secret without its name', '"s3_client AKID": a word is not a parameter: it takes "secret_key=", "session_token=", "allow=", "buckets=", "expires=", "account="',
         with_client('s3_client AKID c2VjcmV0a2V5==;')],
     ['no file of clients', qq("s3_client_file": $dir/nowhere cannot be read: No such file or directory (os error 2): make it )
         . q(readable for nginx's master process and for its workers), with_client('s3_client_file nowhere;')],
@@ -372,7 +401,7 @@ my @rows = (
         ['on', undef], ['off', undef], ['sign', undef], ['sign allow=GetObject,HeadObject buckets=a,b/c*', undef],
         ['yes', '"s3_anonymous yes" is none of "on", "off" and "sign": write one of them'],
         ['on buckets=a', '"s3_anonymous on" takes no parameters: write "s3_anonymous sign" with them, or remove them'],
-        ['sign bucket=a', '"s3_anonymous sign": unknown parameter "bucket": it takes "allow=", "buckets="'],
+        ['sign bucket=a', '"s3_anonymous sign": unknown parameter "bucket": it takes "allow=", "buckets=", "account="'],
         ['sign allow=CreateSession', '"s3_anonymous sign": "CreateSession" in "allow=" would give the origin\'s credentials to whoever asks: remove it'],
         ['on; s3_anonymous sign', '"s3_anonymous" is duplicate: keep one line at each level']),
     (map { ["s3_sse_c $_->[0]", $_->[1], in_location("$pass s3_sse_c $_->[0];")] }

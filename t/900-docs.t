@@ -79,7 +79,7 @@ refused('a misspelt parameter', slurp('nginx/examples/minimal.conf') =~ s/ regio
 # Puts the machine's paths and names in the place of the examples'.
 sub adapted {
     my $conf = shift;
-    my $reads = join '|', qw(admin reader backup a b);
+    my $reads = join '|', qw(admin reader backup acme-a acme-b acme beta-a beta a b);
     mkdir "$dir/$_" for qw(s3 cache log);
     write_file("$dir/s3/$_", "secret of $_\n") for split /\|/, $reads;
     write_file("$dir/s3/clients", "AKIDJOB secret_key=secret allow=read\n");

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use directives::{
-    BucketMapLine, ErrorStyle, HealthzLine, OriginLine, RegionRule, SseCLines,
+    BucketMapLine, ErrorStyle, HealthzLine, OriginLines, RegionRule, SseCLines,
     check_bucket_map_servers,
 };
 use ngx_safe::cache::ProxyCache;
@@ -17,7 +17,7 @@ use sigv4::{Anonymous, CorsRules, CustomerKeys, Domain, Endpoint, Revocations, V
 
 use crate::conf::clients::ClientSources;
 use crate::conf::pass::OwnLines;
-use crate::conf::{NamedOrigin, OwnLevel, OwnUpstream, UpstreamConf};
+use crate::conf::{OriginSet, OwnLevel, OwnUpstream, UpstreamConf};
 
 /// Seconds; what S3 allows.
 const DEFAULT_MAX_SKEW: i64 = 15 * 60;
@@ -61,7 +61,7 @@ pub(crate) struct LocationConf {
     pub(crate) revoked: Option<Rc<Revocations>>,
     /// It has taken over what the levels around say. The outermost level never does.
     is_merged: bool,
-    pub(crate) origin: Option<Rc<OriginLine>>,
+    pub(crate) origin: Option<Rc<OriginLines>>,
     /// What buckets are called at the origins of this location.
     pub(crate) bucket_maps: Option<Rc<Vec<BucketMapLine>>>,
     /// With which keys objects are encrypted. None of them with `s3_sse_c off`, which is this level's own.
@@ -73,7 +73,7 @@ pub(crate) struct LocationConf {
     healthz_upstream: Option<UpstreamId>,
     /// Its own: that of a host in `proxy_pass`, or those of the upstream's servers where buckets have other names
     /// from here.
-    origins: Rc<Vec<NamedOrigin>>,
+    origins: Rc<OriginSet>,
     /// Where `proxy_pass` leads.
     upstream: Option<UpstreamId>,
     streams_bodies: bool,
@@ -165,8 +165,8 @@ impl LocationConf {
     }
 
     /// Lists the origins that are this location's own; none where they are those of its upstream.
-    pub(crate) fn origins(&self) -> &[NamedOrigin] {
-        &self.origins
+    pub(crate) fn origins(&self) -> Option<&OriginSet> {
+        Some(&*self.origins).filter(|origins| !origins.is_empty())
     }
 
     /// Takes from `outer` what is not set here, then checks the whole.
@@ -340,10 +340,10 @@ impl LocationConf {
     /// Tells apart origins that have other objects, or have them in buckets of other names.
     fn name_cached(&self, upstream: Upstream<'_>) -> Vec<u8> {
         let conf = upstream.own_conf();
-        let mut name = match (conf, self.origins.as_slice()) {
+        let mut name = match (conf, self.origins.of_each_server()) {
             // The same host may be asked with other credentials elsewhere.
             (None, [named]) => {
-                [&*named.server, b"~", named.origin.fingerprint().as_bytes()].concat()
+                [&*named.server, b"~", self.origins.fingerprint().as_bytes()].concat()
             }
             _ => upstream.name().to_vec(),
         };
@@ -357,6 +357,36 @@ impl LocationConf {
         name
     }
 
+    /// Checks that all who may send requests here have keys at an origin. `of` says whose lines these are.
+    fn check_accounts(&self, lines: &OriginLines, place: &str, of: &str) -> Result<(), String> {
+        let stray = match &self.rules.anonymous {
+            Anonymous::Signed { account, .. } if !lines.knows(account.as_ref()) => {
+                Some(("s3_anonymous sign".into(), account))
+            }
+            _ => {
+                let clients = self.clients.as_deref();
+                let stray = clients
+                    .and_then(|clients| clients.listed.find_stray(|account| lines.knows(account)));
+                stray.map(|client| {
+                    let key = client.credential.access_key().escape_ascii();
+                    (format!("s3_client {key}"), &client.account)
+                })
+            }
+        };
+        match stray {
+            None => Ok(()),
+            Some((line, Some(account))) => Err(format!(
+                "\"{line}\" for location \"{place}\" has \"account={0}\", for which there is no \"s3_origin\"{of}: \
+                 add one with \"account={0} access_key=... secret_key=...\", or correct the name",
+                account.as_str()
+            )),
+            Some((line, None)) => Err(format!(
+                "\"{line}\" for location \"{place}\" has no \"account=\", and each \"s3_origin\"{of} is for one: add \
+                 \"account=NAME\" to it, or an \"s3_origin\" without"
+            )),
+        }
+    }
+
     fn check_origin(
         &mut self,
         level: &OwnLevel<'_>,
@@ -366,6 +396,7 @@ impl LocationConf {
         let host = upstream.name().escape_ascii();
         match (upstream.own_conf(), &self.origin) {
             (Some(conf), _) if !conf.lines.is_empty() => {
+                self.check_accounts(&conf.lines, place, &format!(" of upstream \"{host}\""))?;
                 if let Some(maps) = &self.bucket_maps {
                     let origins = conf.origins_of(upstream, level.main_conf(), maps)?;
                     self.origins = Rc::new(origins);
@@ -376,7 +407,8 @@ impl LocationConf {
                 "\"s3_resign\" in location \"{place}\": upstream \"{host}\" has no \"s3_origin\": \
                  add one for each of its servers, or \"s3_origin default ...\""
             )),
-            (None, Some(line)) => {
+            (None, Some(lines)) => {
+                self.check_accounts(lines, place, "")?;
                 let server = match upstream.port() {
                     0 | 80 | 443 => upstream.name().to_vec(),
                     port => [upstream.name(), b":", port.to_string().as_bytes()].concat(),
@@ -385,10 +417,11 @@ impl LocationConf {
                 let maps = self.bucket_maps();
                 let place = format!("\"proxy_pass\" to \"{host}\"");
                 check_bucket_map_servers(maps.iter(), &[&server], &place)?;
-                let main = level.main_conf();
-                let keys = (&main.providers, None);
-                let origin = NamedOrigin::new(line, maps.iter(), &server, id, keys)?;
-                self.origins = Rc::new(vec![origin]);
+                let lacks_line = |_: &[u8]| "\"s3_origin\" is missing".into();
+                let keys = (&level.main_conf().providers, None);
+                let origins =
+                    OriginSet::new(lines, &[&server], || maps.iter(), |_| id, keys, lacks_line)?;
+                self.origins = Rc::new(origins);
                 Ok(())
             }
             (None, None) => Err(format!(

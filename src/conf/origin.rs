@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use directives::{BucketMapLine, OriginLine, bucket_map_of};
+use directives::{BucketMapLine, ServerLine, bucket_map_of};
 use metrics::OriginName;
 use ngx_safe::level::without_port;
 use sigv4::{Addressing, Credential, LastingName, SecretKey};
@@ -31,14 +31,14 @@ fn without_default_port(server: &[u8]) -> &[u8] {
 impl NamedOrigin {
     /// Returns the origin of a server, by the line that is for it, with the names that these maps give to buckets.
     pub(super) fn new<'l>(
-        line: &OriginLine,
+        line: ServerLine<'_>,
         maps: impl Iterator<Item = &'l BucketMapLine>,
         server: &[u8],
         id: usize,
         (providers, seal_key): (&Providers, Option<&SecretKey>),
     ) -> Result<NamedOrigin, String> {
-        let host = match &line.host {
-            Some(host) => &**host,
+        let host = match line.host() {
+            Some(host) => host,
             None if server.starts_with(b"unix:") => {
                 return Err(format!(
                     "\"s3_origin\" of \"{}\" needs a \"host=\" parameter: a socket has no host name",
@@ -47,7 +47,7 @@ impl NamedOrigin {
             }
             None => without_default_port(server),
         };
-        let provided = line.provider.as_deref();
+        let provided = line.keys.provider.as_deref();
         let named = NamedOrigin {
             server: server.into(),
             id,
@@ -57,16 +57,17 @@ impl NamedOrigin {
                     name: line.provider.lasting_name().into_bytes().into(),
                     seal_key: seal_key.cloned(),
                 }),
-                session_token: line.session_token.clone(),
-                region: line.region,
-                addressing: line.addressing,
-                framing: line.framing,
-                dialect: line.dialect,
+                account: line.keys.account.clone(),
+                session_token: line.keys.session_token.clone(),
+                region: line.region(),
+                addressing: line.addressing(),
+                framing: line.framing(),
+                dialect: line.dialect(),
                 buckets: bucket_map_of(maps, server)?,
-                ..sigv4::Origin::new(line.credential.clone(), host)
+                ..sigv4::Origin::new(line.keys.credential.clone(), host)
             },
         };
-        if line.addressing == Addressing::Virtual && !named.takes_virtual_hosts() {
+        if line.addressing() == Addressing::Virtual && !named.takes_virtual_hosts() {
             return Err(format!(
                 "\"s3_origin\" of \"{}\": \"addressing=virtual\" puts buckets before the host, and \
                  \"{}\" is an address: add \"host=NAME\", or write \"addressing=path\"",

@@ -8,7 +8,7 @@ use ngx_safe::level::Tls;
 use ngx_safe::upstream::Upstream;
 use sigv4::{KeyCache, SecretKey, Timestamp, seals_ids};
 
-use crate::conf::NamedOrigin;
+use crate::conf::{NamedOrigin, OriginSet};
 use crate::runtime::Runtime;
 
 /// An `upstream` block.
@@ -22,8 +22,8 @@ pub(crate) struct UpstreamConf {
     pub(crate) health: Option<HealthCheckLine>,
     /// How requests get to it from where they are signed; None where nothing passes any to it.
     transport: RefCell<Option<Transport>>,
-    /// An origin for each `server` line, once the block is whole.
-    origins: OnceCell<Vec<NamedOrigin>>,
+    /// The origins of its `server` lines, once the block is whole.
+    origins: OnceCell<OriginSet>,
 }
 
 #[derive(Clone)]
@@ -33,8 +33,14 @@ enum Transport {
 }
 
 impl UpstreamConf {
-    pub(crate) fn origins(&self) -> &[NamedOrigin] {
-        self.origins.get().map_or(&[], Vec::as_slice)
+    /// Returns its origins; None until the block is whole.
+    pub(crate) fn origins(&self) -> Option<&OriginSet> {
+        self.origins.get()
+    }
+
+    /// Lists the origins that are checked: one for each server.
+    pub(crate) fn checked_origins(&self) -> &[NamedOrigin] {
+        self.origins().map_or(&[], OriginSet::of_each_server)
     }
 
     pub(crate) fn is_checked(&self) -> bool {
@@ -73,7 +79,7 @@ impl UpstreamConf {
                 "{named} needs shared memory, so that all workers obey: add \"zone {name} 256k;\""
             ));
         }
-        if self.origins().is_empty() {
+        if self.checked_origins().is_empty() {
             return Err(format!(
                 "{named} has no \"s3_origin\" to sign with: add one for each of its servers, or \
                  \"s3_origin default ...\""
@@ -91,7 +97,7 @@ impl UpstreamConf {
                  upstreams, or remove \"s3_health_check\""
             ));
         }
-        for origin in self.origins() {
+        for origin in self.checked_origins() {
             let mut keys = KeyCache::new(1);
             let signed = sigv4::sign_own(
                 &check.head,
@@ -111,12 +117,6 @@ impl UpstreamConf {
         Ok(())
     }
 
-    pub(crate) fn origin(&self, server: &[u8]) -> Option<&NamedOrigin> {
-        self.origins()
-            .iter()
-            .find(|origin| *origin.server == *server)
-    }
-
     /// Gives each `server` line its origin, which is numbered among all of them.
     pub(crate) fn complete(&self, upstream: Upstream<'_>, main: &Runtime) -> Result<(), String> {
         let origins = self.origins_of(upstream, main, &[])?;
@@ -131,7 +131,7 @@ impl UpstreamConf {
         upstream: Upstream<'_>,
         main: &Runtime,
         of_location: &[BucketMapLine],
-    ) -> Result<Vec<NamedOrigin>, String> {
+    ) -> Result<OriginSet, String> {
         let name = upstream.name().escape_ascii();
         let servers = upstream.servers();
         for server in self.lines.servers() {
@@ -145,7 +145,7 @@ impl UpstreamConf {
         }
         if self.lines.is_empty() {
             return match self.bucket_maps.is_empty() {
-                true => Ok(Vec::new()),
+                true => Ok(OriginSet::default()),
                 false => Err(format!(
                     "\"s3_bucket_map\" in upstream \"{name}\" has no effect without \"s3_origin\": add one for \
                      each of its servers, or remove it"
@@ -154,40 +154,43 @@ impl UpstreamConf {
         }
         let maps = || self.bucket_maps.iter().chain(of_location);
         check_bucket_map_servers(maps(), &servers, &format!("upstream \"{name}\""))?;
-        let origin = |server: &&[u8]| {
-            let line = self.lines.of_server(server).ok_or_else(|| {
-                format!(
-                    "\"server {0}\" in upstream \"{name}\" has no \"s3_origin\": \
-                     add \"s3_origin {0} access_key=... secret_key=...;\"",
-                    server.escape_ascii()
-                )
-            })?;
-            let id = main.origins.id(upstream.name(), server);
-            let keys = (&main.providers, self.seal_key.as_ref());
-            NamedOrigin::new(line, maps(), server, id, keys)
+        let lacks_line = |server: &[u8]| {
+            format!(
+                "\"server {0}\" in upstream \"{name}\" has no \"s3_origin\": \
+                 add \"s3_origin {0} access_key=... secret_key=...;\"",
+                server.escape_ascii()
+            )
         };
-        let origins: Vec<_> = servers.iter().map(origin).collect::<Result<_, _>>()?;
+        let number = |server: &[u8]| main.origins.id(upstream.name(), server);
+        let keys = (&main.providers, self.seal_key.as_ref());
+        let origins = OriginSet::new(&self.lines, &servers, maps, number, keys, lacks_line)?;
         self.check_seal_key(&name.to_string(), &origins)?;
         Ok(origins)
     }
 
     /// Checks that ids can be sealed where origins do not know each other's: with something that stays.
-    fn check_seal_key(&self, name: &str, origins: &[NamedOrigin]) -> Result<(), String> {
-        let changing = origins.iter().find(|named| named.provided.is_some());
-        match (changing, &self.seal_key) {
-            (Some(named), None) if seals_ids(origins.iter().map(|named| &named.origin)) => {
-                Err(format!(
+    fn check_seal_key(&self, name: &str, origins: &OriginSet) -> Result<(), String> {
+        let changing =
+            |origins: &[NamedOrigin]| origins.iter().any(|named| named.provided.is_some());
+        for origins in origins.of_each_account() {
+            let first = origins.iter().find(|named| named.provided.is_some());
+            if let (Some(named), None) = (first, &self.seal_key)
+                && seals_ids(origins.iter().map(|named| &named.origin))
+            {
+                return Err(format!(
                     "\"s3_origin\" of \"{}\" in upstream \"{name}\" has keys that change, and upload ids are \
-                 sealed where several origins have uploads of their own: add \"s3_seal_key VALUE;\", the same on \
-                 each machine",
+                     sealed where several origins have uploads of their own: add \"s3_seal_key VALUE;\", the same on \
+                     each machine",
                     named.server.escape_ascii()
-                ))
+                ));
             }
-            (None, Some(_)) => Err(format!(
+        }
+        if self.seal_key.is_some() && !origins.of_each_account().any(changing) {
+            return Err(format!(
                 "\"s3_seal_key\" in upstream \"{name}\" has no effect without \"credentials=\" or \
                  \"assume_role=\" in an \"s3_origin\": remove it"
-            )),
-            _ => Ok(()),
+            ));
         }
+        Ok(())
     }
 }

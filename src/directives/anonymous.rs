@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use sigv4::Anonymous;
 
-use crate::{grant::grant, params::Params, word, words_from};
+use crate::{account::read_account, grant::grant, params::Params, word, words_from};
 
 const SIGN: &str = "\"s3_anonymous sign\"";
 
 /// What may be done without a signature if no line says it.
 const DEFAULT_ALLOW: &[u8] = b"read";
 
-/// Reads `s3_anonymous on|off`, or `s3_anonymous sign [allow=CLASS|OPERATION,...] [buckets=BUCKET[/KEY],...]`.
+/// Reads `s3_anonymous on|off`, or `s3_anonymous sign [allow=CLASS|OPERATION,...] [buckets=BUCKET[/KEY],...]
+/// [account=NAME]`.
 pub fn anonymous(words: &[&[u8]]) -> Result<Anonymous, String> {
     let value = word(words, 1);
     let is = |expected: &[u8]| value.eq_ignore_ascii_case(expected);
@@ -41,6 +42,7 @@ fn signed(words: &[&[u8]]) -> Result<Anonymous, String> {
     let mut params = Params::new(SIGN, words);
     let allow = params.take("allow")?;
     let buckets = params.take("buckets")?;
+    let account = params.take("account")?;
     params.done()?;
 
     let grant = grant(SIGN, Some(allow.unwrap_or(DEFAULT_ALLOW)), buckets)?;
@@ -50,5 +52,8 @@ fn signed(words: &[&[u8]]) -> Result<Anonymous, String> {
              remove it"
         ));
     }
-    Ok(Anonymous::Signed(Arc::new(grant)))
+    Ok(Anonymous::Signed {
+        grant: Arc::new(grant),
+        account: account.map(|name| read_account(SIGN, name)).transpose()?,
+    })
 }

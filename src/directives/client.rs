@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use arrayvec::ArrayVec;
 use foldhash::fast::RandomState;
 use secrets::{Kind, check_literal};
-use sigv4::{Claimants, Client, Credential, Grant, MAX_SECRETS, Timestamp};
+use sigv4::{Account, Claimants, Client, Credential, Grant, MAX_SECRETS, Timestamp};
 
 use crate::{
+    account::read_account,
     grant::grant,
     params::{Params, missing},
     reading::Reading,
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// Reads `s3_client KEY secret_key=V [session_token=V] [allow=CLASS|OPERATION,...] [buckets=BUCKET[/KEY],...]
-/// [expires=TIME]`.
+/// [expires=TIME] [account=NAME]`.
 pub fn client(words: &[&[u8]], reading: &mut Reading<'_>) -> Result<Client, String> {
     let access_key = reading.access_key("\"s3_client\" access key", word(words, 1))?;
     let named = named(&access_key);
@@ -35,6 +36,7 @@ pub fn client(words: &[&[u8]], reading: &mut Reading<'_>) -> Result<Client, Stri
     Ok(Client {
         session_token: session_token.transpose()?,
         expires: params.expires,
+        account: params.account,
         ..Client::new(credential, grant(&named, params.allow, params.buckets)?)
     })
 }
@@ -50,6 +52,7 @@ struct ClientParams<'a> {
     allow: Option<&'a [u8]>,
     buckets: Option<&'a [u8]>,
     expires: Option<Timestamp>,
+    account: Option<Account>,
 }
 
 impl<'a> ClientParams<'a> {
@@ -71,6 +74,10 @@ impl<'a> ClientParams<'a> {
                          \"expires=2026-12-31T23:59:59Z\""
                     )
                 })?),
+            },
+            account: match params.take("account")? {
+                None => None,
+                Some(name) => Some(read_account(named, name)?),
             },
         };
         params.done()?;
@@ -113,6 +120,11 @@ impl<'a> ClientLine<'a> {
             format!("{named}: \"secret_key=\" is not there: add \"secret_key=VALUE\"")
         })?;
         check("secret_key", secret_key, Kind::SecretKey)?;
+        if params.account.is_some() {
+            return Err(format!(
+                "{named}: \"account=\" is not for a file: write an \"s3_client\" line"
+            ));
+        }
         if let Some(token) = params.session_token {
             check("session_token", token, Kind::SessionToken)?;
         }
@@ -171,5 +183,12 @@ impl ClientMap {
     pub fn find(&self, access_key: &[u8]) -> Claimants<'_> {
         let clients = self.0.get(access_key);
         clients.into_iter().flatten().collect()
+    }
+
+    /// Finds a client whose account, or lack of one, is none that `is_known`; the first by access key.
+    pub fn find_stray(&self, is_known: impl Fn(Option<&Account>) -> bool) -> Option<&Client> {
+        let clients = self.0.values().flatten();
+        let strays = clients.filter(|client| !is_known(client.account.as_ref()));
+        strays.min_by_key(|client| client.credential.access_key())
     }
 }

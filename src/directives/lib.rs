@@ -5,6 +5,7 @@
 //! for those who merge lines.
 #![forbid(unsafe_code)]
 
+mod account;
 mod address;
 mod anonymous;
 mod bucket_map;
@@ -37,7 +38,7 @@ pub use crate::{
         ErrorStyle, RegionRule, errors, flag, host, max_skew, region, reserved, signed_header,
     },
     once::{AT_EACH_LEVEL, IN_A_LOCATION, IN_EACH_UPSTREAM, ONE_ORIGIN, duplicate, set_once},
-    origin::{OriginLine, OriginLines, location_origin, upstream_origin},
+    origin::{OriginLine, OriginLines, ServerLine, location_origin, upstream_origin},
     reading::Reading,
     sse_c::{SseCLine, SseCLines, sse_c},
     time::{milliseconds, seconds},

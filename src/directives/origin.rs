@@ -1,13 +1,16 @@
 //! `s3_origin`, of an upstream and of a location.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use sigv4::{Addressing, Credential, Dialect, Framing, Region, SecretKey};
+use sigv4::{Account, Addressing, Credential, Dialect, Framing, Region, SecretKey};
 
 use crate::{
+    account::read_account,
     credentials::{self, ProviderLine},
     host::{Host, NOT_A_HOST},
     location::NOT_A_REGION,
+    once::{ONE_ORIGIN, duplicate},
     params::{Params, missing},
     reading::Reading,
     word, words_from,
@@ -18,6 +21,8 @@ use crate::{
 pub struct OriginLine {
     /// The `server` line that it is for; `None` is `default`.
     pub server: Option<Box<[u8]>>,
+    /// Whose keys these are; `None` for those of all clients without an account.
+    pub account: Option<Account>,
     /// Nobody's with a `provider`.
     pub credential: Credential,
     pub session_token: Option<SecretKey>,
@@ -25,9 +30,9 @@ pub struct OriginLine {
     pub provider: Option<Rc<ProviderLine>>,
     pub region: Option<Region>,
     pub host: Option<Box<[u8]>>,
-    pub addressing: Addressing,
-    pub framing: Framing,
-    pub dialect: Dialect,
+    pub addressing: Option<Addressing>,
+    pub framing: Option<Framing>,
+    pub dialect: Option<Dialect>,
 }
 
 /// Reads `s3_origin SERVER|default access_key=V secret_key=V ...`, in an upstream.
@@ -79,6 +84,7 @@ fn origin(
     let addressing = params.take("addressing")?;
     let framing = params.take("framing")?;
     let dialect = params.take("dialect")?;
+    let account = params.take("account")?;
     let provided = credentials::Words::take(&mut params)?;
     params.done()?;
 
@@ -94,9 +100,9 @@ fn origin(
     };
     let provider = provided.read(named, &mut keys, region, reading)?;
     let (credential, session_token) = keys.unwrap_or_else(|| (Credential::none(), None));
-    let dialect = read_dialect(named, dialect)?;
     Ok(OriginLine {
         server,
+        account: account.map(|name| read_account(named, name)).transpose()?,
         credential,
         session_token,
         provider: provider.map(Rc::new),
@@ -108,16 +114,13 @@ fn origin(
             addressing,
             [("path", Addressing::Path), ("virtual", Addressing::Virtual)],
         )?,
-        framing: match framing {
-            None => dialect.framing,
-            framing => one_of(
-                named,
-                "framing",
-                framing,
-                [("keep", Framing::Keep), ("decode", Framing::Decode)],
-            )?,
-        },
-        dialect,
+        framing: one_of(
+            named,
+            "framing",
+            framing,
+            [("keep", Framing::Keep), ("decode", Framing::Decode)],
+        )?,
+        dialect: dialect.map(|name| read_dialect(named, name)).transpose()?,
     })
 }
 
@@ -132,10 +135,7 @@ fn read_region(named: &str, name: &[u8]) -> Result<Region, String> {
     })
 }
 
-fn read_dialect(named: &str, name: Option<&[u8]>) -> Result<Dialect, String> {
-    let Some(name) = name else {
-        return Ok(Dialect::default());
-    };
+fn read_dialect(named: &str, name: &[u8]) -> Result<Dialect, String> {
     Dialect::named(name).ok_or_else(|| {
         let names = Dialect::NAMES.map(|name| format!("\"{name}\""));
         format!(
@@ -156,17 +156,17 @@ fn read_host(named: &str, host: &[u8]) -> Result<Box<[u8]>, String> {
     }
 }
 
-/// Reads one of two words, of which the first is the default.
+/// Reads one of two words.
 fn one_of<T: Copy>(
     named: &str,
     param: &str,
     value: Option<&[u8]>,
-    [(first, default), (second, other)]: [(&str, T); 2],
-) -> Result<T, String> {
+    [(first, one), (second, other)]: [(&str, T); 2],
+) -> Result<Option<T>, String> {
     match value {
-        None => Ok(default),
-        Some(value) if value == first.as_bytes() => Ok(default),
-        Some(value) if value == second.as_bytes() => Ok(other),
+        None => Ok(None),
+        Some(value) if value == first.as_bytes() => Ok(Some(one)),
+        Some(value) if value == second.as_bytes() => Ok(Some(other)),
         Some(value) => Err(format!(
             "{named}: \"{param}={}\" is neither \"{first}\" nor \"{second}\"",
             value.escape_ascii()
@@ -174,20 +174,42 @@ fn one_of<T: Copy>(
     }
 }
 
-/// The `s3_origin` lines of an upstream: at most one for each server.
+/// The `s3_origin` lines of an upstream or a location, by account: at most one for each server.
 #[derive(Debug, Default)]
-pub struct OriginLines(Vec<OriginLine>);
+pub struct OriginLines(BTreeMap<Option<Account>, Vec<OriginLine>>);
 
 impl OriginLines {
-    /// Adds a line; an error if its server has one.
+    /// Adds a line of an upstream; an error if its server has one for that account.
     pub fn push(&mut self, line: OriginLine) -> Result<(), String> {
-        if self.find(line.server.as_deref()).is_some() {
-            return Err(format!(
-                "{} is duplicate: keep one line for each server",
-                named(line.server.as_deref().unwrap_or(DEFAULT))
-            ));
+        self.add(line).map_err(|line| {
+            let server = named(line.server.as_deref().unwrap_or(DEFAULT));
+            match &line.account {
+                None => format!("{server} is duplicate: keep one line for each server"),
+                Some(account) => format!(
+                    "{server}: \"account={}\" is duplicate: keep one line for each account",
+                    account.as_str()
+                ),
+            }
+        })
+    }
+
+    /// Adds a line of a location; an error if it has one for that account.
+    pub fn push_only(&mut self, line: OriginLine) -> Result<(), String> {
+        self.add(line).map_err(|line| match &line.account {
+            None => duplicate("s3_origin", ONE_ORIGIN),
+            Some(account) => duplicate(
+                &format!("s3_origin account={}", account.as_str()),
+                "keep one line for each account",
+            ),
+        })
+    }
+
+    fn add(&mut self, line: OriginLine) -> Result<(), Box<OriginLine>> {
+        let lines = self.0.entry(line.account.clone()).or_default();
+        if lines.iter().any(|other| other.server == line.server) {
+            return Err(Box::new(line));
         }
-        self.0.push(line);
+        lines.push(line);
         Ok(())
     }
 
@@ -195,17 +217,67 @@ impl OriginLines {
         self.0.is_empty()
     }
 
-    /// The line of a server: its own, or that of all others.
-    pub fn of_server(&self, server: &[u8]) -> Option<&OriginLine> {
-        self.find(Some(server)).or_else(|| self.find(None))
+    /// The line of a server for an account: its own, or that of all others.
+    pub fn of_server(&self, server: &[u8], account: Option<&Account>) -> Option<ServerLine<'_>> {
+        let keys = self.find(server, account)?;
+        let common = account.and_then(|_| self.find(server, None));
+        Some(ServerLine { keys, common })
     }
 
     /// The servers that have a line of their own.
     pub fn servers(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.iter().filter_map(|line| line.server.as_deref())
+        let lines = self.0.values().flatten();
+        lines.filter_map(|line| line.server.as_deref())
     }
 
-    fn find(&self, server: Option<&[u8]>) -> Option<&OriginLine> {
-        self.0.iter().find(|line| line.server.as_deref() == server)
+    /// Whether there are lines for an account, or, without one, for all clients without.
+    pub fn knows(&self, account: Option<&Account>) -> bool {
+        self.0.contains_key(&account.cloned())
+    }
+
+    /// The accounts that have lines.
+    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.0.keys().flatten()
+    }
+
+    fn find(&self, server: &[u8], account: Option<&Account>) -> Option<&OriginLine> {
+        let lines = self.0.get(&account.cloned())?;
+        let of = |server: Option<&[u8]>| lines.iter().find(|line| line.server.as_deref() == server);
+        of(Some(server)).or_else(|| of(None))
+    }
+}
+
+/// What is said of a server for an account: the line with the keys and, for what that one does not say, the line of the
+/// server for all clients without an account.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerLine<'a> {
+    pub keys: &'a OriginLine,
+    common: Option<&'a OriginLine>,
+}
+
+impl<'a> ServerLine<'a> {
+    pub fn region(self) -> Option<Region> {
+        self.first(|line| line.region)
+    }
+
+    pub fn host(self) -> Option<&'a [u8]> {
+        self.first(|line| line.host.as_deref())
+    }
+
+    pub fn addressing(self) -> Addressing {
+        self.first(|line| line.addressing).unwrap_or_default()
+    }
+
+    pub fn framing(self) -> Framing {
+        let said = self.first(|line| line.framing);
+        said.unwrap_or(self.dialect().framing)
+    }
+
+    pub fn dialect(self) -> Dialect {
+        self.first(|line| line.dialect).unwrap_or_default()
+    }
+
+    fn first<T>(self, said: impl Fn(&'a OriginLine) -> Option<T>) -> Option<T> {
+        said(self.keys).or_else(|| self.common.and_then(said))
     }
 }

@@ -4,13 +4,14 @@ use std::time::Instant;
 
 use ngx_safe::phase::{Access, AccessHandler};
 use ngx_safe::request::Request;
-use sigv4::{AuthType, ClientRequest, Headers, Rejection, Verified};
+use sigv4::{Account, AuthType, ClientRequest, Headers, Rejection, Verified};
 
 use crate::clients::RequestClients;
 use crate::context::{Context, OwnRequest};
 use crate::error_response;
 use crate::hooks::body::{self, Readiness, Verifying};
 use crate::hooks::{cors, dialect, document, form};
+use crate::log::log_error;
 use crate::request_view::{claimed_access_key, timestamp, view};
 
 /// The access phase.
@@ -41,6 +42,7 @@ fn access(request: Request<'_>) -> Access {
     if context.verified.borrow().is_some() {
         context.verified.replace(None);
     }
+    context.account.set(None);
 
     let started = main.wants_sign_time().then(Instant::now);
     let mut headers = Headers::new();
@@ -77,6 +79,7 @@ fn access(request: Request<'_>) -> Access {
             let form = verified.auth_type();
             context.form.set(Some(form));
             context.access_key.set(verified.access_key());
+            context.account.set(verified.account());
             if let Err(rejection) = check_announced(request, &verified) {
                 return reject(request, context, None, &rejection);
             }
@@ -88,6 +91,17 @@ fn access(request: Request<'_>) -> Access {
                     .unwrap_or_else(|rejection| reject(request, context, None, &rejection));
             }
             let origins = request.origins().iter().map(|named| &named.origin);
+            if request.passes_to_origins()
+                && let Err(rejection) = verified.check_account(origins.clone())
+            {
+                log_error!(
+                    request.log(),
+                    "no \"s3_origin\" has keys for account \"{}\" of access key \"{}\"",
+                    verified.account().map_or("", Account::as_str),
+                    verified.access_key().escape_ascii()
+                );
+                return reject(request, context, None, &rejection);
+            }
             if let Err(rejection) = verified.check_buckets(origins) {
                 return reject(request, context, None, &rejection);
             }

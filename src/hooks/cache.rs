@@ -5,8 +5,9 @@ use std::ptr;
 
 use ngx_safe::cache::{CacheHooks, ProxyCache};
 use ngx_safe::request::Request;
-use sigv4::{AuthType, Headers, Verified, WireHead};
+use sigv4::{Account, Anonymous, AuthType, Headers, Verified, WireHead};
 
+use crate::clients::RequestClients;
 use crate::context::{Context, OwnRequest};
 use crate::log::log_info;
 use crate::request_view::{address, view};
@@ -51,13 +52,36 @@ fn key(request: Request<'_>) -> Option<Vec<u8>> {
     })
 }
 
-/// Returns the key of a request if it is signed as it seems to be.
-pub(crate) fn claimed_key(main: Request<'_>, form: AuthType) -> Option<Vec<u8>> {
+/// Returns the key of a request if it is signed as it seems to be, by the client that it names. None also if there is
+/// no such client.
+pub(crate) fn claimed_key(main: Request<'_>, form: AuthType, access_key: &[u8]) -> Option<Vec<u8>> {
+    let account = claimed_account(main, form, access_key)?;
+    let account = account.as_ref();
     key_of(main, |view, origin| {
         let address = address(main, view).ok()?;
         let keys = main.location_conf().customer_keys().map(|keys| &**keys);
-        sigv4::cache_key(view, &address, form, origin, keys)
+        sigv4::cache_key(view, &address, form, account, origin, keys)
     })
+}
+
+/// Returns the account whose keys a request would go out with; None if it is signed by no client.
+fn claimed_account(
+    main: Request<'_>,
+    form: AuthType,
+    access_key: &[u8],
+) -> Option<Option<Account>> {
+    let verified = main
+        .context()
+        .filter(|context| context.verified.borrow().is_some());
+    if let Some(context) = verified {
+        return Some(context.account.get().cloned());
+    }
+    let conf = main.location_conf();
+    match (form, &conf.rules().anonymous) {
+        (AuthType::Granted, Anonymous::Signed { account, .. }) => Some(account.clone()),
+        _ if form.is_signed() => RequestClients::of(main).account(access_key),
+        _ => Some(None),
+    }
 }
 
 fn key_of(

@@ -12,7 +12,7 @@ use ngx_safe::{now, worker_number};
 use sigv4::{Framer, HeadRoom, SignedHead, Streaming, Upload, Verified, WireHead};
 
 use crate::S3Resign;
-use crate::conf::{NamedOrigin, OwnUpstream};
+use crate::conf::{NamedOrigin, OriginSet, OwnUpstream, UpstreamConf, find};
 use crate::context::{Context, OriginFramer, OwnRequest};
 use crate::error_response;
 use crate::hooks::{cache, form, naming, renewal};
@@ -60,7 +60,7 @@ impl PeerHooks for S3Resign {
         log_error!(
             request.log(),
             "not forwarded: no origin is available that has its bucket, and knows its upload id or continuation token; \
-             that has got some of it, if it is a conditional write; and that has keys"
+             that has got some of it, if it is a conditional write; and that has keys, for its account"
         );
     }
 
@@ -152,7 +152,7 @@ fn starts(request: Request<'_>, upstream: Upstream<'_>) -> Start {
 }
 
 /// Counts the peers that a request can be sent to, where there may be fewer than nginx counts: checks have marked
-/// them, or they do not know its id, or do not have its bucket.
+/// them, or they do not know its id, do not have its bucket, or have no keys for its account.
 fn most_tries(
     request: Request<'_>,
     context: &Context<'_>,
@@ -161,19 +161,18 @@ fn most_tries(
     let conf = upstream.own_conf()?;
     let verified = context.verified.borrow();
     let verified = verified.as_ref()?;
-    let mut origins = request.origins().iter();
+    let (set, origins) = (set_at(request, upstream)?, request.origins());
     if !conf.is_checked()
         && !verified.is_for_some_origins()
-        && origins
+        && origins.len() == set.of_each_server().len()
+        && (origins.iter())
             .all(|named| verified.maps_at(&named.origin) && has_keys(request, named, verified))
     {
         return None;
     }
-    let is_wanted = |server: &[u8]| {
-        let origin = origin_at(request, upstream, server);
-        origin.is_none_or(|named| {
-            verified.goes_to(&named.origin) && has_keys(request, named, verified)
-        })
+    let is_wanted = |server: &[u8]| match origin_at(request, upstream, server) {
+        Some(named) => verified.goes_to(&named.origin) && has_keys(request, named, verified),
+        None => !set.has_server(server),
     };
     Some(upstream.peers_in_use(is_wanted))
 }
@@ -184,6 +183,9 @@ fn picked<'r>(
     slot: &mut HeadSlot<'_, S3Resign>,
 ) -> Picked {
     let Some(origin) = origin_of(request, pick) else {
+        if is_of_other_accounts(request, pick) {
+            return Picked::Unwanted;
+        }
         log_error!(
             request.log(),
             "no \"s3_origin\" for the peer {}",
@@ -341,7 +343,7 @@ fn replace_and_frame(
 fn origin_of<'r>(request: Request<'r>, pick: &PickedPeer<'r>) -> Option<&'r NamedOrigin> {
     match pick.upstream().own_conf() {
         Some(_) => pick.with_server(|server| origin_at(request, pick.upstream(), server)),
-        None => request.location_conf().origins().first(),
+        None => request.origins().first(),
     }
 }
 
@@ -351,15 +353,28 @@ fn origin_at<'r>(
     upstream: Upstream<'r>,
     server: &[u8],
 ) -> Option<&'r NamedOrigin> {
+    find(request.origins_in(set_at(request, upstream)?), server)
+}
+
+/// Finds the origins of an upstream, for all accounts.
+fn set_at<'r>(request: Request<'r>, upstream: Upstream<'r>) -> Option<&'r OriginSet> {
     let location = request.location_conf();
-    if location.origins().is_empty() {
-        return upstream.own_conf()?.origin(server);
+    match location.origins() {
+        None => upstream.own_conf().and_then(UpstreamConf::origins),
+        Some(set) => {
+            let is_its = location.upstream().and_then(|id| request.upstream(id)) == Some(upstream);
+            is_its.then_some(set)
+        }
     }
-    let is_its = location.upstream().and_then(|id| request.upstream(id)) == Some(upstream);
-    location
-        .origins()
-        .iter()
-        .find(|origin| is_its && *origin.server == *server)
+}
+
+/// Tells whether a peer's server has keys, but none for the account of the request.
+fn is_of_other_accounts(request: Request<'_>, pick: &PickedPeer<'_>) -> bool {
+    let is_known = pick.with_server(|server| {
+        let set = set_at(request, pick.upstream())?;
+        set.has_server(server).then_some(())
+    });
+    is_known.is_some()
 }
 
 /// Has the body gone through `hooks::body`, or is it still going?

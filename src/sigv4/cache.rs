@@ -4,6 +4,7 @@
 //! depends on nothing in the request but what the key holds. Whatever is not known to change nothing keeps an
 //! answer out of the cache. Conditions and ranges do not, since nginx applies them to the whole object.
 use crate::{
+    account::Account,
     address::Address,
     auth_type::AuthType,
     headers::{is_foreign, steers_server},
@@ -19,16 +20,17 @@ use crate::{
     wire::WireHead,
 };
 
-/// Returns the key of the answer to a request; `None` where no answer may be kept. `origin` tells apart those
-/// that have objects of their own, and `customer_keys` those with which they are encrypted.
+/// Returns the key of the answer to a request; `None` where no answer may be kept. `account` and
+/// `origin` tell apart those that have objects of their own, and `customer_keys` those with which they are encrypted.
 ///
 /// The key is `signed`, `unsigned`, or `granted` for what the location signs, the origin, bucket and key with the
-/// parameters that count, the headers that do, and a fingerprint of the key with which the object is encrypted,
+/// parameters that count, the headers that do, the account if there is one, and a fingerprint of the key with which the object is encrypted,
 /// separated by spaces. All of it is percent-encoded, so no request has the key of another one.
 pub fn cache_key(
     request: &ClientRequest<'_, '_>,
     address: &Address<'_>,
     auth_type: AuthType,
+    account: Option<&Account>,
     origin: &[u8],
     customer_keys: Option<&CustomerKeys>,
 ) -> Option<Vec<u8>> {
@@ -38,6 +40,7 @@ pub fn cache_key(
     let headers = request.headers.iter().copied();
     let key = CacheKey {
         auth_type,
+        account,
         origin,
         customer_keys,
     };
@@ -53,7 +56,14 @@ impl Verified<'_> {
         is_admitted
             .then(|| {
                 let keys = self.request.rules.customer_keys.as_deref();
-                cache_key(request, self.address(), self.auth_type(), origin, keys)
+                cache_key(
+                    request,
+                    self.address(),
+                    self.auth_type(),
+                    self.account(),
+                    origin,
+                    keys,
+                )
             })
             .flatten()
     }
@@ -73,6 +83,7 @@ impl WireHead<'_, '_> {
         });
         let key = CacheKey {
             auth_type: verified.auth_type(),
+            account: verified.account(),
             origin,
             customer_keys: verified.request.rules.customer_keys.as_deref(),
         };
@@ -83,6 +94,7 @@ impl WireHead<'_, '_> {
 /// What a key holds beside the request.
 struct CacheKey<'a> {
     auth_type: AuthType,
+    account: Option<&'a Account>,
     origin: &'a [u8],
     customer_keys: Option<&'a CustomerKeys>,
 }
@@ -139,6 +151,10 @@ impl CacheKey<'_> {
             separator = b"&";
         }
         headers.put(&mut key);
+        if let Some(account) = self.account {
+            key.put(b" account=");
+            uri::put_encoded(&mut key, account.as_str().as_bytes(), Part::Query);
+        }
         if let CachingWithKey::Keep(fingerprint) = caching {
             key.put(b" sse-c=");
             key.put(fingerprint.as_bytes());

@@ -3,6 +3,7 @@ use arrayvec::ArrayVec;
 use subtle::ConstantTimeEq;
 
 use crate::{
+    account::Account,
     date::Timestamp,
     error::Rejection,
     grant::Grant,
@@ -19,6 +20,8 @@ pub struct Client {
     pub session_token: Option<SecretKey>,
     /// From then on it is a client no more.
     pub expires: Option<Timestamp>,
+    /// Whose keys it has at the origins; `None` for those of no account.
+    pub account: Option<Account>,
 }
 
 impl Client {
@@ -29,6 +32,7 @@ impl Client {
             grant,
             session_token: None,
             expires: None,
+            account: None,
         }
     }
 

@@ -1,5 +1,5 @@
-//! To which origins a request may go: those that have its buckets, and know the upload id or the continuation token
-//! in it, if it has one that was sealed here.
+//! To which origins a request may go: those that have keys for its account, have its buckets, and know the upload id or
+//! the continuation token in it, if it has one that was sealed here.
 use crate::{
     error::{Rejection, Unsignable},
     opened::OpenedId,
@@ -46,10 +46,13 @@ impl<'r> Verified<'r> {
         self.opened.is_some()
     }
 
-    /// Whether it may go to an origin: one that has its buckets, and knows the id, if it has one.
+    /// Whether it may go to an origin: one that has keys for its account, has its buckets, and knows the id, if it
+    /// has one.
     pub fn goes_to(&self, origin: &Origin) -> bool {
         let opened = self.opened.as_deref();
-        self.maps_at(origin) && opened.is_none_or(|opened| opened.is_known_to(origin))
+        self.may_use_keys_of(origin)
+            && self.maps_at(origin)
+            && opened.is_none_or(|opened| opened.is_known_to(origin))
     }
 
     /// Returns what seals the ids in an origin's answer.

@@ -66,6 +66,8 @@ pub enum Rejection {
     ReservedName,
     /// An unsigned request for an object that is encrypted with a key of the operator's.
     UnsignedKey,
+    /// A client whose account no origin has keys for.
+    NoKeysOfAccount,
     /// A bucket of this name that no origin has.
     NoSuchBucket(Box<str>),
     /// An operation whose documents name buckets, where origins have other names than clients.

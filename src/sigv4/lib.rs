@@ -8,6 +8,7 @@
 //! keys of the operator's, neither `verify` nor `sign` allocates once the signing keys are cached.
 #![forbid(unsafe_code)]
 
+mod account;
 mod address;
 mod admission;
 mod answer;
@@ -68,6 +69,7 @@ mod wire;
 mod written_body;
 
 pub use crate::{
+    account::Account,
     address::{Address, BucketName, Domain, Endpoint},
     answer::{
         AnswerHead, AskedId, Beginning, BucketList, ClientNames, DocumentNames, ErrorBody, Gunzip,

@@ -1,5 +1,6 @@
 //! Origins: who requests are signed for.
 use crate::{
+    account::Account,
     bucket_map::BucketMap,
     chunked::streaming::Framing,
     crypto::{hex::hex, sha256::Sha256Sink},
@@ -31,6 +32,8 @@ pub struct LastingName {
 /// One `s3_origin`.
 #[derive(Debug, Clone)]
 pub struct Origin {
+    /// Whose keys these are; `None` for those of all clients without an account.
+    pub account: Option<Account>,
     /// Nobody's in an origin that has no keys yet.
     pub credential: Credential,
     pub session_token: Option<SecretKey>,
@@ -50,6 +53,7 @@ impl Origin {
     /// Makes one that has the region of its clients, and buckets in the path.
     pub fn new(credential: Credential, host: &[u8]) -> Origin {
         Origin {
+            account: None,
             credential,
             session_token: None,
             lasting: None,

@@ -1,8 +1,8 @@
 //! What proves who sent a request, or that nobody needs to.
 use crate::{
-    checksum::Checksum, chunked::chain::Chain, chunked::streaming::Streaming, client::Client,
-    date::AmzDate, grant::Grant, payload::Payload, post_object::verified_form::VerifiedForm,
-    preflight::Preflight, region::Region,
+    account::Account, checksum::Checksum, chunked::chain::Chain, chunked::streaming::Streaming,
+    client::Client, date::AmzDate, grant::Grant, payload::Payload,
+    post_object::verified_form::VerifiedForm, preflight::Preflight, region::Region,
 };
 
 /// What proves who sent a request, and what it says of the body.
@@ -40,6 +40,7 @@ pub(crate) enum Proof<'r> {
     /// None, where the location signs within its own grant for whoever gets there.
     Granted {
         grant: &'r Grant,
+        account: Option<&'r Account>,
         region: Region,
         payload: Payload<'r>,
     },
@@ -52,6 +53,7 @@ pub(crate) enum Proof<'r> {
 pub(crate) struct ProvenClient<'r> {
     pub(crate) access_key: &'r [u8],
     pub(crate) grant: &'r Grant,
+    pub(crate) account: Option<&'r Account>,
 }
 
 impl<'r> ProvenClient<'r> {
@@ -59,6 +61,7 @@ impl<'r> ProvenClient<'r> {
         ProvenClient {
             access_key: client.credential.access_key(),
             grant: &client.grant,
+            account: client.account.as_ref(),
         }
     }
 }
@@ -135,6 +138,14 @@ impl<'r> Proof<'r> {
         match self {
             Proof::Granted { grant, .. } => Some(grant),
             _ => self.client().map(|client| client.grant),
+        }
+    }
+
+    /// Returns the client's account, or the location's; `None` for a request without either.
+    pub(crate) fn account(&self) -> Option<&'r Account> {
+        match self {
+            Proof::Granted { account, .. } => *account,
+            _ => self.client()?.account,
         }
     }
 

@@ -2,8 +2,8 @@
 use std::sync::Arc;
 
 use crate::{
-    address::Endpoint, date::Timestamp, error::Rejection, grant::Grant, region::Region,
-    scope::ClaimedScope, sse_c::CustomerKeys,
+    account::Account, address::Endpoint, date::Timestamp, error::Rejection, grant::Grant,
+    region::Region, scope::ClaimedScope, sse_c::CustomerKeys,
 };
 
 /// The location's settings.
@@ -31,8 +31,11 @@ pub enum Anonymous {
     Rejected,
     /// They go out as they are, unsigned.
     PassedOn,
-    /// Those within this grant are signed for the origin.
-    Signed(Arc<Grant>),
+    /// Those within this grant are signed for the origin, with the keys of this account there.
+    Signed {
+        grant: Arc<Grant>,
+        account: Option<Account>,
+    },
 }
 
 impl VerifyRules {

@@ -63,8 +63,9 @@ impl<'a> Owner<'a> {
 pub(crate) struct SealKey(Zeroizing<[u8; 32]>);
 
 impl SealKey {
-    /// Computes `HMAC-SHA256(secret key, label + 0 + host)`: as long as the two keys of AES-128-SIV. It is
-    /// not kept, since nearly no request has an id, and it takes less than a microsecond.
+    /// Computes `HMAC-SHA256(secret key, label + 0 + host)`, with 0 and the account after it if there is one: as long as
+    /// the two keys of AES-128-SIV. It is not kept, since nearly no request has an id, and it takes less than a
+    /// microsecond.
     ///
     /// Where keys change, the secret is one that does not, which several origins may have: so what they are known
     /// by goes in too, and `None` is returned where there is no such secret.
@@ -86,6 +87,11 @@ impl SealKey {
                 }
             }
             text.put(&origin.host);
+            // No host has a NUL.
+            if let Some(account) = &origin.account {
+                text.put(b"\0");
+                text.put(account.as_str().as_bytes());
+            }
         });
         Some(SealKey(Zeroizing::new(key)))
     }
@@ -132,14 +138,15 @@ pub(crate) fn is_sealed_value(raw: &[u8]) -> bool {
 }
 
 impl Origin {
-    /// Whether ids of one are ids of the other: the same secret and host, as nodes of one cluster have. Keys that
+    /// Whether ids of one are ids of the other: the same secret, host and account, as nodes of one
+    /// cluster have. Keys that
     /// change are the same if they come from the same place.
     pub(crate) fn shares_ids_with(&self, other: &Origin) -> bool {
         let is_same = match (&self.lasting, &other.lasting) {
             (None, None) => self.credential.has_secret_of(&other.credential),
             (one, another) => one == another,
         };
-        self.host == other.host && is_same
+        self.host == other.host && self.account == other.account && is_same
     }
 }
 

@@ -38,6 +38,9 @@ pub fn sign<'a>(
     keys: &'a mut KeyCache,
     now: Timestamp,
 ) -> Result<SignedHead<'a>, Unsignable> {
+    if !verified.may_use_keys_of(origin) {
+        return Err(Unsignable::OtherAccount);
+    }
     let operation = head.check_admitted(verified)?;
     if verified.auth_type().is_signed_for_origins() && !origin.has_keys() {
         return Err(Unsignable::NoKeys);

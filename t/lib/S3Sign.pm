@@ -283,13 +283,13 @@ sub verify_form {
         or return $no->('bad credential');
     my ($day, $region, $service, $terminator) = split m{/}, $scope;
     @$got{qw(key region)} = ($key, $region);
-    return $no->("key $key is not mine")       if $key ne $origin->{key};
+    my $secret = secret_of($origin, $key) // return $no->("key $key is not mine");
     return $no->("region $region is not mine") if $region ne $origin->{region};
     return $no->("scope $scope")               if "$service/$terminator" ne 's3/aws4_request';
     return $no->('date')  if $field{'x-amz-date'} !~ /^(\d{8})T\d{6}Z$/ || $1 ne $day;
     return $no->('security token') if ($field{'x-amz-security-token'} // '') ne ($origin->{token} // '');
     return $no->('wrong signature')
-        if $field{'x-amz-signature'} ne form_signature({ secret => $origin->{secret} }, $scope, $field{policy});
+        if $field{'x-amz-signature'} ne form_signature({ secret => $secret }, $scope, $field{policy});
 
     my $policy = eval { JSON::PP->new->utf8->decode(decode_base64($field{policy})) } or return $no->("policy: $@");
     $got->{policy} = JSON::PP->new->canonical->ascii->encode($policy);
@@ -315,6 +315,12 @@ sub verify_form {
     }
     $got->{verified} = 'yes';
     return $got;
+}
+
+# The secret of an origin's key, or of a tenant's.
+sub secret_of {
+    my ($origin, $key) = @_;
+    return $key eq $origin->{key} ? $origin->{secret} : $origin->{tenants}{$key};
 }
 
 # A sub that gives the next signature of the chain, over the parts of its string to sign.
@@ -521,7 +527,7 @@ sub verify {
         or return $no->("bad credential $credential");
     my ($day, $region, $service, $terminator) = split m{/}, $scope;
     @$got{qw(key region)} = ($key, $region);
-    return $no->("key $key is not mine")             if $key ne $origin->{key};
+    my $secret = secret_of($origin, $key) // return $no->("key $key is not mine");
     return $no->("region $region is not mine")       if $region ne $origin->{region};
     return $no->("scope $scope")                     if "$service/$terminator" ne 's3/aws4_request';
     return $no->("cannot read date $date")           if $date !~ /^(\d{8})T(\d{6})Z$/;
@@ -564,9 +570,9 @@ sub verify {
     my $canonical = canonical_request({ method => $request->{method}, path => $path },
         $query, \@pairs, $got->{signed}, $payload);
     return $no->("wrong signature of: $canonical")
-        if $signature ne signature({ secret => $origin->{secret} }, $date, $scope, $canonical);
+        if $signature ne signature({ secret => $secret }, $date, $scope, $canonical);
     if (my $kind = $kind{$payload}) {
-        my $chain = chain({ secret => $origin->{secret} }, $date, $scope, $signature);
+        my $chain = chain({ secret => $secret }, $date, $scope, $signature);
         my ($data, $wrong) = unframe($kind, $request->{body}, \%headers, $chain);
         return $no->("aws-chunked: $wrong") if defined $wrong;
         $got->{data} = $data;

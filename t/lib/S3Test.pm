@@ -103,16 +103,18 @@ my $port = ($ENV{TEST_NGINX_PORT} || 21000) + 2 * ($number // 0);
 
 my %Client = (key => 'AKIDCLIENT', secret => 'cLiEnT+sEcReT/0123456789abcdefghijklmnop');
 my %Reader = (key => 'AKID/READER', secret => 'rEaDeR+sEcReT/0123456789abcdefghijklmnop');
+# Two more users of A and B.
+my %Tenants = map { ("AKID$_" => lc($_) . '+tEnAnT+sEcReT/0123456789abcdefghijkl') } qw(ACME BETA);
 my %A = (
     name => 'A', key => 'AKIDORIGINA', region => 'us-east-1',
     secret => 'oRiGiNa+sEcReT/0123456789abcdefghijklmno',
-    listen => ['127.0.0.1:' . ($port + 1)],
+    listen => ['127.0.0.1:' . ($port + 1)], tenants => \%Tenants,
 );
 my %B = (
     name => 'B', key => 'AKIDORIGINB', region => 'eu-central-1',
     secret => 'oRiGiNb+sEcReT/0123456789abcdefghijklmno',
     # two addresses, for one server name that resolves to both
-    listen => [map { "$_:" . ($port + 2) } '127.0.0.1', '127.0.0.2'],
+    listen => [map { "$_:" . ($port + 2) } '127.0.0.1', '127.0.0.2'], tenants => \%Tenants,
 );
 my %C = (
     name => 'C', key => 'AKIDORIGINC', region => 'us-west-2', token => 'ToKeN/of+C==',
@@ -139,7 +141,8 @@ my %env = (
     SPARE             => $port + 8,
     LOG               => $log,
     CLIENT_SECRET     => $Client{secret},
-    map { my $o = $_; ("CRED_$o->{name}" => credentials($o)) } \%A, \%B, \%C,
+    (map { my $o = $_; ("CRED_$o->{name}" => credentials($o)) } \%A, \%B, \%C),
+    map { /^AKID(.*)/; ("CRED_$1" => "access_key=$_ secret_key=$Tenants{$_}") } keys %Tenants,
 );
 for my $name (keys %env) {
     # the two that the user may set are bases; the rest is ours
@@ -482,7 +485,7 @@ END
             . 'X-Verified: yes' . "\n" . ($block->response_headers_like // ''));
     }
     $block->set_value(no_error_log =>
-        [@$never, map { $_->{secret} } \%Client, \%Reader, \%A, \%B, \%C]);
+        [@$never, values %Tenants, map { $_->{secret} } \%Client, \%Reader, \%A, \%B, \%C]);
 }
 
 1;

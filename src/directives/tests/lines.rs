@@ -12,16 +12,16 @@ use std::{
 use directives::{
     AT_EACH_LEVEL, ClientMap, CorsLine, ErrorStyle, HealthCheckLine, HealthzLine, IN_A_LOCATION,
     IN_EACH_UPSTREAM, IssuerMap, ONE_ORIGIN, OriginLine, OriginLines, Reading, RegionRule,
-    SseCLine, SseCLines, anonymous, bucket_map, bucket_map_of, check_bucket_map_servers, client,
-    client_file, cors, domains, duplicate, errors, health_check, healthz, host, issuer,
-    location_origin, max_skew, prefix, region, reserved, revoke, set_once, signed_header, sse_c,
-    upstream_origin,
+    ServerLine, SseCLine, SseCLines, anonymous, bucket_map, bucket_map_of,
+    check_bucket_map_servers, client, client_file, cors, domains, duplicate, errors, health_check,
+    healthz, host, issuer, location_origin, max_skew, prefix, region, reserved, revoke, set_once,
+    signed_header, sse_c, upstream_origin,
 };
 use health::{Expected, Thresholds};
 use secrets::Outside;
 use sigv4::{
-    Addressing, Anonymous, BucketName, BucketNames, Dialect, Domain, Framing, Region, Revocations,
-    Timestamp,
+    Account, Addressing, Anonymous, BucketName, BucketNames, Dialect, Domain, Framing, Region,
+    Revocations, Timestamp,
 };
 
 fn variable(name: &OsStr) -> Option<OsString> {
@@ -90,6 +90,9 @@ const NO_HOST: &str = "is not a host: write NAME or NAME:PORT, without scheme an
 const NO_REGION: &str = "is not a region: write a name of at most 64 letters, digits, dashes, dots \
                          and underscores";
 
+const NO_ACCOUNT: &str =
+    "is not a name: write 1 to 64 letters, digits, dashes, dots and underscores";
+
 #[test]
 fn requests_without_a_signature() {
     for line in ["s3_anonymous off", "s3_anonymous OFF"] {
@@ -105,10 +108,13 @@ fn requests_without_a_signature() {
         ("s3_anonymous Sign allow=GetObject", [true, true]),
         ("s3_anonymous sign buckets=a allow=all", [true, false]),
         ("s3_anonymous sign buckets=a/k*,b", [true, true]),
+        ("s3_anonymous sign account=acme buckets=a", [true, false]),
     ] {
-        let Ok(Anonymous::Signed(grant)) = read_words(anonymous, line) else {
+        let Ok(Anonymous::Signed { grant, account }) = read_words(anonymous, line) else {
             panic!("{line}");
         };
+        let named = line.contains("account=acme").then_some("acme");
+        assert_eq!(account.as_ref().map(Account::as_str), named, "{line}");
         let shows = ["a", "b"].map(|name| grant.shows_bucket(name.as_bytes()));
         assert_eq!(shows, shown, "{line}");
     }
@@ -131,12 +137,14 @@ fn requests_without_a_signature() {
             (
                 "s3_anonymous sign bucket=a",
                 &format!(
-                    "{named}: unknown parameter \"bucket\": it takes \"allow=\", \"buckets=\""
+                    "{named}: unknown parameter \"bucket\": it takes \"allow=\", \"buckets=\", \"account=\""
                 ),
             ),
             (
                 "s3_anonymous sign read",
-                &format!("{named}: a word is not a parameter: it takes \"allow=\", \"buckets=\""),
+                &format!(
+                    "{named}: a word is not a parameter: it takes \"allow=\", \"buckets=\", \"account=\""
+                ),
             ),
             (
                 "s3_anonymous sign allow=read allow=list",
@@ -299,23 +307,23 @@ fn bad_clients() {
             (
                 "s3_client K secret_key=x colour=red",
                 "\"s3_client K\": unknown parameter \"colour\": it takes \"secret_key=\", \"session_token=\", \
-                 \"allow=\", \"buckets=\", \"expires=\"",
+                 \"allow=\", \"buckets=\", \"expires=\", \"account=\"",
             ),
             // What may be a secret in the wrong place.
             (
                 "s3_client K thesecret",
                 "\"s3_client K\": a word is not a parameter: it takes \"secret_key=\", \"session_token=\", \
-                 \"allow=\", \"buckets=\", \"expires=\"",
+                 \"allow=\", \"buckets=\", \"expires=\", \"account=\"",
             ),
             (
                 "s3_client K c2VjcmV0a2V5c2VjcmV0==",
                 "\"s3_client K\": a word is not a parameter: it takes \"secret_key=\", \"session_token=\", \
-                 \"allow=\", \"buckets=\", \"expires=\"",
+                 \"allow=\", \"buckets=\", \"expires=\", \"account=\"",
             ),
             (
                 "s3_client K =x",
                 "\"s3_client K\": a word is not a parameter: it takes \"secret_key=\", \"session_token=\", \
-                 \"allow=\", \"buckets=\", \"expires=\"",
+                 \"allow=\", \"buckets=\", \"expires=\", \"account=\"",
             ),
             (
                 "s3_client K secret_key=x allow=read,wirte",
@@ -498,21 +506,21 @@ fn origins() {
     assert_eq!(line.server.as_deref(), Some(&b"s3.example.com:443"[..]));
     assert_eq!(line.credential.access_key(), b"AKID");
     assert!(line.session_token.is_none() && line.region.is_none() && line.host.is_none());
-    assert_eq!(line.addressing, Addressing::Path);
-    assert_eq!(line.framing, Framing::Keep);
-    assert_eq!(line.dialect, Dialect::default());
+    assert_eq!((line.addressing, line.framing), (None, None));
+    assert!(line.dialect.is_none() && line.account.is_none());
 
     let all = "access_key=env:KEY secret_key=env:SECRET session_token=t region=eu_1.a host=[::1]:9000 \
-               addressing=virtual framing=decode dialect=oss";
+               addressing=virtual framing=decode dialect=oss account=acme-1.eu_x";
     let check = |line: OriginLine| {
         assert_eq!(line.server, None);
         assert_eq!(line.credential.access_key(), b"AKID");
         assert!(line.session_token.is_some());
         assert_eq!(line.region, Region::parse(b"eu_1.a"));
         assert_eq!(line.host.as_deref(), Some(&b"[::1]:9000"[..]));
-        assert_eq!(line.addressing, Addressing::Virtual);
-        assert_eq!(line.framing, Framing::Decode);
-        assert_eq!(Some(line.dialect), Dialect::named(b"oss"));
+        assert_eq!(line.addressing, Some(Addressing::Virtual));
+        assert_eq!(line.framing, Some(Framing::Decode));
+        assert_eq!(line.dialect, Dialect::named(b"oss"));
+        assert_eq!(line.account, Account::parse(b"acme-1.eu_x"));
     };
     check(good(upstream_origin, &format!("s3_origin default {all}")));
     check(good(location_origin, &format!("s3_origin default {all}")));
@@ -522,8 +530,8 @@ fn origins() {
         location_origin,
         "s3_origin addressing=path framing=keep access_key=a secret_key=b",
     );
-    assert_eq!(line.addressing, Addressing::Path);
-    assert_eq!(line.framing, Framing::Keep);
+    assert_eq!(line.addressing, Some(Addressing::Path));
+    assert_eq!(line.framing, Some(Framing::Keep));
 
     // What is said of the framing counts more than the dialect.
     for (words, framing) in [
@@ -533,7 +541,10 @@ fn origins() {
         ("framing=decode dialect=oss", Framing::Decode),
     ] {
         let line = format!("s3_origin access_key=a secret_key=b {words}");
-        assert_eq!(good(location_origin, &line).framing, framing, "{words}");
+        let mut lines = OriginLines::default();
+        lines.push_only(good(location_origin, &line)).unwrap();
+        let found = lines.of_server(b"a:1", None).unwrap();
+        assert_eq!(found.framing(), framing, "{words}");
     }
 
     let line = "s3_origin default access_key=a secret_key='b'";
@@ -551,7 +562,7 @@ fn origins() {
 #[test]
 fn bad_origins() {
     let takes = "it takes \"access_key=\", \"secret_key=\", \"session_token=\", \"region=\", \"host=\", \
-                 \"addressing=\", \"framing=\", \"dialect=\", \"credentials=\", \"assume_role=\", \
+                 \"addressing=\", \"framing=\", \"dialect=\", \"account=\", \"credentials=\", \"assume_role=\", \
                  \"external_id=\", \"endpoint=\", \"sts_endpoint=\", \"sts_region=\", \"credentials_ca=\"";
     let long = "x".repeat(65);
     let rows: Vec<(String, String)> = [
@@ -579,6 +590,9 @@ fn bad_origins() {
              \"minio-old\", \"oss\", \"r2\", \"swift\""
                 .into(),
         ),
+        ("account=", format!(": \"account=\" {NO_ACCOUNT}")),
+        ("account=a/b", format!(": \"account=a/b\" {NO_ACCOUNT}")),
+        (&format!("account={long}"), format!(": \"account={long}\" {NO_ACCOUNT}")),
         ("framing=", ": \"framing=\" is neither \"keep\" nor \"decode\"".into()),
         (
             "framing=Keep",
@@ -654,15 +668,16 @@ fn one_origin_for_each_server() {
             ),
         )
     };
-    let key = |line: Option<&OriginLine>| line.map(|line| line.credential.access_key().to_vec());
+    let key =
+        |line: Option<ServerLine<'_>>| line.map(|line| line.keys.credential.access_key().to_vec());
     let mut lines = OriginLines::default();
-    assert!(lines.is_empty() && lines.of_server(b"a").is_none());
+    assert!(lines.is_empty() && lines.of_server(b"a", None).is_none());
     assert_eq!(lines.push(read("a:1")), Ok(()));
-    assert_eq!(key(lines.of_server(b"a:1")), Some(b"a".to_vec()));
-    assert_eq!(key(lines.of_server(b"b:1")), None);
+    assert_eq!(key(lines.of_server(b"a:1", None)), Some(b"a".to_vec()));
+    assert_eq!(key(lines.of_server(b"b:1", None)), None);
     assert_eq!(lines.push(read("default")), Ok(()));
-    assert_eq!(key(lines.of_server(b"a:1")), Some(b"a".to_vec()));
-    assert_eq!(key(lines.of_server(b"b:1")), Some(b"d".to_vec()));
+    assert_eq!(key(lines.of_server(b"a:1", None)), Some(b"a".to_vec()));
+    assert_eq!(key(lines.of_server(b"b:1", None)), Some(b"d".to_vec()));
     assert!(!lines.is_empty());
     for server in ["a:1", "default"] {
         assert_eq!(
@@ -1283,6 +1298,137 @@ fn lines_that_may_be_there_once() {
         assert_eq!(duplicate(directive, remedy), message);
     }
     assert_eq!(setting, Some(1));
+}
+
+#[test]
+fn one_origin_for_each_account() {
+    let read = |line: &str| {
+        let key = line.replace([' ', ':', '='], "-");
+        good(
+            upstream_origin,
+            &format!("s3_origin {line} access_key={key} secret_key=x"),
+        )
+    };
+    let mut lines = OriginLines::default();
+    for line in [
+        "a:1 region=r host=h framing=decode",
+        "a:1 account=x",
+        "b:1 account=x",
+        "default account=y region=s dialect=oss",
+        "a:1 account=y framing=keep",
+    ] {
+        assert_eq!(lines.push(read(line)), Ok(()), "{line}");
+    }
+    let account = |name: &str| Account::parse(name.as_bytes());
+    let shown = |server: &str, name: &str| {
+        let line = lines.of_server(server.as_bytes(), account(name).as_ref())?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Some((
+            text(line.keys.credential.access_key()),
+            line.region().map(|region| text(region.as_bytes())),
+            line.host().map(text),
+            line.framing(),
+        ))
+    };
+    // What its line does not say is said by the common line of the server, but never its keys.
+    let of = |key: &str, region: &str, host: &str, framing| {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Some((key.to_owned(), some(region), some(host), framing))
+    };
+    let (decode, keep) = (Framing::Decode, Framing::Keep);
+    let oss = Framing::DecodeTrailers;
+    for (server, name, expected) in [
+        (
+            "a:1",
+            "",
+            of("a-1-region-r-host-h-framing-decode", "r", "h", decode),
+        ),
+        ("a:1", "x", of("a-1-account-x", "r", "h", decode)),
+        ("a:1", "y", of("a-1-account-y-framing-keep", "r", "h", keep)),
+        ("b:1", "", None),
+        ("b:1", "x", of("b-1-account-x", "", "", keep)),
+        (
+            "b:1",
+            "y",
+            of("default-account-y-region-s-dialect-oss", "s", "", oss),
+        ),
+        ("a:1", "z", None),
+        ("c:1", "x", None),
+    ] {
+        assert_eq!(shown(server, name), expected, "{server} {name}");
+    }
+    assert!(lines.knows(None) && lines.knows(account("x").as_ref()));
+    assert!(!lines.knows(account("z").as_ref()));
+    let names: Vec<_> = lines.accounts().map(Account::as_str).collect();
+    assert_eq!(names, ["x", "y"]);
+
+    assert_eq!(
+        lines.push(read("b:1 account=x host=h")),
+        Err("\"s3_origin b:1\": \"account=x\" is duplicate: keep one line for each account".into())
+    );
+    let mut own = OriginLines::default();
+    let read = |line: &str| good(location_origin, line);
+    for line in [
+        "s3_origin",
+        "s3_origin default account=x",
+        "s3_origin account=y",
+    ] {
+        let line = format!("{line} access_key=a secret_key=b");
+        assert_eq!(own.push_only(read(&line)), Ok(()), "{line}");
+    }
+    for (line, message) in [
+        (
+            "s3_origin",
+            "\"s3_origin\" is duplicate: a location has one, servers have theirs in an \"upstream\"",
+        ),
+        (
+            "s3_origin account=y",
+            "\"s3_origin account=y\" is duplicate: keep one line for each account",
+        ),
+    ] {
+        let line = format!("{line} access_key=a secret_key=b");
+        assert_eq!(own.push_only(read(&line)), Err(message.into()), "{line}");
+    }
+}
+
+#[test]
+fn accounts_of_clients() {
+    let mut map = ClientMap::default();
+    for line in [
+        "s3_client D secret_key=a account=x",
+        "s3_client C secret_key=a",
+        "s3_client B secret_key=a account=y",
+    ] {
+        assert_eq!(map.insert(good(client, line)), Ok(()));
+    }
+    let account = |key: &[u8]| map.find(key)[0].account.as_ref().map(Account::as_str);
+    assert_eq!(
+        [account(b"D"), account(b"C"), account(b"B")],
+        [Some("x"), None, Some("y")]
+    );
+    let stray = |known: &[Option<&str>]| {
+        let found = map.find_stray(|account| known.contains(&account.map(Account::as_str)));
+        found.map(|client| client.credential.access_key().to_vec())
+    };
+    assert_eq!(stray(&[None, Some("x"), Some("y")]), None);
+    assert_eq!(stray(&[None]), Some(b"B".to_vec()));
+    assert_eq!(stray(&[Some("x"), Some("y")]), Some(b"C".to_vec()));
+    for name in ["", "a b".replace(' ', "~").as_str(), "é", "a,b"] {
+        let (result, _) = read(client, &format!("s3_client K secret_key=x account={name}"));
+        let shown = name.replace('~', " ").into_bytes();
+        let message = format!(
+            "\"s3_client K\": \"account={}\" {NO_ACCOUNT}",
+            shown.escape_ascii()
+        );
+        assert_eq!(result.err(), Some(message));
+    }
+    bad_words(
+        anonymous,
+        &[(
+            "s3_anonymous sign account=",
+            &format!("\"s3_anonymous sign\": \"account=\" {NO_ACCOUNT}"),
+        )],
+    );
 }
 
 /// What `Debug` shows of lines with keys.

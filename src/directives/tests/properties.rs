@@ -12,7 +12,8 @@ use secrets::Outside;
 use sigv4::Revocations;
 
 /// Parts of which words are made.
-const PARTS: [&str; 37] = [
+const PARTS: [&str; 38] = [
+    "account=",
     "access_key=",
     "secret_key=",
     "session_token=",

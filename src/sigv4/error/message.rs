@@ -6,6 +6,11 @@ use super::Rejection;
 pub(super) const RESPONSE_HEADERS: &str =
     "Request specific response headers cannot be used for anonymous GET requests.";
 
+pub(super) const UNSIGNED_KEY: &str =
+    "Objects here are encrypted with a key that is not for unsigned requests.";
+pub(super) const NO_KEYS_OF_ACCOUNT: &str =
+    "No origin here has keys for the account of this client.";
+
 impl Rejection {
     /// Returns the text in S3's XML; holds nothing secret, and nothing of the request but, where a form is
     /// not what its policy says, names of its fields and a condition.

@@ -86,11 +86,8 @@ impl Rejection {
                 403,
                 "The path is reserved, and not passed on.",
             ),
-            Rejection::UnsignedKey => (
-                "AccessDenied",
-                403,
-                "Objects here are encrypted with a key that is not for unsigned requests.",
-            ),
+            Rejection::UnsignedKey => ("AccessDenied", 403, message::UNSIGNED_KEY),
+            Rejection::NoKeysOfAccount => ("AccessDenied", 403, message::NO_KEYS_OF_ACCOUNT),
             Rejection::NoSuchBucket(_) => {
                 ("NoSuchBucket", 404, "The specified bucket does not exist")
             }

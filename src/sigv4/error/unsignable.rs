@@ -31,6 +31,8 @@ pub enum Unsignable {
     Dialect,
     /// An upload, or a list, that another origin has begun.
     OtherOrigin,
+    /// Its client has another account than the keys are for.
+    OtherAccount,
     /// An object that is encrypted with a key which no unsigned request gets.
     UnsignedKey,
     /// An origin whose keys have not been fetched yet.
@@ -73,6 +75,7 @@ impl std::fmt::Display for Unsignable {
             Unsignable::Dialect => "checksums that its origin would not get were not checked",
             Unsignable::Body => "a body that was written for another origin, or by another way of signing",
             Unsignable::OtherOrigin => "an upload id or continuation token of another origin",
+            Unsignable::OtherAccount => "keys of another account than its client's",
             Unsignable::UnsignedKey => {
                 "an unsigned request for what is encrypted with a key (s3_sse_c)"
             }

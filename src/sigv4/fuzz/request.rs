@@ -59,7 +59,10 @@ fuzz_target!(|text: &[u8]| {
     };
     let open = VerifyRules {
         anonymous: match signs {
-            true => Anonymous::Signed(Arc::new(lent)),
+            true => Anonymous::Signed {
+                grant: Arc::new(lent),
+                account: None,
+            },
             false => Anonymous::PassedOn,
         },
         signature_v2: true,

@@ -22,10 +22,10 @@ fn key(text: &str, form: AuthType) -> Option<String> {
         rewritten: Some(request.target()),
         ..request
     };
-    let key = cache_key(&request, &Address::PATH_STYLE, form, b"o", None);
+    let key = cache_key(&request, &Address::PATH_STYLE, form, None, b"o", None);
     assert_eq!(
         key,
-        cache_key(&rewritten, &Address::PATH_STYLE, form, b"o", None),
+        cache_key(&rewritten, &Address::PATH_STYLE, form, None, b"o", None),
         "{text}"
     );
     key.map(|key| String::from_utf8(key).unwrap())
@@ -117,6 +117,7 @@ fn keys() {
         &Raw::new("GET /b/k").request(),
         &Address::PATH_STYLE,
         AuthType::Anonymous,
+        None,
         b"h:1 /#\n",
         None,
     );
@@ -410,7 +411,7 @@ proptest! {
     /// Two requests have one key just where they mean the same.
     #[test]
     fn one_key_for_one_meaning(a in asked(), b in asked()) {
-        let key = |asked: &CacheRequest| cache_key(&Raw::new(&asked.text).request(), &Address::PATH_STYLE, asked.form, asked.origin.as_bytes(), None);
+        let key = |asked: &CacheRequest| cache_key(&Raw::new(&asked.text).request(), &Address::PATH_STYLE, asked.form, None, asked.origin.as_bytes(), None);
         if let (Some(key_a), Some(key_b)) = (key(&a), key(&b)) {
             prop_assert_eq!(key_a == key_b, meaning(&a) == meaning(&b), "{:?} {:?}", a, b);
             prop_assert!(key_a.iter().all(|byte| (b' '..=b'~').contains(byte)));
@@ -424,7 +425,7 @@ proptest! {
         let path = [b"/", path.as_slice()].concat();
         let headers = [Header { name: name.as_bytes(), value: &value }, Header { name: b"origin", value: &value }];
         let request = ClientRequest { method: b"GET", path: &path, query: query.as_bytes(), host: None, path_with_plus: None, rewritten: None, headers: &headers };
-        if let Some(key) = cache_key(&request, &Address::PATH_STYLE, AuthType::V4Query, &origin, None) {
+        if let Some(key) = cache_key(&request, &Address::PATH_STYLE, AuthType::V4Query, None, &origin, None) {
             prop_assert!(key.iter().all(|byte| (b' '..=b'~').contains(byte)));
             prop_assert_eq!(key.iter().filter(|byte| **byte == b' ').count(), 3);
             prop_assert_eq!(S3Request::of(&request, &Address::PATH_STYLE).unwrap().operation(), Operation::GetObject);

@@ -20,7 +20,10 @@ use sigv4::*;
 
 fn granting(allow: &str, buckets: &str) -> VerifyRules {
     VerifyRules {
-        anonymous: Anonymous::Signed(Arc::new(grant(allow, buckets))),
+        anonymous: Anonymous::Signed {
+            grant: Arc::new(grant(allow, buckets)),
+            account: None,
+        },
         reserved: vec![b"minio".as_slice().into()],
         ..rules()
     }
@@ -540,7 +543,10 @@ fn stays_within_its_grant(bytes: &[u8]) -> bool {
         .collect();
     let head = Head::parse(text.as_bytes()).unwrap();
     let rules = VerifyRules {
-        anonymous: Anonymous::Signed(Arc::new(allowance.grant())),
+        anonymous: Anonymous::Signed {
+            grant: Arc::new(allowance.grant()),
+            account: None,
+        },
         ..rules()
     };
     let mut keys = KeyCache::new(2);

@@ -464,7 +464,10 @@ fn sources() {
 #[test]
 fn requests_that_the_location_signs() {
     let rules = VerifyRules {
-        anonymous: Anonymous::Signed(Arc::new(grant("read,write", "b,c"))),
+        anonymous: Anonymous::Signed {
+            grant: Arc::new(grant("read,write", "b,c")),
+            account: None,
+        },
         ..rules_with(&[("b", 1)])
     };
     for (text, target, source) in [
@@ -642,6 +645,7 @@ fn caches() {
             &Raw::new(&text).request(),
             &Address::PATH_STYLE,
             form,
+            None,
             b"o",
             keys.as_deref(),
         )

@@ -96,7 +96,7 @@ impl<'h, 'r> Candidate<'h, 'r> {
                 AuthType::PostPolicy
             }
             [false, false, false, false] => match rules.anonymous {
-                Anonymous::Signed(_) => AuthType::Granted,
+                Anonymous::Signed { .. } => AuthType::Granted,
                 Anonymous::PassedOn | Anonymous::Rejected => AuthType::Anonymous,
             },
             _ => return Err(Rejection::SeveralMechanisms),
@@ -177,8 +177,9 @@ impl<'h, 'r> Candidate<'h, 'r> {
             Anonymous::PassedOn => Ok(Proof::Anonymous {
                 payload: self.unsigned_payload()?,
             }),
-            Anonymous::Signed(grant) => Ok(Proof::Granted {
+            Anonymous::Signed { grant, account } => Ok(Proof::Granted {
                 grant,
+                account: account.as_ref(),
                 region: rules.region.unwrap_or(Region::US_EAST_1),
                 payload: self.unsigned_payload()?,
             }),
