@@ -90,7 +90,8 @@ asks() . whole("$head\nContent-Type: text/xml; charset=utf-16\nETag: \"a\"\nCont
 --- error_code eval: [(400) x 3]
 --- response_headers eval: [('x-amz-bucket-region: eu-proxy-1') x 3]
 --- response_body_like eval
-['<Code>AuthorizationHeaderMalformed</Code>.*<Region>eu-proxy-1</Region>', '^$', '<Region>eu-proxy-1</Region>']
+['<Code>AuthorizationHeaderMalformed</Code>.*<Region>eu-proxy-1</Region>', '^$',
+    '<Code>AuthorizationQueryParametersError</Code>.*the region is wrong; expecting .*<Region>eu-proxy-1</Region>']
 
 === TEST 7: who signs nothing yet is told too, in any error, and in JSON
 --- config eval: "$location } location /json { s3_resign on; s3_region eu-proxy-1; s3_errors s3proxy; proxy_pass http://origin_a; }"

@@ -518,8 +518,8 @@ POST /bucket expiration=2099-12-31T23:59:58.500Z
 --- location: s3_region eu-west-1;
 --- form
 POST /bucket region=eu-west-1   => 200 verified yes
-POST /bucket region=us-east-1   => 400 error AuthorizationHeaderMalformed eu-west-1
-POST /bucket region=""          => 400 error AuthorizationHeaderMalformed eu-west-1
+POST /bucket region=us-east-1   => 400 error InvalidArgument eu-west-1
+POST /bucket region=""          => 400 error InvalidArgument eu-west-1
 
 === TEST 18: without a signature, whatever s3_anonymous says
 --- location: s3_anonymous on;

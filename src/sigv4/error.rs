@@ -9,7 +9,7 @@ mod unsignable;
 pub use self::{
     checksum::ChecksumFault, malformed::Malformed, server::ServerError, unsignable::Unsignable,
 };
-use crate::{checksum::ChecksumAlgorithm, region::Region};
+use crate::{auth_type::AuthType, checksum::ChecksumAlgorithm, region::Region};
 
 /// Why a request was rejected.
 ///
@@ -56,6 +56,7 @@ pub enum Rejection {
     /// The credential scope names another region than the one expected here.
     WrongRegion {
         expected: Region,
+        auth_type: AuthType,
     },
     /// A `%` without two hexadecimal digits, a raw `#`, or a path that does not begin with `/` or leaves
     /// its bucket.
@@ -228,7 +229,7 @@ impl Rejection {
     /// Returns the region to sign for, if another one was signed for.
     pub fn expected_region(&self) -> Option<&Region> {
         match self {
-            Rejection::WrongRegion { expected } => Some(expected),
+            Rejection::WrongRegion { expected, .. } => Some(expected),
             _ => None,
         }
     }

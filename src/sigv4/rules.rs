@@ -2,8 +2,8 @@
 use std::sync::Arc;
 
 use crate::{
-    account::Account, address::Endpoint, date::Timestamp, error::Rejection, grant::Grant,
-    region::Region, scope::ClaimedScope, sse_c::CustomerKeys,
+    account::Account, address::Endpoint, auth_type::AuthType, date::Timestamp, error::Rejection,
+    grant::Grant, region::Region, scope::ClaimedScope, sse_c::CustomerKeys,
 };
 
 /// The location's settings.
@@ -39,10 +39,15 @@ pub enum Anonymous {
 }
 
 impl VerifyRules {
-    pub(crate) fn check_region(&self, scope: ClaimedScope<'_>) -> Result<(), Rejection> {
+    pub(crate) fn check_region(
+        &self,
+        scope: ClaimedScope<'_>,
+        auth_type: AuthType,
+    ) -> Result<(), Rejection> {
         match &self.region {
             Some(expected) if expected.as_bytes() != scope.region => Err(Rejection::WrongRegion {
                 expected: *expected,
+                auth_type,
             }),
             _ => Ok(()),
         }

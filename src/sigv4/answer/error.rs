@@ -27,6 +27,7 @@ const KEPT: &[&str] = &[
     "ClientComputedContentSHA256",
     "Code",
     "Condition",
+    "Content-MD5",
     "CopySource",
     "ETag",
     "Endpoint",

@@ -6,6 +6,11 @@ use super::Rejection;
 pub(super) const RESPONSE_HEADERS: &str =
     "Request specific response headers cannot be used for anonymous GET requests.";
 
+pub(super) const CORS_NOT_ALLOWED: &str = "CORSResponse: This CORS request is not allowed. This is usually because the \
+     evaluation of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not \
+     whitelisted by the resource's CORS spec.";
+pub(super) const NAMES_NOT_MAPPED: &str = "Buckets have other names at the origin, and those in the documents of this \
+     operation are not mapped.";
 pub(super) const UNSIGNED_KEY: &str =
     "Objects here are encrypted with a key that is not for unsigned requests.";
 pub(super) const NO_KEYS_OF_ACCOUNT: &str =
@@ -16,19 +21,16 @@ impl Rejection {
     /// not what its policy says, names of its fields and a condition.
     pub fn message(&self) -> Cow<'static, str> {
         match self {
-            Rejection::HeaderMalformed(what) => {
-                format!("The authorization header is malformed; {}.", what.text()).into()
+            Rejection::HeaderMalformed(what)
+            | Rejection::QueryMalformed(what)
+            | Rejection::FormMalformed(what) => {
+                format!("{}; {}.", self.row().2, what.text()).into()
             }
-            Rejection::QueryMalformed(what) => {
-                format!("Error parsing the query parameters; {}.", what.text()).into()
-            }
-            Rejection::WrongRegion { expected } => format!(
-                "The authorization header is malformed; the region is wrong; expecting '{expected}'"
+            Rejection::WrongRegion { expected, .. } => format!(
+                "{}; the region is wrong; expecting '{expected}'",
+                self.row().2
             )
             .into(),
-            Rejection::FormMalformed(what) => {
-                format!("Error parsing the form fields; {}.", what.text()).into()
-            }
             Rejection::MissingField(name) => format!(
                 "Bucket POST must contain a field named '{name}'. If it is specified, please check \
                  the order of the fields."

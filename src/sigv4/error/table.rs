@@ -1,5 +1,6 @@
 //! The one table of rejections.
 use super::{Rejection, message, server};
+use crate::auth_type::AuthType;
 
 impl Rejection {
     /// Returns code, status and text.
@@ -65,15 +66,25 @@ impl Rejection {
                 "The request signature we calculated does not match the signature you provided. \
                  Check your key and signing method.",
             ),
+            Rejection::QueryMalformed(_)
+            | Rejection::WrongRegion {
+                auth_type: AuthType::V4Query,
+                ..
+            } => (
+                "AuthorizationQueryParametersError",
+                400,
+                "Error parsing the query parameters",
+            ),
+            Rejection::MissingField(_)
+            | Rejection::FormMalformed(_)
+            | Rejection::WrongRegion {
+                auth_type: AuthType::PostPolicy,
+                ..
+            } => ("InvalidArgument", 400, "Error parsing the form fields"),
             Rejection::HeaderMalformed(_) | Rejection::WrongRegion { .. } => (
                 "AuthorizationHeaderMalformed",
                 400,
-                "The authorization header is malformed.",
-            ),
-            Rejection::QueryMalformed(_) => (
-                "AuthorizationQueryParametersError",
-                400,
-                "Error parsing the query parameters.",
+                "The authorization header is malformed",
             ),
             Rejection::InvalidUri => ("InvalidURI", 400, "Couldn't parse the specified URI."),
             Rejection::InvalidSource => (
@@ -91,24 +102,14 @@ impl Rejection {
             Rejection::NoSuchBucket(_) => {
                 ("NoSuchBucket", 404, "The specified bucket does not exist")
             }
-            Rejection::NamesNotMapped => (
-                "NotImplemented",
-                501,
-                "Buckets have other names at the origin, and those in the documents of this operation are not mapped.",
-            ),
+            Rejection::NamesNotMapped => ("NotImplemented", 501, message::NAMES_NOT_MAPPED),
             Rejection::BucketInHost => (
                 "InvalidRequest",
                 400,
                 "The host seems to begin with the name of a bucket. Please use path-style addressing.",
             ),
             Rejection::UnknownHost => ("InvalidRequest", 400, "The host is none of this server's."),
-            Rejection::CorsNotAllowed => (
-                "AccessForbidden",
-                403,
-                "CORSResponse: This CORS request is not allowed. This is usually because the evaluation of \
-                 Origin, request method / Access-Control-Request-Method or \
-                 Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.",
-            ),
+            Rejection::CorsNotAllowed => ("AccessForbidden", 403, message::CORS_NOT_ALLOWED),
             Rejection::MissingPayloadHash => (
                 "InvalidRequest",
                 400,
@@ -185,9 +186,6 @@ impl Rejection {
                 "The bucket POST must contain the specified field name. If it is specified, check \
                  the order of the fields.",
             ),
-            Rejection::MissingField(_) | Rejection::FormMalformed(_) => {
-                ("InvalidArgument", 400, "Error parsing the form fields.")
-            }
             Rejection::MalformedXml => (
                 "MalformedXML",
                 400,

@@ -214,7 +214,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
         if scope.day != date.day() {
             return Err(Rejection::FormMalformed(Malformed::ScopeDate));
         }
-        self.rules.check_region(scope)?;
+        self.rules.check_region(scope, AuthType::PostPolicy)?;
         // How old it may be is for the policy to say.
         if date.timestamp().0 > self.now.0.saturating_add(self.rules.max_skew) {
             return Err(Rejection::NotYetValid);

@@ -177,7 +177,6 @@ fn presigned_payloads_stay_where_they_were() {
             bucket: b"bucket",
             key: b"key",
             headers: &[Header {
-                session_token: None,
                 name: b"x-amz-content-sha256",
                 value: EMPTY.as_bytes(),
             }],

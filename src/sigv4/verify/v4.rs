@@ -325,7 +325,11 @@ fn check_scope(
             asked.operation(),
             Operation::ListBuckets | Operation::GetBucketLocation
         );
-    match rules.check_region(scope) {
+    let auth_type = match v4.place {
+        V4Place::Header(_) => AuthType::V4Header,
+        V4Place::Query { .. } => AuthType::V4Query,
+    };
+    match rules.check_region(scope, auth_type) {
         Err(_) if is_us_east_1 => Ok(()),
         checked => checked,
     }
