@@ -42,6 +42,8 @@ pub(crate) struct Context<'r> {
     pub(crate) rewritings: Rewritings<Rewriter>,
     /// The access key that the request named, verified or not; empty where it named none.
     pub(crate) access_key: Cell<&'r [u8]>,
+    /// The request was signed with that key, whatever else was wrong with it.
+    pub(crate) authenticated: Cell<bool>,
     /// The path as it was sent, if there was a `+` in it.
     pub(crate) path_with_plus: Cell<Option<&'r [u8]>>,
     pub(crate) form: Cell<Option<AuthType>>,
@@ -53,6 +55,8 @@ pub(crate) struct Context<'r> {
     pub(crate) error: Cell<Option<&'static str>>,
     /// The S3 error code of an error of nginx's own, after the request was accepted.
     pub(crate) failure: Cell<Option<&'static str>>,
+    /// The S3 error code of an origin's answer.
+    pub(crate) origin_error: Cell<Option<&'r [u8]>>,
     /// The origin picked last.
     pub(crate) origin: Cell<Option<&'r NamedOrigin>>,
     /// The keys that the request was signed with last, if they are some that change.

@@ -21,6 +21,10 @@ enum Variable {
     Bucket,
     Key,
     Operation,
+    RestOperation,
+    Requester,
+    ObjectSize,
+    ErrorCode,
     Error,
     Origin,
     OriginHost,
@@ -30,7 +34,7 @@ enum Variable {
 }
 
 /// None is cached by nginx: each changes in the course of a request, or is cheap to tell.
-const VARIABLES: [(&CStr, Variable); 13] = [
+const VARIABLES: [(&CStr, Variable); 17] = [
     (c"s3_access_key", Variable::AccessKey),
     (c"s3_issuer", Variable::Issuer),
     (c"s3_account", Variable::Account),
@@ -38,6 +42,10 @@ const VARIABLES: [(&CStr, Variable); 13] = [
     (c"s3_bucket", Variable::Bucket),
     (c"s3_key", Variable::Key),
     (c"s3_operation", Variable::Operation),
+    (c"s3_rest_operation", Variable::RestOperation),
+    (c"s3_requester", Variable::Requester),
+    (c"s3_object_size", Variable::ObjectSize),
+    (c"s3_error_code", Variable::ErrorCode),
     (c"s3_error", Variable::Error),
     (c"s3_origin", Variable::Origin),
     (c"s3_origin_host", Variable::OriginHost),
@@ -72,14 +80,21 @@ fn text<'r>(request: Request<'r>, variable: Variable) -> Option<&'r [u8]> {
             Some(key) => Some(request.copy(&key)?),
             None => path_part(request, |path| path.key()),
         },
-        Variable::Operation => {
-            let mut headers = Headers::new();
-            let view = request_view::view(request, &mut headers).ok()?;
-            let address = request_view::address(request, &view);
-            let operation = address
-                .and_then(|address| S3Request::of(&view, &address).map(|asked| asked.operation()));
-            let operation = operation.unwrap_or(Operation::Unknown);
-            Some(operation.name().as_bytes())
+        Variable::Operation => Some(operation(request)?.name().as_bytes()),
+        Variable::RestOperation => {
+            let method = request.variable(c"request_method")?;
+            let name = operation(request)?.name_in_log(method)?;
+            Some(request.copy(name.as_bytes())?)
+        }
+        Variable::Requester => {
+            let context = request.context()?;
+            not_empty(context.access_key.get()).filter(|_| context.authenticated.get())
+        }
+        Variable::ObjectSize => object_size(request),
+        Variable::ErrorCode => {
+            let context = request.context()?;
+            let own = context.error.get().or(context.failure.get());
+            own.map(str::as_bytes).or(context.origin_error.get())
         }
         Variable::AccessKey => not_empty(claim(request)?.1),
         Variable::Issuer => RequestClients::of(request).issuer(claim(request)?.1),
@@ -115,6 +130,47 @@ fn text<'r>(request: Request<'r>, variable: Variable) -> Option<&'r [u8]> {
             });
             Some(request.copy(&key?)?)
         }
+    }
+}
+
+/// Tells what a request asks for; None if it cannot be read.
+fn operation(request: Request<'_>) -> Option<Operation> {
+    let mut headers = Headers::new();
+    let view = request_view::view(request, &mut headers).ok()?;
+    let address = request_view::address(request, &view);
+    let operation =
+        address.and_then(|address| S3Request::of(&view, &address).map(|asked| asked.operation()));
+    Some(operation.unwrap_or(Operation::Unknown))
+}
+
+/// Returns the size of the object that was got, or has been put; None where that is not known.
+fn object_size(request: Request<'_>) -> Option<&[u8]> {
+    let is_number = |text: &&[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let status = request.variable(c"status")?;
+    match operation(request)? {
+        Operation::GetObject | Operation::HeadObject => match status {
+            b"200" => request
+                .variable(c"sent_http_content_length")
+                .filter(is_number),
+            b"206" => {
+                let range = request.variable(c"sent_http_content_range")?;
+                range.rsplit(|byte| *byte == b'/').next().filter(is_number)
+            }
+            _ => None,
+        },
+        Operation::PutObject | Operation::UploadPart | Operation::PostObject => {
+            let [b'2', _, _] = status else {
+                return None;
+            };
+            let context = request.context()?;
+            let verified = context.verified.borrow();
+            let verified = verified.as_ref()?;
+            let decoded = verified.streaming().map(|body| body.decoded_length);
+            let length = decoded.or(verified.stored_length());
+            let length = length.or_else(|| u64::try_from(request.content_length()).ok())?;
+            Some(request.copy(length.to_string().as_bytes())?)
+        }
+        _ => None,
     }
 }
 

@@ -43,6 +43,7 @@ fn access(request: Request<'_>) -> Access {
         context.verified.replace(None);
     }
     context.account.set(None);
+    context.authenticated.set(false);
 
     let started = main.wants_sign_time().then(Instant::now);
     let mut headers = Headers::new();
@@ -80,6 +81,7 @@ fn access(request: Request<'_>) -> Access {
             context.form.set(Some(form));
             context.access_key.set(verified.access_key());
             context.account.set(verified.account());
+            context.authenticated.set(!verified.access_key().is_empty());
             if let Err(rejection) = check_announced(request, &verified) {
                 return reject(request, context, None, &rejection);
             }
@@ -132,6 +134,7 @@ fn access(request: Request<'_>) -> Access {
         }
         Err(rejected) => {
             context.form.set(rejected.auth_type);
+            context.authenticated.set(rejected.is_authenticated);
             context
                 .access_key
                 .set(claimed_access_key(request, &rejected));

@@ -327,14 +327,22 @@ pub(crate) fn traces(request: Request<'_>) -> Traces<'_> {
 /// Goes on with what of the origin's error is the client's business.
 fn rewrite(request: Request<'_>, place: ErrorPlace, xml: &str) -> AnswerStep {
     let code = xml.split("<Code>").nth(1);
+    let code = code
+        .and_then(|code| code.split('<').next())
+        .unwrap_or_default();
     log_info!(
         request.log(),
         "the origin answered {} with the error {}",
         request.status(),
-        code.and_then(|code| code.split('<').next())
-            .unwrap_or_default()
-            .escape_default()
+        code.escape_default()
     );
+    // For the log: nothing but what S3's codes are made of.
+    let is_code = (1..=64).contains(&code.len()) && code.bytes().all(|c| c.is_ascii_alphanumeric());
+    if let Some(context) = request.main().context().filter(|_| is_code)
+        && let Some(code) = request.main().copy(code.as_bytes())
+    {
+        context.origin_error.set(Some(code));
+    }
     let declaration = match place {
         // A declaration may have been sent, or blanks, after which none may follow.
         ErrorPlace::Outcome { has_begun: true } => "",

@@ -20,10 +20,12 @@ pub(crate) fn verify<'r>(
     context: &Context<'r>,
     view: &sigv4::ClientRequest<'_, 'r>,
 ) -> Option<Result<Verified<'r>, Rejected<'r>>> {
-    let rejected = |rejection, access_key| Rejected {
+    // What has an access key here was signed with it.
+    let rejected = |rejection, access_key: &'r [u8]| Rejected {
         rejection,
         access_key,
         auth_type: Some(AuthType::PostPolicy),
+        is_authenticated: !access_key.is_empty(),
     };
     let mut posted = context.posted.borrow_mut();
     let Some(posted) = posted.as_deref() else {
@@ -108,9 +110,11 @@ pub(crate) fn take<'r>(
         let pending = verify_fields(request, &view, &posted.decoder, head).map_err(|rejected| {
             context.form.set(rejected.auth_type);
             context.access_key.set(rejected.access_key);
+            context.authenticated.set(rejected.is_authenticated);
             rejected.rejection
         })?;
         context.access_key.set(pending.access_key());
+        context.authenticated.set(true);
         posted.fields = Some((head, pending));
     }
     if let Some((_, pending)) = &posted.fields {

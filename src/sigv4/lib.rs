@@ -39,6 +39,7 @@ mod minted;
 mod naming;
 mod opened;
 mod operation;
+mod operation_in_log;
 mod origin;
 mod parameter;
 mod payload;

@@ -36,6 +36,8 @@ pub struct Rejected<'r> {
     /// query is percent-encoded, as it stands there.
     pub access_key: &'r [u8],
     pub auth_type: Option<AuthType>,
+    /// The signature was right, so the access key is that of a client, who may not do this.
+    pub is_authenticated: bool,
 }
 
 impl<'r> Rejected<'r> {
@@ -66,11 +68,13 @@ pub fn verify<'r>(
     let mut identity = ClaimedIdentity {
         access_key: b"",
         auth_type: None,
+        is_authenticated: false,
     };
     decide(request, clients, rules, keys, now, &mut identity).map_err(|rejection| Rejected {
         rejection,
         access_key: identity.access_key,
         auth_type: identity.auth_type,
+        is_authenticated: identity.is_authenticated,
     })
 }
 
@@ -102,6 +106,7 @@ fn decide<'r>(
         AuthType::Preflight => candidate.preflight()?,
         AuthType::Anonymous | AuthType::Granted => candidate.unsigned(rules)?,
     };
+    identity.is_authenticated = proof.client().is_some();
     let admission = Admission::new(rules, &proof);
     admission.check(&asked, query, request.headers.iter().copied())?;
     checksums::check(asked.operation(), candidate.known, request.headers)?;

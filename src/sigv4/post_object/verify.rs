@@ -49,6 +49,7 @@ pub fn verify_form<'r>(
     let mut identity = ClaimedIdentity {
         access_key: b"",
         auth_type: Some(AuthType::PostPolicy),
+        is_authenticated: false,
     };
     let input = FormCandidate {
         request,
@@ -63,6 +64,7 @@ pub fn verify_form<'r>(
             rejection,
             access_key: identity.access_key,
             auth_type: identity.auth_type,
+            is_authenticated: identity.is_authenticated,
         })
 }
 
@@ -89,6 +91,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
         }
         let mut fields = FormFields::read(self.form, self.head)?;
         let (client, region) = self.authenticate(&fields, clients, keys, identity)?;
+        identity.is_authenticated = true;
 
         let policy = fields.raw("policy").ok_or(Rejection::AccessDenied)?;
         let policy = Policy::parse(policy)?;

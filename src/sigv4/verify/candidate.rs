@@ -23,6 +23,8 @@ use crate::{
 pub(crate) struct ClaimedIdentity<'r> {
     pub(crate) access_key: &'r [u8],
     pub(crate) auth_type: Option<AuthType>,
+    /// Its signature was right.
+    pub(crate) is_authenticated: bool,
 }
 
 /// A request with its well-known parts found.

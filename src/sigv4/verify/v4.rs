@@ -250,6 +250,7 @@ pub(super) fn with_rejected<T>(
     let mut identity = ClaimedIdentity {
         access_key: b"",
         auth_type: None,
+        is_authenticated: false,
     };
     let v4 = match candidate.auth_type(&VerifyRules::default()).ok()? {
         AuthType::V4Header => candidate.v4_header(&mut identity).ok()?,
