@@ -63,7 +63,7 @@ check:
 	$(MAKE) --no-print-directory coverage
 
 # Of the packages that read what people write, and of what lies in shared memory.
-COVERED := directives metrics providers secrets shm
+COVERED := client_files directives metrics providers secrets shm
 MIN_COVERAGE := 90
 
 coverage: toolchain
