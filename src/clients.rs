@@ -57,10 +57,10 @@ impl<'r> RequestClients<'r> {
                 .collect::<Vec<_>>(),
             true => match in_file() {
                 Some(found) => found.iter().map(|client| client.account.clone()).collect(),
-                // That of a minted key is of no account.
                 None => issuers(sources, access_key)
-                    .map(|_| None)
                     .into_iter()
+                    .flat_map(|(_, issuers)| issuers)
+                    .map(|issuer| issuer.account().cloned())
                     .collect(),
             },
         };

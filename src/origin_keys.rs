@@ -92,8 +92,17 @@ impl Providers {
         let identity = line.provider.identity();
         let mut declared = self.declared.borrow_mut();
         let known = declared.iter().position(|known| known.identity == identity);
-        let index = match known {
-            Some(index) => index,
+        let index = match known.and_then(|index| Some((index, declared.get(index)?))) {
+            Some((_, known))
+                if known.ca != line.ca || !known.provider.has_secrets_of(&line.provider) =>
+            {
+                return Err(format!(
+                    "\"s3_origin\" with \"credentials={}\" is there twice, with other keys or another \
+                     \"credentials_ca=\": write the same in each line",
+                    line.provider
+                ));
+            }
+            Some((index, _)) => index,
             None => {
                 let initial = match &line.provider.source {
                     Source::File { path, profile } => {

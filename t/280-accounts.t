@@ -43,6 +43,11 @@ our $apart = "s3_origin $at_a $ENV{TEST_NGINX_CRED_A}; s3_origin $at_b $ENV{TEST
 $ENV{TEST_NGINX_AS_ACME} = 'key=AKIDOFACME secret=s';
 $ENV{TEST_NGINX_AS_BETA} = 'key=AKIDOFBETA secret=s';
 
+# A key that an issuer of acme has minted.
+my $secret = 'iSsUeR+sEcReT/0123456789abcdefghijklmnop';
+$ENV{TEST_NGINX_ISSUER} = "s3_issuer ci secret=$secret";
+Blocks::clients(minted => [S3Test::minted($secret, '--issuer', 'ci')]);
+
 # As ask(), with a query, and what origin A is told.
 sub told {
     my %o = (method => 'GET', path => '/bucket/key', query => '', host => "127.0.0.1:$ENV{TEST_NGINX_PORT}", @_);
@@ -370,3 +375,30 @@ join('', map {"s3_client AKIDN$_ secret_key=s account=n$_;"} 1 .. 100) . $ENV{TE
 --- signed
 GET /bucket/key key=AKIDN{1..100} secret=s
 --- answers: all 200 ^origin B\nverified yes\nauth header\nkey AKIDBETA\n
+
+=== TEST 26: clients of a file, and minted keys
+--- http_config eval: http('', '', '', $::apart)
+--- config
+s3_client_file ../html/keys;
+$TEST_NGINX_ISSUER account=acme;
+$TEST_NGINX_U
+--- user_files
+>>> keys
+AKIDOFACME secret_key=s account=acme
+AKIDOFBETA secret_key=s account=beta allow=read
+AKIDOFBETA secret_key=t account=acme
+AKIDOFGAMMA secret_key=s account=gamma
+--- signed
+2x GET /bucket/key $TEST_NGINX_AS_ACME => 200 ^origin A\nverified yes\nauth header\nkey AKIDACME\n
+2x GET /bucket/key $TEST_NGINX_AS_BETA => 200 ^origin B\nverified yes\nauth header\nkey AKIDBETA\n
+PUT /bucket/key $TEST_NGINX_AS_BETA => 403 error AccessDenied
+GET /bucket/key key=AKIDOFBETA secret=t => 200 ^origin A\nverified yes\nauth header\nkey AKIDACME\n
+GET /bucket/key key=AKIDOFGAMMA secret=s => 403 error AccessDenied
+2x GET /bucket/key as=minted => 200 ^origin A\nverified yes\nauth header\nkey AKIDACME\n
+
+=== TEST 27: an account that is none of an issuer's
+--- http_config eval: http('', '', '', $::apart)
+--- config
+$TEST_NGINX_ISSUER account=delta;
+$TEST_NGINX_U
+--- does_not_start: "s3_issuer ci" for location "/" has "account=delta", for which there is no "s3_origin" of upstream "u"

@@ -34,8 +34,8 @@ pub(crate) fn build(input: &mut impl Read, pages: &Pages) -> Result<Built, Fault
     builder.finish()
 }
 
-/// `allow=` and `buckets=`.
-type Texts = (Option<Box<[u8]>>, Option<Box<[u8]>>);
+/// `allow=`, `buckets=` and `account=`.
+type Texts = [Option<Box<[u8]>>; 3];
 
 struct Builder<'p> {
     out: Out<'p>,
@@ -79,19 +79,23 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Finds the grant of a client, or checks and puts it; `None` if it has none.
+    /// Finds the grant of a client, and its account, or checks and puts them; `None` if it has neither.
     fn grant(&mut self, number: u64, client: &ClientLine<'_>) -> Result<Option<u64>, Fault> {
-        let texts = (client.allow.map(Box::from), client.buckets.map(Box::from));
-        if texts == (None, None) {
+        let texts = [client.allow, client.buckets, client.account].map(|text| text.map(Box::from));
+        if texts.iter().all(Option::is_none) {
             return Ok(None);
         }
         if let Some(place) = self.grants.get(&texts) {
             return Ok(Some(*place));
         }
         client.grant(&Here).map_err(|why| Fault::at(number, why))?;
+        client
+            .account(&Here)
+            .map_err(|why| Fault::at(number, why))?;
         let head = Head::Grant {
             allow: client.allow.map(<[u8]>::len),
             buckets: client.buckets.map(<[u8]>::len),
+            account: client.account.map(<[u8]>::len),
         };
         let head = head.word();
         let head = head.ok_or_else(|| Fault::at(number, ": has a value that is too long"))?;
@@ -99,6 +103,7 @@ impl Builder<'_> {
         self.out.put_word(head)?;
         self.out.put(client.allow.unwrap_or_default())?;
         self.out.put(client.buckets.unwrap_or_default())?;
+        self.out.put(client.account.unwrap_or_default())?;
         self.out.align()?;
         self.grants.insert(texts, place);
         Ok(Some(place))

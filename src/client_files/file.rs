@@ -11,7 +11,7 @@ use arrayvec::ArrayVec;
 use foldhash::fast::RandomState;
 use lru::LruCache;
 use shm::Words;
-use sigv4::{Client, Credential, Grant, MAX_SECRETS};
+use sigv4::{Account, Client, Credential, Grant, MAX_SECRETS};
 
 use crate::fault::Fault;
 use crate::image::{GrantText, Record};
@@ -51,7 +51,7 @@ struct Worker {
     maps: [Option<Words>; 2],
     /// Those that were looked up last, so that their signing keys are found again. Strangers are not among them.
     clients: LruCache<Box<[u8]>, Found, RandomState>,
-    grants: LruCache<u64, Grant, RandomState>,
+    grants: LruCache<u64, (Grant, Option<Account>), RandomState>,
     /// That of clients without limits.
     unlimited: Grant,
 }
@@ -152,23 +152,29 @@ impl Worker {
     /// Makes a client of what was found. Its grant was read when the image was made: one that cannot be read now
     /// makes no client.
     fn client(&mut self, access_key: &[u8], record: Record) -> Option<Rc<Client>> {
-        let grant = match record.grant {
+        let (grant, account) = match record.grant {
             Some(text) => self.grant(text)?,
-            None => self.unlimited.clone(),
+            None => (self.unlimited.clone(), None),
         };
         Some(Rc::new(Client {
             session_token: record.session_token,
             expires: record.expires,
+            account,
             ..Client::new(Credential::new(access_key, record.secret_key), grant)
         }))
     }
 
-    fn grant(&mut self, text: GrantText) -> Option<Grant> {
+    fn grant(&mut self, text: GrantText) -> Option<(Grant, Option<Account>)> {
         if let Some(grant) = self.grants.get(&text.place) {
             return Some(grant.clone());
         }
         let grant = Grant::parse(text.allow.as_deref(), text.buckets.as_deref()).ok()?;
-        self.grants.put(text.place, grant.clone());
-        Some(grant)
+        let account = match text.account {
+            Some(name) => Some(Account::parse(&name)?),
+            None => None,
+        };
+        self.grants
+            .put(text.place, (grant.clone(), account.clone()));
+        Some((grant, account))
     }
 }

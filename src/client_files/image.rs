@@ -54,6 +54,7 @@ pub(crate) enum Head {
     Grant {
         allow: Option<usize>,
         buckets: Option<usize>,
+        account: Option<usize>,
     },
 }
 
@@ -83,10 +84,17 @@ impl Head {
                     | fits(secret_key, BITS_24)? << 8
                     | fits(session_token, BITS_24)? << 32
             }
-            Head::Grant { allow, buckets } => {
+            Head::Grant {
+                allow,
+                buckets,
+                account,
+            } => {
                 let one_more =
-                    |text: Option<usize>| fits(text.map_or(0, |length| length + 1), BITS_24);
-                TEXTS | one_more(allow)? | one_more(buckets)? << 24
+                    |text: Option<usize>, max| fits(text.map_or(0, |length| length + 1), max);
+                TEXTS
+                    | one_more(allow, BITS_24)?
+                    | one_more(buckets, BITS_24)? << 24
+                    | one_more(account, 0xff)? << 48
             }
         })
     }
@@ -104,6 +112,7 @@ impl Head {
             TEXTS => Some(Head::Grant {
                 allow: bits(0, BITS_24).checked_sub(1),
                 buckets: bits(24, BITS_24).checked_sub(1),
+                account: bits(48, 0xff).checked_sub(1),
             }),
             _ => None,
         }
@@ -122,8 +131,13 @@ impl Head {
                 1 + usize::from(expires) + usize::from(grant),
                 access_key + secret_key + session_token,
             ),
-            Head::Grant { allow, buckets } => {
-                (1, allow.unwrap_or_default() + buckets.unwrap_or_default())
+            Head::Grant {
+                allow,
+                buckets,
+                account,
+            } => {
+                let texts = [allow, buckets, account];
+                (1, texts.into_iter().flatten().sum())
             }
         };
         fixed + text.div_ceil(WORD)
@@ -139,13 +153,14 @@ pub(crate) struct Record {
     pub(crate) grant: Option<GrantText>,
 }
 
-/// What a client may do, as its line has it.
+/// What a client may do, and its account, as its line has them.
 #[derive(Debug)]
 pub(crate) struct GrantText {
     /// Tells it apart from others of the image.
     pub(crate) place: u64,
     pub(crate) allow: Option<Vec<u8>>,
     pub(crate) buckets: Option<Vec<u8>>,
+    pub(crate) account: Option<Vec<u8>>,
 }
 
 /// The bytes of an access key.
@@ -352,7 +367,12 @@ impl<'m> Image<'m> {
 
     fn grant(&self, place: u64) -> Option<GrantText> {
         let at = usize::try_from(place).ok()?;
-        let Head::Grant { allow, buckets } = self.head(at)? else {
+        let Head::Grant {
+            allow,
+            buckets,
+            account,
+        } = self.head(at)?
+        else {
             return None;
         };
         let text = |skip, length: Option<usize>| match length {
@@ -363,6 +383,10 @@ impl<'m> Image<'m> {
             place,
             allow: text(0, allow)?,
             buckets: text(allow.unwrap_or_default(), buckets)?,
+            account: text(
+                allow.unwrap_or_default() + buckets.unwrap_or_default(),
+                account,
+            )?,
         })
     }
 }

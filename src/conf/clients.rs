@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use client_files::ClientFile;
 use directives::{ClientMap, IssuerMap};
-use sigv4::Revocations;
+use sigv4::{Account, Revocations};
 
 use crate::conf::LocationConf;
 
@@ -28,6 +28,21 @@ impl ClientSources {
             (true, false) => "s3_issuer",
             (true, true) => "s3_client",
         }
+    }
+
+    /// Finds a line whose account, or lack of one, is none that `is_known`, with that account. Files are not asked:
+    /// they change.
+    pub(super) fn find_stray(
+        &self,
+        is_known: impl Fn(Option<&Account>) -> bool,
+    ) -> Option<(String, Option<&Account>)> {
+        if let Some(client) = self.listed.find_stray(&is_known) {
+            let key = client.credential.access_key().escape_ascii();
+            return Some((format!("s3_client {key}"), client.account.as_ref()));
+        }
+        let issuer = self.issuers.find_stray(&is_known)?;
+        let name = issuer.name().escape_ascii();
+        Some((format!("s3_issuer {name}"), issuer.account()))
     }
 }
 

@@ -359,21 +359,16 @@ impl LocationConf {
 
     /// Checks that all who may send requests here have keys at an origin. `of` says whose lines these are.
     fn check_accounts(&self, lines: &OriginLines, place: &str, of: &str) -> Result<(), String> {
-        let stray = match &self.rules.anonymous {
+        let unsigned = match &self.rules.anonymous {
             Anonymous::Signed { account, .. } if !lines.knows(account.as_ref()) => {
-                Some(("s3_anonymous sign".into(), account))
+                Some(("s3_anonymous sign".into(), account.as_ref()))
             }
-            _ => {
-                let clients = self.clients.as_deref();
-                let stray = clients
-                    .and_then(|clients| clients.listed.find_stray(|account| lines.knows(account)));
-                stray.map(|client| {
-                    let key = client.credential.access_key().escape_ascii();
-                    (format!("s3_client {key}"), &client.account)
-                })
-            }
+            _ => None,
         };
-        match stray {
+        let clients = self.clients.as_deref();
+        let stray =
+            || clients.and_then(|clients| clients.find_stray(|account| lines.knows(account)));
+        match unsigned.or_else(stray) {
             None => Ok(()),
             Some((line, Some(account))) => Err(format!(
                 "\"{line}\" for location \"{place}\" has \"account={0}\", for which there is no \"s3_origin\"{of}: \

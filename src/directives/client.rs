@@ -36,7 +36,9 @@ pub fn client(words: &[&[u8]], reading: &mut Reading<'_>) -> Result<Client, Stri
     Ok(Client {
         session_token: session_token.transpose()?,
         expires: params.expires,
-        account: params.account,
+        account: (params.account)
+            .map(|name| read_account(&named, name))
+            .transpose()?,
         ..Client::new(credential, grant(&named, params.allow, params.buckets)?)
     })
 }
@@ -52,7 +54,7 @@ struct ClientParams<'a> {
     allow: Option<&'a [u8]>,
     buckets: Option<&'a [u8]>,
     expires: Option<Timestamp>,
-    account: Option<Account>,
+    account: Option<&'a [u8]>,
 }
 
 impl<'a> ClientParams<'a> {
@@ -75,10 +77,7 @@ impl<'a> ClientParams<'a> {
                     )
                 })?),
             },
-            account: match params.take("account")? {
-                None => None,
-                Some(name) => Some(read_account(named, name)?),
-            },
+            account: params.take("account")?,
         };
         params.done()?;
         Ok(read)
@@ -91,10 +90,11 @@ pub struct ClientLine<'a> {
     pub access_key: &'a [u8],
     pub secret_key: &'a [u8],
     pub session_token: Option<&'a [u8]>,
-    /// For [`ClientLine::grant`]: many lines have the same.
+    /// For [`ClientLine::grant`], and [`ClientLine::account`]: many lines have the same.
     pub allow: Option<&'a [u8]>,
     pub buckets: Option<&'a [u8]>,
     pub expires: Option<Timestamp>,
+    pub account: Option<&'a [u8]>,
 }
 
 impl fmt::Debug for ClientLine<'_> {
@@ -120,11 +120,6 @@ impl<'a> ClientLine<'a> {
             format!("{named}: \"secret_key=\" is not there: add \"secret_key=VALUE\"")
         })?;
         check("secret_key", secret_key, Kind::SecretKey)?;
-        if params.account.is_some() {
-            return Err(format!(
-                "{named}: \"account=\" is not for a file: write an \"s3_client\" line"
-            ));
-        }
         if let Some(token) = params.session_token {
             check("session_token", token, Kind::SessionToken)?;
         }
@@ -135,12 +130,19 @@ impl<'a> ClientLine<'a> {
             allow: params.allow,
             buckets: params.buckets,
             expires: params.expires,
+            account: params.account,
         })
     }
 
     /// Reads what the client may do.
     pub fn grant(&self, named: &impl Display) -> Result<Grant, String> {
         grant(named, self.allow, self.buckets)
+    }
+
+    /// Reads whose keys it has at the origins.
+    pub fn account(&self, named: &impl Display) -> Result<Option<Account>, String> {
+        let account = self.account.map(|name| read_account(named, name));
+        account.transpose()
     }
 
     /// Tells what is likely to be a mistake.

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use arrayvec::ArrayVec;
 use foldhash::fast::RandomState;
 use sigv4::{
-    Issuer, IssuerFault, KeyId, MAX_ISSUER_NAME, MAX_SECRETS, MIN_ISSUER_SECRET, MintedAccessKey,
-    Revocations, Timestamp, is_issuer_name,
+    Account, Issuer, IssuerFault, KeyId, MAX_ISSUER_NAME, MAX_SECRETS, MIN_ISSUER_SECRET,
+    MintedAccessKey, Revocations, Timestamp, is_issuer_name,
 };
 
 use crate::{
+    account::read_account,
     grant::grant,
     params::{Params, missing},
     reading::Reading,
@@ -24,7 +25,8 @@ pub const MAX_LIFETIME: i64 = 12 * 3_600;
 /// A week, in seconds: as long as a presigned URL.
 const LONG_LIFETIME: i64 = 7 * 86_400;
 
-/// Reads `s3_issuer NAME secret=V [max_lifetime=TIME] [allow=CLASS|OPERATION,...] [buckets=BUCKET[/KEY],...]`.
+/// Reads `s3_issuer NAME secret=V [max_lifetime=TIME] [allow=CLASS|OPERATION,...] [buckets=BUCKET[/KEY],...]
+/// [account=NAME]`.
 pub fn issuer(words: &[&[u8]], reading: &mut Reading<'_>) -> Result<Issuer, String> {
     let name = issuer_name("s3_issuer", word(words, 1))?;
     let named = named("s3_issuer", name);
@@ -33,6 +35,7 @@ pub fn issuer(words: &[&[u8]], reading: &mut Reading<'_>) -> Result<Issuer, Stri
     let max_lifetime = params.take("max_lifetime")?;
     let allow = params.take("allow")?;
     let buckets = params.take("buckets")?;
+    let account = params.take("account")?;
     params.done()?;
 
     let secret = secret.ok_or_else(|| missing(&named, "secret"))?;
@@ -51,10 +54,13 @@ pub fn issuer(words: &[&[u8]], reading: &mut Reading<'_>) -> Result<Issuer, Stri
         ));
     }
     let grant = grant(&named, allow, buckets)?;
-    Issuer::new(name, &secret, max_lifetime, grant).map_err(|fault| match fault {
+    let account = account.map(|name| read_account(&named, name)).transpose()?;
+    let issuer = Issuer::new(name, &secret, max_lifetime, grant);
+    let issuer = issuer.map_err(|fault| match fault {
         IssuerFault::WeakSecret => weak_secret(&format!("{named} \"secret=\"")),
         _ => no_name("s3_issuer"),
-    })
+    })?;
+    Ok(issuer.with_account(account))
 }
 
 /// The message about a secret of an issuer that could be guessed.
@@ -145,6 +151,13 @@ impl IssuerMap {
     /// Lists those of a name.
     pub fn named(&self, name: &[u8]) -> &[Issuer] {
         self.0.get(name).map_or(&[], |issuers| issuers)
+    }
+
+    /// Finds an issuer whose account, or lack of one, is none that `is_known`; the first by name.
+    pub fn find_stray(&self, is_known: impl Fn(Option<&Account>) -> bool) -> Option<&Issuer> {
+        let issuers = self.0.values().flatten();
+        let strays = issuers.filter(|issuer| !is_known(issuer.account()));
+        strays.min_by_key(|issuer| issuer.name())
     }
 
     pub fn is_empty(&self) -> bool {

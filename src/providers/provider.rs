@@ -116,6 +116,23 @@ impl Provider {
         identity
     }
 
+    /// Whether the keys that another provider of the same identity takes a role with are the same.
+    pub fn has_secrets_of(&self, other: &Provider) -> bool {
+        match (&self.source, &other.source) {
+            (
+                Source::Fixed {
+                    credential,
+                    session_token,
+                },
+                Source::Fixed {
+                    credential: other,
+                    session_token: other_token,
+                },
+            ) => credential.has_secret_of(other) && session_token == other_token,
+            _ => true,
+        }
+    }
+
     /// Returns what its objects are known by: the same on each machine that has the same configuration.
     pub fn lasting_name(&self) -> String {
         let mut name = self.to_string();

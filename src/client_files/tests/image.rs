@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use shm::Pages;
-use sigv4::{Credential, Grant, SecretKey, Timestamp};
+use sigv4::{Account, Credential, Grant, SecretKey, Timestamp};
 
 use crate::builder::{Built, build};
 use crate::image::{Image, Layout, Record};
@@ -47,11 +47,11 @@ fn faults_name_the_line_and_the_remedy() {
         ),
         (
             "K secret_key=a b\n",
-            ":1: a word is not a parameter: it takes \"secret_key=\", \"session_token=\", \"allow=\", \"buckets=\", \"expires=\"",
+            ":1: a word is not a parameter: it takes \"secret_key=\", \"session_token=\", \"allow=\", \"buckets=\", \"expires=\", \"account=\"",
         ),
         (
             "K secret_key=a colour=red\n",
-            ":1: unknown parameter \"colour\": it takes \"secret_key=\", \"session_token=\", \"allow=\", \"buckets=\", \"expires=\"",
+            ":1: unknown parameter \"colour\": it takes \"secret_key=\", \"session_token=\", \"allow=\", \"buckets=\", \"expires=\", \"account=\"",
         ),
         (
             "K secret_key=a secret_key=b\n",
@@ -100,6 +100,10 @@ fn faults_name_the_line_and_the_remedy() {
         (
             "K secret_key=a buckets=\n",
             ":1: \"\" in \"buckets=\" is not a pattern: write \"BUCKET\" or \"BUCKET/PREFIX*\" with \"*\" for any run of characters, separated by commas",
+        ),
+        (
+            "K secret_key=a account=a,b\n",
+            ":1: \"account=a,b\" is not a name: write 1 to 64 letters, digits, dashes, dots and underscores",
         ),
         (
             "K secret_key=a\nK secret_key=b\n#\nK secret_key=c\n",
@@ -180,6 +184,7 @@ struct Line {
     expires: Option<i64>,
     allow: Option<&'static str>,
     buckets: Option<&'static str>,
+    account: Option<&'static str>,
 }
 
 fn line() -> impl Strategy<Value = Line> {
@@ -203,15 +208,19 @@ fn line() -> impl Strategy<Value = Line> {
         proptest::option::of(0..253_402_300_799_i64),
         prop::sample::select(allow.to_vec()),
         prop::sample::select(buckets.to_vec()),
+        prop::sample::select(vec![None, Some("acme"), Some("a-longer.name_1")]),
     )
-        .prop_map(|(key, secret, token, expires, allow, buckets)| Line {
-            key,
-            secret,
-            token,
-            expires,
-            allow,
-            buckets,
-        })
+        .prop_map(
+            |(key, secret, token, expires, allow, buckets, account)| Line {
+                key,
+                secret,
+                token,
+                expires,
+                allow,
+                buckets,
+                account,
+            },
+        )
 }
 
 fn iso(time: i64) -> String {
@@ -265,7 +274,11 @@ fn text_of(lines: &[Line]) -> String {
         if let Some(expires) = line.expires {
             write!(text, " expires={}", iso(expires)).unwrap();
         }
-        for (name, value) in [("allow", line.allow), ("buckets", line.buckets)] {
+        for (name, value) in [
+            ("allow", line.allow),
+            ("buckets", line.buckets),
+            ("account", line.account),
+        ] {
             if let Some(value) = value {
                 write!(text, " {name}={value}").unwrap();
             }
@@ -318,6 +331,7 @@ proptest! {
                 }
                 let grant = Grant::parse(line.allow.map(str::as_bytes), line.buckets.map(str::as_bytes));
                 prop_assert_eq!(format!("{:?}", client.grant), format!("{:?}", grant.unwrap()));
+                prop_assert_eq!(client.account.as_ref().map(Account::as_str), line.account);
             }
         }
     }

@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::{
+    account::Account,
     client::{Client, SessionToken},
     crypto::hmac::HmacKey,
     date::Timestamp,
@@ -97,6 +98,8 @@ pub struct Issuer {
     max_lifetime: i64,
     /// What its keys may do at most.
     grant: Arc<Grant>,
+    /// Whose keys they have at the origins.
+    account: Option<Account>,
 }
 
 impl Issuer {
@@ -133,7 +136,18 @@ impl Issuer {
             )]),
             max_lifetime,
             grant: Arc::new(grant),
+            account: None,
         })
+    }
+
+    /// Gives its keys those of an account at the origins.
+    pub fn with_account(mut self, account: Option<Account>) -> Issuer {
+        self.account = account;
+        self
+    }
+
+    pub fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
     }
 
     pub fn name(&self) -> &[u8] {
@@ -227,6 +241,7 @@ impl Issuer {
                 // It is compared here.
                 session_token: None,
                 expires: Some(expires),
+                account: self.account.clone(),
                 ..Client::new(
                     Credential::new(access_key, secret),
                     grant.within(self.grant.clone()),
