@@ -26,6 +26,10 @@ VERSITYGW := $(CACHE)/versitygw-$(VERSITYGW_VERSION)/versitygw
 KOPIA     := $(CACHE)/kopia-$(KOPIA_VERSION)/kopia
 REGISTRY  := $(CACHE)/registry-$(REGISTRY_VERSION)/registry
 
+# Another origin, from crates.io.
+GARAGE_VERSION := 2.5.0
+GARAGE         := $(CACHE)/garage-$(GARAGE_VERSION)/bin/garage
+
 PYTHON ?= /usr/bin/python3
 
 # The clients of the tests are kept by what they are made of: $(call hash,FILE ...).
@@ -41,10 +45,10 @@ FUZZ_SOURCE := src/sigv4/fuzz
 FUZZ        := request upload form model minted
 fuzzer       = $(OUT)/fuzz/*/release/$(1) -artifact_prefix=$(OUT)/fuzz/ -max_len=4096
 
-.PHONY: s3s-fs go-servers swift ceph python-clients js-client rust-client go-client java-client servicemonitor \
+.PHONY: s3s-fs go-servers swift ceph python-clients js-client rust-client go-client java-client servicemonitor garage \
         fuzz-targets fuzz-test cargo-test prove-test prove-vendored deb-test image-test client-test
 
-export VENV S3S_FS MINIO MC VERSITYGW KOPIA REGISTRY NODE_MODULES RUST_CLIENT GO_CLIENT JAVA_CLIENT SERVICEMONITOR
+export VENV S3S_FS MINIO MC VERSITYGW KOPIA REGISTRY GARAGE NODE_MODULES RUST_CLIENT GO_CLIENT JAVA_CLIENT SERVICEMONITOR
 
 check:
 	. $(OUT)/nginx.env
@@ -106,6 +110,7 @@ test-full:
 	    t/clients/test_resilience.py -k reloads
 	KEY_ROTATIONS=10000 KEY_ORIGINS=60 "$(VENV)/bin/python" -m pytest -q -p no:cacheprovider \
 	    t/clients/test_providers.py -k again_and_again
+	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients/test_garage.py
 	UPLOADS=10240 "$(VENV)/bin/python" -m pytest -q -n 2 -p no:cacheprovider t/clients/test_write_once.py
 	$(MAKE) --no-print-directory test-asan
 
@@ -246,6 +251,16 @@ s3s-fs: toolchain
 	    cargo install -q s3s-fs --version $(S3S_FS) --features binary --locked \
 	        --root "$(CACHE)/s3s-fs-$(S3S_FS)" --target-dir "$(CACHE)/build"
 	    rm -rf "$(CACHE)/build"
+	fi
+
+# Some ten minutes, so that only test-full waits for it.
+garage: toolchain
+	$(call apt,gcc libc6-dev make)
+	if [ ! -x "$(GARAGE)" ]; then
+	    echo "building Garage $(GARAGE_VERSION) (once, ten minutes)"
+	    nice cargo install -q garage --version $(GARAGE_VERSION) --no-default-features --features bundled-libs,sqlite \
+	        --locked --root "$(CACHE)/garage-$(GARAGE_VERSION)" --target-dir "$(CACHE)/build-garage"
+	    rm -rf "$(CACHE)/build-garage"
 	fi
 
 # Go's files in a folder that is removed at the end. `find-go NAME VERSION` fails where there is no Go for that

@@ -291,6 +291,44 @@ class Versitygw(Built):
                 "--port", self.address, "--iam-dir", str(self.folder / "iam"), "--quiet", "posix", str(self.folder / "data")]
 
 
+class Garage(Built):
+    """Garage on one node. Its access keys are GK and 24 hexadecimal digits, its secrets 64 of them."""
+
+    name = "GARAGE"
+
+    def command(self):
+        # The ports of its nodes and of the S3 API.
+        (self.folder / "garage.toml").write_text(f"""
+metadata_dir = "{self.folder}/meta"
+data_dir = "{self.folder}/data"
+db_engine = "sqlite"
+replication_factor = 1
+rpc_bind_addr = "127.0.0.1:{free_port()}"
+rpc_secret = "{'0f' * 32}"
+[s3_api]
+s3_region = "{self.credentials.region}"
+api_bind_addr = "{self.address}"
+""")
+        return [*self.program(), "server"]
+
+    def program(self):
+        return [self.binary(), "-c", str(self.folder / "garage.toml")]
+
+    def __enter__(self):
+        super().__enter__()
+        known = self.credentials
+        node = self.admin("node", "id", "-q").split("@")[0].strip()
+        self.admin("layout", "assign", "-z", "zone", "-c", "1G", node)
+        self.admin("layout", "apply", "--version", "1")
+        self.admin("key", "import", "--yes", known.access_key, known.secret_key)
+        self.admin("key", "allow", "--create-bucket", known.access_key)
+        return self
+
+    def admin(self, *arguments):
+        run = subprocess.run([*self.program(), *arguments], check=True, capture_output=True, text=True)
+        return run.stdout
+
+
 class Nginx(Server):
     """nginx with the module, its `http` block given; logs in `error.log` and `access.log`. `build` is how
     the environment calls it."""
