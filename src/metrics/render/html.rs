@@ -190,9 +190,15 @@ fn figures(snapshot: &Snapshot) -> [Figure; 6] {
     let figure = |name, value, note| Figure { name, value, note };
     let (accepted, rejected) = (snapshot.accepted_count(), snapshot.rejected_count());
     let forms = snapshot.accepted.iter().filter(|(_, count)| *count > 0);
-    let forms: Vec<_> = forms
+    let mut forms: Vec<_> = forms
         .map(|(form, count)| format!("{} {form}", Count(*count)))
         .collect();
+    if snapshot.minted > 0 {
+        forms.push(format!(
+            "{} of them with minted keys",
+            Count(snapshot.minted)
+        ));
+    }
     let [half, most] = [50, 99].map(|percent| within(&snapshot.times, percent));
     [
         figure("Accepted", Count(accepted).to_string(), forms.join(", ")),
