@@ -14,15 +14,15 @@ from servers import Credentials, Nginx, free_port
 from uploads import Connection, Signer
 
 ORIGIN = Credentials("AKIDORIGIN", "originSecret", "us-west-2")
-ROOM = 4 << 20  # for nginx's buffers, and the module's
+ROOM = 3 << 20  # for nginx's buffers, and the module's
 PART = b"".join(b"<Part><ETag>&quot;%032x&quot;</ETag></Part>\n" % number for number in range(1000))
 PARTS = 250
 
 
-def document(location):
+def document(location, parts):
     """The answer to CompleteMultipartUpload, with more in it than S3 would say."""
     yield b"<CompleteMultipartUploadResult><Location>" + location + b"</Location>"
-    for _ in range(PARTS):
+    for _ in range(parts):
         yield PART
     yield b"</CompleteMultipartUploadResult>"
 
@@ -32,6 +32,7 @@ class Origin(socketserver.ThreadingTCPServer):
 
     allow_reuse_address = daemon_threads = True
     packed = False
+    parts = PARTS
 
 
 class Answer(socketserver.StreamRequestHandler):
@@ -39,7 +40,7 @@ class Answer(socketserver.StreamRequestHandler):
         while self.rfile.readline().strip():
             pass
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nConnection: close\r\n"
-        pieces = document(b"http://bucket.origin.example/key")
+        pieces = document(b"http://bucket.origin.example/key", self.server.parts)
         if self.server.packed:
             head += b"Content-Encoding: gzip\r\n"
             packer = zlib.compressobj(1, wbits=31)
@@ -103,13 +104,16 @@ def test_memory_does_not_grow_with_a_document(nginx, origin, packed):
     origin.packed = packed
     nginx_url = f"http://127.0.0.1:{nginx.port}"
     expected = hashlib.sha256()
-    for piece in document(f"{nginx_url}/bucket/key".encode()):
+    for piece in document(f"{nginx_url}/bucket/key".encode(), PARTS):
         expected.update(piece)
-    Connection(nginx_url).close()
-    [idle] = nginx.memory("VmHWM")
+    # What any such answer needs: the code that it goes through is loaded then, too.
+    origin.parts = 1
+    assert complete(nginx, 0)[0] == 200
+    [short] = nginx.memory("VmHWM")
+    origin.parts = PARTS
     for pause in (0, 1):
         status, digest, length = complete(nginx, pause)
         assert status == 200 and length > PARTS * len(PART)
         assert digest == expected.hexdigest()
     [peak] = nginx.memory("VmHWM")
-    assert peak < idle + ROOM
+    assert peak < short + ROOM

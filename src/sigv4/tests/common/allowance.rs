@@ -164,7 +164,7 @@ impl Allowance {
             })
     }
 
-    fn permits_place(&self, asked: &Asked) -> bool {
+    pub fn permits_place(&self, asked: &Asked) -> bool {
         if self.buckets.is_empty() || asked.operation == "ListBuckets" {
             return true;
         }
