@@ -84,11 +84,8 @@ impl Answer {
         self.read.get(..end)
     }
 
-    /// `<Code>...</Code>` of an S3 error.
     fn error_code(&self) -> Option<&str> {
-        let begin = find(&self.read, b"<Code>")? + b"<Code>".len();
-        let rest = self.read.get(begin..)?;
-        let code = rest.get(..find(rest, b"</Code>")?)?;
+        let code = error_code(&self.read)?;
         let is_plain = code.len() <= 64 && code.iter().all(u8::is_ascii_alphanumeric);
         std::str::from_utf8(code).ok().filter(|_| is_plain)
     }
@@ -104,6 +101,13 @@ fn answered(status: u16, code: Option<&str>) -> String {
 /// Says what a good answer lacks after its status.
 fn broken(status: u16, why: &str) -> String {
     format!("answered {status}, but {why}")
+}
+
+/// Returns `<Code>...</Code>` of an S3 error, of which all or a part is there.
+pub fn error_code(answer: &[u8]) -> Option<&[u8]> {
+    let begin = find(answer, b"<Code>")? + b"<Code>".len();
+    let rest = answer.get(begin..)?;
+    rest.get(..find(rest, b"</Code>")?)
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {

@@ -11,7 +11,7 @@ mod report;
 mod state;
 
 pub use crate::{
-    answer::{Answer, MAX_ANSWER, Verdict},
+    answer::{Answer, MAX_ANSWER, Verdict, error_code},
     expected::Expected,
     record::{AddressSlot, Leader, MAX_PEERS, UpstreamRecord, address_key},
     report::{AddressHealth, Change, UpstreamHealth},

@@ -3,6 +3,7 @@
 //! What an origin says of keys that clients know nothing of is none of their business. Where there are no newer ones, or
 //! the body cannot be sent again, they are told to try again.
 
+use health::error_code;
 use ngx_safe::answer_body::HeadVerdict;
 use ngx_safe::peer::{Again, ErrorBeginning};
 use ngx_safe::request::Request;
@@ -139,7 +140,7 @@ fn told(request: Request<'_>, answer: &ErrorBeginning<'_>) -> Told {
         None => {
             let is_whole = match (answer.length, answer.is_chunked) {
                 (Some(length), _) => answer.body.len() as u64 >= length,
-                (None, true) => find(answer.body, b"0\r\n\r\n").is_some(),
+                (None, true) => memchr::memmem::find(answer.body, b"0\r\n\r\n").is_some(),
                 // Its end would be taken for that of the connection.
                 (None, false) => true,
             };
@@ -150,17 +151,6 @@ fn told(request: Request<'_>, answer: &ErrorBeginning<'_>) -> Told {
             }
         }
     }
-}
-
-/// Returns `<Code>...</Code>` of an S3 error.
-fn error_code(body: &[u8]) -> Option<&[u8]> {
-    let begin = find(body, b"<Code>")? + b"<Code>".len();
-    let rest = body.get(begin..)?;
-    rest.get(..find(rest, b"</Code>")?)
-}
-
-fn find(text: &[u8], what: &[u8]) -> Option<usize> {
-    memchr::memmem::find(text, what)
 }
 
 /// Returns what a client is told in the place of what the origin says of the keys; None if it says nothing.
