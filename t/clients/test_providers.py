@@ -313,8 +313,12 @@ def test_keys_that_the_origin_revokes(tmp_path):
 
 @pytest.mark.parametrize("mode", MODES[1:])
 def test_services_in_trouble(tmp_path, mode):
-    """The old keys are used while they hold, and no request waits for the others; at last there are new ones."""
-    with setting(tmp_path, 12, imds, addresses=2) as nginx:
+    """The old keys are used while they hold, and no request waits for the others; at last there are new ones.
+
+    They are asked for at half of the keys' life, and a service may be given up after 5 s: the rest of their life is for
+    a busy machine.
+    """
+    with setting(tmp_path, 40, imds, addresses=2) as nginx:
         with load(nginx) as threads:
             nginx.services.mode = mode
             wait(lambda: all(row["failed"] for row in status(nginx)))
