@@ -15,7 +15,6 @@ use sigv4::{
 
 use crate::S3Resign;
 use crate::conf::{LocationConf, NamedOrigin, OriginSet, OwnUpstream};
-use crate::hooks::renewal::Renewal;
 use crate::origin_keys::PresentKeys;
 use crate::rewriter::Rewriter;
 use crate::runtime::Runtime;
@@ -93,6 +92,24 @@ pub(crate) struct Posted<'r> {
     pub(crate) ended: bool,
     /// Where it is forwarded while it arrives; of an announced length, since origins want one.
     pub(crate) stream: Option<FormStream>,
+}
+
+/// What became of the keys of a request.
+#[derive(Default)]
+pub(crate) struct Renewal {
+    /// When newer keys have come at the latest, in ticks.
+    pub(crate) deadline: u64,
+    /// The request has been made once more, or is about to be.
+    pub(crate) is_tried_again: bool,
+    /// The present answer says that the keys hold no longer.
+    pub(crate) is_rejected: bool,
+}
+
+impl Renewal {
+    /// Begins with a try, of which there is no answer yet.
+    pub(crate) fn begin_try(&mut self) {
+        self.is_rejected = false;
+    }
 }
 
 /// The module's own of a request.

@@ -26,24 +26,6 @@ const CODES: [&[u8]; 4] = [
     b"TokenRefreshRequired",
 ];
 
-/// What became of the keys of a request.
-#[derive(Default)]
-pub(crate) struct Renewal {
-    /// When newer keys have come at the latest, in ticks.
-    deadline: u64,
-    /// The request has been made once more, or is about to be.
-    is_tried_again: bool,
-    /// The present answer says that the keys hold no longer.
-    is_rejected: bool,
-}
-
-impl Renewal {
-    /// Begins with a try, of which there is no answer yet.
-    pub(crate) fn begin_try(&mut self) {
-        self.is_rejected = false;
-    }
-}
-
 /// What an error says of the keys.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Told {

@@ -2,35 +2,11 @@
 
 use ngx::ffi::{ngx_http_request_t, ngx_peer_connection_t, ngx_str_t, ngx_uint_t, off_t, u_char};
 
-use crate::peer::PeerHooks;
+use crate::peer_hooks::{Again, ErrorBeginning, PeerHooks};
 use crate::peer_state::PeerState;
 use crate::request::Request;
 use crate::shim::*;
 use crate::{OK, bytes, guarded};
-
-/// An error that a peer answers, as far as it has arrived.
-#[derive(Debug)]
-pub struct ErrorBeginning<'a> {
-    pub status: u16,
-    /// The body, with its framing.
-    pub body: &'a [u8],
-    /// The length of all of it, where the head says it.
-    pub length: Option<u64>,
-    pub is_chunked: bool,
-}
-
-/// What is to be done with an error that a peer answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Again {
-    /// It is the answer.
-    Pass,
-    /// More of it must be read, as far as there is room, or else it is the answer.
-    More,
-    /// `waits` will tell, as far as there is room for a wait, or else it is the answer.
-    Wait,
-    /// The request is sent to the same server again.
-    Try,
-}
 
 impl Again {
     fn number(self) -> ngx_uint_t {

@@ -43,6 +43,7 @@ pub mod output;
 pub mod own_error;
 mod pass;
 pub mod peer;
+mod peer_hooks;
 mod peer_list;
 mod peer_state;
 mod persistence;

@@ -10,80 +10,15 @@ use ngx::ffi::{
     ngx_peer_connection_t, ngx_uint_t,
 };
 
-pub use crate::again::{Again, ErrorBeginning};
 use crate::again::{free_for_again, is_next, prepare};
 use crate::complete::Complete;
 pub use crate::head_slot::HeadSlot;
-use crate::module::Module;
+pub use crate::peer_hooks::{Again, ErrorBeginning, PeerHooks, Picked, PickedPeer, Start};
 use crate::peer_state::{Balancer, PeerState, notify_peer, save_session, set_session};
 use crate::request::Request;
 use crate::shim::*;
 use crate::upstream::{HookedUpstream, Upstream};
-use crate::{BUSY, DONE, ERROR, OK, bytes, guarded};
-
-/// The part of a module in the picks of its requests' peers.
-pub trait PeerHooks: Module {
-    /// Decides on an upstream request that begins.
-    fn starts(request: Request<'_>, upstream: Upstream<'_>) -> Start;
-
-    /// Puts the head to be sent to the picked peer into its slot, unless it wants another peer.
-    fn picked<'r>(
-        request: Request<'r>,
-        pick: &PickedPeer<'r>,
-        head: &mut HeadSlot<'_, Self>,
-    ) -> Picked;
-
-    /// Tells, once a peer is picked, whether its answer is to be shown to `hears`.
-    fn wants_to_hear(request: Request<'_>) -> bool;
-
-    /// Hears an error that a picked peer answers, as far as it is there.
-    fn hears(request: Request<'_>, answer: &ErrorBeginning<'_>) -> Again;
-
-    /// Tells what to do now, as long as it says [`Again::Wait`].
-    fn waits(request: Request<'_>) -> Again;
-
-    /// Has the failures forgotten by which nginx keeps off the peers that the request wants (`Upstream::forgive`).
-    fn forgive(request: Request<'_>, upstream: Upstream<'_>);
-
-    /// Hears that the request fails, since there is no peer left that it wants.
-    fn lacks_peer(request: Request<'_>);
-
-    /// Hears that the request fails, since there is no head that could be replaced.
-    fn lacks_head(request: Request<'_>);
-
-    /// Hears that a try begins.
-    fn begins(request: Request<'_>, is_retry: bool);
-
-    /// Hears that a try has ended at what `picked` has numbered so: with a status (0: none), and as a failure
-    /// in the eyes of `proxy_next_upstream`.
-    fn ended(request: Request<'_>, number: usize, status: u16, failed: bool);
-}
-
-#[derive(Clone, Copy, Debug)]
-pub enum Start {
-    /// nginx does as it would without the module.
-    NotOurs,
-    /// The request fails.
-    Reject,
-    Wrap {
-        /// The most peers that can be tried, where there may be fewer than nginx counts: with no peer left to
-        /// try it would throw an answer away that the client should have.
-        most_tries: Option<usize>,
-    },
-}
-
-/// What becomes of a pick.
-#[derive(Clone, Copy, Debug)]
-pub enum Picked {
-    /// It is tried; the number says for whom.
-    For(usize),
-    /// Likewise, and no other origin gets the request once some of it has been sent.
-    Only(usize),
-    /// The balancer is asked for another one.
-    Unwanted,
-    /// The request fails.
-    Failed,
-}
+use crate::{BUSY, DONE, ERROR, OK, guarded};
 
 impl<M: PeerHooks> Complete<'_, M> {
     /// Wraps every `peer.init`. To be called once, when every module has set its own.
@@ -383,38 +318,6 @@ unsafe fn get_anew<M: PeerHooks>(
         // SAFETY: the balancer has just begun.
         OK => unsafe { state.balancer.get(pc) },
         _ => ERROR,
-    }
-}
-
-/// The peer that a balancer has picked for a try.
-pub struct PickedPeer<'a> {
-    upstream: Upstream<'a>,
-    peer: &'a ngx_peer_connection_t,
-    bound_to: Option<usize>,
-}
-
-impl<'a> PickedPeer<'a> {
-    pub fn upstream(&self) -> Upstream<'a> {
-        self.upstream
-    }
-
-    /// Does what `Upstream::with_server_of` says.
-    pub fn with_server<T>(&self, select: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
-        self.upstream.with_server_of(self.peer, select)
-    }
-
-    /// Returns the number of the only one that the request may still go to, if it is `Picked::Only`'s and some of it
-    /// has been sent there.
-    pub fn bound_to(&self) -> Option<usize> {
-        self.bound_to
-    }
-
-    /// Returns its address, for the log.
-    pub fn name(&self) -> &[u8] {
-        // SAFETY: null or the name of the picked peer, which lives while it is picked.
-        let name = unsafe { self.peer.name.as_ref() };
-        // SAFETY: as above.
-        name.map_or(b"?", |name| unsafe { bytes(*name) })
     }
 }
 

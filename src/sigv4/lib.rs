@@ -30,8 +30,10 @@ mod date;
 mod destinations;
 mod dialect;
 mod digests;
+mod document;
 mod error;
 mod grant;
+mod header_fate;
 mod headers;
 mod keys;
 mod lent;
@@ -93,6 +95,7 @@ pub use crate::{
     cors::{CorsFault, CorsHeader, CorsLists, CorsRule, CorsRules, varies_by_origin},
     date::Timestamp,
     dialect::{Checksums, Dialect, DocumentDigest},
+    document::GatheredBody,
     error::{ChecksumFault, Malformed, Rejection, ServerError, Unsignable},
     grant::{Grant, GrantFault},
     headers::SignedElsewhere,
@@ -124,7 +127,6 @@ pub use crate::{
     verified::Verified,
     verify::{Details, Explanation, Rejected, RejectedRequest, details, explain, verify},
     wire::{HeadRoom, WireHead},
-    written_body::GatheredBody,
 };
 
 /// Writes a decoded path in canonical percent-encoding.

@@ -1,5 +1,6 @@
 //! What a verified request is: the request as it was admitted, and the proof of who sent it.
 use crate::{
+    account::Account,
     address::Address,
     admission::Admission,
     auth_type::AuthType,
@@ -11,8 +12,10 @@ use crate::{
     completed_parts::{self, CompletedParts},
     crypto::sha256::EMPTY,
     digests::Digests,
+    document::{Document, GatheredBody, check_body},
     error::Rejection,
     grant::Grant,
+    header_fate::{checksum_header, tells_no_checksum},
     opened::OpenedId,
     operation::Operation,
     origin::Origin,
@@ -27,8 +30,6 @@ use crate::{
     text::bytes::same,
     text::uri,
     upload::Upload,
-    wire::{checksum_header, tells_no_checksum},
-    written_body::{Document, GatheredBody, check_body},
 };
 
 /// A verified request; only [`verify`](crate::verify) and [`verify_form`](crate::verify_form) make
@@ -117,6 +118,34 @@ impl<'r> Verified<'r> {
     pub fn access_key(&self) -> &'r [u8] {
         let client = self.proof.client();
         client.map_or(b"", |client| client.access_key)
+    }
+
+    /// Returns the account with whose keys it goes out; `None` for the keys that belong to no account.
+    pub fn account(&self) -> Option<&'r Account> {
+        self.proof.account()
+    }
+
+    /// Whether it may be signed with the keys of this origin: those of its account, or, without one, those of none.
+    /// What goes out unsigned uses no keys, so it may go to any.
+    pub fn may_use_keys_of(&self, origin: &Origin) -> bool {
+        match self.proof {
+            Proof::Anonymous { .. } | Proof::Preflight(_) => true,
+            _ => self.account() == origin.account.as_ref(),
+        }
+    }
+
+    /// Checks a request that may go to these origins.
+    ///
+    /// # Errors
+    /// If none of them has keys for its account.
+    pub fn check_account<'o>(
+        &self,
+        mut origins: impl Iterator<Item = &'o Origin>,
+    ) -> Result<(), Rejection> {
+        match origins.any(|origin| self.may_use_keys_of(origin)) {
+            true => Ok(()),
+            false => Err(Rejection::NoKeysOfAccount),
+        }
     }
 
     /// Returns what a preflight asks for; `None` for any other request.

@@ -1,15 +1,12 @@
 //! The request head that nginx serialised for the upstream.
 //!
 //! RFC 9112 sections 2 to 6; stricter than they allow, since nginx wrote it.
-mod fate;
-
 use arrayvec::ArrayVec;
 
-use self::fate::HeaderFate;
-pub(crate) use self::fate::{BodyHeaders, SentHeaders, checksum_header, tells_no_checksum};
 use crate::{
     canonical,
     error::Unsignable,
+    header_fate::{BodyHeaders, HeaderFate, SentHeaders, is_digest},
     headers::is_foreign,
     operation::Operation,
     proof::Proof,
@@ -21,7 +18,6 @@ use crate::{
         uri::{self, Part},
     },
     verified::{AdmittedRequest, Verified},
-    written_body::is_digest,
 };
 
 /// The request head that nginx serialised for the upstream: HTTP/1 text up to and with the blank

@@ -4,8 +4,9 @@ use crate::{
     chunked::encoder::Shape,
     dialect::Dialect,
     digests::Digests,
+    header_fate::BodyHeaders,
     request::Header,
-    wire::{BodyHeaders, WireHead},
+    wire::WireHead,
 };
 
 /// The body that follows a head.

@@ -14,6 +14,7 @@ use crate::{
     date::AmzDate,
     digests::Digests,
     error::Unsignable,
+    header_fate::SentHeaders,
     keys::SigningKey,
     origin::Origin,
     proof::PresignedPayload,
@@ -24,7 +25,7 @@ use crate::{
         query::{QueryChanges, ReplacedValue},
         sink::{CountSink, Sink, SliceSink, put_number},
     },
-    wire::{SentHeaders, WireHead},
+    wire::WireHead,
 };
 
 /// The head to send: signed as it is written into memory of the caller's.

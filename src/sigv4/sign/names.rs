@@ -7,6 +7,7 @@ use crate::{
     bucket_map::MappedName,
     error::Unsignable,
     grant::names_source,
+    header_fate::BodyHeaders,
     operation::Operation,
     origin::{Addressing, Origin},
     request::Header,
@@ -18,7 +19,7 @@ use crate::{
         uri::{self, Part},
     },
     verified::Verified,
-    wire::{BodyHeaders, WireHead},
+    wire::WireHead,
 };
 
 /// Whose names a request has for buckets.

@@ -3,10 +3,10 @@
 use crate::{
     chunked::streaming::trailer_name,
     error::{ChecksumFault, Rejection},
+    header_fate::tells_no_checksum,
     headers::{KnownHeader, KnownHeaders},
     operation::Operation,
     request::Header,
-    wire::tells_no_checksum,
 };
 
 /// Checks an upload; other operations pass, since nobody has said what S3 answers to theirs.

@@ -8,7 +8,7 @@ use crate::{
 
 /// What becomes of a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum HeaderFate {
+pub(crate) enum HeaderFate {
     /// The client's signature has it, or it is written again.
     Drop,
     Keep,
@@ -46,7 +46,7 @@ impl HeaderFate {
     const LONGEST: usize = 28;
 
     /// Finds the fate of a header, by its name and the kinds of the bytes in it.
-    pub(super) fn of(name: &[u8], kinds: u8) -> HeaderFate {
+    pub(crate) fn of(name: &[u8], kinds: u8) -> HeaderFate {
         if kinds & LOW_LINE != 0 {
             // As in `steers_server`, `_` counts as `-`.
             let mut dashed = ArrayVec::<u8, { HeaderFate::LONGEST }>::new();
@@ -92,13 +92,13 @@ impl HeaderFate {
         }
     }
 
-    pub(super) fn is_in(self, fates: HeaderFates) -> bool {
+    pub(crate) fn is_in(self, fates: HeaderFates) -> bool {
         fates >> self as u8 & 1 == 1
     }
 }
 
 /// A set of fates, a bit each.
-pub(super) type HeaderFates = u16;
+pub(crate) type HeaderFates = u16;
 
 const fn set(fates: &[HeaderFate]) -> HeaderFates {
     let mut set = 0;
@@ -112,7 +112,7 @@ const fn set(fates: &[HeaderFate]) -> HeaderFates {
 
 impl BodyHeaders {
     /// Returns which headers go on the wire as they are.
-    pub(super) fn kept(self) -> HeaderFates {
+    pub(crate) fn kept(self) -> HeaderFates {
         use HeaderFate::{
             Checksum, ChecksumAlgorithm, Encoding, Framing, Keep, Length, Sign, Source,
         };
@@ -156,7 +156,7 @@ impl BodyHeaders {
     }
 
     /// Returns which of the kept headers are signed.
-    pub(super) fn signed(self) -> HeaderFates {
+    pub(crate) fn signed(self) -> HeaderFates {
         self.kept()
             & const {
                 set(&[
@@ -179,11 +179,11 @@ pub(crate) struct SentHeaders {
 }
 
 impl SentHeaders {
-    pub(super) fn kept(self) -> HeaderFates {
+    pub(crate) fn kept(self) -> HeaderFates {
         self.body.kept() & self.read()
     }
 
-    pub(super) fn signed(self) -> HeaderFates {
+    pub(crate) fn signed(self) -> HeaderFates {
         self.body.signed() & self.read()
     }
 
@@ -219,6 +219,13 @@ fn is_checksum(name: &[u8]) -> bool {
 pub(crate) fn tells_no_checksum(rest: &[u8]) -> bool {
     let others: [&[u8]; 3] = [b"algorithm", b"mode", b"type"];
     others.iter().any(|other| rest.eq_ignore_ascii_case(other))
+}
+
+/// Whether a header holds of one body only.
+pub(crate) fn is_digest(name: &[u8]) -> bool {
+    let is_checksum =
+        is_checksum(name) && !(name.get(CHECKSUM.len()..)).is_some_and(tells_no_checksum);
+    is_checksum || name.eq_ignore_ascii_case(b"content-md5")
 }
 
 /// Returns the end of the name of an `x-amz-checksum-*` header, with `-` for each `_`; `None` for any other header.
