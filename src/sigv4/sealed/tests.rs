@@ -128,6 +128,23 @@ fn keys_that_change() {
 }
 
 #[test]
+fn an_id_has_one_spelling() {
+    let key = key("secret", "host");
+    for id in ["1", "22", "333", "4444", "55555"] {
+        let sealed = key.seal(Owner::List { bucket: b"b" }, id);
+        let (front, last) = sealed.split_at(sealed.len() - 1);
+        for digit in "abcdefghijklmnopqrstuvwxyz234567ABCDEFGHIJKLMNOPQRSTUVWXYZ".chars() {
+            let opened = key.open(
+                Owner::List { bucket: b"b" },
+                format!("{front}{digit}").as_bytes(),
+            );
+            let expected = last.starts_with(digit).then(|| id.as_bytes().to_vec());
+            assert_eq!(opened, expected, "{id} {digit}");
+        }
+    }
+}
+
+#[test]
 fn nothing_shows_a_key() {
     let sealer = Sealer::new(&origin("secret", "host"), (b"b".to_vec(), b"k".to_vec()));
     let shown = format!("{sealer:?} {:?}", sealer.seal_key.as_ref().unwrap());
