@@ -473,15 +473,16 @@ GET /bucket/key
 --- more_headers eval: h4(edit(qr/SignedHeaders=host;/, 'SignedHeaders=host;range;'))
 --- refused: 403 SignatureDoesNotMatch
 
-=== TEST 83: a session token, in the header and in a query, and none
+=== TEST 83: a session token, none, and one beside a key that has none
 --- config
     s3_client AKIDCLIENT secret_key=cLiEnT+sEcReT/0123456789abcdefghijklmnop session_token=To/K+en==;
+    s3_client AKIDPLAIN secret_key=s;
     location / { s3_resign on; proxy_pass http://origin_a; }
 --- signed
-GET /bucket/key token=To/K+en==
-GET /bucket/key token=To/K+en=
-GET /bucket/key
---- error_code eval: [200, 400, 403]
+{,presigned }GET /bucket/key token=To/K+en== => 200 verified yes
+GET /bucket/key token=To/K+en= => 400 error InvalidToken
+GET /bucket/key => 403 error InvalidAccessKeyId
+{,presigned }GET /bucket/key key=AKIDPLAIN secret=s token=To/K+en== => 400 error InvalidToken
 
 === TEST 84: an old secret and a new one
 --- config

@@ -60,6 +60,7 @@ AKIDF secret_key=new allow=list
 GET /bucket/key key=AKIDA secret=a                      => 200 verified yes
 PUT /bucket/key key=AKIDA secret=a body=hello           => 200 verified yes
 GET /bucket/key key=AKIDA secret=b                      => 403 error SignatureDoesNotMatch
+GET /bucket/key key=AKIDA secret=a token=To/K+en==      => 400 error InvalidToken
 GET /bucket/key key=AKIDB secret=b                      => 200 verified yes
 PUT /bucket/key key=AKIDB secret=b body=hello           => 403 error AccessDenied
 GET /other/key key=AKIDB secret=b                       => 403 error AccessDenied

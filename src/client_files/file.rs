@@ -157,7 +157,7 @@ impl Worker {
             None => (self.unlimited.clone(), None),
         };
         Some(Rc::new(Client {
-            session_token: record.session_token,
+            session_token: record.session_token.into(),
             expires: record.expires,
             account,
             ..Client::new(Credential::new(access_key, record.secret_key), grant)

@@ -34,7 +34,7 @@ pub fn client(words: &[&[u8]], reading: &mut Reading<'_>) -> Result<Client, Stri
     });
     let credential = Credential::new(&access_key, secret);
     Ok(Client {
-        session_token: session_token.transpose()?,
+        session_token: session_token.transpose()?.into(),
         expires: params.expires,
         account: (params.account)
             .map(|name| read_account(&named, name))

@@ -16,8 +16,7 @@ use crate::{
 pub struct Client {
     pub credential: Credential,
     pub grant: Grant,
-    /// What its requests must have as `x-amz-security-token`. What is there is ignored if this is `None`.
-    pub session_token: Option<SecretKey>,
+    pub session_token: RequiredToken,
     /// From then on it is a client no more.
     pub expires: Option<Timestamp>,
     /// Whose keys it has at the origins; `None` for those of no account.
@@ -30,23 +29,50 @@ impl Client {
         Client {
             credential,
             grant,
-            session_token: None,
+            session_token: RequiredToken::None,
             expires: None,
             account: None,
         }
     }
 
     fn check(&self, claim: &Claim<'_>) -> Result<(), Rejection> {
-        if let Some(expected) = &self.session_token {
-            let token = claim.session_token.ok_or(Rejection::InvalidAccessKeyId)?;
-            if !token.is(expected.expose()) {
-                return Err(Rejection::InvalidToken);
-            }
-        }
+        self.session_token.check(claim.session_token)?;
         match self.expires {
             Some(expires) if claim.now >= expires => Err(Rejection::ExpiredToken),
             _ => Ok(()),
         }
+    }
+}
+
+/// What a client's requests must have as `x-amz-security-token`.
+#[derive(Debug, Default)]
+pub enum RequiredToken {
+    /// None: the key is no temporary one. An empty one is none.
+    #[default]
+    None,
+    /// This one.
+    Same(SecretKey),
+    /// The one with which [`Clients::find`] has found the client.
+    Found,
+}
+
+impl From<Option<SecretKey>> for RequiredToken {
+    fn from(token: Option<SecretKey>) -> RequiredToken {
+        token.map_or(RequiredToken::None, RequiredToken::Same)
+    }
+}
+
+impl RequiredToken {
+    /// Checks the one that a request has. S3 answers `InvalidToken` if there is one beside a key that needs none, and
+    /// `InvalidAccessKeyId` if there is none beside a temporary key.
+    fn check(&self, token: Option<SessionToken<'_>>) -> Result<(), Rejection> {
+        let is_right = match (self, token) {
+            (RequiredToken::Found, _) | (RequiredToken::None, None) => true,
+            (RequiredToken::None, Some(token)) => token.is(b""),
+            (RequiredToken::Same(_), None) => return Err(Rejection::InvalidAccessKeyId),
+            (RequiredToken::Same(expected), Some(token)) => token.is(expected.expose()),
+        };
+        is_right.then_some(()).ok_or(Rejection::InvalidToken)
     }
 }
 

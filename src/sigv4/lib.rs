@@ -91,7 +91,7 @@ pub use crate::{
         framer::{FrameStep, Framer},
         streaming::{Framing, Streaming, StreamingKind},
     },
-    client::{Claim, Claimants, Client, Clients, MAX_SECRETS, SessionToken},
+    client::{Claim, Claimants, Client, Clients, MAX_SECRETS, RequiredToken, SessionToken},
     cors::{CorsFault, CorsHeader, CorsLists, CorsRule, CorsRules, varies_by_origin},
     date::Timestamp,
     dialect::{Checksums, Dialect, DocumentDigest},

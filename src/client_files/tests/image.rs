@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use shm::Pages;
-use sigv4::{Account, Credential, Grant, SecretKey, Timestamp};
+use sigv4::{Account, Credential, Grant, RequiredToken, SecretKey, Timestamp};
 
 use crate::builder::{Built, build};
 use crate::image::{Image, Layout, Record};
@@ -324,10 +324,13 @@ proptest! {
                 prop_assert_eq!(client.credential.access_key(), key.as_bytes());
                 prop_assert!(client.credential.has_secret_of(&credential(&line.secret)));
                 prop_assert_eq!(client.expires, line.expires.map(Timestamp));
-                let token = client.session_token.clone().map(|token| Credential::new(b"", token));
-                prop_assert_eq!(token.is_some(), line.token.is_some());
-                if let (Some(token), Some(expected)) = (token, &line.token) {
-                    prop_assert!(token.has_secret_of(&credential(expected)));
+                match (&client.session_token, &line.token) {
+                    (RequiredToken::None, None) => (),
+                    (RequiredToken::Same(token), Some(expected)) => {
+                        let token = Credential::new(b"", token.clone());
+                        prop_assert!(token.has_secret_of(&credential(expected)));
+                    }
+                    (found, _) => prop_assert!(false, "{:?}", found),
                 }
                 let grant = Grant::parse(line.allow.map(str::as_bytes), line.buckets.map(str::as_bytes));
                 prop_assert_eq!(format!("{:?}", client.grant), format!("{:?}", grant.unwrap()));

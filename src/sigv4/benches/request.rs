@@ -50,7 +50,7 @@ fn minted() {
     let token = &key.session_token;
     let mut listed = Directory::new(&[(&key.access_key, &key.secret_key)]);
     for client in listed.0.values_mut() {
-        client.session_token = Some(SecretKey::new(token.clone().into()));
+        client.session_token = Some(SecretKey::new(token.clone().into())).into();
     }
     let text = |at| {
         let mut sample = sample(at).header("x-amz-security-token", token);

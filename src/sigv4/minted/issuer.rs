@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     account::Account,
-    client::{Client, SessionToken},
+    client::{Client, RequiredToken, SessionToken},
     crypto::hmac::HmacKey,
     date::Timestamp,
     error::Rejection,
@@ -238,8 +238,7 @@ impl Issuer {
         let secret = SecretKey::new(self.secret(access_key, sealed).as_bytes().to_vec());
         Ok(OpenedKey {
             client: Client {
-                // It is compared here.
-                session_token: None,
+                session_token: RequiredToken::Found,
                 expires: Some(expires),
                 account: self.account.clone(),
                 ..Client::new(
