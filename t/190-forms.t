@@ -130,7 +130,7 @@ POST /bucket unlisted=x-amz-meta-a             => 403 error AccessDenied Extra i
     field x-amz-meta-a: b
 POST /bucket                                   => 403 error AccessDenied Extra input fields: success_action_redirect
     added success_action_redirect: http://evil/
-POST /bucket                                   => 403 error AccessDenied Extra input fields: x-amz-security-token
+POST /bucket                                   => 400 error InvalidToken
     added x-amz-security-token: x
 POST /bucket                                   => 403 error AccessDenied Extra input fields: submit
     added submit: x

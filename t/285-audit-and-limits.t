@@ -33,8 +33,9 @@ sub example {
 }
 our $audit = example('audit-log');
 
-# The limits for each key, with a request a second and two more at once, and an upload at a time; and their locations.
-our $limits = example('limits-by-key') =~ s/rate=\K50r/1r/r;
+# The limits for each key, with a request a minute, which a busy machine cannot outrun, and two more at once, and an upload
+# at a time; and their locations.
+our $limits = example('limits-by-key') =~ s{rate=\K50r/s}{1r/m}r;
 our ($limited) = do {
     open my $in, '<', "$FindBin::Bin/../nginx/examples/limits-by-key.conf" or die $!;
     local $/;
@@ -64,7 +65,7 @@ sub send_raw {
     my $socket = IO::Socket::INET->new("127.0.0.1:$port") or die "connect: $!";
     print $socket $_[0];
     my $answer = '';
-    { local $/; local $SIG{ALRM} = sub { close $socket }; alarm 10; $answer = <$socket> // ''; alarm 0 }
+    { local $/; local $SIG{ALRM} = sub { close $socket }; alarm 30; $answer = <$socket> // ''; alarm 0 }
     return $answer =~ m{\AHTTP/1\.1 (\d+)} ? $1 : 0;
 }
 

@@ -108,7 +108,7 @@ test-full:
 	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients/test_large.py
 	RELOAD_SECONDS=30 RELOADS=1000 "$(VENV)/bin/python" -m pytest -q -p no:cacheprovider \
 	    t/clients/test_resilience.py -k reloads
-	KEY_ROTATIONS=10000 KEY_ORIGINS=60 "$(VENV)/bin/python" -m pytest -q -p no:cacheprovider \
+	KEY_ROTATIONS=10000 KEY_ORIGINS=120 "$(VENV)/bin/python" -m pytest -q -p no:cacheprovider \
 	    t/clients/test_providers.py -k again_and_again
 	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients/test_garage.py
 	UPLOADS=10240 "$(VENV)/bin/python" -m pytest -q -n 2 -p no:cacheprovider t/clients/test_write_once.py

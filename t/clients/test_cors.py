@@ -52,6 +52,7 @@ class Place:
     stranger: str
     browser: Browser
     log: object
+    nginx: Nginx
 
     def ask(self, page, method, url, **init):
         """What a script in that page gets to see of an answer; None if the browser shows it nothing."""
@@ -66,6 +67,7 @@ class Place:
         return [item["Key"] for item in listed]
 
     def preflights(self):
+        self.nginx.settle()
         return [line for line in self.log.read_text().splitlines() if line.startswith("OPTIONS ")]
 
 
@@ -84,7 +86,7 @@ def place(request, folder):
         stranger, _ = stack.enter_context(serving({"/": "<p>stranger</p>"}))
         ports = [free_port(), free_port()]
         log = here / "preflights.log"
-        stack.enter_context(Nginx(here / "nginx", f"""
+        nginx = stack.enter_context(Nginx(here / "nginx", f"""
             s3_client {CLIENT.access_key} secret_key={CLIENT.secret_key};
             s3_resign on;
             client_max_body_size 0;
@@ -105,7 +107,7 @@ def place(request, folder):
             }]})
         browser = stack.enter_context(Browser(here))
         passed, answered = [Endpoint(f"http://127.0.0.1:{port}", CLIENT) for port in ports]
-        yield Place(request.param, direct, passed, answered, page, stranger, browser, log)
+        yield Place(request.param, direct, passed, answered, page, stranger, browser, log, nginx)
 
 
 @pytest.fixture(params=["passed", "answered"])
@@ -123,6 +125,7 @@ def knows_pages(place, way):
 def door(place, way):
     for key in place.stored():
         place.direct.delete_object(Bucket=BUCKET, Key=key)
+    place.nginx.settle()
     place.log.write_text("")
     return getattr(place, way)
 

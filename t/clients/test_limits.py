@@ -15,7 +15,7 @@ from servers import Credentials, Nginx, S3sFs, free_port
 EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "nginx/examples/limits-by-key.conf"
 ORIGIN = Credentials("AKIDORIGIN", "originSecret123", "us-east-1")
 BUSY, CALM = Credentials("AKIDAPP", "busySecret123"), Credentials("AKIDBATCH", "calmSecret123")
-MANY = 30
+MANY = 16
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def url(tmp_path_factory):
     http = re.search(r"^http \{\n(.*)^\}", EXAMPLE.read_text(), re.MULTILINE | re.DOTALL)[1]
     with S3sFs(folder / "origin", ORIGIN) as origin:
         for was, here in (
-            ("rate=50r/s", "rate=10r/s"), ("burst=100", "burst=5"), ("listen 8080", f"listen 127.0.0.1:{port}"),
+            ("rate=50r/s", "rate=2r/s"), ("burst=100", "burst=4"), ("listen 8080", f"listen 127.0.0.1:{port}"),
             ("127.0.0.1:9000", origin.address), ("env:ORIGIN_ACCESS_KEY", ORIGIN.access_key),
             ("env:ORIGIN_SECRET_KEY", ORIGIN.secret_key), ("file:/etc/nginx/s3/admin", BUSY.secret_key),
             ("file:/etc/nginx/s3/backup", CALM.secret_key), ("AKIDBATCH 2m", "AKIDBATCH 256k"),
@@ -49,7 +49,7 @@ def test_who_asks_for_too_much_tries_again_and_gets_through(url):
     impatient, patient, calm = s3_of(url, BUSY), s3_of(url, BUSY, attempts=20), s3_of(url, CALM)
     calm.create_bucket(Bucket="bucket")
     calm.put_object(Bucket="bucket", Key="k", Body=b"x")
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+    with concurrent.futures.ThreadPoolExecutor(MANY) as pool:
         def refused(number):
             try:
                 impatient.put_object(Bucket="bucket", Key=str(number), Body=b"x")
@@ -57,8 +57,11 @@ def test_who_asks_for_too_much_tries_again_and_gets_through(url):
                 return error.response
             return None
 
-        said = [answer for answer in pool.map(refused, range(MANY)) if answer]
-        assert said
+        # However slow the machine is: until it asks for too much.
+        said, end = [], time.monotonic() + 120
+        while not said:
+            assert time.monotonic() < end
+            said = [answer for answer in pool.map(refused, range(MANY)) if answer]
         for answer in said:
             assert answer["Error"]["Code"] == "SlowDown"
             told = answer["ResponseMetadata"]
@@ -68,7 +71,7 @@ def test_who_asks_for_too_much_tries_again_and_gets_through(url):
         # Meanwhile another key, at less than its own rate.
         while not all(one.done() for one in waiting):
             assert calm.get_object(Bucket="bucket", Key="k")["Body"].read() == b"x"
-            time.sleep(0.3)
+            time.sleep(1)
         answers = [one.result()["ResponseMetadata"] for one in waiting]
     assert any(answer["RetryAttempts"] for answer in answers)
     keys = {item["Key"] for item in calm.list_objects_v2(Bucket="bucket")["Contents"]}
@@ -87,5 +90,5 @@ def test_bandwidth_is_that_of_the_key(url):
 
     # 768 KiB at 256 KiB a second: 2 s at the least, since nginx lets the first second's share go at once.
     assert seconds(calm) > 1.5
-    fast = min(seconds(busy) for _ in range(3))
-    assert fast < 1.5
+    # Which nothing makes faster, but a busy machine may make anything slower.
+    assert any(seconds(busy) < 1.5 for _ in range(20))

@@ -2,7 +2,6 @@
 
 import contextlib
 import subprocess
-import time
 
 import boto3
 import pytest
@@ -69,7 +68,7 @@ class Door:
 
     def origins_of(self, known):
         """Where the requests of a client went."""
-        time.sleep(0.1)
+        self.nginx.settle()
         lines = (line.split() for line in self.log.read_text().splitlines())
         return {origin for _, key, origin, _ in lines if key == known.access_key}
 

@@ -153,7 +153,7 @@ class Pair:
 
     def asked(self, since=0):
         """The origins of each request, and what was asked for."""
-        time.sleep(0.05)
+        self.nginx.settle()
         return [line.rsplit(" ", 2) for line in self.log.read_text()[since:].splitlines()]
 
 

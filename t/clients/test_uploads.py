@@ -114,6 +114,7 @@ class Doors:
     def kinds(self, name, buffering, scheme, since):
         """In which forms uploads have come in, each at the first try, by the log from `since` on."""
         port = str(self.ports[name, buffering, scheme])
+        self.started.settle()
         lines = [line.split() for line in self.log.read_text()[since:].splitlines()]
         uploads = [(kind, status) for where, operation, kind, status in lines
                    if where == port and operation in ("PutObject", "UploadPart")]
@@ -124,7 +125,8 @@ class Doors:
 @pytest.fixture(scope="module")
 def doors(authority, origins):
     doors = Doors(authority, origins)
-    with doors.nginx() as nginx:
+    with doors.nginx() as doors.started:
+        nginx = doors.started
         yield doors
         log = nginx.error_log.read_text(errors="replace")
     assert not [line for line in log.splitlines() if "[alert]" in line or "exited on signal" in line]
@@ -305,4 +307,5 @@ def test_every_checksum(origins, doors, algorithm, name, buffering, tmp_path):
         through = doors.open(Boto3, name, buffering, "https", tmp_path)
         through.put(BUCKET, algorithm, FILES["large"], ChecksumAlgorithm=algorithm)
         assert direct.get(BUCKET, algorithm) == FILES["large"]
+        doors.started.settle()
         assert "STREAMING-UNSIGNED-PAYLOAD-TRAILER" in doors.log.read_text()[since:]

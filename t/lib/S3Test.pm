@@ -264,11 +264,11 @@ sub logged {
 
 sub wait_until {
     my ($holds, $what) = @_;
-    for (1 .. 1000) {
+    for (1 .. 3000) {
         return if $holds->();
         sleep 0.01;
     }
-    die 'not within 10 s: ' . ($what // 'what nginx was waited for') . "\n";
+    die 'not within 30 s: ' . ($what // 'what nginx was waited for') . "\n";
 }
 
 # Edits the configuration, reloads it and waits until the old workers are gone, or

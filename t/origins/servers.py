@@ -367,6 +367,14 @@ http {{
         master = self.process.pid
         return [int(pid) for pid in pathlib.Path(f"/proc/{master}/task/{master}/children").read_text().split()]
 
+    def settle(self):
+        """Waits until each worker waits for something to do: then the lines are written of all that has been answered."""
+        deadline = time.monotonic() + 60
+        for worker in self.worker_pids():
+            while not pathlib.Path(f"/proc/{worker}/stat").read_text().rpartition(") ")[2].startswith("S"):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+
     def memory(self, field):
         """Of each worker, as of `memory_of`."""
         return [memory_of(worker, field) for worker in self.worker_pids()]
