@@ -59,7 +59,7 @@ impl Expected {
 
 /// A status, or a class of them.
 fn statuses(text: &[u8]) -> Option<(u16, u16)> {
-    let digit = |c: &u8| Some(u16::from(c - b'0')).filter(|_| c.is_ascii_digit());
+    let digit = |c: &u8| c.is_ascii_digit().then(|| u16::from(c - b'0'));
     match text {
         [class @ b'1'..=b'5', b'x', b'x'] => {
             let first = 100 * digit(class)?;

@@ -1235,6 +1235,7 @@ fn bad_health_checks() {
         ("bucket=a method=HEAD", with_bucket.into()),
         ("bucket=a uri=/b", with_bucket.into()),
         ("expect=2x", format!("\"expect=2x\" {no_list}")),
+        ("expect=4#0", format!("\"expect=4#0\" {no_list}")),
         ("expect=", format!("\"expect=\" {no_list}")),
         (
             "bucket=a expect=AccessDenied",
