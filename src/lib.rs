@@ -19,6 +19,7 @@ mod request_view;
 mod rewriter;
 mod runtime;
 mod variables;
+mod worker_files;
 
 use std::ptr;
 
@@ -27,6 +28,7 @@ use ngx_safe::complete::Complete;
 use ngx_safe::configure::Configure;
 use ngx_safe::cycle::Cycle;
 use ngx_safe::level::Level;
+use ngx_safe::log::Log;
 use ngx_safe::module::Module;
 use ngx_safe::now;
 
@@ -92,7 +94,7 @@ impl Configure for S3Resign {
         runtime::complete(cf)
     }
 
-    fn take_over(cycle: Cycle<'_, S3Resign>) {
+    fn take_over(cycle: Cycle<'_, S3Resign>, log: Option<Log<'_>>) {
         shm::close_unused(cycle.heir());
         let Some(main) = cycle.main_conf() else {
             return;
@@ -100,6 +102,7 @@ impl Configure for S3Resign {
         if let Some(checks) = main.checks() {
             checks.prepare(cycle);
         }
+        worker_files::warn_of_unreadable(cycle, main, log);
         main.providers.prepare();
         if let Some(metrics) = main.metrics() {
             metrics.adopt(now());

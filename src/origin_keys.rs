@@ -8,12 +8,11 @@ pub(crate) mod refresher;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Deref;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use client_files::Content;
 use directives::ProviderLine;
 use metrics::{OriginKeysRow, OriginName};
 use ngx_safe::complete::Complete;
@@ -147,6 +146,17 @@ impl Providers {
         }
         let set = self.zone.set(zone);
         set.map_err(|_| "the configuration is whole already".into())
+    }
+
+    /// Lists the files that workers read again, by what `s3_origin` calls them.
+    pub(crate) fn files(&self) -> Vec<(&'static str, PathBuf)> {
+        let declared = self.declared.borrow();
+        let file = |declared: &Rc<Declared>| match &declared.provider.source {
+            Source::File { path, .. } => Some(("credentials=file:", path.clone())),
+            Source::WebIdentity { token_file, .. } => Some(("token_file=", token_file.clone())),
+            _ => None,
+        };
+        declared.iter().filter_map(file).collect()
     }
 
     /// Prepares the keys in nginx's master, before the workers of this configuration start.
@@ -363,16 +373,5 @@ fn read_file(path: &Path, profile: &str) -> Result<(ProvidedKeys, u64), String> 
 
 /// Tells versions of a file apart; 0 if it is not there.
 fn version_of(path: &Path) -> u64 {
-    let Ok(about) = fs::metadata(path) else {
-        return 0;
-    };
-    let mut version = DefaultHasher::new();
-    let times = [
-        about.mtime(),
-        about.mtime_nsec(),
-        about.ctime(),
-        about.ctime_nsec(),
-    ];
-    (times, about.ino(), about.dev(), about.size()).hash(&mut version);
-    version.finish().max(1)
+    Content::of(path).map_or(0, |content| content.version())
 }

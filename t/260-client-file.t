@@ -271,7 +271,8 @@ after_reading(sub { reload(sub { s/user root;/user nobody $group;/ }) });
 --- signed
 GET /bucket/key key=AKIDA secret=a      => 200 verified yes
 --- error_log eval
-qr{/keys cannot be read: Permission denied \(os error 13\): make it readable for nginx's master process and for its workers}
+[qr{/keys cannot be read: Permission denied \(os error 13\): make it readable for nginx's master process and for its workers},
+ qr{\[warn\] [^\n]*"s3_client_file": "[^"]+/keys" cannot be read by "nobody", as whom workers run, and read it again}]
 
 === TEST 14: no file
 --- config

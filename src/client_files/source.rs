@@ -23,9 +23,17 @@ pub struct Content {
 
 impl Content {
     /// Looks at a file.
-    pub(crate) fn of(path: &Path) -> Result<Content, Fault> {
+    ///
+    /// # Errors
+    /// If it is not there, or cannot be looked at.
+    pub fn of(path: &Path) -> Result<Content, Fault> {
         let data = path.metadata().map_err(unreadable)?;
         Ok(Content::told_by(&data))
+    }
+
+    /// Returns a number that another content has not; never 0, and the same in all processes.
+    pub fn version(&self) -> u64 {
+        self.identity
     }
 
     fn told_by(data: &Metadata) -> Content {

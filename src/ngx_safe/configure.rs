@@ -1,7 +1,7 @@
 //! The tables by which nginx knows a module, and what a module does with a configuration.
 
 use std::ffi::{c_char, c_void};
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use ngx::core::NGX_CONF_ERROR;
 use ngx::ffi::{
@@ -13,6 +13,7 @@ use crate::complete::Complete;
 use crate::conf::Conf;
 use crate::cycle::Cycle;
 use crate::level::Level;
+use crate::log::Log;
 use crate::main_conf::MainOf;
 use crate::module::Module;
 use crate::pass::PassHandler;
@@ -35,7 +36,8 @@ pub trait Configure: Module {
     fn complete(cf: &Complete<'_, Self>) -> Result<(), String>;
 
     /// Hears in the master process that the configuration is about to be used.
-    fn take_over(cycle: Cycle<'_, Self>);
+    /// `log` is that of what is said of a configuration, as by `nginx -t`.
+    fn take_over(cycle: Cycle<'_, Self>, log: Option<Log<'_>>);
 
     /// Starts what a process of nginx's needs, a worker or another; false where that fails.
     fn start(cycle: Cycle<'_, Self>) -> bool;
@@ -151,7 +153,13 @@ fn result(cf: Conf<'_>, result: Result<(), String>) -> ngx_int_t {
 unsafe extern "C" fn init_module<M: Configure>(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     guarded(ERROR, || {
         // SAFETY: nginx's new cycle, for this call.
-        M::take_over(unsafe { Cycle::from_ptr(cycle) });
+        let new = unsafe { Cycle::from_ptr(cycle) };
+        // SAFETY: the cycle before it is there until this call has ended.
+        let before = unsafe { (*cycle).old_cycle };
+        // SAFETY: as above.
+        let log = NonNull::new(unsafe { (*before).log });
+        // SAFETY: its log is there, too.
+        M::take_over(new, log.map(|log| unsafe { Log::from_ptr(log) }));
         OK
     })
 }

@@ -62,6 +62,7 @@ pub mod upstream;
 pub mod variable;
 pub mod watched;
 pub mod worker;
+pub mod worker_user;
 mod workspace;
 
 use std::ffi::CStr;

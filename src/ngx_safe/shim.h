@@ -156,6 +156,10 @@ ngx_int_t shim_cache_create_key(ngx_http_request_t *r, u_char *own, size_t len);
 ngx_uint_t shim_cache_is_storing(ngx_http_request_t *r, ngx_str_t *key, ngx_str_t *range);
 void shim_cache_do_not_store(ngx_http_request_t *r);
 
+/* process.c */
+
+const char *shim_worker_user(ngx_cycle_t *cycle, uid_t *user, gid_t *group);
+
 /* layout.c */
 
 ngx_uint_t shim_layout_fits(ngx_conf_t *cf);
