@@ -108,7 +108,8 @@ deb:
 	rm -rf "$$root"
 	mkdir -p "$$root/DEBIAN" "$$doc/examples"
 	install -D -m 644 $(SO) "$$root/usr/lib/nginx/modules/$(MODULE).so"
-	strip --strip-unneeded "$$root/usr/lib/nginx/modules/$(MODULE).so"
+	install -D -m 755 -t "$$root/usr/bin" target/$(if $(TARGET),$(TARGET)/)release/sign_s3
+	strip --strip-unneeded "$$root/usr/lib/nginx/modules/$(MODULE).so" "$$root/usr/bin/sign_s3"
 	install -D -m 644 -t "$$root/usr/share/nginx/modules-available" nginx/debian/mod-http-s3-resign.conf
 	install -m 644 -t "$$doc" README.md
 	install -D -m 644 -t "$$doc/nginx" nginx/README.md
@@ -118,7 +119,7 @@ deb:
 	install -m 755 -t "$$root/DEBIAN" nginx/debian/postinst nginx/debian/prerm nginx/debian/postrm
 	install -m 644 -t "$$root/DEBIAN" nginx/debian/triggers
 	version=$$(sed -nE 's/^version = "(.*)"/\1/p' Cargo.toml)+nginx$$("$$NGINX" -v 2>&1 | sed 's,.*/,,; s, .*,,')
-	libraries=$$(cd nginx; dpkg-shlibdeps -O "$(CURDIR)/$$root/usr/lib/nginx/modules/$(MODULE).so" | sed 's/^shlibs:Depends=//')
+	libraries=$$(cd nginx; dpkg-shlibdeps -O "$(CURDIR)/$$root/usr/lib/nginx/modules/$(MODULE).so" "$(CURDIR)/$$root/usr/bin/sign_s3" | sed 's/^shlibs:Depends=//')
 	architecture=$$(dpkg --print-architecture)
 	sed -e '1,/^$$/d' -e "s/@VERSION@/$$version/; s/@ARCHITECTURE@/$$architecture/" \
 	    -e "s/@SIZE@/$$(du -sk "$$root/usr" | cut -f1)/; s/@DEPENDS@/$$abi, $$libraries/" \

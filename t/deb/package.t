@@ -64,6 +64,9 @@ my $answer = ask(%request);
 is($answer->{status}, 200, 'a signed request is answered');
 like($answer->{content}, qr/Credential=AKIDORIGIN\//, 'and was signed for the origin');
 is(ask(%request, secret => 'another')->{status}, 403, 'a wrong signature is refused');
+my $url = qx{sign_s3 -v 4 --region us-east-1 http://127.0.0.1:8080 AKIDAPP "a/client's" bucket key};
+is(HTTP::Tiny->new->get($url =~ s/\n//r)->{status}, 200, 'a URL that sign_s3 has signed is answered');
+like(qx{sign_s3 mint --issuer ci --secret k3GmQ0Zr1vYt7sXw2LpNfHc9BdJu5TaE}, qr/^export AWS_SESSION_TOKEN=/m, 'it mints keys');
 
 works('a younger one', 'dpkg-deb', '-R', $deb, '/tmp/younger');
 write_file('/tmp/younger/DEBIAN/control', slurp('/tmp/younger/DEBIAN/control') =~ s/^Version: .*\K/.1/mr);
