@@ -16,8 +16,10 @@ my $nginx  = $ENV{TEST_NGINX_BINARY};
 my $module = (split ' ', $ENV{TEST_NGINX_LOAD_MODULES})[-1];
 my $dir    = tempdir(CLEANUP => 1);
 mkdir "$dir/logs";
-my $with = `$nginx -V 2>&1`;
-my $tls  = $with =~ /--with-http_ssl_module/;
+# Workers may read what is there.
+my $global = "pid $dir/nginx.pid;" . ($> == 0 ? ' user root;' : '');
+my $with   = `$nginx -V 2>&1`;
+my $tls    = $with =~ /--with-http_ssl_module/;
 
 my ($version) = $with =~ m{/(\d+\.\d+\.\d+)};
 my $since = sub {
@@ -450,7 +452,7 @@ http {
     }
 }
 END
-    my $said = `$nginx -t -e stderr -p $dir -c $dir/nginx.conf -g 'pid $dir/nginx.pid;' 2>&1`;
+    my $said = `$nginx -t -e stderr -p $dir -c $dir/nginx.conf -g '$global' 2>&1`;
     my $is_well = $? == 0;
     my @lines = map { /\[(?:warn|error|crit|alert|emerg)\] \d+#\d+: (.*) in \Q$dir\E\/nginx\.conf:\d+$/ ? $1 : $_ }
         grep {!/^nginx: (?:the configuration file|configuration file)|\[notice\]/} split /\n/, $said;

@@ -141,11 +141,12 @@ GET /two/key
     upstream u { server $TEST_NGINX_C; s3_origin default $TEST_NGINX_CRED_C; }
 --- config
     $TEST_NGINX_CLIENT
+    s3_client AKIDTEMPORARY secret_key=s session_token=client/token;
     location / { s3_resign on; proxy_pass http://u; }
 --- signed
 GET /bucket/key
 presigned GET /bucket/key
-GET /bucket/key token=client/token
+GET /bucket/key key=AKIDTEMPORARY secret=s token=client/token
 --- answers
 200 verified yes.*(?i:x-amz-security-token): ToKeN/of\+C==
 200 verified yes.*X-Amz-Security-Token=ToKeN%2Fof%2BC%3D%3D
