@@ -147,6 +147,8 @@ class Mc(CommandLine):
         self.environment["MC_CONFIG_DIR"] = str(self.folder)
         known = {"url": self.url, "accessKey": self.credentials.access_key, "secretKey": self.credentials.secret_key,
                  "api": "S3v4", "path": "auto" if self.path_style else "off"}
+        if self.credentials.session_token:
+            known["sessionToken"] = self.credentials.session_token
         (self.folder / "config.json").write_text(json.dumps({"version": "10", "aliases": {"proxy": known}}))
 
     def mc(self, *command):

@@ -17,7 +17,7 @@ import pytest
 from adapters import AwsCli, Boto3, Boto3WhenRequired, Crt, Minio, Rclone, S3cmd, S3Error
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from programs import Go, Java, JavaCrt, JavaNetty, Js, JsStreams, MinioGo, parameter
+from programs import Go, Java, JavaCrt, JavaNetty, Js, JsStreams, Mc, MinioGo, Rust, parameter
 from servers import Credentials, Nginx, S3sFs, certify, free_port
 from test_presigned import ROOT, fetch
 from uploads import KINDS, Connection, Signer, Upload
@@ -29,9 +29,10 @@ REGION = "eu-mint-1"
 BUCKET = "media"
 FILES = {"2026/empty": b"", "2026/small": os.urandom(1000), "2026/parts": os.urandom((12 << 20) + 1)}
 
-CLIENTS = [Boto3, Boto3WhenRequired, Crt, AwsCli, S3cmd, Minio, Rclone, Js, JsStreams, Go, MinioGo, Java, JavaNetty, JavaCrt]
+CLIENTS = [Boto3, Boto3WhenRequired, Crt, AwsCli, S3cmd, Minio, Mc, Rclone, Js, JsStreams, Rust, Go, MinioGo, Java, JavaNetty,
+           JavaCrt]
 # All of an SDK's clients read an error alike.
-TOLD = [Boto3, AwsCli, Js, Go, Java]
+TOLD = [Boto3, AwsCli, Js, Rust, Go, Java, Mc]
 
 # The program around the SDK for Java tells what the SDK does of an error of S3's: its text.
 MESSAGES = {

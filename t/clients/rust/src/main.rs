@@ -99,7 +99,7 @@ fn client(url: &str, region: &str, ca: &str) -> Outcome<Client> {
         .credentials_provider(Credentials::new(
             std::env::var("AWS_ACCESS_KEY_ID")?,
             std::env::var("AWS_SECRET_ACCESS_KEY")?,
-            None,
+            std::env::var("AWS_SESSION_TOKEN").ok(),
             None,
             "environment",
         ));
