@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use client_files::ClientFile;
 use ngx_safe::request::Request;
-use sigv4::{Account, Claim, Claimants, Client, Clients, Issuer, MintedAccessKey, Rejection};
+use sigv4::{
+    Account, Claim, Claimants, Client, Clients, Issuer, IssuerAccount, MintedAccessKey, Rejection,
+};
 
 use crate::conf::ClientSources;
 use crate::context::OwnRequest;
@@ -42,7 +44,8 @@ impl<'r> RequestClients<'r> {
         minted.borrow().has(issuers.iter(), access_key)
     }
 
-    /// Returns the account of an access key; None if nobody has that key, or its secrets are of several accounts.
+    /// Returns the account of an access key; None if nobody has that key, its secrets are of several accounts, or its token
+    /// tells.
     pub(crate) fn account(self, access_key: &[u8]) -> Option<Option<Account>> {
         let sources = self.sources()?;
         let listed = sources.listed.find(access_key);
@@ -60,8 +63,11 @@ impl<'r> RequestClients<'r> {
                 None => issuers(sources, access_key)
                     .into_iter()
                     .flat_map(|(_, issuers)| issuers)
-                    .map(|issuer| issuer.account().cloned())
-                    .collect(),
+                    .map(|issuer| match issuer.account() {
+                        IssuerAccount::One(account) => Some(account.clone()),
+                        IssuerAccount::Any => None,
+                    })
+                    .collect::<Option<Vec<_>>>()?,
             },
         };
         accounts.dedup();

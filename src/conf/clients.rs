@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use client_files::ClientFile;
 use directives::{ClientMap, IssuerMap};
-use sigv4::{Account, Revocations};
+use sigv4::{Account, IssuerAccount, Revocations};
 
 use crate::conf::LocationConf;
 
@@ -42,7 +42,11 @@ impl ClientSources {
         }
         let issuer = self.issuers.find_stray(&is_known)?;
         let name = issuer.name().escape_ascii();
-        Some((format!("s3_issuer {name}"), issuer.account()))
+        let account = match issuer.account() {
+            IssuerAccount::One(account) => account.as_ref(),
+            IssuerAccount::Any => None,
+        };
+        Some((format!("s3_issuer {name}"), account))
     }
 }
 

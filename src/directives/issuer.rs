@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use arrayvec::ArrayVec;
 use foldhash::fast::RandomState;
 use sigv4::{
-    Account, Issuer, IssuerFault, KeyId, MAX_ISSUER_NAME, MAX_SECRETS, MIN_ISSUER_SECRET,
-    MintedAccessKey, Revocations, Timestamp, is_issuer_name,
+    Account, Issuer, IssuerAccount, IssuerFault, KeyId, MAX_ISSUER_NAME, MAX_SECRETS,
+    MIN_ISSUER_SECRET, MintedAccessKey, Revocations, Timestamp, is_issuer_name,
 };
 
 use crate::{
@@ -26,7 +26,7 @@ pub const MAX_LIFETIME: i64 = 12 * 3_600;
 const LONG_LIFETIME: i64 = 7 * 86_400;
 
 /// Reads `s3_issuer NAME secret=V [max_lifetime=TIME] [allow=CLASS|OPERATION,...] [buckets=BUCKET[/KEY],...]
-/// [account=NAME]`.
+/// [account=NAME|*]`.
 pub fn issuer(words: &[&[u8]], reading: &mut Reading<'_>) -> Result<Issuer, String> {
     let name = issuer_name("s3_issuer", word(words, 1))?;
     let named = named("s3_issuer", name);
@@ -54,7 +54,14 @@ pub fn issuer(words: &[&[u8]], reading: &mut Reading<'_>) -> Result<Issuer, Stri
         ));
     }
     let grant = grant(&named, allow, buckets)?;
-    let account = account.map(|name| read_account(&named, name)).transpose()?;
+    let account = match account {
+        // Its keys name one themselves.
+        Some(b"*") => IssuerAccount::Any,
+        account => {
+            let account = account.map(|name| read_account(&named, name));
+            IssuerAccount::One(account.transpose()?)
+        }
+    };
     let issuer = Issuer::new(name, &secret, max_lifetime, grant);
     let issuer = issuer.map_err(|fault| match fault {
         IssuerFault::WeakSecret => weak_secret(&format!("{named} \"secret=\"")),
@@ -153,10 +160,14 @@ impl IssuerMap {
         self.0.get(name).map_or(&[], |issuers| issuers)
     }
 
-    /// Finds an issuer whose account, or lack of one, is none that `is_known`; the first by name.
+    /// Finds an issuer whose account, or lack of one, is none that `is_known`; the first by name. One whose keys name an
+    /// account themselves is none of them.
     pub fn find_stray(&self, is_known: impl Fn(Option<&Account>) -> bool) -> Option<&Issuer> {
         let issuers = self.0.values().flatten();
-        let strays = issuers.filter(|issuer| !is_known(issuer.account()));
+        let strays = issuers.filter(|issuer| match issuer.account() {
+            IssuerAccount::Any => false,
+            IssuerAccount::One(account) => !is_known(account.as_ref()),
+        });
         strays.min_by_key(|issuer| issuer.name())
     }
 

@@ -28,12 +28,15 @@ pub(crate) struct Authorization<'a> {
 impl<'a> Authorization<'a> {
     /// Reads an `Authorization` header that begins with the algorithm.
     #[inline(always)]
-    pub(crate) fn from_header(value: &'a [u8]) -> Result<Authorization<'a>, Malformed> {
+    pub(crate) fn from_header(
+        value: &'a [u8],
+        service: &[u8],
+    ) -> Result<Authorization<'a>, Malformed> {
         let fields = match AuthParams::usual(value) {
             Some(fields) => fields,
             None => AuthParams::read(value)?,
         };
-        let (access_key, scope) = ClaimedScope::parse_credential(fields.credential)?;
+        let (access_key, scope) = ClaimedScope::parse_credential(fields.credential, service)?;
         if fields.signature.is_empty() {
             return Err(Malformed::Signature);
         }
@@ -164,6 +167,7 @@ impl<'a, 'r: 'a> Presigned<'a, 'r> {
     pub(crate) fn from_query(
         query: &Query<'_, 'r>,
         buffers: &'a mut DecodeBuffers,
+        service: &[u8],
     ) -> Result<Presigned<'a, 'r>, Malformed> {
         if query.is_ambiguous() {
             return Err(Malformed::Repeated);
@@ -185,9 +189,9 @@ impl<'a, 'r: 'a> Presigned<'a, 'r> {
         if signature.is_empty() {
             return Err(Malformed::Signature);
         }
-        let (access_key, scope, raw_access_key) = match usual_credential(credential) {
+        let (access_key, scope, raw_access_key) = match usual_credential(credential, service) {
             Some((access_key, scope)) => (access_key, scope, access_key),
-            None => read_credential(credential, &mut buffers.credential)?,
+            None => read_credential(credential, &mut buffers.credential, service)?,
         };
         let signed_headers = match uri::is_plain(signed_headers, Part::Query) {
             true => signed_headers,
@@ -210,8 +214,8 @@ impl<'a, 'r: 'a> Presigned<'a, 'r> {
 
 /// Reads a credential of a query in which nothing but the slashes is encoded, as all SDKs write it.
 #[inline(always)]
-fn usual_credential(raw: &[u8]) -> Option<(&[u8], ClaimedScope<'_>)> {
-    let (access_key, scope) = ClaimedScope::parse_separated(raw, b"%2F").ok()?;
+fn usual_credential<'a>(raw: &'a [u8], service: &[u8]) -> Option<(&'a [u8], ClaimedScope<'a>)> {
+    let (access_key, scope) = ClaimedScope::parse_separated(raw, b"%2F", service).ok()?;
     uri::is_plain(access_key, Part::Query).then_some((access_key, scope))
 }
 
@@ -219,9 +223,10 @@ fn usual_credential(raw: &[u8]) -> Option<(&[u8], ClaimedScope<'_>)> {
 fn read_credential<'a, 'r: 'a>(
     raw: &'r [u8],
     buffer: &'a mut CredentialBuffer,
+    service: &[u8],
 ) -> Result<(&'a [u8], ClaimedScope<'a>, &'r [u8]), Malformed> {
     let decoded = decode(raw, buffer).ok_or(Malformed::Credential)?;
-    let (access_key, scope) = ClaimedScope::parse_credential(decoded)?;
+    let (access_key, scope) = ClaimedScope::parse_credential(decoded, service)?;
     let raw = raw_access_key(raw, access_key.len()).ok_or(Malformed::Credential)?;
     Ok((access_key, scope, raw))
 }
@@ -255,7 +260,7 @@ fn decode<'b, const N: usize>(raw: &[u8], out: &'b mut ArrayVec<u8, N>) -> Optio
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::ties::each_edit;
+    use crate::{scope::S3, ties::each_edit};
 
     const CREDENTIAL: &str = "AK/20260102/us-east-1/s3/aws4_request";
 
@@ -311,9 +316,9 @@ mod tests {
             &encoded.replace("us-", "%2F2F"),
         ] {
             each_edit(text.as_bytes(), |raw| {
-                if let Some((access_key, scope)) = usual_credential(raw) {
+                if let Some((access_key, scope)) = usual_credential(raw, S3) {
                     let mut buffer = ArrayVec::new();
-                    let slow = read_credential(raw, &mut buffer);
+                    let slow = read_credential(raw, &mut buffer, S3);
                     let slow = slow.map(|(key, scope, raw)| (key, scope.day, scope.region, raw));
                     let fast = (access_key, scope.day, scope.region, access_key);
                     assert!(slow == Ok(fast), "{}", raw.escape_ascii());

@@ -8,6 +8,7 @@ use crate::{
     error::Rejection,
     grant::Grant,
     keys::{Credential, SecretKey},
+    minted::Lineage,
     text::uri::{self, Part},
 };
 
@@ -21,6 +22,8 @@ pub struct Client {
     pub expires: Option<Timestamp>,
     /// Whose keys it has at the origins; `None` for those of no account.
     pub account: Option<Account>,
+    /// What is known of a minted key; `None` for others.
+    pub lineage: Option<Box<Lineage>>,
 }
 
 impl Client {
@@ -32,6 +35,7 @@ impl Client {
             session_token: RequiredToken::None,
             expires: None,
             account: None,
+            lineage: None,
         }
     }
 

@@ -1,8 +1,12 @@
 //! What an authenticated client may do.
+mod scope;
+
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
+use self::scope::GrantText;
+pub use self::scope::Scope;
 use crate::{
     headers::steers_server,
     operation::{GrantClass, Operation, OperationSet},
@@ -25,6 +29,8 @@ pub struct Grant {
     places: Arc<[BucketPattern]>,
     /// Grants that it stays within: what one of them does not permit, it does not permit either.
     outer: Vec<Arc<Grant>>,
+    /// What it was read from, without `outer`.
+    text: GrantText,
 }
 
 impl Default for Grant {
@@ -52,6 +58,7 @@ impl Grant {
         allow: Option<&'a [u8]>,
         buckets: Option<&'a [u8]>,
     ) -> Result<Grant, GrantFault<'a>> {
+        let text = GrantText::of(&Scope { allow, buckets });
         let allow = allow.map_or(Ok(Allow::ALL), Allow::parse)?;
         let places = buckets.map_or(Ok(Vec::new()), |list| {
             let places = list.split(|byte| *byte == b',');
@@ -59,7 +66,10 @@ impl Grant {
                 .map(|place| BucketPattern::parse(place).ok_or(GrantFault::Place(place)))
                 .collect()
         })?;
-        Ok(Grant::new(&allow, places))
+        Ok(Grant {
+            text,
+            ..Grant::new(&allow, places)
+        })
     }
 
     fn new(allow: &Allow, places: Vec<BucketPattern>) -> Grant {
@@ -73,6 +83,7 @@ impl Grant {
             is_unconfined: allow.all && !is_confined,
             places: places.into(),
             outer: Vec::new(),
+            text: GrantText::default(),
         }
     }
 

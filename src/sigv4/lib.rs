@@ -97,12 +97,13 @@ pub use crate::{
     dialect::{Checksums, Dialect, DocumentDigest},
     document::GatheredBody,
     error::{ChecksumFault, Malformed, Rejection, ServerError, Unsignable},
-    grant::{Grant, GrantFault},
+    grant::{Grant, GrantFault, Scope},
     headers::SignedElsewhere,
     keys::{Credential, KeyCache, MAX_ACCESS_KEY, SecretKey},
     minted::{
-        Issuer, IssuerFault, KeyId, MAX_ISSUER_NAME, MIN_ISSUER_SECRET, MintedAccessKey, MintedKey,
-        MintedKeys, Revocations, Scope, Unmintable, is_issuer_name,
+        AccountOfKey, Ancestor, Issuer, IssuerAccount, IssuerFault, KeyId, KeyTerms, Lineage,
+        MAX_ISSUER_NAME, MIN_ISSUER_SECRET, MintedAccessKey, MintedKey, MintedKeys, Revocations,
+        Unmintable, is_issuer_name,
     },
     operation::Operation,
     origin::{Addressing, LastingName, Origin},
@@ -125,7 +126,10 @@ pub use crate::{
     sts::{STS_CONTENT_TYPE, StsCall, sign_sts},
     upload::{PlainPiece, Upload},
     verified::Verified,
-    verify::{Details, Explanation, Rejected, RejectedRequest, details, explain, verify},
+    verify::{
+        Details, Explanation, Rejected, RejectedRequest, ServiceRequest, body_hash, details,
+        explain, verify, verify_service,
+    },
     wire::{HeadRoom, WireHead},
 };
 

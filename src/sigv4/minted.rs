@@ -16,16 +16,19 @@
 mod access_key;
 mod cache;
 mod issuer;
+mod lineage;
 mod revocation;
 mod sealed_scope;
+mod terms;
 
 pub use self::{
     access_key::{KeyId, MintedAccessKey},
     cache::MintedKeys,
     issuer::{
-        Issuer, IssuerFault, MAX_ISSUER_NAME, MIN_ISSUER_SECRET, MintedKey, Unmintable,
-        is_issuer_name,
+        Issuer, IssuerAccount, IssuerFault, MAX_ISSUER_NAME, MIN_ISSUER_SECRET, MintedKey,
+        Unmintable, is_issuer_name,
     },
+    lineage::{Ancestor, Lineage},
     revocation::Revocations,
-    sealed_scope::Scope,
+    terms::{AccountOfKey, KeyTerms},
 };

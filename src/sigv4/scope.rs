@@ -94,7 +94,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The scope that a client claims to have signed for, with the service S3.
+/// The scope that a client claims to have signed for, with the service that was asked.
 #[derive(Clone, Copy)]
 pub(crate) struct ClaimedScope<'a> {
     pub(crate) day: Day,
@@ -104,10 +104,12 @@ pub(crate) struct ClaimedScope<'a> {
 
 impl<'a> ClaimedScope<'a> {
     /// Splits `<access key>/<scope>`; the access key may hold `/` itself.
+    #[inline(always)]
     pub(crate) fn parse_credential(
         credential: &'a [u8],
+        service: &[u8],
     ) -> Result<(&'a [u8], ClaimedScope<'a>), Malformed> {
-        ClaimedScope::parse_separated(credential, b"/")
+        ClaimedScope::parse_separated(credential, b"/", service)
     }
 
     /// Splits a credential that has another text for each slash, as in a query.
@@ -115,10 +117,11 @@ impl<'a> ClaimedScope<'a> {
     pub(crate) fn parse_separated<const N: usize>(
         credential: &'a [u8],
         slash: &[u8; N],
+        service: &[u8],
     ) -> Result<(&'a [u8], ClaimedScope<'a>), Malformed> {
         let before = |text: &'a [u8], last: &[u8]| text.strip_suffix(last)?.strip_suffix(slash);
         let rest = before(credential, TERMINATOR)
-            .and_then(|rest| before(rest, S3))
+            .and_then(|rest| before(rest, service))
             .ok_or_else(|| misses_end(credential))?;
         // No byte of a region's name is one that a slash begins with.
         let is_other = |byte: &u8| !is_region_byte(*byte);

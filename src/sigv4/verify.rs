@@ -3,6 +3,7 @@ mod candidate;
 mod checksums;
 mod details;
 mod explain;
+mod service;
 mod v2;
 mod v4;
 
@@ -11,6 +12,7 @@ pub(crate) use self::candidate::ClaimedIdentity;
 pub use self::{
     details::{Details, RejectedRequest, details},
     explain::{Explanation, explain},
+    service::{ServiceRequest, body_hash, verify_service},
 };
 use crate::{
     admission::Admission,

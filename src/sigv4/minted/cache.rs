@@ -51,7 +51,7 @@ impl MintedKeys {
     /// for the client to tell, once its signature has matched.
     ///
     /// # Errors
-    /// If the token is not of that access key, or the key is revoked.
+    /// If the token is not of that access key, or the key is revoked, or one that it was made with.
     pub fn find<'i>(
         &mut self,
         issuers: impl Iterator<Item = &'i Issuer> + Clone,
@@ -69,7 +69,13 @@ impl MintedKeys {
             let found = self.look_up(issuer, claim.access_key, minted, token, latest);
             match found {
                 Ok((client, issued)) => {
-                    let is_revoked = |all: &Revocations| all.has(minted.issuer, &minted.id, issued);
+                    let is_revoked = |all: &Revocations| {
+                        all.has(minted.issuer, &minted.id, issued)
+                            || client
+                                .lineage
+                                .as_ref()
+                                .is_some_and(|lineage| all.has_any(&lineage.ancestors))
+                    };
                     return match revoked.is_some_and(is_revoked) {
                         true => Err(Rejection::Revoked),
                         false => Ok(Some(client)),
@@ -123,7 +129,7 @@ impl MintedKeys {
             client,
             issued,
             token,
-        } = issuer.open(access_key, minted.expires, token, latest)?;
+        } = issuer.open(access_key, minted, token, latest)?;
         let client = Rc::new(client);
         let key = KeptKey {
             client: client.clone(),

@@ -19,14 +19,16 @@ use crate::{
     crypto::hmac::HmacKey,
     date::Timestamp,
     error::Rejection,
-    grant::{Grant, GrantFault},
+    grant::{Grant, GrantFault, Scope},
     keys::{Credential, SecretKey},
     text::sink::Sink,
 };
 
 use super::{
     access_key::{KeyId, MintedAccessKey},
-    sealed_scope::{Scope, SealedScope},
+    lineage::{Ancestor, Lineage},
+    sealed_scope::SealedScope,
+    terms::{AccountOfKey, KeyTerms},
 };
 
 /// The longest session token, in bytes: with it, a request's headers stay far below the 8 KiB that S3 takes.
@@ -69,10 +71,25 @@ pub enum IssuerFault {
 #[non_exhaustive]
 pub enum Unmintable<'a> {
     Scope(GrantFault<'a>),
+    /// The name of a role or a session that is none.
+    Name,
+    /// The issuer's keys are not of this account.
+    Account,
+    /// Too many keys were made each with the one before.
+    Chain,
     /// The token would be longer than any that is accepted.
     TooLong,
-    /// It would end before it begins, or live for longer than the issuer's keys may.
+    /// It would end before it begins, or live for longer than the issuer's keys may, or than its parent.
     Lifetime,
+}
+
+/// Whose keys the keys of an issuer have at the origins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IssuerAccount {
+    /// Those of this account, or of none. A key that names another one is rejected.
+    One(Option<Account>),
+    /// Those of the account that a key names itself, or of none.
+    Any,
 }
 
 /// A key that was minted.
@@ -98,8 +115,7 @@ pub struct Issuer {
     max_lifetime: i64,
     /// What its keys may do at most.
     grant: Arc<Grant>,
-    /// Whose keys they have at the origins.
-    account: Option<Account>,
+    account: IssuerAccount,
 }
 
 impl Issuer {
@@ -136,18 +152,31 @@ impl Issuer {
             )]),
             max_lifetime,
             grant: Arc::new(grant),
-            account: None,
+            account: IssuerAccount::One(None),
         })
     }
 
     /// Gives its keys those of an account at the origins.
-    pub fn with_account(mut self, account: Option<Account>) -> Issuer {
+    pub fn with_account(mut self, account: IssuerAccount) -> Issuer {
         self.account = account;
         self
     }
 
-    pub fn account(&self) -> Option<&Account> {
-        self.account.as_ref()
+    pub fn account(&self) -> &IssuerAccount {
+        &self.account
+    }
+
+    /// Whether its keys may be of this account.
+    pub fn allows_account(&self, account: AccountOfKey<'_>) -> bool {
+        match (&self.account, account) {
+            (_, AccountOfKey::OfIssuer) | (IssuerAccount::Any, _) => true,
+            (IssuerAccount::One(own), AccountOfKey::None) => own.is_none(),
+            (IssuerAccount::One(own), AccountOfKey::Named(named)) => own.as_ref() == Some(named),
+        }
+    }
+
+    pub fn max_lifetime(&self) -> i64 {
+        self.max_lifetime
     }
 
     pub fn name(&self) -> &[u8] {
@@ -174,8 +203,34 @@ impl Issuer {
         issued: Timestamp,
         expires: Timestamp,
     ) -> Result<MintedKey, Unmintable<'a>> {
-        scope.grant().map_err(Unmintable::Scope)?;
-        if !self.may_live(issued, expires) {
+        self.mint_with(
+            &KeyTerms {
+                scopes: vec![scope],
+                ..KeyTerms::default()
+            },
+            id,
+            issued,
+            expires,
+        )
+    }
+
+    /// Mints a key with terms of its own, as [`Issuer::mint`].
+    ///
+    /// # Errors
+    /// If no proxy with this issuer would accept it, or it would be more than its parent.
+    pub fn mint_with<'a>(
+        &self,
+        terms: &KeyTerms<'a>,
+        id: KeyId,
+        issued: Timestamp,
+        expires: Timestamp,
+    ) -> Result<MintedKey, Unmintable<'a>> {
+        let sealed = terms.sealed(issued)?;
+        if !self.allows_account(terms.account()) {
+            return Err(Unmintable::Account);
+        }
+        let end = terms.parent.and_then(|parent| parent.expires);
+        if !self.may_live(issued, expires) || end.is_some_and(|end| expires > end) {
             return Err(Unmintable::Lifetime);
         }
         let access_key = MintedAccessKey {
@@ -184,7 +239,7 @@ impl Issuer {
             id,
         };
         let access_key = access_key.text().ok_or(Unmintable::Lifetime)?;
-        let sealed = SealedScope { issued, scope }
+        let sealed = sealed
             .write()
             .and_then(|text| self.cipher().encrypt(associated(&access_key), &text).ok());
         let sealed = sealed.ok_or(Unmintable::TooLong)?;
@@ -209,11 +264,12 @@ impl Issuer {
     pub(super) fn open(
         &self,
         access_key: &[u8],
-        expires: Timestamp,
+        minted: &MintedAccessKey<'_>,
         token: SessionToken<'_>,
         latest: Timestamp,
     ) -> Result<OpenedKey, Rejection> {
         let invalid = Rejection::InvalidToken;
+        let MintedAccessKey { expires, id, .. } = *minted;
         let mut text = ArrayVec::<u8, MAX_TOKEN>::new();
         token
             .bytes()
@@ -228,7 +284,14 @@ impl Issuer {
         let opened = opened.map_err(|_| invalid.clone())?;
         let read = SealedScope::read(&opened).ok_or(invalid.clone())?;
         // A word that this version does not know could narrow the key.
-        let grant = read.scope.grant().map_err(|_| invalid)?;
+        let grant = read
+            .scopes
+            .iter()
+            .try_fold((*self.grant).clone(), |grant, scope| {
+                let scope = scope.grant().map_err(|_| invalid.clone())?;
+                Ok::<Grant, Rejection>(grant.within(Arc::new(scope)))
+            })?;
+        let account = self.account_of(read.account).ok_or(invalid)?;
         if !self.may_live(read.issued, expires) {
             return Err(Rejection::TokenLifetime);
         }
@@ -236,19 +299,45 @@ impl Issuer {
             return Err(Rejection::TokenNotYetValid);
         }
         let secret = SecretKey::new(self.secret(access_key, sealed).as_bytes().to_vec());
+        let lineage = Lineage {
+            key: Ancestor {
+                issuer: self.name.clone(),
+                id,
+                issued: read.issued,
+            },
+            role: read.role.map(Box::from),
+            session: read.session.map(Box::from),
+            ancestors: read.ancestors,
+        };
         Ok(OpenedKey {
             client: Client {
                 session_token: RequiredToken::Found,
                 expires: Some(expires),
-                account: self.account.clone(),
-                ..Client::new(
-                    Credential::new(access_key, secret),
-                    grant.within(self.grant.clone()),
-                )
+                account,
+                lineage: Some(Box::new(lineage)),
+                ..Client::new(Credential::new(access_key, secret), grant)
             },
             issued: read.issued,
             token: text.as_slice().into(),
         })
+    }
+
+    /// Returns the account that a token names, or else its issuer's; `None` if its keys may not be of that.
+    fn account_of(&self, sealed: Option<&[u8]>) -> Option<Option<Account>> {
+        let named = match sealed {
+            None => {
+                return match &self.account {
+                    IssuerAccount::One(own) => Some(own.clone()),
+                    IssuerAccount::Any => Some(None),
+                };
+            }
+            Some(b"") => None,
+            Some(name) => Some(Account::parse(name)?),
+        };
+        let account = named
+            .as_ref()
+            .map_or(AccountOfKey::None, AccountOfKey::Named);
+        self.allows_account(account).then_some(named)
     }
 
     fn may_live(&self, issued: Timestamp, expires: Timestamp) -> bool {

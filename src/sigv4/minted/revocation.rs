@@ -3,7 +3,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::date::Timestamp;
 
-use super::access_key::KeyId;
+use super::{access_key::KeyId, lineage::Ancestor};
 
 /// Which minted keys are revoked: of each issuer, by its name, these, and those minted before some time.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +46,11 @@ impl Revocations {
             && self.0.get(issuer).is_some_and(|of_issuer| {
                 of_issuer.before.is_some_and(|before| issued < before) || of_issuer.ids.contains(id)
             })
+    }
+
+    pub(super) fn has_any(&self, keys: &[Ancestor]) -> bool {
+        keys.iter()
+            .any(|key| self.has(&key.issuer, &key.id, key.issued))
     }
 
     fn of(&mut self, issuer: &[u8]) -> &mut OfIssuer {

@@ -21,7 +21,7 @@ use crate::{
     resource::{ResourcePath, leaves_root},
     rules::VerifyRules,
     s3_request::{S3Request, S3RequestParts},
-    scope::ClaimedScope,
+    scope::{ClaimedScope, S3},
     sse_c::OwnKeys,
     text::query::Query,
     text::uri::{self, Part},
@@ -211,7 +211,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
             return Err(Rejection::FormMalformed(Malformed::Algorithm));
         }
         let (access_key, scope) =
-            ClaimedScope::parse_credential(credential).map_err(Rejection::FormMalformed)?;
+            ClaimedScope::parse_credential(credential, S3).map_err(Rejection::FormMalformed)?;
         identity.access_key = access_key;
         let date = AmzDate::parse(date).ok_or(Rejection::FormMalformed(Malformed::Date))?;
         if scope.day != date.day() {

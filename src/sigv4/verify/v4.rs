@@ -17,6 +17,7 @@ use crate::{
     request::ClientRequest,
     rules::VerifyRules,
     s3_request::S3Request,
+    scope::S3,
     text::{
         query::{Parameters, Role},
         sink::Sink,
@@ -106,29 +107,79 @@ impl<'r> Candidate<'_, 'r> {
         &self,
         identity: &mut ClaimedIdentity<'r>,
     ) -> Result<ClaimedV4<'r, 'r>, Rejection> {
-        let authorization = Authorization::from_header(
-            self.known
-                .value(KnownHeader::Authorization)
-                .unwrap_or_default(),
-        )
-        .map_err(Rejection::HeaderMalformed)?;
-        identity.access_key = authorization.access_key;
+        let authorization = self.authorization(S3, identity)?;
         let payload = self
             .known
             .value(KnownHeader::ContentSha256)
             .ok_or(Rejection::MissingPayloadHash)?;
-        let date = match self.known.value(KnownHeader::AmzDate) {
+        Ok(ClaimedV4 {
+            authorization,
+            date: self.date().ok_or(Rejection::MissingDate)?,
+            place: V4Place::Header(HeaderPayload::parse(payload)?),
+        })
+    }
+
+    /// Reads the `Authorization` header of a request to a service.
+    #[inline(always)]
+    fn authorization(
+        &self,
+        service: &[u8],
+        identity: &mut ClaimedIdentity<'r>,
+    ) -> Result<Authorization<'r>, Rejection> {
+        let value = self.known.value(KnownHeader::Authorization);
+        let authorization = Authorization::from_header(value.unwrap_or_default(), service)
+            .map_err(Rejection::HeaderMalformed)?;
+        identity.access_key = authorization.access_key;
+        Ok(authorization)
+    }
+
+    #[inline(always)]
+    fn date(&self) -> Option<AmzDate> {
+        match self.known.value(KnownHeader::AmzDate) {
             Some(date) => AmzDate::parse(date),
             None => self
                 .known
                 .value(KnownHeader::Date)
                 .and_then(Timestamp::parse)
                 .map(AmzDate::from),
+        }
+    }
+
+    /// Reads what a request to another service than S3 claims, whose body has this hash.
+    pub(super) fn v4_of_service<'b>(
+        &self,
+        auth_type: AuthType,
+        service: &[u8],
+        body_hash: &'r [u8; 64],
+        buffers: &'b mut DecodeBuffers,
+        identity: &mut ClaimedIdentity<'r>,
+    ) -> Result<ClaimedV4<'b, 'r>, Rejection>
+    where
+        'r: 'b,
+    {
+        // It may be spelled in upper case, and is signed as it is spelled.
+        let payload = match self.known.value(KnownHeader::ContentSha256) {
+            None => Payload::Hash(body_hash),
+            Some(value) if value.eq_ignore_ascii_case(body_hash) => Payload::parse(value)?,
+            Some(_) => return Err(Rejection::PayloadMismatch),
         };
+        if auth_type == AuthType::V4Header {
+            return Ok(ClaimedV4 {
+                authorization: self.authorization(service, identity)?,
+                date: self.date().ok_or(Rejection::MissingDate)?,
+                place: V4Place::Header(HeaderPayload::Plain(payload)),
+            });
+        }
+        let presigned = Presigned::from_query(&self.query, buffers, service)
+            .map_err(Rejection::QueryMalformed)?;
+        identity.access_key = presigned.raw_access_key;
         Ok(ClaimedV4 {
-            authorization,
-            date: date.ok_or(Rejection::MissingDate)?,
-            place: V4Place::Header(HeaderPayload::parse(payload)?),
+            authorization: presigned.authorization,
+            date: presigned.date,
+            place: V4Place::Query {
+                expires: presigned.expires,
+                payload: PresignedPayload::Header(payload),
+            },
         })
     }
 
@@ -142,7 +193,7 @@ impl<'r> Candidate<'_, 'r> {
         'r: 'b,
     {
         let presigned =
-            Presigned::from_query(&self.query, buffers).map_err(Rejection::QueryMalformed)?;
+            Presigned::from_query(&self.query, buffers, S3).map_err(Rejection::QueryMalformed)?;
         identity.access_key = presigned.raw_access_key;
         let in_query = self.query.find(Role::ContentSha256);
         let payload = match (in_query, self.known.value(KnownHeader::ContentSha256)) {
@@ -289,7 +340,7 @@ impl<'r> V4Place<'r> {
 
 impl ClaimedV4<'_, '_> {
     /// Returns what to say of a fault in where it was claimed.
-    fn malformed(&self, fault: Malformed) -> Rejection {
+    pub(super) fn malformed(&self, fault: Malformed) -> Rejection {
         match self.place {
             V4Place::Header(_) => Rejection::HeaderMalformed(fault),
             V4Place::Query { .. } => Rejection::QueryMalformed(fault),
