@@ -416,7 +416,7 @@ fn decode_key(raw: &[u8], part: Part) -> Option<ArrayVec<u8, 1024>> {
 
 /// Whether a text is what a pattern says, in which `*` stands for any run of bytes. Finds the pieces
 /// between them from left to right, each as early as can be: no piece is looked for twice.
-fn is_match(pattern: &[u8], text: &[u8]) -> bool {
+pub fn is_match(pattern: &[u8], text: &[u8]) -> bool {
     let mut pieces = pattern.split(|&byte| byte == b'*');
     let Some(mut rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else {
         return false;

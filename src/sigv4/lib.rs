@@ -97,7 +97,7 @@ pub use crate::{
     dialect::{Checksums, Dialect, DocumentDigest},
     document::GatheredBody,
     error::{ChecksumFault, Malformed, Rejection, ServerError, Unsignable},
-    grant::{Grant, GrantFault, Scope},
+    grant::{Grant, GrantFault, Scope, is_match},
     headers::SignedElsewhere,
     keys::{Credential, KeyCache, MAX_ACCESS_KEY, SecretKey},
     minted::{
