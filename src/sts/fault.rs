@@ -72,7 +72,7 @@ impl FaultKind {
             FaultKind::InvalidClientTokenId => ("InvalidClientTokenId", 403),
             FaultKind::InvalidIdentityToken => ("InvalidIdentityToken", 400),
             FaultKind::MalformedPolicyDocument => ("MalformedPolicyDocument", 400),
-            FaultKind::MalformedQueryString => ("MalformedQueryString", 400),
+            FaultKind::MalformedQueryString => ("MalformedQueryString", 404),
             FaultKind::MissingAction => ("MissingAction", 400),
             FaultKind::MissingAuthenticationToken => ("MissingAuthenticationToken", 403),
             FaultKind::PackedPolicyTooLarge => ("PackedPolicyTooLarge", 400),

@@ -247,3 +247,6 @@ fn rsa(key: &Object) -> Option<PublicKey> {
 fn bytes(key: &Object, name: &str) -> Option<Vec<u8>> {
     Base64UrlUnpadded::decode_vec(key.string(name)?).ok()
 }
+
+#[cfg(test)]
+mod tests;

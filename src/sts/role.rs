@@ -54,6 +54,8 @@ pub enum RoleFault<'a> {
     Audience,
     /// No condition, so that whoever the issuer knows would have the role.
     Condition,
+    /// There is one of its name.
+    Duplicate,
 }
 
 impl Role {
@@ -112,10 +114,10 @@ impl Roles {
     /// Adds a role.
     ///
     /// # Errors
-    /// With the role itself if there is one of its name.
-    pub fn insert(&mut self, role: Role) -> Result<(), Role> {
+    /// If there is one of its name.
+    pub fn insert(&mut self, role: Role) -> Result<(), RoleFault<'static>> {
         match self.named(role.name()) {
-            Some(_) => Err(role),
+            Some(_) => Err(RoleFault::Duplicate),
             None => {
                 self.0.push(role);
                 Ok(())
