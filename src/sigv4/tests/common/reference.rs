@@ -103,7 +103,10 @@ impl Sample {
             .query
             .split('&')
             .find_map(|pair| pair.strip_prefix("X-Amz-Content-Sha256="))
-            .unwrap_or("UNSIGNED-PAYLOAD")
+            .unwrap_or(match self.service.as_str() {
+                "s3" => "UNSIGNED-PAYLOAD",
+                _ => &self.payload,
+            })
             .to_owned();
         for (name, value) in parameters {
             let separator = if self.query.is_empty() { "" } else { "&" };
