@@ -166,7 +166,7 @@ fn keys_that_are_of_no_use() {
         key(&RSA.replace("\"AQAB\"", "\"AAEAAQ\""), ""),
     ];
     for text in &usable {
-        assert_eq!(set(&[text.clone()]).unwrap().keys(), 1, "{text}");
+        assert_eq!(set(std::slice::from_ref(text)).unwrap().keys(), 1, "{text}");
     }
     let n = RSA.rsplit('"').nth(1).unwrap();
     let short = Base64UrlUnpadded::encode_string(&[0xff; 255]);
@@ -203,7 +203,7 @@ fn keys_that_are_of_no_use() {
     ];
     for text in &useless {
         assert_eq!(
-            set(&[text.clone()]),
+            set(std::slice::from_ref(text)),
             Err(JwkSetFault::NoUsableKey),
             "{text}"
         );
