@@ -3,11 +3,11 @@
 use std::{ffi::OsString, fs::File, io::Read, os::unix::ffi::OsStrExt};
 
 use directives::{MAX_LIFETIME, seconds, weak_secret};
-use lexopt::{Arg, Parser};
+use lexopt::{Arg, Parser, ValueExt};
 use secrets::Kind;
 use sigv4::{
-    Grant, GrantFault, Issuer, IssuerFault, KeyId, MAX_ISSUER_NAME, MintedKey, Scope, SecretKey,
-    Timestamp, Unmintable,
+    Account, AccountOfKey, Grant, GrantFault, Issuer, IssuerAccount, IssuerFault, KeyId, KeyTerms,
+    MAX_ISSUER_NAME, MintedKey, Scope, SecretKey, Timestamp, Unmintable,
 };
 
 use crate::{now, read_key};
@@ -24,6 +24,10 @@ usage: sign_s3 mint [options]
       --allow LIST         what the key may do, as in s3_client (all that its
                            issuer may give)
       --buckets PATTERNS   and where, likewise
+      --account NAME       whose keys it has at the origins; the issuer's line has
+                           account=* or the same (that of the issuer)
+      --role NAME          what logs call it, as they do keys of STS, and its
+      --session NAME       session
       --expires TIME       how long it lives, as 15m or 12h (1h)
       --max-lifetime TIME  what the issuer's line in nginx says (12h)
       --id ID              16 of A-Z and 2-7, for s3_revoke (random); the end of
@@ -51,6 +55,7 @@ pub(crate) fn run(mut parser: Parser) -> Result<String, lexopt::Error> {
     let mut issuer = std::env::var_os("S3_ISSUER");
     let mut secret = OsString::from("env:S3_ISSUER_SECRET");
     let (mut allow, mut buckets) = (None, None);
+    let (mut account, mut role, mut session) = (None, None, None);
     let (mut lifetime, mut max_lifetime) = (3_600, MAX_LIFETIME);
     let mut id = None;
     let mut format = Format::Env;
@@ -62,6 +67,9 @@ pub(crate) fn run(mut parser: Parser) -> Result<String, lexopt::Error> {
             Arg::Long("secret") => secret = parser.value()?,
             Arg::Long("allow") => allow = Some(parser.value()?),
             Arg::Long("buckets") => buckets = Some(parser.value()?),
+            Arg::Long("account") => account = Some(read_account(&parser.value()?)?),
+            Arg::Long("role") => role = Some(parser.value()?.string()?),
+            Arg::Long("session") => session = Some(parser.value()?.string()?),
             Arg::Long("expires") => lifetime = time("--expires", &parser.value()?)?,
             Arg::Long("max-lifetime") => max_lifetime = time("--max-lifetime", &parser.value()?)?,
             Arg::Long("id") => {
@@ -91,9 +99,17 @@ pub(crate) fn run(mut parser: Parser) -> Result<String, lexopt::Error> {
         IssuerFault::WeakSecret => weak_secret("--secret"),
         _ => format!("--issuer is 1 to {MAX_ISSUER_NAME} letters and digits"),
     })?;
-    let scope = Scope {
-        allow: allow.as_deref().map(OsStrExt::as_bytes),
-        buckets: buckets.as_deref().map(OsStrExt::as_bytes),
+    // Which accounts there may be is for the proxy to say.
+    let issuer = issuer.with_account(IssuerAccount::Any);
+    let terms = KeyTerms {
+        scopes: vec![Scope {
+            allow: allow.as_deref().map(OsStrExt::as_bytes),
+            buckets: buckets.as_deref().map(OsStrExt::as_bytes),
+        }],
+        account: (account.as_ref()).map_or(AccountOfKey::OfIssuer, AccountOfKey::Named),
+        role: role.as_deref(),
+        session: session.as_deref(),
+        parent: None,
     };
     let id = match id {
         Some(id) => id,
@@ -102,7 +118,7 @@ pub(crate) fn run(mut parser: Parser) -> Result<String, lexopt::Error> {
     let now = now()?;
     let expires = Timestamp(now.0.saturating_add(lifetime));
     let key = issuer
-        .mint(scope, id, now, expires)
+        .mint_with(&terms, id, now, expires)
         .map_err(|why| told(why, max_lifetime))?;
     let profile = profile
         .to_str()
@@ -114,6 +130,11 @@ pub(crate) fn run(mut parser: Parser) -> Result<String, lexopt::Error> {
 fn time(named: &str, text: &OsString) -> Result<i64, String> {
     let read = seconds(text.as_bytes()).filter(|seconds| *seconds > 0);
     read.ok_or_else(|| format!("{named} is a time of at least a second, as 15m or 12h"))
+}
+
+fn read_account(name: &OsString) -> Result<Account, String> {
+    let account = Account::parse(name.as_bytes());
+    account.ok_or_else(|| format!("--account is a name of {}", Account::RULE))
 }
 
 /// Draws from the system's random numbers.
@@ -141,6 +162,9 @@ fn told(why: Unmintable<'_>, max_lifetime: i64) -> String {
             "--expires is longer than {max_lifetime} seconds: write less, or what \"max_lifetime=\" of the issuer \
              says as --max-lifetime"
         ),
+        Unmintable::Name => {
+            "--role and --session are each 1 to 64 letters, digits and +=,.@_-".into()
+        }
         Unmintable::TooLong => {
             "--allow and --buckets are too long for a session token: write shorter patterns".into()
         }

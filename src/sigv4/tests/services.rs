@@ -55,7 +55,7 @@ fn outcome_at<'c>(
 
 fn outcome(text: &str, body: &str) -> Result<(), Rejection> {
     let clients = kept(Directory::new(&[(KEY, SECRET)]));
-    outcome_at(text, body, &*clients, NOW).map(|key| assert_eq!(key, KEY.as_bytes()))
+    outcome_at(text, body, clients, NOW).map(|key| assert_eq!(key, KEY.as_bytes()))
 }
 
 #[test]
@@ -92,8 +92,8 @@ fn as_sdks_sign() {
         let text = format!(
             "POST / HTTP/1.1\nHost: sts.example:8080\nContent-Type: {STS_CONTENT_TYPE}\n{head}"
         );
-        assert_eq!(outcome_at(&text, BODY, &*clients, NOW), Ok(KEY.into()));
-        let other = outcome_at(&text, "Action=AssumeRole", &*clients, NOW);
+        assert_eq!(outcome_at(&text, BODY, clients, NOW), Ok(KEY.into()));
+        let other = outcome_at(&text, "Action=AssumeRole", clients, NOW);
         assert_eq!(other, Err(Rejection::SignatureDoesNotMatch));
     }
 }
@@ -187,7 +187,7 @@ fn times() {
             Some(Rejection::RequestExpired),
         ),
     ] {
-        let at = |text, body| outcome_at(text, body, &*clients, NOW + after).err();
+        let at = |text, body| outcome_at(text, body, clients, NOW + after).err();
         assert_eq!(at(&header, BODY), of_header, "{after}");
         assert_eq!(at(&query, ""), of_query, "{after}");
     }
@@ -234,7 +234,7 @@ fn signatures_that_do_not_count() {
             service: "sts",
             body_hash: kept(body_hash(b"")),
         };
-        let rejected = verify_service(&request, &*clients, &rules(), Timestamp(NOW)).unwrap_err();
+        let rejected = verify_service(&request, clients, &rules(), Timestamp(NOW)).unwrap_err();
         (rejected.rejection, rejected.auth_type)
     };
     let unsigned = "POST / HTTP/1.1\nHost: a\n";
