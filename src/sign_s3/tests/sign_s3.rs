@@ -8,8 +8,9 @@ use std::{
 };
 
 use sigv4::{
-    AuthType, Claim, Claimants, Client, ClientRequest, Clients, Credential, Grant, Header, Issuer,
-    KeyCache, MintedAccessKey, MintedKeys, Rejection, SecretKey, Timestamp, VerifyRules, verify,
+    Account, AuthType, Claim, Claimants, Client, ClientRequest, Clients, Credential, Grant, Header,
+    Issuer, IssuerAccount, KeyCache, MintedAccessKey, MintedKeys, Rejection, SecretKey,
+    SessionToken, Timestamp, VerifyRules, verify,
 };
 
 const KEY: &str = "AKIDCLIENT";
@@ -378,7 +379,8 @@ fn minted_keys() {
         let [key, secret, token] = parts(&text, marks);
         assert!(key.starts_with("S3M1ci"), "{text}");
         let url = |bucket: &str, method: &str| {
-            let of_key = ["--session-token", token, "--method", method];
+            // Each of a key's parts may begin with a dash.
+            let of_key = ["--session-token", token, "--method", method, "--"];
             url(&[&of_key[..], &["http://h:1", key, secret, bucket, "k"]].concat())
         };
         let sent = |url: &str, method, later| send(url, method, "h:1", &[], later);
@@ -411,6 +413,57 @@ fn minted_keys() {
     );
     let ids: Vec<_> = (0..2).map(|_| mint(&[]).stdout).collect();
     assert_ne!(ids[0], ids[1]);
+}
+
+/// Whose keys it has, and what logs call it.
+#[test]
+fn accounts_and_names() {
+    let opened = |arguments: &[&str], account: IssuerAccount| {
+        let output = mint(&[arguments, &["--format", "env"]].concat());
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let marks = [
+            "AWS_ACCESS_KEY_ID=",
+            "AWS_SECRET_ACCESS_KEY=",
+            "AWS_SESSION_TOKEN=",
+        ];
+        let [key, _, token] = parts(&text, marks);
+        let claim = Claim {
+            access_key: key.as_bytes(),
+            session_token: Some(SessionToken::plain(token.as_bytes())),
+            now: Timestamp(0),
+        };
+        let minted = MintedAccessKey::parse(key.as_bytes()).unwrap();
+        let issuer = Known::new().issuer.with_account(account);
+        let issuers = [&issuer].into_iter();
+        MintedKeys::new(1).find(issuers, None, &claim, &minted, 1 << 40)
+    };
+    let account = |name: &str| Account::parse(name.as_bytes());
+    let named = [
+        "--account",
+        "tenant",
+        "--role",
+        "build",
+        "--session",
+        "job-7",
+    ];
+    let client = opened(&named, IssuerAccount::Any).unwrap().unwrap();
+    assert_eq!(client.account, account("tenant"));
+    let lineage = client.lineage.as_deref().unwrap();
+    let names = (lineage.role.as_deref(), lineage.session.as_deref());
+    assert_eq!(names, (Some("build"), Some("job-7")));
+    for other in [None, account("other")] {
+        let found = opened(&named, IssuerAccount::One(other));
+        assert_eq!(found.unwrap_err(), Rejection::InvalidToken);
+    }
+    let client = opened(&[], IssuerAccount::One(account("other"))).unwrap();
+    assert_eq!(client.unwrap().account, account("other"));
+    for wrong in [["--account", "a b"], ["--role", "a b"], ["--session", ""]] {
+        let output = mint(&wrong);
+        assert!(!output.status.success(), "{wrong:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(wrong[0]), "{said}");
+    }
 }
 
 #[test]
