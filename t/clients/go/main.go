@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/minio/minio-go/v7"
@@ -75,14 +76,23 @@ func open(sdk, endpoint, region string) (client, error) {
 	token := os.Getenv("AWS_SESSION_TOKEN")
 	if sdk == "aws" {
 		_, pathStyle := os.LookupEnv("PATH_STYLE")
+		var provider aws.CredentialsProvider = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: key, SecretAccessKey: secret, SessionToken: token}, nil
+		})
+		if key == "" {
+			// Wherever the SDK finds some, as for the token of a pod.
+			found, err := config.LoadDefaultConfig(context.Background(), config.WithRegion(region))
+			if err != nil {
+				return nil, err
+			}
+			provider = found.Credentials
+		}
 		s3 := s3.New(s3.Options{
 			BaseEndpoint: &endpoint,
 			Region:       region,
 			UsePathStyle: pathStyle,
 			Retryer:      aws.NopRetryer{},
-			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-				return aws.Credentials{AccessKeyID: key, SecretAccessKey: secret, SessionToken: token}, nil
-			}),
+			Credentials:  provider,
 		})
 		return amazon{s3}, nil
 	}

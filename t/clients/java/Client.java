@@ -22,6 +22,8 @@ import java.util.List;
 import java.util.concurrent.CompletionException;
 import javax.net.ssl.TrustManager;
 import javax.net.ssl.TrustManagerFactory;
+import software.amazon.awssdk.auth.credentials.AwsCredentialsProvider;
+import software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider;
 import software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider;
 import software.amazon.awssdk.core.exception.SdkException;
 import software.amazon.awssdk.core.sync.RequestBody;
@@ -74,7 +76,10 @@ public final class Client {
             TrustManager[] trusted = trust(ca);
             http.tlsTrustManagersProvider(() -> trusted);
         }
-        var credentials = EnvironmentVariableCredentialsProvider.create();
+        // Without a key it looks wherever the SDK does, as for the token of a pod.
+        AwsCredentialsProvider credentials = System.getenv("AWS_ACCESS_KEY_ID") != null
+                ? EnvironmentVariableCredentialsProvider.create()
+                : DefaultCredentialsProvider.builder().build();
         s3 = S3Client.builder()
                 .endpointOverride(endpoint)
                 .region(region)
