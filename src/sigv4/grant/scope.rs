@@ -18,10 +18,6 @@ impl<'a> Scope<'a> {
     pub fn grant(&self) -> Result<Grant, GrantFault<'a>> {
         Grant::parse(self.allow, self.buckets)
     }
-
-    pub(crate) fn is_unlimited(&self) -> bool {
-        self.allow.is_none() && self.buckets.is_none()
-    }
 }
 
 /// The text of a grant by itself. Copies share their memory.
@@ -48,8 +44,8 @@ impl GrantText {
 }
 
 impl Grant {
-    /// Returns what it was read from: it permits what all of these do. Those without a limit are left out, and each is there
-    /// once.
+    /// Returns what it was read from: it permits what all of these do. One without a limit counts, since there are operations
+    /// that have to be named. Each is there once.
     pub fn scopes(&self) -> Vec<Scope<'_>> {
         let mut scopes = Vec::new();
         self.put_scopes(&mut scopes);
@@ -58,7 +54,7 @@ impl Grant {
 
     fn put_scopes<'g>(&'g self, scopes: &mut Vec<Scope<'g>>) {
         let scope = self.text.scope();
-        if !scope.is_unlimited() && !scopes.contains(&scope) {
+        if !scopes.contains(&scope) {
             scopes.push(scope);
         }
         self.outer.iter().for_each(|outer| outer.put_scopes(scopes));

@@ -45,7 +45,8 @@ const TIME: usize = 5;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SealedScope<'a> {
     pub(super) issued: Timestamp,
-    /// All of them have to permit what it is used for.
+    /// All of them have to permit what it is used for; one that has been read has at least one. None at all are as good as
+    /// one without a limit.
     pub(super) scopes: Vec<Scope<'a>>,
     /// Empty for none, whatever the issuer has.
     pub(super) account: Option<&'a [u8]>,
@@ -71,7 +72,7 @@ impl<'a> SealedScope<'a> {
     pub(super) fn write(&self) -> Option<Vec<u8>> {
         let mut text = vec![VERSION];
         text.extend(time(self.issued)?);
-        let mut scopes = self.scopes.iter().filter(|scope| !scope.is_unlimited());
+        let mut scopes = self.scopes.iter();
         if let Some(first) = scopes.next() {
             put_scope(&mut text, first)?;
         }
@@ -122,9 +123,7 @@ impl<'a> SealedScope<'a> {
                 _ => return None,
             }
         }
-        if !first.is_unlimited() {
-            sealed.scopes.push(first);
-        }
+        sealed.scopes.push(first);
         sealed.scopes.extend(further);
         Some(sealed)
     }
@@ -261,6 +260,7 @@ fn name(text: &[u8]) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::{collection::vec, prelude::*};
 
     fn read(fields: &[u8]) -> Option<SealedScope<'_>> {
         let text = [&[VERSION, 0, 0, 0, 1, 0], fields].concat();
@@ -270,7 +270,9 @@ mod tests {
     #[test]
     fn fields() {
         let read = |fields| read(fields).map(|read| read.scopes);
-        assert_eq!(read(b""), Some(vec![]));
+        assert_eq!(read(b""), Some(vec![Scope::default()]));
+        let and_all = b"\x03\0\x02\0\0";
+        assert_eq!(read(and_all), Some(vec![Scope::default(); 2]));
         let allow = Scope {
             allow: Some(b"read".as_slice()),
             buckets: None,
@@ -360,7 +362,9 @@ mod tests {
         ];
         for issued in [0, 1, 1_767_323_045, (1 << 40) - 1] {
             for scopes in [
-                vec![],
+                vec![Scope::default()],
+                vec![scope(Some(b"read"), None), Scope::default()],
+                vec![Scope::default(), scope(Some(b"read"), None)],
                 vec![scope(Some(b"".as_slice()), None)],
                 vec![scope(Some(&long[1..]), Some(b"a,b/c*"))],
                 several.clone(),
@@ -396,6 +400,25 @@ mod tests {
                 ..SealedScope::new(Timestamp(0))
             };
             assert!(too_long.write().is_none());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 5_000, failure_persistence: None, ..Default::default() })]
+
+        /// Whatever can be read can be written, as the same.
+        #[test]
+        fn bytes_of_any_kind(fields in vec((0..7_u8, vec(0..4_u8, 0..9)), 0..5), tail in vec(any::<u8>(), 0..4)) {
+            let mut text = vec![VERSION, 0, 0, 0, 1, 0];
+            for (number, value) in fields {
+                let number = if number == 0 { ROLE } else { number };
+                put(&mut text, number, &value);
+            }
+            text.extend(tail);
+            if let Some(sealed) = SealedScope::read(&text) {
+                let written = sealed.write();
+                prop_assert_eq!(written.as_deref().and_then(SealedScope::read), Some(sealed.clone()));
+            }
         }
     }
 }

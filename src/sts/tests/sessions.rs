@@ -60,9 +60,8 @@ fn listed(allow: &str, buckets: &str) -> Client {
 fn texts(client: &Client) -> Vec<String> {
     let text = |part: Option<&[u8]>| String::from_utf8(part.unwrap_or(b"-").to_vec()).unwrap();
     let scopes = client.grant.scopes();
-    let texts = scopes
-        .iter()
-        .map(|scope| format!("{} {}", text(scope.allow), text(scope.buckets)));
+    let limited = scopes.iter().filter(|scope| **scope != Scope::default());
+    let texts = limited.map(|scope| format!("{} {}", text(scope.allow), text(scope.buckets)));
     texts.collect()
 }
 
