@@ -15,9 +15,11 @@ mod health_checks;
 mod hooks;
 mod log;
 mod origin_keys;
+mod refresher;
 mod request_view;
 mod rewriter;
 mod runtime;
+mod services;
 mod variables;
 mod worker_files;
 
@@ -34,6 +36,7 @@ use ngx_safe::now;
 
 use crate::conf::{LocationConf, UpstreamConf};
 use crate::context::Context;
+use crate::origin_keys::Providers;
 use crate::runtime::Runtime;
 
 /// The module.
@@ -111,7 +114,7 @@ impl Configure for S3Resign {
 
     fn start(cycle: Cycle<'_, S3Resign>) -> bool {
         shm::close_on_exec();
-        origin_keys::refresher::start(cycle).is_some()
+        refresher::start::<Providers>(cycle).is_some()
             && health_checks::scheduler::start(cycle).is_some()
             && client_watch::start(cycle).is_some()
     }

@@ -3,37 +3,30 @@
 //! They lie in shared memory, so that they outlive workers and binaries. Any worker fetches them when it is time, one
 //! at a time (`refresher`); all others see by a number that there are new ones.
 
-pub(crate) mod refresher;
-
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
-use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use client_files::Content;
 use directives::ProviderLine;
 use metrics::{OriginKeysRow, OriginName};
 use ngx_safe::complete::Complete;
-use ngx_safe::level::Tls;
 use ngx_safe::now;
-use ngx_safe::service::{ServiceAddress, resolve};
-use ngx_safe::worker::{Now, Waker};
-use providers::{MAX_FILE, ProvidedKeys, Provider, ProviderRecord, Service, Source, read_profile};
+use ngx_safe::worker::{Now, Waker, random};
+use providers::{
+    Answer, Fetch, MAX_FILE, ProvidedKeys, Provider, ProviderRecord, Renewable, Service, Source,
+    Step, read_profile, schedule,
+};
 use shm::{Shared, Zone};
+use sigv4::Timestamp;
 
 use crate::S3Resign;
 use crate::conf::NamedOrigin;
 use crate::log::note_new_start;
-
-/// Where the certificates are that a system trusts.
-const SYSTEM_CA: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
+use crate::refresher::Renewed;
+use crate::runtime::Runtime;
+use crate::services::{Contact, version_of};
 
 /// The providers of a configuration.
 #[derive(Default)]
@@ -58,9 +51,8 @@ struct Declared {
 
 /// Where a provider's services are, once the configuration is whole.
 struct Contacts {
-    source: Vec<ServiceAddress>,
-    role: Vec<ServiceAddress>,
-    tls: Option<Tls>,
+    source: Option<Rc<Contact>>,
+    role: Option<Rc<Contact>>,
 }
 
 /// The place of an origin's keys that change.
@@ -171,8 +163,10 @@ impl Providers {
             };
             zone.locked(|| {
                 record.publish(&keys, now.seconds, now.ticks);
-                record.set_file_version(version);
-                record.note_success(now.ticks, now.ticks + providers::schedule::LOOK);
+                record.renewal().set_file_version(version);
+                record
+                    .renewal()
+                    .note_success(now.ticks, now.ticks + schedule::LOOK);
             });
         }
     }
@@ -245,7 +239,9 @@ impl Providers {
     /// Tells whether newer keys are being fetched, or will be before `deadline`.
     pub(crate) fn are_coming(&self, origin: &NamedOrigin, ticks: u64, deadline: u64) -> bool {
         let record = self.record(origin);
-        record.is_some_and(|(record, _)| record.is_led(ticks) || record.due(ticks) < deadline)
+        record.is_some_and(|(record, _)| {
+            record.renewal().is_led(ticks) || record.due(ticks) < deadline
+        })
     }
 
     /// Tells the log why an origin has no keys.
@@ -295,69 +291,93 @@ impl Providers {
 
 impl Declared {
     fn find(&self, cf: &Complete<'_, S3Resign>) -> Result<Contacts, String> {
-        let endpoint = |service| self.provider.endpoint(service);
-        let addresses = |service| match endpoint(service) {
-            None => Ok(Vec::new()),
-            Some(endpoint) => match resolve(&endpoint.host, endpoint.port) {
-                Ok(found) if !found.is_empty() => Ok(found),
-                Ok(_) => Err(format!(
-                    "\"{}\" has no address: correct the name, or the name servers of this machine",
-                    endpoint.host
-                )),
-                Err(why) => Err(format!(
-                    "\"{}\" has no address ({why}): correct the name, or the name servers of this machine",
-                    endpoint.host
-                )),
-            },
+        let contact = |service| {
+            let endpoint = self.provider.endpoint(service);
+            let found = endpoint
+                .map(|endpoint| Contact::find(cf, endpoint, self.ca.as_deref(), "credentials_ca"));
+            let found = found.transpose().map_err(|why| {
+                format!(
+                    "\"s3_origin\" with \"credentials={}\": {why}",
+                    self.provider
+                )
+            });
+            Ok::<_, String>(found?.map(Rc::new))
         };
-        let named = |why| {
-            format!(
-                "\"s3_origin\" with \"credentials={}\": {why}",
-                self.provider
-            )
-        };
-        let services = [Service::Source, Service::Role];
-        let speaks_tls = services
-            .into_iter()
-            .any(|service| endpoint(service).is_some_and(|endpoint| endpoint.tls));
         Ok(Contacts {
-            source: addresses(Service::Source).map_err(named)?,
-            role: addresses(Service::Role).map_err(named)?,
-            tls: match speaks_tls {
-                false => None,
-                true => {
-                    let ca = self.ca.clone().or_else(system_ca).ok_or_else(|| {
-                        named(
-                            "this system has no file with the certificates that it trusts: install \
-                             \"ca-certificates\", or add \"credentials_ca=FILE\""
-                                .into(),
-                        )
-                    })?;
-                    fs::File::open(&ca).map_err(|why| {
-                        named(format!(
-                            "cannot read \"{}\": {why}: write the path of a file with certificates in PEM as \
-                             \"credentials_ca=\"",
-                            ca.display()
-                        ))
-                    })?;
-                    // nginx has said why.
-                    let tls = cf.conf().client_tls(&ca);
-                    Some(tls.ok_or_else(|| {
-                        named(format!(
-                            "\"{}\" cannot be used: write the path of a file with certificates in PEM as \
-                             \"credentials_ca=\"",
-                            ca.display()
-                        ))
-                    })?)
-                }
-            },
+            source: contact(Service::Source)?,
+            role: contact(Service::Role)?,
         })
     }
 }
 
-fn system_ca() -> Option<PathBuf> {
-    let mut known = SYSTEM_CA.iter().map(Path::new);
-    known.find(|path| path.is_file()).map(Path::to_owned)
+/// Fetched from their services or files.
+impl Renewed for Providers {
+    const WHAT: &'static str = "keys";
+
+    type Record = ProviderRecord;
+    type Fetch = Fetch;
+    type Found = ProvidedKeys;
+
+    fn of(main: &Runtime) -> &Providers {
+        &main.providers
+    }
+
+    fn zone(&self) -> Option<&Zone<ProviderRecord>> {
+        self.zone.get()
+    }
+
+    fn waker(&self) -> &OnceCell<Waker> {
+        &self.waker
+    }
+
+    fn name(&self, index: usize) -> String {
+        let declared = self.declared.borrow();
+        let named = declared.get(index);
+        named.map_or_else(String::new, |named| named.provider.to_string())
+    }
+
+    fn file(&self, index: usize) -> Option<PathBuf> {
+        let declared = self.declared.borrow();
+        let provider = &declared.get(index)?.provider;
+        match (&provider.source, &provider.role) {
+            (Source::File { path, .. }, None) => Some(path.clone()),
+            _ => None,
+        }
+    }
+
+    fn contact(&self, index: usize, service: Service) -> Option<Rc<Contact>> {
+        let declared = self.declared.borrow();
+        let contacts = declared.get(index)?.contacts.get()?;
+        match service {
+            Service::Source => contacts.source.clone(),
+            Service::Role => contacts.role.clone(),
+        }
+    }
+
+    fn begin(&self, index: usize) -> Option<(Fetch, Step)> {
+        let provider = Rc::clone(&self.declared.borrow().get(index)?.provider);
+        Some(Fetch::begin(provider, timestamp()))
+    }
+
+    fn has_read(fetch: &mut Fetch, file: &[u8]) -> Step {
+        fetch.has_read(file, timestamp())
+    }
+
+    fn heard(fetch: &mut Fetch, answer: &Answer) -> Step {
+        fetch.heard(answer, timestamp())
+    }
+
+    fn publish(record: &ProviderRecord, keys: &ProvidedKeys, now: Now) -> bool {
+        record.publish(keys, now.seconds, now.ticks)
+    }
+
+    fn delay(keys: &ProvidedKeys, now: Now) -> u64 {
+        schedule::after_success(keys, now.seconds, random())
+    }
+}
+
+fn timestamp() -> Timestamp {
+    Timestamp(i64::try_from(now()).unwrap_or(i64::MAX))
 }
 
 /// Reads the keys in a file of AWS's tools, with the version of the file. `Err` says what is wrong with it.
@@ -369,9 +389,4 @@ fn read_file(path: &Path, profile: &str) -> Result<(ProvidedKeys, u64), String> 
     let keys = read_profile(&text, profile);
     let keys = keys.map_err(|why| format!("\"{}\" {why}", path.display()))?;
     Ok((keys, version))
-}
-
-/// Tells versions of a file apart; 0 if it is not there.
-fn version_of(path: &Path) -> u64 {
-    Content::of(path).map_or(0, |content| content.version())
 }

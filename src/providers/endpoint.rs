@@ -11,7 +11,7 @@ pub struct Endpoint {
     /// A name or an address; without the brackets of one of IPv6.
     pub host: Box<str>,
     pub port: u16,
-    /// Empty, or a path with a query that begins with `/`, without one at its end.
+    /// Empty, or a path with a query that begins with `/`. That of a service has none at its end, since paths follow.
     pub path: Box<str>,
 }
 
@@ -37,11 +37,23 @@ const OWN_HOSTS: [IpAddr; 5] = [
 ];
 
 impl Endpoint {
-    /// Reads a URL.
+    /// Reads the URL of a service.
     ///
     /// # Errors
     /// Also where secrets would leave this machine without TLS.
     pub fn parse(url: &str) -> Result<Endpoint, EndpointFault> {
+        let endpoint = Endpoint::parse_document(url)?;
+        Ok(Endpoint {
+            path: endpoint.path.trim_end_matches('/').into(),
+            ..endpoint
+        })
+    }
+
+    /// Reads the URL of a document: as it stands.
+    ///
+    /// # Errors
+    /// Also where somebody on another network could replace it, without TLS.
+    pub fn parse_document(url: &str) -> Result<Endpoint, EndpointFault> {
         let (tls, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
             (Some(rest), _) => (true, rest),
             (None, Some(rest)) => (false, rest),
@@ -87,7 +99,7 @@ impl Endpoint {
             tls,
             host: host.into(),
             port,
-            path: path.trim_end_matches('/').into(),
+            path: path.into(),
         };
         match endpoint.tls || endpoint.is_near() {
             true => Ok(endpoint),

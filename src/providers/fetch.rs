@@ -15,14 +15,14 @@ use crate::keys::ProvidedKeys;
 use crate::provider::{ContainerToken, Provider, Role, Service, Source};
 use crate::{Answer, Endpoint, json, profile, xml};
 
-/// What is to be done next for keys.
+/// What is to be done next for keys, or for something else that is fetched so.
 #[derive(Debug)]
-pub enum Step {
+pub enum Step<T = ProvidedKeys> {
     /// Read that file, as much as [`MAX_FILE`](crate::MAX_FILE) of it, and go on with [`Fetch::has_read`].
     Read(PathBuf),
     /// Ask, and go on with [`Fetch::heard`].
     Ask(Ask),
-    Done(ProvidedKeys),
+    Done(T),
     /// And why, as a part of a sentence: no secret is in it.
     Failed(String),
 }
@@ -193,16 +193,11 @@ impl Fetch {
         let Some(endpoint) = provider.endpoint(Service::Source) else {
             return out_of_turn();
         };
-        let path = if endpoint.path.is_empty() {
-            "/"
-        } else {
-            &endpoint.path
-        };
         let header = match token {
             Some(token) => Zeroizing::new([&b"Authorization: "[..], token, b"\r\n"].concat()),
             None => Zeroizing::default(),
         };
-        let head = head_at("GET", endpoint, path, &header);
+        let head = head_at("GET", endpoint, path_of(endpoint), &header);
         self.ask(Stage::ContainerKeys, Service::Source, head)
     }
 
@@ -303,6 +298,11 @@ fn path_of(endpoint: &Endpoint) -> &str {
         "" => "/",
         path => path,
     }
+}
+
+/// Writes a request for what an endpoint itself names.
+pub(crate) fn get(endpoint: &Endpoint) -> Zeroizing<Vec<u8>> {
+    head_at("GET", endpoint, path_of(endpoint), b"")
 }
 
 /// Writes a request without a body, for a path below the endpoint's.

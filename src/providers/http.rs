@@ -18,6 +18,8 @@ const MAX_FRAMING: usize = 16 << 10;
 /// A whole answer. Its body is zeroised when dropped, and not in Debug.
 pub struct Answer {
     pub status: u16,
+    /// For how many seconds it may be used without asking again (RFC 9111 section 5.2.2.1).
+    pub max_age: Option<u64>,
     pub body: Zeroizing<Vec<u8>>,
 }
 
@@ -39,6 +41,7 @@ pub struct AnswerBuffer {
 struct Head {
     length: usize,
     status: u16,
+    max_age: Option<u64>,
     framing: BodyFraming,
 }
 
@@ -130,6 +133,7 @@ impl AnswerBuffer {
     fn whole(&self, head: Head, body: Zeroizing<Vec<u8>>) -> Reading {
         Reading::Whole(Answer {
             status: head.status,
+            max_age: head.max_age,
             body,
         })
     }
@@ -157,7 +161,7 @@ fn read_head(bytes: &[u8]) -> Result<Option<Head>, &'static str> {
     if !(200..600).contains(&status) {
         return Err(NOT_HTTP);
     }
-    let (mut announced, mut is_chunked) = (None, false);
+    let (mut announced, mut is_chunked, mut max_age) = (None, false, None);
     for header in answer.headers {
         if header.name.eq_ignore_ascii_case("content-length") {
             let is_number = (1..=9).contains(&header.value.len())
@@ -176,6 +180,8 @@ fn read_head(bytes: &[u8]) -> Result<Option<Head>, &'static str> {
             && !header.value.eq_ignore_ascii_case(b"identity")
         {
             return Err("its answer is encoded");
+        } else if header.name.eq_ignore_ascii_case("cache-control") {
+            max_age = shortest(max_age, max_age_in(header.value));
         }
     }
     let framing = match (announced, is_chunked) {
@@ -189,8 +195,27 @@ fn read_head(bytes: &[u8]) -> Result<Option<Head>, &'static str> {
     Ok(Some(Head {
         length,
         status,
+        max_age,
         framing,
     }))
+}
+
+/// Reads how long an answer may be used, in seconds; not at all, if it says so.
+fn max_age_in(value: &[u8]) -> Option<u64> {
+    value.split(|byte| *byte == b',').fold(None, |age, word| {
+        let word = word.trim_ascii().to_ascii_lowercase();
+        let said = match word.strip_prefix(b"max-age=") {
+            Some(digits) => std::str::from_utf8(digits)
+                .ok()
+                .and_then(|text| text.trim_matches('"').parse().ok()),
+            None => (word == b"no-cache" || word == b"no-store").then_some(0),
+        };
+        shortest(age, said)
+    })
+}
+
+fn shortest(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    [one, other].into_iter().flatten().min()
 }
 
 /// Takes the framing off a body; `None` as long as it is not whole.
@@ -225,7 +250,7 @@ fn unchunked(mut rest: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, &'static str
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
 
@@ -350,6 +375,29 @@ mod tests {
             ),
         ] {
             assert_eq!(read(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn how_long_it_may_be_used() {
+        for (headers, expected) in [
+            ("", None),
+            ("Cache-Control: max-age=3600\r\n", Some(3_600)),
+            ("cache-control: public, Max-Age=60 ,x\r\n", Some(60)),
+            (
+                "Cache-Control: max-age=9\r\nCache-Control: max-age=8\r\n",
+                Some(8),
+            ),
+            ("Cache-Control: no-store\r\n", Some(0)),
+            ("Cache-Control: max-age=5, no-cache\r\n", Some(0)),
+            ("Cache-Control: s-maxage=5, max-age=-1\r\n", None),
+            ("Cache-Control: max-age=99999999999999999999999\r\n", None),
+        ] {
+            let text = format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: 0\r\n\r\n");
+            let Reading::Whole(answer) = AnswerBuffer::default().read(text.as_bytes()) else {
+                panic!("{headers:?}");
+            };
+            assert_eq!(answer.max_age, expected, "{headers:?}");
         }
     }
 

@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, fence};
 
-use shm::{Text, shared_record};
+use shm::shared_record;
 use sigv4::MAX_ACCESS_KEY;
 use zeroize::Zeroizing;
 
 use crate::keys::ProvidedKeys;
+use crate::renewal::{Renewable, Renewal, RenewalReport};
 use crate::schedule;
 
 shared_record! {
@@ -25,31 +26,13 @@ shared_record! {
         expires: AtomicU64,
         /// When they were given, or confirmed.
         fetched: AtomicU64,
-        /// What the file was like that was read last.
-        file_version: AtomicU64,
-        /// When to fetch again, in milliseconds of the clock that leases go by: in ticks.
-        next: AtomicU64,
         /// The generation that an origin has rejected.
         rejected: AtomicU64,
-        /// When the last fetch ended, in ticks.
-        ended: AtomicU64,
         /// Fetches in a row for an origin that had rejected the keys, and that have brought the same ones, or others
         /// soon after those.
         in_vain: AtomicU32,
-        /// Who fetches, and until when unless it renews its lease, in ticks.
-        holder: AtomicU64,
-        lease_end: AtomicU64,
-        refreshed: AtomicU64,
-        failed: AtomicU64,
-        failed_in_row: AtomicU32,
-        error: Text,
+        renewal: Renewal,
     }
-}
-
-/// The right to fetch: of one worker at a time. To be taken under the zone's lock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lease {
-    holder: u64,
 }
 
 /// What there is to tell of a provider's keys.
@@ -120,14 +103,8 @@ impl ProviderRecord {
         Some(self.expires.load(Relaxed)).filter(|time| *time != 0)
     }
 
-    /// Tells whether the keys are still used at that time.
-    pub fn is_usable(&self, now: u64) -> bool {
-        self.generation() != 0
-            && schedule::is_usable(self.expires(), self.fetched.load(Relaxed), now)
-    }
-
     /// Takes keys that were given now; those before them are overwritten. To be called under the zone's lock, and
-    /// before `note_success`. Returns whether they are other ones than before.
+    /// before [`Renewal::note_success`]. Returns whether they are other ones than before.
     pub fn publish(&self, keys: &ProvidedKeys, now: u64, ticks: u64) -> bool {
         let present = self.read();
         let is_new = present.is_none_or(|(_, present)| {
@@ -136,7 +113,7 @@ impl ProviderRecord {
                 || present.session_token != keys.session_token
         });
         // An origin that rejects each new key at once will reject the next one, too.
-        let since = ticks.saturating_sub(self.ended.load(Relaxed));
+        let since = self.renewal.since_end(ticks);
         let in_vain = match self.is_rejected() && (!is_new || since < SOON) {
             true => self.in_vain.load(Relaxed).saturating_add(1),
             false => 0,
@@ -158,31 +135,6 @@ impl ProviderRecord {
         is_new
     }
 
-    /// Takes note that a fetch has succeeded, and when to fetch again.
-    pub fn note_success(&self, ticks: u64, next: u64) {
-        self.refreshed.fetch_add(1, Relaxed);
-        self.failed_in_row.store(0, Relaxed);
-        self.error.set(b"");
-        self.end(ticks, next);
-    }
-
-    /// Takes note that one has failed, and why. Returns how many have in a row.
-    pub fn note_failure(&self, why: &str) -> u32 {
-        self.failed.fetch_add(1, Relaxed);
-        self.error.set(why.as_bytes());
-        let failed = self.failed_in_row.load(Relaxed).saturating_add(1);
-        self.failed_in_row.store(failed, Relaxed);
-        failed
-    }
-
-    /// Ends a fetch, whether it has brought something or not: another may begin at `next`. To be called by who has the
-    /// lease.
-    pub fn end(&self, ticks: u64, next: u64) {
-        self.ended.store(ticks, Relaxed);
-        self.next.store(next, Relaxed);
-        self.lease_end.store(0, Relaxed);
-    }
-
     /// Takes note that an origin has rejected the keys of that generation.
     pub fn reject(&self, generation: u64) {
         self.rejected.store(generation, Relaxed);
@@ -194,91 +146,55 @@ impl ProviderRecord {
         generation != 0 && self.rejected.load(Relaxed) == generation
     }
 
-    /// Tells when to fetch next, in ticks, unless somebody does.
-    pub fn due(&self, ticks: u64) -> u64 {
-        let next = self.next.load(Relaxed);
-        // The clock may be another one since a machine's start.
-        let next = next.min(ticks.saturating_add(FARTHEST));
-        match self.is_rejected() {
-            // An origin that rejects any keys must not have them fetched all the time.
-            true => {
-                let failures = self.in_vain.load(Relaxed).max(self.failed_in_row());
-                let pause = schedule::after_failure(failures, 0);
-                next.min(
-                    self.ended
-                        .load(Relaxed)
-                        .saturating_add(pause)
-                        .min(ticks.saturating_add(pause)),
-                )
-            }
-            false => next,
-        }
-    }
-
-    /// Takes the right to fetch until `lease` later, if nobody else has it.
-    pub fn lead(&self, holder: u32, ticks: u64, lease: u64) -> Option<Lease> {
-        let me = u64::from(holder);
-        let end = self.lease_end.load(Relaxed);
-        // One from before the machine's start ends, too.
-        let is_held = end > ticks && end <= ticks.saturating_add(LONGEST_LEASE);
-        if is_held && self.holder.load(Relaxed) != me {
-            return None;
-        }
-        self.holder.store(me, Relaxed);
-        self.lease_end.store(ticks.saturating_add(lease), Relaxed);
-        Some(Lease { holder: me })
-    }
-
-    /// Tells whether somebody fetches.
-    pub fn is_led(&self, ticks: u64) -> bool {
-        self.lease_end.load(Relaxed) > ticks
-    }
-
-    /// Renews a lease; false if another worker has it by now.
-    pub fn renew(&self, lease: Lease, ticks: u64, length: u64) -> bool {
-        let is_held = self.holds(lease);
-        if is_held {
-            self.lease_end.store(ticks.saturating_add(length), Relaxed);
-        }
-        is_held
-    }
-
-    /// Tells whether the right is still that worker's.
-    pub fn holds(&self, lease: Lease) -> bool {
-        self.holder.load(Relaxed) == lease.holder
-    }
-
-    /// Tells how many fetches have failed since the last success.
-    pub fn failed_in_row(&self) -> u32 {
-        self.failed_in_row.load(Relaxed)
-    }
-
-    pub fn file_version(&self) -> u64 {
-        self.file_version.load(Relaxed)
-    }
-
-    pub fn set_file_version(&self, version: u64) {
-        self.file_version.store(version, Relaxed);
-    }
-
     /// Returns what there is to tell; `provider` is its name.
     pub fn report(&self, provider: String, now: u64) -> ProviderReport {
+        let RenewalReport {
+            refreshed,
+            failed,
+            error,
+        } = self.renewal.report();
         ProviderReport {
             provider,
             has_keys: self.is_usable(now),
             expires: self.expires(),
             refreshed_at: Some(self.fetched.load(Relaxed)).filter(|time| *time != 0),
-            refreshed: self.refreshed.load(Relaxed),
-            failed: self.failed.load(Relaxed),
-            error: self.error.readable(),
+            refreshed,
+            failed,
+            error,
         }
+    }
+}
+
+impl Renewable for ProviderRecord {
+    fn renewal(&self) -> &Renewal {
+        &self.renewal
+    }
+
+    fn is_there(&self) -> bool {
+        self.generation() != 0
+    }
+
+    fn due(&self, ticks: u64) -> u64 {
+        let next = self.renewal.next(ticks);
+        match self.is_rejected() {
+            // An origin that rejects any keys must not have them fetched all the time.
+            true => {
+                let in_vain = self.in_vain.load(Relaxed);
+                let failures = in_vain.max(self.renewal.failed_in_row());
+                let pause = schedule::after_failure(failures, 0);
+                next.min(self.renewal.earliest(ticks, pause))
+            }
+            false => next,
+        }
+    }
+
+    fn is_usable(&self, now: u64) -> bool {
+        self.is_there() && schedule::is_usable(self.expires(), self.fetched.load(Relaxed), now)
     }
 }
 
 /// In ticks.
 const SOON: u64 = 10 * 1_000;
-const FARTHEST: u64 = 24 * 60 * 60 * 1_000;
-const LONGEST_LEASE: u64 = 60 * 1_000;
 
 fn put<const N: usize>(length: &AtomicU32, to: &[AtomicU8; N], from: &[u8]) {
     let from = from.get(..N.min(from.len())).unwrap_or_default();

@@ -34,6 +34,17 @@ pub fn after_success(keys: &ProvidedKeys, now: u64, random: u64) -> u64 {
     }
 }
 
+/// Milliseconds until a key set is fetched again: the longest, and the shortest.
+const KEY_SET: u64 = 15 * 60 * 1_000;
+const KEY_SET_AT_LEAST: u64 = 60 * 1_000;
+
+/// Returns the milliseconds until a key set is to be fetched again that may be used for `max_age` seconds.
+pub fn after_key_set(max_age: Option<u64>, random: u64) -> u64 {
+    let said = max_age.map_or(KEY_SET, |seconds| seconds.saturating_mul(1_000));
+    let longest = said.clamp(KEY_SET_AT_LEAST, KEY_SET);
+    early(longest, longest / 5, random).max(KEY_SET_AT_LEAST)
+}
+
 /// Returns the milliseconds until the next try after so many failures in a row.
 pub fn after_failure(failures: u32, random: u64) -> u64 {
     let longest = SHORTEST
@@ -105,6 +116,26 @@ mod tests {
                 assert!(
                     (longest * 500..=longest * 1000).contains(&delay),
                     "{failures}: {delay}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn key_sets() {
+        for (max_age, longest) in [
+            (None, 900),
+            (Some(0), 60),
+            (Some(59), 60),
+            (Some(600), 600),
+            (Some(86_400), 900),
+            (Some(u64::MAX), 900),
+        ] {
+            for random in [0, 3, 12_345, u64::MAX] {
+                let delay = after_key_set(max_age, random);
+                assert!(
+                    ((longest * 800).max(60_000)..=longest * 1000).contains(&delay),
+                    "{max_age:?}: {delay}"
                 );
             }
         }

@@ -43,6 +43,7 @@ fn role() -> Role {
 
 fn answer(status: u16, body: &str) -> Answer {
     Answer {
+        max_age: None,
         status,
         body: Zeroizing::new(body.into()),
     }

@@ -3,6 +3,7 @@
 use shm::Zone;
 
 use super::*;
+use crate::renewal::FARTHEST;
 
 /// Each test has a name of its own, since a process has one memory for a name.
 fn zone(name: &'static str) -> Zone<ProviderRecord> {
@@ -98,24 +99,24 @@ fn no_mixture_is_read() {
 fn one_worker_fetches() {
     let zone = zone("providers_lease");
     let record = zone.record(0).unwrap();
-    let first = record.lead(1, 1_000, 500).unwrap();
-    assert!(record.is_led(1_000) && record.holds(first));
-    assert!(record.lead(2, 1_499, 500).is_none());
-    assert!(record.renew(first, 1_400, 500));
-    assert!(record.lead(2, 1_899, 500).is_none());
-    let second = record.lead(2, 1_900, 500).unwrap();
-    assert!(!record.holds(first) && !record.renew(first, 1_900, 9_000));
-    assert!(record.lead(1, 1_950, 500).is_none());
-    assert!(record.holds(second));
-    record.end(1_950, 1_960);
-    let third = record.lead(1, 1_950, 500).unwrap();
-    record.end(2_000, 5_000);
-    assert!(!record.is_led(2_000) && record.holds(third));
+    let first = record.renewal.lead(1, 1_000, 500).unwrap();
+    assert!(record.renewal.is_led(1_000) && record.renewal.holds(first));
+    assert!(record.renewal.lead(2, 1_499, 500).is_none());
+    assert!(record.renewal.renew(first, 1_400, 500));
+    assert!(record.renewal.lead(2, 1_899, 500).is_none());
+    let second = record.renewal.lead(2, 1_900, 500).unwrap();
+    assert!(!record.renewal.holds(first) && !record.renewal.renew(first, 1_900, 9_000));
+    assert!(record.renewal.lead(1, 1_950, 500).is_none());
+    assert!(record.renewal.holds(second));
+    record.renewal.end(1_950, 1_960);
+    let third = record.renewal.lead(1, 1_950, 500).unwrap();
+    record.renewal.end(2_000, 5_000);
+    assert!(!record.renewal.is_led(2_000) && record.renewal.holds(third));
     assert_eq!(record.due(2_000), 5_000);
     // As another machine's start, or another worker, may have left it.
-    record.lease_end.store(u64::MAX, Relaxed);
-    record.next.store(u64::MAX, Relaxed);
-    assert!(record.lead(2, 0, 500).is_some());
+    record.renewal.lease_end.store(u64::MAX, Relaxed);
+    record.renewal.next.store(u64::MAX, Relaxed);
+    assert!(record.renewal.lead(2, 0, 500).is_some());
     assert_eq!(record.due(0), FARTHEST);
 }
 
@@ -128,7 +129,7 @@ fn keys_that_an_origin_rejects_are_renewed_soon_but_not_all_the_time() {
         record.reject(0);
         assert!(!record.is_rejected());
         record.publish(&keys(1, 9), 50, 10_000);
-        record.note_success(10_000, 900_000);
+        record.renewal.note_success(10_000, 900_000);
         assert_eq!(record.due(20_000), 900_000);
         record.reject(record.generation());
         assert!(record.is_rejected());
@@ -137,7 +138,7 @@ fn keys_that_an_origin_rejects_are_renewed_soon_but_not_all_the_time() {
         for (number, pause) in (2..).zip([1_000, 2_000, 4_000, 8_000]) {
             let number = if others { number } else { 1 };
             assert_eq!(record.publish(&keys(number, 9), 50, ticks), others);
-            record.note_success(ticks, ticks + 900_000);
+            record.renewal.note_success(ticks, ticks + 900_000);
             record.reject(record.generation());
             let in_vain = record.in_vain.load(Relaxed);
             assert_eq!(
@@ -150,7 +151,7 @@ fn keys_that_an_origin_rejects_are_renewed_soon_but_not_all_the_time() {
         // Those before were good for a while.
         ticks += 60_000;
         assert!(record.publish(&keys(9, 9), 60, ticks));
-        record.note_success(ticks, ticks + 900_000);
+        record.renewal.note_success(ticks, ticks + 900_000);
         assert!(!record.is_rejected());
         assert_eq!(record.due(ticks), ticks + 900_000);
         assert_eq!(record.in_vain.load(Relaxed), 0);
@@ -175,19 +176,19 @@ fn what_is_told() {
         (none.has_keys, none.refreshed_at, none.expires),
         (false, None, None)
     );
-    assert_eq!(record.note_failure("it answered 500"), 1);
-    assert_eq!(record.note_failure("it answered 503"), 2);
+    assert_eq!(record.renewal.note_failure("it answered 500"), 1);
+    assert_eq!(record.renewal.note_failure("it answered 503"), 2);
     record.publish(&keys(1, 9), 50, 0);
     let told = record.report("imds".into(), 50);
     assert_eq!((told.failed, &*told.error), (2, "it answered 503"));
-    record.note_success(0, 0);
+    record.renewal.note_success(0, 0);
     let told = record.report("imds".into(), 50);
     assert_eq!(
         (told.has_keys, told.refreshed_at, told.expires),
         (true, Some(50), Some(100))
     );
     assert_eq!((told.refreshed, told.failed, &*told.error), (1, 2, ""));
-    assert_eq!(record.note_failure("x"), 1);
+    assert_eq!(record.renewal.note_failure("x"), 1);
 }
 
 /// A compromised worker may have written anything.
@@ -222,9 +223,9 @@ fn noise_is_survived() {
             for place in [
                 &record.expires,
                 &record.fetched,
-                &record.next,
-                &record.ended,
-                &record.lease_end,
+                &record.renewal.next,
+                &record.renewal.ended,
+                &record.renewal.lease_end,
             ] {
                 place.store(time, Relaxed);
             }

@@ -62,6 +62,7 @@ fn fetch(
     let (mut fetch, mut step) = Fetch::begin(Rc::new(Provider { source, role }), NOW);
     for _ in 0..9 {
         let answer = Answer {
+            max_age: None,
             status,
             body: body.to_vec().into(),
         };
