@@ -129,13 +129,16 @@ impl<'c, M: Module> Level<'c, M> {
         is_condition && self.core().handler.is_none()
     }
 
+    /// Returns the core's settings of this level, of which no reference is to be held meanwhile.
+    pub(crate) fn core_to_change(&self) -> *mut ngx_http_core_loc_conf_t {
+        // SAFETY: the type of the core's settings.
+        unsafe { self.conf.location_conf_of(core_index()) }
+    }
+
     /// Has bodies of any length accepted here; nginx's own modules are merged first.
     pub fn allow_any_body_size(&self) {
-        // SAFETY: the type of the core's settings.
-        let core: *mut ngx_http_core_loc_conf_t =
-            unsafe { self.conf.location_conf_of(core_index()) };
         // SAFETY: merge time: nothing else uses the settings of this level.
-        unsafe { (*core).client_max_body_size = 0 };
+        unsafe { (*self.core_to_change()).client_max_body_size = 0 };
     }
 
     /// Returns the server's names, in lower case, but not those that stand for several.

@@ -61,6 +61,7 @@ pub mod thread;
 pub mod upstream;
 pub mod variable;
 pub mod watched;
+pub mod whole_body;
 pub mod worker;
 pub mod worker_user;
 mod workspace;

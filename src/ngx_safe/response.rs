@@ -111,7 +111,8 @@ impl Response {
         sent
     }
 
-    fn send(&self, request: Request<'_>) -> ngx_int_t {
+    /// Answers a request whose body has been read.
+    pub(crate) fn send(&self, request: Request<'_>) -> ngx_int_t {
         self.send_by(request, ngx_http_send_header, ngx_http_output_filter)
     }
 
