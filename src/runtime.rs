@@ -20,8 +20,10 @@ const SIGN_TIME: &CStr = c"s3_sign_time";
 /// Signing keys that a worker keeps: one for each credential, day and region in use. About 1 MiB.
 const SIGNING_KEYS: usize = 4096;
 
-/// Minted keys that a worker keeps opened. About 1 KiB each.
+/// Minted keys that a worker keeps opened, and how many bytes they may need: about 3 KiB each, but up to 60 with the
+/// longest list of buckets, which clients choose.
 const MINTED_KEYS: usize = 4096;
+const MINTED_SIZE: usize = 32 << 20;
 
 pub(crate) struct Runtime {
     pub(crate) keys: RefCell<KeyCache>,
@@ -44,7 +46,7 @@ impl Default for Runtime {
     fn default() -> Runtime {
         Runtime {
             keys: RefCell::new(KeyCache::new(SIGNING_KEYS)),
-            minted: RefCell::new(MintedKeys::new(MINTED_KEYS)),
+            minted: RefCell::new(MintedKeys::new(MINTED_KEYS, MINTED_SIZE)),
             checks: OnceCell::new(),
             sign_time: Cell::new(false),
             wants_status: Cell::new(false),

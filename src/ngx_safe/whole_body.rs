@@ -109,7 +109,8 @@ impl Request<'_> {
             link = next;
             let room = max - whole.len();
             // SAFETY: a buffer of the chain.
-            let length = usize::try_from(unsafe { shim_buf_length(buf) }).map_err(|_| BodyFailed)?;
+            let length =
+                usize::try_from(unsafe { shim_buf_length(buf) }).map_err(|_| BodyFailed)?;
             if length > room {
                 return Ok(None);
             }

@@ -1,5 +1,6 @@
 //! What an authenticated client may do.
 mod scope;
+mod size;
 
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use arrayvec::ArrayVec;
 
 use self::scope::GrantText;
 pub use self::scope::Scope;
+pub(crate) use self::size::heap;
 use crate::{
     headers::steers_server,
     operation::{GrantClass, Operation, OperationSet},

@@ -44,7 +44,7 @@ impl<'c> Clients<'c> for &'c Known {
             return Ok(Claimants::new());
         };
         let issuers = [&self.issuer].into_iter();
-        let found = MintedKeys::new(1).find(issuers, None, claim, &minted, 900)?;
+        let found = MintedKeys::new(1, 0).find(issuers, None, claim, &minted, 900)?;
         let kept = |client: &Rc<Client>| -> &'c Client { Box::leak(Box::new(client.clone())) };
         Ok(found.iter().map(kept).collect())
     }
@@ -436,7 +436,7 @@ fn accounts_and_names() {
         let minted = MintedAccessKey::parse(key.as_bytes()).unwrap();
         let issuer = Known::new().issuer.with_account(account);
         let issuers = [&issuer].into_iter();
-        MintedKeys::new(1).find(issuers, None, &claim, &minted, 1 << 40)
+        MintedKeys::new(1, 0).find(issuers, None, &claim, &minted, 1 << 40)
     };
     let account = |name: &str| Account::parse(name.as_bytes());
     let named = [

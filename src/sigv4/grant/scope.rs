@@ -1,7 +1,7 @@
 //! Grants as texts, which keys are minted with.
 use std::sync::Arc;
 
-use super::{Grant, GrantFault};
+use super::{Grant, GrantFault, size::heap};
 
 /// A grant as a configuration has it. An absent part is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,6 +33,14 @@ impl GrantText {
             allow: scope.allow.map(Into::into),
             buckets: scope.buckets.map(Into::into),
         }
+    }
+
+    /// Tells how many bytes it has to itself.
+    pub(super) fn own_size(&self) -> usize {
+        let parts = [&self.allow, &self.buckets].into_iter().flatten();
+        let own = parts.filter(|part| Arc::strong_count(part) == 1);
+        // Before the text, its users are counted.
+        own.map(|part| heap(part.len() + 16)).sum()
     }
 
     fn scope(&self) -> Scope<'_> {

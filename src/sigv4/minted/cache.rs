@@ -8,6 +8,7 @@ use crate::{
     client::{Claim, Client, SessionToken},
     date::Timestamp,
     error::Rejection,
+    grant::heap,
     keys::MAX_ACCESS_KEY,
 };
 
@@ -17,10 +18,13 @@ use super::{
     revocation::Revocations,
 };
 
-/// Minted keys that were accepted lately, bounded; one cache per worker. The least recently used one is dropped first. One
-/// that is found costs no decryption, and keeps the identity by which its signing keys are cached.
+/// Minted keys that were accepted lately, bounded; one cache per worker. The least recently used ones are dropped first.
+/// One that is found costs no decryption, and keeps the identity by which its signing keys are cached.
 pub struct MintedKeys {
     kept: LruCache<Place, KeptKey>,
+    /// The memory of those that are kept, and what it may be, in bytes: clients choose how much their keys need.
+    size: usize,
+    max_size: usize,
     /// The key that was opened last, until its signature has matched. Only then is it kept, else strangers who have
     /// seen a token could flush the cache with the tokens that they have seen.
     opened: Option<(Place, KeptKey)>,
@@ -33,14 +37,18 @@ struct KeptKey {
     client: Rc<Client>,
     issued: Timestamp,
     token: Box<[u8]>,
+    /// The memory that it needs, in bytes.
+    size: usize,
 }
 
 impl MintedKeys {
-    /// Makes a cache of at most `capacity` keys, at least one.
-    pub fn new(capacity: usize) -> MintedKeys {
+    /// Makes a cache of at most `capacity` keys that need at most `max_size` bytes, but of at least one.
+    pub fn new(capacity: usize, max_size: usize) -> MintedKeys {
         let capacity = NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN);
         MintedKeys {
             kept: LruCache::new(capacity),
+            size: 0,
+            max_size,
             opened: None,
         }
     }
@@ -94,8 +102,18 @@ impl MintedKeys {
     /// Keeps the key of a client whose signature has matched, if it is the one that was opened last.
     pub fn admitted(&mut self, client: &Client) {
         let is_its = |(_, key): &mut (Place, KeptKey)| ptr::eq(&*key.client, client);
-        if let Some((place, key)) = self.opened.take_if(is_its) {
-            self.kept.put(place, key);
+        let Some((place, key)) = self.opened.take_if(is_its) else {
+            return;
+        };
+        self.size = self.size.saturating_add(key.size);
+        if let Some((_, replaced)) = self.kept.push(place, key) {
+            self.size = self.size.saturating_sub(replaced.size);
+        }
+        while self.size > self.max_size && self.kept.len() > 1 {
+            let Some((_, dropped)) = self.kept.pop_lru() else {
+                break;
+            };
+            self.size = self.size.saturating_sub(dropped.size);
         }
     }
 
@@ -132,6 +150,12 @@ impl MintedKeys {
         } = issuer.open(access_key, minted, token, latest)?;
         let client = Rc::new(client);
         let key = KeptKey {
+            size: size_of::<(Place, KeptKey)>()
+                + size_of::<Client>()
+                + heap(access_key.len())
+                + heap(token.len())
+                + client.grant.own_size()
+                + ANY_KEY,
             client: client.clone(),
             issued,
             token,
@@ -140,6 +164,9 @@ impl MintedKeys {
         Ok((client, issued))
     }
 }
+
+/// The rest of what a key needs at most, in bytes: its secret, its lineage, and what the cache has for it.
+const ANY_KEY: usize = 1_024;
 
 /// `None` if the access key is longer than any.
 fn place(issuer: &Issuer, access_key: &[u8]) -> Option<Place> {
@@ -154,6 +181,7 @@ impl fmt::Debug for MintedKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MintedKeys")
             .field("kept", &self.kept.len())
+            .field("size", &self.size)
             .finish_non_exhaustive()
     }
 }

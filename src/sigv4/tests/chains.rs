@@ -48,7 +48,7 @@ fn opened(issuer: &Issuer, key: &MintedKey) -> Rc<Client> {
     };
     let minted = MintedAccessKey::parse(access_key).unwrap();
     let issuers = std::iter::once(issuer);
-    let found = MintedKeys::new(1).find(issuers, None, &claim, &minted, 900);
+    let found = MintedKeys::new(1, 0).find(issuers, None, &claim, &minted, 900);
     found.unwrap().unwrap()
 }
 

@@ -63,7 +63,7 @@ impl Mint {
         Mint {
             issuers,
             revoked: Revocations::default(),
-            keys: RefCell::new(MintedKeys::new(8)),
+            keys: RefCell::new(MintedKeys::new(8, 1 << 20)),
             found: Default::default(),
         }
     }

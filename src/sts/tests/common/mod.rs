@@ -144,6 +144,6 @@ pub fn opened(
     };
     let minted = MintedAccessKey::parse(access_key).unwrap();
     let issuers = std::iter::once(issuer);
-    let found = MintedKeys::new(1).find(issuers, revoked, &claim, &minted, 900)?;
+    let found = MintedKeys::new(1, 0).find(issuers, revoked, &claim, &minted, 900)?;
     Ok(found.unwrap())
 }
