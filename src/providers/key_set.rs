@@ -11,7 +11,7 @@ use shm::shared_record;
 use crate::fetch::{Ask, Step, get};
 use crate::provider::Service;
 use crate::renewal::{Renewable, Renewal};
-use crate::{Answer, Endpoint, MAX_BODY, schedule};
+use crate::{Answer, Endpoint, MAX_BODY};
 
 /// Where a key set is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,14 +185,8 @@ impl Renewable for KeySetRecord {
     fn due(&self, ticks: u64) -> u64 {
         let next = self.renewal.next(ticks);
         match self.wanted.load(Relaxed) == self.renewal.mark() {
-            true => {
-                let failures = self.renewal.failed_in_row();
-                let pause = match failures {
-                    0 => PAUSE,
-                    failures => PAUSE.max(schedule::after_failure(failures, 0)),
-                };
-                next.min(self.renewal.earliest(ticks, pause))
-            }
+            // After failures, too: somebody waits for it.
+            true => next.min(self.renewal.earliest(ticks, PAUSE)),
             false => next,
         }
     }
@@ -266,11 +260,7 @@ mod tests {
         }
         record.renewal.end(121_000, 1_000_000);
         record.misses(121_001);
-        assert_eq!(
-            record.due(121_001),
-            181_000,
-            "as rarely as after any failure"
-        );
+        assert_eq!(record.due(121_001), 131_000, "somebody waits for it");
     }
 
     #[test]
