@@ -13,6 +13,7 @@
 pub mod answer;
 mod call;
 mod caller;
+mod concealed;
 mod condition;
 mod fault;
 mod form;
@@ -27,6 +28,7 @@ mod trust;
 pub use crate::{
     call::{AssumeRole, AssumeRoleWithWebIdentity, Call, MAX_BODY, MAX_TOKEN, OPERATIONS, SERVICE},
     caller::Caller,
+    concealed::concealed,
     condition::{Condition, ConditionFault},
     fault::{Fault, FaultKind},
     jwk::{JwkSet, JwkSetFault, MAX_JWKS, MAX_KEYS},
