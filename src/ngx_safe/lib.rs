@@ -54,6 +54,7 @@ pub mod request_body;
 pub mod response;
 pub mod service;
 mod shim;
+mod shown;
 pub mod stored_body;
 mod tables;
 pub mod template;

@@ -6,7 +6,7 @@ use ngx::ffi::{
     NGX_HTTP_SPECIAL_RESPONSE, ngx_http_core_loc_conf_t, ngx_http_finalize_request,
     ngx_http_read_client_request_body, ngx_http_request_t, ngx_int_t,
 };
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::conf::Conf;
 use crate::level::Level;
@@ -39,16 +39,16 @@ impl Conf<'_> {
 }
 
 impl<M: Module> Level<'_, M> {
-    /// Has longer bodies rejected here, whatever the configuration says, and all others kept in memory, unless it says
+    /// Has bodies of more than `max` bytes rejected here, whatever the configuration says, and all others kept in memory, unless it says
     /// that they are kept in files; nginx's own modules are merged first.
-    pub fn bound_bodies<H: BodyHandler>(&self) {
+    pub fn bound_bodies(&self, max: usize) {
         let core = self.core_to_change();
         // SAFETY: merge time: nothing else uses the settings of this level.
         let core = unsafe { &mut *core };
-        if core.client_max_body_size == 0 || core.client_max_body_size > H::MAX_BODY as i64 {
-            core.client_max_body_size = H::MAX_BODY as i64;
+        if core.client_max_body_size == 0 || core.client_max_body_size > max as i64 {
+            core.client_max_body_size = max as i64;
         }
-        core.client_body_buffer_size = core.client_body_buffer_size.max(H::MAX_BODY);
+        core.client_body_buffer_size = core.client_body_buffer_size.max(max);
     }
 }
 
@@ -84,7 +84,12 @@ unsafe extern "C" fn body_read<H: BodyHandler>(r: *mut ngx_http_request_t) {
             Err(BodyFailed) => return INTERNAL_SERVER_ERROR,
         };
         match H::answer(request, body.as_deref().map(Vec::as_slice)) {
-            Ok(response) => response.send(request),
+            Ok(mut response) => {
+                let status = response.send(request);
+                // It may hold a secret.
+                response.body.zeroize();
+                status
+            }
             Err(status) => status,
         }
     });

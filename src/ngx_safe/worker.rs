@@ -87,6 +87,14 @@ pub fn random() -> u64 {
     ngx_random() as u64
 }
 
+/// Draws from the system's random numbers; None where they cannot be had.
+pub fn random_bytes<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    // SAFETY: there is room for so many.
+    let drawn = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), N, 0) };
+    (usize::try_from(drawn) == Ok(N)).then_some(bytes)
+}
+
 /// A task that runs again and again, as long as its configuration is in use.
 pub trait Ticker: 'static {
     type Module: Module;
