@@ -171,6 +171,13 @@ impl IssuerMap {
         strays.min_by_key(|issuer| issuer.name())
     }
 
+    /// Lists the names, in order.
+    pub fn names(&self) -> Vec<&[u8]> {
+        let mut names: Vec<_> = self.0.keys().map(|name| &**name).collect();
+        names.sort_unstable();
+        names
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

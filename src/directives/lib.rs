@@ -21,6 +21,7 @@ mod once;
 mod origin;
 mod params;
 mod reading;
+mod role;
 mod sse_c;
 mod time;
 
@@ -40,6 +41,7 @@ pub use crate::{
     once::{AT_EACH_LEVEL, IN_A_LOCATION, IN_EACH_UPSTREAM, ONE_ORIGIN, duplicate, set_once},
     origin::{OriginLine, OriginLines, ServerLine, location_origin, upstream_origin},
     reading::Reading,
+    role::{KeySetLine, RoleLine, RoleMap, role, sts},
     sse_c::{SseCLine, SseCLines, sse_c},
     time::{milliseconds, seconds},
 };

@@ -36,6 +36,15 @@ impl<'n, 'a, N: Display + ?Sized> Params<'n, 'a, N> {
         Ok(value)
     }
 
+    /// Takes the values of a parameter that may be there several times.
+    pub(crate) fn take_all(&mut self, name: &'static str) -> Vec<&'a [u8]> {
+        self.known.push(name);
+        let values = self
+            .words
+            .extract_if(.., |word| value_of(word, name).is_some());
+        values.filter_map(|word| value_of(word, name)).collect()
+    }
+
     /// Takes the value of a parameter that is a key, as `read` reads it.
     pub(crate) fn take_key<T>(
         &mut self,
