@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use shm::shared_record;
 use sigv4::{AuthType, Rejection};
+use sts::{FaultKind, OPERATIONS};
 
 pub use self::origin::Try;
 pub(crate) use self::{origin::OriginCounters, recent::Recent, rejected::RejectedKeys};
@@ -42,6 +43,10 @@ fn increment(counter: &AtomicU64) {
 /// The ways of signing, and one more for requests that nginx answered before the access phase.
 pub const AUTH_TYPES: usize = AuthType::ALL.len() + 1;
 pub const CODES: usize = Rejection::CODES.len();
+/// The operations of the Security Token Service, and one more for calls of none of them.
+pub const STS_OPERATIONS: usize = OPERATIONS.len() + 1;
+/// The faults of calls, and one more for those that have none.
+pub const STS_OUTCOMES: usize = FaultKind::ALL.len() + 1;
 /// By the first digit of a status; 0 is none.
 pub const CLASSES: usize = 6;
 pub const CLASS_NAMES: [&str; CLASSES] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -60,8 +65,10 @@ pub const RECENT_ORIGIN_SECONDS: u64 = 60;
 pub(crate) fn meaning() -> impl Hash {
     let auth_types = AuthType::ALL.map(AuthType::name);
     let periods = [RECENT_SECONDS, RECENT_ORIGIN_SECONDS];
+    let sts = (OPERATIONS, FaultKind::ALL.map(FaultKind::code));
     (
         auth_types,
+        sts,
         Rejection::CODES,
         CLASS_NAMES,
         TIME_BOUNDS,
@@ -98,6 +105,8 @@ shared_record! {
         pub(crate) keys_derived: AtomicU64,
         pub(crate) minted: AtomicU64,
         pub(crate) revoked: AtomicU64,
+        /// By operation, then by fault; the last ones of both are none.
+        pub(crate) sts: [[AtomicU64; STS_OUTCOMES]; STS_OPERATIONS],
         pub(crate) requests: Recent,
         pub(crate) rejections: Recent,
     }
@@ -123,6 +132,12 @@ pub enum Outcome {
     Accepted(AuthType),
     /// nginx answered it before the access phase.
     Unverified,
+    /// It was a call of the Security Token Service.
+    Sts {
+        operation: Option<&'static str>,
+        /// The code of the fault.
+        fault: Option<&'static str>,
+    },
 }
 
 /// What there is to count of a request that has ended.
@@ -155,6 +170,16 @@ impl TotalsLane {
                 }
             }
             Outcome::Unverified => increment(&self.accepted[AUTH_TYPES - 1]),
+            Outcome::Sts { operation, fault } => {
+                let known = OPERATIONS
+                    .iter()
+                    .position(|known| Some(*known) == operation);
+                let faults = &self.sts[known.unwrap_or(STS_OPERATIONS - 1)];
+                let known = FaultKind::ALL
+                    .iter()
+                    .position(|kind| Some(kind.code()) == fault);
+                increment(&faults[known.unwrap_or(STS_OUTCOMES - 1)]);
+            }
         }
         if let Some(code) = request.failure {
             increment(&self.failed[code_index(code)]);

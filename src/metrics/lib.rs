@@ -16,11 +16,13 @@ use shm::{Heir, OpenError, Zone};
 pub use crate::{
     counters::{
         AUTH_TYPES, CLASS_NAMES, CLASSES, CODES, Outcome, RECENT, RECENT_ORIGIN_SECONDS,
-        RECENT_SECONDS, RequestSample, TIME_BOUNDS, TIME_BUCKETS, Try,
+        RECENT_SECONDS, RequestSample, STS_OPERATIONS, STS_OUTCOMES, TIME_BOUNDS, TIME_BUCKETS,
+        Try,
     },
     render::{Format, POLICY},
     snapshot::{
-        ClientFileRow, OriginKeysRow, OriginName, OriginRow, OriginState, RejectedKeyRow, Snapshot,
+        ClientFileRow, KeySetRow, OriginKeysRow, OriginName, OriginRow, OriginState,
+        RejectedKeyRow, Snapshot, StsCallsRow,
     },
 };
 

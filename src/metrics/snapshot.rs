@@ -4,10 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use health::{AddressHealth, HealthState, UpstreamHealth};
 use sigv4::{AuthType, Rejection};
+use sts::{FaultKind, OPERATIONS};
 
 use crate::counters::{
     AUTH_TYPES, CLASSES, CODES, OriginCounters, RECENT, RECENT_ORIGIN_SECONDS, RECENT_SECONDS,
-    Recent, RejectedKeys, TIME_BUCKETS, Totals, TotalsLane, WorkerLanes, sum,
+    Recent, RejectedKeys, STS_OPERATIONS, STS_OUTCOMES, TIME_BUCKETS, Totals, TotalsLane,
+    WorkerLanes, sum,
 };
 
 /// What an origin is known by, also to the next configuration.
@@ -63,6 +65,9 @@ pub struct Snapshot {
     pub keys: Vec<OriginKeysRow>,
     /// For whoever takes a snapshot to add.
     pub client_files: Vec<ClientFileRow>,
+    pub key_sets: Vec<KeySetRow>,
+    /// Calls of the Security Token Service, of each kind of which there were any.
+    pub sts: Vec<StsCallsRow>,
 }
 
 /// What is known of the keys of an origin that renew themselves.
@@ -82,6 +87,31 @@ pub struct OriginKeysRow {
     pub refreshed: u64,
     pub failed: u64,
     /// Why the last refresh failed; empty if it did not.
+    pub error: String,
+}
+
+/// Calls of the Security Token Service that had the same outcome.
+#[derive(Debug, PartialEq, Eq)]
+pub struct StsCallsRow {
+    /// `none` for what was none of its operations.
+    pub operation: &'static str,
+    /// The code of the fault, or `ok`.
+    pub outcome: &'static str,
+    pub count: u64,
+}
+
+/// A key set of an issuer of tokens.
+#[derive(Debug)]
+pub struct KeySetRow {
+    /// Where it comes from, as `s3_role` says it.
+    pub source: String,
+    /// How many keys there are that are of use.
+    pub keys: u64,
+    /// When it was fetched or confirmed last, in seconds since 1970.
+    pub fetched: Option<u64>,
+    pub refreshed: u64,
+    pub failed: u64,
+    /// Why the last fetch failed; empty if it did not.
     pub error: String,
 }
 
@@ -198,6 +228,8 @@ impl Snapshot {
             health,
             keys: Vec::new(),
             client_files: Vec::new(),
+            key_sets: Vec::new(),
+            sts: sts_calls(lanes),
         }
     }
 
@@ -233,6 +265,17 @@ fn sums<T, const N: usize>(
     counters: impl Fn(&T) -> &[AtomicU64; N],
 ) -> [u64; N] {
     std::array::from_fn(|i| sum(lanes, |lane| &counters(lane)[i]))
+}
+
+fn sts_calls(lanes: &WorkerLanes<TotalsLane>) -> Vec<StsCallsRow> {
+    let places = (0..STS_OPERATIONS)
+        .flat_map(|operation| (0..STS_OUTCOMES).map(move |fault| (operation, fault)));
+    let row = |(operation, fault): (usize, usize)| StsCallsRow {
+        operation: OPERATIONS.get(operation).copied().unwrap_or("none"),
+        outcome: FaultKind::ALL.get(fault).map_or("ok", |kind| kind.code()),
+        count: sum(lanes, |lane| &lane.sts[operation][fault]),
+    };
+    places.map(row).filter(|row| row.count > 0).collect()
 }
 
 fn rejected_keys(keys: &RejectedKeys) -> Vec<RejectedKeyRow> {

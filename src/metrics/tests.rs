@@ -203,6 +203,40 @@ fn minted_keys_are_counted() {
 }
 
 #[test]
+fn calls_of_sts_are_counted_by_operation_and_fault() {
+    let memory = Memory::new();
+    for (operation, fault) in [
+        (Some("AssumeRole"), None),
+        (Some("AssumeRole"), None),
+        (Some("AssumeRole"), Some("AccessDenied")),
+        (Some("GetCallerIdentity"), None),
+        (None, Some("MissingAction")),
+        (Some("Unheard"), Some("Unheard")),
+    ] {
+        memory.count(Outcome::Sts { operation, fault }, NOW);
+    }
+    let snapshot = memory.read();
+    let rows: Vec<_> = snapshot
+        .sts
+        .iter()
+        .map(|row| (row.operation, row.outcome, row.count))
+        .collect();
+    let expected = [
+        ("AssumeRole", "AccessDenied", 1),
+        ("AssumeRole", "ok", 2),
+        ("GetCallerIdentity", "ok", 1),
+        ("none", "MissingAction", 1),
+        ("none", "ok", 1),
+    ];
+    assert_eq!(rows, expected);
+    assert_eq!(
+        (snapshot.accepted_count(), snapshot.rejected_count()),
+        (0, 0)
+    );
+    assert_eq!(snapshot.answers.iter().sum::<u64>(), 6);
+}
+
+#[test]
 fn requests_are_counted_with_all_there_is_to_say() {
     let memory = Memory::new();
     for (status, nanoseconds) in [

@@ -11,8 +11,8 @@ use askama::filters::Escaper;
 
 use super::units::{Bytes, Count, Duration, Rate, Utc, ago};
 use crate::{
-    ClientFileRow, OriginRow, OriginState, RECENT, RECENT_SECONDS, RejectedKeyRow, Snapshot,
-    TIME_BOUNDS,
+    ClientFileRow, KeySetRow, OriginRow, OriginState, RECENT, RECENT_SECONDS, RejectedKeyRow,
+    Snapshot, TIME_BOUNDS,
 };
 use origin::OriginCard;
 
@@ -69,6 +69,8 @@ struct Page<'a> {
     figures: [Figure; 6],
     origins: Vec<OriginCard<'a>>,
     client_files: Vec<ClientFileCard<'a>>,
+    sts: Vec<(&'static str, &'static str, Count)>,
+    key_sets: Vec<KeySetCard<'a>>,
     codes: Vec<CodeRow>,
     keys: Vec<KeyTable<'a>>,
 }
@@ -101,6 +103,12 @@ impl<'a> Page<'a> {
                 .collect(),
             client_files: (snapshot.client_files.iter())
                 .map(|file| ClientFileCard::of(file, now))
+                .collect(),
+            sts: (snapshot.sts.iter())
+                .map(|row| (row.operation, row.outcome, Count(row.count)))
+                .collect(),
+            key_sets: (snapshot.key_sets.iter())
+                .map(|set| KeySetCard::of(set, now))
                 .collect(),
             codes: CodeRow::all(snapshot),
             keys: keys
@@ -272,6 +280,29 @@ impl<'a> ClientFileCard<'a> {
             loaded: ago(now, file.loaded),
             modified: Utc(file.modified),
             fault: fault.map(|(since, text)| (ago(now, *since), text.as_str())),
+        }
+    }
+}
+
+/// A key set of an issuer of tokens.
+struct KeySetCard<'a> {
+    source: &'a str,
+    keys: Count,
+    has_keys: bool,
+    fetched: Option<String>,
+    failed: Count,
+    error: &'a str,
+}
+
+impl<'a> KeySetCard<'a> {
+    fn of(set: &'a KeySetRow, now: u64) -> KeySetCard<'a> {
+        KeySetCard {
+            source: &set.source,
+            keys: Count(set.keys),
+            has_keys: set.keys > 0,
+            fetched: set.fetched.map(|time| ago(now, time)),
+            failed: Count(set.failed),
+            error: &set.error,
         }
     }
 }

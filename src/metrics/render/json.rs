@@ -4,8 +4,9 @@ use health::{AddressHealth, Change, UpstreamHealth};
 use serde::{Serialize, Serializer};
 
 use crate::{
-    CLASS_NAMES, CLASSES, ClientFileRow, OriginKeysRow, OriginRow, RECENT_ORIGIN_SECONDS,
-    RECENT_SECONDS, RejectedKeyRow, Snapshot, TIME_BOUNDS, TIME_BUCKETS,
+    CLASS_NAMES, CLASSES, ClientFileRow, KeySetRow, OriginKeysRow, OriginRow,
+    RECENT_ORIGIN_SECONDS, RECENT_SECONDS, RejectedKeyRow, Snapshot, StsCallsRow, TIME_BOUNDS,
+    TIME_BUCKETS,
 };
 
 pub(crate) fn write(snapshot: &Snapshot) -> serde_json::Result<String> {
@@ -32,6 +33,26 @@ struct StatusJson<'a> {
     health: Vec<UpstreamJson<'a>>,
     origin_keys: Vec<OriginKeysJson<'a>>,
     client_files: Vec<ClientFileJson<'a>>,
+    sts: Vec<StsCallsJson>,
+    key_sets: Vec<KeySetJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct StsCallsJson {
+    operation: &'static str,
+    outcome: &'static str,
+    count: u64,
+}
+
+#[derive(Serialize)]
+struct KeySetJson<'a> {
+    source: &'a str,
+    keys: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_refresh: Option<u64>,
+    refreshed: u64,
+    failed: u64,
+    last_error: &'a str,
 }
 
 #[derive(Serialize)]
@@ -251,6 +272,31 @@ impl<'a> StatusJson<'a> {
             health: list(&snapshot.health, UpstreamJson::of),
             origin_keys: list(&snapshot.keys, OriginKeysJson::of),
             client_files: list(&snapshot.client_files, ClientFileJson::of),
+            sts: list(&snapshot.sts, StsCallsJson::of),
+            key_sets: list(&snapshot.key_sets, KeySetJson::of),
+        }
+    }
+}
+
+impl StsCallsJson {
+    fn of(calls: &StsCallsRow) -> StsCallsJson {
+        StsCallsJson {
+            operation: calls.operation,
+            outcome: calls.outcome,
+            count: calls.count,
+        }
+    }
+}
+
+impl<'a> KeySetJson<'a> {
+    fn of(set: &'a KeySetRow) -> KeySetJson<'a> {
+        KeySetJson {
+            source: &set.source,
+            keys: set.keys,
+            last_refresh: set.fetched,
+            refreshed: set.refreshed,
+            failed: set.failed,
+            last_error: &set.error,
         }
     }
 }

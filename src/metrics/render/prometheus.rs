@@ -5,8 +5,8 @@ use std::fmt::{Display, Write};
 use health::{AddressHealth, HealthState, UpstreamHealth};
 
 use crate::{
-    CLASS_NAMES, CLASSES, ClientFileRow, OriginKeysRow, OriginRow, OriginState, Snapshot,
-    TIME_BOUNDS,
+    CLASS_NAMES, CLASSES, ClientFileRow, KeySetRow, OriginKeysRow, OriginRow, OriginState,
+    Snapshot, StsCallsRow, TIME_BOUNDS,
 };
 
 const PREFIX: &str = "s3_resign_";
@@ -90,6 +90,8 @@ pub(crate) fn write(snapshot: &Snapshot) -> String {
     checks(&mut text, &snapshot.health);
     origin_keys(&mut text, &snapshot.keys);
     client_files(&mut text, &snapshot.client_files);
+    sts_calls(&mut text, &snapshot.sts);
+    key_sets(&mut text, &snapshot.key_sets);
     text.text
 }
 
@@ -250,6 +252,45 @@ fn client_files(text: &mut Exposition, files: &[ClientFileRow]) {
     );
     for file in files {
         text.sample(&[("path", &file.path)], file.loaded);
+    }
+}
+
+fn sts_calls(text: &mut Exposition, calls: &[StsCallsRow]) {
+    text.counter(
+        "sts_calls_total",
+        "Calls of the Security Token Service, by their operation and the code of their fault; ok: without one.",
+    );
+    for row in calls {
+        let labels = [("operation", row.operation), ("outcome", row.outcome)];
+        text.sample(&labels, row.count);
+    }
+}
+
+fn key_sets(text: &mut Exposition, sets: &[KeySetRow]) {
+    text.gauge(
+        "key_set_keys",
+        "Keys of an issuer of tokens that are of use, by where they come from.",
+    );
+    for set in sets {
+        text.sample(&[("source", &set.source)], set.keys);
+    }
+    text.gauge(
+        "key_set_refresh_time_seconds",
+        "When they were fetched last, in seconds since the epoch.",
+    );
+    for set in sets {
+        if let Some(time) = set.fetched {
+            text.sample(&[("source", &set.source)], time);
+        }
+    }
+    text.counter(
+        "key_set_refreshes_total",
+        "Fetches of them, by their result.",
+    );
+    for set in sets {
+        for (result, count) in [("succeeded", set.refreshed), ("failed", set.failed)] {
+            text.sample(&[("source", &set.source), ("result", result)], count);
+        }
     }
 }
 

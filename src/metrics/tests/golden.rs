@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use base64ct::{Base64, Encoding};
 use health::{AddressHealth, Change, HealthState, UpstreamHealth};
 use metrics::{
-    AUTH_TYPES, CLASSES, ClientFileRow, Format, OriginKeysRow, OriginRow, OriginState, POLICY,
-    RECENT, RejectedKeyRow, Snapshot, TIME_BUCKETS,
+    AUTH_TYPES, CLASSES, ClientFileRow, Format, KeySetRow, OriginKeysRow, OriginRow, OriginState,
+    POLICY, RECENT, RejectedKeyRow, Snapshot, StsCallsRow, TIME_BUCKETS,
 };
 use sha2::{Digest, Sha256};
 use sigv4::{AuthType, Rejection};
@@ -120,6 +120,27 @@ fn at_first() -> Snapshot {
         }],
         keys: Vec::new(),
         client_files: Vec::new(),
+        sts: Vec::new(),
+        key_sets: Vec::new(),
+    }
+}
+
+fn sts_calls(operation: &'static str, outcome: &'static str, count: u64) -> StsCallsRow {
+    StsCallsRow {
+        operation,
+        outcome,
+        count,
+    }
+}
+
+fn key_set(source: &str, keys: u64, fetched: Option<u64>, error: &str) -> KeySetRow {
+    KeySetRow {
+        source: source.into(),
+        keys,
+        fetched,
+        refreshed: 9,
+        failed: error.len() as u64,
+        error: error.into(),
     }
 }
 
@@ -199,6 +220,14 @@ fn snapshot() -> Snapshot {
         client_files: vec![
             client_file("/etc/nginx/clients", None),
             client_file(HOSTILE, Some((NOW - 90, HOSTILE.into()))),
+        ],
+        sts: vec![
+            sts_calls("AssumeRoleWithWebIdentity", "ok", 1_234),
+            sts_calls("none", "MissingAction", 5),
+        ],
+        key_sets: vec![
+            key_set("https://issuer.example.com/jwks", 2, Some(NOW - 120), ""),
+            key_set(HOSTILE, 0, None, HOSTILE),
         ],
     };
     let [up, down, failing, _] = snapshot.origins.as_mut_slice() else {
