@@ -145,6 +145,10 @@ impl<'r> Clients<'r> for RequestClients<'r> {
     }
 
     fn admitted(self, client: &'r Client) {
+        if let (Some(context), Some(lineage)) = (self.request.context(), &client.lineage) {
+            context.role.set(lineage.role.as_deref());
+            context.session.set(lineage.session.as_deref());
+        }
         let has_issuers = |sources: &ClientSources| !sources.issuers.is_empty();
         if self.sources().is_some_and(has_issuers) {
             self.request

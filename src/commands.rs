@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use client_files::ClientFile;
 use directives::{
-    AT_EACH_LEVEL, BucketMapLine, CorsLine, IN_A_LOCATION, IN_EACH_UPSTREAM, Reading, duplicate,
-    set_once,
+    AT_EACH_LEVEL, BucketMapLine, CorsLine, IN_A_LOCATION, IN_EACH_UPSTREAM, OriginLine, Reading,
+    RoleLine, duplicate, set_once,
 };
 use ngx::ffi::{
     NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_ANY, NGX_CONF_FLAG, NGX_CONF_NOARGS, NGX_CONF_TAKE1,
@@ -21,8 +21,8 @@ use ngx_safe::phase::ContentHandler;
 use secrets::Outside;
 
 use crate::S3Resign;
-use crate::conf::{LocationConf, SignedHeader, UpstreamConf};
-use crate::content::{HealthzPage, StatusPage};
+use crate::conf::{LocationConf, SignedHeader, UpstreamConf, account_of};
+use crate::content::{HealthzPage, StatusPage, StsEndpoint};
 use crate::runtime::Runtime;
 
 const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
@@ -49,12 +49,14 @@ const fn in_upstream<D: Directive<UpstreamConf>>(name: &'static CStr, args: u32)
     server::<S3Resign, D>(name, NGX_HTTP_UPS_CONF | args)
 }
 
-pub(crate) static mut COMMANDS: [ngx_command_t; 28] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 30] = [
     flag::<ResignDirective>(c"s3_resign"),
     anywhere::<ClientDirective>(c"s3_client", NGX_CONF_2MORE),
     anywhere::<ClientFileDirective>(c"s3_client_file", NGX_CONF_TAKE1),
     anywhere::<IssuerDirective>(c"s3_issuer", NGX_CONF_2MORE),
     anywhere::<RevokeDirective>(c"s3_revoke", NGX_CONF_2MORE),
+    anywhere::<RoleDirective>(c"s3_role", NGX_CONF_1MORE),
+    in_location::<StsDirective>(c"s3_sts", NGX_CONF_NOARGS | NGX_CONF_TAKE1),
     anywhere::<LocationOriginDirective>(c"s3_origin", NGX_CONF_1MORE),
     in_upstream::<UpstreamOriginDirective>(c"s3_origin", NGX_CONF_2MORE),
     in_upstream::<SealKeyDirective>(c"s3_seal_key", NGX_CONF_TAKE1),
@@ -105,6 +107,8 @@ directives! {
     RevokeDirective in LocationConf: |conf, line| {
         directives::revoke(&line.words(), conf.own_revoked()?)
     };
+    RoleDirective in LocationConf: keep_role;
+    StsDirective in LocationConf: keep_sts;
     LocationOriginDirective in LocationConf: keep_location_origin;
     UpstreamOriginDirective in UpstreamConf: keep_upstream_origin;
     SealKeyDirective in UpstreamConf: |conf, line| {
@@ -221,13 +225,42 @@ fn keep_client_file(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), 
     Ok(())
 }
 
+fn keep_role(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
+    let RoleLine { role, key_set } = read_with(line, directives::role)?;
+    let main: &Runtime = line.conf().own_main_conf::<S3Resign>();
+    let named = format!("s3_role {}", role.name());
+    let key_set = key_set.map(|key_set| main.key_sets.add(&key_set));
+    let key_set = key_set
+        .transpose()
+        .map_err(|why| format!("\"{named}\": {why}"))?;
+    main.accounts.note_user(&named, account_of(&role));
+    conf.own_roles()?.insert(role, key_set)
+}
+
+fn keep_sts(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
+    let issuer = directives::sts(&line.words())?;
+    set_once(&mut conf.sts, issuer, "s3_sts", IN_A_LOCATION)?;
+    match line.conf().set_body_handler::<StsEndpoint>() {
+        true => Ok(()),
+        false => Err(answered_already("s3_sts")),
+    }
+}
+
+/// Takes note of a line with keys of an account.
+fn note_origin(line: &Line<'_>, origin: &OriginLine) {
+    let main: &Runtime = line.conf().own_main_conf::<S3Resign>();
+    main.accounts.note_origin(origin.account.as_ref());
+}
+
 fn keep_upstream_origin(conf: &mut UpstreamConf, line: &mut Line<'_>) -> Result<(), String> {
     let origin = read_keys(line, directives::upstream_origin)?;
+    note_origin(line, &origin);
     conf.lines.push(origin)
 }
 
 fn keep_location_origin(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
     let origin = read_keys(line, directives::location_origin)?;
+    note_origin(line, &origin);
     let origins = conf.origin.get_or_insert_default();
     let origins = Rc::get_mut(origins).ok_or("origins are merged already")?;
     origins.push_only(origin)
@@ -360,7 +393,9 @@ fn set_answer<H: ContentHandler>(line: &Line<'_>, directive: &str) -> Result<(),
     if line.conf().set_content_handler::<H>() {
         return Ok(());
     }
-    Err(format!(
-        "\"{directive}\" is in a location that another directive answers: remove that one here"
-    ))
+    Err(answered_already(directive))
+}
+
+fn answered_already(directive: &str) -> String {
+    format!("\"{directive}\" is in a location that another directive answers: remove that one here")
 }

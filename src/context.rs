@@ -48,6 +48,11 @@ pub(crate) struct Context<'r> {
     pub(crate) form: Cell<Option<AuthType>>,
     /// The account of an accepted request's client; None for the keys that belong to no account.
     pub(crate) account: Cell<Option<&'r Account>>,
+    /// The operation of the Security Token Service that is called, if one is.
+    pub(crate) sts_operation: Cell<Option<&'static str>>,
+    /// The role that the request's key is of, or that is asked for, and what the key's session is called.
+    pub(crate) role: Cell<Option<&'r str>>,
+    pub(crate) session: Cell<Option<&'r str>>,
     /// A preflight is being answered here.
     pub(crate) answers_preflight: Cell<bool>,
     /// The S3 error code of a rejection.

@@ -13,6 +13,7 @@ mod context;
 mod error_response;
 mod health_checks;
 mod hooks;
+mod key_sets;
 mod log;
 mod origin_keys;
 mod refresher;
@@ -36,6 +37,7 @@ use ngx_safe::now;
 
 use crate::conf::{LocationConf, UpstreamConf};
 use crate::context::Context;
+use crate::key_sets::KeySets;
 use crate::origin_keys::Providers;
 use crate::runtime::Runtime;
 
@@ -107,6 +109,7 @@ impl Configure for S3Resign {
         }
         worker_files::warn_of_unreadable(cycle, main, log);
         main.providers.prepare();
+        main.key_sets.prepare();
         if let Some(metrics) = main.metrics() {
             metrics.adopt(now());
         }
@@ -115,6 +118,7 @@ impl Configure for S3Resign {
     fn start(cycle: Cycle<'_, S3Resign>) -> bool {
         shm::close_on_exec();
         refresher::start::<Providers>(cycle).is_some()
+            && refresher::start::<KeySets>(cycle).is_some()
             && health_checks::scheduler::start(cycle).is_some()
             && client_watch::start(cycle).is_some()
     }

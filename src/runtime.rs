@@ -10,8 +10,9 @@ use ngx_safe::complete::Complete;
 use sigv4::{KeyCache, MintedKeys};
 
 use crate::S3Resign;
-use crate::conf::{Origins, OwnUpstream};
+use crate::conf::{Accounts, Origins, OwnUpstream};
 use crate::health_checks::checks::Checks;
+use crate::key_sets::KeySets;
 use crate::log::note_new_start;
 use crate::origin_keys::Providers;
 
@@ -36,6 +37,8 @@ pub(crate) struct Runtime {
     pub(crate) wants_status: Cell<bool>,
     pub(crate) origins: Origins,
     pub(crate) providers: Providers,
+    pub(crate) key_sets: KeySets,
+    pub(crate) accounts: Accounts,
     /// Each of the configuration's once, however many levels have it.
     pub(crate) client_files: RefCell<Vec<Rc<ClientFile>>>,
     /// Where it is in use, once the configuration is whole.
@@ -52,6 +55,8 @@ impl Default for Runtime {
             wants_status: Cell::new(false),
             origins: Origins::default(),
             providers: Providers::default(),
+            key_sets: KeySets::default(),
+            accounts: Accounts::default(),
             client_files: RefCell::default(),
             metrics: OnceCell::new(),
         }
@@ -84,7 +89,9 @@ pub(crate) fn complete(cf: &Complete<'_, S3Resign>) -> Result<(), String> {
             conf.complete(upstream, main)?;
         }
     }
+    main.accounts.check()?;
     main.providers.open(cf)?;
+    main.key_sets.open(cf)?;
     let is_whole = "the configuration is whole already";
     main.checks
         .set(Checks::declare(cf)?)

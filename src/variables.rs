@@ -17,6 +17,8 @@ enum Variable {
     AccessKey,
     Issuer,
     Account,
+    Role,
+    Session,
     Auth,
     Bucket,
     Key,
@@ -34,10 +36,12 @@ enum Variable {
 }
 
 /// None is cached by nginx: each changes in the course of a request, or is cheap to tell.
-const VARIABLES: [(&CStr, Variable); 17] = [
+const VARIABLES: [(&CStr, Variable); 19] = [
     (c"s3_access_key", Variable::AccessKey),
     (c"s3_issuer", Variable::Issuer),
     (c"s3_account", Variable::Account),
+    (c"s3_role", Variable::Role),
+    (c"s3_session", Variable::Session),
     (c"s3_auth", Variable::Auth),
     (c"s3_bucket", Variable::Bucket),
     (c"s3_key", Variable::Key),
@@ -75,6 +79,15 @@ impl Variables for Own {
 /// Returns the value; None where the request has none.
 fn text<'r>(request: Request<'r>, variable: Variable) -> Option<&'r [u8]> {
     match variable {
+        Variable::Operation if request.location_conf().speaks_sts() => {
+            let operation = request.context()?.sts_operation.get()?;
+            Some(operation.as_bytes())
+        }
+        Variable::Bucket | Variable::Key | Variable::RestOperation | Variable::ObjectSize
+            if request.location_conf().speaks_sts() =>
+        {
+            None
+        }
         Variable::Bucket => path_part(request, |path| path.bucket()),
         Variable::Key => match form_key(request) {
             Some(key) => Some(request.copy(&key)?),
@@ -102,6 +115,8 @@ fn text<'r>(request: Request<'r>, variable: Variable) -> Option<&'r [u8]> {
             let account = request.context()?.account.get()?;
             Some(account.as_str().as_bytes())
         }
+        Variable::Role => request.context()?.role.get().map(str::as_bytes),
+        Variable::Session => request.context()?.session.get().map(str::as_bytes),
         Variable::Auth => claim(request)?.0.map(AuthType::name).map(str::as_bytes),
         Variable::Error => {
             let context = request.context()?;

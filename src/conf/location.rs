@@ -17,6 +17,7 @@ use sigv4::{Anonymous, CorsRules, CustomerKeys, Domain, Endpoint, Revocations, V
 
 use crate::conf::clients::ClientSources;
 use crate::conf::pass::OwnLines;
+use crate::conf::sts::LocationRoles;
 use crate::conf::{OriginSet, OwnLevel, OwnUpstream, UpstreamConf};
 
 /// Seconds; what S3 allows.
@@ -66,6 +67,10 @@ pub(crate) struct LocationConf {
     pub(crate) bucket_maps: Option<Rc<Vec<BucketMapLine>>>,
     /// With which keys objects are encrypted. None of them with `s3_sse_c off`, which is this level's own.
     pub(crate) customer_keys: Option<SseCLines>,
+    /// The roles that may be had where keys are minted.
+    pub(crate) roles: Option<Rc<LocationRoles>>,
+    /// `s3_sts` is here, with the name of the issuer that mints; once it is merged, that is always known.
+    pub(crate) sts: Option<Option<Box<[u8]>>>,
     /// `s3_status` is here.
     pub(crate) status: bool,
     pub(crate) healthz: Option<HealthzLine>,
@@ -184,6 +189,14 @@ impl LocationConf {
             self.healthz_upstream = find_checked(line, level)?;
             self.resign = Some(false);
         }
+        if self.sts.is_some() {
+            self.check_answers_itself("s3_sts", level)?;
+            self.resign = Some(false);
+        }
+        if level.is_condition() {
+            self.sts.clone_from(&outer.sts);
+            self.healthz_upstream = outer.healthz_upstream;
+        }
         let own = OwnLines::of(self);
         self.off_in_location = match self.resign {
             None => outer.off_in_location,
@@ -204,6 +217,8 @@ impl LocationConf {
         inherit(&mut self.prefix, &outer.prefix);
         inherit(&mut self.cors, &outer.cors);
         inherit(&mut self.clients, &outer.clients);
+        inherit(&mut self.roles, &outer.roles);
+        self.check_sts(level)?;
         if !outer.is_merged {
             outer.check_revoked()?;
         }
@@ -307,8 +322,7 @@ impl LocationConf {
         self.cache_origin.clone_from(&outer.cache_origin);
     }
 
-    /// Checks that nothing else answers where `s3_status` or `s3_healthz` does: for people and their tools,
-    /// which sign nothing.
+    /// Checks that nothing else answers where `s3_status`, `s3_healthz` or `s3_sts` does.
     fn check_answers_itself(&self, directive: &str, level: &OwnLevel<'_>) -> Result<(), String> {
         let place = level.name().escape_ascii();
         let other = match level.pass_target() {

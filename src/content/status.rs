@@ -38,6 +38,7 @@ impl ContentHandler for StatusPage {
             })
             .ok_or(INTERNAL_SERVER_ERROR)?;
         snapshot.keys = main.providers.rows(&main.origins.names());
+        snapshot.key_sets = main.key_sets.rows();
         snapshot.client_files = main.client_files.borrow().iter().map(row).collect();
         let body = format.render(&snapshot).map_err(|why| {
             log_error!(request.log(), "\"s3_status\" cannot be shown: {why}");

@@ -43,6 +43,8 @@ fn access(request: Request<'_>) -> Access {
         context.verified.replace(None);
     }
     context.account.set(None);
+    context.role.set(None);
+    context.session.set(None);
     context.authenticated.set(false);
 
     let started = main.wants_sign_time().then(Instant::now);

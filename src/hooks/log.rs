@@ -27,6 +27,10 @@ fn count(request: Request<'_>) {
     }
     let context = request.context();
     let outcome = match context {
+        _ if request.location_conf().speaks_sts() => Outcome::Sts {
+            operation: context.and_then(|context| context.sts_operation.get()),
+            fault: context.and_then(|context| context.error.get()),
+        },
         Some(context) => match (context.error.get(), context.form.get()) {
             (Some(code), _) => Outcome::Rejected(code),
             (None, Some(form)) => Outcome::Accepted(form),

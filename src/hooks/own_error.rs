@@ -7,6 +7,7 @@ use ngx_safe::response::Response;
 use sigv4::Rejection;
 
 use crate::S3Resign;
+use crate::content::sts;
 use crate::context::OwnRequest;
 use crate::error_response;
 use crate::hooks::answer_body::is_of_body;
@@ -15,7 +16,15 @@ use crate::hooks::answer_body::is_of_body;
 /// no error.
 pub(crate) fn answer(request: Request<'_>) -> Option<Response> {
     let error = request.own_error::<S3Resign>()?;
-    if !request.location_conf().speaks_s3() {
+    let conf = request.location_conf();
+    if conf.speaks_sts() && !error.is_head_too_large && !error.is_path_bad {
+        return Some(sts::to_own_error(
+            request,
+            error.status,
+            is_limited(request, error),
+        ));
+    }
+    if !conf.speaks_s3() {
         return None;
     }
     let rejection = to_rejection(request, error);
@@ -37,11 +46,14 @@ fn to_rejection(request: Request<'_>, error: OwnError) -> Rejection {
     if error.is_path_bad {
         return Rejection::InvalidUri;
     }
-    let is_limited = error.status == 503
+    Rejection::of_status(error.status, is_limited(request, error))
+}
+
+fn is_limited(request: Request<'_>, error: OwnError) -> bool {
+    error.status == 503
         && [c"limit_req_status", c"limit_conn_status"]
             .iter()
-            .any(|name| request.variable(name) == Some(b"REJECTED"));
-    Rejection::of_status(error.status, is_limited)
+            .any(|name| request.variable(name) == Some(b"REJECTED"))
 }
 
 fn is_of_object(header: &AnswerHeader<'_>) -> bool {
