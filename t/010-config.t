@@ -677,3 +677,34 @@ presigned GET /bucket/key key=AKID/x+y= secret="a b;c{}$="
 --- config
     s3_seal_key 0123456789abcdef;
 --- does_not_start: "s3_seal_key".*not allowed here
+
+=== TEST 88: s3_sts with two names
+--- config
+    location /sts { s3_sts a b; }
+--- does_not_start: number of arguments in "s3_sts"
+
+=== TEST 89: s3_sts twice
+--- config
+    location /sts { s3_sts; s3_sts; }
+--- does_not_start: "s3_sts" is duplicate: keep one line in a location
+
+=== TEST 90: s3_sts of a server
+--- config
+    s3_sts;
+--- does_not_start: "s3_sts" directive is not allowed here
+
+=== TEST 91: s3_role alone
+--- config
+    s3_role;
+--- does_not_start: number of arguments in "s3_role"
+
+=== TEST 92: s3_role in an upstream
+--- config
+--- http_config
+    upstream up { server 127.0.0.1:9; s3_role r; }
+--- does_not_start: "s3_role" directive is not allowed here
+
+=== TEST 93: s3_role with a pattern that is none
+--- config
+    s3_role r issuer=https://a audience=b jwks=http://127.0.0.1/ condition=sub;
+--- does_not_start: "s3_role r": "condition=sub" has no colon

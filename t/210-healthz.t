@@ -20,7 +20,8 @@ our $locations = "s3_resign on; $ENV{TEST_NGINX_CLIENT}" . join '', map {"locati
 # The whole body of an answer.
 our ($ok, $nok) = map {qq({"status":"$_"}\n)} qw(ok nok);
 
-our $healthz = 'location = /healthz { s3_healthz; } location = /healthz/a { s3_healthz a; }';
+our $healthz = 'location = /healthz { s3_healthz; } location = /healthz/a { s3_healthz a; }'
+    . ' location = /healthz/if { s3_healthz a; if ($request_method = GET) { set $x 1; } }';
 
 sub is_logged {
     my ($pattern, $times) = @_;
@@ -60,6 +61,7 @@ is_logged('is down: answered 503');
 --- unsigned
 GET /healthz
 GET /healthz/a
+GET /healthz/if
 HEAD /healthz
 HEAD /healthz/a
 --- answers
@@ -67,7 +69,7 @@ HEAD /healthz/a
     Content-Type: application/json
     Cache-Control: no-store
     Content-Length: 17
-200 is $ok
+2x 200 is $ok
     Content-Type: application/json
     Cache-Control: no-store
     Content-Length: 16

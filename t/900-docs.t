@@ -95,6 +95,8 @@ sub adapted {
     $conf =~ s{\bs3\.us-east-1\.amazonaws\.com}{127.0.0.4}g;
     $conf =~ s{\bs3\.us-west-2\.amazonaws\.com}{127.0.0.5}g;
     $conf =~ s{\bassume_role=\S+\K}{ sts_endpoint=https://127.0.0.6}g;
+    $conf =~ s{\bjwks=https://\K[^/\s]+}{127.0.0.7}g;
+    $conf =~ s{\bjwks_ca=\K\S+}{$dir/ca.crt}g;
     $conf =~ s{/etc/nginx/tls/s3\.}{$dir/a.}g;
     $conf =~ s{\blisten 443 ssl;}{listen 127.0.0.1:$port ssl;}g;
     $conf =~ s{\blisten 8080;}{listen 127.0.0.1:$port;}g;

@@ -6,6 +6,7 @@ package MockProvider;
 #   /latest/...      the metadata service
 #   /container       keys for the Authorization "mock token", or without one
 #   POST /sts        AssumeRoleWithWebIdentity and AssumeRole, the latter signed by AKIDSOURCE
+#   /jwks/NAME       the key set of an issuer of tokens: what is in that file of the folder
 #
 # GET /_mood/WORD,... has them do so from now on, and /as/WORD,.../PATH this once:
 #
@@ -20,6 +21,7 @@ package MockProvider;
 #   close            close without an answer
 #   chunked          in chunks
 #   v1               the metadata service has no tokens
+#   age=SECONDS      it may be used for so long
 #
 # GET /_log answers with the requests so far, a line each.
 
@@ -32,9 +34,12 @@ use IO::Socket::INET;
 use POSIX qw(strftime);
 use Time::HiRes qw(sleep);
 
-# start(address, { key, secret, token })
+our %Mood;
+my (@Log, @Held, $Folder);
+
+# start(address, { key, secret, token }, folder)
 sub start {
-    my ($address, $keys) = @_;
+    my ($address, $keys, $folder) = @_;
 
     my $listener = IO::Socket::INET->new(LocalAddr => $address, Listen => 64, ReuseAddr => 1)
         or die "mock provider: cannot listen on $address: $!\n";
@@ -44,12 +49,11 @@ sub start {
 
     $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP CHLD ALRM);
     $SIG{PIPE} = 'IGNORE';
+    $Folder = $folder;
     eval { serve($listener, $parent, $keys); 1 } or print STDERR "mock provider: $@";
     POSIX::_exit(0);
 }
 
-our %Mood;
-my (@Log, @Held);
 
 sub words { map { /^(\w+)=?(.*)/ ? ($1 => $2) : () } split /,/, $_[0] }
 
@@ -95,6 +99,7 @@ sub reply {
         $body = join '', map { sprintf "%x\r\n%s\r\n", length, $_ } $body =~ /(.{1,50})/gs, '';
     }
     $body = substr $body, 0, $length / 2 if exists $Mood{cut};
+    $framing .= "\r\nCache-Control: public, max-age=$Mood{age}" if exists $Mood{age};
     syswrite $client, "HTTP/1.1 $status Mock\r\n$framing\r\nConnection: close\r\n\r\n$body";
     close $client;
 }
@@ -126,6 +131,10 @@ sub answer {
             . "<Credentials><AccessKeyId>$keys{key}</AccessKeyId><SecretAccessKey>$keys{secret}</SecretAccessKey>"
             . "<SessionToken>$keys{token}</SessionToken><Expiration>$until</Expiration></Credentials>"
             . "</${action}Result></${action}Response>");
+    }
+    if ($path =~ m{^/jwks/(\w+)$} && open my $in, '<', "$Folder/$1") {
+        local $/;
+        return (200, <$in>);
     }
     return (404, 'no such thing');
 }

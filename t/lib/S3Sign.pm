@@ -36,7 +36,8 @@ our %Default = (
 # (the value of x-amz-content-sha256; undef leaves the header out), date (the
 # value of x-amz-date), date_header (a Date header instead), scope_date, scope
 # (all of it), signed (the SignedHeaders list), terminator, token, tamper (spoil
-# the signature), edit (a sub on the Authorization value or the target).
+# the signature), edit (a sub on the Authorization value or the target), unsaid (the
+# body's hash is signed, as services but S3 have it, without a header that says it).
 
 # The header lines of a request signed in its Authorization header.
 sub v4_headers {
@@ -46,7 +47,7 @@ sub v4_headers {
     my $payload = exists $o{payload} ? $o{payload} : sha256_hex($o{body} // '');
     my @signed = ([host => $o{host}]);
     push @signed, defined $o{date_header} ? [date => $o{date_header}] : ['x-amz-date' => $date];
-    push @signed, ['x-amz-content-sha256' => $payload] if defined $payload;
+    push @signed, ['x-amz-content-sha256' => $payload] if defined $payload && !$o{unsaid};
     push @signed, ['x-amz-security-token' => $o{token}] if defined $o{token};
     push @signed, pairs($o{headers});
 
