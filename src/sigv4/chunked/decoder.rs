@@ -198,14 +198,7 @@ impl Decoder {
             let rest = buf.get(at..).unwrap_or_default();
             if let DecoderState::Data { .. } = self.state {
                 let (taken, handed_out) = self.take_data(rest)?;
-                if data.is_empty() {
-                    data = at..at + handed_out;
-                } else {
-                    if data.end != at {
-                        buf.copy_within(at..at + handed_out, data.end);
-                    }
-                    data.end += handed_out;
-                }
+                data = join(buf, data, at..at + handed_out);
                 at += taken;
             } else {
                 at += self.take_text(rest)?;
@@ -431,6 +424,24 @@ impl std::fmt::Debug for Decoder {
             .field("decoded", &self.decoded)
             .field("failure", &self.failure)
             .finish_non_exhaustive()
+    }
+}
+
+/// Closes the gap between two pieces of data by moving the shorter one; tells where they are then.
+fn join(buf: &mut [u8], first: Range<usize>, second: Range<usize>) -> Range<usize> {
+    if first.is_empty() {
+        return second;
+    }
+    if first.end == second.start {
+        first.start..second.end
+    } else if first.len() < second.len() {
+        let start = second.start - first.len();
+        buf.copy_within(first, start);
+        start..second.end
+    } else {
+        let end = first.end + second.len();
+        buf.copy_within(second, first.end);
+        first.start..end
     }
 }
 
