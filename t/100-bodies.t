@@ -9,6 +9,7 @@ use Test::Nginx::Socket 'no_plan';
 
 $ENV{TEST_NGINX_UNBUFFERED} = 'proxy_request_buffering off; proxy_http_version 1.1; proxy_set_header Connection "";';
 our $large = join '', map { chr(33 + $_ * 7919 % 90) } 1 .. 1_000_000;
+our $medium = substr $large, 0, 60_000;
 our $hash = Digest::SHA::sha256_hex($large);
 
 prepare();
@@ -151,3 +152,25 @@ unsigned GET /_log/t20
 200 verified yes.*request 2\n
 200 verified yes.*request 3\n
 200 ^A 200 verified body=1000000 .*\nA 200 verified body=5 .*\nA 200 verified body=1000000 [^\n]*\n$
+
+=== TEST 21: unbuffered, in full packets where more is at hand
+--- skip_eval: 6: S3Test::lacks('http_auth_request_module')
+--- config
+    $TEST_NGINX_CLIENT
+    location / {
+        s3_resign on;
+        auth_request /late;
+        proxy_pass http://origin_a;
+        $TEST_NGINX_UNBUFFERED
+    }
+    location = /late {
+        internal;
+        proxy_set_header X-Mock A=delay:0.5;
+        proxy_pass_request_body off;
+        proxy_set_header Content-Length "";
+        proxy_pass http://$TEST_NGINX_A;
+    }
+--- signed
+PUT /bucket/key body=$medium                            => 200 segments [1-5]\n.*body 60000
+upload PUT /bucket/key kind=unsigned body=$medium       => 200 segments [1-5]\n.*data 60000
+upload PUT /bucket/key kind=signed body=$medium         => 200 segments [1-5]\n.*data 60000

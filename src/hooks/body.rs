@@ -32,7 +32,10 @@ impl RequestBodyFilter for Verifying {
     }
 
     fn state<'r>(request: Request<'r>) -> Option<&'r Context<'r>> {
-        verifying(request)
+        let context = request.context()?;
+        // Whatever is verified of it, an upload goes to an origin.
+        request.fill_packets();
+        verifying(request, context)
     }
 
     fn take<'r>(
@@ -74,8 +77,7 @@ impl RequestBodyFilter for Verifying {
 }
 
 /// Returns the context of a request whose body is to be verified, with an upload or a form in it.
-fn verifying<'r>(request: Request<'r>) -> Option<&'r Context<'r>> {
-    let context = request.context()?;
+fn verifying<'r>(request: Request<'r>, context: &'r Context<'r>) -> Option<&'r Context<'r>> {
     if context.posted.borrow().is_some() || context.document.borrow().is_some() {
         return Some(context);
     }

@@ -69,6 +69,15 @@ impl<M: Module> Complete<'_, M> {
     }
 }
 
+impl Request<'_> {
+    /// Has packets to the upstream filled up while more of a body that is not buffered has arrived. What does not fill
+    /// one leaves before nginx waits for more.
+    pub fn fill_packets(self) {
+        // SAFETY: a request in progress.
+        unsafe { shim_fill_packets(self.as_ptr()) };
+    }
+}
+
 unsafe extern "C" fn filter<F: RequestBodyFilter>(
     r: *mut ngx_http_request_t,
     input: *mut ngx_chain_t,

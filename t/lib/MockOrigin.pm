@@ -40,6 +40,7 @@ use IO::Select;
 use IO::Socket::INET;
 use MIME::Base64 qw(encode_base64);
 use S3Sign;
+use Socket qw(IPPROTO_TCP);
 use Time::HiRes qw(sleep time);
 
 # start(log_address, { name, listen => [address, ...], key, secret, region, token }, ...)
@@ -358,6 +359,7 @@ sub describe {
         "verified $got->{verified}",
         (map {"$_ $got->{$_}"} qw(auth key region signed)),
         "connection $connection->{id} request $connection->{count}",
+        'segments ' . segments($connection->{socket}),
         "line $request->{line}",
         (map {"header $_"} @{ $request->{list} }),
         'body ' . length($request->{body}) . ' ' . sha256_hex($request->{body}),
@@ -365,6 +367,12 @@ sub describe {
         (map {"policy $_"} grep {defined} $got->{policy}),
         (map {"padding $_"} grep {$_} $got->{padding}),
         defined $got->{data} ? 'data ' . length($got->{data}) . ' ' . sha256_hex($got->{data}) : ();
+}
+
+# Counts the TCP segments with data that have arrived on a connection: Linux's tcpi_data_segs_in.
+sub segments {
+    my $info = getsockopt($_[0], IPPROTO_TCP, 11) // '';
+    return length $info < 156 ? 'unknown' : unpack 'x152 L', $info;
 }
 
 sub record {
