@@ -19,8 +19,7 @@ use sts::JwkSet;
 
 use crate::S3Resign;
 use crate::log::note_new_start;
-use crate::refresher::Renewed;
-use crate::runtime::Runtime;
+use crate::renewed::Renewed;
 use crate::services::{Contact, version_of};
 
 /// The key sets of a configuration.
@@ -166,10 +165,6 @@ impl Renewed for KeySets {
     type Record = KeySetRecord;
     type Fetch = ();
     type Found = KeySetText;
-
-    fn of(main: &Runtime) -> &KeySets {
-        &main.key_sets
-    }
 
     fn zone(&self) -> Option<&Zone<KeySetRecord>> {
         self.zone.get()

@@ -17,6 +17,7 @@ mod key_sets;
 mod log;
 mod origin_keys;
 mod refresher;
+mod renewed;
 mod request_view;
 mod rewriter;
 mod runtime;
@@ -37,8 +38,6 @@ use ngx_safe::now;
 
 use crate::conf::{LocationConf, UpstreamConf};
 use crate::context::Context;
-use crate::key_sets::KeySets;
-use crate::origin_keys::Providers;
 use crate::runtime::Runtime;
 
 /// The module.
@@ -117,8 +116,8 @@ impl Configure for S3Resign {
 
     fn start(cycle: Cycle<'_, S3Resign>) -> bool {
         shm::close_on_exec();
-        refresher::start::<Providers>(cycle).is_some()
-            && refresher::start::<KeySets>(cycle).is_some()
+        refresher::start(cycle, |main| &main.providers).is_some()
+            && refresher::start(cycle, |main| &main.key_sets).is_some()
             && health_checks::scheduler::start(cycle).is_some()
             && client_watch::start(cycle).is_some()
     }

@@ -24,8 +24,7 @@ use sigv4::Timestamp;
 use crate::S3Resign;
 use crate::conf::NamedOrigin;
 use crate::log::note_new_start;
-use crate::refresher::Renewed;
-use crate::runtime::Runtime;
+use crate::renewed::Renewed;
 use crate::services::{Contact, version_of};
 
 /// The providers of a configuration.
@@ -317,10 +316,6 @@ impl Renewed for Providers {
     type Record = ProviderRecord;
     type Fetch = Fetch;
     type Found = ProvidedKeys;
-
-    fn of(main: &Runtime) -> &Providers {
-        &main.providers
-    }
 
     fn zone(&self) -> Option<&Zone<ProviderRecord>> {
         self.zone.get()

@@ -1,24 +1,22 @@
 //! What a worker does to have renewed in time what lies in shared memory: keys of origins, and key sets of issuers of
 //! tokens. Any worker fetches them when it is time, one at a time.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::process;
 use std::rc::Rc;
 
 use ngx_safe::connection::{AnswerReader, Call, CallOutcome};
 use ngx_safe::cycle::Cycle;
-use ngx_safe::worker::{Now, Ticker, Waker, Worker, random};
-use providers::{
-    Answer, AnswerBuffer, Ask, Lease, MAX_FILE, Reading, Renewable, Service, Step, schedule,
-};
-use shm::{Shared, Zone};
+use ngx_safe::worker::{Now, Ticker, Worker, random};
+use providers::{Answer, AnswerBuffer, Ask, Lease, MAX_FILE, Reading, Renewable, Step, schedule};
+use shm::Zone;
 
 use crate::S3Resign;
 use crate::log::{log_error, log_info, log_notice, log_warn};
+use crate::renewed::Renewed;
 use crate::runtime::Runtime;
-use crate::services::{Contact, version_of};
+use crate::services::version_of;
 
 /// Milliseconds between two looks at what there is to do, at the most.
 const TICK: u64 = 500;
@@ -27,52 +25,14 @@ const TIMEOUT: u64 = 5_000;
 /// Milliseconds after which another worker may fetch: more than an answer takes.
 const LEASE: u64 = TIMEOUT + 2_000;
 
-/// What is renewed: each has a record in one zone.
-pub(crate) trait Renewed: 'static {
-    /// What the log calls it.
-    const WHAT: &'static str;
-
-    type Record: Shared + Renewable;
-    /// The state of a fetch.
-    type Fetch: 'static;
-    /// What a fetch brings.
-    type Found: 'static;
-
-    fn of(main: &Runtime) -> &Self;
-
-    fn zone(&self) -> Option<&Zone<Self::Record>>;
-
-    /// That of this process.
-    fn waker(&self) -> &OnceCell<Waker>;
-
-    /// Tells where one comes from, as the log has it.
-    fn name(&self, index: usize) -> String;
-
-    /// Returns the file that is read for it, if it comes from one alone: it is read when it changes.
-    fn file(&self, index: usize) -> Option<PathBuf>;
-
-    fn contact(&self, index: usize, service: Service) -> Option<Rc<Contact>>;
-
-    fn begin(&self, index: usize) -> Option<(Self::Fetch, Step<Self::Found>)>;
-
-    /// Goes on after the file that was to be read.
-    fn has_read(fetch: &mut Self::Fetch, file: &[u8]) -> Step<Self::Found>;
-
-    /// Goes on after an answer.
-    fn heard(fetch: &mut Self::Fetch, answer: &Answer) -> Step<Self::Found>;
-
-    /// Writes into the record what a fetch has brought, under the zone's lock; tells whether it is new.
-    fn publish(record: &Self::Record, found: &Self::Found, now: Now) -> bool;
-
-    /// Tells in how many milliseconds to fetch again.
-    fn delay(found: &Self::Found, now: Now) -> u64;
-}
-
 /// Starts the refresher in a process that starts; None where memory is out.
-pub(crate) fn start<R: Renewed>(cycle: Cycle<'_, S3Resign>) -> Option<()> {
+pub(crate) fn start<R: Renewed>(
+    cycle: Cycle<'_, S3Resign>,
+    find: fn(&Runtime) -> &R,
+) -> Option<()> {
     let Some(renewed) = cycle
         .main_conf()
-        .map(R::of)
+        .map(find)
         .filter(|renewed| renewed.zone().is_some())
     else {
         return Some(());
@@ -82,7 +42,7 @@ pub(crate) fn start<R: Renewed>(cycle: Cycle<'_, S3Resign>) -> Option<()> {
     }
     let refresher = Refresher {
         in_flight: RefCell::default(),
-        find: R::of,
+        find,
     };
     let waker = cycle.start_ticker(refresher)?;
     let _ = renewed.waker().set(waker);

@@ -62,6 +62,8 @@ check:
 	    RUSTFLAGS="-D warnings" cargo check --locked --workspace --all-targets $$FEATURES
 	fi
 	$(call apt,python3)
+	$(PYTHON) t/circles.py --self-test
+	$(PYTHON) t/circles.py
 	$(PYTHON) t/dependencies.py --self-test
 	cargo metadata --locked --offline --format-version 1 --filter-platform $(host) | $(PYTHON) t/dependencies.py
 	$(MAKE) --no-print-directory coverage

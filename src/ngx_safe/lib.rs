@@ -22,6 +22,7 @@ mod again;
 pub mod answer;
 pub mod answer_body;
 mod answer_out;
+mod body_pieces;
 pub mod cache;
 pub mod command;
 pub mod complete;

@@ -13,10 +13,10 @@ use crate::complete::Complete;
 use crate::conf::{Conf, OUT_OF_MEMORY};
 use crate::module::Module;
 use crate::request::Request;
-use crate::request_body::RequestBodyFilter;
+use crate::request_body::{RequestBodyFilter, advance_stored};
 use crate::response::Response;
 use crate::shim::*;
-use crate::stored_body::{self, Progress};
+use crate::stored_body::Progress;
 use crate::tables::core_index;
 use crate::{AGAIN, DECLINED, DONE, ERROR, INTERNAL_SERVER_ERROR, OK, Status, guarded};
 
@@ -118,7 +118,7 @@ pub(crate) unsafe extern "C" fn access<H: AccessHandler>(r: *mut ngx_http_reques
 fn read_body<H: AccessHandler>(request: Request<'_>, unbuffered: bool) -> ngx_int_t {
     let r = request.as_ptr();
     if request.has_read_body() {
-        return match stored_body::advance::<H::BodyFilter>(request) {
+        return match advance_stored::<H::BodyFilter>(request) {
             // SAFETY: as nginx has called it; the body is filtered only once.
             Ok(Progress::Done) => unsafe { access::<H>(r) },
             Ok(Progress::More) => {
@@ -161,7 +161,7 @@ unsafe extern "C" fn filter_on<H: AccessHandler>(r: *mut ngx_http_request_t) {
     let progress = guarded(Err(INTERNAL_SERVER_ERROR), || {
         // SAFETY: nginx's request, whose access phase waits for this.
         let request = unsafe { Request::from_ptr(r) }.ok_or(INTERNAL_SERVER_ERROR)?;
-        stored_body::advance::<H::BodyFilter>(request)
+        advance_stored::<H::BodyFilter>(request)
     });
     match progress {
         // SAFETY: as above.

@@ -6,12 +6,10 @@ use std::ptr;
 
 use ngx::ffi::{NGX_ERROR, ngx_buf_t, ngx_chain_t};
 
+use crate::Status;
+use crate::body_pieces::{Failure, Kept, KeptChain, narrow, piece_of};
 use crate::request::Request;
-use crate::request_body::{
-    Failure, Kept, KeptChain, RequestBodyFilter, answer_failure, narrow, piece_of,
-};
 use crate::shim::*;
-use crate::{INTERNAL_SERVER_ERROR, Status};
 
 /// Bytes of a file that are in memory at a time.
 const PIECE: usize = 64 << 10;
@@ -44,24 +42,8 @@ pub(crate) enum Progress {
     More,
 }
 
-/// Has some more of a request's stored body filtered. `Err` is the status that the request ends with.
-pub(crate) fn advance<F: RequestBodyFilter>(request: Request<'_>) -> Result<Progress, Status> {
-    let Some(state) = F::state(request) else {
-        return Err(INTERNAL_SERVER_ERROR);
-    };
-    let take = |piece: &mut [u8], ends| F::take(request, &state, piece, ends);
-    let advanced = F::with_stored(request, |stored| {
-        let stored = stored.get_or_insert_with(|| Box::new(StoredBody::new(request)));
-        // SAFETY: nothing else holds a reference to nginx's buffers.
-        unsafe { stored.advance(request, take) }
-    });
-    advanced
-        .unwrap_or(Err(Failure::Memory))
-        .map_err(|failure| answer_failure::<F>(request, failure))
-}
-
 impl<'r> StoredBody<'r> {
-    fn new(request: Request<'r>) -> StoredBody<'r> {
+    pub(crate) fn new(request: Request<'r>) -> StoredBody<'r> {
         StoredBody {
             link: request.stored_body(),
             place: None,
@@ -72,7 +54,7 @@ impl<'r> StoredBody<'r> {
 
     /// # Safety
     /// Nothing else holds a reference to the buffers of the request's body.
-    unsafe fn advance(
+    pub(crate) unsafe fn advance(
         &mut self,
         request: Request<'_>,
         take: impl Fn(&mut [u8], bool) -> Result<Kept, Status>,

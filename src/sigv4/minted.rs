@@ -22,13 +22,10 @@ mod sealed_scope;
 mod terms;
 
 pub use self::{
-    access_key::{KeyId, MintedAccessKey},
+    access_key::{KeyId, MAX_ISSUER_NAME, MintedAccessKey, is_issuer_name},
     cache::MintedKeys,
-    issuer::{
-        Issuer, IssuerAccount, IssuerFault, MAX_ISSUER_NAME, MIN_ISSUER_SECRET, MintedKey,
-        Unmintable, is_issuer_name,
-    },
+    issuer::{Issuer, IssuerAccount, IssuerFault, MIN_ISSUER_SECRET, MintedKey},
     lineage::{Ancestor, Lineage},
     revocation::Revocations,
-    terms::{AccountOfKey, KeyTerms},
+    terms::{AccountOfKey, KeyTerms, Unmintable},
 };

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 use crate::{
     fault::{Fault, FaultKind},
     form::{Form, Parameter},
+    jwt::MAX_TOKEN,
     role::is_role_name,
 };
 
@@ -14,11 +15,6 @@ pub const SERVICE: &str = "sts";
 
 /// The longest body, in bytes.
 pub const MAX_BODY: usize = 64 << 10;
-
-/// The longest token of an identity provider, in bytes.
-///
-/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>
-pub const MAX_TOKEN: usize = 20_000;
 
 /// The longest ARN, in bytes; likewise.
 const MAX_ARN: usize = 2_048;

@@ -4,11 +4,15 @@ use std::fmt;
 use base64ct::{Base64UrlUnpadded, Encoding};
 
 use crate::{
-    call::MAX_TOKEN,
     json::{Json, Object},
     jwk::{Algorithm, JwkSet, Verified},
     token_fault::TokenFault,
 };
+
+/// The longest token of an identity provider, in bytes.
+///
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>
+pub const MAX_TOKEN: usize = 20_000;
 
 /// How names of token types end (RFC 7515 section 4.1.9): a token of another type was made for another purpose, as to log
 /// someone out (RFC 8725 section 3.11).

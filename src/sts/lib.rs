@@ -21,19 +21,21 @@ mod json;
 mod jwk;
 mod jwt;
 mod role;
+mod role_fault;
 mod session;
 mod token_fault;
 mod trust;
 
 pub use crate::{
-    call::{AssumeRole, AssumeRoleWithWebIdentity, Call, MAX_BODY, MAX_TOKEN, OPERATIONS, SERVICE},
+    call::{AssumeRole, AssumeRoleWithWebIdentity, Call, MAX_BODY, OPERATIONS, SERVICE},
     caller::Caller,
     concealed::concealed,
     condition::{Condition, ConditionFault},
     fault::{Fault, FaultKind},
     jwk::{JwkSet, JwkSetFault, MAX_JWKS, MAX_KEYS},
-    jwt::Jwt,
-    role::{MAX_ROLE_LIFETIME, Role, RoleFault, Roles, Trust, is_role_name},
+    jwt::{Jwt, MAX_TOKEN},
+    role::{MAX_ROLE_LIFETIME, Role, Roles, Trust, is_role_name},
+    role_fault::RoleFault,
     session::Session,
     token_fault::TokenFault,
     trust::{Subject, WebIdentityTrust},

@@ -1,8 +1,9 @@
 //! Roles: what keys may be had, by whom.
-use sigv4::{GrantFault, Scope};
+use sigv4::Scope;
 
 use crate::{
     fault::{Fault, FaultKind},
+    role_fault::RoleFault,
     trust::WebIdentityTrust,
 };
 
@@ -38,24 +39,6 @@ pub enum Trust {
     /// Clients that have a key: they get what is within their grant as well as the role's.
     Clients,
     WebIdentity(WebIdentityTrust),
-}
-
-/// What is wrong with a role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RoleFault<'a> {
-    Name,
-    Scope(GrantFault<'a>),
-    /// It is not of a second to [`MAX_ROLE_LIFETIME`].
-    Lifetime,
-    /// No issuer of tokens.
-    Issuer,
-    /// No audience of tokens.
-    Audience,
-    /// No condition, so that whoever the issuer knows would have the role.
-    Condition,
-    /// There is one of its name.
-    Duplicate,
 }
 
 impl Role {

@@ -6,7 +6,7 @@ use crate::{
     json::{Json, Object},
     jwk::JwkSet,
     jwt::Jwt,
-    role::RoleFault,
+    role_fault::RoleFault,
     token_fault::TokenFault,
 };
 

@@ -3,8 +3,6 @@ use std::fmt;
 
 use crate::date::Timestamp;
 
-use super::issuer::is_issuer_name;
-
 /// How every minted access key begins. The digit is the version of its format.
 const PREFIX: &[u8] = b"S3M1";
 
@@ -15,6 +13,15 @@ const END: usize = 7;
 
 /// The latest end, in seconds: 5 bits for each of 7 characters, in the year 3058.
 const MAX_END: i64 = (1 << (5 * END)) - 1;
+
+/// The longest name of an issuer, in bytes.
+pub const MAX_ISSUER_NAME: usize = 32;
+
+/// Whether a name can be an issuer's, and so a part of access keys: letters and digits.
+#[inline]
+pub fn is_issuer_name(name: &[u8]) -> bool {
+    (1..=MAX_ISSUER_NAME).contains(&name.len()) && name.iter().all(u8::is_ascii_alphanumeric)
+}
 
 /// Which one a key of its issuer is: 16 characters of Base32.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -19,16 +19,16 @@ use crate::{
     crypto::hmac::HmacKey,
     date::Timestamp,
     error::Rejection,
-    grant::{Grant, GrantFault, Scope},
+    grant::{Grant, Scope},
     keys::{Credential, SecretKey},
     text::sink::Sink,
 };
 
 use super::{
-    access_key::{KeyId, MintedAccessKey},
+    access_key::{KeyId, MintedAccessKey, is_issuer_name},
     lineage::{Ancestor, Lineage},
     sealed_scope::SealedScope,
-    terms::{AccountOfKey, KeyTerms},
+    terms::{AccountOfKey, KeyTerms, Unmintable},
 };
 
 /// The longest session token, in bytes: with it, a request's headers stay far below the 8 KiB that S3 takes.
@@ -48,15 +48,6 @@ pub const MIN_ISSUER_SECRET: usize = 32;
 /// How many different bytes it has at least, as all but one of a thousand random ones have, even those of digits alone.
 const MIN_DIFFERENT: usize = 8;
 
-/// The longest name of an issuer, in bytes.
-pub const MAX_ISSUER_NAME: usize = 32;
-
-/// Whether a name can be an issuer's, and so a part of access keys: letters and digits.
-#[inline]
-pub fn is_issuer_name(name: &[u8]) -> bool {
-    (1..=MAX_ISSUER_NAME).contains(&name.len()) && name.iter().all(u8::is_ascii_alphanumeric)
-}
-
 /// What is wrong with an issuer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -64,23 +55,6 @@ pub enum IssuerFault {
     Name,
     /// A secret that is shorter than [`MIN_ISSUER_SECRET`], or has few different bytes.
     WeakSecret,
-}
-
-/// Why a key cannot be minted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Unmintable<'a> {
-    Scope(GrantFault<'a>),
-    /// The name of a role or a session that is none.
-    Name,
-    /// The issuer's keys are not of this account.
-    Account,
-    /// Too many keys were made each with the one before.
-    Chain,
-    /// The token would be longer than any that is accepted.
-    TooLong,
-    /// It would end before it begins, or live for longer than the issuer's keys may, or than its parent.
-    Lifetime,
 }
 
 /// Whose keys the keys of an issuer have at the origins.

@@ -19,8 +19,7 @@
 use crate::{date::Timestamp, grant::Scope};
 
 use super::{
-    access_key::KeyId,
-    issuer::is_issuer_name,
+    access_key::{KeyId, is_issuer_name},
     lineage::{Ancestor, MAX_ANCESTORS, is_name},
 };
 

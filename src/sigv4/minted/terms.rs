@@ -1,8 +1,12 @@
 //! What a key is minted with.
-use crate::{account::Account, client::Client, date::Timestamp, grant::Scope};
+use crate::{
+    account::Account,
+    client::Client,
+    date::Timestamp,
+    grant::{GrantFault, Scope},
+};
 
 use super::{
-    issuer::Unmintable,
     lineage::{Ancestor, MAX_ANCESTORS, is_name},
     sealed_scope::SealedScope,
 };
@@ -84,4 +88,21 @@ impl<'a> KeyTerms<'a> {
             ..SealedScope::new(issued)
         })
     }
+}
+
+/// Why a key cannot be minted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unmintable<'a> {
+    Scope(GrantFault<'a>),
+    /// The name of a role or a session that is none.
+    Name,
+    /// The issuer's keys are not of this account.
+    Account,
+    /// Too many keys were made each with the one before.
+    Chain,
+    /// The token would be longer than any that is accepted.
+    TooLong,
+    /// It would end before it begins, or live for longer than the issuer's keys may, or than its parent.
+    Lifetime,
 }
