@@ -480,6 +480,19 @@ END
             'a file of root');
     }
 
+    # Where a package has enabled a module of another build, which nginx does not load twice.
+    my ($enabled) = `$ENV{TEST_NGINX_BINARY} -V 2>&1` =~ m{ --conf-path=(/\S+)/};
+    if (defined $enabled && -d ($enabled .= '/modules-enabled')) {
+        mkdir "$dir/enabled";
+        write_file('enabled/50-mod-http-s3-resign.conf', 'load_module /none/ngx_http_s3_resign_module.so;');
+        write_file('enabled/60-other.conf', 'env ENABLED_BY_ANOTHER;');
+        local @around = (qw(unshare --mount sh -c), <<'END', $dir, $enabled);
+            mount --bind $0/enabled "$1" && shift && exec "$@"
+END
+        like(conf({%one}), qr{^include $enabled/60-other\.conf;\nload_module \Q$image{S3_RESIGN_MODULE}\E;$}m,
+            'the module that is named is loaded, and not the one that a package has enabled');
+    }
+
     # An image without a shell, or any other program.
     {
         local @around = (qw(unshare --mount sh -c), <<'END', $dir);

@@ -30,7 +30,7 @@ pub use crate::{
     conf::conf,
     environment::{Environment, Outside},
     error::Error,
-    machine::{Build, Machine, load_module, loads_module},
+    machine::{Build, Enabled, Machine, load_module, loads_module},
     places::Places,
     settings::{Settings, port},
 };

@@ -70,18 +70,33 @@ fn parse_modules_enabled(line: &str) -> Option<String> {
         .then(|| format!("{folder}/modules-enabled"))
 }
 
-/// The directives that have nginx load its modules. `enabled` is the folder of Debian's packages, if it
-/// is there, with whether a file in it loads this module. `files` are the paths that the module may have,
-/// each with whether it is there.
+/// The folder in which Debian's packages enable modules.
+#[derive(Debug)]
+pub struct Enabled<'a> {
+    pub folder: &'a str,
+    /// The names of its files, each with whether that file loads this module.
+    pub files: Vec<(String, bool)>,
+}
+
+/// The directives that have nginx load its modules. `enabled` is there if its folder is. `files` are the
+/// paths that the module may have, each with whether it is there. If they were given (`is_given`), the module
+/// that a package has enabled is not loaded, for nginx loads no module twice.
 pub fn load_module(
-    enabled: Option<(&str, bool)>,
+    enabled: Option<&Enabled>,
+    is_given: bool,
     files: &[(&str, bool)],
 ) -> Result<Vec<String>, Error> {
     let mut lines = Vec::new();
-    if let Some((folder, loads_it)) = enabled {
-        lines.push(format!("include {folder}/*.conf;"));
-        if loads_it {
-            return Ok(lines);
+    if let Some(Enabled { folder, files }) = enabled {
+        let is_enabled = files.iter().any(|(_, loads_it)| *loads_it);
+        if is_enabled && is_given {
+            let others = files.iter().filter(|(_, loads_it)| !loads_it);
+            lines.extend(others.map(|(name, _)| format!("include {folder}/{name};")));
+        } else {
+            lines.push(format!("include {folder}/*.conf;"));
+            if is_enabled {
+                return Ok(lines);
+            }
         }
     }
     match files.iter().find(|(_, is_there)| *is_there) {

@@ -17,6 +17,8 @@ pub struct Places {
     pub nginx: Option<OsString>,
     /// The paths of the module, best first.
     pub modules: Vec<String>,
+    /// Whether the environment names the module.
+    pub is_module_given: bool,
 }
 
 impl Places {
@@ -36,6 +38,7 @@ impl Places {
             template: text("S3_RESIGN_TEMPLATE")
                 .unwrap_or_else(|| "/usr/share/s3-resign/default.conf.template".into()),
             nginx: text("NGINX"),
+            is_module_given: environment.get("S3_RESIGN_MODULE").is_some(),
             modules: match path("S3_RESIGN_MODULE")? {
                 Some(module) => vec![module],
                 None => [

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     fs,
     io::{self, Write},
     os::unix::fs::PermissionsExt,
@@ -11,7 +11,8 @@ use std::{
 };
 
 use entrypoint::{
-    Build, Environment, Error, Machine, Outside, Places, Settings, conf, load_module, loads_module,
+    Build, Enabled, Environment, Error, Machine, Outside, Places, Settings, conf, load_module,
+    loads_module,
 };
 
 use crate::{
@@ -106,23 +107,32 @@ impl Preparation {
     fn find_module(&self, build: &Build) -> Result<Vec<String>, Error> {
         let enabled = build.modules_enabled.as_deref();
         let enabled = enabled.filter(|folder| Path::new(folder).is_dir());
-        let enabled = enabled.map(|folder| (folder, is_enabled_in(folder)));
+        let enabled = enabled.map(|folder| Enabled {
+            folder,
+            files: enabled_in(folder),
+        });
         let modules = self.places.modules.iter();
         let files: Vec<_> = modules
             .map(|file| (file.as_str(), Path::new(file).is_file()))
             .collect();
-        load_module(enabled, &files)
+        load_module(enabled.as_ref(), self.places.is_module_given, &files)
     }
 }
 
-/// Whether a file in Debian's folder loads the module.
-fn is_enabled_in(folder: &str) -> bool {
+/// What a folder's `*.conf` are called, in the order in which nginx includes them, and which of them load the module.
+fn enabled_in(folder: &str) -> Vec<(String, bool)> {
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut confs = files.map(|file| file.path()).filter(|path| {
-        let name = path.file_name().unwrap_or_default();
-        path.extension() == Some(OsStr::new("conf")) && !name.as_encoded_bytes().starts_with(b".")
-    });
-    confs.any(|path| fs::read(path).is_ok_and(|text| loads_module(&text)))
+    let mut files: Vec<_> = files
+        .filter_map(|file| {
+            let name = file.file_name().into_string().ok()?;
+            let is_conf = name.ends_with(".conf") && !name.starts_with('.');
+            is_conf
+                .then(|| fs::read(file.path()).is_ok_and(|text| loads_module(&text)))
+                .map(|loads_it| (name, loads_it))
+        })
+        .collect();
+    files.sort();
+    files
 }
 
 /// The path of the nginx on `PATH`; OpenResty's if there is one.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::common::{
     Fake, directives, environment, keys, machine, made, made_on, one, text_of, two, variables, with,
 };
-use entrypoint::{Build, Machine, Places, load_module, loads_module, port};
+use entrypoint::{Build, Enabled, Machine, Places, load_module, loads_module, port};
 
 fn server_of(origin: &[(&str, &str)]) -> String {
     let keys = with(
@@ -418,21 +418,23 @@ fn what_nginx_says_of_itself() {
 
 #[test]
 fn how_the_module_is_loaded() {
-    let lines = |enabled, files: &[(&str, bool)]| load_module(enabled, files).ok();
     let here = [("/a", false), ("/b", true)];
-    assert_eq!(lines(None, &here), Some(vec!["load_module /b;".into()]));
-    assert_eq!(
-        lines(Some(("/enabled", false)), &here),
-        Some(vec![
-            "include /enabled/*.conf;".into(),
-            "load_module /b;".into()
-        ])
-    );
-    assert_eq!(
-        lines(Some(("/enabled", true)), &[]),
-        Some(vec!["include /enabled/*.conf;".into()])
-    );
-    let none = load_module(None, &[("/a", false), ("/b", false)]);
+    let own = "load_module /b;";
+    for (files, is_given, expected) in [
+        (None, false, &[own][..]),
+        (Some(&[false][..]), true, &["include /on/*.conf;", own]),
+        (Some(&[false, true]), false, &["include /on/*.conf;"]),
+        (Some(&[false, true]), true, &["include /on/0;", own]),
+    ] {
+        let named = |(number, it): (usize, &bool)| (number.to_string(), *it);
+        let enabled = files.map(|files| Enabled {
+            folder: "/on",
+            files: files.iter().enumerate().map(named).collect(),
+        });
+        let lines = load_module(enabled.as_ref(), is_given, &here);
+        assert_eq!(lines.unwrap_or_default(), expected, "{files:?} {is_given}");
+    }
+    let none = load_module(None, false, &[("/a", false), ("/b", false)]);
     assert_eq!(
         none.map_err(|error| error.to_string()),
         Err("S3_RESIGN_MODULE: there is no module /b: set it to the path of one".into())
@@ -455,6 +457,7 @@ fn places() {
     assert_eq!(usual.new_conf(), "/tmp/s3-resign/nginx.conf.new");
     assert_eq!(usual.template, "/usr/share/s3-resign/default.conf.template");
     assert_eq!(usual.nginx, None);
+    assert!(!usual.is_module_given);
     assert_eq!(
         usual.modules,
         [
@@ -463,9 +466,9 @@ fn places() {
         ]
     );
     let own = places(&[("S3_RESIGN_MODULE", "/own.so"), ("NGINX", "own nginx")]);
-    let own = own.map(|own| (own.modules, own.nginx));
+    let own = own.map(|own| (own.modules, own.is_module_given, own.nginx));
     assert_eq!(
         own.ok(),
-        Some((vec!["/own.so".into()], Some("own nginx".into())))
+        Some((vec!["/own.so".into()], true, Some("own nginx".into())))
     );
 }
