@@ -187,7 +187,7 @@ sub compiled {
 # What nginx -t exits with, or the signal that ended it; and what it says.
 sub try_with {
     my $so = shift;
-    write_file("$dir/nginx.conf", "load_module $so;\nerror_log stderr;\nevents {}\nhttp {}\n");
+    write_file("$dir/nginx.conf", "load_module $so;\npid $dir/nginx.pid;\nerror_log stderr;\nevents {}\nhttp {}\n");
     my $said = `$nginx -p $dir -c $dir/nginx.conf -t 2>&1`;
     return ($? & 127 ? "signal " . ($? & 127) : $? >> 8, $said);
 }
