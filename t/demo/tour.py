@@ -69,7 +69,8 @@ def run(*command, shown=None):
     done = subprocess.run(
         [str(word) for word in command], env=environment, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=60)
-    for line in (done.stdout + done.stderr).splitlines()[:12]:
+    lines = (done.stdout + done.stderr).splitlines()
+    for line in lines[-12:] if done.returncode else lines[:12]:  # why it failed stands at the end
         say(f"     {line if len(line) <= 150 else line[:150] + '...'}")
     expect(f"`{command[0]}` ended with {done.returncode}", done.returncode == 0)
     return done.stdout
@@ -279,6 +280,16 @@ def tour(folder):
                     time.sleep(3600)
 
 
+def show_logs(folder):
+    """Prints the last lines of the programs that took part."""
+    say()
+    for name, log in (("nginx", "nginx/error.log"), ("origin A", "a/log"), ("origin B", "b/log")):
+        if (folder / log).exists():
+            lines = (folder / log).read_text(errors="replace").splitlines()
+            for line in [line for line in lines if "[notice]" not in line][-5:]:
+                say(f"   {name}: {line}")
+
+
 def stop(*_):
     raise SystemExit("stopped")
 
@@ -289,14 +300,13 @@ def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="demo-", dir=ROOT / "target"))
     try:
         tour(folder)
-    except Failed as failed:
-        log = folder / "nginx/error.log"
-        if log.exists():
-            lines = [line for line in log.read_text(errors="replace").splitlines() if "[notice]" not in line]
-            say(textwrap.indent("\n".join(lines[-5:]), "   nginx: "))
-        sys.exit(f"\ndemo: this did not happen: {failed}")
     except KeyboardInterrupt:
         sys.exit("\ndemo: stopped")
+    except Exception as failed:
+        show_logs(folder)
+        if isinstance(failed, Failed):
+            sys.exit(f"\ndemo: this did not happen: {failed}")
+        raise  # a client, a server or this program: the traceback tells
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -342,18 +342,18 @@ class Nginx(Server):
 
     def configuration(self, http):
         kinds = ("client_body", "proxy", "fastcgi", "scgi", "uwsgi")
-        paths = "\n".join(f"    {kind}_temp_path {self.folder}/{kind};" for kind in kinds)
+        paths = "\n".join(f"    {kind}_temp_path '{self.folder}/{kind}';" for kind in kinds)
         return f"""
-load_module {os.environ[f'{self.build}_S3_MODULE']};
+load_module '{os.environ[f'{self.build}_S3_MODULE']}';
 {'user root;' if os.geteuid() == 0 else ''}
 daemon off;
 worker_processes {self.workers};
-pid {self.folder}/nginx.pid;
-error_log {self.error_log} info;
+pid '{self.folder}/nginx.pid';
+error_log '{self.error_log}' info;
 events {{ worker_connections 512; }}
 http {{
 {paths}
-    access_log {self.folder}/access.log;
+    access_log '{self.folder}/access.log';
 {http}
 }}
 """
