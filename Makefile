@@ -6,7 +6,7 @@ PORT  ?= 8080
 # Which nginx: its binary, its source (headers suffice) and, where already configured, its build folder.
 NGINX        ?= $(or $(shell PATH="$$PATH:/usr/sbin" command -v nginx),/usr/sbin/nginx)
 NGINX_BUILD  ?=
-NGINX_SOURCE ?= $(if $(NGINX_BUILD),$(patsubst %/,%,$(dir $(abspath $(NGINX_BUILD)))),/usr/share/nginx/src)
+NGINX_SOURCE ?= $(if $(NGINX_BUILD),$(NGINX_BUILD)/..,/usr/share/nginx/src)
 VENDORED     ?=
 
 # Which machine it is for, as a triple of Rust's; default: this one.
@@ -33,17 +33,17 @@ export CARGO_TARGET_DIR := $(CURDIR)/$(OUT)
 
 help: ## this list
 build: toolchain nginx-tree ## the module for the nginx found here, in target/, and the presigner sign_s3
-install: build ## copy it to the modules folder of that nginx
-deb: build ## a package of it for Debian's nginx, in target/
+install: fits build ## copy it to the modules folder of that nginx
+deb: debian-nginx fits build ## a package of it for Debian's nginx, in target/
 image: ## the container image
 check: toolchain nginx-tree ## formatting, lints, and what crates may be
 test: ## everything: unit tests, t/*.t under prove, real clients against real origins
 test-full: build s3s-fs python-clients garage go-client js-client rust-client ## what takes minutes: 1,000 reloads; uploads of 5 GiB, on 10 GiB of disk; test-asan
 test-asan: ## all of t/*.t with AddressSanitizer in nginx 1.28, which frees each piece of memory at once, and in the module
 test-roots: ## the first two commands of README.md in a bare Debian 12 and a bare 13, as root: an hour for each
-bench: build ## requests/s, CPU per request and uploads' MB/s beside plain proxy_pass
+bench: fits build ## requests/s, CPU per request and uploads' MB/s beside plain proxy_pass
 fuzz: fuzz-targets ## hostile requests, uploads and forms, guided by the code that they reach
-demo: build s3s-fs python-clients ## two S3 servers, nginx on :8080, a tour that kills one of them
+demo: free-port fits build s3s-fs python-clients ## two S3 servers, nginx on :8080, a tour that kills one of them
 clean: ## remove what was built here (not the cache)
 
 # What is measured is what package and image have.

@@ -11,12 +11,12 @@ base-debian    = debian:bookworm-slim
 base-openresty = docker.io/openresty/openresty:$(OPENRESTY)-bookworm
 
 image:
+	[ -n "$(base-$(BASE))" ] || { echo "image: there is no BASE=$(BASE): say debian or openresty" >&2; exit 1; }
 	[ -n "$(ENGINE)" ] || { echo "image: there is no docker, podman or buildah here: install one, or say ENGINE=PATH" >&2; exit 1; }
 	case "$(ENGINE)" in
 	    *docker) ;;
 	    *) format="--format=docker";;  # the other one has no HEALTHCHECK
 	esac
-	[ -n "$(base-$(BASE))" ] || { echo "image: there is no BASE=$(BASE): say debian or openresty" >&2; exit 1; }
 	$(ENGINE) build $${format-} $(BUILD_FLAGS) -t $(IMAGE) -f docker/Dockerfile \
 	    --build-arg BASE=$(base-$(BASE)) --build-arg PGO=$(PGO) \
 	    --build-arg VERSION="$$(sed -nE 's/^version = "(.*)"/\1/p' Cargo.toml)" \

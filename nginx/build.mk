@@ -1,12 +1,13 @@
 # The module for an nginx, and the packages of it: what `make build`, `install` and `deb` do.
 
-.PHONY: toolchain nginx-tree entrypoint
+.PHONY: given toolchain nginx-tree fits debian-nginx entrypoint
 
 # The triple of this machine: with --target, flags are not for what cargo runs while it builds.
 host = $$(rustc -vV | sed -n 's/^host: //p')
 
 build:
 	. $(OUT)/nginx.env
+	[ -z "$$MISFIT" ] || echo "note: $$MISFIT" >&2
 	cargo=(cargo) kind=(--release) built=$(OUT)/release
 	$(if $(PGO),$(profiled))
 	$(if $(TARGET),$(crossed))
@@ -15,7 +16,7 @@ build:
 	if [ -n "$(VENDORED)" ]; then
 	    out=$$(sed -nE '/"build-script-executed"/s/.*nginx-sys@.*"out_dir":"([^"]+)".*/\1/p' <<<"$$messages")
 	    source=$$(sed -nE 's/^"([^"]+)".*/\1/p' "$$out/objs/last-build-info")
-	    echo "NGINX=$$out/objs/nginx; export NGINX_SOURCE_DIR='$$source' NGINX_BUILD_DIR='$$out/objs'" >>$(OUT)/nginx.env
+	    echo "NGINX='$$out/objs/nginx'; export NGINX_SOURCE_DIR='$$source' NGINX_BUILD_DIR='$$out/objs'" >>$(OUT)/nginx.env
 	fi
 	CARGO_TARGET_DIR=target $(if $(TARGET),"$${cargo[@]}",cargo) build --release --locked -p sign_s3
 	cp $$built/lib$(MODULE).so $(SO).new
@@ -98,12 +99,24 @@ install:
 	as_root install -D -m 644 $(SO) "$(DESTDIR)$$folder/$(MODULE).so"
 	echo "load_module $$folder/$(MODULE).so;"
 
+# Sets $$abi to what packages of modules for $$nginx depend on.
+define abi-of-debian
+owner=$$(dpkg-query -S "$$(realpath "$$nginx")" 2>/dev/null | cut -d: -f1) || true
+abi=$$(dpkg-query -Wf '$${Provides}' $${owner:-none} 2>/dev/null | grep -oE 'nginx-abi-[^, ]+') ||
+    { echo "deb: $$nginx is no nginx of Debian's, so no package can depend on it: say make install instead" >&2; exit 1; }
+endef
+
+# Before anything is installed or compiled. Where there is no nginx yet, it will be Debian's.
+debian-nginx:
+	[ -z "$(VENDORED)" ] || { echo "deb: VENDORED=1 is no nginx of Debian's: leave it out" >&2; exit 1; }
+	nginx="$(NGINX)"
+	if [ -e "$$nginx" ]; then $(abi-of-debian); fi
+
 deb:
 	$(call apt,dpkg-dev binutils gzip)
 	. $(OUT)/nginx.env
-	owner=$$(dpkg-query -S "$$(realpath "$$NGINX")" 2>/dev/null | cut -d: -f1)
-	abi=$$(dpkg-query -Wf '$${Provides}' $${owner:-none} 2>/dev/null | grep -oE 'nginx-abi-[^, ]+') ||
-	    { echo "deb: $$NGINX is no nginx of Debian's, so no package can depend on it: make install" >&2; exit 1; }
+	nginx=$$NGINX
+	$(abi-of-debian)
 	root=$(OUT)/deb doc=$(OUT)/deb/usr/share/doc/$(PACKAGE)
 	rm -rf "$$root"
 	mkdir -p "$$root/DEBIAN" "$$doc/examples"
@@ -135,9 +148,34 @@ cargo build -q --release --locked -p sigv4 --example sha256
 export SHA256="$(CURDIR)/$(OUT)/release/examples/sha256"
 endef
 
+# What was said by hand, before anything is installed or compiled.
+given:
+	by_hand() { [[ "$$1" != file && "$$1" != undefined ]]; }
+	if by_hand "$(origin NGINX)" && [ -z "$(TARGET)" ]; then
+	    [[ "$$("$(NGINX)" -v 2>&1)" == "nginx version: "* ]] ||
+	        { echo "NGINX=$(NGINX) is no nginx: say the path of the program" >&2; exit 1; }
+	fi
+	[[ -z "$(PGO)$(VENDORED)" || "$(CURDIR)" != *[[:space:]]* ]] || {
+	    echo "build: the path of this folder has a space in it, which PGO=1 and VENDORED=1 do not take: move it, or leave them out" >&2
+	    exit 1
+	}
+	if [ -n "$(NGINX_BUILD)" ]; then
+	    [ -f "$(NGINX_BUILD)/ngx_auto_config.h" ] ||
+	        { echo "NGINX_BUILD=$(NGINX_BUILD) has no ngx_auto_config.h: leave it out, and it is made" >&2; exit 1; }
+	fi
+	if by_hand "$(origin NGINX_SOURCE)"; then
+	    [ -f "$(NGINX_SOURCE)/src/core/nginx.h" ] ||
+	        { echo "NGINX_SOURCE=$(NGINX_SOURCE) has no src/core/nginx.h: say the folder of an unpacked nginx" >&2; exit 1; }
+	fi
+	if [ -n "$(TARGET)" ]; then
+	    [ -n "$(NGINX_BUILD)" ] ||
+	        { echo "build: TARGET=$(TARGET) needs NGINX_BUILD=DIR of an nginx that was configured for it" >&2; exit 1; }
+	    [ -z "$(PGO)" ] || { echo "build: PGO=1 runs the module, which TARGET=$(TARGET) keeps from it" >&2; exit 1; }
+	fi
+
 # A cargo on the PATH is taken as it is. Else Debian's cargo where it is new enough, or cargo-web, which Debian's
 # stable releases have for their browsers, or its rustup. A bare Debian has no CAs for cargo to fetch with.
-toolchain:
+toolchain: given
 	$(call apt,ca-certificates gcc libc6-dev)
 	is_enough() { [ "$$(printf '%s\n' $(RUST) "$$1" | sort -V | head -n 1)" = $(RUST) ]; }
 	if ! command -v cargo >/dev/null && command -v apt-get >/dev/null; then
@@ -166,14 +204,10 @@ toolchain:
 nginx-tree: toolchain
 	$(call apt,gcc libc6-dev make libclang-dev)
 	mkdir -p $(OUT)
-	if [ -n "$(TARGET)" ]; then
-	    [ -n "$(NGINX_BUILD)" ] ||
-	        { echo "build: TARGET=$(TARGET) needs NGINX_BUILD=DIR of an nginx that was configured for it" >&2; exit 1; }
-	    [ -z "$(PGO)" ] || { echo "build: PGO=1 runs the module, which TARGET=$(TARGET) keeps from it" >&2; exit 1; }
-	fi
+	misfit=
 	if [ -n "$(VENDORED)" ]; then
 	    $(call apt,perl libpcre2-dev libssl-dev zlib1g-dev)
-	    env='FEATURES="--features vendored"; unset NGINX_SOURCE_DIR NGINX_BUILD_DIR'
+	    env='FEATURES="--features vendored" MISFIT=; unset NGINX_SOURCE_DIR NGINX_BUILD_DIR'
 	    state=vendored
 	else
 	    if [ "$(NGINX_SOURCE)" = /usr/share/nginx/src ] && [ -z "$(NGINX_BUILD)" ]; then
@@ -181,20 +215,24 @@ nginx-tree: toolchain
 	    fi
 	    source=$$(realpath "$(NGINX_SOURCE)")
 	    header=$$source/src/core/nginx.h
-	    [ -f "$$header" ] || { echo "NGINX_SOURCE=$(NGINX_SOURCE) has no src/core/nginx.h" >&2; exit 1; }
+	    [ -f "$$header" ] || { echo "NGINX_SOURCE=$(NGINX_SOURCE) has no src/core/nginx.h: install nginx-dev, or say where nginx's source is" >&2; exit 1; }
 	    version=$$(cc -E -P -include "$$header" - <<<NGINX_VER | tr -d '" ')  # nginx/1.28.0, openresty/1.31.1.1
 	    nginx=$(NGINX)
 	    is_of_it() { [[ "$$("$$nginx" -v 2>&1) " == "nginx version: $$version "* ]]; }
 	    if [ -n "$(NGINX_BUILD)" ]; then
 	        build=$$(realpath "$(NGINX_BUILD)")
-	        [ -f "$$build/ngx_auto_config.h" ] ||
-	            { echo "NGINX_BUILD=$(NGINX_BUILD) has no ngx_auto_config.h: leave it out, and it is made" >&2; exit 1; }
 	        [ ! -x "$$build/nginx" ] || nginx=$$build/nginx
 	    else
 	        $(configure)
 	    fi
-	    [ -n "$(TARGET)" ] || is_of_it || echo "note: this is for $$version, and $$nginx is not: to test and install, say NGINX=PATH" >&2
-	    env="FEATURES=; export NGINX_SOURCE_DIR='$$source' NGINX_BUILD_DIR='$$build'; NGINX='$$nginx'"
+	    if [ -n "$(TARGET)" ]; then
+	        :
+	    elif ! is_of_it; then
+	        misfit="this is for $$version, and $$nginx is not: say NGINX=PATH"
+	    elif ! $(is-of-this-build); then
+	        misfit="$$nginx was built with other flags than $$build: say NGINX=PATH, or NGINX_BUILD=DIR where it was built"
+	    fi
+	    env="FEATURES= MISFIT='$${misfit//\'/}'; export NGINX_SOURCE_DIR='$$source' NGINX_BUILD_DIR='$$build'; NGINX='$$nginx'"
 	    state=$$(cat "$$build/Makefile" "$$build/ngx_auto_config.h" "$$build/ngx_auto_headers.h" "$$header" | sha256sum)
 	fi
 	# Cargo looks at the times of two files; another nginx under the same path must not leave old bindings.
@@ -210,6 +248,22 @@ nginx-tree: toolchain
 	echo "$$state" >$(OUT)/nginx.state
 	echo "$$env" >$(OUT)/nginx.env
 
+# Whether that nginx takes modules for $$build: what nginx compares is a string that both of them have. True where
+# it cannot be told.
+define is-of-this-build
+{
+    includes=$$(sed -n '/^ALL_INCS/,/[^\\]$$/p' "$$build/Makefile" | grep -oE -- '-I *[^ \]+' | sed 's/^-I */-I/')
+    signature=$$(cd "$$source" && cc -E -P -I "$$build" $$includes -include ngx_config.h -include ngx_core.h - 2>/dev/null \
+        <<<'signature NGX_MODULE_SIGNATURE' | sed -n 's/^signature//p' | tr -d '" ')
+    [ -z "$$signature" ] || [ "$$(head -c4 "$$nginx" | tail -c3)" != ELF ] || grep -qaF "$$signature" "$$nginx"
+}
+endef
+
+# For what runs that nginx or installs for it, before it is compiled.
+fits: nginx-tree
+	. $(OUT)/nginx.env
+	[ -z "$$MISFIT" ] || { echo "$$MISFIT" >&2; exit 1; }
+
 # Configures a copy of $$source in the cache (seconds, compiles nothing); sets $$source and $$build to it.
 define configure
 flags=(--with-compat --with-http_ssl_module --with-http_v2_module --with-threads)
@@ -219,9 +273,12 @@ if [ -f "$$source/conf_flags" ]; then
 elif is_of_it; then
     eval "flags=($$("$$nginx" -V 2>&1 | sed -n 's/^configure arguments: //p'))"
     for i in "$${!flags[@]}"; do
-        case $${flags[i]} in --add-*|*=dynamic|--with-mail*|--with-stream*) unset "flags[i]";; esac
+        case $${flags[i]} in
+            # what our module sees nothing of, and may need what is not here
+            (--add-*|--with-http_xslt_*|--with-http_image_*|--with-*_geoip_*|--with-http_perl_*|--with-google_*) unset "flags[i]";;
+            (--with-openssl=*|--with-pcre=*|--with-zlib=*|--with-libatomic=*) [ -d "$${flags[i]#*=}" ] || unset "flags[i]";;
+        esac
     done
-    flags+=(--with-compat)
 fi
 key=$$( (cd "$$source"; find . -path ./objs -prune -o -type f -print0 | sort -z | xargs -0 sha256sum; printf '%s\n' "$${flags[@]}") |
     sha256sum | cut -c1-12)
@@ -234,7 +291,7 @@ if [ ! -d "$$tree" ]; then
     rm -rf "$$new/objs"
     script=./configure
     [ -f "$$new/configure" ] || script=auto/configure  # in a checkout of its repository
-    if ! (cd "$$new" && bash $$script --builddir=objs "$${flags[@]}") >"$$new/configure.log" 2>&1; then
+    if ! (cd "$$new" && bash $$script "$${flags[@]}" --builddir=objs) >"$$new/configure.log" 2>&1; then
         tail -n 5 "$$new/configure.log" >&2
         rm -rf "$$new"
         exit 1

@@ -46,7 +46,7 @@ FUZZ        := request upload form model minted client_file directive token call
 fuzzer       = $(OUT)/fuzz/*/release/$(1) -artifact_prefix=$(OUT)/fuzz/ -max_len=4096
 
 .PHONY: s3s-fs go-servers swift ceph python-clients js-client rust-client go-client java-client servicemonitor garage \
-        fuzz-targets fuzz-test cargo-test prove-test prove-vendored deb-test image-test client-test
+        free-port spaceless fuzz-targets fuzz-test cargo-test prove-test prove-vendored deb-test image-test client-test
 
 export VENV S3S_FS MINIO MC VERSITYGW KOPIA REGISTRY GARAGE NODE_MODULES RUST_CLIENT GO_CLIENT JAVA_CLIENT SERVICEMONITOR
 
@@ -95,7 +95,12 @@ coverage: toolchain
 	sys.exit(lines["percent"] < $(MIN_COVERAGE))'
 	done
 
-test:
+# nginx's configure and the tests' tools take no space in a path.
+spaceless:
+	[[ "$(CURDIR)" != *[[:space:]]* ]] ||
+	    { echo "make test: the path of this folder has a space in it, which nginx's own build and the tests do not take: move it" >&2; exit 1; }
+
+test: spaceless
 	failed=
 	for suite in cargo-test fuzz-test prove-test $(if $(VENDORED),,prove-vendored) $(if $(VENDORED)$(NGINX_BUILD),,deb-test image-test) client-test; do
 	    echo "== $$suite"
@@ -127,7 +132,7 @@ cargo-test: toolchain nginx-tree
 	. $(OUT)/nginx.env
 	cargo test --locked --workspace --exclude $(MODULE) $(if $(VENDORED),--exclude ngx_safe)
 
-prove-test: build entrypoint
+prove-test: spaceless fits build entrypoint
 	$(call apt,perl openssl curl ca-certificates util-linux mount prometheus $(if $(VENDORED)$(NGINX_BUILD),,libnginx-mod-http-lua))
 	. $(OUT)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
@@ -186,7 +191,7 @@ if [ -z "$(VENDORED)" ]; then
 fi
 endef
 
-client-test: build entrypoint s3s-fs go-servers swift ceph servicemonitor
+client-test: spaceless fits build entrypoint s3s-fs go-servers swift ceph servicemonitor
 client-test: python-clients js-client rust-client go-client java-client
 	$(call apt,chromium curl haproxy openssl restic s3fs)
 	. $(OUT)/nginx.env
@@ -231,6 +236,15 @@ fuzz-targets: toolchain
 	done
 	RUSTFLAGS="$$flags" CARGO_TARGET_DIR=$(OUT)/fuzz cargo build -q --release --locked \
 	    --target $(host) --manifest-path $(FUZZ_SOURCE)/Cargo.toml
+
+# Before minutes of building, too.
+free-port:
+	[[ "$(PORT)" =~ ^[0-9]{1,5}$$ ]] && (( 10#$(PORT) > 0 && 10#$(PORT) < 65536 )) ||
+	    { echo "demo: PORT=$(PORT) is no port: say a number from 1 to 65535" >&2; exit 1; }
+	if (exec 3<>/dev/tcp/127.0.0.1/$(PORT)) 2>/dev/null; then
+	    echo "demo: something listens on port $(PORT) already: say PORT=N" >&2
+	    exit 1
+	fi
 
 demo:
 	$(call apt,curl)
