@@ -40,7 +40,7 @@ check: toolchain nginx-tree ## formatting, lints, and what crates may be
 test: ## everything: unit tests, t/*.t under prove, real clients against real origins
 test-full: build s3s-fs python-clients garage go-client js-client rust-client ## what takes minutes: 1,000 reloads; uploads of 5 GiB, on 10 GiB of disk; test-asan
 test-asan: ## all of t/*.t with AddressSanitizer in nginx 1.28, which frees each piece of memory at once, and in the module
-test-roots: ## the first two commands of README.md in a bare Debian 12 and a bare 13, as root: an hour for each
+test-roots: ## the first two commands of README.md in a bare Debian 13 and a bare 12, as root: an hour for each
 bench: fits build ## requests/s, CPU per request and uploads' MB/s beside plain proxy_pass
 fuzz: fuzz-targets ## hostile requests, uploads and forms, guided by the code that they reach
 demo: free-port fits build s3s-fs python-clients ## two S3 servers, nginx on :8080, a tour that kills one of them
@@ -73,6 +73,7 @@ help:
 #>  BASE=openresty     image: OpenResty instead of Debian's nginx
 #>  IMAGE=NAME:TAG     image: what it is called; default s3-resign
 #>  BUILD_FLAGS=...    image: more of the engine's options, as --network=host
+#>  ROOTS=DIR          test-roots: the bare Debians and what they keep; default CACHE/roots
 #>  CACHE=DIR          configured trees, test servers and clients; default ~/.cache/s3-resign
 #>  TIME=SECONDS       fuzz: for each of its targets; default 60
 #>  CASES=N            fuzz: at random for each property of requests; default 1000000, five minutes on two cores

@@ -122,10 +122,12 @@ test-full:
 	$(MAKE) --no-print-directory test-asan
 
 test-roots:
-	$(call apt,debootstrap git mount util-linux)
-	for suite in bookworm trixie; do
-	    t/roots/run $$suite
+	$(call apt,debootstrap git mount slirp4netns tar util-linux)
+	failed=
+	for suite in $(or $(SUITES),trixie bookworm); do
+	    t/roots/run $$suite || failed="$$failed $$suite"
 	done
+	[ -z "$$failed" ] || { echo "test-roots: FAILED:$$failed"; exit 1; }
 
 # The module itself has no unit tests: nginx's symbols are there only inside nginx.
 cargo-test: toolchain nginx-tree
