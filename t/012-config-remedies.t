@@ -471,6 +471,8 @@ my @rows = (
     (map { ["the region $_", undef, with_origin("$key region=$_"), server => "$client s3_region $_;"] } 'us-east-1', 'eu_1.a', 'x' x 64),
 );
 
+# What nginx opens and makes even for -t, where a plain user may.
+my $mine = join ' ', 'access_log off;', map {"${_}_temp_path $dir;"} qw(client_body proxy fastcgi uwsgi scgi);
 for my $row (@rows) {
     my ($name, $line, %part) = @$row;
     $part{$_} //= '' for qw(http server location);
@@ -478,6 +480,7 @@ for my $row (@rows) {
 load_module $module;
 events {}
 http {
+    $mine
     $part{http}
     server {
         listen unix:$dir/socket;
