@@ -200,6 +200,10 @@ toolchain: given
 	    exit 1
 	fi
 
+# More than the crate has of itself: the modules of nginx that tests use.
+VENDORED_FLAGS := --with-http_v3_module --with-http_auth_request_module --with-http_secure_link_module \
+    --with-http_slice_module --with-http_addition_module
+
 # Writes $(OUT)/nginx.env: what cargo builds against and which binary the tests run.
 nginx-tree: toolchain
 	$(call apt,gcc libc6-dev make libclang-dev)
@@ -207,7 +211,8 @@ nginx-tree: toolchain
 	misfit=
 	if [ -n "$(VENDORED)" ]; then
 	    $(call apt,perl libpcre2-dev libssl-dev zlib1g-dev)
-	    env='FEATURES="--features vendored" MISFIT=; unset NGINX_SOURCE_DIR NGINX_BUILD_DIR'
+	    env='FEATURES="--features vendored" MISFIT=; unset NGINX_SOURCE_DIR NGINX_BUILD_DIR; '
+	    env+='export NGX_CONFIGURE_ARGS="$(VENDORED_FLAGS)"'
 	    state=vendored
 	else
 	    if [ "$(NGINX_SOURCE)" = /usr/share/nginx/src ] && [ -z "$(NGINX_BUILD)" ]; then
