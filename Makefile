@@ -22,7 +22,7 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: help build install deb image test test-full test-asan test-roots check bench fuzz demo clean
+.PHONY: help build install deb image test test-full test-asan test-roots matrix check bench fuzz demo clean
 .DEFAULT_GOAL := help
 
 export CACHE
@@ -41,6 +41,7 @@ test: ## everything: unit tests, t/*.t under prove, real clients against real or
 test-full: build s3s-fs python-clients garage go-client js-client rust-client ## what takes minutes: 1,000 reloads; uploads of 5 GiB, on 10 GiB of disk; test-asan
 test-asan: ## all of t/*.t with AddressSanitizer in nginx 1.28, which frees each piece of memory at once, and in the module
 test-roots: ## the first two commands of README.md in a bare Debian 13 and a bare 12, as root: an hour for each
+matrix: ## all of t/*.t on each nginx that is published where this can get it, or on those of NGINX_SOURCES
 bench: fits build ## requests/s, CPU per request and uploads' MB/s beside plain proxy_pass
 fuzz: fuzz-targets ## hostile requests, uploads and forms, guided by the code that they reach
 demo: free-port fits build s3s-fs python-clients ## two S3 servers, nginx on :8080, a tour that kills one of them
@@ -73,6 +74,7 @@ help:
 #>  BASE=openresty     image: OpenResty instead of Debian's nginx
 #>  IMAGE=NAME:TAG     image: what it is called; default s3-resign
 #>  BUILD_FLAGS=...    image: more of the engine's options, as --network=host
+#>  NGINX_SOURCES=...  matrix: folders of unpacked nginx or OpenResty, instead of those that are published
 #>  ROOTS=DIR          test-roots: the bare Debians and what they keep; default CACHE/roots
 #>  CACHE=DIR          configured trees, test servers and clients; default ~/.cache/s3-resign
 #>  TIME=SECONDS       fuzz: for each of its targets; default 60

@@ -129,6 +129,10 @@ test-roots:
 	done
 	[ -z "$$failed" ] || { echo "test-roots: FAILED:$$failed"; exit 1; }
 
+matrix: toolchain entrypoint
+	$(call apt,libpcre2-dev libssl-dev perl zlib1g-dev $(if $(NGINX_SOURCES),,dpkg-dev))
+	MAKE="$(MAKE)" t/matrix/run $(NGINX_SOURCES)
+
 # The module itself has no unit tests: nginx's symbols are there only inside nginx.
 cargo-test: toolchain nginx-tree
 	. $(OUT)/nginx.env
