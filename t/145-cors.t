@@ -23,6 +23,7 @@ run_tests();
 __DATA__
 
 === TEST 1: to a presigned URL: passed on, unsigned, without the signature's parameters
+--- server: proxy_http_version 1.0;
 --- presigned
 OPTIONS /bucket/key?x-id=PutObject&partNumber=1 method=PUT
     unsigned Origin: https://app.example

@@ -190,7 +190,7 @@ GET /_log/vault/t7
 --- answers
 2x 403 error AccessDenied not for unsigned requests
 2x 200 ^$none
-200 ^A 200 unverified body=0 GET /vault/t7 HTTP/1\.0\n?$
+200 ^A 200 unverified body=0 GET /vault/t7 HTTP/1\.[01]\n?$
 
 === TEST 8: each try, by other names for the bucket
 --- http_config eval: upstream("; s3_bucket_map vault there origin=$at_b; s3_bucket_map vault vault origin=$at_a")

@@ -103,7 +103,10 @@ sub table {
             my $want = $fields->{$name};
             ref $want ? main::like($is->{$name}, $want, "$what: $name") : main::is($is->{$name}, $want, "$what: $name");
         }
-        main::is($object->{$_}, $json->{$_}, "$what: JSON's $_") for sort keys %{ $json // {} };
+        for my $name (sort keys %{ $json // {} }) {
+            my $want = $json->{$name};
+            ref $want ? main::like($object->{$name}, $want, "$what: JSON's $name") : main::is($object->{$name}, $want, "$what: JSON's $name");
+        }
         main::unlike($log, qr/[0-9a-f]{64}.*[0-9a-f]{64}/, "$what: no signature");
     }
 }
@@ -197,7 +200,7 @@ table(
     ['a user agent', $with->('User-Agent', $evil), { %is, useragent => '"\x22\x5Cx22 \x5C\x22 - - x\x7F\x80\xFF"' }, { user_agent => '(not ASCII)' }],
     ['a referer', $with->('Referer', $evil), { %is, referrer => '"-"' }, { referer => '-' }],
     ['a referer with a quote', $with->('Referer', 'https://a/"\\x'), { %is, referrer => '"https://a/\x22\x5Cx"' }, { referer => 'https://a/"\\x' }],
-    ['a host', sub { asked('GET', '/bucket/key', qq{Host: a"b\\\xff\n}) }, { %is, endpoint => 'a\x22b\x5C\xFF' }, { host => '(not ASCII)' }],
+    ['a host', sub { asked('GET', '/bucket/key', qq{Host: a"b\\\xff\n}) }, { %is, endpoint => qr/^(?:a\\x22b\\x5C\\xFF|localhost)$/ }, { host => qr/^(?:\(not ASCII\)|localhost)$/ }],  # nginx 1.29.5 rejects it
     ['an access key', $with->('Authorization', $auth->(qq{A" - \\K})), { %is }],
     ['an access key that is not ASCII', $with->('Authorization', $auth->("A\xffK")), { %is }],
     ['a key', sub { asked('GET', qq{/b"u\\c/k"e\\y\xff?versionId=a"b\\\xff&x="}, "Host: localhost\n") },

@@ -50,7 +50,7 @@ sub expand {
         }
         die $block->name . ": pieces of one request alone\n" if @asked > 1 && defined $block->raw_request;
         if (defined $block->origin) {
-            my @said = eval { said($block->origin) };
+            my @said = eval { said($block->origin, announces_close($block)) };
             die $block->name . ": $@" if $@;
             die $block->name . ": the origin says more than it is asked\n" if @said > @headers;
             $headers[$_] .= $said[$_] for 0 .. $#said;
@@ -260,8 +260,9 @@ my %Says = map { $_ => 1 } qw(body pieces chunks length no_length);
 # The headers that tell origin A what to answer, for each request: a status line with options, and
 # header lines below it.
 sub said {
-    my $text = with_environment(shift);
+    my ($text, $announces) = @_;
 
+    $text = with_environment($text);
     my @said;
     for (grep {/\S/} split /\n/, $text) {
         if (/^\s+(.+)/) {
@@ -275,7 +276,16 @@ sub said {
         $status =~ s/\A"(.*)"\z/$1/;
         push @said, ({ head => $status, options($options, \%Says) }) x ($times // 1);
     }
+    for (@said) { $_->{head} =~ s/\AHTTP\/1\.\d [2-5]\d\d\N*\K(?!.*\nConnection:)/\nConnection: close/si if $announces }
     return map { $_->{head} eq '-' ? '' : says($_) } @said;
+}
+
+# Whether an origin says that it closes, as it does after it has said what it is told to: where the block leaves it to
+# nginx whether a connection is kept, which nginx does by itself from 1.29.7 on. A POST that comes as the origin closes
+# is not tried again.
+sub announces_close {
+    my $block = shift;
+    return !grep { ($block->$_ // '') =~ /keepalive|\bConnection\b/ } qw(config http_config location server origin);
 }
 
 sub says {
