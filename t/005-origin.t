@@ -68,6 +68,7 @@ key AKIDORIGINA
 region us-east-1
 signed host;x-amz-content-sha256;x-amz-date
 connection \d+ request 1
+segments 1
 line GET /bucket/key HTTP/1.0
 header Host: localhost
 .*

@@ -340,7 +340,7 @@ key set from "http://127.0.0.1
 join '', "$ENV{TEST_NGINX_ISSUER}; $ENV{TEST_NGINX_PLACES}", map {
     my $name = tr/=/-/r;
     "s3_role $name issuer=$::issuer audience=sts.amazonaws.com condition=sub:* jwks=http://$::at/as/$_/jwks/set;"
-} qw(status=503 status=302 huge garbage cut close chunked)
+} qw(status=503 status=302 huge garbage cut close slow chunked)
 --- init
 my $role = sub { identity(token(), RoleArn => "arn:aws:iam::1:role/$_[0]") };
 my %why = (
@@ -350,6 +350,7 @@ my %why = (
     garbage => 'it is no JSON object',
     cut     => 'its answer ends too early',
     close   => 'it closed the connection',
+    slow    => 'timed out',
 );
 for my $mood (sort keys %why) {
     wait_until(sub { logged("\\[error\\] [^\n]*no key set from \"[^\"]+/as/$mood/jwks/set\": $why{$mood}") }, $mood);
