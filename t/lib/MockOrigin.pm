@@ -331,9 +331,26 @@ sub verbatim {
         my $bytes = pack 'H*', $hex;
         $bytes .= substr($bytes, -1) x ($times - 1) if $times;
         syswrite $socket, $bytes;
-        sleep 0.03 if $piece ne $pieces;
+        await_reader($socket) if $piece ne $pieces;
     }
     finish($connection);
+}
+
+# Gives the other side time to read what it was sent, as long as it takes on a busy
+# machine, but not for ever: it may not want to.
+sub await_reader {
+    my $socket = shift;
+
+    my ($from, $to) = map {
+        my ($port, $address) = sockaddr_in($_);
+        sprintf '%08X:%04X', unpack('L', $address), $port;
+    } $socket->sockname, $socket->peername;
+    for (1 .. 50) {
+        sleep 0.03;
+        open my $in, '<', '/proc/net/tcp' or return;
+        my ($unread) = map { / $to $from \w+ \w+:(\w+) / ? hex $1 : () } <$in>;
+        return if !$unread;
+    }
 }
 
 # Sends more than anyone wants to read, until the other side has had enough.
