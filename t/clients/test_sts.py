@@ -31,7 +31,7 @@ ARN = "arn:aws:iam::123456789012:role/"
 
 
 class Site:
-    """nginx with STS at a server of its own and below a path, and S3 beside it; and the identity provider."""
+    """nginx with STS at a server of its own, below a path, and where S3 is; and the identity provider."""
 
     def __init__(self, folder, origin, provider):
         self.folder, self.provider = folder, provider
@@ -48,7 +48,10 @@ class Site:
             f"s3_role strict {of_tokens} condition=/kubernetes.io/pod:a* jwks={provider.url('http')};",
             f"s3_role narrow allow=read buckets={BUCKET}/2026*,other;",
             f"server {{ listen 127.0.0.1:{self.ports['sts']}; {known} secret={SECRET}; location / {{ s3_sts; }} }}",
-            f"server {{ listen 127.0.0.1:{self.ports['s3']}; {known} secret={SECRET}; location /sts {{ s3_sts; }} {s3} }}",
+            f"server {{ listen 127.0.0.1:{self.ports['s3']}; {known} secret={SECRET}; location /sts {{ s3_sts; }} {s3}",
+            "    if ($content_type ~* ^application/x-www-form-urlencoded) { rewrite ^/$ /.sts last; }",
+            "    if ($arg_Action) { rewrite ^/$ /.sts last; }",
+            "    location = /.sts { internal; s3_sts; } }",
             f"server {{ listen 127.0.0.1:{self.ports['other']}; {known} secret={OTHER}; location /sts {{ s3_sts; }} {s3} }}",
         ])
 
@@ -138,7 +141,7 @@ class Pod:
         path.write_text(token)
         return cls({
             "AWS_WEB_IDENTITY_TOKEN_FILE": str(path), "AWS_ROLE_ARN": ARN + role, "AWS_ROLE_SESSION_NAME": "pod-1",
-            "AWS_ENDPOINT_URL_STS": site.url("sts"), "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL_STS": site.url("s3"), "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION,
             "AWS_STS_REGIONAL_ENDPOINTS": "regional", "AWS_EC2_METADATA_DISABLED": "true",
         })
 
@@ -322,7 +325,7 @@ def test_who_am_i(site):
 
 def test_a_presigned_call(site):
     """As EKS has one for a token of its own, and Vault one for a login."""
-    sts = site.sts(CLIENT)
+    sts = site.sts(CLIENT, site.url("s3"))
 
     def add(params, context, **_):
         context["cluster"] = params.pop("ClusterName", None)
