@@ -176,7 +176,7 @@ impl<R: Renewed> Refresher<R> {
         let renewal = target.record.renewal();
         let contact = target.all.contact(target.index, ask.service);
         let address = contact.as_ref().and_then(|contact| {
-            let address = contact.address(renewal.failed_in_row())?;
+            let address = contact.address(renewal.failed_in_row(), Now::read().ticks)?;
             Some((contact, address))
         });
         let Some((contact, address)) = address else {

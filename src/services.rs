@@ -1,12 +1,13 @@
 //! Services and files that are asked for keys, and looked at again for others.
 
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use client_files::Content;
 use ngx_safe::complete::Complete;
 use ngx_safe::level::Tls;
-use ngx_safe::service::{ServiceAddress, resolve};
+use ngx_safe::service::{Lookup, ServiceAddress, resolve};
 use providers::Endpoint;
 
 use crate::S3Resign;
@@ -19,10 +20,17 @@ const SYSTEM_CA: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
+/// Milliseconds between two look-ups of a host, at the least.
+const LOOK_UP: u64 = 10_000;
+
 /// Where a service is, once the configuration is whole.
 pub(crate) struct Contact {
     pub(crate) endpoint: Endpoint,
-    addresses: Vec<ServiceAddress>,
+    /// Those that were found last.
+    addresses: RefCell<Vec<ServiceAddress>>,
+    lookup: Lookup,
+    /// When its host was looked up last, in ticks.
+    looked_up: Cell<u64>,
     pub(crate) tls: Option<Tls>,
 }
 
@@ -48,7 +56,9 @@ impl Contact {
         }
         Ok(Contact {
             endpoint: endpoint.clone(),
-            addresses,
+            addresses: RefCell::new(addresses),
+            lookup: Lookup::default(),
+            looked_up: Cell::new(0),
             tls: match endpoint.tls {
                 true => Some(client_tls(cf, ca, parameter)?),
                 false => None,
@@ -56,10 +66,22 @@ impl Contact {
         })
     }
 
-    /// Returns the address to ask: after a failure the next one.
-    pub(crate) fn address(&self, failures: u32) -> Option<&ServiceAddress> {
-        let turn = failures as usize;
-        self.addresses.get(turn.checked_rem(self.addresses.len())?)
+    /// Returns the address to ask: after a failure the next one. `now` is in ticks.
+    ///
+    /// Services move, and nginx runs for months: each time its host is looked up for the next time. Without TLS it is on
+    /// this machine, and nothing would tell that another one answers.
+    pub(crate) fn address(&self, failures: u32, now: u64) -> Option<ServiceAddress> {
+        let found = self.lookup.take().filter(|found| !found.is_empty());
+        if let Some(found) = found {
+            self.addresses.replace(found);
+        }
+        if self.tls.is_some() && now >= self.looked_up.get().saturating_add(LOOK_UP) {
+            self.looked_up.set(now);
+            self.lookup.start(&self.endpoint.host, self.endpoint.port);
+        }
+        let addresses = self.addresses.borrow();
+        let turn = (failures as usize).checked_rem(addresses.len())?;
+        addresses.get(turn).cloned()
     }
 }
 

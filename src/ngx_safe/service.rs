@@ -1,17 +1,20 @@
 //! Services that a module asks by itself: their addresses, and whose certificates are trusted.
 
+use std::cell::RefCell;
 use std::io;
 use std::mem;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::{self, NonNull};
+use std::sync::{Arc, Mutex};
 
 use ngx::ffi::ngx_str_t;
 
 use crate::conf::Conf;
 use crate::level::Tls;
 use crate::shim::shim_tls_client;
+use crate::thread::Background;
 
 /// An address of a service.
 #[derive(Debug, Clone)]
@@ -26,6 +29,36 @@ pub struct ServiceAddress {
 pub fn resolve(host: &str, port: u16) -> io::Result<Vec<ServiceAddress>> {
     let found = (host, port).to_socket_addrs()?;
     Ok(found.map(ServiceAddress::of).collect())
+}
+
+/// Looks a host up again while the event loop goes on.
+#[derive(Debug, Default)]
+pub struct Lookup {
+    found: Arc<Mutex<Option<Vec<ServiceAddress>>>>,
+    thread: RefCell<Option<Background>>,
+}
+
+impl Lookup {
+    /// Begins, unless it is being looked up.
+    pub fn start(&self, host: &str, port: u16) {
+        let mut thread = self.thread.borrow_mut();
+        if thread.as_ref().is_some_and(|thread| !thread.has_ended()) {
+            return;
+        }
+        let (host, found) = (host.to_owned(), Arc::clone(&self.found));
+        // Without a thread, or an answer of the name servers, what is known stays in use.
+        *thread = Background::start("s3_look_up", move || {
+            if let (Ok(addresses), Ok(mut found)) = (resolve(&host, port), found.lock()) {
+                *found = Some(addresses);
+            }
+        })
+        .ok();
+    }
+
+    /// Returns what has been found since it was asked last.
+    pub fn take(&self) -> Option<Vec<ServiceAddress>> {
+        self.found.try_lock().ok()?.take()
+    }
 }
 
 impl ServiceAddress {

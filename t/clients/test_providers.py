@@ -74,9 +74,9 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     allow_reuse_address = True
     request_queue_size = 256
 
-    def __init__(self, handler, address="127.0.0.1", **more):
+    def __init__(self, handler, address="127.0.0.1", port=None, **more):
         self.__dict__.update(more)
-        super().__init__((address, free_port()), handler)
+        super().__init__((address, port or free_port()), handler)
 
     def __enter__(self):
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -425,6 +425,51 @@ def test_sts_over_tls(tmp_path):
             socket.getaddrinfo("localhost.localdomain", 1)
             answered, why = status_with(tmp_path / "name", f"{other} credentials_ca={tmp_path}/ca.crt")
             assert (answered, why) == (502, "TLS certificate: it is for another name")
+
+
+class OwnHosts(Nginx):
+    """With a file of its own in the place of /etc/hosts, which can change."""
+
+    def command(self):
+        mount = 'mount --bind "$0" /etc/hosts && exec "$@"'
+        return ["unshare", "--mount", "sh", "-c", mount, str(self.folder.parent / "hosts"), *super().command()]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_a_service_that_moves(tmp_path):
+    """As AWS's do from time to time: its name leads to another address, and at the old one there is nobody."""
+    certify(tmp_path, "DNS:sts.example")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.crt", tmp_path / "server.key")
+    vault = Vault(20)
+
+    @contextlib.contextmanager
+    def service(address, port=None):
+        with Server(Services, address, port, vault=vault, mode="") as services:
+            services.socket = context.wrap_socket(services.socket, server_side=True)
+            (tmp_path / "hosts").write_text(f"127.0.0.1 localhost\n{address} sts.example\n")
+            yield services
+
+    port = free_port()
+    with contextlib.ExitStack() as first, Server(StrictOrigin, vault=vault, served=0, rejected=0) as origin:
+        services = first.enter_context(service("127.0.0.1"))
+        http = f"""
+            server {{
+                listen 127.0.0.1:{port};
+                s3_client {CLIENT.access_key} secret_key={CLIENT.secret_key};
+                s3_origin assume_role=arn:aws:iam::1:role/r access_key=AKID secret_key=s region={REGION}
+                          sts_endpoint=https://sts.example:{services.port}/sts credentials_ca={tmp_path}/ca.crt;
+                location / {{ s3_resign on; proxy_pass http://127.0.0.1:{origin.port}; }}
+                location = /s3_status {{ s3_status; }}
+            }}"""
+        with OwnHosts(tmp_path / "nginx", http, port) as nginx:
+            nginx.url = f"http://127.0.0.1:{port}"
+            wait(lambda: status(nginx)[0]["usable"], 20)
+            first.close()
+            with service("127.0.0.2", services.port):
+                count = vault.count
+                wait(lambda: vault.count > count + 1 and not status(nginx)[0]["last_error"])
+                assert ask(nginx.url) == 200
 
 
 MC = os.environ.get("MC", "")
