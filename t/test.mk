@@ -214,6 +214,8 @@ bench:
 	. $(OUT)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
 	t/bench/run
+	# Without nginx, whose noise is more than what a minted key costs.
+	cargo bench -q --locked -p sigv4 --bench request -- header
 
 fuzz:
 	for name in $(FUZZ); do
