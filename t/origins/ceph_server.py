@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import uuid
 
 PR_SET_PDEATHSIG = 1
@@ -61,11 +62,20 @@ def die_with_parent():
 
 
 def run(*command):
+    print(*command[:2], file=sys.stderr, flush=True)  # the last one that a log shows is the one that hangs
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def start(*command):
-    subprocess.Popen([*command, "-f"], preexec_fn=die_with_parent)
+    """Runs a daemon, and ends everything when it ends: what waits for it could not tell that from slowness."""
+    daemon = subprocess.Popen([*command, "-f"], preexec_fn=die_with_parent)
+    threading.Thread(target=end_with, args=[daemon], daemon=True).start()
+
+
+def end_with(daemon):
+    status = daemon.wait()
+    print(f"{daemon.args[0]} ended with {status}", file=sys.stderr, flush=True)
+    os.killpg(0, signal.SIGKILL)
 
 
 def main():

@@ -67,6 +67,7 @@ class Server:
     """A process group that listens on `self.port`; its output goes to `self.log`."""
 
     ready_within = 60.0  # seconds, on a machine that is busy
+    tries = 1
 
     def __init__(self, folder, port=None):
         self.folder = pathlib.Path(folder)
@@ -76,6 +77,16 @@ class Server:
         self.process = None
 
     def __enter__(self):
+        for tries_left in reversed(range(self.tries)):
+            try:
+                self._start()
+                return self
+            except RuntimeError as failure:
+                if not tries_left:
+                    raise
+                print(failure, "Once more.", sep="\n", file=sys.stderr)
+
+    def _start(self):
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -86,7 +97,6 @@ class Server:
         except BaseException:
             self.stop()
             raise
-        return self
 
     def __exit__(self, *_):
         self.stop()
@@ -104,8 +114,11 @@ class Server:
             except OSError:
                 pass
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{self} did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
+                raise RuntimeError(f"{self} did not start:\n{self._last_words()}")
             time.sleep(0.05)
+
+    def _last_words(self):
+        return self.log.read_text(errors="replace")[-2000:]
 
     def kill(self):
         """At once, as a crash would."""
@@ -225,6 +238,7 @@ class Ceph(Cluster):
     """Ceph's RGW. Version 16 takes signed chunks but no trailer, and no upload without Content-Length."""
 
     domain = "localhost"  # below it buckets are in the host
+    tries = 3  # it takes two seconds; one start of some thousands never ended
 
     @property
     def version(self):
@@ -237,8 +251,14 @@ class Ceph(Cluster):
         if missing:
             raise RuntimeError(f"Ceph is not installed (make ceph): there is no {', '.join(missing)}")
         known = self.credentials
+        shutil.rmtree(self.folder / "ceph", ignore_errors=True)  # of a start that failed
         return [sys.executable, str(HERE / "ceph_server.py"), str(self.folder / "ceph"), str(self.port),
                 known.access_key, known.secret_key, str(free_port())]
+
+    def _last_words(self):
+        logs = sorted((self.folder / "ceph").glob("*.log"))
+        tails = [f"{log.name}:\n{log.read_text(errors='replace')[-1000:]}" for log in logs]
+        return "\n".join([super()._last_words(), *tails])
 
     def admin(self, *arguments):
         """What `radosgw-admin` says."""
