@@ -4,10 +4,10 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     account::Account,
+    credential::{Credential, SecretKey},
     date::Timestamp,
     error::Rejection,
     grant::Grant,
-    keys::{Credential, SecretKey},
     minted::Lineage,
     text::uri::{self, Part},
 };

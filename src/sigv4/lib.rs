@@ -25,6 +25,7 @@ mod chunked;
 mod client;
 mod completed_parts;
 mod cors;
+mod credential;
 mod crypto;
 mod date;
 mod destinations;
@@ -93,13 +94,14 @@ pub use crate::{
     },
     client::{Claim, Claimants, Client, Clients, MAX_SECRETS, RequiredToken, SessionToken},
     cors::{CorsFault, CorsHeader, CorsLists, CorsRule, CorsRules, varies_by_origin},
+    credential::{Credential, MAX_ACCESS_KEY, SecretKey},
     date::Timestamp,
     dialect::{Checksums, Dialect, DocumentDigest},
     document::GatheredBody,
     error::{ChecksumFault, Malformed, Rejection, ServerError, Unsignable},
     grant::{Grant, GrantFault, Scope, is_match},
     headers::SignedElsewhere,
-    keys::{Credential, KeyCache, MAX_ACCESS_KEY, SecretKey},
+    keys::KeyCache,
     minted::{
         AccountOfKey, Ancestor, Issuer, IssuerAccount, IssuerFault, KeyId, KeyTerms, Lineage,
         MAX_ISSUER_NAME, MIN_ISSUER_SECRET, MintedAccessKey, MintedKey, MintedKeys, Revocations,

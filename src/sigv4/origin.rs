@@ -3,9 +3,9 @@ use crate::{
     account::Account,
     bucket_map::BucketMap,
     chunked::streaming::Framing,
+    credential::{Credential, SecretKey},
     crypto::{hex::hex, sha256::Sha256Sink},
     dialect::Dialect,
-    keys::{Credential, SecretKey},
     region::Region,
     text::sink::Sink,
 };

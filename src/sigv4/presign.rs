@@ -3,10 +3,11 @@
 use crate::{
     authorization::MAX_EXPIRES,
     canonical::{self, ALGORITHM},
+    credential::Credential,
     crypto::sha256::Sha256Sink,
     date::{AmzDate, Timestamp},
     headers::{KnownHeaders, is_amz},
-    keys::{Credential, SigningKey},
+    keys::SigningKey,
     region::Region,
     request::{Header, MAX_HEADERS},
     scope::ScopeText,

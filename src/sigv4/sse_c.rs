@@ -12,9 +12,9 @@ use zeroize::Zeroizing;
 pub(crate) use self::own::OwnKeys;
 pub use self::own::is_customer_key_header;
 use crate::{
+    credential::SecretKey,
     crypto::{hex::hex, sha256::Sha256Sink},
     grant::BucketPattern,
-    keys::SecretKey,
     operation::Operation,
     request::Header,
     resource::{ResourcePath, SourceObject},

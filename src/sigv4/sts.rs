@@ -5,9 +5,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     canonical,
+    credential::{Credential, SecretKey},
     crypto::{hex::hex, sha256::Sha256Sink},
     date::{AmzDate, Timestamp},
-    keys::{Credential, SecretKey, SigningKey},
+    keys::SigningKey,
     region::Region,
     scope::ScopeText,
     text::sink::Sink,

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode;
 
 use super::host::Host;
 use crate::{
-    keys::SecretKey,
+    credential::SecretKey,
     origin::Origin,
     sse_c::{CustomerKey, CustomerKeys},
 };

@@ -6,10 +6,10 @@ use lru::LruCache;
 
 use crate::{
     client::{Claim, Client, SessionToken},
+    credential::MAX_ACCESS_KEY,
     date::Timestamp,
     error::Rejection,
     grant::heap,
-    keys::MAX_ACCESS_KEY,
 };
 
 use super::{

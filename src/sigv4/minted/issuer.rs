@@ -16,11 +16,11 @@ use zeroize::Zeroizing;
 use crate::{
     account::Account,
     client::{Client, RequiredToken, SessionToken},
+    credential::{Credential, SecretKey},
     crypto::hmac::HmacKey,
     date::Timestamp,
     error::Rejection,
     grant::{Grant, Scope},
-    keys::{Credential, SecretKey},
     text::sink::Sink,
 };
 

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use super::fields::FormField;
 use crate::{
     canonical::ALGORITHM,
+    credential::{Credential, SecretKey},
     crypto::signature::SignatureV4,
     date::{AmzDate, Timestamp},
-    keys::{Credential, SecretKey, SigningKey},
+    keys::SigningKey,
     sse_c::CustomerKey,
     text::sink::Sink,
     text::uri::{self, Part},

@@ -3,7 +3,7 @@
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::keys::{Credential, SecretKey};
+use crate::credential::{Credential, SecretKey};
 use crate::origin::LastingName;
 
 fn origin(secret: &str, host: &str) -> Origin {

@@ -4,8 +4,8 @@ use arrayvec::ArrayVec;
 use super::header::SignedHeaders;
 use crate::{
     canonical::{self, ALGORITHM},
+    credential::{Credential, SecretKey},
     date::AmzDate,
-    keys::{Credential, SecretKey},
     proof::PresignedPayload,
     scope::Scope,
     text::{
