@@ -15,6 +15,11 @@ use crate::{
 
 pub(crate) const ALGORITHM: &[u8] = b"AWS4-HMAC-SHA256";
 
+/// Puts what is signed, the same each time.
+pub(crate) trait CanonicalText {
+    fn put(&self, sink: &mut impl Sink);
+}
+
 /// A header that is signed.
 #[derive(Clone, Copy)]
 pub(crate) struct SignedHeader<'a> {

@@ -13,6 +13,7 @@ use crate::{
     date::{AmzDate, Day, Timestamp},
     region::Region,
     scope::{ClaimedScope, Scope, ScopeText},
+    seen_links::{LinkId, SeenLink, SeenLinks},
     text::bytes::same,
     text::sink::SliceSink,
 };
@@ -147,6 +148,7 @@ pub struct KeyCache {
     date: AmzDate,
     derivations: u64,
     hits: u64,
+    pub(crate) links: SeenLinks,
 }
 
 type CacheKey = (u64, Day, Region);
@@ -187,6 +189,7 @@ impl KeyCache {
             date: AmzDate::from(Timestamp(0)),
             derivations: 0,
             hits: 0,
+            links: SeenLinks::default(),
         }
     }
 
@@ -198,6 +201,11 @@ impl KeyCache {
     /// Returns how many signing keys were found.
     pub fn hits(&self) -> u64 {
         self.hits
+    }
+
+    /// Counts the presigned links of V4 whose signatures were known, and those whose signatures were computed.
+    pub fn links(&self) -> (u64, u64) {
+        (self.links.found(), self.links.hashed())
     }
 
     /// Formats the time, once a second.
@@ -215,6 +223,17 @@ impl KeyCache {
         day: Day,
         region: &Region,
     ) -> &mut SigningKey {
+        self.link_signing_key(credential, day, region, None).0
+    }
+
+    /// Returns the key for signing a link, and what is kept of that.
+    pub(crate) fn link_signing_key(
+        &mut self,
+        credential: &Credential,
+        day: Day,
+        region: &Region,
+        link: Option<LinkId>,
+    ) -> (&mut SigningKey, Option<&mut SeenLink>) {
         let found = self.look_up(credential, day, region.as_bytes());
         let place = &mut self.recent[place(credential)];
         if !found {
@@ -228,7 +247,8 @@ impl KeyCache {
                 key,
             }
         });
-        &mut recent.key
+        let seen = link.and_then(|link| self.links.find(link));
+        (&mut recent.key, seen)
     }
 
     /// Returns the key for a scope that anyone may have made up. A derived key must be kept only after the

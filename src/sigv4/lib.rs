@@ -57,6 +57,7 @@ mod rules;
 mod s3_request;
 mod scope;
 mod sealed;
+mod seen_links;
 mod sign;
 mod sse_c;
 mod sts;

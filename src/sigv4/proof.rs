@@ -3,6 +3,7 @@ use crate::{
     account::Account, checksum::Checksum, chunked::chain::Chain, chunked::streaming::Streaming,
     client::Client, date::AmzDate, grant::Grant, payload::Payload,
     post_object::verified_form::VerifiedForm, preflight::Preflight, region::Region,
+    seen_links::LinkId,
 };
 
 /// What proves who sent a request, and what it says of the body.
@@ -20,6 +21,8 @@ pub(crate) enum Proof<'r> {
         region: Region,
         lifetime: Lifetime,
         payload: PresignedPayload<'r>,
+        /// By which what is kept of it is found.
+        link: Option<LinkId>,
     },
     V2Header {
         client: ProvenClient<'r>,

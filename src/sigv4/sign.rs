@@ -5,7 +5,11 @@ mod header;
 mod names;
 mod query;
 
-use self::{body::BodyOut, head::HeadAuth, names::Destination};
+use self::{
+    body::BodyOut,
+    head::{HeadAuth, HeadSigner},
+    names::Destination,
+};
 pub use self::{head::SignedHead, names::BucketNames};
 use crate::{
     bucket_map::MappedName,
@@ -65,7 +69,7 @@ pub fn sign<'a>(
     };
     let signing_key = |keys: &'a mut KeyCache| {
         let region = origin.region_for(proof.region());
-        keys.signing_key(&origin.credential, date.day(), region)
+        HeadSigner::from(keys.signing_key(&origin.credential, date.day(), region))
     };
     if let Some(document) = &verified.document {
         let sent = document.sent_to(origin, proof.region());
@@ -138,13 +142,19 @@ pub fn sign<'a>(
             (HeadAuth::Header { payload }, Some(key), BodyOut::Untouched)
         }
         Proof::V4Query {
-            lifetime, payload, ..
+            lifetime,
+            payload,
+            link,
+            ..
         } => {
             let auth = HeadAuth::Query {
                 expires: lifetime.expires,
                 payload: *payload,
             };
-            (auth, Some(signing_key(keys)), BodyOut::Untouched)
+            let region = origin.region_for(proof.region());
+            let (key, seen) = keys.link_signing_key(&origin.credential, date.day(), region, *link);
+            let signer = HeadSigner { key, seen };
+            (auth, Some(signer), BodyOut::Untouched)
         }
         Proof::PostPolicy { post, .. } => {
             // It is the policy that is signed, in the place of the head.
@@ -157,7 +167,7 @@ pub fn sign<'a>(
                     credential: &origin.credential,
                     session_token: origin.session_token.as_ref(),
                     date: &date,
-                    key: signing_key(keys),
+                    key: signing_key(keys).key,
                 },
             );
             let stored_length = post.stored_length();
@@ -201,7 +211,7 @@ pub fn sign_own(
         Destination::of_own(names, origin),
         date,
         auth,
-        Some(key),
+        Some(key.into()),
         BodyOut::Untouched,
         None,
     )?;

@@ -8,8 +8,9 @@ use super::{
     query::{AddedParameters, Presigning},
 };
 use crate::{
-    canonical::{self, SignedHeader},
+    canonical::{self, CanonicalText, SignedHeader},
     chunked::{chain::Chain, encoder::Encoder},
+    credential::Credential,
     crypto::{sha256::Sha256Sink, signature::SignatureV4},
     date::AmzDate,
     digests::Digests,
@@ -20,6 +21,7 @@ use crate::{
     proof::PresignedPayload,
     request::Header,
     scope::Scope,
+    seen_links::SeenLink,
     sse_c::AddedKeys,
     text::{
         query::{QueryChanges, ReplacedValue},
@@ -38,11 +40,45 @@ pub struct SignedHead<'a> {
     added_keys: AddedKeys<'a>,
     auth: HeadAuth<'a>,
     /// `None` where the head is not signed.
-    key: Option<&'a mut SigningKey>,
+    signer: Option<HeadSigner<'a>>,
     body: BodyOut<'a>,
     /// A header that is added for the body.
     digest: Option<Header<'a>>,
     max_len: usize,
+}
+
+/// Signs a head.
+pub(super) struct HeadSigner<'a> {
+    pub(super) key: &'a mut SigningKey,
+    /// What is kept of a link, of which the head may have been signed before.
+    pub(super) seen: Option<&'a mut SeenLink>,
+}
+
+impl<'a> From<&'a mut SigningKey> for HeadSigner<'a> {
+    fn from(key: &'a mut SigningKey) -> HeadSigner<'a> {
+        HeadSigner { key, seen: None }
+    }
+}
+
+impl HeadSigner<'_> {
+    #[inline(always)]
+    fn sign(
+        &mut self,
+        credential: &Credential,
+        date: &AmzDate,
+        text: &impl CanonicalText,
+    ) -> SignatureV4 {
+        let key = &mut *self.key;
+        let mut compute = || {
+            let mut hash = Sha256Sink::default();
+            text.put(&mut hash);
+            key.sign_request(date, &hash.finish())
+        };
+        match &mut self.seen {
+            Some(seen) => seen.for_origin(credential, text, compute),
+            None => compute(),
+        }
+    }
 }
 
 /// Where the signature of a head is.
@@ -79,7 +115,7 @@ impl<'a> SignedHead<'a> {
         to: Destination<'a>,
         date: AmzDate,
         auth: HeadAuth<'a>,
-        key: Option<&'a mut SigningKey>,
+        signer: Option<HeadSigner<'a>>,
         body: BodyOut<'a>,
         digests: Option<&'a Digests>,
     ) -> Result<SignedHead<'a>, Unsignable> {
@@ -91,7 +127,7 @@ impl<'a> SignedHead<'a> {
             names: PlacedNames::default(),
             added_keys: to.added_keys,
             auth,
-            key,
+            signer,
             digest: body.digest(head, digests, to.origin.dialect),
             body,
             max_len: 0,
@@ -111,7 +147,7 @@ impl<'a> SignedHead<'a> {
         const FIXED: usize = 448;
         let varying = self.origin.credential.access_key().len()
             + (self.origin.session_token.as_ref()).map_or(0, |token| token.expose().len())
-            + (self.key.as_ref()).map_or(0, |key| key.scope().as_bytes().len())
+            + (self.signer.as_ref()).map_or(0, |signer| signer.key.scope().as_bytes().len())
             + self.head.names_length
             + self.added_keys.names_length()
             + self.digest.map_or(0, |digest| digest.name.len() + 1);
@@ -166,24 +202,24 @@ impl<'a> SignedHead<'a> {
         };
         let mut chain = None;
         if shape.is_signed() {
-            let key = self.key.as_deref()?.clone();
+            let key = self.signer.as_ref()?.key.clone();
             chain = Some(Chain::new(key, self.date, signature?));
         }
         Some((length, Some(Encoder::new(shape, chain))))
     }
 
     fn put_signed(&mut self, out: &mut [u8]) -> Option<(usize, Option<SignatureV4>)> {
-        // The key changes as it signs, while the rest is read.
-        let mut key = self.key.take();
-        let written = self.put(key.as_deref_mut(), out);
-        self.key = key;
+        // It changes as it signs, while the rest is read.
+        let mut signer = self.signer.take();
+        let written = self.put(signer.as_mut(), out);
+        self.signer = signer;
         written
     }
 
     /// Writes the head; returns its length and the signature in it. `None` if `out` is too short.
     fn put(
         &self,
-        key: Option<&mut SigningKey>,
+        signer: Option<&mut HeadSigner<'_>>,
         out: &mut [u8],
     ) -> Option<(usize, Option<SignatureV4>)> {
         if out.len() < self.max_len {
@@ -192,10 +228,10 @@ impl<'a> SignedHead<'a> {
         let mut sink = SliceSink::new(out);
         let added = self.added();
         let mut headers = SignedHeaders::new();
-        if key.is_some() {
+        if signer.is_some() {
             self.list_signed(&added, &mut headers);
         }
-        let scope = key.as_ref().map(|key| key.scope());
+        let scope = signer.as_ref().map(|signer| signer.key.scope());
         let mut places = self.put_request_line(&mut sink, scope, &headers);
         put_header(&mut sink, AddedHeader::Host.label(), self.host());
         self.kept().for_each(|lines| sink.put(lines));
@@ -208,9 +244,14 @@ impl<'a> SignedHead<'a> {
         {
             self.put_authorization(&mut sink, scope, &headers, &mut places);
         }
-        let signature = key.map(|key| {
-            let hash = self.hash(&headers, &places, sink.filled());
-            key.sign_request(&self.date, &hash)
+        let signature = signer.map(|signer| {
+            let text = CanonicalHead {
+                head: self,
+                headers: &headers,
+                places: &places,
+                written: sink.filled(),
+            };
+            signer.sign(&self.origin.credential, &self.date, &text)
         });
         if let Some(signature) = &signature {
             signature.replace_placeholder(&mut sink, places.signature);
@@ -250,29 +291,6 @@ impl<'a> SignedHead<'a> {
                 false => insert(headers, header),
             }
         }
-    }
-
-    /// Hashes the canonical request, in which path and query are as they have been written.
-    fn hash(&self, headers: &SignedHeaders<'_>, places: &HeadSpans, written: &[u8]) -> [u8; 32] {
-        let part = |range: &Range<usize>| written.get(range.clone()).unwrap_or_default();
-        let mut hash = Sha256Sink::default();
-        canonical::put_request(
-            &mut hash,
-            self.head.method,
-            |sink| sink.put(part(&places.path)),
-            |sink| sink.put(part(&places.query)),
-            |sink| canonical::put_headers(sink, headers.iter().copied()),
-            |sink| match self.is_presigned() {
-                true => canonical::put_names(sink, headers.iter().copied()),
-                false => sink.put(part(&places.names)),
-            },
-            match &self.auth {
-                HeadAuth::Header { payload } => payload,
-                HeadAuth::Query { payload, .. } => payload.payload().as_bytes(),
-                HeadAuth::Nowhere => b"",
-            },
-        );
-        hash.finish()
     }
 
     fn put_request_line(
@@ -414,6 +432,38 @@ impl<'a> SignedHead<'a> {
 
     fn host(&self) -> &[u8] {
         self.names.host(self.origin)
+    }
+}
+
+/// The canonical request of a head, in which path and query are as they have been written.
+struct CanonicalHead<'h, 'a> {
+    head: &'h SignedHead<'a>,
+    headers: &'h SignedHeaders<'h>,
+    places: &'h HeadSpans,
+    written: &'h [u8],
+}
+
+impl CanonicalText for CanonicalHead<'_, '_> {
+    #[inline(always)]
+    fn put(&self, sink: &mut impl Sink) {
+        let part = |range: &Range<usize>| self.written.get(range.clone()).unwrap_or_default();
+        let headers = || self.headers.iter().copied();
+        canonical::put_request(
+            sink,
+            self.head.head.method,
+            |sink| sink.put(part(&self.places.path)),
+            |sink| sink.put(part(&self.places.query)),
+            |sink| canonical::put_headers(sink, headers()),
+            |sink| match self.head.is_presigned() {
+                true => canonical::put_names(sink, headers()),
+                false => sink.put(part(&self.places.names)),
+            },
+            match &self.head.auth {
+                HeadAuth::Header { payload } => payload,
+                HeadAuth::Query { payload, .. } => payload.payload().as_bytes(),
+                HeadAuth::Nowhere => b"",
+            },
+        );
     }
 }
 

@@ -6,6 +6,7 @@ mod common;
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
+    ops::Range,
 };
 
 use common::{
@@ -131,9 +132,9 @@ fn none_with(buckets: &BucketMap) {
     let mut keys = KeyCache::new(16);
     let mut out = vec![0; 65_536];
     let mut forms = [0; 5];
-    let mut round = |keys: &mut KeyCache| {
+    let mut round = |keys: &mut KeyCache, asked: Range<usize>| {
         let before = ALLOCATIONS.get();
-        for (raw, head) in raws.iter().zip(&heads) {
+        for (raw, head) in raws[asked.clone()].iter().zip(&heads[asked]) {
             let request = raw.request();
             let verified = verify(&request, &clients, &rules, keys, Timestamp(NOW)).unwrap();
             forms[verified.auth_type() as usize] += 1;
@@ -151,16 +152,28 @@ fn none_with(buckets: &BucketMap) {
         }
         ALLOCATIONS.get() - before
     };
-    assert!(round(&mut keys) > 0, "the keys are derived and kept");
+    let (some, others, all) = (0..REQUESTS / 2, REQUESTS / 2..REQUESTS, 0..REQUESTS);
+    assert!(round(&mut keys, some) > 0, "the keys are derived and kept");
     let derivations = keys.derivations();
     assert_eq!(derivations, 3, "the client's and each origin's, once");
-    assert_eq!(round(&mut keys), 0);
+    assert_eq!(
+        round(&mut keys, others),
+        0,
+        "also not for links that are new"
+    );
+    assert!(
+        round(&mut keys, all.clone()) > 0,
+        "links are kept that were seen"
+    );
+    assert_eq!(round(&mut keys, all), 0);
     assert_eq!(keys.derivations(), derivations);
-    // A round needs a key for each V4 request of a client (half of them) and for each signature
-    // (all but the anonymous, on two origins).
-    let needed = 2 * (REQUESTS / 2 + 2 * REQUESTS * 3 / 4) as u64;
-    assert_eq!(keys.hits() + derivations, needed);
-    let quarter = 2 * REQUESTS / 4;
+    // A round needs a key for each V4 request of a client (half of them), but for a link that is known,
+    // and for each signature (all but the anonymous, on two origins).
+    let needed = 3 * (REQUESTS / 2 + 2 * REQUESTS * 3 / 4) as u64;
+    let (known, _) = keys.links();
+    assert!(known > 0);
+    assert_eq!(keys.hits() + derivations + known, needed);
+    let quarter = 3 * REQUESTS / 4;
     assert_eq!(forms, [quarter, quarter, 0, quarter, quarter]);
 }
 

@@ -3,7 +3,7 @@ use super::candidate::{Candidate, ClaimedIdentity};
 use crate::{
     auth_type::AuthType,
     authorization::{Authorization, DecodeBuffers, Presigned},
-    canonical,
+    canonical::{self, CanonicalText},
     chunked::{chain::Chain, streaming::Streaming},
     client::{Claim, Clients},
     crypto::sha256::Sha256Sink,
@@ -18,6 +18,7 @@ use crate::{
     rules::VerifyRules,
     s3_request::S3Request,
     scope::S3,
+    seen_links::LinkId,
     text::{
         query::{Parameters, Role},
         sink::Sink,
@@ -46,29 +47,67 @@ impl<'r> Candidate<'_, 'r> {
             _ => self.v4_header(identity)?,
         };
         check_scope(&v4, asked, rules)?;
-        v4.check_time(rules, now)?;
 
-        let mut hash = Sha256Sink::default();
-        let complete = self.put_canonical(&mut hash, &v4)?;
         let scope = v4.authorization.scope;
-        let hash = hash.finish();
+        let link = match v4.place {
+            V4Place::Query { .. } => LinkId::of(v4.authorization.signature),
+            V4Place::Header(_) => None,
+        };
+        if let Err(rejection) = v4.check_time(rules, now) {
+            if let (Some(link), Rejection::RequestExpired) = (link, &rejection) {
+                keys.links.forget(link);
+            }
+            return Err(rejection);
+        }
+        let known = match link.and_then(|link| keys.links.find(link)) {
+            Some(seen) => {
+                let (complete, known) = seen.by_client(|text| self.put_canonical(text, &v4));
+                known.filter(|_| complete == Ok(true))
+            }
+            None => None,
+        };
+        let mut hashed = match known {
+            Some(_) => None,
+            None => Some(self.hash_canonical(&v4)?),
+        };
 
         let claim = Claim {
             access_key: v4.authorization.access_key,
             session_token: self.session_token(auth_type),
             now,
         };
-        let (client, signature) = claim.admit(clients, |credential| {
+        let (client, (signature, is_known)) = claim.admit(clients, |credential| {
+            if let Some(signature) = known.and_then(|known| known.by(credential)) {
+                let matches = signature.matches(v4.authorization.signature);
+                return matches.then_some((signature, true));
+            }
+            // It is the link of another credential, whose secret this one's replaces.
+            if hashed.is_none() {
+                hashed = self.hash_canonical(&v4).ok();
+            }
+            let (hash, complete) = hashed?;
             let mut found = keys.untrusted_key(credential, scope);
             let signature = found.key().sign_request(&v4.date, &hash);
             let matches = signature.matches(v4.authorization.signature) && complete;
             if matches && let FoundKey::Derived(key) = found {
                 keys.keep(credential, key);
             }
-            matches.then_some(signature)
+            matches.then_some((signature, false))
         })?;
         let credential = &client.credential;
         let client = ProvenClient::new(client);
+        if let Some(link) = link {
+            match is_known {
+                true => keys.links.note_found(),
+                false => {
+                    let text = CanonicalLink {
+                        candidate: self,
+                        v4: &v4,
+                    };
+                    keys.links.note_hashed(link, credential, &text, signature);
+                }
+            }
+        }
         let region = scope.to_region();
         let proof = match v4.place {
             V4Place::Header(HeaderPayload::Plain(payload)) => Proof::V4Header {
@@ -97,6 +136,7 @@ impl<'r> Candidate<'_, 'r> {
                     expires,
                 },
                 payload,
+                link,
             },
         };
         Ok(proof)
@@ -214,6 +254,14 @@ impl<'r> Candidate<'_, 'r> {
         })
     }
 
+    /// Hashes what the client signed; `false` if a header that it signed is not there.
+    #[inline(always)]
+    fn hash_canonical(&self, v4: &ClaimedV4<'_, '_>) -> Result<([u8; 32], bool), Rejection> {
+        let mut hash = Sha256Sink::default();
+        let complete = self.put_canonical(&mut hash, v4)?;
+        Ok((hash.finish(), complete))
+    }
+
     /// Puts what the client signed; `false` if a header that it signed is not there.
     #[inline(always)]
     pub(super) fn put_canonical<S: Sink>(
@@ -286,6 +334,19 @@ impl<'r> Candidate<'_, 'r> {
             return Err(Rejection::UnsignedHeaders);
         }
         Ok(complete)
+    }
+}
+
+/// What the client of an accepted link has signed.
+struct CanonicalLink<'c, 'b, 'r> {
+    candidate: &'c Candidate<'b, 'r>,
+    v4: &'c ClaimedV4<'b, 'r>,
+}
+
+impl CanonicalText for CanonicalLink<'_, '_, '_> {
+    fn put(&self, sink: &mut impl Sink) {
+        // All of it is there, since it was accepted.
+        let _ = self.candidate.put_canonical(sink, self.v4);
     }
 }
 
