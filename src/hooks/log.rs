@@ -1,6 +1,6 @@
 //! The log phase: what became of a request is counted.
 
-use metrics::{Outcome, RequestSample};
+use metrics::{Outcome, RequestSample, SigningCounts};
 use ngx_safe::phase::LogHandler;
 use ngx_safe::request::Request;
 use ngx_safe::{now, worker_number};
@@ -55,10 +55,12 @@ fn count(request: Request<'_>) {
             .filter(|time| *time > 0),
     };
     let keys = main.keys.borrow();
-    metrics.count(
-        &ended,
-        (keys.hits(), keys.derivations()),
-        worker_number(),
-        now(),
-    );
+    let (links_known, links_new) = keys.links();
+    let signing = SigningCounts {
+        keys_found: keys.hits(),
+        keys_derived: keys.derivations(),
+        links_known,
+        links_new,
+    };
+    metrics.count(&ended, signing, worker_number(), now());
 }

@@ -103,6 +103,8 @@ shared_record! {
         pub(crate) nanoseconds: AtomicU64,
         pub(crate) keys_found: AtomicU64,
         pub(crate) keys_derived: AtomicU64,
+        pub(crate) links_known: AtomicU64,
+        pub(crate) links_new: AtomicU64,
         pub(crate) minted: AtomicU64,
         pub(crate) revoked: AtomicU64,
         /// By operation, then by fault; the last ones of both are none.
@@ -120,6 +122,30 @@ impl Totals {
             Err(_) => increment(&self.reloads),
         }
         self.loaded.store(now, Relaxed);
+    }
+}
+
+/// What a worker has signed with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SigningCounts {
+    /// Signing keys that were in its cache.
+    pub keys_found: u64,
+    pub keys_derived: u64,
+    /// Presigned links whose signatures it knew.
+    pub links_known: u64,
+    /// Presigned links whose signatures it computed.
+    pub links_new: u64,
+}
+
+impl SigningCounts {
+    /// Returns how many more they are than before.
+    pub(crate) fn since(self, before: SigningCounts) -> SigningCounts {
+        SigningCounts {
+            keys_found: self.keys_found.saturating_sub(before.keys_found),
+            keys_derived: self.keys_derived.saturating_sub(before.keys_derived),
+            links_known: self.links_known.saturating_sub(before.links_known),
+            links_new: self.links_new.saturating_sub(before.links_new),
+        }
     }
 }
 
@@ -203,10 +229,17 @@ impl TotalsLane {
         increment(&self.retries);
     }
 
-    pub(crate) fn count_signing_keys(&self, found: u64, derived: u64) {
-        self.keys_found.fetch_add(found, Relaxed);
-        if derived > 0 {
-            self.keys_derived.fetch_add(derived, Relaxed);
+    pub(crate) fn count_signing(&self, signing: SigningCounts) {
+        let counters = [
+            (&self.keys_found, signing.keys_found),
+            (&self.keys_derived, signing.keys_derived),
+            (&self.links_known, signing.links_known),
+            (&self.links_new, signing.links_new),
+        ];
+        for (counter, count) in counters {
+            if count > 0 {
+                counter.fetch_add(count, Relaxed);
+            }
         }
     }
 }

@@ -16,8 +16,8 @@ use shm::{Heir, OpenError, Zone};
 pub use crate::{
     counters::{
         AUTH_TYPES, CLASS_NAMES, CLASSES, CODES, Outcome, RECENT, RECENT_ORIGIN_SECONDS,
-        RECENT_SECONDS, RequestSample, STS_OPERATIONS, STS_OUTCOMES, TIME_BOUNDS, TIME_BUCKETS,
-        Try,
+        RECENT_SECONDS, RequestSample, STS_OPERATIONS, STS_OUTCOMES, SigningCounts, TIME_BOUNDS,
+        TIME_BUCKETS, Try,
     },
     render::{Format, POLICY},
     snapshot::{
@@ -35,8 +35,8 @@ pub struct Metrics {
     /// By their numbers.
     origins: Zone<OriginCounters>,
     names: Vec<OriginName>,
-    /// How many signing keys this worker found in its cache and how many it derived, as far as counted.
-    signing_keys: Cell<(u64, u64)>,
+    /// What this worker has signed with, as far as counted.
+    signing: Cell<SigningCounts>,
 }
 
 impl Metrics {
@@ -48,7 +48,7 @@ impl Metrics {
             totals: Zone::open("totals", [""], meaning(), heir)?,
             origins: Zone::open("origins", keys, meaning(), heir)?,
             names,
-            signing_keys: Cell::default(),
+            signing: Cell::default(),
         })
     }
 
@@ -68,22 +68,12 @@ impl Metrics {
         }
     }
 
-    /// A request has ended; `signing_keys` is how many of them this worker has found and derived so far.
-    pub fn count(
-        &self,
-        request: &RequestSample,
-        signing_keys: (u64, u64),
-        worker: usize,
-        now: u64,
-    ) {
+    /// A request has ended; `signing` is what this worker has signed with so far.
+    pub fn count(&self, request: &RequestSample, signing: SigningCounts, worker: usize, now: u64) {
         let Some(totals) = self.totals() else { return };
         let lane = lane(&totals.lanes, worker);
         lane.count(request, now);
-        let counted = self.signing_keys.replace(signing_keys);
-        lane.count_signing_keys(
-            signing_keys.0.saturating_sub(counted.0),
-            signing_keys.1.saturating_sub(counted.1),
-        );
+        lane.count_signing(signing.since(self.signing.replace(signing)));
     }
 
     /// A request was rejected that claimed to be an access key's.

@@ -55,7 +55,8 @@ impl Memory {
 
     /// A request that says nothing but its outcome.
     fn count(&self, outcome: Outcome, now: u64) {
-        self.metrics.count(&sample(outcome), (0, 0), 0, now);
+        self.metrics
+            .count(&sample(outcome), SigningCounts::default(), 0, now);
     }
 }
 
@@ -120,7 +121,12 @@ fn at_first_nothing_is_counted() {
 fn before_the_configuration_is_in_use_there_is_nothing() {
     let _memory = Memory::new();
     let metrics = Metrics::open(names(&ORIGINS), None).unwrap();
-    metrics.count(&sample(Outcome::Unverified), (1, 1), 0, NOW);
+    metrics.count(
+        &sample(Outcome::Unverified),
+        SigningCounts::default(),
+        0,
+        NOW,
+    );
     metrics.count_rejection(b"key", "AccessDenied", true, NOW);
     metrics.count_retry(0);
     metrics.count_try(0, Try::NoAnswer, 0, NOW);
@@ -168,7 +174,9 @@ fn failures_are_counted_beside_what_became_of_a_request() {
             failure,
             ..sample(Outcome::Accepted(AuthType::V4Header))
         };
-        memory.metrics.count(&request, (0, 0), 0, NOW);
+        memory
+            .metrics
+            .count(&request, SigningCounts::default(), 0, NOW);
     }
     let snapshot = memory.read();
     assert_eq!(
@@ -194,7 +202,9 @@ fn minted_keys_are_counted() {
                 is_minted,
                 ..sample(outcome)
             };
-            memory.metrics.count(&request, (0, 0), 0, NOW);
+            memory
+                .metrics
+                .count(&request, SigningCounts::default(), 0, NOW);
         }
     }
     memory.metrics.count_revoked(1);
@@ -257,7 +267,9 @@ fn requests_are_counted_with_all_there_is_to_say() {
             sent: 100,
             ..sample(Outcome::Unverified)
         };
-        memory.metrics.count(&request, (0, 0), status.into(), NOW);
+        memory
+            .metrics
+            .count(&request, SigningCounts::default(), status.into(), NOW);
     }
     memory.metrics.count_retry(7);
     memory.metrics.count_retry(8);
@@ -275,7 +287,12 @@ fn all_workers_are_summed_up() {
     let memory = Memory::new();
     for worker in 0..20 {
         let metrics = &memory.metrics;
-        metrics.count(&sample(Outcome::Unverified), (0, 0), worker, NOW);
+        metrics.count(
+            &sample(Outcome::Unverified),
+            SigningCounts::default(),
+            worker,
+            NOW,
+        );
         metrics.count_try(1, Try::Answered(200), worker, NOW);
     }
     // None waits for another's cache line as long as there are lanes.
@@ -294,14 +311,23 @@ fn all_workers_are_summed_up() {
 }
 
 #[test]
-fn signing_keys_are_counted_as_far_as_they_are_new() {
+fn what_is_signed_with_is_counted_as_far_as_it_is_new() {
     let memory = Memory::new();
-    for signing_keys in [(0, 1), (5, 1), (5, 1), (6, 3)] {
+    for [keys_found, keys_derived, links_known, links_new] in
+        [[0, 1, 0, 4], [5, 1, 7, 4], [5, 1, 7, 4], [6, 3, 9, 5]]
+    {
         let request = sample(Outcome::Unverified);
-        memory.metrics.count(&request, signing_keys, 0, NOW);
+        let signing = SigningCounts {
+            keys_found,
+            keys_derived,
+            links_known,
+            links_new,
+        };
+        memory.metrics.count(&request, signing, 0, NOW);
     }
     let snapshot = memory.read();
     assert_eq!((snapshot.keys_found, snapshot.keys_derived), (6, 3));
+    assert_eq!((snapshot.links_known, snapshot.links_new), (9, 5));
 }
 
 #[test]
@@ -510,6 +536,8 @@ fn noise_is_shown() {
         most(std::slice::from_ref(&lane.nanoseconds));
         most(std::slice::from_ref(&lane.keys_found));
         most(std::slice::from_ref(&lane.keys_derived));
+        most(std::slice::from_ref(&lane.links_known));
+        most(std::slice::from_ref(&lane.links_new));
         most(std::slice::from_ref(&lane.minted));
         most(std::slice::from_ref(&lane.revoked));
         lane.requests.fill(u64::MAX);

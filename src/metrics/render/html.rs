@@ -236,7 +236,13 @@ fn figures(snapshot: &Snapshot) -> [Figure; 6] {
                 snapshot.keys_found,
                 snapshot.keys_found.saturating_add(snapshot.keys_derived),
             ),
-            "found in the cache".to_owned(),
+            match snapshot.links_known.saturating_add(snapshot.links_new) {
+                0 => "found in the cache".to_owned(),
+                links => {
+                    let known = share(snapshot.links_known, links);
+                    format!("found in the cache; {known} of presigned URLs were known")
+                }
+            },
         ),
     ]
 }

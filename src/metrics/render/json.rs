@@ -26,6 +26,7 @@ struct StatusJson<'a> {
     requests: RequestsJson<'a>,
     sign_time: SignTimeJson<'a>,
     signing_keys: SigningKeysJson,
+    links: LinksJson,
     minted: MintedJson,
     recent: RecentRequestsJson<'a>,
     refused_access_keys: RejectedKeysJson<'a>,
@@ -94,6 +95,12 @@ struct SignTimeJson<'a> {
     bounds_us: &'static [u64],
     counts: &'a [u64; TIME_BUCKETS],
     sum_ns: u64,
+}
+
+#[derive(Serialize)]
+struct LinksJson {
+    known: u64,
+    new: u64,
 }
 
 #[derive(Serialize)]
@@ -250,6 +257,10 @@ impl<'a> StatusJson<'a> {
                 bounds_us: &TIME_BOUNDS,
                 counts: &snapshot.times,
                 sum_ns: snapshot.nanoseconds,
+            },
+            links: LinksJson {
+                known: snapshot.links_known,
+                new: snapshot.links_new,
             },
             signing_keys: SigningKeysJson {
                 found: snapshot.keys_found,

@@ -73,6 +73,12 @@ pub(crate) fn write(snapshot: &Snapshot) -> String {
     text.sample(&[("from", "cache")], snapshot.keys_found);
     text.sample(&[("from", "derivation")], snapshot.keys_derived);
     text.counter(
+        "links_total",
+        "Presigned links of V4 that were accepted, with signatures that a worker knew or computed.",
+    );
+    text.sample(&[("signature", "known")], snapshot.links_known);
+    text.sample(&[("signature", "computed")], snapshot.links_new);
+    text.counter(
         "minted_total",
         "Requests with minted keys: accepted, or rejected since the key is revoked.",
     );
