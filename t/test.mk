@@ -118,6 +118,7 @@ test-full:
 	KEY_ROTATIONS=10000 KEY_ORIGINS=120 "$(VENV)/bin/python" -m pytest -q -p no:cacheprovider \
 	    t/clients/test_providers.py -k again_and_again
 	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients/test_garage.py
+	ABUSE_ROUNDS=125 "$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients/test_abuse.py -k reset
 	UPLOADS=10240 "$(VENV)/bin/python" -m pytest -q -n 2 -p no:cacheprovider t/clients/test_write_once.py
 	$(MAKE) --no-print-directory test-asan
 
