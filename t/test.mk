@@ -37,7 +37,7 @@ hash          = $(shell cat $(1) 2>/dev/null | sha256sum | cut -c1-12)
 REQUIREMENTS := t/clients/requirements.txt
 VENV         := $(CACHE)/python-$(call hash,$(REQUIREMENTS))
 NODE_MODULES := $(CACHE)/node-$(call hash,t/clients/js/package-lock.json)/node_modules
-RUST_CLIENT  := $(CACHE)/rust-$(call hash,$(addprefix t/clients/rust/,Cargo.toml Cargo.lock src/main.rs))/client
+RUST_CLIENT  := $(CACHE)/rust-$(call hash,$(addprefix t/clients/rust/,Cargo.toml Cargo.lock src/main.rs src/sign.rs))/client
 GO_CLIENT    := $(CACHE)/go-$(call hash,$(addprefix t/clients/go/,go.mod go.sum main.go))/client
 JAVA_CLIENT  := $(CACHE)/java-$(call hash,$(addprefix t/clients/java/,pom.xml jars.sha256 Client.java))
 
@@ -118,6 +118,8 @@ test-full:
 	KEY_ROTATIONS=10000 KEY_ORIGINS=120 "$(VENV)/bin/python" -m pytest -q -p no:cacheprovider \
 	    t/clients/test_providers.py -k again_and_again
 	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients/test_garage.py
+	DIFFERENTIAL_REQUESTS=100000 DIFFERENTIAL_CHANGED=60 DIFFERENTIAL_WAYS=6 REAL_OBJECTS=100 "$(VENV)/bin/python" -m pytest -q \
+	    -p no:cacheprovider t/clients/test_differential.py t/clients/test_real_servers.py
 	ABUSE_ROUNDS=125 "$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients/test_abuse.py -k reset
 	UPLOADS=10240 "$(VENV)/bin/python" -m pytest -q -n 2 -p no:cacheprovider t/clients/test_write_once.py
 	$(MAKE) --no-print-directory test-asan

@@ -3,6 +3,8 @@
 //! `client URL REGION CA`; CA is empty over HTTP. Its lines and its answers are those of ../go/main.go. A
 //! file larger than a part goes up in parts, all at the same time.
 
+mod sign;
+
 use std::error::Error;
 use std::io::BufRead;
 use std::path::Path;
@@ -25,6 +27,11 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [command, region] = arguments.as_slice()
+        && command == "sign"
+    {
+        return sign::run(region);
+    }
     let [url, region, ca] = arguments.as_slice() else {
         return Err("see main.rs for the arguments".into());
     };
