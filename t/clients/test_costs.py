@@ -25,7 +25,7 @@ ROUNDS = 3
 MOST = 300_000  # bytes that are sent in a round, but for the longest requests
 
 # Of a kind of four times the size, and of a byte: of what a rejected request of the usual size costs.
-MAX_GROWTH = 9
+MAX_GROWTH = 12
 MAX_PER_BYTE = 1 / 300
 
 
