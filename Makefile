@@ -38,7 +38,7 @@ deb: debian-nginx fits build ## a package of it for Debian's nginx, in target/
 image: ## the container image
 check: toolchain nginx-tree ## formatting, lints, and what crates may be
 test: ## everything: unit tests, t/*.t under prove, real clients against real origins
-test-full: build s3s-fs go-servers swift ceph python-clients garage go-client js-client rust-client ## what takes minutes: 1,000 reloads; uploads of 5 GiB, on 10 GiB of disk; test-asan
+test-full: build s3s-fs go-servers swift ceph python-clients garage go-client js-client rust-client ## what takes hours: 1,000 reloads; an hour without services that give keys; uploads of 5 GiB, on 10 GiB of disk; test-asan
 test-asan: ## all of t/*.t with AddressSanitizer in nginx 1.28, which frees each piece of memory at once, and in the module
 test-roots: ## the first two commands of README.md in a bare Debian 13 and a bare 12, as root: an hour for each
 matrix: ## all of t/*.t on each nginx that is published where this can get it, or on those of NGINX_SOURCES
