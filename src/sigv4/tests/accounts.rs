@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{
-    asking::{Asking, Dice},
+    asking::{Asking, Dice, Thrower},
     reading::Head,
     reference::{KEY, NOW, SECRET, Sample},
     *,
@@ -132,16 +132,8 @@ proptest! {
 /// Else the property would hold for few.
 #[test]
 fn most_go_out() {
-    let mut state = 1_u64;
-    let mut throw = || -> Vec<u8> {
-        let mut byte = || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            (state >> 56) as u8
-        };
-        (0..160).map(|_| byte()).collect()
-    };
+    let mut thrower = Thrower::new();
+    let mut throw = || thrower.throw(160);
     let gone = (0..400)
         .filter(|_| goes_out_with_its_own_keys(&throw()))
         .count();

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use common::{
     Directory, Raw,
     allowance::Allowance,
-    asking::{Asking, Dice},
+    asking::{Asking, Dice, Thrower},
     credential, grant,
     minting::{ISSUER, ISSUER_SECRET, MAX_LIFETIME, id, issuer_with},
     reference::{KEY, NOW, SECRET, Sample},
@@ -103,16 +103,8 @@ proptest! {
 /// The dice make requests that some of a chain permit, and that all do.
 #[test]
 fn the_dice_are_fair() {
-    let mut state = 1_u64;
-    let mut throw = || {
-        let mut next = || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            (state >> 56) as u8
-        };
-        (0..400).map(|_| next()).collect::<Vec<_>>()
-    };
+    let mut thrower = Thrower::new();
+    let mut throw = || thrower.throw(400);
     let checked: Vec<_> = (0..600).filter_map(|_| check(&throw())).collect();
     let all = checked.iter().filter(|(all, _)| *all).count();
     let some = checked.iter().filter(|(all, any)| !all && *any).count();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use common::{
     allowance::Allowance,
-    asking::{Asking, Dice},
+    asking::{Asking, Dice, Thrower},
     operations::{Class, OPERATIONS, Sent},
     reading::{Head, is_of_maker, read},
     reference::{EMPTY, KEY, NOW, SECRET, Sample},
@@ -623,16 +623,8 @@ proptest! {
 /// Else what holds for all requests would hold for few.
 #[test]
 fn some_of_them_go_out() {
-    let mut state = 1_u64;
-    let mut throw = || -> Vec<u8> {
-        let mut byte = || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            (state >> 56) as u8
-        };
-        (0..160).map(|_| byte()).collect()
-    };
+    let mut thrower = Thrower::new();
+    let mut throw = || thrower.throw(160);
     let gone = (0..400)
         .filter(|_| stays_within_its_grant(&throw()))
         .count();

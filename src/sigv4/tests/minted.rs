@@ -6,106 +6,16 @@
 mod common;
 
 use common::{
-    form::{SampleForm, decode},
     minting::*,
-    reference::{self, KEY, NOW, SECRET, Sample},
+    reference::{KEY, NOW, SECRET},
+    sending::{Parts, Way, sent, sent_at},
     *,
 };
 use proptest::prelude::*;
 use sigv4::*;
 
-/// The same request in every way of signing that has a place for a token.
-#[derive(Debug, Clone, Copy)]
-enum Way {
-    V4Header,
-    V4Query,
-    V2Header,
-    V4Form,
-}
-
+/// Those that have a place for a token.
 const WAYS: [Way; 4] = [Way::V4Header, Way::V4Query, Way::V2Header, Way::V4Form];
-
-/// The parts of a key as a client has them.
-#[derive(Debug, Clone)]
-struct Parts {
-    access_key: String,
-    secret: String,
-    token: Option<String>,
-}
-
-impl Parts {
-    fn of(key: &MintedKey) -> Parts {
-        Parts {
-            access_key: key.access_key.clone(),
-            secret: key.secret_key.to_string(),
-            token: Some(key.session_token.clone()),
-        }
-    }
-}
-
-/// What comes of a request at some time.
-fn sent_at(way: Way, mint: &Mint, parts: &Parts, now: i64) -> String {
-    let rules = VerifyRules {
-        signature_v2: true,
-        // So that a key can be used at any time.
-        max_skew: 1 << 40,
-        ..rules()
-    };
-    let mut keys = KeyCache::new(8);
-    let now = Timestamp(now);
-    let mut sample = Sample::new("GET", "/bucket/key");
-    sample.key.clone_from(&parts.access_key);
-    sample.secret.clone_from(&parts.secret);
-    sample.expires = "604800".into();
-    let token = parts.token.as_deref();
-    let in_header = |sample: Sample| match token {
-        Some(token) => sample.header("x-amz-security-token", token),
-        None => sample,
-    };
-    let text = match way {
-        Way::V4Header => in_header(sample).header_form(),
-        Way::V2Header => in_header(sample).v2_header_form(),
-        Way::V4Query => {
-            if let Some(token) = token {
-                let token = reference::encode(token.as_bytes(), false);
-                sample.query = format!("X-Amz-Security-Token={token}");
-            }
-            sample.query_form()
-        }
-        Way::V4Form => {
-            let form = SampleForm {
-                access_key: parts.access_key.clone(),
-                secret: parts.secret.clone(),
-                ..SampleForm::new("key")
-            };
-            let form = match token {
-                Some(token) => form.field("x-amz-security-token", token),
-                None => form,
-            };
-            let (head, body) = (form.head(), form.body());
-            let raw = Raw::new(&head);
-            let (decoder, _) = decode(&raw, &body, &[]).unwrap();
-            let head = decoder.head().unwrap().to_vec();
-            let request = raw.request();
-            let pending = verify_form(&request, &decoder, &head, mint, &rules, &mut keys, now);
-            return outcome(pending.map(|_| ()));
-        }
-    };
-    let raw = Raw::new(&text);
-    let verified = verify(&raw.request(), mint, &rules, &mut keys, now);
-    outcome(verified.map(|_| ()))
-}
-
-fn sent(way: Way, mint: &Mint, parts: &Parts) -> String {
-    sent_at(way, mint, parts, NOW)
-}
-
-fn outcome(verdict: Result<(), Rejected<'_>>) -> String {
-    match verdict {
-        Ok(()) => "accepted".into(),
-        Err(rejected) => rejected.rejection.code().into(),
-    }
-}
 
 fn ci() -> Mint {
     Mint::new(vec![issuer()])

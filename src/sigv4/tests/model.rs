@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::{
-    asking::{Asking, Dice, Signing},
+    asking::{Asking, Dice, Signing, Thrower},
     model,
     operations::OPERATIONS,
 };
@@ -53,17 +53,8 @@ proptest! {
 /// Else what holds for all requests would hold for few.
 #[test]
 fn the_dice_make_every_request() {
-    let mut state = 1_u64;
-    let mut throw = || -> Vec<u8> {
-        (0..160)
-            .map(|_| {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1);
-                (state >> 56) as u8
-            })
-            .collect()
-    };
+    let mut thrower = Thrower::new();
+    let mut throw = || thrower.throw(160);
     let (mut made, mut addressed) = (BTreeSet::new(), BTreeSet::new());
     for _ in 0..10_000 {
         let asking = Asking::roll(&mut Dice(&throw()));

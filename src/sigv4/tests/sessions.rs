@@ -4,16 +4,15 @@
 mod common;
 
 use common::{
-    form::{SampleForm, decode},
-    reference::{self, KEY, NOW, SECRET, Sample},
+    reference::{KEY, NOW, SECRET},
+    sending::{Parts, Way},
     *,
 };
 use sigv4::*;
 
-#[derive(Clone, Copy)]
-struct Ring<'c>(&'c [Client]);
+struct Ring(Vec<Client>);
 
-impl<'c> Clients<'c> for Ring<'c> {
+impl<'c> Clients<'c> for &'c Ring {
     fn find(self, claim: &Claim<'_>) -> Result<Claimants<'c>, Rejection> {
         let is_its = |client: &&Client| client.credential.access_key() == claim.access_key;
         Ok(self.0.iter().filter(is_its).collect())
@@ -31,16 +30,6 @@ fn client(secret: &str, token: Option<&str>, expires: Option<i64>) -> Client {
 /// As base64 has them: what a query percent-encodes.
 const TOKEN: &str = "FwoGZXIvYXdz/a+b==";
 
-/// The same request in every way of signing.
-#[derive(Debug, Clone, Copy)]
-enum Way {
-    V4Header,
-    V4Query,
-    V2Header,
-    V2Query,
-    V4Form,
-}
-
 const WAYS: [Way; 5] = [
     Way::V4Header,
     Way::V4Query,
@@ -50,67 +39,18 @@ const WAYS: [Way; 5] = [
 ];
 
 /// What comes of a request with a secret and a token.
-fn sent(way: Way, clients: &[Client], secret: &str, token: Option<&str>) -> String {
-    let rules = VerifyRules {
-        signature_v2: true,
-        ..rules()
+fn sent(way: Way, clients: &Ring, secret: &str, token: Option<&str>) -> String {
+    let parts = Parts {
+        access_key: KEY.into(),
+        secret: secret.into(),
+        token: token.map(Into::into),
     };
-    let mut keys = KeyCache::new(8);
-    let now = Timestamp(NOW);
-    let in_header = || {
-        let mut sample = Sample::new("GET", "/bucket/key");
-        sample.secret = secret.into();
-        match token {
-            Some(token) => sample.header("x-amz-security-token", token),
-            None => sample,
-        }
-    };
-    let in_query = || {
-        let mut sample = Sample::new("GET", "/bucket/key");
-        sample.secret = secret.into();
-        if let Some(token) = token {
-            let token = reference::encode(token.as_bytes(), false);
-            sample.query = format!("X-Amz-Security-Token={token}");
-        }
-        sample
-    };
-    let text = match way {
-        Way::V4Header => in_header().header_form(),
-        Way::V4Query => in_query().query_form(),
-        Way::V2Header => in_header().v2_header_form(),
-        Way::V2Query => in_query().v2_query_form(),
-        Way::V4Form => {
-            assert_eq!(secret, SECRET, "which forms are signed with");
-            let form = SampleForm::new("key");
-            let form = match token {
-                Some(token) => form.field("x-amz-security-token", token),
-                None => form,
-            };
-            let (head, body) = (form.head(), form.body());
-            let raw = Raw::new(&head);
-            let (decoder, _) = decode(&raw, &body, &[]).unwrap();
-            let head = decoder.head().unwrap().to_vec();
-            let request = raw.request();
-            let ring = Ring(clients);
-            let pending = verify_form(&request, &decoder, &head, ring, &rules, &mut keys, now);
-            return outcome(pending.map(|_| ()));
-        }
-    };
-    let raw = Raw::new(&text);
-    let verified = verify(&raw.request(), Ring(clients), &rules, &mut keys, now);
-    outcome(verified.map(|_| ()))
-}
-
-fn outcome(verdict: Result<(), Rejected<'_>>) -> String {
-    match verdict {
-        Ok(()) => "accepted".into(),
-        Err(rejected) => rejected.rejection.code().into(),
-    }
+    sending::sent(way, clients, &parts)
 }
 
 #[test]
 fn a_session_token_is_that_of_its_key() {
-    let clients = [client(SECRET, Some(TOKEN), None)];
+    let clients = Ring(vec![client(SECRET, Some(TOKEN), None)]);
     let near = TOKEN.replace('=', "-");
     for way in WAYS {
         // V2 has no place for one in its query, where it would not be signed.
@@ -142,7 +82,7 @@ fn a_session_token_is_that_of_its_key() {
 /// a variable of their environment that is set, and empty.
 #[test]
 fn a_token_that_is_not_asked_for_is_invalid() {
-    let clients = [client(SECRET, None, None)];
+    let clients = Ring(vec![client(SECRET, None, None)]);
     for way in [Way::V4Header, Way::V4Query, Way::V2Header, Way::V4Form] {
         for (token, expected) in [
             (TOKEN, "InvalidToken"),
@@ -157,7 +97,7 @@ fn a_token_that_is_not_asked_for_is_invalid() {
 
 #[test]
 fn a_wrong_signature_says_nothing_of_the_token() {
-    let clients = [client("other", Some(TOKEN), Some(NOW - 1))];
+    let clients = Ring(vec![client("other", Some(TOKEN), Some(NOW - 1))]);
     for way in WAYS {
         for token in [None, Some("any")] {
             let code = sent(way, &clients, SECRET, token);
@@ -176,7 +116,7 @@ fn a_key_ends() {
         (NOW, "ExpiredToken"),
         (NOW + 1, "accepted"),
     ] {
-        let clients = [client(SECRET, None, Some(expires))];
+        let clients = Ring(vec![client(SECRET, None, Some(expires))]);
         for way in WAYS {
             assert_eq!(sent(way, &clients, SECRET, None), expected, "{way:?}");
         }
@@ -189,6 +129,7 @@ fn an_old_and_a_new_secret() {
         [client("old", None, None), client("new", None, None)],
         [client("new", None, None), client("old", None, None)],
     ] {
+        let clients = Ring(clients.into());
         for way in [Way::V4Header, Way::V4Query, Way::V2Header, Way::V2Query] {
             for secret in ["old", "new"] {
                 assert_eq!(sent(way, &clients, secret, None), "accepted", "{way:?}");
@@ -203,7 +144,7 @@ fn an_old_and_a_new_secret() {
 #[test]
 fn each_secret_has_its_grant() {
     let may = |secret: &str, allow: &str| Client::new(credential(KEY, secret), grant(allow, ""));
-    let clients = [may("old", "write"), may("new", "read")];
+    let clients = Ring(vec![may("old", "write"), may("new", "read")]);
     assert_eq!(sent(Way::V4Header, &clients, "new", None), "accepted");
     assert_eq!(sent(Way::V4Header, &clients, "old", None), "AccessDenied");
 }

@@ -36,6 +36,25 @@ impl<'a> Dice<'a> {
     }
 }
 
+/// Throws dice, the same ones each time.
+pub struct Thrower(u64);
+
+impl Thrower {
+    pub fn new() -> Thrower {
+        Thrower(1)
+    }
+
+    pub fn throw(&mut self, count: usize) -> Vec<u8> {
+        let mut byte = || {
+            self.0 = (self.0)
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (self.0 >> 56) as u8
+        };
+        (0..count).map(|_| byte()).collect()
+    }
+}
+
 /// How a request is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signing {

@@ -18,6 +18,7 @@ pub mod naming;
 pub mod operations;
 pub mod reading;
 pub mod reference;
+pub mod sending;
 pub mod upload;
 
 use std::collections::HashMap;
