@@ -9,34 +9,30 @@ use std::rc::Rc;
 use directives::KeySetLine;
 use metrics::KeySetRow;
 use ngx_safe::complete::Complete;
-use ngx_safe::worker::{Now, Waker, random};
+use ngx_safe::worker::{Now, random};
 use providers::{
     Answer, KeySetRecord, KeySetSource, KeySetText, MAX_KEY_SET, Renewable, Service, Step,
     UnknownKey, schedule,
 };
-use shm::{Shared, Zone};
 use sts::JwkSet;
 
 use crate::S3Resign;
-use crate::log::note_new_start;
-use crate::renewed::Renewed;
+use crate::renewed::{Records, Renewed};
 use crate::services::{Contact, version_of};
 
 /// The key sets of a configuration.
 #[derive(Default)]
 pub(crate) struct KeySets {
-    /// Each has the index of its record in the zone.
+    /// Each has the index of its record.
     declared: RefCell<Vec<Rc<Declared>>>,
-    zone: OnceCell<Zone<KeySetRecord>>,
-    /// That of this process.
-    waker: OnceCell<Waker>,
+    records: Records<KeySetRecord>,
 }
 
 struct Declared {
     line: KeySetLine,
     contact: OnceCell<Rc<Contact>>,
     /// What a file says, as it was when the configuration was loaded, and its version.
-    initial: Cell<Option<(Vec<u8>, u64)>>,
+    initial: Cell<Option<(KeySetText, u64)>>,
     /// The one that this worker has seen last, with its number.
     present: RefCell<Option<(u64, Rc<JwkSet>)>>,
 }
@@ -64,7 +60,6 @@ impl KeySets {
 
     /// Opens the memory of the key sets, and finds the services, when all lines have been read.
     pub(crate) fn open(&self, cf: &Complete<'_, S3Resign>) -> Result<(), String> {
-        const IS_WHOLE: &str = "the configuration is whole already";
         let declared = self.declared.borrow();
         if declared.is_empty() {
             return Ok(());
@@ -75,42 +70,26 @@ impl KeySets {
                 let contact = Contact::find(cf, endpoint, ca.as_deref(), "jwks_ca");
                 let contact =
                     contact.map_err(|why| format!("\"s3_role\" with \"jwks={source}\": {why}"))?;
-                known.contact.set(Rc::new(contact)).map_err(|_| IS_WHOLE)?;
+                let set = known.contact.set(Rc::new(contact));
+                set.map_err(|_| "the configuration is whole already")?;
             }
         }
         // All that it depends on.
         let keys = declared.iter().map(|known| format!("{:?}", known.line));
-        let zone =
-            Zone::open("key_sets", keys, (), cf.conf().heir()).map_err(|why| why.to_string())?;
-        if zone.begins_again() {
-            note_new_start(cf.conf().log(), &zone.name());
-        }
-        self.zone.set(zone).map_err(|_| IS_WHOLE.into())
+        self.records.open(cf, "key_sets", keys)
     }
 
     /// Prepares the key sets in nginx's master, before the workers of this configuration start.
     pub(crate) fn prepare(&self) {
-        let Some(zone) = self.zone.get() else { return };
-        // What was known some time ago is of no use any more.
-        zone.adopt(KeySetRecord::clear);
-        let now = Now::read();
-        for (known, record) in self.declared.borrow().iter().zip(zone.iter()) {
-            let Some((text, version)) = known.initial.take() else {
-                continue;
-            };
-            zone.locked(|| {
-                record.publish(&text, now.seconds);
-                let renewal = record.renewal();
-                renewal.set_file_version(version);
-                renewal.note_success(now.ticks, now.ticks + schedule::LOOK);
-            });
-        }
+        let declared = self.declared.borrow();
+        let initial = declared.iter().map(|known| known.initial.take());
+        self.records.prepare(initial, KeySets::publish);
     }
 
     /// Returns the key set of that index; None if there is none yet.
     pub(crate) fn present(&self, index: usize) -> Option<Rc<JwkSet>> {
         let known = Rc::clone(self.declared.borrow().get(index)?);
-        let record = self.zone.get()?.record(index)?;
+        let record = self.records.record(index)?;
         let mut present = known.present.borrow_mut();
         let generation = record.generation();
         if let Some((of, keys)) = &*present
@@ -129,13 +108,11 @@ impl KeySets {
 
     /// Hears of a token that no key in the present key set has signed: it is fetched again, unless it just was.
     pub(crate) fn misses(&self, index: usize) -> UnknownKey {
-        let Some(record) = self.zone.get().and_then(|zone| zone.record(index)) else {
+        let Some(record) = self.records.record(index) else {
             return UnknownKey::MayCome;
         };
         let unknown = record.misses(Now::read().ticks);
-        if let Some(waker) = self.waker.get() {
-            waker.wake();
-        }
+        self.records.wake();
         unknown
     }
 
@@ -143,7 +120,7 @@ impl KeySets {
     pub(crate) fn rows(&self) -> Vec<KeySetRow> {
         let declared = self.declared.borrow();
         let row = |(index, known): (usize, &Rc<Declared>)| {
-            let record = self.zone.get()?.record(index)?;
+            let record = self.records.record(index)?;
             let report = record.renewal().report();
             Some(KeySetRow {
                 source: known.line.source.to_string(),
@@ -166,12 +143,8 @@ impl Renewed for KeySets {
     type Fetch = ();
     type Found = KeySetText;
 
-    fn zone(&self) -> Option<&Zone<KeySetRecord>> {
-        self.zone.get()
-    }
-
-    fn waker(&self) -> &OnceCell<Waker> {
-        &self.waker
+    fn records(&self) -> &Records<KeySetRecord> {
+        &self.records
     }
 
     fn name(&self, index: usize) -> String {
@@ -225,7 +198,7 @@ fn checked(step: Step<KeySetText>) -> Step<KeySetText> {
 }
 
 /// Reads a key set in a file, with the version of the file. `Err` says what is wrong with it.
-fn read_file(path: &Path) -> Result<(Vec<u8>, u64), String> {
+fn read_file(path: &Path) -> Result<(KeySetText, u64), String> {
     let told = |why: String| {
         format!("\"jwks=file:\": {why}: write the path of a JSON Web Key Set (RFC 7517)")
     };
@@ -234,7 +207,7 @@ fn read_file(path: &Path) -> Result<(Vec<u8>, u64), String> {
     let text = secrets::whole_file(path, MAX_KEY_SET);
     let text = text.map_err(|why| told(format!("cannot read \"{}\": {why}", path.display())))?;
     match JwkSet::parse(&text) {
-        Ok(_) => Ok((text.to_vec(), version)),
+        Ok(_) => Ok((KeySetText::of_file(&text), version)),
         Err(fault) => Err(told(format!("\"{}\" is {fault}", path.display()))),
     }
 }

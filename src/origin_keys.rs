@@ -13,30 +13,26 @@ use directives::ProviderLine;
 use metrics::{OriginKeysRow, OriginName};
 use ngx_safe::complete::Complete;
 use ngx_safe::now;
-use ngx_safe::worker::{Now, Waker, random};
+use ngx_safe::worker::{Now, random};
 use providers::{
     Answer, Fetch, MAX_FILE, ProvidedKeys, Provider, ProviderRecord, Renewable, Service, Source,
     Step, read_profile, schedule,
 };
-use shm::{Shared, Zone};
 use sigv4::Timestamp;
 
 use crate::S3Resign;
 use crate::conf::NamedOrigin;
-use crate::log::note_new_start;
-use crate::renewed::Renewed;
+use crate::renewed::{Records, Renewed};
 use crate::services::{Contact, version_of};
 
 /// The providers of a configuration.
 #[derive(Default)]
 pub(crate) struct Providers {
-    /// Each has the index of its record in the zone.
+    /// Each has the index of its record.
     declared: RefCell<Vec<Rc<Declared>>>,
     /// The origins that have their keys, by the numbers of both.
     users: RefCell<BTreeSet<(usize, usize)>>,
-    zone: OnceCell<Zone<ProviderRecord>>,
-    /// That of this process.
-    waker: OnceCell<Waker>,
+    records: Records<ProviderRecord>,
 }
 
 struct Declared {
@@ -131,12 +127,7 @@ impl Providers {
             set.map_err(|_| "the configuration is whole already")?;
         }
         let keys = declared.iter().map(|provider| &provider.identity);
-        let zone = Zone::open("keys", keys, (), cf.conf().heir()).map_err(|why| why.to_string())?;
-        if zone.begins_again() {
-            note_new_start(cf.conf().log(), &zone.name());
-        }
-        let set = self.zone.set(zone);
-        set.map_err(|_| "the configuration is whole already".into())
+        self.records.open(cf, "keys", keys)
     }
 
     /// Lists the files that workers read again, by what `s3_origin` calls them.
@@ -152,22 +143,9 @@ impl Providers {
 
     /// Prepares the keys in nginx's master, before the workers of this configuration start.
     pub(crate) fn prepare(&self) {
-        let Some(zone) = self.zone.get() else { return };
-        // What was known some time ago is of no use any more.
-        zone.adopt(ProviderRecord::clear);
-        let now = Now::read();
-        for (provider, record) in self.declared.borrow().iter().zip(zone.iter()) {
-            let Some((keys, version)) = provider.initial.take() else {
-                continue;
-            };
-            zone.locked(|| {
-                record.publish(&keys, now.seconds, now.ticks);
-                record.renewal().set_file_version(version);
-                record
-                    .renewal()
-                    .note_success(now.ticks, now.ticks + schedule::LOOK);
-            });
-        }
+        let declared = self.declared.borrow();
+        let initial = declared.iter().map(|provider| provider.initial.take());
+        self.records.prepare(initial, Providers::publish);
     }
 
     fn record<'p>(
@@ -175,7 +153,7 @@ impl Providers {
         origin: &'p NamedOrigin,
     ) -> Option<(&'p ProviderRecord, &'p ProvidedOrigin)> {
         let provided = origin.provided.as_ref()?;
-        Some((self.zone.get()?.record(provided.index)?, provided))
+        Some((self.records.record(provided.index)?, provided))
     }
 
     /// Tells whether an origin has keys that are used; one whose keys stay always has.
@@ -229,9 +207,7 @@ impl Providers {
     pub(crate) fn reject(&self, origin: &NamedOrigin, signed: &PresentKeys) {
         if let Some((record, _)) = self.record(origin) {
             record.reject(signed.generation);
-            if let Some(waker) = self.waker.get() {
-                waker.wake();
-            }
+            self.records.wake();
         }
     }
 
@@ -270,7 +246,7 @@ impl Providers {
         let (declared, now) = (self.declared.borrow(), now());
         let row = |(number, index): &(usize, usize)| {
             let name = names.get(*number)?;
-            let record = self.zone.get()?.record(*index)?;
+            let record = self.records.record(*index)?;
             let report = record.report(declared.get(*index)?.provider.to_string(), now);
             Some(OriginKeysRow {
                 upstream: name.upstream.escape_ascii().to_string(),
@@ -317,12 +293,8 @@ impl Renewed for Providers {
     type Fetch = Fetch;
     type Found = ProvidedKeys;
 
-    fn zone(&self) -> Option<&Zone<ProviderRecord>> {
-        self.zone.get()
-    }
-
-    fn waker(&self) -> &OnceCell<Waker> {
-        &self.waker
+    fn records(&self) -> &Records<ProviderRecord> {
+        &self.records
     }
 
     fn name(&self, index: usize) -> String {

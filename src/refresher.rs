@@ -33,7 +33,7 @@ pub(crate) fn start<R: Renewed>(
     let Some(renewed) = cycle
         .main_conf()
         .map(find)
-        .filter(|renewed| renewed.zone().is_some())
+        .filter(|renewed| renewed.records().zone().is_some())
     else {
         return Some(());
     };
@@ -45,7 +45,7 @@ pub(crate) fn start<R: Renewed>(
         find,
     };
     let waker = cycle.start_ticker(refresher)?;
-    let _ = renewed.waker().set(waker);
+    renewed.records().set_waker(waker);
     Some(())
 }
 
@@ -113,7 +113,7 @@ impl<R: Renewed> Refresher<R> {
     fn target<'w>(&self, worker: OwnWorker<'w>, index: usize) -> Option<Target<'w, R>> {
         let main: &'w Runtime = worker.cycle().main_conf()?;
         let all = (self.find)(main);
-        let zone = all.zone()?;
+        let zone = all.records().zone()?;
         Some(Target {
             index,
             all,

@@ -28,6 +28,15 @@ pub struct KeySetText {
     pub max_age: Option<u64>,
 }
 
+impl KeySetText {
+    pub fn of_file(file: &[u8]) -> KeySetText {
+        KeySetText {
+            text: file.to_vec(),
+            max_age: None,
+        }
+    }
+}
+
 impl KeySetSource {
     /// Begins to fetch it.
     pub fn begin(&self) -> Step<KeySetText> {
@@ -45,10 +54,7 @@ impl KeySetSource {
         if file.len() > MAX_KEY_SET {
             return Step::Failed(format!("it is longer than {MAX_KEY_SET} bytes"));
         }
-        Step::Done(KeySetText {
-            text: file.to_vec(),
-            max_age: None,
-        })
+        Step::Done(KeySetText::of_file(file))
     }
 
     /// Takes the answer.
@@ -108,12 +114,6 @@ pub enum UnknownKey {
 const LOOKS: usize = 1_000;
 
 impl KeySetRecord {
-    /// Tells which key set there is: the number changes with it. 0 if there is none.
-    #[inline]
-    pub fn generation(&self) -> u64 {
-        self.generation.load(Acquire)
-    }
-
     /// Copies it with its generation; `None` if there is none that is whole.
     pub fn read(&self) -> Option<(u64, Vec<u8>)> {
         for _ in 0..LOOKS {
@@ -178,8 +178,9 @@ impl Renewable for KeySetRecord {
         &self.renewal
     }
 
-    fn is_there(&self) -> bool {
-        self.generation() != 0
+    #[inline]
+    fn generation(&self) -> u64 {
+        self.generation.load(Acquire)
     }
 
     fn due(&self, ticks: u64) -> u64 {

@@ -59,12 +59,6 @@ const NEAR: u64 = 60;
 const LOOKS: usize = 1_000;
 
 impl ProviderRecord {
-    /// Tells which keys there are: the number changes with them. 0 if there are none.
-    #[inline]
-    pub fn generation(&self) -> u64 {
-        self.generation.load(Acquire)
-    }
-
     /// Copies the keys with their generation; `None` if there are none, or none that are whole.
     pub fn read(&self) -> Option<(u64, ProvidedKeys)> {
         for _ in 0..LOOKS {
@@ -170,8 +164,9 @@ impl Renewable for ProviderRecord {
         &self.renewal
     }
 
-    fn is_there(&self) -> bool {
-        self.generation() != 0
+    #[inline]
+    fn generation(&self) -> u64 {
+        self.generation.load(Acquire)
     }
 
     fn due(&self, ticks: u64) -> u64 {

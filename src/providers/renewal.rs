@@ -46,8 +46,13 @@ pub trait Renewable {
     /// Tells when to fetch next, in ticks, unless somebody does.
     fn due(&self, ticks: u64) -> u64;
 
+    /// Tells which one there is: the number changes with it. 0 if there is none yet, odd while another one is written.
+    fn generation(&self) -> u64;
+
     /// Tells whether anything was fetched, be it out of use by now.
-    fn is_there(&self) -> bool;
+    fn is_there(&self) -> bool {
+        self.generation() != 0
+    }
 
     /// Tells whether what was fetched is still used, at a time in seconds since 1970.
     fn is_usable(&self, now: u64) -> bool;
