@@ -165,7 +165,8 @@ pub trait Clients<'c>: Copy {
 impl Claim<'_> {
     /// Returns the client whose signature the request has, and what `sign` gives for that. `sign` computes the
     /// signature with a credential, and returns `None` if the request has another one. A request from a stranger
-    /// costs what any other does, and is told so only when its signature has been computed.
+    /// costs what any other does, and is told so only when its signature has been computed. So is one that brings a
+    /// token beside a key that has none: of that S3 tells first, whatever the signature.
     pub(crate) fn admit<'c, T>(
         &self,
         clients: impl Clients<'c>,
@@ -176,12 +177,17 @@ impl Claim<'_> {
             sign(Credential::nobody());
             return Err(Rejection::InvalidAccessKeyId);
         }
-        for client in claimants {
+        for client in &claimants {
             if let Some(signed) = sign(&client.credential) {
                 client.check(self)?;
                 clients.admitted(client);
                 return Ok((client, signed));
             }
+        }
+        // What is said of a token that a key does need would help to guess it.
+        let needs_none = |client: &&Client| matches!(client.session_token, RequiredToken::None);
+        if claimants.iter().all(needs_none) {
+            RequiredToken::None.check(self.session_token)?;
         }
         Err(Rejection::SignatureDoesNotMatch)
     }

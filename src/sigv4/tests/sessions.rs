@@ -95,6 +95,28 @@ fn a_token_that_is_not_asked_for_is_invalid() {
     }
 }
 
+/// Whatever the signature, as of all clients with the key: S3 looks at the token first.
+#[test]
+fn of_such_a_token_it_is_told_first() {
+    let (permanent, temporary) = (client("old", None, None), client("new", Some(TOKEN), None));
+    let ways = [Way::V4Header, Way::V4Query, Way::V2Header, Way::V4Form];
+    for (clients, expected) in [
+        (Ring(vec![permanent]), "InvalidToken"),
+        (
+            Ring(vec![client("old", None, None), temporary]),
+            "SignatureDoesNotMatch",
+        ),
+    ] {
+        for way in ways {
+            assert_eq!(sent(way, &clients, "x", Some("t")), expected, "{way:?}");
+            for token in [None, Some("")] {
+                let code = sent(way, &clients, "x", token);
+                assert_eq!(code, "SignatureDoesNotMatch", "{way:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_wrong_signature_says_nothing_of_the_token() {
     let clients = Ring(vec![client("other", Some(TOKEN), Some(NOW - 1))]);
