@@ -19,6 +19,13 @@ pub(crate) enum Level {
     Response,
 }
 
+impl Level {
+    /// Whether a key is named.
+    pub(crate) fn is_of_object(self) -> bool {
+        matches!(self, Level::Object | Level::Copy | Level::Rename)
+    }
+}
+
 /// The methods of S3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Method {

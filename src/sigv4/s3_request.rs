@@ -155,7 +155,7 @@ impl<'a> S3Request<'a> {
         self.operation = Operation::Unknown;
         let named = Operation::ALL.iter().find(|operation| is(operation.name()));
         match named {
-            Some(named) if named.is_of_object() && level != Level::Object => {
+            Some(named) if named.is_of_object() && !level.is_of_object() => {
                 Err(Rejection::BucketInHost)
             }
             _ => Ok(()),

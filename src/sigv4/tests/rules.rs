@@ -338,6 +338,11 @@ fn headers() {
         expect(&get().unsigned(name, "/other/key").query_form(), DENIED);
         expect(&get().header(name, "/other/key").header_form(), "v4-header");
     }
+    // Whatever the query calls the operation.
+    let named = Sample::new("PUT", "/bucket/key?x-id=PutObject");
+    let copy = named.unsigned("x-amz-copy-source", "/other/key");
+    expect(&copy.clone().query_form(), DENIED);
+    expect(&copy.header_form(), DENIED);
     for name in [
         "x-amzn-trace-id",
         "content-type",

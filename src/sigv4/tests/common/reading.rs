@@ -239,7 +239,7 @@ impl Asked {
         let named = |name: &[u8]| OPERATIONS.iter().find(|sent| sent.name.as_bytes() == name);
         // A client that has its bucket in the host, and asks for an object.
         let in_host = self.operation == "Unknown"
-            && !(self.is_object() && self.source.is_none())
+            && !self.is_object()
             && (self.parameters.iter().rev())
                 .find(|(name, _)| name == b"x-id")
                 .and_then(|(_, value)| named(value))
