@@ -86,8 +86,12 @@ pub enum Rejection {
     SeveralMechanisms,
     /// An `Authorization` scheme that S3 does not know.
     UnknownMechanism,
+    /// An `Authorization` header that is one word: it has no credentials.
+    NoCredentials,
     /// `x-amz-content-sha256` is neither a hash nor a known word.
     InvalidPayloadHash,
+    /// A body in signed chunks, in a request that is not signed.
+    AnonymousStreaming,
     /// `x-amz-content-sha256` differs between header and query.
     PayloadHashConflict,
     /// A header that must occur once is repeated.

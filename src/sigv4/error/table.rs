@@ -129,6 +129,16 @@ impl Rejection {
             Rejection::UnknownMechanism => {
                 ("InvalidArgument", 400, "Unsupported Authorization Type")
             }
+            Rejection::NoCredentials => (
+                "InvalidArgument",
+                400,
+                "Authorization header is invalid -- one and only one ' ' (space) required.",
+            ),
+            Rejection::AnonymousStreaming => (
+                "InvalidRequest",
+                400,
+                "Anonymous requests don't support this x-amz-content-sha256 value. Please use UNSIGNED-PAYLOAD.",
+            ),
             Rejection::InvalidPayloadHash => (
                 "InvalidArgument",
                 400,

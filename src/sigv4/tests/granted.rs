@@ -219,6 +219,7 @@ fn every_header() {
             let expected = match kind {
                 "*" => Ok(AuthType::Granted),
                 "w" if is_write => Ok(AuthType::Granted),
+                "f" if header.contains("STREAMING-AWS4") => Err(Rejection::AnonymousStreaming),
                 "f" => Err(Rejection::NotImplemented),
                 _ => Err(Rejection::UnsignedHeaders),
             };

@@ -6,6 +6,8 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use base64ct::{Base64, Encoding};
 use common::{
     reference::{EMPTY, KEY, NOW, SECRET, Sample},
@@ -134,6 +136,14 @@ fn which_form() {
         "v4-query",
     );
     expect("GET /b/k\nHost: h\nAuthorization: Bearer x\n", DENIED);
+    // Nothing at all, and one word: a scheme without credentials, or credentials without a scheme.
+    expect("GET /b/k\nHost: h\nAuthorization: \n", DENIED);
+    for word in ["Bearer", "eyJhbGciOiJub25lIn0"] {
+        expect(
+            &format!("GET /b/k\nHost: h\nAuthorization: {word}\n"),
+            ARGUMENT,
+        );
+    }
     expect(
         "GET /b/k\nHost: h\nAuthorization: AWS4-ECDSA-P256-SHA256 a\n",
         ARGUMENT,
@@ -444,7 +454,13 @@ fn payload() {
             anonymous: Anonymous::PassedOn,
             ..rules()
         };
-        assert_eq!(ask_under(&text, &open), Err(Rejection::NotImplemented));
+        expect(&text, DENIED);
+        let expected = match streaming {
+            "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => Rejection::NotImplemented,
+            // No signature of the request that those of the chunks could follow.
+            _ => Rejection::AnonymousStreaming,
+        };
+        assert_eq!(ask_under(&text, &open), Err(expected), "{streaming}");
     }
     for unknown in [
         "",
@@ -455,6 +471,22 @@ fn payload() {
         &EMPTY.replace('e', "g"),
     ] {
         expect(&with(unknown), ARGUMENT);
+        // What nobody has signed may have anything there, which is then not the hash of the body.
+        let text = format!("PUT /bucket/key\nHost: h\nx-amz-content-sha256: {unknown}\n");
+        for anonymous in [
+            Anonymous::PassedOn,
+            Anonymous::Signed {
+                grant: Arc::default(),
+                account: None,
+            },
+        ] {
+            let open = VerifyRules {
+                anonymous,
+                ..rules()
+            };
+            assert_eq!(ask_under(&text, &open), Err(Rejection::PayloadMismatch));
+        }
+        expect(&text, DENIED);
     }
     let mut gone = get();
     gone.payload = EMPTY.into();

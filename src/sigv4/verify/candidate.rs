@@ -6,7 +6,7 @@ use crate::{
     client::SessionToken,
     error::Rejection,
     headers::{KnownHeader, KnownHeaders},
-    payload::Payload,
+    payload::{HeaderPayload, Payload},
     preflight::Preflight,
     proof::Proof,
     region::Region,
@@ -175,16 +175,42 @@ impl<'h, 'r> Candidate<'h, 'r> {
 
     pub(super) fn unsigned(&self, rules: &'r VerifyRules) -> Result<Proof<'r>, Rejection> {
         match &rules.anonymous {
-            Anonymous::Rejected => Err(Rejection::AccessDenied),
+            Anonymous::Rejected => Err(match self.known.value(KnownHeader::Authorization) {
+                // No scheme has its credentials so.
+                Some(value) if !value.is_empty() && memchr::memchr(b' ', value).is_none() => {
+                    Rejection::NoCredentials
+                }
+                _ => Rejection::AccessDenied,
+            }),
             Anonymous::PassedOn => Ok(Proof::Anonymous {
-                payload: self.unsigned_payload()?,
+                payload: self.anonymous_payload()?,
             }),
             Anonymous::Signed { grant, account } => Ok(Proof::Granted {
                 grant,
                 account: account.as_ref(),
                 region: rules.region.unwrap_or(Region::US_EAST_1),
-                payload: self.unsigned_payload()?,
+                payload: self.anonymous_payload()?,
             }),
+        }
+    }
+
+    /// Reads the payload of a request that nobody has signed.
+    fn anonymous_payload(&self) -> Result<Payload<'r>, Rejection> {
+        let value = self.known.value(KnownHeader::ContentSha256);
+        let payload = value.map_or(Ok(HeaderPayload::Plain(Payload::Unsigned)), |value| {
+            HeaderPayload::parse(value)
+        });
+        match payload {
+            Ok(HeaderPayload::Plain(payload)) => Ok(payload),
+            // A chain of signatures begins with that of the request.
+            Ok(HeaderPayload::Streaming(kind)) if kind.is_signed() => {
+                Err(Rejection::AnonymousStreaming)
+            }
+            Ok(HeaderPayload::Streaming(_)) => Err(Rejection::NotImplemented),
+            Err(Rejection::NotImplemented) => Err(Rejection::AnonymousStreaming),
+            // As S3, which takes anything else for a hash, and compares it with that of the body.
+            Err(Rejection::InvalidPayloadHash) => Err(Rejection::PayloadMismatch),
+            Err(rejection) => Err(rejection),
         }
     }
 

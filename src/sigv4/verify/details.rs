@@ -92,6 +92,8 @@ pub fn details(rejection: &Rejection, asked: &RejectedRequest<'_, '_>) -> Detail
             put(name.0, name.1);
             put(value, text.split(|c| *c == b' ').next().unwrap_or_default());
         }
+        // The value may be the password, or a token.
+        Rejection::NoCredentials => put("ArgumentName", b"Authorization"),
         Rejection::MissingField(name) => {
             put("ArgumentName", name.as_bytes());
             put("ArgumentValue", b"");
@@ -342,6 +344,12 @@ mod tests {
                 "/b/k",
                 &[("authorization", "AWSX password")],
                 "ArgumentName=Authorization|ArgumentValue=AWSX",
+            ),
+            (
+                Rejection::NoCredentials,
+                "/b/k",
+                &[("authorization", "password")],
+                "ArgumentName=Authorization",
             ),
             (
                 Rejection::MissingField("key"),
