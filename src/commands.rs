@@ -17,7 +17,6 @@ use ngx::ffi::{
 };
 use ngx_safe::command::{Directive, location, server};
 use ngx_safe::line::Line;
-use ngx_safe::phase::ContentHandler;
 use secrets::Outside;
 
 use crate::S3Resign;
@@ -240,10 +239,8 @@ fn keep_role(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String>
 fn keep_sts(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
     let issuer = directives::sts(&line.words())?;
     set_once(&mut conf.sts, issuer, "s3_sts", IN_A_LOCATION)?;
-    match line.conf().set_body_handler::<StsEndpoint>() {
-        true => Ok(()),
-        false => Err(answered_already("s3_sts")),
-    }
+    conf.answerer = line.conf().set_body_handler::<StsEndpoint>();
+    check_answered(conf, "s3_sts")
 }
 
 /// Takes note of a line with keys of an account.
@@ -374,7 +371,8 @@ fn keep_status(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), Strin
     conf.status = true;
     let main: &Runtime = line.conf().own_main_conf::<S3Resign>();
     main.wants_status.set(true);
-    set_answer::<StatusPage>(line, "s3_status")
+    conf.answerer = line.conf().set_content_handler::<StatusPage>();
+    check_answered(conf, "s3_status")
 }
 
 fn keep_health_check(conf: &mut UpstreamConf, line: &mut Line<'_>) -> Result<(), String> {
@@ -385,17 +383,16 @@ fn keep_health_check(conf: &mut UpstreamConf, line: &mut Line<'_>) -> Result<(),
 fn keep_healthz(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
     let healthz = directives::healthz(&line.words());
     set_once(&mut conf.healthz, healthz, "s3_healthz", AT_EACH_LEVEL)?;
-    set_answer::<HealthzPage>(line, "s3_healthz")
+    conf.answerer = line.conf().set_content_handler::<HealthzPage>();
+    check_answered(conf, "s3_healthz")
 }
 
-/// Has the location answered by a directive alone.
-fn set_answer<H: ContentHandler>(line: &Line<'_>, directive: &str) -> Result<(), String> {
-    if line.conf().set_content_handler::<H>() {
-        return Ok(());
+/// Checks that the location is answered by a directive alone.
+fn check_answered(conf: &LocationConf, directive: &str) -> Result<(), String> {
+    match conf.answerer {
+        Some(_) => Ok(()),
+        None => Err(format!(
+            "\"{directive}\" is in a location that another directive answers: remove that one here"
+        )),
     }
-    Err(answered_already(directive))
-}
-
-fn answered_already(directive: &str) -> String {
-    format!("\"{directive}\" is in a location that another directive answers: remove that one here")
 }

@@ -80,7 +80,8 @@ sub call {
 
 sub told {
     my $answer = shift;
-    $answer->{$1} = $2 while $answer->{content} =~ m{<(\w+)>([^<]*)</\1>}g;
+    my $content = $answer->{content} // '';
+    $answer->{$1} = $2 while $content =~ m{<(\w+)>([^<]*)</\1>}g;
     return $answer;
 }
 
@@ -571,4 +572,30 @@ if (!S3Test::no_http2()) {
     my @headers = map {"-H '$_'"} grep {!/^host:/i} split /\n/, $lines;
     like($curl->($body, @headers), qr/^HTTP\/2 200.*user\/AKIDCLIENT</s, 'a signed call');
 }
+--- unsigned: GET /sts => 400 <Code>MissingAction</Code>
+
+=== TEST 15: limit_except
+--- config
+    $TEST_NGINX_CLIENT
+    $TEST_NGINX_ISSUER;
+    s3_role ci $TEST_NGINX_ROLE;
+    location /get { s3_sts; limit_except POST { allow 127.0.0.1; deny all; } }
+    location /post { s3_sts; limit_except GET { allow 127.0.0.1; deny all; } }
+    location /closed { s3_sts; limit_except POST { deny all; } }
+    location /status { s3_status; limit_except POST { allow 127.0.0.1; deny all; } }
+    location /other { s3_sts; limit_except POST { proxy_pass http://$TEST_NGINX_A; } }
+    $TEST_NGINX_PLACES
+--- init
+await_keys();
+my %who = (Action => 'GetCallerIdentity', as => \%client);
+for my $path (qw(/get /post)) {
+    is(verdict(call(%who, path => $path)), '200 ok', "$path: by POST");
+    is(verdict(call(%who, path => $path, presigned => 1)), '200 ok', "$path: by GET");
+    is(verdict(identity(token(), path => $path)), '200 ok', "$path: keys for a token");
+    is(verdict(call(%who, path => $path, X => 'x' x 70_000)), '413 RequestEntityTooLarge', "$path: too long a body");
+}
+is(verdict(call(%who, path => '/closed')), '200 ok', 'by the method that is open');
+is(verdict(call(%who, path => '/closed', presigned => 1)), '403 AccessDenied', 'by another');
+is(HTTP::Tiny->new->get("http://127.0.0.1:$ENV{TEST_NGINX_PORT}/status?format=json")->{status}, 200, 's3_status, too');
+is(call(%who, path => '/other', presigned => 1)->{headers}{'x-origin'}, 'A', 'the block says itself who answers');
 --- unsigned: GET /sts => 400 <Code>MissingAction</Code>

@@ -10,6 +10,7 @@ use directives::{
 };
 use ngx_safe::cache::ProxyCache;
 use ngx_safe::level::PassTarget;
+use ngx_safe::phase::Answerer;
 use ngx_safe::template::Template;
 use ngx_safe::upstream::{Upstream, UpstreamId};
 use ngx_safe::watched::Watches;
@@ -73,6 +74,8 @@ pub(crate) struct LocationConf {
     pub(crate) sts: Option<Option<Box<[u8]>>>,
     /// `s3_status` is here.
     pub(crate) status: bool,
+    /// What answers here, if a directive of the module's does.
+    pub(crate) answerer: Option<Answerer>,
     pub(crate) healthz: Option<HealthzLine>,
     /// Whose health `s3_healthz` tells; None for every upstream that is checked.
     healthz_upstream: Option<UpstreamId>,
@@ -193,7 +196,9 @@ impl LocationConf {
             self.check_answers_itself("s3_sts", level)?;
             self.resign = Some(false);
         }
-        if level.is_condition() {
+        let is_answered_as_around =
+            (outer.answerer).is_some_and(|answerer| level.answers_as_around(answerer));
+        if level.is_condition() || is_answered_as_around {
             self.sts.clone_from(&outer.sts);
             self.healthz_upstream = outer.healthz_upstream;
         }

@@ -15,10 +15,11 @@ use crate::cache::ProxyCache;
 use crate::conf::Conf;
 use crate::module::Module;
 use crate::pass::{PROXY_PASS, PassHandler, SpeaksTls};
+use crate::phase::Answerer;
 use crate::proxy::ProxySettings;
 use crate::shim::{
-    SslSettings, shim_default_ssl_name, shim_is_catch_all, shim_is_condition, shim_obey_no_answer,
-    shim_streams_bodies, shim_tls_settings,
+    SslSettings, shim_default_ssl_name, shim_is_catch_all, shim_is_condition, shim_is_limit_except,
+    shim_obey_no_answer, shim_streams_bodies, shim_tls_settings,
 };
 use crate::tables::{array, command_named, core_index};
 use crate::upstream::{Upstream, UpstreamId};
@@ -127,6 +128,19 @@ impl<'c, M: Module> Level<'c, M> {
         // SAFETY: the core's settings of this level; C only reads them.
         let is_condition = unsafe { shim_is_condition(ptr::from_ref(self.core()).cast_mut()) != 0 };
         is_condition && self.core().handler.is_none()
+    }
+
+    /// Has requests that get to this `limit_except` answered as those of the location around it are, by `answerer`; false
+    /// where it is none, or says itself who answers.
+    pub fn answers_as_around(&self, answerer: Answerer) -> bool {
+        // SAFETY: the core's settings of this level; C only reads them.
+        let is_block = unsafe { shim_is_limit_except(self.core_to_change()) != 0 };
+        if !is_block || self.core().handler.is_some() {
+            return false;
+        }
+        // SAFETY: merge time: nothing else uses the settings of this level.
+        unsafe { (*self.core_to_change()).handler = Some(answerer.0) };
+        true
     }
 
     /// Returns the core's settings of this level, of which no reference is to be held meanwhile.

@@ -12,6 +12,7 @@ use ngx::ffi::{
 use crate::complete::Complete;
 use crate::conf::{Conf, OUT_OF_MEMORY};
 use crate::module::Module;
+use crate::pass::Handler;
 use crate::request::Request;
 use crate::request_body::{RequestBodyFilter, advance_stored};
 use crate::response::Response;
@@ -21,16 +22,24 @@ use crate::tables::core_index;
 use crate::{AGAIN, DECLINED, DONE, ERROR, INTERNAL_SERVER_ERROR, OK, Status, guarded};
 
 impl Conf<'_> {
-    /// Has the location that is being read answer its requests by `H`; false where another directive
+    /// Has the location that is being read answer its requests by `H`; None where another directive
     /// does.
-    pub fn set_content_handler<H: ContentHandler>(self) -> bool {
+    pub fn set_content_handler<H: ContentHandler>(self) -> Option<Answerer> {
+        self.set_answerer(Answerer(content::<H>))
+    }
+
+    pub(crate) fn set_answerer(self, answerer: Answerer) -> Option<Answerer> {
         // SAFETY: the type of the core's settings.
         let core: *mut ngx_http_core_loc_conf_t = unsafe { self.location_conf_of(core_index()) };
         // SAFETY: the settings of that location, to which nothing else refers now.
         let core = unsafe { &mut *core };
-        core.handler.replace(content::<H>).is_none()
+        (core.handler.replace(answerer.0).is_none()).then_some(answerer)
     }
 }
+
+/// What answers the requests of a location.
+#[derive(Clone, Copy, Debug)]
+pub struct Answerer(pub(crate) Handler);
 
 /// Phases get their handlers when all is read: before, nginx has no lists of them.
 ///

@@ -358,3 +358,11 @@ shim_is_condition(ngx_http_core_loc_conf_t *clcf)
 {
     return clcf->noname && !clcf->lmt_excpt;
 }
+
+
+/* Is it a "limit_except"? nginx gives it no handler of the location around it. */
+ngx_uint_t
+shim_is_limit_except(ngx_http_core_loc_conf_t *clcf)
+{
+    return clcf->lmt_excpt;
+}

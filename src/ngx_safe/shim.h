@@ -43,6 +43,7 @@ ngx_uint_t shim_is_path_bad(ngx_http_request_t *r);
 void shim_answered_error(ngx_http_request_t *r, ngx_uint_t status);
 ngx_uint_t shim_is_catch_all(ngx_http_core_loc_conf_t *clcf);
 ngx_uint_t shim_is_condition(ngx_http_core_loc_conf_t *clcf);
+ngx_uint_t shim_is_limit_except(ngx_http_core_loc_conf_t *clcf);
 
 
 /* buf.c */

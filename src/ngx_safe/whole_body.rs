@@ -3,18 +3,19 @@
 use std::ptr;
 
 use ngx::ffi::{
-    NGX_HTTP_SPECIAL_RESPONSE, ngx_http_core_loc_conf_t, ngx_http_finalize_request,
-    ngx_http_read_client_request_body, ngx_http_request_t, ngx_int_t,
+    NGX_HTTP_SPECIAL_RESPONSE, ngx_http_finalize_request, ngx_http_read_client_request_body,
+    ngx_http_request_t, ngx_int_t,
 };
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::conf::Conf;
 use crate::level::Level;
 use crate::module::Module;
+use crate::phase::Answerer;
 use crate::request::Request;
 use crate::response::Response;
 use crate::shim::*;
-use crate::tables::{core_index, data_of};
+use crate::tables::data_of;
 use crate::{DONE, INTERNAL_SERVER_ERROR, Status, guarded};
 
 /// A handler that answers the requests of a location, whose bodies it reads first.
@@ -27,14 +28,10 @@ pub trait BodyHandler {
 }
 
 impl Conf<'_> {
-    /// Has the location that is being read answer its requests by `H`; false where another directive
+    /// Has the location that is being read answer its requests by `H`; None where another directive
     /// does.
-    pub fn set_body_handler<H: BodyHandler>(self) -> bool {
-        // SAFETY: the type of the core's settings.
-        let core: *mut ngx_http_core_loc_conf_t = unsafe { self.location_conf_of(core_index()) };
-        // SAFETY: the settings of that location, to which nothing else refers now.
-        let core = unsafe { &mut *core };
-        core.handler.replace(content::<H>).is_none()
+    pub fn set_body_handler<H: BodyHandler>(self) -> Option<Answerer> {
+        self.set_answerer(Answerer(content::<H>))
     }
 }
 
