@@ -599,3 +599,46 @@ is(verdict(call(%who, path => '/closed', presigned => 1)), '403 AccessDenied', '
 is(HTTP::Tiny->new->get("http://127.0.0.1:$ENV{TEST_NGINX_PORT}/status?format=json")->{status}, 200, 's3_status, too');
 is(call(%who, path => '/other', presigned => 1)->{headers}{'x-origin'}, 'A', 'the block says itself who answers');
 --- unsigned: GET /sts => 400 <Code>MissingAction</Code>
+
+=== TEST 16: pages of other origins
+--- config
+    $TEST_NGINX_ISSUER;
+    s3_role ci $TEST_NGINX_ROLE;
+    s3_cors origin=https://app.example methods=POST headers=content-type,amz-sdk-* max_age=1h;
+    location /off { s3_sts; s3_cors off; }
+    location /denied { s3_sts; deny all; }
+    location /status { s3_status; }
+    $TEST_NGINX_PLACES
+    access_log logs/pages.log combined;
+--- init
+await_keys();
+my %page = (origin => 'https://app.example');
+my $may = 'access-control-allow-origin';
+for (['/sts', token(), '200 ok'], ['/sts', 'x', '400 InvalidIdentityToken'], ['/denied', token(), '403 AccessDenied']) {
+    my ($path, $token, $expected) = @$_;
+    my $answer = identity($token, path => $path, headers => \%page);
+    is(verdict($answer), $expected, "$path: $expected");
+    is($answer->{headers}{$may}, $page{origin}, 'the page may read it');
+    is($answer->{headers}{vary}, 'Origin', 'for other pages it is another one');
+    is(identity($token, path => $path, headers => { origin => 'https://b' })->{headers}{$may}, undef, 'a stranger may not');
+}
+is(identity(token(), path => '/off', headers => \%page)->{headers}{$may}, undef, 's3_cors off');
+my $preflight = sub {
+    my ($path, %headers) = @_;
+    my %ask = (%page, 'access-control-request-method' => 'POST', 'access-control-request-headers' => 'amz-sdk-request,content-type', %headers);
+    return told(HTTP::Tiny->new->request('OPTIONS', "http://127.0.0.1:$ENV{TEST_NGINX_PORT}$path", { headers => \%ask }));
+};
+my $answer = $preflight->('/sts');
+is($answer->{status}, 204, 'a preflight');
+is($answer->{headers}{$may}, $page{origin}, 'whose page may call');
+is($answer->{headers}{'access-control-max-age'}, 3600, 'for an hour');
+like($answer->{headers}{'access-control-allow-methods'}, qr/POST/, 'by POST');
+for ([origin => 'https://b'], ['access-control-request-method' => 'PUT'], ['access-control-request-headers' => 'x-other']) {
+    is(verdict($preflight->('/sts', @$_)), '403 AccessDenied', "none by another $_->[0]");
+}
+is(verdict($preflight->('/sts', 'x-amz-date' => 1)), '400 InvalidAction', 'what a browser would not send');
+is(verdict($preflight->('/off')), '400 InvalidAction', 'nobody answers it');
+my $status = HTTP::Tiny->new->get("http://127.0.0.1:$ENV{TEST_NGINX_PORT}/status?format=prometheus")->{content};
+unlike($status, qr/s3_resign_sts_calls_total\{operation="none",outcome="ok"\}/, 'a preflight is no call');
+like($status, qr/^s3_resign_\w+\{auth="preflight"\} 1$/m, 'it is counted');
+--- unsigned: GET /sts => 400 <Code>MissingAction</Code>

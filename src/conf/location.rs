@@ -123,7 +123,8 @@ impl LocationConf {
 
     /// Returns the rules by which requests of pages are judged here; None if the origin judges them.
     pub(crate) fn cors(&self) -> Option<&CorsRules> {
-        (self.cors.as_deref()).filter(|rules| self.is_resign() && !rules.is_empty())
+        let is_ours = self.is_resign() || self.speaks_sts();
+        (self.cors.as_deref()).filter(|rules| is_ours && !rules.is_empty())
     }
 
     /// Returns the keys with which objects are encrypted; None where there are none.

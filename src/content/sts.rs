@@ -12,8 +12,8 @@ use ngx_safe::worker::random_bytes;
 use ngx_safe::{INTERNAL_SERVER_ERROR, Status};
 use providers::UnknownKey;
 use sigv4::{
-    AuthType, Client, ClientRequest, Headers, Issuer, KeyId, MintedKey, Rejection, ServiceRequest,
-    body_hash, verify_service,
+    AuthType, Client, ClientRequest, CorsRules, Headers, Issuer, KeyId, MintedKey, Preflight,
+    Rejection, ServiceRequest, body_hash, verify_service,
 };
 use sts::{
     AssumeRole, AssumeRoleWithWebIdentity, Call, Caller, Fault, FaultKind, Jwt, Session, Subject,
@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 use crate::clients::RequestClients;
 use crate::conf::LocationRoles;
 use crate::context::{Context, OwnRequest};
+use crate::hooks::cors;
 use crate::log::{log_error, log_info};
 use crate::request_view::{claimed_access_key, timestamp, view};
 
@@ -42,10 +43,7 @@ impl BodyHandler for StsEndpoint {
             Some(body) => call.answer(body),
             None => Err(Fault::too_large().into()),
         };
-        Ok(match answered {
-            Ok(xml) => response(call.id, 200, xml.as_bytes().to_vec()),
-            Err(rejected) => call.reject(&rejected),
-        })
+        Ok(answered.unwrap_or_else(|rejected| call.reject(&rejected)))
     }
 }
 
@@ -136,12 +134,35 @@ struct StsRequest<'r> {
 type Answer = Result<Zeroizing<String>, RejectedCall>;
 
 impl<'r> StsRequest<'r> {
-    fn answer(self, body: &[u8]) -> Answer {
+    fn answer(self, body: &[u8]) -> Result<Response, RejectedCall> {
         let mut headers = Headers::new();
         let view = view(self.request, &mut headers).map_err(|rejection| match rejection {
             Rejection::InternalError => Fault::internal(),
             rejection => Fault::new(FaultKind::ValidationError, rejection.message().into_owned()),
         })?;
+        if let Some(asked) = Preflight::read(&view)
+            && let Some(rules) = self.request.location_conf().cors()
+        {
+            return self.answer_preflight(rules, &asked);
+        }
+        let xml = self.answer_call(&view, body)?;
+        Ok(response(self.id, 200, xml.as_bytes().to_vec()))
+    }
+
+    /// Tells a browser whether a page may call.
+    fn answer_preflight(
+        self,
+        rules: &CorsRules,
+        asked: &Preflight<'_>,
+    ) -> Result<Response, RejectedCall> {
+        self.context.form.set(Some(AuthType::Preflight));
+        cors::answer(self.context, rules, asked).map_err(|rejection| {
+            let message = rejection.message().into_owned();
+            Fault::new(FaultKind::AccessDenied, message).into()
+        })
+    }
+
+    fn answer_call(self, view: &ClientRequest<'_, 'r>, body: &[u8]) -> Answer {
         if !matches!(view.method, b"GET" | b"POST") {
             return Err(Fault::new(
                 FaultKind::InvalidAction,
@@ -149,7 +170,7 @@ impl<'r> StsRequest<'r> {
             )
             .into());
         }
-        let form = if is_form(&view) { body } else { b"" };
+        let form = if is_form(view) { body } else { b"" };
         let call = Call::read(view.query, form);
         if !matches!(call, Ok(Call::AssumeRole(_) | Call::GetCallerIdentity)) {
             // From here on there are lines in the log, which would have the query.
@@ -160,9 +181,9 @@ impl<'r> StsRequest<'r> {
         self.context.sts_operation.set(Some(call.operation()));
         match &call {
             Call::AssumeRoleWithWebIdentity(call) => self.assume_with_token(call),
-            Call::AssumeRole(call) => self.assume(call, self.client(&view, body)?),
+            Call::AssumeRole(call) => self.assume(call, self.client(view, body)?),
             Call::GetCallerIdentity => {
-                let caller = Caller::of(self.client(&view, body)?);
+                let caller = Caller::of(self.client(view, body)?);
                 Ok(answer::caller_identity(&caller, self.id))
             }
         }

@@ -90,9 +90,10 @@ fn access(request: Request<'_>) -> Access {
             if let Some(asked) = verified.preflight()
                 && let Some(rules) = conf.cors()
             {
-                let answered = cors::answer(context, rules, &asked);
-                return answered
-                    .unwrap_or_else(|rejection| reject(request, context, None, &rejection));
+                return match cors::answer(context, rules, &asked) {
+                    Ok(response) => Access::Respond(response),
+                    Err(rejection) => reject(request, context, None, &rejection),
+                };
             }
             let origins = request.origins().iter().map(|named| &named.origin);
             if request.passes_to_origins()

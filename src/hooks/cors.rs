@@ -4,7 +4,6 @@
 
 use ngx_safe::answer::AnswerHeader;
 use ngx_safe::filter::{HeaderFilter, NextHeadFilter};
-use ngx_safe::phase::Access;
 use ngx_safe::request::Request;
 use ngx_safe::response::Response;
 use sigv4::{CorsRules, Preflight, Rejection, varies_by_origin};
@@ -16,17 +15,17 @@ pub(crate) fn answer(
     context: &Context<'_>,
     rules: &CorsRules,
     asked: &Preflight<'_>,
-) -> Result<Access, Rejection> {
+) -> Result<Response, Rejection> {
     let headers = rules
         .preflight_headers(asked)
         .ok_or(Rejection::CorsNotAllowed)?;
     context.answers_preflight.set(true);
-    Ok(Access::Respond(Response {
+    Ok(Response {
         status: 204,
         content_type: c"",
         body: Vec::new(),
         headers,
-    }))
+    })
 }
 
 /// A header filter after the one that judges answers, so that it sees those that take the place of others.

@@ -26,8 +26,10 @@ fn count(request: Request<'_>) {
         return;
     }
     let context = request.context();
+    // A preflight is no call.
+    let is_preflight = context.is_some_and(|context| context.answers_preflight.get());
     let outcome = match context {
-        _ if request.location_conf().speaks_sts() => Outcome::Sts {
+        _ if request.location_conf().speaks_sts() && !is_preflight => Outcome::Sts {
             operation: context.and_then(|context| context.sts_operation.get()),
             fault: context.and_then(|context| context.error.get()),
         },

@@ -25,7 +25,7 @@ impl<'r> Preflight<'r> {
     /// browser would not send: no signature, no body, and no header by which a server may be asked for
     /// something else.
     #[inline(always)]
-    pub(crate) fn read(request: &ClientRequest<'_, 'r>) -> Option<Preflight<'r>> {
+    pub fn read(request: &ClientRequest<'_, 'r>) -> Option<Preflight<'r>> {
         match request.method {
             b"OPTIONS" => Preflight::read_headers(request),
             _ => None,
