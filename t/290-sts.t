@@ -642,3 +642,18 @@ my $status = HTTP::Tiny->new->get("http://127.0.0.1:$ENV{TEST_NGINX_PORT}/status
 unlike($status, qr/s3_resign_sts_calls_total\{operation="none",outcome="ok"\}/, 'a preflight is no call');
 like($status, qr/^s3_resign_\w+\{auth="preflight"\} 1$/m, 'it is counted');
 --- unsigned: GET /sts => 400 <Code>MissingAction</Code>
+
+=== TEST 17: the log names the operation of what cannot be read
+--- config
+    $TEST_NGINX_ISSUER;
+    s3_role ci $TEST_NGINX_ROLE;
+    location /status { s3_status; }
+    $TEST_NGINX_PLACES
+--- init
+is(verdict(call(Action => 'AssumeRole', Policy => '{}')), '400 MalformedPolicyDocument', 'a policy');
+is(logged('rejected AssumeRole MalformedPolicyDocument: '), 1, 'of which operation');
+is(verdict(call(Action => 'AssumeRoleWithSAML')), '400 InvalidAction', 'no operation');
+is(logged('rejected call InvalidAction: '), 1, 'of none');
+my $status = HTTP::Tiny->new->get("http://127.0.0.1:$ENV{TEST_NGINX_PORT}/status?format=prometheus")->{content};
+like($status, qr/^s3_resign_sts_calls_total\{operation="AssumeRole",outcome="MalformedPolicyDocument"\} 1$/m, 'counted');
+--- unsigned: GET /sts => 400 <Code>MissingAction</Code>

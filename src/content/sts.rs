@@ -177,8 +177,12 @@ impl<'r> StsRequest<'r> {
             let shown = self.request.show_instead(sts::concealed);
             shown.ok_or_else(Fault::internal)?;
         }
-        let call = call?;
-        self.context.sts_operation.set(Some(call.operation()));
+        let operation = match &call {
+            Ok(call) => Some(call.operation()),
+            Err(unreadable) => unreadable.operation,
+        };
+        self.context.sts_operation.set(operation);
+        let call = call.map_err(|unreadable| unreadable.fault)?;
         match &call {
             Call::AssumeRoleWithWebIdentity(call) => self.assume_with_token(call),
             Call::AssumeRole(call) => self.assume(call, self.client(view, body)?),

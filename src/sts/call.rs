@@ -43,6 +43,14 @@ pub enum Call {
     GetCallerIdentity,
 }
 
+/// What is no call, or cannot be read as one.
+#[derive(Debug)]
+pub struct UnreadableCall {
+    pub fault: Fault,
+    /// What it calls, if that can be told.
+    pub operation: Option<&'static str>,
+}
+
 /// Keys from keys.
 ///
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
@@ -74,7 +82,18 @@ impl Call {
     ///
     /// # Errors
     /// If it is none, or asks for what there is not.
-    pub fn read(query: &[u8], body: &[u8]) -> Result<Call, Fault> {
+    pub fn read(query: &[u8], body: &[u8]) -> Result<Call, UnreadableCall> {
+        let mut operation = None;
+        Call::read_noting(query, body, &mut operation)
+            .map_err(|fault| UnreadableCall { fault, operation })
+    }
+
+    /// Notes the operation as soon as it is known.
+    fn read_noting(
+        query: &[u8],
+        body: &[u8],
+        operation: &mut Option<&'static str>,
+    ) -> Result<Call, Fault> {
         let mut form = Form::read(query, body)?;
         let action = form.take(Parameter::Action).ok_or_else(|| {
             Fault::new(
@@ -83,8 +102,8 @@ impl Call {
             )
         })?;
         let version = form.take(Parameter::Version);
-        let is_known = OPERATIONS.contains(&action.as_str());
-        if !is_known || version.is_some_and(|version| *version != VERSION) {
+        *operation = OPERATIONS.into_iter().find(|known| *known == *action);
+        if operation.is_none() || version.is_some_and(|version| *version != VERSION) {
             return Err(Fault::new(
                 FaultKind::InvalidAction,
                 "Could not find the operation in this version: there are AssumeRole, AssumeRoleWithWebIdentity and \

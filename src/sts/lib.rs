@@ -27,7 +27,9 @@ mod token_fault;
 mod trust;
 
 pub use crate::{
-    call::{AssumeRole, AssumeRoleWithWebIdentity, Call, MAX_BODY, OPERATIONS, SERVICE},
+    call::{
+        AssumeRole, AssumeRoleWithWebIdentity, Call, MAX_BODY, OPERATIONS, SERVICE, UnreadableCall,
+    },
     caller::Caller,
     concealed::concealed,
     condition::{Condition, ConditionFault},

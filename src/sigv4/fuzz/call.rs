@@ -21,8 +21,9 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-fn shown(read: Result<Call, Fault>) -> Result<String, &'static str> {
-    let call = read.map_err(|fault| {
+fn shown(read: Result<Call, UnreadableCall>) -> Result<String, &'static str> {
+    let call = read.map_err(|UnreadableCall { fault, operation }| {
+        assert!(operation.is_none_or(|operation| OPERATIONS.contains(&operation)));
         assert!(!fault.message.is_empty() && fault.xml("r").ends_with("</ErrorResponse>\n"));
         fault.kind.code()
     })?;

@@ -9,7 +9,7 @@ use sts::*;
 const ROLE: &str = "RoleArn=arn:aws:iam::123456789012:role/deploy";
 
 fn read(body: &str) -> Result<Call, Fault> {
-    Call::read(b"", body.as_bytes())
+    Call::read(b"", body.as_bytes()).map_err(|unreadable| unreadable.fault)
 }
 
 fn kind(body: &str) -> Option<FaultKind> {
@@ -121,6 +121,25 @@ fn actions() {
     }
     let twice = Call::read(b"Action=GetCallerIdentity", b"Action=GetCallerIdentity");
     assert!(twice.is_err());
+}
+
+/// Logs and metrics tell of it.
+#[test]
+fn the_operation_is_known_of_what_cannot_be_read() {
+    for (body, expected) in [
+        ("Action=AssumeRole&Policy={}", Some("AssumeRole")),
+        ("Action=AssumeRole&Version=1", Some("AssumeRole")),
+        (
+            "RoleSessionName=x&Action=AssumeRoleWithWebIdentity",
+            Some("AssumeRoleWithWebIdentity"),
+        ),
+        ("Action=AssumeRoleWithSAML", None),
+        ("", None),
+        ("Action=AssumeRole&Action=AssumeRole", None),
+    ] {
+        let read = Call::read(b"", body.as_bytes());
+        assert_eq!(read.unwrap_err().operation, expected, "{body}");
+    }
 }
 
 #[test]
