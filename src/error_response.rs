@@ -71,9 +71,9 @@ pub(crate) fn to_rejected(
     rejection: &Rejection,
 ) -> Response {
     let conf = request.location_conf();
-    let explained = match view {
-        Some(view) if conf.is_debug_errors() && rejection.is_mismatch() => sigv4::explain(view),
-        _ => None,
+    let explained = match conf.is_debug_errors() && rejection.is_mismatch() {
+        true => (view.and_then(sigv4::explain)).or_else(|| explain_form(request)),
+        false => None,
     };
     let status = match conf.error_style() {
         ErrorStyle::S3 => rejection.status(),
@@ -87,6 +87,11 @@ pub(crate) fn to_rejected(
         explained: explained.as_ref(),
     };
     error.response(request)
+}
+
+fn explain_form(request: Request<'_>) -> Option<sigv4::Explanation> {
+    let posted = request.context()?.posted.try_borrow().ok()?;
+    sigv4::explain_form(&posted.as_deref()?.decoder)
 }
 
 /// Returns the answer to an error of nginx's own, of that status. It is s3proxy's status too, but S3 has
@@ -209,7 +214,9 @@ impl Error<'_> {
         }
         if let Some(explained) = self.explained {
             put("StringToSign", &explained.string_to_sign);
-            put("CanonicalRequest", &explained.canonical_request);
+            if let Some(canonical_request) = &explained.canonical_request {
+                put("CanonicalRequest", canonical_request);
+            }
         }
         put("Resource", resource.unwrap_or_default());
         put("RequestId", request_id);

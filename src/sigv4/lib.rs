@@ -114,7 +114,7 @@ pub use crate::{
         decoder::FormDecoder,
         pending::PendingForm,
         stream::{FormStream, Tail},
-        verify::verify_form,
+        verify::{explain_form, verify_form},
     },
     preflight::Preflight,
     presign::{Presign, Unpresignable},

@@ -27,8 +27,7 @@ use crate::{
     text::uri::{self, Part},
     v2,
     verified::AdmittedRequest,
-    verify::ClaimedIdentity,
-    verify::Rejected,
+    verify::{ClaimedIdentity, Explanation, Rejected},
 };
 
 /// Verifies the policy and the signature of a form and checks it against its client's grant: the part of
@@ -66,6 +65,15 @@ pub fn verify_form<'r>(
             auth_type: identity.auth_type,
             is_authenticated: identity.is_authenticated,
         })
+}
+
+/// Shows what the signature of a form is of, where it does not match: the policy, as it has come.
+pub fn explain_form(form: &FormDecoder) -> Option<Explanation> {
+    let fields = FormFields::read(form, form.head()?).ok()?;
+    Some(Explanation {
+        canonical_request: None,
+        string_to_sign: fields.raw("policy")?.to_vec(),
+    })
 }
 
 struct FormCandidate<'a, 'h, 'r> {

@@ -189,6 +189,24 @@ fn the_published_example_of_v2() {
     assert_eq!(ask(&wrong), Err(Rejection::SignatureDoesNotMatch));
 }
 
+/// What is signed is the policy as it came; there is no canonical request of it.
+#[test]
+fn a_signature_is_explained() {
+    let form = SampleForm::new("key");
+    let (text, body) = (form.head(), form.body());
+    let raw = Raw::new(&text);
+    let (decoder, _) = decode(&raw, &body, &[]).unwrap();
+    let explained = explain_form(&decoder).unwrap();
+    assert!(explained.canonical_request.is_none());
+    let policy = String::from_utf8(explained.string_to_sign).unwrap();
+    let body = String::from_utf8_lossy(&body);
+    let field = format!("name=\"policy\"\r\n\r\n{policy}\r\n");
+    assert!(body.contains(&field), "{body}");
+    // Its fields are not there yet.
+    let decoder = FormDecoder::new(&raw.request(), &Address::PATH_STYLE).unwrap();
+    assert!(explain_form(&decoder).is_none());
+}
+
 #[test]
 fn nobody_but_verify_form_lets_a_form_in() {
     let text = SampleForm::new("key").head();

@@ -738,7 +738,7 @@ fn explanation() {
     let signature = text.rsplit_once('=').unwrap().1.trim();
     for (text, payload) in [(&text, EMPTY), (&get().query_form(), "UNSIGNED-PAYLOAD")] {
         let explained = explain(&Raw::new(text).request()).unwrap();
-        let request = String::from_utf8(explained.canonical_request).unwrap();
+        let request = String::from_utf8(explained.canonical_request.unwrap()).unwrap();
         let to_sign = String::from_utf8(explained.string_to_sign).unwrap();
         assert!(
             request.ends_with(payload) && request.starts_with("GET\n/b"),

@@ -8,7 +8,8 @@ use crate::{
 /// What S3 returns with a SignatureDoesNotMatch; neither holds a secret or a signature.
 #[derive(Debug)]
 pub struct Explanation {
-    pub canonical_request: Vec<u8>,
+    /// `None` of a form.
+    pub canonical_request: Option<Vec<u8>>,
     pub string_to_sign: Vec<u8>,
 }
 
@@ -25,7 +26,7 @@ pub fn explain(request: &ClientRequest<'_, '_>) -> Option<Explanation> {
         let scope = ScopeText::s3(scope.day, &scope.to_region());
         canonical::put_string_to_sign(&mut string_to_sign, &v4.date, scope.scope(), &hash.finish());
         Some(Explanation {
-            canonical_request,
+            canonical_request: Some(canonical_request),
             string_to_sign,
         })
     })
