@@ -118,6 +118,7 @@ test-full:
 	KEY_ROTATIONS=10000 KEY_ORIGINS=120 "$(VENV)/bin/python" -m pytest -q -p no:cacheprovider \
 	    t/clients/test_providers.py -k again_and_again
 	PROVIDER_DOWN=3600 "$(VENV)/bin/python" -m pytest -q -s -p no:cacheprovider t/clients/test_providers.py -k are_gone
+	WHOLE_SUITE=1 "$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients/test_versitygw_suite.py
 	"$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients/test_garage.py
 	DIFFERENTIAL_REQUESTS=100000 DIFFERENTIAL_CHANGED=60 DIFFERENTIAL_WAYS=6 REAL_OBJECTS=100 "$(VENV)/bin/python" -m pytest -q \
 	    -p no:cacheprovider t/clients/test_differential.py t/clients/test_real_servers.py
