@@ -3,67 +3,23 @@
 import contextlib
 import http.client
 import http.server
-import os
-import pathlib
 import re
-import subprocess
 import threading
 import time
 
-import jsonschema
-import kubernetes_validate
 import pytest
-import yaml
 
+from manifests import FILES, FILLED_IN, KUSTOMIZATION, PLAIN, ROOT, VARIABLES, VERSION, VERSIONS
 from servers import free_port
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "docker/kubernetes"
-VERSIONS = ["1.27", kubernetes_validate.latest_version()]
 DOCKERFILE = ROOT / "docker/Dockerfile"
-
-FILES = {file.name: list(yaml.safe_load_all(file.read_text())) for file in sorted(FOLDER.glob("*.yaml"))}
-KUSTOMIZATION, = FILES.pop("kustomization.yaml")
-MONITOR, = FILES["servicemonitor.yaml"]
-BUILT_IN = [one for documents in FILES.values() for one in documents if one is not MONITOR]
-
-
-def find(kind, name="s3-resign"):
-    one, = (one for one in BUILT_IN if (one["kind"], one["metadata"]["name"]) == (kind, name))
-    return one
-
-
-POD = find("Deployment")["spec"]["template"]
-CONTAINER, = POD["spec"]["containers"]
-SECRET = find("Secret")["stringData"]
-ENVIRONMENT = {one["name"]: one["value"] for one in CONTAINER["env"]}
-PORTS = {one["name"]: one["containerPort"] for one in CONTAINER["ports"]}
+POD, CONTAINER, PORTS, ENVIRONMENT, SECRET = PLAIN.pod, PLAIN.container, PLAIN.ports, PLAIN.environment, PLAIN.secret
+MONITOR, = PLAIN.of("ServiceMonitor")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("one", BUILT_IN, ids=lambda one: f"{one['kind']}-{one['metadata']['name']}")
-def test_schema(one, version):
-    """Fields that the schema does not know are mistakes too."""
-    kubernetes_validate.validate(one, version, strict=True)
-
-
-def test_schema_of_the_monitor():
-    crd = yaml.safe_load(pathlib.Path(os.environ["SERVICEMONITOR"]).read_text())
-    assert MONITOR["apiVersion"] == f"{crd['spec']['group']}/{crd['spec']['versions'][0]['name']}"
-    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    jsonschema.validate(MONITOR, strict(schema))
-
-
-def strict(schema):
-    """Of each object no other fields than those listed, as Kubernetes itself has it."""
-    if isinstance(schema, list):
-        return [strict(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    closed = {name: strict(value) for name, value in schema.items()}
-    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
-        closed.setdefault("additionalProperties", False)
-    return closed
+def test_schemas(version):
+    PLAIN.check_schemas(version)
 
 
 def test_kustomization():
@@ -71,57 +27,24 @@ def test_kustomization():
     assert sorted([*KUSTOMIZATION["resources"], "servicemonitor.yaml"]) == sorted(FILES)
     image, = KUSTOMIZATION["images"]
     assert image["name"] == CONTAINER["image"]
-    assert image["newTag"] == re.search(r'^version = "(.+)"', (ROOT / "Cargo.toml").read_text(), re.M)[1]
+    assert image["newTag"] == VERSION
 
 
 def test_names():
-    """Whatever names another thing names one that is there."""
-    labels = POD["metadata"]["labels"]
-    selectors = [find("Deployment")["spec"]["selector"]["matchLabels"]]
-    selectors += [find("PodDisruptionBudget")["spec"]["selector"]["matchLabels"]]
-    selectors += [one["labelSelector"]["matchLabels"] for one in POD["spec"]["topologySpreadConstraints"]]
-    selectors += [find("Service", name)["spec"]["selector"] for name in ("s3-resign", "s3-resign-metrics")]
-    assert all(selector.items() <= labels.items() for selector in selectors)
-
-    for service in (one for one in BUILT_IN if one["kind"] == "Service"):
-        assert all(port["targetPort"] in PORTS for port in service["spec"]["ports"])
-    assert CONTAINER["readinessProbe"]["httpGet"]["port"] in PORTS
-    assert CONTAINER["livenessProbe"]["tcpSocket"]["port"] in PORTS
-
-    target = find("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]
-    assert find(target["kind"], target["name"])["apiVersion"] == target["apiVersion"]
-    assert "replicas" not in find("Deployment")["spec"], "the HorizontalPodAutoscaler's business"
-    find("Secret", CONTAINER["envFrom"][0]["secretRef"]["name"])
-    volumes = {one["name"]: one for one in POD["spec"]["volumes"]}
-    assert [one["name"] for one in CONTAINER["volumeMounts"]] == list(volumes)
-    find("ConfigMap", volumes["conf"]["configMap"]["name"])
+    PLAIN.check_names()
+    assert len(PLAIN.of("Secret")) == len(PLAIN.of("HorizontalPodAutoscaler")) == len(PLAIN.of("PodDisruptionBudget")) == 1
 
 
-def test_metrics_are_scraped_at_each_pod_and_not_through_the_service_for_clients():
-    wanted = MONITOR["spec"]["selector"]["matchLabels"]
-    services = [one for one in BUILT_IN if one["kind"] == "Service"]
-    service, = (one for one in services if wanted.items() <= one["metadata"]["labels"].items())
-    endpoint, = MONITOR["spec"]["endpoints"]
-    port, = (one for one in service["spec"]["ports"] if one["name"] == endpoint["port"])
-    assert port["targetPort"] == "metrics"
-    assert [one["targetPort"] for one in find("Service")["spec"]["ports"]] == ["http"]
+def test_metrics_do_not_pass_the_service_for_clients():
+    assert [one["targetPort"] for one in PLAIN.find("Service", "s3-resign")["spec"]["ports"]] == ["http"]
 
 
 def test_a_pod_ends_after_its_last_download():
-    command, seconds = CONTAINER["lifecycle"]["preStop"]["exec"]["command"]
-    assert command == "sleep"
-    drain = re.fullmatch(r"(\d+)s", ENVIRONMENT["S3_SHUTDOWN_TIMEOUT"])[1]
-    assert POD["spec"]["terminationGracePeriodSeconds"] >= int(seconds) + int(drain) + 10
+    PLAIN.check_end()
 
 
 def test_the_pod_has_no_rights():
-    container, pod = CONTAINER["securityContext"], POD["spec"]["securityContext"]
-    assert pod["runAsNonRoot"] and pod["runAsUser"] and pod["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert container == {
-        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
-    }
-    assert POD["spec"]["automountServiceAccountToken"] is False
-    assert POD["spec"]["enableServiceLinks"] is False
+    PLAIN.check_rights()
 
 
 def test_the_image():
@@ -132,9 +55,7 @@ def test_the_image():
 
 
 def test_variables():
-    example = (ROOT / "docker/.env.example").read_text()
-    known = set(re.findall(r"^#?([A-Z0-9_]+)=", example, re.M))
-    assert {*SECRET, *ENVIRONMENT} <= known
+    assert {*SECRET, *ENVIRONMENT} <= {*VARIABLES}
     assert ENVIRONMENT["PORT"] == str(PORTS["http"])
 
 
@@ -162,37 +83,15 @@ def origin():
         server.shutdown()
 
 
-def environment(tmp_path, secret, **more):
-    return {
-        "PATH": f"{os.environ['PATH']}:/usr/sbin", "NGINX": os.environ["TEST_NGINX_BINARY"],
-        "S3_RESIGN_MODULE": os.environ["TEST_NGINX_S3_MODULE"], "S3_RESIGN_RUN": str(tmp_path / "run"),
-        "S3_RESIGN_TEMPLATE": str(ROOT / "nginx/default.conf.template"),
-        **secret, **ENVIRONMENT, **more,
-    }
-
-
-def entrypoint(environment, *arguments, **how):
-    return subprocess.Popen(
-        [ROOT / "target/release/s3-resign-entrypoint", *arguments], env=environment, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **how)
-
-
-FILLED_IN = {
-    "CLIENT_ACCESS_KEY": "AKIDCLIENT", "CLIENT_SECRET_KEY": "secret of the client",
-    "ORIGIN_ACCESS_KEY": "AKIDORIGIN", "ORIGIN_SECRET_KEY": "secret of the origin",
-    "ORIGIN_DOMAIN": "127.0.0.1:9",
-}
-
-
 def test_the_secret_as_it_is_here_has_nothing_else_to_fill_in(tmp_path):
-    check = entrypoint(environment(tmp_path, SECRET | FILLED_IN), "-t")
+    check = PLAIN.entrypoint(tmp_path, "-t", **FILLED_IN)
     said, _ = check.communicate()
     assert check.returncode == 0, said
 
 
 @pytest.mark.parametrize("name", FILLED_IN)
 def test_a_placeholder_is_refused(tmp_path, name):
-    check = entrypoint(environment(tmp_path, SECRET | FILLED_IN | {name: SECRET[name]}), "-t")
+    check = PLAIN.entrypoint(tmp_path, "-t", **FILLED_IN | {name: SECRET[name]})
     said, _ = check.communicate()
     assert check.returncode != 0
     assert re.search(rf"{name}\b.* placeholder", said), said
@@ -202,20 +101,16 @@ def test_a_placeholder_is_refused(tmp_path, name):
 def pod(tmp_path, origin):
     """The ports of clients and metrics of a running one: as in the manifests, but for these two ports."""
     ports = {name: free_port() for name in PORTS}
-    folder = tmp_path / "s3.d"
-    folder.mkdir()
-    for name, text in find("ConfigMap")["data"].items():
-        assert f"listen {PORTS['metrics']};" in text
-        (folder / name).write_text(text.replace(f"listen {PORTS['metrics']};", f"listen {ports['metrics']};"))
-    mount = next(one["mountPath"] for one in CONTAINER["volumeMounts"] if one["name"] == "conf")
-    template = (ROOT / "nginx/default.conf.template").read_text()
-    assert f"include {mount}/*.conf;" in template
-    (tmp_path / "template").write_text(template.replace(mount, str(folder)))
 
-    secret = SECRET | FILLED_IN | {"ORIGIN_DOMAIN": "127.0.0.1:%d" % origin.server_address[1]}
-    running = entrypoint(environment(
-        tmp_path, secret, PORT=str(ports["http"]), ORIGIN_SCHEME="http", S3_RESIGN_TEMPLATE=str(tmp_path / "template"),
-        S3_HEALTH_CHECK="interval=200ms fall=2 expect=2xx,AccessDenied"))
+    def moved(text):
+        assert f"listen {PORTS['metrics']};" in text
+        return text.replace(f"listen {PORTS['metrics']};", f"listen {ports['metrics']};")
+
+    running = PLAIN.entrypoint(tmp_path, **FILLED_IN | {
+        "ORIGIN_DOMAIN": "127.0.0.1:%d" % origin.server_address[1], "PORT": str(ports["http"]), "ORIGIN_SCHEME": "http",
+        "S3_RESIGN_TEMPLATE": str(PLAIN.template(tmp_path, moved)),
+        "S3_HEALTH_CHECK": "interval=200ms fall=2 expect=2xx,AccessDenied",
+    })
     try:
         yield ports
     finally:
