@@ -7,13 +7,14 @@ OPERATOR        := github.com/prometheus-operator/prometheus-operator@v0.85.0
 OPERATOR_SUM    := h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=
 SERVICEMONITOR  := $(CACHE)/servicemonitor-$(lastword $(subst @, ,$(OPERATOR))).yaml
 
-# Origins of the tests, the client of one's administrators, and programs that keep their data in S3, from Go's modules:
+# Origins of the tests, the client of one's administrators, programs that keep their data in S3, and Helm, from Go's modules:
 # each with its checksum, the Go that it needs, and its folder in the module. MinIO's repository is archived: this is its last state.
 MINIO_VERSION     := v0.0.0-20260212201848-7aac2a2c5b7c
 MC_VERSION        := v0.0.0-20250313080218-cf909e1063a9
 VERSITYGW_VERSION := v1.8.0
 KOPIA_VERSION     := v0.21.1
 REGISTRY_VERSION  := v3.1.0
+HELM_VERSION      := v3.19.5
 GO_PROGRAMS := \
     github.com/minio/minio@$(MINIO_VERSION) h1:/qdoYujxF5MBLDMVLeiYJ/7fBa1HikX39Dvzb9Ji8pA= 1.24.0 . \
     github.com/minio/mc@$(MC_VERSION) h1:6RyInOHKL6jz8zxcAar/h6rg/aJCxDP/uFuSNvYSuMI= 1.23.0 . \
@@ -25,6 +26,7 @@ MC        := $(CACHE)/mc-$(MC_VERSION)/mc
 VERSITYGW := $(CACHE)/versitygw-$(VERSITYGW_VERSION)/versitygw
 KOPIA     := $(CACHE)/kopia-$(KOPIA_VERSION)/kopia
 REGISTRY  := $(CACHE)/registry-$(REGISTRY_VERSION)/registry
+HELM      := $(CACHE)/helm-$(HELM_VERSION)/helm
 
 # Another origin, from crates.io.
 GARAGE_VERSION := 2.5.0
@@ -48,7 +50,7 @@ fuzzer       = $(OUT)/fuzz/*/release/$(1) -artifact_prefix=$(OUT)/fuzz/ -max_len
 .PHONY: s3s-fs go-servers swift ceph python-clients js-client rust-client go-client java-client servicemonitor garage \
         free-port spaceless fuzz-targets fuzz-test cargo-test prove-test prove-vendored deb-test image-test client-test
 
-export VENV S3S_FS MINIO MC VERSITYGW KOPIA REGISTRY GARAGE NODE_MODULES RUST_CLIENT GO_CLIENT JAVA_CLIENT SERVICEMONITOR
+export VENV S3S_FS MINIO MC VERSITYGW KOPIA REGISTRY HELM GARAGE NODE_MODULES RUST_CLIENT GO_CLIENT JAVA_CLIENT SERVICEMONITOR
 
 check:
 	. $(OUT)/nginx.env
