@@ -165,7 +165,7 @@ trap 'if [ -n "$$(ls "$$reports")" ]; then cat "$$reports"/*; echo "test-asan: F
 endef
 
 # Those that take longest start first. They wait more than they compute, so four at a time are not too many for two cores.
-SLOW := $(addprefix t/,905-make.t 240-entrypoint.t 200-health.t 190-forms.t)
+SLOW := $(addprefix t/,907-configure.t 905-make.t 240-entrypoint.t 200-health.t 190-forms.t)
 
 # The same with the nginx that crates.io has, which is some years younger than Debian's.
 prove-vendored:
