@@ -22,7 +22,7 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: help build install deb image test test-full test-asan test-roots matrix check bench fuzz demo clean
+.PHONY: help build install deb release image test test-full test-asan test-roots matrix check bench fuzz demo clean
 .DEFAULT_GOAL := help
 
 export CACHE
@@ -35,6 +35,7 @@ help: ## this list
 build: toolchain nginx-tree ## the module for the nginx found here, in target/, and the presigner sign_s3
 install: fits build ## copy it to the modules folder of that nginx
 deb: debian-nginx fits build ## a package of it for Debian's nginx, in target/
+release: ## an archive of the source with all crates, to be built offline, its SBOM and checksums, in target/dist
 image: ## the container image
 check: toolchain nginx-tree ## formatting, lints, and what crates may be
 test: ## everything: unit tests, t/*.t under prove, real clients against real origins
@@ -51,7 +52,7 @@ clean: ## remove what was built here (not the cache)
 deb image bench: PGO ?= $(if $(VENDORED),,1)
 
 include nginx/build.mk
-include $(wildcard docker/image.mk t/test.mk)  # not there while the image builds the module
+include $(wildcard nginx/release.mk docker/image.mk t/test.mk)  # not there while the image builds the module
 
 help:
 	echo "make COMMAND [NAME=VALUE ...]"

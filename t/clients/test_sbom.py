@@ -1,8 +1,9 @@
-"""nginx/packaging/sbom.py: a list of what the module is made of that other tools can read, and that is true."""
+"""nginx/packaging: a list of what the module is made of that other tools can read, and that is true; and the spec."""
 
 import importlib.resources
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -65,3 +66,10 @@ def test_what_it_lists(bill):
 def test_the_same_source_has_the_same_list():
     assert made() == made()
     assert made() != made(1_700_000_001)
+
+
+def test_the_spec_has_the_version():
+    spec = (ROOT / "nginx/packaging/nginx-mod-http-s3-resign.spec").read_text()
+    assert re.search(r"^Version: +(.+)$", spec, re.M)[1] == VERSION
+    rust = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["rust-version"]
+    assert re.findall(r"^BuildRequires: +(?:cargo|rust) >= (.+)$", spec, re.M) == [rust, rust]
