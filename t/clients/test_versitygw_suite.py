@@ -40,6 +40,8 @@ ANOTHER = {
     "SignedStreamingPayload_invalid_chunk_size": SMALL_CHUNKS,
     "UnsignedStreamingPayloadTrailer_invalid_chunk_size": SMALL_CHUNKS,
 }
+# The gateway lists uploads by the times of their files, which several share: two of three times it fails directly, too.
+UNSTABLE = {"ListMultipartUploads_keyMarker_not_from_list"}
 VERDICT = re.compile(r"^(?:\x1b\[\d+m)?(PASS|FAIL) (?:\x1b\[0m)?(\w+)(.*)", re.MULTILINE)
 
 PROGRAM = """#!{python}
@@ -145,8 +147,8 @@ def test_verdicts(suite):
     # What the texts of errors say is not compared.
     is_text = re.compile(r"FAIL: (?:test \d+ failed: )?expected error (?!code )\w+ to be ")
     said = {name: "PASS" if is_text.match(verdict) else verdict for name, verdict in proxied.items()}
-    # Some of the suite's own depend on the time.
-    differ = {name: said[name] for name in direct if direct[name].startswith("PASS") and said[name].startswith("FAIL")}
+    passed = {name for name, verdict in direct.items() if verdict.startswith("PASS")}
+    differ = {name: said[name] for name in passed - UNSTABLE if said[name].startswith("FAIL")}
     assert not (more := differ.keys() - ANOTHER.keys()), "\n".join(f"{name}: {differ[name]}" for name in sorted(more))
     assert not (same := ANOTHER.keys() - differ.keys()), f"the same by now: {same}"
-    assert sum(verdict.startswith("PASS") for verdict in direct.values()) > len(direct) - 5
+    assert len(passed) > len(direct) - 5
