@@ -8,37 +8,22 @@ import random
 import re
 import socket
 import socketserver
-import threading
 import traceback
 
 import signers
 from conftest import CLIENT
+from tap import Loopback
 from test_oracle import Received, check_signature, check_the_same
 
 AT_ONCE = 16
 SESSION = dataclasses.replace(CLIENT, access_key="AKIDSESSION", session_token="token+/=" * 9)
 
 
-class Echo(socketserver.ThreadingTCPServer):
+class Echo(Loopback):
     """An origin that answers with the request, as `Echo` in the head. Connections are kept."""
 
-    daemon_threads = True
-    request_queue_size = 64
-
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), Echoing)
-
-    @property
-    def address(self):
-        return f"127.0.0.1:{self.server_address[1]}"
-
-    def __enter__(self):
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.shutdown()
-        self.server_close()
+        super().__init__(Echoing)
 
 
 class Echoing(socketserver.BaseRequestHandler):

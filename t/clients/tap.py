@@ -9,19 +9,14 @@ import threading
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nETag: \"0\"\r\nConnection: close\r\n\r\n"
 
 
-class Tap(socketserver.ThreadingTCPServer):
-    """Takes one request with each connection, and passes it to `origin`, or answers it where there is none.
-
-    `heard` has what came with each connection, as far as its head; a connection that brought nothing counts.
-    """
+class Loopback(socketserver.ThreadingTCPServer):
+    """Listens on a free port of loopback while it is entered."""
 
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, origin=None):
-        super().__init__(("127.0.0.1", 0), Listener)
-        self.origin = origin
-        self.heard = []
+    def __init__(self, handler):
+        super().__init__(("127.0.0.1", 0), handler)
 
     @property
     def address(self):
@@ -34,6 +29,18 @@ class Tap(socketserver.ThreadingTCPServer):
     def __exit__(self, *_):
         self.shutdown()
         self.server_close()
+
+
+class Tap(Loopback):
+    """Takes one request with each connection, and passes it to `origin`, or answers it where there is none.
+
+    `heard` has what came with each connection, as far as its head; a connection that brought nothing counts.
+    """
+
+    def __init__(self, origin=None):
+        super().__init__(Listener)
+        self.origin = origin
+        self.heard = []
 
 
 class Listener(socketserver.BaseRequestHandler):
