@@ -457,10 +457,13 @@ impl<'r> Iterator for RequestHeaders<'r> {
 
 /// Returns the authority in a request line whose target is in absolute form.
 fn authority_of(request_line: &[u8]) -> Option<&[u8]> {
-    let target = request_line.split(|byte| *byte == b' ').nth(1)?;
-    if target.starts_with(b"/") {
+    let space = memchr::memchr(b' ', request_line)?;
+    let rest = request_line.get(space + 1..)?;
+    // Nearly always it is a path, which may be long.
+    if rest.starts_with(b"/") {
         return None;
     }
+    let target = rest.split(|byte| *byte == b' ').next()?;
     let scheme = memchr::memmem::find(target, b"://")?;
     let rest = target.get(scheme + 3..)?;
     rest.split(|byte| matches!(byte, b'/' | b'?' | b'#')).next()
