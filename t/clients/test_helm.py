@@ -3,6 +3,7 @@
 import copy
 import os
 import re
+import shlex
 import shutil
 import subprocess
 
@@ -84,6 +85,18 @@ def said(values):
 
 
 # ---- what it makes ----
+
+def test_readme():
+    """What docker/README.md has installed takes its keys from that Secret, and has that origin."""
+    readme = (ROOT / "docker/README.md").read_text().replace("\\\n", " ")
+    [command] = re.findall("^helm install (.*)", readme, re.MULTILINE)
+    words = [str(CHART) if word == "docker/helm" else word for word in shlex.split(command)]
+    done = helm("template", *words, "--kube-version", VERSIONS[-1], values={})
+    assert done.returncode == 0, done.stdout
+    made = Manifests(documents(done.stdout))
+    assert made.container["image"].startswith("registry.example.com/s3-resign:")
+    assert made.container["envFrom"][0]["secretRef"] == {"name": "s3-keys"}
+    assert "s3.us-east-1.amazonaws.com" in made.environment.values()
 
 def test_no_drift():
     """With the values of docker/kubernetes it makes docker/kubernetes."""

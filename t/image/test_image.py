@@ -108,10 +108,11 @@ def test_no_engine():
 
 
 def test_readme():
-    """Its commands are those that are run here."""
+    """Its commands are those that are run here, but for Helm's, which test_helm.py runs."""
     readme = (ROOT / "docker" / "README.md").read_text()
     commands = "".join(re.findall("^```console\n(.*?)^```$", readme, re.S | re.M)).splitlines()
-    assert sorted(commands) == sorted([RUN, MAKE_KEYS, COMPOSE, COMPOSE_HAPROXY])
+    others = [command for command in commands if not command.startswith(("helm ", "  "))]
+    assert sorted(others) == sorted([RUN, MAKE_KEYS, COMPOSE, COMPOSE_HAPROXY])
 
 
 @pytest.mark.parametrize("base, name", [
