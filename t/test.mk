@@ -398,6 +398,7 @@ go-client:
 # installed for this, being some hundred megabytes.
 java-client:
 	if [ ! -d "$(JAVA_CLIENT)" ]; then
+	    command -v mvn >/dev/null && command -v javac >/dev/null || { $(call apt,default-jdk-headless maven); }
 	    version=$$(javac -version 2>/dev/null | sed -nE 's/^javac ([0-9]+).*/\1/p') || true
 	    if ! command -v mvn >/dev/null || [ "$${version:-0}" -lt 17 ]; then
 	        echo "there is no Maven or no JDK 17: tests with the AWS SDK for Java are skipped" >&2

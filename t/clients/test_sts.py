@@ -17,7 +17,7 @@ from adapters import AwsCli, Boto3, S3Error
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from identities import AUDIENCE, IdentityProvider, SigningKey
-from programs import Conversation, Go, Java, Js
+from programs import Conversation, Go, Java, Js, parameter
 from servers import Credentials, Nginx, S3sFs, certify, free_port
 
 ORIGIN = Credentials("AKIDORIGIN", "originSecret", "us-west-2")
@@ -187,7 +187,7 @@ class Boto3OfPod(Boto3):
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
-@pytest.mark.parametrize("client", [Boto3OfPod, AwsCliOfPod, JsOfPod, GoOfPod, JavaOfPod])
+@pytest.mark.parametrize("client", [parameter(client) for client in (Boto3OfPod, AwsCliOfPod, JsOfPod, GoOfPod, JavaOfPod)])
 def test_a_pod_needs_no_key(site, client, algorithm, tmp_path):
     pod = Pod.of(site, tmp_path, site.provider.token(algorithm))
     (tmp_path / "client").mkdir()

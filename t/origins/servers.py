@@ -227,6 +227,13 @@ class Cluster(Origin):
 class Swift(Cluster):
     """OpenStack Swift with its S3 API, which checks region, dates and headers strictly."""
 
+    @property
+    def reads_current_sdks(self):
+        """What they send beside the data: 2.30 in Debian 12 does not, 2.35 in Debian 13 does."""
+        ask = "import importlib.metadata; print(importlib.metadata.version('swift'))"
+        said = subprocess.run(["/usr/bin/python3", "-c", ask], check=True, capture_output=True, text=True).stdout
+        return tuple(map(int, said.split(".")[:2])) >= (2, 35)
+
     def command(self):
         known = self.credentials
         storage_ports = [str(free_port()) for _ in range(3)]
@@ -245,6 +252,11 @@ class Ceph(Cluster):
         """16 in Debian 12, 18 in Debian 13."""
         said = subprocess.run(["radosgw", "--version"], check=True, capture_output=True, text=True).stdout
         return int(re.search(r"ceph version (\d+)", said)[1])
+
+    @property
+    def reads_current_sdks(self):
+        """What they send beside the data."""
+        return self.version >= 18
 
     def command(self):
         missing = [name for name in ("radosgw", "ceph-mon", "ceph-osd", "ceph") if not shutil.which(name)]
