@@ -139,7 +139,7 @@ class Mount(Server):
         self.mounted = self.folder / "mounted"
         self.mounted.mkdir()
         options = [f"url={client.url}", f"endpoint={client.credentials.region}", "use_path_request_style",
-                   "multipart_size=5", "retries=1", "no_check_certificate"]
+                   "multipart_size=5", "retries=1", "no_check_certificate", "ensure_diskfree=64"]
         self.words = ["s3fs", bucket, str(self.mounted), "-f", *(word for option in options for word in ("-o", option))]
 
     def command(self):
