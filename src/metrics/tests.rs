@@ -121,12 +121,13 @@ fn at_first_nothing_is_counted() {
 fn before_the_configuration_is_in_use_there_is_nothing() {
     let _memory = Memory::new();
     let metrics = Metrics::open(names(&ORIGINS), None).unwrap();
-    metrics.count(
-        &sample(Outcome::Unverified),
-        SigningCounts::default(),
-        0,
-        NOW,
-    );
+    let signing = SigningCounts {
+        keys_found: 1,
+        keys_derived: 1,
+        links_known: 1,
+        links_new: 1,
+    };
+    metrics.count(&sample(Outcome::Unverified), signing, 0, NOW);
     metrics.count_rejection(b"key", "AccessDenied", true, NOW);
     metrics.count_retry(0);
     metrics.count_try(0, Try::NoAnswer, 0, NOW);
