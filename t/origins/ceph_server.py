@@ -14,7 +14,8 @@ import uuid
 
 PR_SET_PDEATHSIG = 1
 
-# Without its waits for other monitors, of which there are none, all this starts in two seconds.
+# Without its waits for other monitors, of which there are none, all this starts in two seconds. A monitor ends when its
+# disk has less than 5 % free, however much that is.
 CONF = """
 [global]
 fsid = {fsid}
@@ -36,6 +37,8 @@ osd_data = {folder}/osd
 paxos_propose_interval = 0.02
 paxos_min_wait = 0.01
 mon_allow_pool_size_one = true
+mon_data_avail_warn = 0
+mon_data_avail_crit = 0
 osd_objectstore = memstore
 {classes}
 memstore_device_bytes = 4294967296

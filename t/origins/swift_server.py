@@ -31,6 +31,7 @@ COMMON = """
 swift_dir = {folder}
 devices = {folder}/devices
 mount_check = false
+fallocate_reserve = 0
 bind_ip = 127.0.0.1
 bind_port = {port}
 workers = 0
