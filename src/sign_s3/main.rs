@@ -128,11 +128,6 @@ impl Command {
         let session_token = session_token
             .map(|token| read_key("the session token", &token, Kind::SessionToken))
             .transpose()?;
-        if session_token.is_some() && matches!(version, Version::V2) {
-            return Err(
-                "version 2 has no place for a session token in a URL: use version 4".into(),
-            );
-        }
         Ok(Some(Command {
             version,
             region: Region::parse(region.as_bytes())

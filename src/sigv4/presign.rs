@@ -11,7 +11,7 @@ use crate::{
     region::Region,
     request::{Header, MAX_HEADERS},
     scope::ScopeText,
-    text::query::Query,
+    text::query::{Parameters, Query},
     text::sink::Sink,
     text::token::is_token,
     text::uri::{self, EncodingSink, Part},
@@ -30,7 +30,6 @@ pub struct Presign<'a> {
     pub key: &'a [u8],
     /// Headers that whoever uses the URL must send with these very values.
     pub headers: &'a [Header<'a>],
-    /// For V4 only: V2 has no place for it.
     pub session_token: Option<&'a [u8]>,
     /// For V4 only.
     pub region: Region,
@@ -49,6 +48,8 @@ pub enum Unpresignable {
     Header,
     /// A header that V2 does not sign.
     UnsignedHeader,
+    /// Longer than a query can be.
+    Token,
 }
 
 impl std::fmt::Display for Unpresignable {
@@ -61,6 +62,7 @@ impl std::fmt::Display for Unpresignable {
             Unpresignable::UnsignedHeader => {
                 "signature version 2 signs no headers but content-md5, content-type and x-amz-*"
             }
+            Unpresignable::Token => "the session token is too long",
         })
     }
 }
@@ -139,12 +141,18 @@ impl Presign<'_> {
             return Err(Unpresignable::UnsignedHeader);
         }
         let path = self.path();
+        let mut token = Vec::new();
+        if let Some(session_token) = self.session_token {
+            put_parameter(&mut token, "x-amz-security-token", session_token);
+        }
+        let mut room = Parameters::new();
+        let signed = Query::parse(&token, &mut room).map_err(|_| Unpresignable::Token)?;
         let expires = now.0.saturating_add(i64::from(self.expires)).to_string();
         let to_sign = v2::StringToSign {
             bucket_in_host: b"",
             method: self.method,
             path: &path,
-            query: &Query::NONE,
+            query: &signed,
             headers: self.headers,
             date: expires.as_bytes(),
         };
@@ -154,6 +162,10 @@ impl Presign<'_> {
         put_parameter(&mut query, "&Expires", expires.as_bytes());
         query.put(b"&Signature=");
         signature.put(&mut EncodingSink(&mut query));
+        if !token.is_empty() {
+            query.put(b"&");
+            query.put(&token);
+        }
         Ok([path, query].join(b"?".as_slice()))
     }
 

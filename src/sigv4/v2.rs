@@ -11,10 +11,12 @@ use crate::{
     crypto::signature::{Signature, SignatureV2},
     headers::{KnownHeader, KnownHeaders, steers_server},
     request::{Header, MAX_HEADERS},
-    text::query::Query,
+    text::query::{Query, Role},
     text::sink::Sink,
     text::uri::{self, Part},
 };
+
+const TOKEN: &[u8] = b"x-amz-security-token";
 
 /// What a V2 signature covers.
 pub(crate) struct StringToSign<'h, 'a> {
@@ -84,7 +86,12 @@ impl StringToSign<'_, '_> {
                 sorted.partition_point(|other| canonical::order(other.name, header.name).is_le());
             sorted.insert(at, header);
         }
+        let mut token = self.query.find(Role::V2SecurityToken);
         for same in sorted.chunk_by(|a, b| a.name.eq_ignore_ascii_case(b.name)) {
+            let is_after = |header: &&Header<'_>| canonical::order(header.name, TOKEN).is_gt();
+            if same.first().is_some_and(is_after) {
+                put_token(sink, token.take());
+            }
             for (at, header) in same.iter().enumerate() {
                 if at == 0 {
                     canonical::put_lower(sink, header.name);
@@ -94,6 +101,7 @@ impl StringToSign<'_, '_> {
             }
             sink.put(b"\n");
         }
+        put_token(sink, token);
     }
 
     /// Puts CanonicalizedResource: the path, and the sub-resources with their values decoded.
@@ -117,6 +125,16 @@ impl StringToSign<'_, '_> {
             }
             separator = b"&";
         }
+    }
+}
+
+/// Puts the token of a query as the header that it would be otherwise.
+fn put_token(sink: &mut impl Sink, raw: Option<&[u8]>) {
+    if let Some(raw) = raw {
+        sink.put(TOKEN);
+        sink.put(b":");
+        uri::put_decoded(sink, raw, Part::Query);
+        sink.put(b"\n");
     }
 }
 

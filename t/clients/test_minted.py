@@ -257,12 +257,14 @@ def test_a_url_ends_with_its_key(proxy):
 
 
 def test_v2(proxy):
-    """In the header, where the token is signed; a URL has no place for it."""
     s3 = s3_of(proxy, mint(), "v2", signature_version="s3")
     s3.put_object(Bucket=BUCKET, Key="v2", Body=b"by V2")
     assert s3.get_object(Bucket=BUCKET, Key="v2")["Body"].read() == b"by V2"
     url = s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": "v2"}, ExpiresIn=60)
-    assert fetch(url).status in (400, 403)
+    assert fetch(url).body == b"by V2"
+    assert fetch(re.sub("(x-amz-security-token=)..", r"\1AA", url)).code == "InvalidToken"
+    assert fetch(re.sub("&x-amz-security-token=[^&]*", "", url)).code == "InvalidAccessKeyId"
+    assert "use AWS4-HMAC-SHA256" in fetch(url.replace(proxy.url("v2"), proxy.url("all"))).body.decode()
 
 
 def post(form, file):

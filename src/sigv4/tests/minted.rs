@@ -14,8 +14,13 @@ use common::{
 use proptest::prelude::*;
 use sigv4::*;
 
-/// Those that have a place for a token.
-const WAYS: [Way; 4] = [Way::V4Header, Way::V4Query, Way::V2Header, Way::V4Form];
+const WAYS: [Way; 5] = [
+    Way::V4Header,
+    Way::V4Query,
+    Way::V2Header,
+    Way::V2Query,
+    Way::V4Form,
+];
 
 fn ci() -> Mint {
     Mint::new(vec![issuer()])

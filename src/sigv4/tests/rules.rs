@@ -814,6 +814,29 @@ fn signature_v2() {
     }
     assert_eq!(ask(&text.replace("Expires=", "Expires=1&Expires=")), QUERY);
     assert_eq!(ask(&text.replace("KeyId=AKID", "KeyId=%41KID")), "v2-query");
+    // A token is one of V2's in V2's spelling, and in a V4 query none at all.
+    let token = "x-amz-security-token=t";
+    let with = |token: &str| text.replace("Signature=", &format!("{token}&Signature="));
+    assert_eq!(ask(&with(token)), MISMATCH);
+    let v4 = Sample::new("GET", &format!("/b/k?{token}")).query_form();
+    assert_eq!(ask(&v4), QUERY);
+    assert_eq!(
+        ask_under(&with(token), &rules()),
+        Err(Rejection::SignatureV4Required)
+    );
+    assert_eq!(ask(&with(&format!("{token}&{token}"))), QUERY);
+    assert_eq!(ask(&with("%78-amz-security-token=t")), QUERY);
+    assert_eq!(
+        ask(&format!("{}{token}\n", with(token)).replace("token=t\n", "token: t\n")),
+        QUERY
+    );
+    assert_eq!(ask(&with("X-Amz-Security-Token=t")), "InvalidArgument 400");
+    assert_eq!(
+        ask(&format!(
+            "GET /b/k?{token}\nHost: h\nAuthorization: AWS a:b\n"
+        )),
+        "InvalidArgument 400"
+    );
     // Signed parameters, harmless ones, and those that would lend the origin's authority.
     let with = |parameter: &str| text.replace("a%20b?", &format!("a%20b?{parameter}&"));
     assert_eq!(ask(&with("versionId=1")), MISMATCH);

@@ -155,10 +155,16 @@ impl<'s, 'a> Query<'s, 'a> {
         self.parameters.iter().map(length).sum()
     }
 
-    /// Whether a parameter of a V4 signature is there.
+    /// Whether a parameter of a V4 signature is there. A token by itself is one, as V2 spells it too.
     pub(crate) fn has_v4(&self) -> bool {
-        let v2 = Role::V2AccessKey.bit() | Role::V2Expires.bit() | Role::V2Signature.bit();
-        self.roles & !v2 & !Role::Other.bit() != 0
+        let mut others = Role::V2AccessKey.bit()
+            | Role::V2Expires.bit()
+            | Role::V2Signature.bit()
+            | Role::Other.bit();
+        if self.has_v2() {
+            others |= Role::V2SecurityToken.bit();
+        }
+        self.roles & !others != 0
     }
 
     /// Whether a parameter that only a V2 signature has is there.
@@ -183,7 +189,8 @@ impl<'s, 'a> Query<'s, 'a> {
 
     /// Whether a signature parameter is there twice, or in a spelling that not every server knows.
     pub(crate) fn is_ambiguous(&self) -> bool {
-        self.ambiguous
+        let has_v2_token = self.roles & Role::V2SecurityToken.bit() != 0;
+        self.ambiguous || has_v2_token && !self.has_v2()
     }
 
     /// Returns the raw value of a signature parameter.

@@ -114,8 +114,12 @@ impl<'h, 'r> Candidate<'h, 'r> {
     /// Reads the session token from where the signature is.
     pub(super) fn session_token(&self, auth_type: AuthType) -> Option<SessionToken<'r>> {
         match auth_type {
-            AuthType::V4Query | AuthType::V2Query => {
+            AuthType::V4Query => {
                 let raw = self.query.find(Role::SecurityToken);
+                raw.map(SessionToken::in_query)
+            }
+            AuthType::V2Query => {
+                let raw = self.query.find(Role::V2SecurityToken);
                 raw.map(SessionToken::in_query)
             }
             _ => {

@@ -71,7 +71,9 @@ impl<'r> Candidate<'_, 'r> {
         now: Timestamp,
         identity: &mut ClaimedIdentity<'r>,
     ) -> Result<Proof<'r>, Rejection> {
-        if self.query.is_ambiguous() {
+        let has_token = self.query.find(Role::V2SecurityToken).is_some();
+        let has_token_header = self.known.value(KnownHeader::SecurityToken).is_some();
+        if self.query.is_ambiguous() || has_token && has_token_header {
             return Err(Rejection::QueryMalformed(Malformed::Repeated));
         }
         let find = |role| self.query.find(role).ok_or(Rejection::IncompleteV2Query);

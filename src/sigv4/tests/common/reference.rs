@@ -125,10 +125,16 @@ impl Sample {
         self.text(&self.query)
     }
 
-    /// The request with a V2 signature in its query.
+    /// The request with a V2 signature in its query, and with its token there, which is signed as a header.
     pub fn v2_query_form(mut self) -> String {
-        let expires = (NOW + 900).to_string();
+        let lifetime: i64 = self.expires.parse().unwrap();
+        let expires = (NOW + lifetime).to_string();
         let signature = encode(self.v2_signature(&expires).as_bytes(), false);
+        let token = "x-amz-security-token";
+        for (_, value) in self.headers.extract_if(.., |(name, _)| name == token) {
+            let separator = if self.query.is_empty() { "" } else { "&" };
+            self.query += &format!("{separator}{token}={}", encode(value.as_bytes(), false));
+        }
         let separator = if self.query.is_empty() { "" } else { "&" };
         self.query += &format!(
             "{separator}AWSAccessKeyId={}&Expires={expires}&Signature={signature}",

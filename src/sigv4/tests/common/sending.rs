@@ -13,7 +13,6 @@ pub enum Way {
     V4Header,
     V4Query,
     V2Header,
-    /// Which has no place for a token.
     V2Query,
     V4Form,
 }
@@ -77,7 +76,7 @@ fn text(way: Way, parts: &Parts) -> String {
     sample.expires = "604800".into();
     let token = parts.token.as_deref();
     let sample = match (way, token) {
-        (Way::V4Query | Way::V2Query, Some(token)) => {
+        (Way::V4Query, Some(token)) => {
             let token = reference::encode(token.as_bytes(), false);
             sample.query = format!("X-Amz-Security-Token={token}");
             sample

@@ -19,6 +19,8 @@ pub(crate) enum Role {
     SecurityToken,
     Signature,
     SignedHeaders,
+    /// The token of a V2 signature, which signs it as the header of that name.
+    V2SecurityToken,
     Other,
 }
 
@@ -35,6 +37,7 @@ pub(super) const SPELLINGS: [(&[u8], Role); Role::Other as usize] = [
     (b"X-Amz-Security-Token", Role::SecurityToken),
     (b"X-Amz-Signature", Role::Signature),
     (b"X-Amz-SignedHeaders", Role::SignedHeaders),
+    (b"x-amz-security-token", Role::V2SecurityToken),
 ];
 
 impl Role {
@@ -59,18 +62,24 @@ impl Role {
         }
         // One byte more than the longest.
         let decoded: ArrayVec<u8, 21> = uri::decoded(name, Part::Query).take(21).collect();
-        let is_v4 = |role: &Role| {
-            !matches!(
-                role,
-                Role::V2AccessKey | Role::V2Expires | Role::V2Signature
-            )
-        };
-        let found = SPELLINGS.iter().find(|(spelling, role)| {
-            **spelling == *decoded || is_v4(role) && spelling.eq_ignore_ascii_case(&decoded)
+        let exact = SPELLINGS
+            .iter()
+            .find(|(spelling, _)| **spelling == *decoded);
+        let found = exact.or_else(|| {
+            let mut spellings = SPELLINGS.iter();
+            spellings
+                .find(|(spelling, role)| !role.is_v2() && spelling.eq_ignore_ascii_case(&decoded))
         });
         found.map_or((Role::Other, false), |(spelling, role)| {
             (*role, *spelling == name)
         })
+    }
+
+    fn is_v2(self) -> bool {
+        matches!(
+            self,
+            Role::V2AccessKey | Role::V2Expires | Role::V2Signature | Role::V2SecurityToken
+        )
     }
 
     pub(super) fn bit(self) -> u16 {
@@ -116,10 +125,11 @@ mod tests {
             for text in [spelling, encoded.as_bytes()] {
                 each_edit(text, |name| {
                     let decoded = decoded(name);
-                    let found = SPELLINGS.iter().find(|(spelling, role)| {
-                        let is_v2 = *role < Role::Algorithm;
-                        decoded == *spelling || !is_v2 && decoded.eq_ignore_ascii_case(spelling)
-                    });
+                    let spelled = |(spelling, role): &(&[u8], Role)| {
+                        !role.is_v2() && decoded.eq_ignore_ascii_case(spelling)
+                    };
+                    let mut found = SPELLINGS.iter().find(|(spelling, _)| decoded == *spelling);
+                    found = found.or_else(|| SPELLINGS.iter().find(|entry| spelled(entry)));
                     let expected = found.map_or((Role::Other, false), |(spelling, role)| {
                         (*role, *spelling == name)
                     });
