@@ -152,7 +152,7 @@ for my $name (keys %env) {
 }
 delete $ENV{TEST_NGINX_SERVER_PORT};
 $ENV{TEST_NGINX_BINARY} ||= 'nginx';
-$ENV{TEST_NGINX_TIMEOUT} ||= 10;    # seconds without a byte, on a machine that is busy
+$ENV{TEST_NGINX_TIMEOUT} ||= 60;    # seconds without a byte, on a machine that is busy
 
 %S3Sign::Default = (%S3Sign::Default, %Client);
 Blocks::clients(reader => [%Reader]);
