@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 
 /// The folder of the C files, seen from the package that this builds; `shim.h` declares what the others define.
 const C: &str = ".";
-const C_SOURCES: [&str; 8] = [
+const C_SOURCES: [&str; 9] = [
     "again.c",
     "request.c",
     "buf.c",
     "upstream.c",
+    "output.c",
     "connection.c",
     "cache.c",
     "process.c",

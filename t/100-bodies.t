@@ -10,6 +10,7 @@ use Test::Nginx::Socket 'no_plan';
 $ENV{TEST_NGINX_UNBUFFERED} = 'proxy_request_buffering off; proxy_http_version 1.1; proxy_set_header Connection "";';
 our $large = join '', map { chr(33 + $_ * 7919 % 90) } 1 .. 1_000_000;
 our $medium = substr $large, 0, 60_000;
+our $small = substr $large, 0, 5_000;
 our $hash = Digest::SHA::sha256_hex($large);
 
 prepare();
@@ -174,3 +175,34 @@ unsigned GET /_log/t20
 PUT /bucket/key body=$medium                            => 200 segments [1-5]\n.*body 60000
 upload PUT /bucket/key kind=unsigned body=$medium       => 200 segments [1-5]\n.*data 60000
 upload PUT /bucket/key kind=signed body=$medium         => 200 segments [1-5]\n.*data 60000
+
+=== TEST 22: buffered, in one packet, however many frames there are
+--- http_config
+    upstream kept { server $TEST_NGINX_A; keepalive 2; s3_origin default $TEST_NGINX_CRED_A; }
+--- config
+    $TEST_NGINX_CLIENT
+    location / {
+        s3_resign on;
+        client_body_buffer_size 1k;
+        proxy_pass http://kept;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+    }
+--- signed
+upload PUT /bucket/1 kind=unsigned body=$small
+upload PUT /bucket/2 kind=signed body=$small
+upload PUT /bucket/3 kind=unsigned body=$small
+upload PUT /bucket/4 kind=signed body=$small
+upload PUT /bucket/5 kind=unsigned body=$small
+upload PUT /bucket/6 kind=signed body=$small
+upload PUT /bucket/7 kind=unsigned body=$small
+upload PUT /bucket/8 kind=signed body=$small
+--- answers
+200 verified yes
+200 verified yes
+200 verified yes
+200 verified yes
+200 verified yes
+200 verified yes
+200 verified yes
+200 verified yes.*request 8\nsegments (?:[89]|1[01])\n.*data 5000

@@ -100,37 +100,6 @@ shim_free_chain(ngx_pool_t *pool, ngx_chain_t *cl)
 }
 
 
-/*
- * What is sent to the upstream goes through `filter`, in memory; without one,
- * straight to the connection.
- */
-void
-shim_output_filter(ngx_http_request_t *r,
-    ngx_output_chain_filter_pt filter)
-{
-    ngx_http_upstream_t  *u;
-
-    u = r->upstream;
-
-    if (filter) {
-        u->output.output_filter = filter;
-        u->output.filter_ctx = r;
-        u->output.need_in_memory = 1;
-
-    } else {
-        u->output.output_filter = ngx_chain_writer;
-        u->output.filter_ctx = &u->writer;
-    }
-}
-
-
-ngx_int_t
-shim_output(ngx_http_request_t *r, ngx_chain_t *out)
-{
-    return ngx_chain_writer(&r->upstream->writer, out);
-}
-
-
 /* The whole body of an answer in memory. */
 ngx_buf_t *
 shim_body_buf(ngx_http_request_t *r, u_char *data, size_t len)

@@ -254,7 +254,7 @@ impl<'r, F: OutputFramer> Output<'r, F> {
     unsafe fn send(&mut self, request: Request<'_>, body: &mut F::Body) -> ngx_int_t {
         // What is in flight goes on, and so does what the TLS layer may have kept.
         // SAFETY: by this function's contract.
-        let mut status = unsafe { shim_output(request.as_ptr(), ptr::null_mut()) };
+        let mut status = unsafe { shim_output(request.as_ptr(), ptr::null_mut(), 0) };
         while status != ERROR && !self.is_in_flight() {
             self.settle();
             match self.fill(body) {
@@ -456,7 +456,9 @@ impl<'r, F: OutputFramer> Output<'r, F> {
                 first = link;
             }
         }
+        // Where the last place is taken, the body ends there.
+        let more = self.framer.is_some() && self.flight.last().is_some_and(|end| end.is_null());
         // SAFETY: by this function's contract; nginx copies the links.
-        unsafe { shim_output(request.as_ptr(), first) }
+        unsafe { shim_output(request.as_ptr(), first, more.into()) }
     }
 }

@@ -61,8 +61,6 @@ ngx_buf_t *shim_buf_after(ngx_pool_t *pool, ngx_buf_t *before, u_char *data, siz
 void shim_buf_flush(ngx_buf_t *b);
 void shim_buf_point(ngx_buf_t *b, u_char *data, size_t len, ngx_uint_t last);
 void shim_free_chain(ngx_pool_t *pool, ngx_chain_t *cl);
-void shim_output_filter(ngx_http_request_t *r, ngx_output_chain_filter_pt filter);
-ngx_int_t shim_output(ngx_http_request_t *r, ngx_chain_t *out);
 ngx_buf_t *shim_body_buf(ngx_http_request_t *r, u_char *data, size_t len);
 void shim_head_buf(ngx_buf_t *b, ngx_buf_t *like, u_char *data, size_t size);
 ngx_uint_t shim_ends_answer(ngx_http_request_t *r, ngx_buf_t *b);
@@ -95,7 +93,6 @@ void shim_give_back(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us,
     ngx_event_free_peer_pt free, void *data);
 ngx_uint_t shim_is_request_sent(ngx_http_request_t *r);
 ngx_int_t shim_hear_out(ngx_http_request_t *r);
-void shim_fill_packets(ngx_http_request_t *r);
 ngx_uint_t shim_is_request_cut(ngx_http_request_t *r);
 void shim_stop_sending(ngx_http_request_t *r);
 void shim_close_upstream(ngx_http_request_t *r);
@@ -110,6 +107,13 @@ void shim_peers_wlock(ngx_http_upstream_rr_peers_t *peers);
 ngx_uint_t shim_has_zone(ngx_http_upstream_srv_conf_t *us);
 ngx_ssl_t *shim_tls_settings(ngx_http_upstream_conf_t *conf, ngx_uint_t *verify,
     ngx_uint_t *send_name, ngx_str_t *name);
+
+
+/* output.c */
+
+void shim_output_filter(ngx_http_request_t *r, ngx_output_chain_filter_pt filter);
+ngx_int_t shim_output(ngx_http_request_t *r, ngx_chain_t *out, ngx_uint_t more);
+void shim_fill_packets(ngx_http_request_t *r);
 
 
 /* connection.c */

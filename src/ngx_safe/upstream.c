@@ -223,51 +223,6 @@ shim_hear_out(ngx_http_request_t *r)
 
 
 /*
- * Has packets to the upstream filled up while more of a body that is not
- * buffered is at hand: nginx sends on what fits into one of its buffers, each
- * time in a packet that would leave at once. nginx itself has the rest leave
- * before it waits for more, and at the body's end, as it does where it has
- * done this to send a file. Little is not worth the two calls.
- */
-void
-shim_fill_packets(ngx_http_request_t *r)
-{
-    off_t                 size;
-    ngx_buf_t            *b;
-    ngx_connection_t     *c;
-    ngx_http_upstream_t  *u;
-
-    u = r->upstream;
-
-    if (u == NULL || u->peer.connection == NULL || u->peer.sockaddr == NULL
-        || !r->request_body_no_buffering || r->request_body == NULL)
-    {
-        return;
-    }
-
-    b = r->request_body->buf;
-    c = u->peer.connection;
-
-    if (b == NULL || c->tcp_nopush == NGX_TCP_NOPUSH_SET
-        || u->peer.sockaddr->sa_family == AF_UNIX)
-    {
-        return;
-    }
-
-    size = b->end - b->start;
-
-    if (r->connection->read->available < 2 * size) {
-        return;
-    }
-
-    /* without it, more packets leave */
-    if (ngx_tcp_nopush(c->fd) == 0) {
-        c->tcp_nopush = NGX_TCP_NOPUSH_SET;
-    }
-}
-
-
-/*
  * Does an upstream answer that has not been sent all of the request? It will
  * not be: nginx stops sending at the answer.
  */
