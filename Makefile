@@ -43,7 +43,7 @@ test-full: build s3s-fs go-servers swift ceph python-clients garage go-client js
 test-asan: ## all of t/*.t with AddressSanitizer in nginx 1.28, which frees each piece of memory at once, and in the module
 test-roots: ## the first two commands of README.md in a bare Debian 13 and a bare 12, as root: an hour for each
 matrix: ## all of t/*.t on each nginx that is published where this can get it, or on those of NGINX_SOURCES
-bench: fits build ## requests/s, CPU per request and uploads' MB/s beside plain proxy_pass
+bench: fits build ## a table of requests/s, CPU, latency and memory beside plain proxy_pass, also in target/bench.md
 fuzz: fuzz-targets ## hostile requests, uploads and forms, guided by the code that they reach
 demo: free-port fits build s3s-fs python-clients ## two S3 servers, nginx on :8080, a tour that kills one of them
 clean: ## remove what was built here (not the cache)

@@ -49,7 +49,8 @@ if [ ! -e "$$profile" ]; then
     trap 'rm -rf "$$raw"' EXIT
     chmod 1777 "$$raw"  # workers write there, which may be nobody's
     TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$$built/lib$(MODULE).so" \
-        LLVM_PROFILE_FILE="$$raw/%m.profraw" ONLY='requests links uploads' ROUNDS=1 DURATION=0.5 MIN_RATE=0 MIN_LINKS=0 MAX_CPU=1000 MIN_UPLOAD=0 \
+        LLVM_PROFILE_FILE="$$raw/%m.profraw" ONLY='requests links uploads' ROUNDS=1 DURATION=0.2 UPLOAD=16 \
+        MIN_RATE=0 MIN_LINKS=0 MAX_CPU=1000 MIN_LARGE=0 MIN_UPLOAD=0 \
         t/bench/run >$(OUT)/pgo/bench.log 2>&1 || {
             tail -n 5 $(OUT)/pgo/bench.log >&2
             echo "build: PGO=1 has to run a bench with $$NGINX: say NGINX=PATH, or leave out PGO=1" >&2

@@ -222,9 +222,13 @@ bench:
 	$(bench-tools)
 	. $(OUT)/nginx.env
 	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
-	t/bench/run
+	export TABLE="$(OUT)/bench.md" MODULE_BUILD="$(if $(PGO),with,without) PGO=1"
+	missed=0
+	t/bench/run || missed=$$?
+	echo "written to $$TABLE"
 	# Without nginx, whose noise is more than what a minted key costs.
 	cargo bench -q --locked -p sigv4 --bench request -- header
+	exit $$missed
 
 fuzz:
 	for name in $(FUZZ); do

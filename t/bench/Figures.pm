@@ -8,25 +8,31 @@ use warnings;
 use Exporter 'import';
 use POSIX qw(ceil floor);
 
-our @EXPORT = qw(beyond median medians verdict);
+our @EXPORT = qw(beyond median ratios verdict with_interval);
 
-# Prints whether the median of values holds a limit; returns that.
+# Whether the median of values holds a limit, and a line that says so.
 sub verdict {
     my ($what, $format, $values, $limit, $holds) = @_;
-    my @sorted = sort { $a <=> $b } @$values;
-    my $median = median(@sorted);
+    my ($median, @interval) = with_interval(@$values);
     my $passed = $holds->($median);
-    printf "%s  %-18s  median $format ($format to $format), %s\n", $passed ? 'PASS' : 'FAIL',
-        $what, $median, interval(@sorted), $limit;
-    return $passed;
+    return [$passed, sprintf "%s  %s: median $format ($format to $format), %s", $passed ? 'PASS' : 'FAIL',
+        $what, $median, @interval, $limit];
 }
 
-# The 95 % interval of the median of sorted values: between two of them, whatever
-# their distribution (by the normal approximation of the binomial).
-sub interval {
-    my $half = 0.98 * sqrt @_;
-    my ($low, $high) = (floor(@_ / 2 - $half), ceil(@_ / 2 + $half));
-    return @_[$low < 0 ? 0 : $low, $high > $#_ ? $#_ : $high];
+# A verdict on what noise can hide: it fails where all of the interval is beyond the limit.
+sub beyond {
+    my ($what, $format, $values, $limit, $unit) = @_;
+    my $holds = sub { (with_interval(@$values))[1] <= $limit };
+    return verdict($what, $format, $values, "not surely more than $limit $unit", $holds);
+}
+
+# The median of values and its 95 % interval: between two of them, whatever their
+# distribution (by the normal approximation of the binomial).
+sub with_interval {
+    my @sorted = sort { $a <=> $b } @_;
+    my $half = 0.98 * sqrt @sorted;
+    my ($low, $high) = (floor(@sorted / 2 - $half), ceil(@sorted / 2 + $half));
+    return (median(@sorted), @sorted[$low < 0 ? 0 : $low, $high > $#sorted ? $#sorted : $high]);
 }
 
 sub median {
@@ -34,17 +40,10 @@ sub median {
     return ($sorted[$#sorted / 2] + $sorted[@sorted / 2]) / 2;
 }
 
-# Of the columns of rows.
-sub medians {
-    my @rows = @_;
-    return map { my $i = $_; median(map { $_->[$i] } @rows) } 0 .. $#{ $rows[0] };
-}
-
-# A verdict on what noise can hide: it fails where all of the interval is beyond the limit.
-sub beyond {
-    my ($what, $format, $values, $limit, $unit) = @_;
-    my $holds = sub { (interval(sort { $a <=> $b } @$values))[0] <= $limit };
-    return verdict($what, $format, $values, "not surely more than $limit $unit", $holds);
+# Of the values of two lists, in pairs.
+sub ratios {
+    my ($own, $plain) = @_;
+    return map { $own->[$_] / $plain->[$_] } 0 .. $#$own;
 }
 
 1;

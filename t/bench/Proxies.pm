@@ -1,6 +1,7 @@
 package Proxies;
 
-# The nginx under test, with its configuration and its folder, and what an origin says of what it sends.
+# The two nginx, plain and with s3_resign, with their configurations and folder, and
+# what an origin says of what the second one sends.
 
 use strict;
 use warnings;
@@ -12,25 +13,79 @@ use IO::Socket::INET;
 use POSIX ();
 use Time::HiRes qw(sleep);
 
+use Machine;
 use Requests;
 use S3Sign;
 
 our @EXPORT = qw(
-    $Dir $KeyLocations $LoadCpus $Nginx $OriginPort $PlainPort $ProxyCpus $ResignPort $Worker
-    at_origin configure_keys start_nginx tail write_file
+    $Dir $Nginx $OriginPort %Port %Worker answer at_origin configure_keys read_file start_nginx tail write_file
 );
 
 our $Nginx = $ENV{TEST_NGINX_BINARY} // 'nginx';
 my $Module = rel2abs($ENV{TEST_NGINX_S3_MODULE} // 'target/ngx_http_s3_resign_module.so');
 my $SignS3 = $ENV{SIGN_S3} // 'target/release/sign_s3';
-my %Origin   = (key => 'AKIDORIGIN', secret => "not $Secret", region => 'eu-central-1');
+my %Origin = (key => 'AKIDORIGIN', secret => "not $Secret", region => 'eu-central-1');
 
 our $Dir = tempdir('s3-resign-bench-XXXXXX', TMPDIR => 1, CLEANUP => 1);
-our ($ProxyCpus, $LoadCpus) = cpus();
-our ($PlainPort, $ResignPort, $OriginPort) = free_ports(3);
-my $Master;
-our ($Worker, $KeyLocations);
+our (%Port, %Worker, $OriginPort);
+(@Port{qw(plain resign)}, $OriginPort) = free_ports(3);
+my (%Master, $KeyLocations);
 
+# --------------------------------------------------------------- configuration
+
+sub configuration {
+    my $name = shift;
+    my $signs = $name eq 'resign';
+    my $server = "server 127.0.0.1:$OriginPort; keepalive 256; keepalive_requests 1000000000;";
+    my $credentials = $signs
+        ? qq{s3_origin default access_key=$Origin{key} "secret_key=$Origin{secret}" region=$Origin{region}} : '';
+    my $decoding = $signs ? "$credentials framing=decode;" : '';
+    $credentials .= ';' if $signs;
+    my $load = $signs ? "load_module $Module;" : '';
+    my $resign = !$signs ? '' : join "\n        ", 's3_resign on;', 's3_max_skew 1h;',
+        map {"s3_client $_ \"secret_key=$Secret\";"} @Clients;
+    my $locations = $signs && $KeyLocations || '';
+    return <<"END";
+$load
+daemon off;
+worker_processes 1;
+pid $Dir/$name.pid;
+error_log $Dir/$name.log warn;
+events { worker_connections 1024; }
+http {
+    access_log off;
+    keepalive_requests 1000000000;
+    # Connections wait for their turn, however long that takes.
+    keepalive_timeout 1h;
+    client_header_timeout 1h;
+    client_max_body_size 0;
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_max_temp_file_size 0;
+    proxy_cache_path $Dir/$name.cache keys_zone=cache:1m;
+    upstream origin {
+        $server
+        $credentials
+    }
+    upstream decoding {
+        $server
+        $decoding
+    }
+    # A buffer that Linux sizes by itself is of another size for each way of reading.
+    server {
+        listen 127.0.0.1:$Port{$name} rcvbuf=3m;
+        $resign
+        location / { proxy_pass http://origin; }
+        location /decoded/ { proxy_pass http://decoding; }
+        location /streamed/ { proxy_pass http://origin; proxy_request_buffering off; }
+        location /streamed/decoded/ { proxy_pass http://decoding; proxy_request_buffering off; }
+        location /cached/ { proxy_pass http://origin; proxy_cache cache; proxy_cache_valid 200 1h; }
+$locations    }
+}
+END
+}
+
+# From now on there are locations for keys that are minted, and for those in files.
 sub configure_keys {
     open my $env, '-|', $SignS3, qw(mint --issuer bench --expires 12h --format env-no-export), "--secret=$Issuer"
         or die "$SignS3: $!\n";
@@ -42,83 +97,42 @@ sub configure_keys {
         minted => qq{s3_issuer bench "secret=$Issuer";},
     );
     for my $name (keys %KeysInFile) {
-        write_file("$name.keys", join '', map { sprintf "%s secret_key=%s\n", key_in_file($_) } 1 .. $KeysInFile{$name});
+        my @lines = map { sprintf "%s secret_key=%s\n", key_in_file($_) } 1 .. $KeysInFile{$name};
+        write_file("$name.keys", join '', @lines);
         $clients{$name} = "s3_client_file $Dir/$name.keys;";
     }
     $KeyLocations = join '', map { "        location /$_/ { $clients{$_} proxy_pass http://origin; }\n" } keys %clients;
 }
 
-sub proxy_conf {
-    my $locations = $KeyLocations // '';
-    my $clients = join '', map {"        s3_client $_ \"secret_key=$Secret\";\n"} @Clients;
-    my $server = "server 127.0.0.1:$OriginPort; keepalive 256; keepalive_requests 1000000000;";
-    my $credentials = qq{default access_key=$Origin{key} "secret_key=$Origin{secret}" region=$Origin{region}};
-    return <<"END";
-load_module $Module;
-events { worker_connections 1024; }
-http {
-    access_log off;
-    keepalive_requests 1000000000;
-    client_max_body_size 0;
-    proxy_http_version 1.1;
-    proxy_set_header Connection "";
-    s3_max_skew 1h;
-    upstream plain {
-        $server
-    }
-    upstream origin {
-        $server
-        s3_origin $credentials;
-    }
-    upstream decoding {
-        $server
-        s3_origin $credentials framing=decode;
-    }
-    # A buffer that Linux sizes by itself is of another size for each way of reading.
-    server {
-        listen 127.0.0.1:$PlainPort rcvbuf=3m;
-        location / { proxy_pass http://plain; }
-        location /streamed/ { proxy_pass http://plain; proxy_request_buffering off; }
-    }
-    server {
-        listen 127.0.0.1:$ResignPort rcvbuf=3m;
-        s3_resign on;
-$clients
-        location / { proxy_pass http://origin; }
-        location /streamed/ { proxy_pass http://origin; proxy_request_buffering off; }
-        location /decoded/ { proxy_pass http://decoding; proxy_request_buffering off; }
-$locations    }
-}
-END
-}
+# -------------------------------------------------------------------- processes
 
-# Starts nginx with one worker, in the place of the one before.
+# Starts both with one worker, in the place of those before.
 sub start_nginx {
     stop_nginx();
-    write_file('proxy.conf', <<"END" . proxy_conf());
-daemon off;
-worker_processes 1;
-pid $Dir/proxy.pid;
-error_log $Dir/proxy.log warn;
-END
-    $Master = fork // die "fork: $!\n";
-    if (!$Master) {
-        { exec qw(taskset -c), $ProxyCpus, $Nginx, qw(-e stderr -p), $Dir, '-c', "$Dir/proxy.conf" }
-        POSIX::_exit(127);
+    for my $name (sort keys %Port) {
+        write_file("$name.conf", configuration($name));
+        my $pid = fork // die "fork: $!\n";
+        if (!$pid) {
+            { exec qw(taskset -c), $ProxyCpu, $Nginx, qw(-e stderr -p), $Dir, '-c', "$Dir/$name.conf" }
+            POSIX::_exit(127);
+        }
+        $Master{$name} = $pid;
     }
-    for (1 .. 500) {
-        sleep 0.01;
-        $Worker = -s "$Dir/proxy.pid" && child_of($Master);
-        return if $Worker;
+    for my $name (sort keys %Port) {
+        for (1 .. 3000) {
+            $Worker{$name} = -s "$Dir/$name.pid" && child_of($Master{$name});
+            last if $Worker{$name};
+            sleep 0.01;
+        }
+        die "$Nginx did not start\n", tail("$name.log") if !$Worker{$name};
     }
-    die "$Nginx did not start\n", tail('proxy.log');
 }
 
 sub stop_nginx {
-    return if !$Master;
-    kill TERM => $Master;
-    waitpid $Master, 0;
-    undef $Master;
+    kill TERM => values %Master if %Master;
+    waitpid $_, 0 for values %Master;
+    %Master = ();
+    unlink map {"$Dir/$_.pid"} keys %Port;
 }
 
 sub child_of {
@@ -130,6 +144,13 @@ sub child_of {
     return;
 }
 
+sub free_ports {
+    my @sockets = map { IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') } 1 .. shift;
+    return map { $_->sockport } @sockets;
+}
+
+# ------------------------------------------------------------------- one request
+
 # What an origin says of a request that has come through, which must be signed
 # with its credentials.
 sub at_origin {
@@ -138,42 +159,49 @@ sub at_origin {
     my $origin = IO::Socket::INET->new(
         LocalAddr => "127.0.0.1:$OriginPort", Listen => 4, ReuseAddr => 1, Timeout => 5,
     ) or die "port $OriginPort: $!\n";
-    my $client = IO::Socket::INET->new("127.0.0.1:$ResignPort") or die "connect: $!\n";
+    my $client = client();
     my $sender = fork // die "fork: $!\n";
     if (!$sender) {
         print {$client} $request;
         close $client;
         POSIX::_exit(0);
     }
-    my $connection = $origin->accept or die "nothing came to the origin\n", tail('proxy.log');
+    my $connection = $origin->accept or die "nothing came to the origin\n", tail('resign.log');
     my ($line, @lines) = split /\r\n/, do { local $/ = "\r\n\r\n"; <$connection> };
     my %headers = map { /^(.*?): (.*)/ ? (lc $1 => [$2]) : () } @lines;
     my ($method, $target) = split ' ', $line;
     read $connection, my $body, $headers{'content-length'} ? $headers{'content-length'}[0] : 0;
     waitpid $sender, 0;
     my $seen = S3Sign::verify({ method => $method, target => $target, body => $body, headers => \%headers }, \%Origin);
-    die "at the origin: $seen->{verified}\n", tail('proxy.log') if $seen->{verified} ne 'yes';
-    return { %$seen, body => $body };
+    die "at the origin: $seen->{verified}\n", tail('resign.log') if $seen->{verified} ne 'yes';
+    return { %$seen, data => $seen->{data} // $body };
 }
 
-# The first CPU that this process may use, and the others; the same where there is one.
-sub cpus {
-    my ($list) = `taskset -cp $$` =~ /: (\S+)$/ or die "taskset does not work\n";
-    my @cpus = map { /(\d+)-(\d+)/ ? $1 .. $2 : $_ } split /,/, $list;
-    my $first = shift @cpus;
-    return ($first, join(',', @cpus) || $first);
+# The answer to a request that no origin is asked about.
+sub answer {
+    my $client = client();
+    print {$client} shift;
+    shutdown $client, 1;
+    local $/;
+    return <$client>;
 }
 
-sub free_ports {
-    my @sockets = map { IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') } 1 .. shift;
-    return map { $_->sockport } @sockets;
-}
+sub client { return IO::Socket::INET->new("127.0.0.1:$Port{resign}") // die "connect: $!\n" }
+
+# ------------------------------------------------------------------------ files
 
 sub write_file {
     my ($name, $content) = @_;
     open my $out, '>', "$Dir/$name" or die "$Dir/$name: $!\n";
     print $out $content;
     close $out or die "$Dir/$name: $!\n";
+}
+
+sub read_file {
+    my ($name, $length) = @_;
+    open my $in, '<', "$Dir/$name" or die "$Dir/$name: $!\n";
+    read($in, my $content, $length);
+    return $content;
 }
 
 sub tail {

@@ -11,46 +11,85 @@ use Exporter 'import';
 use S3Sign;
 
 our @EXPORT = qw(
-    $Host $Issuer $Secret %KeysInFile %Minted @Clients key_in_file keyed_request signed_request signed_upload
+    $Host $Issuer $Secret %KeysInFile %Minted @Clients @Uploads key_in_file keyed_get large_get plain_upload
+    presigned_get signed_get signed_upload
 );
 
-our $Host     = 's3.example.com';
-our $Secret   = 'a secret key of forty characters, or so.';
-our @Clients  = map {"AKIDCLIENT$_"} 1 .. 8;
-our $Issuer   = 'a secret of an issuer, which could not be guessed';
+our $Host       = 's3.example.com';
+our $Secret     = 'a secret key of forty characters, or so.';
+our @Clients    = map {"AKIDCLIENT$_"} 1 .. 8;
+our $Issuer     = 'a secret of an issuer, which could not be guessed';
 our %KeysInFile = (ten => 10, million => 1_000_000);
 our %Minted;
 
+# The ways to send an upload: what of it is signed, and the folder that says how it
+# goes on. Each chunk of `size` bytes is signed by itself.
+our @Uploads = (
+    { name => 'hash',        title => 'signed hash' },
+    { name => 'unsigned',    title => 'UNSIGNED-PAYLOAD', payload => 'UNSIGNED-PAYLOAD' },
+    { name => 'trailer',     title => 'trailer, kept',    kind => 'unsigned', size => 64 << 10 },
+    { name => 'decoded',     title => 'trailer, decoded', kind => 'unsigned', size => 64 << 10, folder => 'decoded/' },
+    { name => 'signed',      title => 'signed chunks of 64 KiB', kind => 'signed', size => 64 << 10 },
+    { name => 'signed-long', title => 'signed chunks of 16 MiB', kind => 'signed', size => 16 << 20 },
+);
+
+# As the AWS CLI sends them. More options are those of S3Sign.
+sub signed_get {
+    my ($number, %more) = @_;
+    my %request = (of_client($number), %more);
+    return request(GET => $request{path}, S3Sign::v4_headers(%request) . "accept-encoding: identity\n");
+}
+
+# As a browser that follows a presigned link, which may be from any time within the
+# last hour.
+sub presigned_get {
+    my $number = shift;
+    my %request = (of_client($number), expires => 3600, skew => -($number % 3_000));
+    return request(GET => S3Sign::v4_target(%request), S3Sign::v4_target_headers(%request) . "accept: */*\n");
+}
+
+# The target says how long the answer is to be.
+sub large_get {
+    my ($number, $bytes) = @_;
+    return signed_get($number, path => sprintf '/bucket/bytes-%d/film-%05d.mp4', $bytes, $number);
+}
+
 sub key_in_file { return map { sprintf $_, $_[0] } 'AKID%016d', '%040d' }
 
-sub keyed_request {
+sub keyed_get {
     my ($name, $number, %of) = (@_, %Minted);
     @of{qw(key secret token)} = key_in_file(1 + $number % 8) if $KeysInFile{$name};
     my $path = sprintf '/%s/photo-%05d.jpg', $name, $number;
-    my $headers = S3Sign::v4_headers(%of, host => $Host, path => $path);
-    return "GET $path HTTP/1.1\n${headers}user-agent: bench/1.0\n\n" =~ s/\n/\r\n/gr;
-}
-
-# As the AWS CLI sends them, or a browser that follows a presigned link, which may
-# be from any time within the last hour.
-sub signed_request {
-    my $number = shift;
-
-    my %request = (
-        key => $Clients[$number % @Clients], secret => $Secret, host => $Host, expires => 3600,
-        path => sprintf('/bucket/%s/photo-%05d.jpg', substr(sha256_hex($number), 0, 8), $number),
-    );
-    my ($target, $headers) = $number % 2
-        ? ($request{path}, S3Sign::v4_headers(%request) . "accept-encoding: identity\n")
-        : (S3Sign::v4_target(%request, skew => -($number % 3_000)), S3Sign::v4_target_headers(%request) . "accept: */*\n");
-    return "GET $target HTTP/1.1\n${headers}user-agent: bench/1.0\n\n" =~ s/\n/\r\n/gr;
+    return request(GET => $path, S3Sign::v4_headers(%of, host => $Host, path => $path));
 }
 
 sub signed_upload {
-    my ($way, $data) = @_;
-    my ($headers, $body) = S3Sign::v4_upload(
-        key => $Clients[0], secret => $Secret, host => $Host, data => $data, %$way{qw(kind path size)});
-    return "PUT $way->{path} HTTP/1.1\n$headers\n" =~ s/\n/\r\n/gr . $body;
+    my ($way, $data, $folder, $number) = @_;
+    my $path = sprintf '/%s%sphoto-%05d.jpg', $folder, $way->{folder} // '', $number;
+    my %request = (of_client($number), %$way, method => 'PUT', path => $path);
+    my ($headers, $body) = $way->{kind}
+        ? S3Sign::v4_upload(%request, data => $data)
+        : (S3Sign::v4_headers(%request, body => $data) . 'Content-Length: ' . length($data) . "\n", $data);
+    return request(PUT => $path, $headers) . $body;
+}
+
+sub plain_upload {
+    my ($data, $folder, $number) = @_;
+    my $path = sprintf '/%sphoto-%05d.jpg', $folder, $number;
+    return request(PUT => $path, "Host: $Host\nContent-Length: " . length($data) . "\n") . $data;
+}
+
+sub of_client {
+    my $number = shift;
+    return (
+        key => $Clients[$number % @Clients], secret => $Secret, host => $Host,
+        path => sprintf '/bucket/%s/photo-%05d.jpg', substr(sha256_hex($number), 0, 8), $number,
+    );
+}
+
+sub request {
+    my ($method, $target, $headers) = @_;
+    return "$method $target HTTP/1.1\n${headers}user-agent: bench/1.0\n\n" =~ s/\n/\r\n/gr;
 }
 
 1;
