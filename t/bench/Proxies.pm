@@ -29,6 +29,7 @@ my %Origin = (key => 'AKIDORIGIN', secret => "not $Secret", region => 'eu-centra
 our $Dir = tempdir('s3-resign-bench-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 our (%Port, %Worker, $OriginPort);
 (@Port{qw(plain resign)}, $OriginPort) = free_ports(3);
+my $Buffers = 'proxy_buffer_size 16k; proxy_buffers 16 64k; proxy_busy_buffers_size 512k;';
 my (%Master, $KeyLocations);
 
 # --------------------------------------------------------------- configuration
@@ -80,6 +81,9 @@ http {
         location /streamed/ { proxy_pass http://origin; proxy_request_buffering off; }
         location /streamed/decoded/ { proxy_pass http://decoding; proxy_request_buffering off; }
         location /cached/ { proxy_pass http://origin; proxy_cache cache; proxy_cache_valid 200 1h; }
+        # as in large-downloads.conf
+        location /large/ { proxy_pass http://origin; $Buffers }
+        location /sent/ { proxy_pass http://origin; proxy_cache cache; proxy_cache_valid 200 1h; sendfile on; }
 $locations    }
 }
 END

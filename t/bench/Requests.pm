@@ -50,8 +50,8 @@ sub presigned_get {
 
 # The target says how long the answer is to be.
 sub large_get {
-    my ($number, $bytes) = @_;
-    return signed_get($number, path => sprintf '/bucket/bytes-%d/film-%05d.mp4', $bytes, $number);
+    my ($folder, $bytes) = @_;
+    return signed_get(1, path => "/$folder/bytes-$bytes/film.mp4");
 }
 
 sub key_in_file { return map { sprintf $_, $_[0] } 'AKID%016d', '%040d' }
