@@ -182,7 +182,7 @@ unsigned GET /_log/t15
 200 ^origin A\nverified yes
 200 ^origin [AB]\nverified yes.*\nbody 5 2cf24dba
 200 ^origin B\nverified yes
-200 ^(?!.*GARBAGE)(?!.*incomplete)
+200 ^(?!.*GARBAGE)(?!.*(?:incomplete|reset))
 
 === TEST 16: the same peer twice: another address of one server line
 --- http_config

@@ -264,7 +264,7 @@ HTTP/2.0 PUT /t20/4 400 XAmzContentSHA256Mismatch
 
 === TEST 21: the origin has no more than a part of the wrong bodies
 --- unsigned: GET /_log/t20
---- response_body_like: ^(?:A 200 verified body=40000 PUT /t20/[13] [^\n]*\n|A incomplete unverified [^\n]* PUT /t20/[24] [^\n]*\n){2,4}$
+--- response_body_like: ^(?:A 200 verified body=40000 PUT /t20/[13] [^\n]*\n|A reset unverified [^\n]* PUT /t20/[24] [^\n]*\n){2,4}$
 
 === TEST 22: a browser's form
 --- http2
@@ -327,7 +327,7 @@ HTTP/2.0 GET /t25/8 200 -
 
 === TEST 26: the origin has no more than a part of the bad forms
 --- unsigned: GET /_log/t25
---- response_body_like: ^(?:A 200 verified body=5\d{4} POST [^\n]*\n|A incomplete unverified body=\S+ POST [^\n]*\n|A 200 verified body=0 GET [^\n]*\n){5,7}$
+--- response_body_like: ^(?:A 200 verified body=5\d{4} POST [^\n]*\n|A reset unverified body=\S+ POST [^\n]*\n|A 200 verified body=0 GET [^\n]*\n){5,7}$
 
 === TEST 27: unbuffered: the origin has the beginning of a form while the client holds back the rest
 --- config
@@ -358,7 +358,7 @@ HTTP/2.0 POST /t29 200 -
 
 === TEST 30: the origin has neither of the two as a whole
 --- unsigned: GET /_log/t29
---- response_body_like: ^(?:A incomplete unverified [^\n]*\n){0,2}A 200 verified [^\n]*\n(?:A incomplete unverified [^\n]*\n){0,2}$
+--- response_body_like: ^(?:A reset unverified [^\n]*\n){0,2}A 200 verified [^\n]*\n(?:A reset unverified [^\n]*\n){0,2}$
 
 === TEST 31: answers that are written again, and one that is no answer
 --- http2

@@ -160,7 +160,7 @@ PUT /t21/key te={0,5000} body=$large kind=unsigned spoil_checksum=x
 === TEST 22: nothing of them is whole
 --- request
 GET /_log/t21
---- response_body_like: ^(?:A incomplete unverified [^\n]*\n){10}$
+--- response_body_like: ^(?:A reset unverified [^\n]*\n){10}$
 
 === TEST 23: a retry is framed and signed again, whatever was sent before: from memory, from a file, both plain and framed
 --- http_config eval: upstream('both', '') . upstream('first', 'A') . upstream('second', 'B') . upstream('none', 'AB')
@@ -208,7 +208,7 @@ PUT /t25/key body=$large
 === TEST 26: what the origins have seen of it, in any order, since a connection that breaks off may be noticed late
 --- request
 GET /_log/t25
---- response_body_like: ^(?=(?:[^\n]*\n){6}$)(?:(?:A 200 verified [^\n]*\n)*A incomplete unverified [^\n]*\n){2}(?:A 200 verified [^\n]*\n)*$
+--- response_body_like: ^(?=(?:[^\n]*\n){6}$)(?:(?:A 200 verified [^\n]*\n)*A reset unverified [^\n]*\n){2}(?:A 200 verified [^\n]*\n)*$
 
 === TEST 27: an origin that answers early, unbuffered
 --- location: $TEST_NGINX_UNBUFFERED
@@ -220,7 +220,7 @@ GET /_log/t25
 --- init: leave('/t28', substr upload(path => '/t28/key', data => $large), 0, 200_000)
 --- request
 GET /_log/t28
---- response_body_like: ^A incomplete unverified [^\n]*\n$
+--- response_body_like: ^A reset unverified [^\n]*\n$
 
 === TEST 29: and buffered: it has nothing
 --- upload: PUT /t29/key body=$large first=200000
@@ -354,7 +354,7 @@ rejected SignatureDoesNotMatch
 === TEST 44: nothing of it is whole
 --- request
 GET /_log/t43
---- response_body_like: ^(?:A incomplete unverified [^\n]*\n){3}$
+--- response_body_like: ^(?:A reset unverified [^\n]*\n){3}$
 
 === TEST 45: what is wrong, and where, is in the log
 --- upload

@@ -113,7 +113,7 @@ connect to 127.0.0.1
 === TEST 11: and the origin lacks the end
 --- request
 GET /_log/late
---- response_body_like: ^(?:A incomplete unverified [^\n]*\n){4}$
+--- response_body_like: ^(?:A reset unverified [^\n]*\n){4}$
 
 === TEST 12: no body: nothing to verify
 --- server: s3_verify_payload on;
@@ -163,7 +163,7 @@ connect to 127.0.0.1
 === TEST 18: which is no request
 --- request
 GET /_log/lacking
---- response_body_like: ^A incomplete unverified [^\n]*\n$
+--- response_body_like: ^A reset unverified [^\n]*\n$
 
 === TEST 19: one body sent for another, off by default: the origin is told the hash
 --- signed: PUT /bucket/key body=hello sent=hallo
@@ -258,7 +258,7 @@ PUT /bucket/key sent={hello,hallo}
 === TEST 28: what the origin has seen of it
 --- request
 GET /_log/poison
---- response_body_like: ^(?:(?:A 200 verified [^\n]*\n){2}A incomplete unverified [^\n]*\nA 200 verified [^\n]*\n){2}$
+--- response_body_like: ^(?:(?:A 200 verified [^\n]*\n){2}A reset unverified [^\n]*\nA 200 verified [^\n]*\n){2}$
 
 === TEST 29: Expect: 100-continue
 --- server: s3_verify_payload on;
@@ -307,7 +307,7 @@ rejected XAmzContentSHA256Mismatch
 --- init: leave('/gone', raw('PUT /gone/key', h4(path => '/gone/key', method => 'PUT', body => $large) . "Content-Length: 300000\n") . substr $large, 0, 200_000)
 --- request
 GET /_log/gone
---- response_body_like: ^A incomplete unverified [^\n]*\n$
+--- response_body_like: ^A reset unverified [^\n]*\n$
 
 === TEST 34: and buffered: it has nothing
 --- server: s3_verify_payload on;

@@ -663,7 +663,7 @@ for my $at (0, 1, 2990) {
 }
 --- request
 GET /_log/t35
---- response_body_like: ^(?:A incomplete unverified [^\n]*\n)+$
+--- response_body_like: ^(?:A reset unverified [^\n]*\n)+$
 
 === TEST 36: streamed: a client that leaves at any byte of the file or after it
 --- location: $TEST_NGINX_UNBUFFERED
@@ -673,7 +673,7 @@ $form =~ /hello/ or die;
 exchange([map { [substr $form, 0, $_] } $-[0] .. length($form) - 1], pause => 0.05, leave => 1);
 --- request
 GET /_log/t36
---- response_body_like: ^(?:A incomplete unverified [^\n]*\n)*$
+--- response_body_like: ^(?:A reset unverified [^\n]*\n)*$
 
 === TEST 37: streamed: the origin has the fields, and the beginning of the file, while the client holds back the rest
 --- location: $TEST_NGINX_UNBUFFERED client_body_timeout 60s;
@@ -757,7 +757,7 @@ my @forms = map { cut(100, path => '/t43', file => $large, @$_) } [], [], [more 
 all_like([map { exchange([$_]) } @forms], qr/request 1\n.*data/s, qr/request 2\n.*data/s, qr/EntityTooLarge/, qr/request 1\n.*data/s);
 --- request
 GET /_log/t43
---- response_body_like: ^(?:A 200 verified [^\n]*\n){2}A incomplete unverified [^\n]*\nA 200 verified [^\n]*\n$
+--- response_body_like: ^(?:A 200 verified [^\n]*\n){2}A reset unverified [^\n]*\nA 200 verified [^\n]*\n$
 
 === TEST 44: streamed: Expect: 100-continue
 --- location: $TEST_NGINX_UNBUFFERED
@@ -776,7 +776,7 @@ my $form = raw('POST /bucket', S3Sign::v4_form(path => '/bucket', headers => ['e
 all_like([exchange([map { [substr cut($_, path => '/t45', file => $large)->[0], 0, 900 + $_] } 0, 10_000])], (qr/^$/) x 2);
 --- request
 GET /_log/t45
---- response_body_like: ^A incomplete unverified [^\n]*\n$
+--- response_body_like: ^A reset unverified [^\n]*\n$
 --- access_log
 /t45 408
 /t45 408

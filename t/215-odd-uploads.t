@@ -167,7 +167,7 @@ GET /_log/keep-buffered/wrong
 GET /_log/keep-unbuffered/wrong
 GET /_log/decode-buffered/wrong
 GET /_log/decode-unbuffered/wrong
---- answers: 4x 200 ^(?:. incomplete [^\n]*\n)*$
+--- answers: 4x 200 ^(?:. reset [^\n]*\n)*$
 
 === TEST 8: encodings beside aws-chunked, in the framing
 --- config

@@ -147,7 +147,7 @@ PUT /late-{b2,swift}/wrong/key body=$large te={0,5000} => 400 error BadDigest
 === TEST 9: and the origin lacks the end
 --- request
 GET /_log/late-swift/wrong
---- response_body_like: ^(?:A incomplete unverified [^\n]*\n){2}$
+--- response_body_like: ^(?:A reset unverified [^\n]*\n){2}$
 
 === TEST 10: a failover from a dialect to none, where everything goes out as it came
 --- signed

@@ -345,6 +345,8 @@ unsafe extern "C" fn free_peer<M: PeerHooks>(
         // SAFETY: what nginx would have called, with the data that goes with it.
         unsafe { free(pc, wrapped.balancer.data, state) }
     }
+    // SAFETY: a request in progress with an upstream, which keeps no connection that has been sent a part.
+    unsafe { shim_reset_if_cut(wrapped.request) };
     if let Some(tries) = wrapped.other_tries.take() {
         let left = match sent_to {
             Some(_) => 0,

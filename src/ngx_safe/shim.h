@@ -92,6 +92,7 @@ off_t shim_body_after_head(ngx_http_request_t *r);
 void shim_give_back(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us,
     ngx_event_free_peer_pt free, void *data);
 ngx_uint_t shim_is_request_sent(ngx_http_request_t *r);
+void shim_reset_if_cut(ngx_http_request_t *r);
 ngx_int_t shim_hear_out(ngx_http_request_t *r);
 ngx_uint_t shim_is_request_cut(ngx_http_request_t *r);
 void shim_stop_sending(ngx_http_request_t *r);

@@ -157,6 +157,45 @@ shim_is_request_sent(ngx_http_request_t *r)
 }
 
 
+/*
+ * To be called where a try has ended, before nginx closes its connection. What
+ * has been cut off must not look like what has ended: of a plain body that is
+ * shorter than was announced versitygw keeps what there is, if the connection
+ * was closed in good order. So it is reset, and TLS gets no close_notify.
+ */
+void
+shim_reset_if_cut(ngx_http_request_t *r)
+{
+    struct linger         linger;
+    ngx_connection_t     *c;
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+    c = u->peer.connection;
+
+    if (c == NULL || !u->request_sent || u->request_body_sent) {
+        return;
+    }
+
+    linger.l_onoff = 1;
+    linger.l_linger = 0;
+
+    if (setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == -1)
+    {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, ngx_socket_errno,
+                      "setsockopt(SO_LINGER) failed");
+    }
+
+#if (NGX_HTTP_SSL)
+
+    if (c->ssl) {
+        c->ssl->no_send_shutdown = 1;
+    }
+
+#endif
+}
+
+
 typedef struct {
     ngx_http_request_t          *request;
     ngx_output_chain_filter_pt   filter;

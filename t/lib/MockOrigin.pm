@@ -137,7 +137,9 @@ sub receive {
     my $got = sysread $connection->{socket}, $connection->{in}, 65536, length $connection->{in};
     return if !defined $got && ($!{EAGAIN} || $!{EINTR});
     if (!$got) {
-        record($connection, 'incomplete') if $connection->{request} || length $connection->{in};
+        # A connection that was closed in good order might have had all of a request, to some servers.
+        my $outcome = !defined $got && $!{ECONNRESET} ? 'reset' : 'incomplete';
+        record($connection, $outcome) if $connection->{request} || length $connection->{in};
         return finish($connection);
     }
     advance($connection);
