@@ -30,10 +30,11 @@ $ENV{TEST_NGINX_UNBUFFERED} = 'proxy_request_buffering off; proxy_http_version 1
 # over, and one that keeps the framing.
 our @stores = qw(b2 ceph gcs minio-old oss r2 swift);
 my ($a, $b, $key_a, $key_b) = @ENV{ map {"TEST_NGINX_$_"} qw(A B CRED_A CRED_B) };
-my @upstreams = ("upstream plain { server $a; s3_origin default $key_a; }");
+my @upstreams = map { "upstream $$_[0] { server $a; s3_origin default $key_a $$_[1]; }" } ['plain', ''], ['decode', 'framing=decode'];
 my @locations = ($ENV{TEST_NGINX_CLIENT}, 's3_resign on;',
     "location /_log/ { s3_resign off; proxy_pass http://$ENV{TEST_NGINX_LOG}/; }",
-    'proxy_next_upstream error http_503 non_idempotent;');
+    'proxy_next_upstream error http_503 non_idempotent;', 'location /decode/ { proxy_pass http://decode; }',
+    "location /late-decode/ { proxy_pass http://decode; $ENV{TEST_NGINX_UNBUFFERED} }");
 for my $store (@stores) {
     my $lines = "s3_origin $a $key_a dialect=$store; s3_origin $b $key_b;";
     push @upstreams, "upstream $store { server $a; s3_origin default $key_a dialect=$store; }",
@@ -207,3 +208,20 @@ POST /swift/key?uploadId=1 body=$parts sent=$plain_parts => 400 error XAmzConten
 --- signed
 POST /swift-first/key?uploadId=1 body=$parts => 200 origin B.*body $length_of_parts $hash_of_parts
 POST /swift-last/key?uploadId=1 body=$parts => 200 origin A.*body $length_of_plain $hash_of_plain
+
+=== TEST 18: an origin that reads no framing gets the checksum of a header, once it has been compared with the data
+--- signed
+PUT /{decode,late-decode}/key body=hello => 200 verified yes.*header x-amz-checksum-crc32: \Q$crc\E
+    x-amz-checksum-crc32: $TEST_NGINX_CRC
+PUT /{decode,late-decode}/key body=hello => 200 verified yes.*header x-amz-checksum-md4: AAAA
+    x-amz-checksum-md4: AAAA
+upload PUT /{decode,late-decode}/key kind=signed body=hello => 200 verified yes.*header x-amz-checksum-md5: \Q$md5\E.*body 5 $hash_of_hello
+    x-amz-checksum-md5: $TEST_NGINX_MD5
+POST /{decode,late-decode}/key?uploadId=1 body=hello => 200 verified yes.*header x-amz-checksum-crc32: AAAAAA==
+    x-amz-checksum-crc32: AAAAAA==
+PUT /{decode,late-decode}/key body=hello te={0,2} => 400 error BadDigest
+    x-amz-checksum-crc32: AAAAAA==
+PUT /{decode,late-decode}/key body=hello => 400 error BadDigest
+    x-amz-checksum-xxhash64: AAAAAAAAAAA=
+upload PUT /{decode,late-decode}/key kind=signed body=hello => 400 error BadDigest
+    x-amz-checksum-xxhash64: AAAAAAAAAAA=

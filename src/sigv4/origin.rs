@@ -75,6 +75,12 @@ impl Origin {
         }
     }
 
+    /// Whether the data is compared here with a checksum in a header: an origin that reads no framing may be one that
+    /// reads no checksums, or not all of them.
+    pub(crate) fn may_ignore_checksums(&self) -> bool {
+        self.dialect.drops_checksums() || self.framing == Framing::Decode
+    }
+
     /// Tells whether there are keys to sign with.
     pub(crate) fn has_keys(&self) -> bool {
         !self.credential.access_key().is_empty()

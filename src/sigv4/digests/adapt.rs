@@ -15,25 +15,28 @@ use crate::{
 
 impl Verified<'_> {
     /// Takes note of the dialects of the origins that the request may go to, which [`sign`](crate::sign) needs for
-    /// those that read no checksums. `headers` are the client's, `length` is the length of its body, `None` where it
-    /// was not announced. Returns whether the body has to be read before the request is signed.
+    /// those that read no checksums. What those might not check that read no framing is checked here, too. `headers`
+    /// are the client's, `length` is the length of its body, `None` where it was not announced. Returns whether the
+    /// body has to be read before the request is signed.
     ///
     /// # Errors
-    /// If there is a checksum that only the origin could check, or that is wrong for an empty body.
+    /// If there is a checksum that cannot be read, that is wrong for an empty body, or that only an origin could check
+    /// which reads none.
     pub fn adapt<'o, 'h>(
         &mut self,
         origins: impl Iterator<Item = &'o Origin>,
         headers: impl Iterator<Item = Header<'h>>,
         length: Option<u64>,
     ) -> Result<bool, Rejection> {
-        let (mut drops, mut adds_md5) = (false, false);
+        let (mut checks, mut drops, mut adds_md5) = (false, false, false);
         for origin in origins {
+            checks |= origin.may_ignore_checksums();
             drops |= origin.dialect.drops_checksums();
             adds_md5 |= origin.dialect.adds_md5();
         }
         let is_form = matches!(self.proof, Proof::PostPolicy { .. } | Proof::Preflight(_));
         // A body that is written again has been checked, and goes out without digests.
-        if !(drops || adds_md5) || is_form || self.document.is_some() {
+        if !(checks || adds_md5) || is_form || self.document.is_some() {
             self.digests = drops.then(Box::default);
             return Ok(false);
         }
@@ -43,12 +46,11 @@ impl Verified<'_> {
         for header in headers {
             has_md5 |= header.name.eq_ignore_ascii_case(b"content-md5");
             if let Some(name) = checksum_header(header.name)
-                && drops
+                && checks
                 && may_have_body(self.request.method, operation)
                 && !tells_no_checksum(&name)
-                && let Some(_) = digests
-                    .claim
-                    .replace(read_claim(operation, &name, header.value)?)
+                && let Some(claim) = read_claim(operation, &name, header.value, drops)?
+                && let Some(_) = digests.claim.replace(claim)
             {
                 return Err(Rejection::Checksums(ChecksumFault::Several));
             }
@@ -61,7 +63,8 @@ impl Verified<'_> {
             digests.needs_md5 = false;
         }
         let reads_body = digests.needs_md5;
-        self.digests = Some(Box::new(digests));
+        let is_of_use = drops || adds_md5 || digests.are_needed();
+        self.digests = is_of_use.then(|| Box::new(digests));
         Ok(reads_body)
     }
 
@@ -89,15 +92,26 @@ fn may_have_body(method: &[u8], operation: Operation) -> bool {
     matches!(method, b"PUT" | b"POST") && !operation.has_source()
 }
 
-/// Reads a checksum, from the end of its header's name and its value.
-fn read_claim(operation: Operation, name: &[u8], value: &[u8]) -> Result<Checksum, Rejection> {
+/// Reads a checksum, from the end of its header's name and its value; `None` if only the origin can check it, unless
+/// that does not get it.
+fn read_claim(
+    operation: Operation,
+    name: &[u8],
+    value: &[u8],
+    drops: bool,
+) -> Result<Option<Checksum>, Rejection> {
     // With these it is that of the whole object, whose data is not here.
-    if let Operation::CompleteMultipartUpload | Operation::CreateMultipartUpload = operation {
-        return Err(Rejection::NotImplemented);
-    }
+    let is_of_object = matches!(
+        operation,
+        Operation::CompleteMultipartUpload | Operation::CreateMultipartUpload
+    );
     let algorithm = ChecksumAlgorithm::of_header(&[b"x-amz-checksum-", name].concat());
-    // What cannot be checked here, such an origin cannot check either.
-    let algorithm = algorithm.ok_or(Rejection::NotImplemented)?;
-    let claim = Checksum::parse(algorithm, value.trim_ascii());
-    claim.ok_or(Rejection::InvalidChecksumHeader(algorithm))
+    match algorithm.filter(|_| !is_of_object) {
+        Some(algorithm) => match Checksum::parse(algorithm, value.trim_ascii()) {
+            None => Err(Rejection::InvalidChecksumHeader(algorithm)),
+            claim => Ok(claim),
+        },
+        None if drops => Err(Rejection::NotImplemented),
+        None => Ok(None),
+    }
 }

@@ -440,6 +440,59 @@ fn what_is_dropped_was_checked() {
     );
 }
 
+/// An origin that reads no framing may not know the checksum in a header either. It gets it all the same.
+#[test]
+fn what_reads_no_framing_is_told_no_lies() {
+    use Failure::Rejected;
+    let plain = Origin {
+        framing: Framing::Decode,
+        ..origin(Dialect::default())
+    };
+    for origins in [
+        [plain.clone(), origin(Dialect::default())],
+        [origin(Dialect::default()), plain],
+    ] {
+        for (target, name, value, outcome) in [
+            ("/b/k", "x-amz-checksum-crc32", CRC32, None),
+            ("/b/k", "x-amz-checksum-md5", MD5, None),
+            (
+                "/b/k?partNumber=1&uploadId=a",
+                "x-amz-checksum-crc32c",
+                CRC32C,
+                None,
+            ),
+            ("/b/k", "x-amz-checksum-md4", "AAAA", None),
+            ("/b/k", "x-amz-checksum-type", "COMPOSITE", None),
+            (
+                "/b/k",
+                "x-amz-checksum-crc32",
+                CRC32C,
+                Some(Rejection::BadDigest(ChecksumAlgorithm::Crc32)),
+            ),
+            (
+                "/b/k",
+                "x-amz-checksum-sha1",
+                CRC32,
+                Some(Rejection::InvalidChecksumHeader(ChecksumAlgorithm::Sha1)),
+            ),
+        ] {
+            let text = sample("PUT", target, &[(name, value)], BODY);
+            let lines = Passing::new(text, BODY, &origins).lines();
+            let expected = match outcome {
+                None => Ok(vec![format!("{name}: {value}").to_lowercase()]),
+                Some(rejection) => Err(Rejected(rejection)),
+            };
+            assert_eq!(lines, expected, "{target} {name}: {value}");
+        }
+        // Of the whole object, whose data is elsewhere.
+        let of_object = [("x-amz-checksum-crc32", CRC32C)];
+        let text = sample("POST", "/b/k?uploadId=a", &of_object, BODY);
+        let lines = Passing::new(text, BODY, &origins).lines();
+        let expected = format!("x-amz-checksum-crc32: {CRC32C}").to_lowercase();
+        assert_eq!(lines, Ok(vec![expected]));
+    }
+}
+
 /// A request that was admitted without a thought of the dialect is not signed for it.
 #[test]
 fn what_was_not_checked_is_not_signed() {
