@@ -62,8 +62,9 @@ struct HeaderLine {
 /// What does not go out of a head besides what never does.
 #[derive(Debug, Clone, Copy, Default)]
 struct Withheld {
-    /// The answer has to be read on its way, so it must not be encoded.
-    encodings: bool,
+    /// The answer has to be read on its way, so it must not be encoded, nor be JSON, which Ceph makes of S3's documents
+    /// if a client accepts it.
+    preferences: bool,
     /// What the client may have shown to nginx, and what orders a server of another kind about: nobody has signed it.
     credentials: bool,
 }
@@ -71,7 +72,7 @@ struct Withheld {
 impl Withheld {
     #[inline(always)]
     fn has(self, name: &[u8]) -> bool {
-        self.encodings && is(name, b"accept-encoding")
+        self.preferences && (is(name, b"accept-encoding") || is(name, b"accept"))
             || self.credentials && (is(name, b"cookie") || is_foreign(name))
     }
 }
@@ -87,7 +88,7 @@ impl<'s, 'a> WireHead<'s, 'a> {
         room: &'s mut HeadRoom,
     ) -> Result<WireHead<'s, 'a>, Unsignable> {
         let withheld = Withheld {
-            encodings: verified.reads_answer || verified.sees_some_buckets().is_some(),
+            preferences: verified.reads_answer || verified.sees_some_buckets().is_some(),
             credentials: matches!(verified.proof, Proof::Granted { .. }),
         };
         WireHead::read(head, Some(&verified.request), withheld, room)

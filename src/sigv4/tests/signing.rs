@@ -37,17 +37,30 @@ fn clients() -> &'static Directory {
 
 /// Verifies a request as the client's, signs `head` for the origin, and gives what is sent.
 fn resign_head(text: &str, head: &str, origin: &Origin, now: i64) -> Result<String, Unsignable> {
-    let raw = Raw::new(text);
     let rules = VerifyRules {
         anonymous: Anonymous::PassedOn,
         signature_v2: true,
         ..rules()
     };
-    let verified = verdict(&raw, clients(), &rules, NOW).expect(text);
+    let verified = verdict(
+        kept(Raw::new(kept(text.to_owned()))),
+        clients(),
+        kept(rules),
+        NOW,
+    );
+    sign_head(&verified.expect(text), head, origin, now)
+}
+
+fn sign_head(
+    verified: &Verified<'_>,
+    head: &str,
+    origin: &Origin,
+    now: i64,
+) -> Result<String, Unsignable> {
     let mut room = HeadRoom::default();
-    let head = WireHead::parse(head.as_bytes(), &verified, &mut room)?;
+    let head = WireHead::parse(head.as_bytes(), verified, &mut room)?;
     let mut keys = KeyCache::new(8);
-    let mut signed = sign(&verified, &head, origin, &mut keys, Timestamp(now))?;
+    let mut signed = sign(verified, &head, origin, &mut keys, Timestamp(now))?;
     let mut out = vec![0; signed.max_len()];
     let length = signed.write(&mut out).unwrap();
     out.truncate(length);
@@ -575,4 +588,24 @@ fn a_request_of_ones_own_is_a_head_alone() {
     );
     assert!(sign(b"GET /a b HTTP/1.1\r\n\r\n").is_err());
     assert!(sign(b"GET /\n HTTP/1.1\r\n\r\n").is_err());
+}
+
+/// No origin is asked for a document that is not XML, where that is read on its way.
+#[test]
+fn preferences_of_what_is_read() {
+    let text = Sample::new("GET", "/b?list-type=2")
+        .unsigned("Accept", "application/json")
+        .unsigned("accept-encoding", "gzip")
+        .unsigned("Accept-Language", "de")
+        .header_form();
+    let raw = Raw::new(&text);
+    let rules = rules();
+    let mut verified = verdict(&raw, clients(), &rules, NOW).expect(&text);
+    for is_read in [false, true] {
+        verified.prepare(&origin(), is_read);
+        let out = sign_head(&verified, &head_of(&text), &origin(), NOW).unwrap();
+        let sent = ["Accept: ", "accept-encoding: "].map(|name| out.contains(name));
+        assert_eq!(sent, [!is_read; 2], "{out}");
+        assert!(out.contains("Accept-Language: de"), "{out}");
+    }
 }
