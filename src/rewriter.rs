@@ -75,9 +75,13 @@ impl BodyRewriter {
         }
     }
 
-    pub(crate) fn buckets(prefix: Option<String>, sealer: Option<Sealer>) -> BodyRewriter {
+    pub(crate) fn buckets(
+        prefix: Option<String>,
+        sealer: Option<Sealer>,
+        region: Option<Region>,
+    ) -> BodyRewriter {
         BodyRewriter::Buckets {
-            list: Box::new(BucketList::new(prefix, sealer)),
+            list: Box::new(BucketList::new(prefix, sealer, region)),
             shown: Vec::new(),
         }
     }

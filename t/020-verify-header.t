@@ -436,6 +436,7 @@ GET /
 GET /bucket?location
 GET /bucket
 GET /bucket/key?location
+--- origin: 2x 200 OK body=<ListAllMyBucketsResult/>
 --- answers
 2x 200
 2x 400

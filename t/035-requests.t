@@ -269,6 +269,7 @@ GET /bucket?location             => 200
 GET /bucket?location&%70olicy    => 400
 GET /                            => 200
 GET /?x-id=GetObject             => 400
+--- origin: 4x 200 OK body=<ListAllMyBucketsResult/>
 
 === TEST 22: a header that the configuration adds is asked for too
 --- config

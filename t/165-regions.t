@@ -23,6 +23,10 @@ sub region  { "<LocationConstraint>$_[0]</LocationConstraint>" }
 sub gets { qr/^origin $_[0]\nverified yes\n(?!.*header (?i:content-md5|x-amz-checksum|x-amz-sdk|expect)).*header [Cc]ontent-[Ll]ength: ${\length $_[1]}\n.*body ${\length $_[1]} ${\sha256_hex($_[1])}\n/s }
 sub puts { my ($body, @more) = @_; h4(method => 'PUT', path => '/bucket', region => 'eu-proxy-1', body => $body, @more) }
 
+# A list of buckets that are in this region.
+sub lists { '<ListAllMyBucketsResult><Buckets>' . join('', map { "<Bucket><Name>$_</Name><BucketRegion>$_[0]</BucketRegion></Bucket>" } @_[1 .. $#_]) . '</Buckets></ListAllMyBucketsResult>' }
+our ($listed, $listed_here, $none_listed) = (lists('us-east-1', 'a', 'b'), lists('eu-proxy-1', 'a', 'b'), lists('x'));
+
 our $there = qq{<?xml version="1.0" encoding="UTF-8"?>\n} . creates(region('eu-central-1'));
 our $tags  = '<Tags><Tag><Key>k</Key><Value>v</Value></Tag></Tags>';
 our $to_b  = $location =~ s/origin_a/origin_b/r;
@@ -187,3 +191,16 @@ my $body = creates(region('eu-proxy-1'));
 --- more_headers eval: [puts('not XML', region => 'us-east-1'), puts('not XML', region => 'us-east-1', path => '/bucket/key')]
 --- error_code eval: [200, 200]
 --- response_body_like eval: [(gets(A => 'not XML')) x 2]
+
+=== TEST 17: where listed buckets are, and which are in a region
+--- config eval: "$location } location /any/ { s3_resign on; s3_prefix /any; proxy_pass http://origin_a; }"
+--- signed
+GET / region=eu-proxy-1
+GET /?bucket-region=eu-proxy-1&max-buckets=9
+GET /?bucket-region=us-east-1
+GET /any/?bucket-region=us-east-1
+--- origin: 4x 200 OK body=$listed
+--- answers
+2x 200 is $listed_here
+200 is $none_listed
+200 is $listed

@@ -188,7 +188,7 @@ fn judge_body(
             }
         }
         status => match asked(request) {
-            Some(Asked::SomeBuckets) => {
+            Some(Asked::SomeBuckets(region)) => {
                 if request.is_head_only() {
                     request.forget_answer_length();
                     return HeadVerdict::Pass;
@@ -197,7 +197,8 @@ fn judge_body(
                     let what = "a list of buckets that is encoded, or a part";
                     return HeadVerdict::Replace(answer_body::bad_gateway(request, what));
                 }
-                BodyRewriter::buckets(naming::asked_prefix(request), naming::sealer(request))
+                let prefix = naming::asked_prefix(request);
+                BodyRewriter::buckets(prefix, naming::sealer(request), region.copied())
             }
             Some(Asked::Location(region)) => {
                 if status != 200 {
@@ -243,8 +244,8 @@ fn judge_body(
 
 /// What a client asked for that it must not see as the origin says it.
 enum Asked<'r> {
-    /// The list of buckets, not all of which it may see.
-    SomeBuckets,
+    /// The list of buckets, not all of which it may see, or which are in this region to it.
+    SomeBuckets(Option<&'r Region>),
     /// Where a bucket is; the client must sign for this region.
     Location(&'r Region),
 }
@@ -257,7 +258,9 @@ fn asked<'r>(request: Request<'r>) -> Option<Asked<'r>> {
     match verified.operation() {
         Operation::ListBuckets => {
             let is_some = verified.sees_some_buckets().is_some();
-            (is_some || naming::is_renaming(request)).then_some(Asked::SomeBuckets)
+            let region = verified.told_region();
+            (is_some || naming::is_renaming(request) || region.is_some())
+                .then_some(Asked::SomeBuckets(region))
         }
         Operation::GetBucketLocation => verified.told_region().map(Asked::Location),
         _ => None,

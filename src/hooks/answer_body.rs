@@ -267,7 +267,11 @@ fn show_buckets(
         return Err(Unreadable);
     };
     let (grant, map) = (verified.sees_some_buckets(), &origin.origin.buckets);
+    let is_elsewhere = verified.lists_another_region();
     let name = |bucket: &str| {
+        if is_elsewhere {
+            return None;
+        }
         let name = match map.is_empty() {
             true => bucket.to_owned(),
             false => map.client_name(bucket.as_bytes())?.to_string(),

@@ -121,17 +121,30 @@ impl Verified<'_> {
     /// Returns what the names of listed buckets must begin with, decoded: by the client's names. An origin that
     /// has other names is not told. `None` unless it is a list of buckets with a `prefix`.
     pub fn listed_prefix(&self) -> Option<Vec<u8>> {
+        self.listed_by(S3Parameter::Prefix)
+    }
+
+    /// Whether it is a list of the buckets in another region than the one that clients are told. Origins, which are
+    /// in regions of their own, are not told of either.
+    pub fn lists_another_region(&self) -> bool {
+        self.told_region().is_some_and(|told| {
+            let asked = self.listed_by(S3Parameter::BucketRegion);
+            asked.is_some_and(|asked| !asked.is_empty() && asked != told.as_bytes())
+        })
+    }
+
+    /// Returns a parameter of a list of buckets, decoded.
+    fn listed_by(&self, parameter: S3Parameter) -> Option<Vec<u8>> {
         if self.request.operation != Operation::ListBuckets {
             return None;
         }
         let mut room = Parameters::new();
         let query = Query::parse_others(self.request.target.query, &mut room).ok()?;
-        let is_prefix =
-            |name: &[u8]| ParameterName::of(name) == ParameterName::Known(S3Parameter::Prefix);
-        let (_, value) = query.others().find(|(name, _)| is_prefix(name))?;
-        let mut prefix = Vec::new();
-        uri::put_decoded(&mut prefix, value.unwrap_or_default(), Part::Query);
-        Some(prefix)
+        let is_it = |name: &[u8]| ParameterName::of(name) == ParameterName::Known(parameter);
+        let (_, value) = query.others().find(|(name, _)| is_it(name))?;
+        let mut text = Vec::new();
+        uri::put_decoded(&mut text, value.unwrap_or_default(), Part::Query);
+        Some(text)
     }
 
     /// Whether the names in such a request, and in its answer, are all where they can be mapped for an origin.

@@ -65,7 +65,9 @@ impl Verified<'_> {
             | Operation::ListParts
             | Operation::CreateMultipartUpload => {
                 let mut maps = origins.clone().map(|origin| &origin.buckets);
-                maps.any(|map| !map.is_empty()) || self.seals_ids(origins)
+                maps.any(|map| !map.is_empty())
+                    || self.told_region().is_some()
+                    || self.seals_ids(origins)
             }
             _ => false,
         }

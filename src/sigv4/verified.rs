@@ -169,10 +169,13 @@ impl<'r> Verified<'r> {
         (self.proof.grant()).filter(|grant| grant.is_confined_to_buckets())
     }
 
-    /// Returns the region that the client is told if it asks where a bucket is, and must sign for one.
+    /// Returns the region that the client is told if it asks where buckets are, and must sign for one.
     pub fn told_region(&self) -> Option<&'r Region> {
-        (self.request.rules.region.as_ref())
-            .filter(|_| self.request.operation == Operation::GetBucketLocation)
+        let asks = matches!(
+            self.request.operation,
+            Operation::GetBucketLocation | Operation::ListBuckets
+        );
+        self.request.rules.region.as_ref().filter(|_| asks)
     }
 
     /// Returns what gathers the body if one of these origins must get another one: where it creates a bucket in the

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::xml::{self, Reader, Token, Unreadable, put_element, put_text};
-use crate::sealed::Sealer;
+use crate::{region::Region, sealed::Sealer};
 
 /// The longest `<Bucket>` element, in bytes.
 const MAX_BUCKET: usize = 8 << 10;
@@ -25,12 +25,14 @@ struct ListFilter {
     /// What the client's names begin with, where the origin was not asked for that.
     prefix: Option<String>,
     sealer: Option<Sealer>,
+    /// Where clients are told that buckets are.
+    region: Option<Region>,
     /// The `<Bucket>` that is being read.
     bucket: String,
     /// What its `<Name>` says; there must be one.
     name: Option<String>,
-    /// Where `bucket` has the name.
-    spans: Vec<Range<usize>>,
+    /// Where `bucket` has the name, and the region.
+    spans: Vec<(Range<usize>, BucketChild)>,
     /// Which child of `<Bucket>` is being read.
     child: BucketChild,
 }
@@ -40,6 +42,7 @@ enum BucketChild {
     Name,
     /// `<BucketArn>`, which ends in the name.
     Arn,
+    Region,
     #[default]
     Other,
 }
@@ -62,13 +65,18 @@ enum ListPosition {
 impl BucketList {
     /// Makes a filter. If `prefix` is set, the list shows those buckets alone whose names begin with it, and says so:
     /// the origin has not been asked for that, since its names are others. `sealer` seals the place where the next
-    /// page begins.
-    pub fn new(prefix: Option<String>, sealer: Option<Sealer>) -> BucketList {
+    /// page begins. `region` is where each of them is, if the client is not told where they are at the origin.
+    pub fn new(
+        prefix: Option<String>,
+        sealer: Option<Sealer>,
+        region: Option<Region>,
+    ) -> BucketList {
         BucketList {
             reader: Reader::default(),
             list: ListFilter {
                 prefix,
                 sealer,
+                region,
                 ..ListFilter::default()
             },
         }
@@ -116,7 +124,7 @@ impl ListFilter {
                 if self.has_children(depth) && !xml::is_blank(text) {
                     return Err(Unreadable);
                 }
-                self.note_name(text)?;
+                self.note_text(text)?;
                 if let (ListPosition::Token, Some(sealer)) = (self.place, &self.sealer) {
                     let mut sealed = String::new();
                     put_text(&mut sealed, &sealer.token(&xml::decoded(text)?));
@@ -151,32 +159,40 @@ impl ListFilter {
         }
     }
 
-    /// Takes note of a text that is a name, or ends in one.
-    fn note_name(&mut self, text: &str) -> Result<(), Unreadable> {
+    /// Takes note of a text that is a name, or ends in one, or is a region.
+    fn note_text(&mut self, text: &str) -> Result<(), Unreadable> {
         let start = self.bucket.len();
         let whole = start..start + text.len();
         match (self.child, &mut self.name) {
             (BucketChild::Name, Some(name)) => {
                 name.push_str(&xml::decoded(text)?);
-                self.spans.push(whole);
+                self.spans.push((whole, BucketChild::Name));
             }
             (BucketChild::Arn, _) => {
                 let name = text.rfind(':').map_or(0, |colon| colon + 1);
-                self.spans.push(start + name..whole.end);
+                self.spans.push((start + name..whole.end, BucketChild::Arn));
             }
+            (BucketChild::Region, _) => self.spans.push((whole, BucketChild::Region)),
             _ => {}
         }
         Ok(())
     }
 
-    /// Puts the `<Bucket>` that has been read, with this name in the place of its own.
-    fn put_renamed(&self, name: &str, out: &mut Vec<u8>) {
+    /// Puts the `<Bucket>` that has been read, with this name, if there is one, in the place of its own.
+    fn put_bucket(&self, name: Option<&str>, out: &mut Vec<u8>) {
+        let region = self.region.map(|region| region.to_string());
         let mut text = String::new();
         let mut rest = 0;
-        for span in &self.spans {
-            text.push_str(self.bucket.get(rest..span.start).unwrap_or_default());
-            put_text(&mut text, name);
-            rest = span.end;
+        for (span, child) in &self.spans {
+            let other = match child {
+                BucketChild::Region => region.as_deref(),
+                _ => name,
+            };
+            if let Some(other) = other {
+                text.push_str(self.bucket.get(rest..span.start).unwrap_or_default());
+                put_text(&mut text, other);
+                rest = span.end;
+            }
         }
         text.push_str(self.bucket.get(rest..).unwrap_or_default());
         out.extend_from_slice(text.as_bytes());
@@ -201,6 +217,7 @@ impl ListFilter {
             // A second name would be the one that another reader goes by.
             (4, ListPosition::Buckets, "Name") => return Err(Unreadable),
             (4, ListPosition::Buckets, "BucketArn") => self.child = BucketChild::Arn,
+            (4, ListPosition::Buckets, "BucketRegion") => self.child = BucketChild::Region,
             (4, ListPosition::Buckets, _)
             | (3, ListPosition::Owner, _)
             | (_, ListPosition::Other, _) => {}
@@ -220,12 +237,8 @@ impl ListFilter {
             (3, ListPosition::Buckets) => {
                 let name = self.name.take().ok_or(Unreadable)?;
                 let prefix = self.prefix.as_deref().unwrap_or_default();
-                match shown(&name).filter(|shown| shown.starts_with(prefix)) {
-                    Some(shown) if *shown == name => {
-                        out.extend_from_slice(self.bucket.as_bytes());
-                    }
-                    Some(shown) => self.put_renamed(&shown, out),
-                    None => {}
+                if let Some(shown) = shown(&name).filter(|shown| shown.starts_with(prefix)) {
+                    self.put_bucket(Some(&*shown).filter(|shown| **shown != *name), out);
                 }
                 self.bucket.clear();
                 self.spans.clear();
@@ -264,7 +277,7 @@ mod tests {
 
     /// Shows the buckets of an origin that calls them `acme-NAME`.
     fn renamed(document: &str, prefix: Option<&str>) -> Result<String, Unreadable> {
-        let mut list = BucketList::new(prefix.map(Into::into), None);
+        let mut list = BucketList::new(prefix.map(Into::into), None, None);
         let mut out = Vec::new();
         let client = |name: &str| Some(name.strip_prefix("acme-")?.to_owned().into());
         list.filter(document.as_bytes(), client, &mut out)?;
@@ -303,7 +316,7 @@ mod tests {
         let secret = SecretKey::new(b"secret".into());
         let origin = Origin::new(Credential::new(b"AKID", secret), b"s3.example");
         let sealer = || Sealer::new(&origin, (Vec::new(), Vec::new()));
-        let mut list = BucketList::new(None, Some(sealer()));
+        let mut list = BucketList::new(None, Some(sealer()), None);
         let mut out = Vec::new();
         let document = "<ListAllMyBucketsResult><Buckets/><ContinuationToken>t&amp;1</ContinuationToken>\
                         </ListAllMyBucketsResult>";
@@ -311,6 +324,28 @@ mod tests {
         list.filter(document.as_bytes(), all, &mut out).unwrap();
         let expected = document.replace("t&amp;1", &sealer().token("t&1"));
         assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn regions() {
+        let with = |name: &str, region: &str| {
+            list(&format!(
+                "<Bucket><BucketRegion>{region}</BucketRegion><Name>{name}</Name><BucketRegion/></Bucket>\
+                 <Bucket><Name>{name}</Name><BucketArn>a:{name}</BucketArn><BucketRegion>{region}</BucketRegion></Bucket>"
+            ))
+        };
+        for (told, region) in [(None, "there"), (Some("here"), "here")] {
+            let told = told.and_then(|told: &str| Region::parse(told.as_bytes()));
+            for (shown, name) in [("there", "there"), ("mine", "mine")] {
+                let mut list = BucketList::new(None, None, told);
+                let mut out = Vec::new();
+                let client = |_: &str| Some(shown.into());
+                let document = with("there", "there");
+                list.filter(document.as_bytes(), client, &mut out).unwrap();
+                list.finish().unwrap();
+                assert_eq!(String::from_utf8(out).unwrap(), with(name, region));
+            }
+        }
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub(super) struct Destination<'a> {
     address: &'a Address<'a>,
     /// What its query has there in the place of an id that was sealed.
     pub(super) replaced: Option<ReplacedValue<'a>>,
+    /// Buckets are listed whose region is another one to the client.
+    drops_region: bool,
     /// The keys with which its objects are encrypted.
     pub(super) added_keys: AddedKeys<'a>,
     /// `None` if the origin has the same names as its clients.
@@ -61,6 +63,8 @@ pub(super) struct PlacedNames<'a> {
     source: Option<MappedSource<'a>>,
     /// The `prefix` is one of clients' names.
     drops_prefix: bool,
+    /// The `bucket-region` is that of clients.
+    drops_region: bool,
 }
 
 /// What path goes out.
@@ -107,6 +111,8 @@ impl<'a> Destination<'a> {
             origin,
             address: verified.address(),
             replaced,
+            drops_region: verified.operation() == Operation::ListBuckets
+                && verified.told_region().is_some(),
             added_keys: AddedKeys::default(),
             names: (!origin.buckets.is_empty()).then(|| NamesToMap {
                 reserved: &verified.request.rules.reserved,
@@ -122,6 +128,7 @@ impl<'a> Destination<'a> {
             origin,
             address: &Address::PATH_STYLE,
             replaced: None,
+            drops_region: false,
             added_keys: AddedKeys::default(),
             names: is_mapped.then_some(NamesToMap {
                 reserved: &[],
@@ -180,8 +187,10 @@ impl<'a> PlacedNames<'a> {
             origin,
             address,
             names,
+            drops_region,
             ..
         } = *to;
+        self.drops_region = drops_region;
         if names.is_none() && origin.addressing == Addressing::Path && address.is_path_style() {
             return Ok(());
         }
@@ -300,8 +309,13 @@ impl<'a> PlacedNames<'a> {
         })
     }
 
-    /// Returns the name of the parameter that does not go out.
-    pub(super) fn dropped(&self) -> Option<&'static [u8]> {
-        self.drops_prefix.then_some(b"prefix")
+    /// Returns the names of the parameters that do not go out.
+    pub(super) fn dropped(&self) -> &'static [&'static [u8]] {
+        match (self.drops_prefix, self.drops_region) {
+            (false, false) => &[],
+            (true, false) => &[b"prefix"],
+            (false, true) => &[b"bucket-region"],
+            (true, true) => &[b"prefix", b"bucket-region"],
+        }
     }
 }

@@ -590,7 +590,68 @@ fn a_request_of_ones_own_is_a_head_alone() {
     assert!(sign(b"GET /\n HTTP/1.1\r\n\r\n").is_err());
 }
 
-/// No origin is asked for a document that is not XML, where that is read on its way.
+/// Clients are told another region than that of the origin, which is not asked for it.
+#[test]
+fn a_region_in_a_list_of_buckets() {
+    for (told, target, sent, is_elsewhere) in [
+        (
+            "us-east-1",
+            "/?bucket-region=us-east-1&max-buckets=5",
+            "/?max-buckets=5",
+            false,
+        ),
+        (
+            "us-east-1",
+            "/?bucket-region=eu-west-1&prefix=a",
+            "/?prefix=a",
+            true,
+        ),
+        ("us-east-1", "/?bucket%2Dregion=eu%2Dwest-1", "/", true),
+        ("us-east-1", "/?bucket-region=", "/", false),
+        ("us-east-1", "/?prefix=a", "/?prefix=a", false),
+        (
+            "us-east-1",
+            "/b?bucket-region=eu-west-1",
+            "/b?bucket-region=eu-west-1",
+            false,
+        ),
+        (
+            "",
+            "/?bucket-region=eu-west-1",
+            "/?bucket-region=eu-west-1",
+            false,
+        ),
+    ] {
+        let sample = Sample::new("GET", target);
+        for text in [sample.clone().header_form(), sample.query_form()] {
+            let rules = VerifyRules {
+                region: Region::parse_name(told.as_bytes()),
+                ..rules()
+            };
+            let verified = verdict(
+                kept(Raw::new(kept(text.clone()))),
+                clients(),
+                kept(rules),
+                NOW,
+            );
+            let verified = verified.expect(&text);
+            assert_eq!(verified.lists_another_region(), is_elsewhere, "{target}");
+            let out = sign_head(&verified, &head_of(&text), &origin(), NOW).unwrap();
+            assert_eq!(origin_says(&out, NOW), Ok(()), "{out}");
+            let (path, query) = sent.split_once('?').unwrap_or((sent, ""));
+            let line = out.lines().next().unwrap();
+            let asked = line.split(' ').nth(1).unwrap();
+            assert!(asked.starts_with(path) && asked.contains(query), "{line}");
+            assert_eq!(
+                asked.contains("region="),
+                sent.contains("region="),
+                "{line}"
+            );
+        }
+    }
+}
+
+/// Nor is it asked for a document that is not XML, where that is read on its way.
 #[test]
 fn preferences_of_what_is_read() {
     let text = Sample::new("GET", "/b?list-type=2")

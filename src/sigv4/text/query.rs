@@ -211,17 +211,20 @@ impl<'s, 'a> Query<'s, 'a> {
             })
     }
 
-    /// Whether it has a parameter that is none of a signature, besides the one named `dropped`.
-    pub(crate) fn has_others_but(&self, dropped: Option<&[u8]>) -> bool {
+    /// Whether it has a parameter that is none of a signature, besides those named `dropped`.
+    pub(crate) fn has_others_but(&self, dropped: &[&[u8]]) -> bool {
         self.others_but(dropped).next().is_some()
     }
 
-    fn others_but(&self, dropped: Option<&[u8]>) -> impl Iterator<Item = &'s QueryParameter> {
+    fn others_but<'d>(
+        &self,
+        dropped: &'d [&[u8]],
+    ) -> impl Iterator<Item = &'s QueryParameter> + use<'s, 'd, 'a> {
         let raw = self.raw;
         let is_dropped = move |other: &QueryParameter| {
-            dropped.is_some_and(|name| {
-                uri::decoded(other.name(raw), Part::Query).eq(name.iter().copied())
-            })
+            let is =
+                |name: &&[u8]| uri::decoded(other.name(raw), Part::Query).eq(name.iter().copied());
+            dropped.iter().any(is)
         };
         let parameters = self.parameters.iter();
         parameters.filter(move |other| other.role == Role::Other && !is_dropped(other))
@@ -276,8 +279,8 @@ impl<'s, 'a> Query<'s, 'a> {
 /// What goes out otherwise than it came.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct QueryChanges<'a> {
-    /// The name of a parameter that does not go out.
-    pub(crate) dropped: Option<&'a [u8]>,
+    /// The names of parameters that do not go out.
+    pub(crate) dropped: &'a [&'a [u8]],
     pub(crate) replaced: Option<ReplacedValue<'a>>,
 }
 
