@@ -43,6 +43,16 @@ our $late_complete = " \n" . $complete =~ s/\Q$declared//r;
 our $late_complete_here = " \n" . $complete_here =~ s/\Q$declared//r;
 our @late_complete = (" ", "\n", $late_complete =~ /^\s+(.*)/s);
 
+# What is said of keys that could not be deleted, as S3 does: a resource, who the origin takes nginx for, the origin.
+my ($user, $left_out) = ('User: arn:aws:iam::123456789012:user/proxy is not authorized', '(It names the origin, and is left out.)');
+sub deleted {
+    return qq{$declared<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Deleted><Key>acme-media</Key></Deleted>}
+        . join('', map { "<Error><Key>acme-media</Key><Code>AccessDenied</Code><Message>$_</Message></Error>" } @_) . '</DeleteResult>';
+}
+our $deleted      = deleted('No arn:aws:s3:::acme-media/k.', $user, 'AKIDORIGINA is unknown', '');
+our $deleted_here = deleted('No arn:aws:s3:::media/k.', $left_out, $left_out, '');
+our $deleted_without_map = deleted('No arn:aws:s3:::acme-media/k.', $left_out, $left_out, '');
+
 # Lists of buckets.
 sub bucket { "<Bucket><Name>$_[0]</Name><BucketArn>arn:aws:s3:::$_[0]</BucketArn></Bucket>" }
 sub buckets { "<ListAllMyBucketsResult><Buckets>" . join('', map { bucket($_) } @_) . '</Buckets></ListAllMyBucketsResult>' }
@@ -356,3 +366,18 @@ $TEST_NGINX_TWO
 404 X body=$no_upload
 --- answers
 404 is $no_upload_here
+
+=== TEST 15: the messages about keys that could not be deleted
+--- config
+$TEST_NGINX_MAPPED
+    location /plain/ { s3_resign on; s3_prefix /plain; proxy_pass http://origin_a; }
+--- signed
+2x POST /media?delete body=x
+POST /plain/media?delete body=x
+--- origin
+200 OK body=$deleted
+200 OK body=$deleted chunks=50
+200 OK body=$deleted
+--- answers
+2x 200 is $deleted_here
+200 is $deleted_without_map

@@ -158,7 +158,8 @@ impl BodyRewriter {
                 written,
                 has_begun,
             } => {
-                if document.write(piece, written).is_err() {
+                let told = |text: &str| told_message(request, text);
+                if document.write(piece, told, written).is_err() {
                     return self.fail(request, UNREADABLE_DOCUMENT);
                 }
                 if written.is_empty() || !*has_begun && written.len() < MAX_HELD {
@@ -285,6 +286,11 @@ fn show_buckets(
 const ENCODED: &str = "is encoded";
 const UNREADABLE_LIST: &str = "a list of buckets that cannot be read";
 const UNREADABLE_DOCUMENT: &str = "a document that cannot be read";
+
+/// Returns what the client is told for the message of an error among others.
+fn told_message(request: Request<'_>, message: &str) -> String {
+    sigv4::told_message(message, &traces(request), &naming::names(request))
+}
 
 /// Decides on the whole body of an error.
 fn error_body(request: Request<'_>, body: &[u8]) -> ErrorBody {

@@ -14,7 +14,9 @@ pub(crate) mod xml;
 
 pub use buckets::BucketList;
 pub use document::{DocumentNames, NamedDocument};
-pub use error::{AskedId, Beginning, ErrorBody, MAX_ERROR, Outcome, ToldInErrors, XML_DECLARATION};
+pub use error::{
+    AskedId, Beginning, ErrorBody, MAX_ERROR, Outcome, ToldInErrors, XML_DECLARATION, told_message,
+};
 pub use gunzip::Gunzip;
 pub use leaves::read_leaves;
 pub use location::bucket_location;

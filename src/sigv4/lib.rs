@@ -80,6 +80,7 @@ pub use crate::{
         AnswerHead, AskedId, Beginning, BucketList, ClientNames, DocumentNames, ErrorBody, Gunzip,
         MAX_ERROR, NamedDocument, Outcome, ToldInErrors, Traces, Unreadable, Verdict, WhyRejected,
         XML_DECLARATION, bucket_location, judge, mentions_origin, put_element, read_leaves,
+        told_message,
     },
     auth_type::AuthType,
     body::{BodyVerifier, HashCheck},

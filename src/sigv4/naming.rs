@@ -56,7 +56,9 @@ impl Verified<'_> {
     /// must not be compressed.
     pub fn expects_names<'o>(&self, origins: impl Iterator<Item = &'o Origin> + Clone) -> bool {
         match self.operation() {
-            Operation::CompleteMultipartUpload | Operation::PostObject => true,
+            Operation::CompleteMultipartUpload
+            | Operation::DeleteObjects
+            | Operation::PostObject => true,
             Operation::ListBuckets
             | Operation::ListObjects
             | Operation::ListObjectsV2

@@ -38,6 +38,8 @@ struct NameWriter {
     is_url_encoded: bool,
     /// The `<Upload>` that is being read.
     upload: Option<ListedUpload>,
+    /// What is being read is an `<Error>`: of a key that could not be deleted.
+    is_failure: bool,
 }
 
 /// An upload in a list, whose id is sealed together with its key, wherever the two stand.
@@ -78,13 +80,16 @@ enum Named {
     Upload,
     Key,
     ListedId,
+    /// An error among others, and in it:
+    Failure,
+    Message,
 }
 
 impl DocumentKind {
     /// Finds what an operation answers. `None` if that names nothing; the names in a list of buckets are a matter of
     /// [`BucketList`](super::BucketList).
     fn of(operation: Operation) -> Option<&'static DocumentKind> {
-        use Named::{Bucket, Encoding, Location, Token, Upload, UploadId, UploadMarker};
+        use Named::{Bucket, Encoding, Failure, Location, Token, Upload, UploadId, UploadMarker};
         Some(match operation {
             Operation::ListBuckets => &DocumentKind {
                 root: "ListAllMyBucketsResult",
@@ -128,6 +133,10 @@ impl DocumentKind {
                 root: "CompleteMultipartUploadResult",
                 names: &[("Bucket", Bucket), ("Location", Location)],
             },
+            Operation::DeleteObjects => &DocumentKind {
+                root: "DeleteResult",
+                names: &[("Error", Failure)],
+            },
             Operation::PostObject => &DocumentKind {
                 root: "PostResponse",
                 names: &[("Bucket", Bucket), ("Location", Location)],
@@ -149,6 +158,8 @@ impl DocumentNames {
             Named::Bucket => self.bucket.is_some(),
             Named::Location => self.location.is_some(),
             Named::Encoding => false,
+            // What its message says is not known before.
+            Named::Failure => true,
             _ => self.sealer.is_some(),
         }
     }
@@ -162,7 +173,12 @@ impl DocumentNames {
             Named::UploadId => Sealer::own_upload_id,
             Named::UploadMarker => Sealer::marker,
             Named::Token => Sealer::token,
-            Named::Encoding | Named::Upload | Named::Key | Named::ListedId => return Ok(None),
+            Named::Encoding
+            | Named::Upload
+            | Named::Key
+            | Named::ListedId
+            | Named::Failure
+            | Named::Message => return Ok(None),
         };
         sealer
             .map(|sealer| Ok(Cow::Owned(seal(sealer, &decoded(text)?))))
@@ -176,25 +192,31 @@ impl NamedDocument {
         let kind = DocumentKind::of(operation)?;
         let is_changed = kind.names.iter().any(|(_, named)| names.changes(*named));
         is_changed.then(|| NamedDocument {
-            reader: Reader::default(),
+            reader: Reader::keeping_references(),
             writer: NameWriter {
                 kind,
                 names,
                 place: None,
                 is_url_encoded: false,
                 upload: None,
+                is_failure: false,
             },
         })
     }
 
-    /// Takes a piece and puts what the client reads of it.
+    /// Takes a piece and puts what the client reads of it; `told` is what it is told for the message of an error.
     ///
     /// # Errors
     /// If the document cannot be read, or is another one.
-    pub fn write(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), Unreadable> {
+    pub fn write(
+        &mut self,
+        piece: &[u8],
+        told: impl Fn(&str) -> String,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unreadable> {
         let writer = &mut self.writer;
         self.reader
-            .read(piece, |token, depth| writer.write(token, depth, out))
+            .read(piece, |token, depth| writer.write(token, depth, &told, out))
     }
 
     /// Ends the document.
@@ -211,6 +233,7 @@ impl NameWriter {
         &mut self,
         token: Token<'_>,
         depth: usize,
+        told: impl Fn(&str) -> String,
         out: &mut Vec<u8>,
     ) -> Result<(), Unreadable> {
         let raw = match token {
@@ -222,7 +245,7 @@ impl NameWriter {
                 self.place = None;
                 raw
             }
-            Token::Text(text) => match self.text(text)? {
+            Token::Text(text) => match self.text(text, told)? {
                 TextWritten::AsItIs => text,
                 TextWritten::Later => return Ok(()),
                 TextWritten::As(name) => {
@@ -256,21 +279,30 @@ impl NameWriter {
             (2, ..) => self.kind.named(name),
             (3, Some(_), "Key") => Some(Named::Key),
             (3, Some(_), "UploadId") => Some(Named::ListedId),
+            (3, None, "Message") if self.is_failure => Some(Named::Message),
             _ => None,
         };
+        if depth == 2 {
+            self.is_failure = named == Some(Named::Failure);
+        }
         self.place = match named {
             Some(Named::Upload) => {
                 let is_sealed = self.names.changes(Named::Upload);
                 self.upload = is_sealed.then(ListedUpload::default);
                 None
             }
+            Some(Named::Failure) => None,
             named => named,
         };
         Ok(())
     }
 
     /// Takes a text, in the place of which something else may be written.
-    fn text(&mut self, text: &str) -> Result<TextWritten, Unreadable> {
+    fn text(
+        &mut self,
+        text: &str,
+        told: impl Fn(&str) -> String,
+    ) -> Result<TextWritten, Unreadable> {
         let Some(named) = self.place else {
             return Ok(TextWritten::AsItIs);
         };
@@ -300,7 +332,10 @@ impl NameWriter {
             }
             _ => {}
         }
-        let name = self.names.of(named, text)?;
+        let name = match named {
+            Named::Message => Some(Cow::Owned(told(&decoded(text)?))),
+            _ => self.names.of(named, text)?,
+        };
         Ok(match name {
             None => TextWritten::AsItIs,
             Some(name) => {

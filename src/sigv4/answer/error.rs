@@ -180,14 +180,30 @@ fn rewrite(elements: &[(&'static str, String)], traces: &Traces<'_>) -> ErrorBod
     }
     let mut xml = String::from("<Error>");
     for (name, text) in elements {
-        if !traces.are_in(text.as_bytes()) && !names_account(text) {
+        if is_told(text, traces) {
             xml::put_element(&mut xml, name, text);
         } else if *name == "Message" {
-            xml::put_element(&mut xml, name, "(It names the origin, and is left out.)");
+            xml::put_element(&mut xml, name, LEFT_OUT);
         }
     }
     xml.push_str("</Error>");
     ErrorBody::Rewrite(xml)
+}
+
+/// What a message is that the client is not told.
+const LEFT_OUT: &str = "(It names the origin, and is left out.)";
+
+/// Returns what the client is told for the message of an error.
+pub fn told_message(message: &str, traces: &Traces<'_>, names: &ClientNames) -> String {
+    let message = names.in_words(message);
+    match is_told(&message, traces) {
+        true => message.into_owned(),
+        false => LEFT_OUT.into(),
+    }
+}
+
+fn is_told(text: &str, traces: &Traces<'_>) -> bool {
+    !traces.are_in(text.as_bytes()) && !names_account(text)
 }
 
 /// Whether the text names who the origin takes the proxy for, as AWS's messages of a denied access do:

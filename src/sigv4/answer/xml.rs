@@ -41,6 +41,8 @@ pub(crate) struct Reader {
     has_begun: bool,
     /// The root has been closed.
     has_ended: bool,
+    /// Texts may have references to what is no character of XML 1.0.
+    keeps_references: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,15 @@ enum XmlPosition {
 }
 
 impl Reader {
+    /// Makes a reader of documents whose texts go on as they came. S3 writes keys with control characters as
+    /// `&#x1;`, which some clients can read.
+    pub(crate) fn keeping_references() -> Reader {
+        Reader {
+            keeps_references: true,
+            ..Reader::default()
+        }
+    }
+
     /// Hands each token that is complete to `take`, with the number of elements that are open: 0 outside
     /// the root. The element of a tag counts.
     pub(crate) fn read(
@@ -135,7 +146,9 @@ impl Reader {
                 }
             }
             false => {
-                decoded(text)?;
+                if !self.keeps_references {
+                    decoded(text)?;
+                }
                 take(Token::Text(text), self.open.len())?;
             }
         }

@@ -36,7 +36,7 @@ fn written_with(
     let mut rewriting = NamedDocument::of(operation, names).unwrap();
     let mut out = Vec::new();
     for piece in document.as_bytes().chunks(7) {
-        rewriting.write(piece, &mut out)?;
+        rewriting.write(piece, |text| text.replace("acme", "no"), &mut out)?;
     }
     rewriting.finish()?;
     Ok(String::from_utf8(out).unwrap())
@@ -149,6 +149,50 @@ fn ids() {
             wanted += part;
         }
         assert_eq!(sealed(operation, &document), Ok(wanted), "{document}");
+    }
+}
+
+/// Keys that S3 writes, though XML 1.0 does not have their characters.
+#[test]
+fn keys_with_control_characters() {
+    let [here, there] = ["media", "acme-media"].map(|bucket| {
+        format!(
+            "<ListBucketResult><Name>{bucket}</Name><Contents><Key>a&#1;&#x1F;b</Key></Contents></ListBucketResult>"
+        )
+    });
+    assert_eq!(written(Operation::ListObjectsV2, &there), Ok(here));
+    let deleted = "<DeleteResult><Deleted><Key>a&#1;b</Key></Deleted></DeleteResult>";
+    let told = written(Operation::DeleteObjects, deleted);
+    assert_eq!(told, Ok(deleted.into()));
+    // What is read has to be read in one way.
+    let uploads = "<ListMultipartUploadsResult><Upload><Key>&#1;</Key><UploadId>i</UploadId></Upload>\
+                   </ListMultipartUploadsResult>";
+    let read = sealed(Operation::ListMultipartUploads, uploads);
+    assert_eq!(read, Err(Unreadable));
+}
+
+/// What is said of a key that could not be deleted.
+#[test]
+fn messages_of_errors() {
+    let with = |name: &str| {
+        format!(
+            "<?xml version=\"1.0\"?>\n<DeleteResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+             <Deleted><Key>acme</Key><Message>acme</Message></Deleted>\
+             <Error><Key>acme</Key><Code>AccessDenied</Code><Message>&quot;{name}&quot; &amp; k</Message></Error>\
+             <Error><Message>{name}</Message><Key>acme</Key><A><Message>acme</Message></A></Error>\
+             <Message>acme</Message></DeleteResult>"
+        )
+    };
+    let told = written(Operation::DeleteObjects, &with("acme"));
+    assert_eq!(told, Ok(with("no")));
+    for document in [
+        "<DeleteResult><Error><Message>a<b/></Message></Error></DeleteResult>",
+        "<DeleteResult><Error><Message><![CDATA[a]]></Message></Error></DeleteResult>",
+        "<DeleteResult><Error><Message>a</Message></Error>",
+        "<Other><Error/></Other>",
+    ] {
+        let told = written(Operation::DeleteObjects, document);
+        assert_eq!(told, Err(Unreadable), "{document}");
     }
 }
 
