@@ -6,14 +6,16 @@ BEGIN { push @INC, "$FindBin::Bin/lib" }
 use S3Test;
 use Test::Nginx::Socket 'no_plan';
 
-# What nginx makes of the ids "A/upload+1=" and "A/token+1=" of origin A, for /bucket/key, or for a key in the bucket
-# that the name says, and of those of B and C: by AES-SIV, as Python's cryptography has it, with HMAC-SHA256(secret key,
-# "ngx_http_s3_resign sealed id 1\0HOST").
+# What nginx makes of the ids "A/upload+1=", "A/version+1=" and "A/token+1=" of origin A, for /bucket/key, or for a key
+# in the bucket that the name says, and of those of B and C: by AES-SIV, as Python's cryptography has it, with
+# HMAC-SHA256(secret key, "ngx_http_s3_resign sealed id 1\0HOST").
 my %sealed = (
     A              => 's3r1_qy3mg2pnrrt27lsbmg2im7a2p4whfqyzs2wxw37kluia',
     B              => 's3r1_djgbuacksywvrxacpha37httw2cqvrzrynfamer3m2ra',
     A_MARKER       => 's3r1_wrtiqk3fdzwkc3u2iewb4b7ssvpvxeur4ikfjgiapitq',
     B_MARKER       => 's3r1_2e6g4rvupurb5j33jmzr2se5g47zouafhievkdsyd3mq',
+    A_VERSIONS     => 's3r1_oisrvhpxj52r2nxz4fwucigucohcl2mrcdkoy22wjgec6',
+    B_VERSIONS     => 's3r1_tsuoxvfzuscte3y7i64j3yvso3n2g2exepenbhpdxqacg',
     A_LIST         => 's3r1_pqjt2gv6znbo4g5j7gvpza7wqobpad4aepfvnymaym',
     B_LIST         => 's3r1_v6bmiq57por7vkdsfl6h5uf54y7yhnstyajkyec65q',
     A_REFUSED      => 's3r1_2z4sxefkkdx4kekeis6x37pbqikvbkmodakui6ruxwja',
@@ -186,6 +188,9 @@ DELETE /bucket/key?uploadId=$TEST_NGINX_ID_A => 200 ^origin A\nverified yes\n.*l
 GET /bucket?uploads&upload-id-marker=$TEST_NGINX_ID_A_MARKER&key-marker=k => 200 ^origin A\nverified yes\n.*line GET /bucket\?key-marker=k&upload-id-marker=A%2Fupload%2B1%3D&uploads= HTTP
 GET /bucket?uploads&upload-id-marker=$TEST_NGINX_ID_B_MARKER&key-marker=k => 200 ^origin B\nverified yes\n.*line GET /bucket\?key-marker=k&upload-id-marker=B%2Fupload%2B1%3D&uploads= HTTP
 GET /bucket?uploads&upload-id-marker=$TEST_NGINX_ID_B&key-marker=key => 200 ^origin B\nverified yes\n.*line GET /bucket\?key-marker=key&upload-id-marker=B%2Fupload%2B1%3D&uploads= HTTP
+GET /bucket?versions&version-id-marker=$TEST_NGINX_ID_A_VERSIONS&key-marker=k => 200 ^origin A\nverified yes\n.*line GET /bucket\?key-marker=k&version-id-marker=A%2Fversion%2B1%3D&versions= HTTP
+GET /bucket?versions&version-id-marker=$TEST_NGINX_ID_A_VERSIONS&key-marker=k => 200 ^origin A\nverified yes\n.*line GET /bucket\?key-marker=k&version-id-marker=A%2Fversion%2B1%3D&versions= HTTP
+GET /bucket?versions&version-id-marker=$TEST_NGINX_ID_B_VERSIONS&key-marker=k => 200 ^origin B\nverified yes\n.*line GET /bucket\?key-marker=k&version-id-marker=B%2Fversion%2B1%3D&versions= HTTP
 GET /bucket?list-type=2&continuation-token=$TEST_NGINX_ID_A_LIST => 200 ^origin A\nverified yes\n.*line GET /bucket\?continuation-token=A%2Ftoken%2B1%3D&list-type=2 HTTP
 GET /bucket?list-type=2&continuation-token=$TEST_NGINX_ID_A_LIST => 200 ^origin A\nverified yes\n.*line GET /bucket\?continuation-token=A%2Ftoken%2B1%3D&list-type=2 HTTP
 presigned GET /bucket?list-type=2&continuation-token=$TEST_NGINX_ID_B_LIST => 200 ^origin B\nverified yes\n.*line GET /bucket\?X-Amz-Algorithm\S+&continuation-token=B%2Ftoken%2B1%3D&list-type=2&X-Amz-Signature=\S+ HTTP
@@ -210,6 +215,7 @@ POST /refused/key?uploadId=$TEST_NGINX_ID_C_REFUSED body=parts
 GET /refused?list-type=2&continuation-token=$TEST_NGINX_ID_A_LIST
 GET /refused?list-type=2&continuation-token=$TEST_NGINX_ID_A_BUCKETS
 GET /refused?uploads&upload-id-marker=$TEST_NGINX_ID_A_REFUSED&key-marker=other
+GET /refused?versions&version-id-marker=$TEST_NGINX_ID_A_VERSIONS&key-marker=k
 unsigned GET /_log/refused
 GET /?continuation-token=$TEST_NGINX_ID_A_LIST
 --- answers
@@ -217,6 +223,7 @@ GET /?continuation-token=$TEST_NGINX_ID_A_LIST
 7x 404 error NoSuchUpload
 2x 400 <Code>InvalidArgument</Code><Message>The continuation token provided is incorrect</Message>.*<ArgumentName>continuation-token</ArgumentName>
 400 <Code>InvalidArgument</Code><Message>Invalid uploadId marker</Message>.*<ArgumentName>upload-id-marker</ArgumentName>
+400 <Code>InvalidArgument</Code><Message>Invalid version id specified</Message>.*<ArgumentName>version-id-marker</ArgumentName>
 200 ^$
 400 error InvalidArgument
 

@@ -64,12 +64,18 @@ our $asked = $with_b =~ s{(?=</ListAll)}{<Prefix>b</Prefix>}r;
 our %sealed = (
     upload => 's3r1_qy3mg2pnrrt27lsbmg2im7a2p4whfqyzs2wxw37kluia',
     marker => 's3r1_wrtiqk3fdzwkc3u2iewb4b7ssvpvxeur4ikfjgiapitq',
+    version => 's3r1_oisrvhpxj52r2nxz4fwucigucohcl2mrcdkoy22wjgec6',
     list   => 's3r1_pqjt2gv6znbo4g5j7gvpza7wqobpad4aepfvnymaym',
 );
 our $begun_upload   = '<InitiateMultipartUploadResult><UploadId>A/upload+1=</UploadId></InitiateMultipartUploadResult>';
 our $listed_uploads = '<ListMultipartUploadsResult><NextUploadIdMarker>A/upload+1=</NextUploadIdMarker><Upload><UploadId>A/upload+1=</UploadId>'
     . '<Key>key</Key></Upload></ListMultipartUploadsResult>';
 our $listed = '<ListBucketResult><NextContinuationToken>A/token+1=</NextContinuationToken></ListBucketResult>';
+our $listed_versions = '<ListVersionsResult><NextKeyMarker>k</NextKeyMarker><NextVersionIdMarker>A/version+1=</NextVersionIdMarker>'
+    . '<Version><Key>k</Key><VersionId>A/version+1=</VersionId></Version></ListVersionsResult>';
+our $listed_versions_here = $listed_versions =~ s{A/version\+1=}{$sealed{version}}r;
+our $listed_before = '<ListBucketResult><NextMarker>k[minio_cache:v2,return:]</NextMarker></ListBucketResult>';
+our $listed_before_here = $listed_before =~ s/\[.*\]//r;
 our $begun_sealed = $begun_upload =~ s{A/upload\+1=}{$sealed{upload}}r;
 our $listed_uploads_here = $listed_uploads =~ s{A/upload\+1=}{$sealed{marker}}r =~ s{A/upload\+1=}{$sealed{upload}}r;
 our $listed_here = $listed =~ s{A/token\+1=}{$sealed{list}}r;
@@ -329,17 +335,23 @@ $TEST_NGINX_TWO
 --- signed
 POST /bucket/key?uploads
 GET /bucket?uploads
+GET /bucket?versions
 GET /bucket?list-type=2
 GET /bucket?list-type=1
+GET /bucket
 --- origin
 200 OK body=$begun_upload
 200 OK body=$listed_uploads
+200 OK body=$listed_versions
 2x 200 OK body=$listed
+200 OK body=$listed_before
 --- answers
 200 is $begun_sealed
 200 is $listed_uploads_here
+200 is $listed_versions_here
 200 is $listed_here
 200 is $listed
+200 is $listed_before_here
 
 === TEST 13: and not with one origin alone
 --- signed

@@ -156,6 +156,8 @@ pub enum Rejection {
     NoSuchUpload,
     /// As `NoSuchUpload`, of `upload-id-marker`.
     WrongUploadIdMarker,
+    /// As `NoSuchUpload`, of `version-id-marker`.
+    WrongVersionIdMarker,
     /// As `NoSuchUpload`, of a continuation token.
     WrongContinuationToken,
     /// A bucket in another region than the one that clients sign for.

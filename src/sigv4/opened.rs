@@ -66,6 +66,7 @@ impl<'r> OpenedId<'r> {
                 Owner::UploadMarker { bucket },
                 Owner::Upload { bucket, key },
             ],
+            S3Parameter::VersionIdMarker => &[Owner::VersionMarker { bucket }],
             _ => &[Owner::List { bucket }],
         };
         for origin in origins.clone().filter(|_| is_only_one) {
@@ -130,6 +131,7 @@ fn rejection(parameter: S3Parameter) -> Rejection {
     match parameter {
         S3Parameter::UploadId => Rejection::NoSuchUpload,
         S3Parameter::UploadIdMarker => Rejection::WrongUploadIdMarker,
+        S3Parameter::VersionIdMarker => Rejection::WrongVersionIdMarker,
         _ => Rejection::WrongContinuationToken,
     }
 }

@@ -68,7 +68,10 @@ impl S3Parameter {
     pub(crate) fn is_id(self) -> bool {
         matches!(
             self,
-            S3Parameter::UploadId | S3Parameter::UploadIdMarker | S3Parameter::ContinuationToken
+            S3Parameter::UploadId
+                | S3Parameter::UploadIdMarker
+                | S3Parameter::VersionIdMarker
+                | S3Parameter::ContinuationToken
         )
     }
 }

@@ -43,6 +43,8 @@ pub(crate) enum Owner<'a> {
     Upload { bucket: &'a [u8], key: &'a [u8] },
     /// The place in a bucket's list of multipart uploads where the next page begins.
     UploadMarker { bucket: &'a [u8] },
+    /// Likewise in its list of versions.
+    VersionMarker { bucket: &'a [u8] },
     /// A list of objects; of buckets where `bucket` is empty.
     List { bucket: &'a [u8] },
 }
@@ -54,6 +56,7 @@ impl<'a> Owner<'a> {
         match self {
             Owner::Upload { bucket, key } => [b"upload", bucket, key],
             Owner::UploadMarker { bucket } => [b"upload marker", bucket, b""],
+            Owner::VersionMarker { bucket } => [b"version marker", bucket, b""],
             Owner::List { bucket } => [b"list", bucket, b""],
         }
     }
@@ -200,6 +203,26 @@ impl Sealer {
     pub fn marker(&self, id: &str) -> String {
         let bucket = &self.bucket;
         self.seal(Owner::UploadMarker { bucket }, id)
+    }
+
+    /// Seals a `NextVersionIdMarker`.
+    pub fn version_marker(&self, id: &str) -> String {
+        let bucket = &self.bucket;
+        self.seal(Owner::VersionMarker { bucket }, id)
+    }
+
+    /// Returns a `NextMarker` that any origin can read: the key alone. MinIO adds a note to itself, as
+    /// `[minio_cache:v2,return:]`, which others take for a part of the key, and leave out keys that come before that.
+    pub fn key_marker(&self, marker: &str) -> String {
+        let notes = [("[minio_cache:", "]"), ("%5Bminio_cache%3A", "%5D")];
+        let at = notes.iter().find_map(|(start, end)| {
+            let at = marker.rfind(start)?;
+            marker.ends_with(end).then_some(at)
+        });
+        marker
+            .get(..at.unwrap_or(marker.len()))
+            .unwrap_or(marker)
+            .into()
     }
 
     /// Seals a `NextContinuationToken`, or a `ContinuationToken` in a list of buckets.

@@ -5,6 +5,7 @@ All that is answered is kept, and searched for what is only the origins' busines
 import base64
 import binascii
 import contextlib
+import itertools
 import os
 import re
 import time
@@ -382,6 +383,33 @@ def test_uploads_in_turn(pair, tmp_path):
             with contextlib.suppress(ClientError):
                 found.append(origin.get_object(Bucket=bucket, Key=f"turn-{number}")["Body"].read())
         assert found == [body]
+
+
+def test_versions_in_turn(pair, tmp_path):
+    """A list of versions goes on where it has begun: the other origin's versions are other ones."""
+    names, port, versions = Name("versions"), free_port(), []
+    with Minio(tmp_path / "other", B_KNOWN) as other:
+        for one, bucket in ((pair.a, names.a), (other, names.b)):
+            at = direct(one)
+            at.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": one.credentials.region})
+            at.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+            for key in "k1", "k1", "k1", "k2":
+                at.put_object(Bucket=bucket, Key=key, Body=b"x")
+            versions.append({item["VersionId"] for item in at.list_object_versions(Bucket=bucket)["Versions"]})
+        nginx = Nginx(tmp_path / "nginx", f"""
+            s3_client {KNOWN.access_key} secret_key={KNOWN.secret_key}; s3_domain {DOMAIN}; s3_region {REGION};
+            upstream both {{
+                server {pair.a.address}; server {other.address}; {pair.a.s3_origin()} {other.s3_origin()}
+                s3_bucket_map versions {names.a} origin={pair.a.address}; s3_bucket_map versions {names.b} origin={other.address};
+            }}
+            server {{ listen 127.0.0.1:{port}; location / {{ s3_resign on; proxy_pass http://both; }} }}""", port, workers=1)
+        with nginx:
+            for _ in range(2):
+                pages = Client(port, pair.record).get_paginator("list_object_versions").paginate(
+                    Bucket="versions", PaginationConfig={"PageSize": 1})
+                # Without end where each goes on at the other one.
+                listed = [item["VersionId"] for page in itertools.islice(pages, 9) for item in page.get("Versions", [])]
+                assert len(listed) == 4 and set(listed) in versions
 
 
 def test_an_id_that_is_not_sealed(pair, first):

@@ -73,7 +73,10 @@ enum Named {
     /// The id of the upload that the client has asked about.
     UploadId,
     UploadMarker,
+    VersionMarker,
     Token,
+    /// Where the next page begins, in a list whose markers are keys.
+    Marker,
     /// How keys are encoded.
     Encoding,
     /// An upload in a list, and in it:
@@ -89,7 +92,10 @@ impl DocumentKind {
     /// Finds what an operation answers. `None` if that names nothing; the names in a list of buckets are a matter of
     /// [`BucketList`](super::BucketList).
     fn of(operation: Operation) -> Option<&'static DocumentKind> {
-        use Named::{Bucket, Encoding, Failure, Location, Token, Upload, UploadId, UploadMarker};
+        use Named::{
+            Bucket, Encoding, Failure, Location, Marker, Token, Upload, UploadId, UploadMarker,
+            VersionMarker,
+        };
         Some(match operation {
             Operation::ListBuckets => &DocumentKind {
                 root: "ListAllMyBucketsResult",
@@ -97,7 +103,7 @@ impl DocumentKind {
             },
             Operation::ListObjects => &DocumentKind {
                 root: "ListBucketResult",
-                names: &[("Name", Bucket)],
+                names: &[("Name", Bucket), ("NextMarker", Marker)],
             },
             Operation::ListObjectsV2 => &DocumentKind {
                 root: "ListBucketResult",
@@ -109,7 +115,11 @@ impl DocumentKind {
             },
             Operation::ListObjectVersions => &DocumentKind {
                 root: "ListVersionsResult",
-                names: &[("Name", Bucket)],
+                names: &[
+                    ("Name", Bucket),
+                    ("VersionIdMarker", VersionMarker),
+                    ("NextVersionIdMarker", VersionMarker),
+                ],
             },
             Operation::ListMultipartUploads => &DocumentKind {
                 root: "ListMultipartUploadsResult",
@@ -172,7 +182,9 @@ impl DocumentNames {
             Named::Location => return Ok(self.location.as_deref().map(Cow::Borrowed)),
             Named::UploadId => Sealer::own_upload_id,
             Named::UploadMarker => Sealer::marker,
+            Named::VersionMarker => Sealer::version_marker,
             Named::Token => Sealer::token,
+            Named::Marker => Sealer::key_marker,
             Named::Encoding
             | Named::Upload
             | Named::Key

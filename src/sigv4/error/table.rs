@@ -208,6 +208,9 @@ impl Rejection {
                  have been aborted or completed.",
             ),
             Rejection::WrongUploadIdMarker => ("InvalidArgument", 400, "Invalid uploadId marker"),
+            Rejection::WrongVersionIdMarker => {
+                ("InvalidArgument", 400, "Invalid version id specified")
+            }
             Rejection::WrongContinuationToken => (
                 "InvalidArgument",
                 400,

@@ -100,7 +100,7 @@ fn sent(
 }
 
 /// Each operation with an id, where `ID` stands for it; and its list, bucket and key.
-const OPERATIONS: [(&str, &str, &str); 11] = [
+const OPERATIONS: [(&str, &str, &str); 12] = [
     ("PUT", "/b/a%20k?partNumber=1&uploadId=ID", "upload"),
     ("POST", "/b/a%20k?uploadId=ID", "upload"),
     (
@@ -120,6 +120,11 @@ const OPERATIONS: [(&str, &str, &str); 11] = [
         "marker",
     ),
     ("GET", "/b?upload-id-marker=ID&uploads=", "marker"),
+    (
+        "GET",
+        "/b?key-marker=a%20k&version-id-marker=ID&versions=",
+        "version marker",
+    ),
     (
         "GET",
         "/b?continuation-token=ID&list-type=2&prefix=p",
@@ -147,6 +152,7 @@ fn seal(kind: &str, origin: &Origin) -> String {
             id
         }
         "marker" => sealer("/b", origin).marker(ID),
+        "version marker" => sealer("/b", origin).version_marker(ID),
         "token" => sealer("/b", origin).token(ID),
         _ => sealer("/", origin).token(ID),
     }
@@ -218,11 +224,18 @@ fn an_id_of_something_else() {
             sealer("/b", a).upload_id(b"a k/", ID),
             sealer("/c", a).upload_id(b"a k", ID),
             sealer("/c", a).marker(ID),
+            sealer("/c", a).version_marker(ID),
             sealer("/c", a).token(ID),
             // Of an origin that is gone.
             sealer("/b", &origin("d", "secret/a")).upload_id(b"a k", ID),
         ];
-        let kinds = ["upload", "marker", "token", "service token"];
+        let kinds = [
+            "upload",
+            "marker",
+            "version marker",
+            "token",
+            "service token",
+        ];
         let is_marker = target.contains("upload-id-marker=");
         let is_other = |other: &&str| match is_marker {
             // A client that knows an upload may begin after it.
@@ -234,6 +247,7 @@ fn an_id_of_something_else() {
         let expected = match target {
             target if target.contains("uploadId=") => Rejection::NoSuchUpload,
             target if target.contains("upload-id-marker=") => Rejection::WrongUploadIdMarker,
+            target if target.contains("version-id-marker=") => Rejection::WrongVersionIdMarker,
             _ => Rejection::WrongContinuationToken,
         };
         for id in wrong {

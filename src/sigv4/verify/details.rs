@@ -100,6 +100,7 @@ pub fn details(rejection: &Rejection, asked: &RejectedRequest<'_, '_>) -> Detail
         }
         Rejection::NoSuchUpload => put("UploadId", &parameter(request, "uploadId")),
         Rejection::WrongUploadIdMarker => put("ArgumentName", b"upload-id-marker"),
+        Rejection::WrongVersionIdMarker => put("ArgumentName", b"version-id-marker"),
         Rejection::WrongContinuationToken => put("ArgumentName", b"continuation-token"),
         Rejection::MethodNotAllowed => {
             put("Method", request.method);

@@ -98,6 +98,7 @@ fn ids() {
     let own = sealer().own_upload_id("id&1");
     let at = |key: &str| sealer().upload_id(key.as_bytes(), "id&1");
     let (marker, token) = (sealer().marker("id&1"), sealer().token("id&1"));
+    let version_marker = sealer().version_marker("id&1");
     for (operation, document, expected) in [
         (
             Operation::CreateMultipartUpload,
@@ -125,6 +126,12 @@ fn ids() {
             "<ListMultipartUploadsResult><UploadIdMarker>id&amp;1</UploadIdMarker>\
              <NextUploadIdMarker>id&amp;1</NextUploadIdMarker></ListMultipartUploadsResult>",
             vec![&marker, &marker],
+        ),
+        (
+            Operation::ListObjectVersions,
+            "<ListVersionsResult><VersionIdMarker>id&amp;1</VersionIdMarker>\
+             <NextVersionIdMarker>id&amp;1</NextVersionIdMarker></ListVersionsResult>",
+            vec![&version_marker, &version_marker],
         ),
         (
             Operation::ListMultipartUploads,
@@ -169,6 +176,32 @@ fn keys_with_control_characters() {
                    </ListMultipartUploadsResult>";
     let read = sealed(Operation::ListMultipartUploads, uploads);
     assert_eq!(read, Err(Unreadable));
+}
+
+/// A marker that is a key for MinIO alone becomes one for all.
+#[test]
+fn markers_that_are_keys() {
+    for (marker, key) in [
+        ("a/b", "a/b"),
+        ("a[minio_cache:v2,return:]", "a"),
+        (
+            "a[minio_cache:b[minio_cache:v2,id:1,return:]",
+            "a[minio_cache:b",
+        ),
+        ("a%5Bminio_cache%3Av2%2Creturn%3A%5D", "a"),
+        ("a&amp;%2B%5Bminio_cache%3Av2%2Creturn%3A%5D", "a&amp;%2B"),
+        ("a[minio_cache:v2]b", "a[minio_cache:v2]b"),
+        ("[x]", "[x]"),
+    ] {
+        let with = |marker: &str| {
+            format!(
+                "<ListBucketResult><Marker>m</Marker><NextMarker>{marker}</NextMarker><Contents/></ListBucketResult>"
+            )
+        };
+        let there = with(marker);
+        assert_eq!(sealed(Operation::ListObjects, &there), Ok(with(key)));
+        assert_eq!(written(Operation::ListObjects, &there), Ok(there));
+    }
 }
 
 /// What is said of a key that could not be deleted.
