@@ -297,14 +297,34 @@ POST /media
         s3_bucket_map media acme-media;
         proxy_pass http://origin_a;
     }
+    location /v {
+        s3_resign on;
+        s3_prefix /v;
+        s3_bucket_map media acme-media;
+        s3_origin $TEST_NGINX_CRED_A host=a.example.com addressing=virtual;
+        proxy_pass http://$TEST_NGINX_A;
+    }
 --- signed
 POST /s3/media/a%20b/%26?uploadId=1 host=s3.mydomain.com:8443 body=x
 POST /s3/k?uploadId=1 host=media.s3.mydomain.com body=x
+GET /s3/media/k host=s3.mydomain.com
+GET /s3/k host=media.s3.mydomain.com
+GET /v/media/k host=s3.mydomain.com
 --- origin
 2x 200 OK body=$complete
+2x 307 Temporary Redirect
+    Location: /acme-media/other?a
+307 Temporary Redirect
+    Location: /other
 --- answers
 200 <Location>http://s3\.mydomain\.com:8443/s3/media/a%20b/%26</Location><Bucket>media<
 200 <Location>http://media\.s3\.mydomain\.com/s3/k</Location><Bucket>media<
+307
+    Location: /s3/media/other?a
+307
+    Location: /s3/other?a
+307
+    Location: /v/media/other
 
 === TEST 11: what cannot be read is not passed on
 --- config

@@ -103,12 +103,17 @@ fn judge(request: Request<'_>) -> HeadVerdict<Rewriter> {
         .map(|context| context.verified.borrow());
     let verified = verified.as_deref().and_then(Option::as_ref);
     let url_of_new = (locations.first).and_then(|_| naming::url_of_new(request));
+    let bucket_in_host = (locations.first).and_then(|_| {
+        let origin = request.main().context()?.origin.get()?;
+        verified?.bucket_in_host(&origin.origin)
+    });
     let head = AnswerHead {
         address: verified.map_or(&Address::PATH_STYLE, Verified::address),
         status: request.status(),
         location: locations.first.map(AnswerHeader::value),
         has_more_locations: locations.has_more,
         names: &names,
+        bucket_in_host,
         url_of_new: url_of_new.as_deref(),
     };
     let redirect = (locations.first).and_then(|location| split_form_redirect(request, location));

@@ -4,7 +4,7 @@ use percent_encoding::percent_decode;
 use crate::{
     answer::{AskedId, ClientNames, DocumentNames, NamedDocument},
     operation::Operation,
-    origin::Origin,
+    origin::{Addressing, Origin},
     resource::SourceObject,
     sealed::{Sealer, seals_ids},
     text::uri::{self, Part},
@@ -107,6 +107,13 @@ impl Verified<'_> {
             host if host.is_empty() => path.into(),
             host => format!("{scheme}://{host}{path}"),
         })
+    }
+
+    /// Returns the client's bucket, raw, if that origin is asked for it in its host.
+    pub fn bucket_in_host(&self, origin: &Origin) -> Option<&[u8]> {
+        let path = self.address().resource(self.request.target.path)?;
+        let bucket = Some(path.raw_bucket()).filter(|bucket| !bucket.is_empty());
+        bucket.filter(|_| origin.addressing == Addressing::Virtual)
     }
 
     /// Returns the client's bucket, decoded; empty if the service itself is meant.

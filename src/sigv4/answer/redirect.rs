@@ -18,6 +18,8 @@ pub struct AnswerHead<'a> {
     /// There is another `Location`.
     pub has_more_locations: bool,
     pub names: &'a ClientNames,
+    /// The client's bucket, raw, if the origin was asked for it in its host.
+    pub bucket_in_host: Option<&'a [u8]>,
     /// The URL of what a form has made.
     pub url_of_new: Option<&'a str>,
 }
@@ -68,8 +70,6 @@ pub fn judge<'h>(head: &AnswerHead<'_>, hosts: impl Iterator<Item = &'h [u8]> + 
         ..200 => return Verdict::Reject(WhyRejected::NoAnswer),
         _ => {}
     }
-    // Clients follow the first five of these; the others are obsolete, or a choice.
-    let is_redirect = matches!(head.status, 301 | 302 | 303 | 307 | 308 | 300 | 305 | 306);
     let Some(location) = head.location else {
         return match head.status {
             301..=303 | 307 | 308 => Verdict::Reject(WhyRejected::NoLocation),
@@ -79,23 +79,19 @@ pub fn judge<'h>(head: &AnswerHead<'_>, hosts: impl Iterator<Item = &'h [u8]> + 
     if let (200..300, Some(url)) = (head.status, head.url_of_new) {
         return Verdict::Relocate(url.into());
     }
-    let unclear = match is_redirect {
-        true => Verdict::Reject(WhyRejected::UnclearLocation),
-        false => Verdict::RemoveLocation,
-    };
     if head.has_more_locations {
-        return unclear;
+        return head.unclear();
     }
     let (host, path) = match Reference::parse(location) {
         Reference::Path => return head.pass_path(location),
-        Reference::Unreadable => return unclear,
+        Reference::Unreadable => return head.unclear(),
         Reference::Elsewhere(host, path) => (host, path),
     };
     let mut origins = hosts.filter_map(Host::of_origin);
     let mut near = origins.clone().filter(|origin| host.is_near(origin));
     match near.next() {
         None => Verdict::Pass,
-        Some(_) if is_redirect => Verdict::Reject(WhyRejected::ToOrigin),
+        Some(_) if head.is_redirect() => Verdict::Reject(WhyRejected::ToOrigin),
         Some(_) if head.status >= 300 => Verdict::RemoveLocation,
         Some(_) => {
             let bucket = origins.find_map(|origin| host.bucket_at(&origin));
@@ -105,16 +101,30 @@ pub fn judge<'h>(head: &AnswerHead<'_>, hosts: impl Iterator<Item = &'h [u8]> + 
 }
 
 impl AnswerHead<'_> {
-    /// Passes a path of what is new as one of the client's endpoint.
+    /// Clients follow the first five of these; the others are obsolete, or a choice.
+    fn is_redirect(&self) -> bool {
+        matches!(self.status, 301 | 302 | 303 | 307 | 308 | 300 | 305 | 306)
+    }
+
+    /// Decides on a location that could lead anywhere.
+    fn unclear(&self) -> Verdict {
+        match self.is_redirect() {
+            true => Verdict::Reject(WhyRejected::UnclearLocation),
+            false => Verdict::RemoveLocation,
+        }
+    }
+
+    /// Passes a path of what is new, or of where to go on, as one of the client's endpoint.
     fn pass_path(&self, location: &[u8]) -> Verdict {
-        match self.status {
-            200..300
-                if location.starts_with(b"/")
-                    && !(self.address.is_path_style() && self.names.is_empty()) =>
-            {
-                self.relocate(b"", location)
-            }
-            _ => Verdict::Pass,
+        let is_new = (200..300).contains(&self.status);
+        if !location.starts_with(b"/") || !(is_new || self.is_redirect()) {
+            return Verdict::Pass;
+        }
+        match self.bucket_in_host {
+            // A new bucket is told with its name all the same.
+            Some(bucket) if !is_new => self.place([b"/", bucket, location].concat()),
+            _ if self.address.is_path_style() && self.names.is_empty() => Verdict::Pass,
+            _ => self.relocate(b"", location),
         }
     }
 
@@ -127,11 +137,16 @@ impl AnswerHead<'_> {
             Ok(text) => self.names.in_path(text).into_owned().into(),
             Err(_) => path,
         };
+        self.place(path)
+    }
+
+    /// Returns a path with the client's name of the bucket in front as one of its endpoint.
+    fn place(&self, path: Vec<u8>) -> Verdict {
         let location = self.address.path_for(path);
         match Reference::parse(&location) {
             Reference::Path => Verdict::Relocate(location),
             // With an empty first segment it would name a host.
-            Reference::Elsewhere(..) | Reference::Unreadable => Verdict::RemoveLocation,
+            Reference::Elsewhere(..) | Reference::Unreadable => self.unclear(),
         }
     }
 }
@@ -154,7 +169,7 @@ pub fn mentions_origin<'h>(value: &[u8], hosts: impl Iterator<Item = &'h [u8]>) 
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{BucketRule, Credential, Origin, SecretKey};
+    use crate::{BucketRule, Credential, Domain, Endpoint, Origin, SecretKey};
     use Verdict::{Pass, Reject, RemoveLocation};
 
     const HOSTS: [&[u8]; 2] = [b"s3.us-west-2.example.com:9000", b"10.0.0.5:9000"];
@@ -168,6 +183,7 @@ mod tests {
             location,
             has_more_locations: false,
             names: &ClientNames::default(),
+            bucket_in_host: None,
             url_of_new: None,
         };
         judge(&head, HOSTS.into_iter())
@@ -274,6 +290,8 @@ mod tests {
             (200, None, "/acme-b", "/b"),
             (200, None, "/acme-b/acme-b", "/b/acme-b"),
             (200, None, "http://acme-b.s3.us-west-2.example.com/", "/b/"),
+            (307, None, "/acme-b/k?a", "/b/k?a"),
+            (302, None, "/other/k", "/other/k"),
             (
                 201,
                 Some("https://h/b/k"),
@@ -289,6 +307,7 @@ mod tests {
                 location: Some(location.as_bytes()),
                 has_more_locations: false,
                 names: &names,
+                bucket_in_host: None,
                 url_of_new,
             };
             let verdict = judge(&head, HOSTS.into_iter());
@@ -297,6 +316,43 @@ mod tests {
                 Verdict::Relocate(expected.into()),
                 "{status} {location}"
             );
+        }
+    }
+
+    /// A path at the origin is one below the client's endpoint, wherever either has the bucket.
+    #[test]
+    fn paths_to_go_on_at() {
+        let endpoint = Endpoint {
+            domains: vec![Domain::Endpoint(b"s3.mydomain.com".as_slice().into())],
+            prefix: b"/s3".as_slice().into(),
+            ..Endpoint::default()
+        };
+        for (host, bucket_in_host, location, expected) in [
+            ("s3.mydomain.com", None, "/b/k", Some("/s3/b/k")),
+            ("s3.mydomain.com", Some("b"), "/k", Some("/s3/b/k")),
+            ("b.s3.mydomain.com", None, "/b/k", Some("/s3/k")),
+            ("b.s3.mydomain.com", Some("b"), "/b/k", Some("/s3/b/k")),
+            ("b.s3.mydomain.com", Some("b"), "/", Some("/s3/b/")),
+            ("b.s3.mydomain.com", Some("b"), "k", None),
+        ] {
+            let address = endpoint.address(host.as_bytes()).unwrap();
+            for status in REDIRECTS {
+                let head = AnswerHead {
+                    address: &address,
+                    status,
+                    location: Some(location.as_bytes()),
+                    has_more_locations: false,
+                    names: &ClientNames::default(),
+                    bucket_in_host: bucket_in_host.map(str::as_bytes),
+                    url_of_new: None,
+                };
+                let expected = expected.map_or(Pass, |path| Verdict::Relocate(path.into()));
+                let verdict = judge(&head, HOSTS.into_iter());
+                assert_eq!(
+                    verdict, expected,
+                    "{status} {host} {bucket_in_host:?} {location}"
+                );
+            }
         }
     }
 
@@ -326,6 +382,7 @@ mod tests {
                 location: Some(b"/"),
                 has_more_locations: true,
                 names: &ClientNames::default(),
+                bucket_in_host: None,
                 url_of_new: None,
             };
             assert_eq!(judge(&head, HOSTS.into_iter()), expected, "{status}");
