@@ -50,7 +50,7 @@ impl<'a> ResourcePath<'a> {
         if self.bucket.is_empty() {
             return self.key.is_empty();
         }
-        !is_relative(self.bucket) && !leaves_root(self.key)
+        is_one_segment(self.bucket) && !leaves_root(self.key)
     }
 }
 
@@ -132,7 +132,7 @@ impl<'a> SourceObject<'a> {
             match split_segment(rest) {
                 (b"", Some(tail)) => rest = tail,
                 (bucket, key) => {
-                    return !is_relative(bucket) && !leaves_root(key.unwrap_or_default());
+                    return is_one_segment(bucket) && !leaves_root(key.unwrap_or_default());
                 }
             }
         }
@@ -163,6 +163,13 @@ pub(crate) fn leaves_root(key: &[u8]) -> bool {
         Segment::Nothing => {}
     });
     leaves
+}
+
+/// Whether a raw segment is one, and is itself, also for a server to which a backslash separates.
+fn is_one_segment(segment: &[u8]) -> bool {
+    let is_plain = memchr::memchr2(b'\\', b'%', segment).is_none();
+    let has_separator = || uri::decoded(segment, Part::Path).any(|byte| byte == b'\\');
+    !is_relative(segment) && (is_plain || !has_separator())
 }
 
 /// Whether a raw segment is `.` or `..`.
@@ -300,11 +307,23 @@ mod tests {
             "/%2e%2e/b",
             "//b/k",
             "/%2Fb/k",
+            "/b\\..\\c/k",
+            "/b%5c",
         ] {
             let path = ResourcePath::of(path.as_bytes());
             assert!(
                 !path.unwrap_or_else(|| unreachable!()).stays_in_bucket(),
                 "{path:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_source_with_a_backslash_in_its_bucket() {
+        for source in ["b\\..\\c/k", "/b%5C/k"] {
+            assert!(
+                !SourceObject::stays_in_bucket(source.as_bytes()),
+                "{source}"
             );
         }
     }

@@ -80,12 +80,15 @@ proptest! {
     fn round_trip(sample in sample(), presigned: bool) {
         let text = if presigned { sample.clone().query_form() } else { sample.clone().header_form() };
         let clients = Directory::new(&[(KEY, SECRET)]);
+        let path = decode(sample.path.as_bytes(), false);
+        let bucket = path[1..].split(|byte| *byte == b'/').next().unwrap();
         let verified = match verdict(&Raw::new(&text), &clients, kept(rules()), NOW) {
             Ok(verified) => verified,
             // A name made up that is one of a signature.
             Err(Rejection::SeveralMechanisms) => return Ok(()),
             Err(Rejection::MethodNotAllowed) if sample.path == "/" => return Ok(()),
-            Err(Rejection::InvalidUri) if decode(sample.path.as_bytes(), false).windows(2).any(|pair| pair == b"..") => {
+            // It may leave its bucket, also where a backslash separates.
+            Err(Rejection::InvalidUri) if path.windows(2).any(|pair| pair == b"..") || bucket.contains(&b'\\') => {
                 return Ok(());
             }
             Err(other) => return Err(TestCaseError::fail(format!("{other}: {text}"))),

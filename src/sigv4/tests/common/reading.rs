@@ -232,8 +232,11 @@ impl Asked {
         let methods: [&[u8]; 6] = [b"GET", b"HEAD", b"PUT", b"POST", b"DELETE", b"OPTIONS"];
         let of_service = self.level() == "/";
         let reads = [b"GET".as_slice(), b"HEAD", b"OPTIONS"];
-        let stays =
-            |bucket: &[u8], key: &[u8]| ![b".".as_slice(), b".."].contains(&bucket) && !leaves(key);
+        let stays = |bucket: &[u8], key: &[u8]| {
+            ![b".".as_slice(), b".."].contains(&bucket)
+                && segments(bucket).count() == 1
+                && !leaves(key)
+        };
         let source = self.source.as_ref();
         let source_stays = source.is_none_or(|(bucket, key)| stays(bucket, key));
         let named = |name: &[u8]| OPERATIONS.iter().find(|sent| sent.name.as_bytes() == name);
