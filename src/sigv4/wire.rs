@@ -444,12 +444,17 @@ fn split_line(text: &[u8]) -> Result<(&[u8], &[u8]), Unsignable> {
     }
 }
 
-/// Whether a header is a condition for the whole request: those of RFC 9110 section 13.1, S3's own for DeleteObject,
-/// and the offset of an append, which must be the size of the object.
+/// Whether a header is a condition for a request: those of RFC 9110 section 13.1, S3's own for DeleteObject and for
+/// the source of a copy or a move, and the offset of an append, which must be the size of the object.
 ///
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-objects-append.html>
 fn is_condition(name: &[u8]) -> bool {
-    let starts: [&[u8]; 2] = [b"if-", b"x-amz-if-"];
+    let starts: [&[u8]; 4] = [
+        b"if-",
+        b"x-amz-if-",
+        b"x-amz-copy-source-if-",
+        b"x-amz-rename-source-if-",
+    ];
     let is_offset = name.eq_ignore_ascii_case(b"x-amz-write-offset-bytes");
     is_offset
         || starts.iter().any(|start| {

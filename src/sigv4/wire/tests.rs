@@ -107,7 +107,9 @@ fn conditional_writes() {
         ("PUT", "x-amz-write-offset-bytes: 5", true),
         ("GET", "If-None-Match: *", false),
         ("HEAD", "If-Match: *", false),
-        ("PUT", "x-amz-copy-source-if-match: x", false),
+        ("PUT", "x-amz-copy-source-if-match: x", true),
+        ("PUT", "X-Amz-Rename-Source-If-None-Match: x", true),
+        ("PUT", "x-amz-copy-source: if-match", false),
         ("PUT", "Iff: x", false),
         ("PUT", "If: x", false),
     ] {
