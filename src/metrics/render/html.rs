@@ -1,6 +1,7 @@
 //! The page for people: whole in itself, without scripts too, and nothing in it is a client's to
 //! choose. `page.html` is filled with what is made here; all of it is escaped.
 
+mod hints;
 mod origin;
 
 use std::cmp::Reverse;
@@ -14,6 +15,7 @@ use crate::{
     ClientFileRow, KeySetRow, OriginRow, OriginState, RECENT, RECENT_SECONDS, RejectedKeyRow,
     Snapshot, TIME_BOUNDS,
 };
+use hints::{hint, sts_hint};
 use origin::OriginCard;
 
 const STYLE: &str = include_str!("page.css");
@@ -69,9 +71,10 @@ struct Page<'a> {
     figures: [Figure; 6],
     origins: Vec<OriginCard<'a>>,
     client_files: Vec<ClientFileCard<'a>>,
-    sts: Vec<(&'static str, &'static str, Count)>,
+    sts: Vec<StsRow>,
     key_sets: Vec<KeySetCard<'a>>,
     codes: Vec<CodeRow>,
+    failures: Vec<CodeRow>,
     keys: Vec<KeyTable<'a>>,
 }
 
@@ -105,12 +108,18 @@ impl<'a> Page<'a> {
                 .map(|file| ClientFileCard::of(file, now))
                 .collect(),
             sts: (snapshot.sts.iter())
-                .map(|row| (row.operation, row.outcome, Count(row.count)))
+                .map(|row| StsRow {
+                    operation: row.operation,
+                    outcome: row.outcome,
+                    hint: sts_hint(row.outcome),
+                    count: Count(row.count),
+                })
                 .collect(),
             key_sets: (snapshot.key_sets.iter())
                 .map(|set| KeySetCard::of(set, now))
                 .collect(),
-            codes: CodeRow::all(snapshot),
+            codes: CodeRow::all(&snapshot.rejected),
+            failures: CodeRow::all(&snapshot.failed),
             keys: keys
                 .into_iter()
                 .filter(|(_, keys)| !keys.is_empty())
@@ -290,6 +299,14 @@ impl<'a> ClientFileCard<'a> {
     }
 }
 
+/// Calls of the Security Token Service that had the same outcome.
+struct StsRow {
+    operation: &'static str,
+    outcome: &'static str,
+    hint: &'static str,
+    count: Count,
+}
+
 /// A key set of an issuer of tokens.
 struct KeySetCard<'a> {
     source: &'a str,
@@ -313,17 +330,17 @@ impl<'a> KeySetCard<'a> {
     }
 }
 
-/// The requests that were rejected for one reason.
+/// The requests that ended with one error.
 struct CodeRow {
     code: &'static str,
-    hint: Option<&'static str>,
+    hint: &'static str,
     count: Count,
 }
 
 impl CodeRow {
     /// The most frequent first.
-    fn all(snapshot: &Snapshot) -> Vec<CodeRow> {
-        let codes = snapshot.rejected.iter().filter(|(_, count)| *count > 0);
+    fn all(codes: &[(&'static str, u64)]) -> Vec<CodeRow> {
+        let codes = codes.iter().filter(|(_, count)| *count > 0);
         let mut codes: Vec<_> = codes.collect();
         codes.sort_by_key(|(_, count)| Reverse(*count));
         let row = |(code, count): &(&'static str, u64)| CodeRow {
@@ -333,20 +350,6 @@ impl CodeRow {
         };
         codes.into_iter().map(row).collect()
     }
-}
-
-/// The most frequent causes.
-fn hint(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "AccessDenied" => "not signed, expired, or not granted to the client",
-        "InvalidAccessKeyId" => "no client has that access key, or it lacks its session token",
-        "InvalidToken" => "a session token of another access key",
-        "ExpiredToken" => "an access key after its end",
-        "SignatureDoesNotMatch" => "another secret, or a host or path changed on the way",
-        "RequestTimeTooSkewed" => "a clock is wrong",
-        "AuthorizationHeaderMalformed" => "another region, or not readable",
-        _ => return None,
-    })
 }
 
 /// Access keys that were rejected.
