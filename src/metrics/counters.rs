@@ -15,7 +15,11 @@ use sigv4::{AuthType, Rejection};
 use sts::{FaultKind, OPERATIONS};
 
 pub use self::origin::Try;
-pub(crate) use self::{origin::OriginCounters, recent::Recent, rejected::RejectedKeys};
+pub(crate) use self::{
+    origin::{OriginCounters, OriginLane},
+    recent::Recent,
+    rejected::RejectedKeys,
+};
 #[cfg(test)]
 pub(crate) use rejected::REJECTED_KEYS;
 

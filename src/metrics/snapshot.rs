@@ -1,16 +1,20 @@
 //! What the counters say at one moment, to be shown.
 
+mod origin;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use health::{AddressHealth, HealthState, UpstreamHealth};
+use health::{AddressHealth, UpstreamHealth};
 use sigv4::{AuthType, Rejection};
 use sts::{FaultKind, OPERATIONS};
 
 use crate::counters::{
-    AUTH_TYPES, CLASSES, CODES, OriginCounters, RECENT, RECENT_ORIGIN_SECONDS, RECENT_SECONDS,
-    Recent, RejectedKeys, STS_OPERATIONS, STS_OUTCOMES, TIME_BUCKETS, Totals, TotalsLane,
-    WorkerLanes, sum,
+    AUTH_TYPES, CLASSES, CODES, OriginCounters, RECENT, RECENT_SECONDS, Recent, RejectedKeys,
+    STS_OPERATIONS, STS_OUTCOMES, TIME_BUCKETS, Totals, TotalsLane, WorkerLanes, sum,
 };
+pub(crate) use origin::Tries;
+use origin::checks_of;
+pub use origin::{OriginRow, OriginState};
 
 /// What an origin is known by, also to the next configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,43 +143,6 @@ pub struct RejectedKeyRow {
     pub last: u64,
 }
 
-#[derive(Debug)]
-pub struct OriginRow {
-    /// Empty for the host of a `proxy_pass`.
-    pub upstream: String,
-    pub server: String,
-    pub state: OriginState,
-    pub answers: [u64; CLASSES],
-    pub given_up: u64,
-    pub successes: [u64; RECENT],
-    pub failures: [u64; RECENT],
-    pub succeeded: Option<u64>,
-    /// When, and with what status (0: no answer).
-    pub failed: Option<(u64, u32)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum OriginState {
-    /// Not checked, and not tried within the last hour.
-    Unused,
-    Up,
-    /// Not checked, and the last try has failed.
-    Failing,
-    /// All its addresses have failed their checks.
-    Down,
-}
-
-impl OriginState {
-    pub fn name(self) -> &'static str {
-        match self {
-            OriginState::Unused => "unused",
-            OriginState::Up => "up",
-            OriginState::Failing => "failing",
-            OriginState::Down => "down",
-        }
-    }
-}
-
 impl Snapshot {
     pub(crate) fn take<'a>(
         totals: &Totals,
@@ -222,12 +189,7 @@ impl Snapshot {
             rejected_clients: rejected_keys(&totals.rejected_clients),
             rejected_strangers: rejected_keys(&totals.rejected_strangers),
             origins: origins
-                .map(|(name, counted)| {
-                    let mut origin = OriginRow::take(name, counted, now);
-                    let checks = checks_of(&health, &origin);
-                    origin.state = state_by(checks).unwrap_or_else(|| origin.state_by_tries());
-                    origin
-                })
+                .map(|(name, counted)| OriginRow::take(name, counted, &health, now))
                 .collect(),
             health,
             keys: Vec::new(),
@@ -294,54 +256,4 @@ fn rejected_keys(keys: &RejectedKeys) -> Vec<RejectedKeyRow> {
         .collect();
     rows.sort_by(|a, b| (b.count, b.last, &a.access_key).cmp(&(a.count, a.last, &b.access_key)));
     rows
-}
-
-impl OriginRow {
-    fn take(name: &OriginName, counted: &OriginCounters, now: u64) -> OriginRow {
-        let lanes = &counted.lanes;
-        let period = now / RECENT_ORIGIN_SECONDS;
-        let when = |time: &AtomicU64| Some(time.load(Relaxed)).filter(|time| *time > 0);
-        OriginRow {
-            upstream: name.upstream.escape_ascii().to_string(),
-            server: name.server.escape_ascii().to_string(),
-            state: OriginState::Unused,
-            answers: sums(lanes, |lane| &lane.answers),
-            given_up: sum(lanes, |lane| &lane.given_up),
-            successes: Recent::sum(lanes.iter().map(|lane| &lane.successes), period),
-            failures: Recent::sum(lanes.iter().map(|lane| &lane.failures), period),
-            succeeded: when(&counted.succeeded),
-            failed: when(&counted.failed).map(|time| (time, counted.failure.load(Relaxed))),
-        }
-    }
-
-    fn state_by_tries(&self) -> OriginState {
-        let was_used = |recent: &[u64]| recent.iter().any(|count| *count > 0);
-        match (self.succeeded, self.failed) {
-            _ if !was_used(&self.successes) && !was_used(&self.failures) => OriginState::Unused,
-            (Some(succeeded), Some((failed, _))) if failed > succeeded => OriginState::Failing,
-            (None, Some(_)) => OriginState::Failing,
-            _ => OriginState::Up,
-        }
-    }
-}
-
-fn checks_of<'a>(
-    health: &'a [UpstreamHealth],
-    origin: &'a OriginRow,
-) -> impl Iterator<Item = &'a AddressHealth> + Clone {
-    health
-        .iter()
-        .filter(|upstream| upstream.name == origin.upstream)
-        .flat_map(|upstream| &upstream.addresses)
-        .filter(|check| check.server == origin.server)
-}
-
-/// `None` where nothing is checked, or nothing known yet.
-fn state_by<'a>(checks: impl Iterator<Item = &'a AddressHealth> + Clone) -> Option<OriginState> {
-    let any = |state| checks.clone().any(|check| check.state == state);
-    match (any(HealthState::Up), any(HealthState::Down)) {
-        (true, _) => Some(OriginState::Up),
-        (false, true) => Some(OriginState::Down),
-        (false, false) => None,
-    }
 }

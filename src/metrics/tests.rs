@@ -386,7 +386,9 @@ fn tries_are_counted_by_how_they_ended() {
     );
     assert_eq!(origin.state, OriginState::Failing);
     count(Try::Answered(302), NOW + 3);
-    assert_eq!(row(NOW + 4).state, OriginState::Up);
+    assert_eq!(row(NOW + 4).state, OriginState::Degraded);
+    assert_eq!(row(NOW + 4).rejected, Some((NOW + 3, 302)));
+    assert_eq!(counted(&row(NOW + 4).rejections), [(0, 1)]);
     count(Try::Answered(500), NOW + 5);
     assert_eq!(
         (row(NOW + 5).state, row(NOW + 5).failed),
@@ -426,7 +428,7 @@ fn checks_know_better_whether_an_origin_is_up() {
     };
     let [up, down, unknown] = [HealthState::Up, HealthState::Down, HealthState::Unknown]
         .map(|state| move || address("a:80", state));
-    assert_eq!(state("up", vec![up(), down(), unknown()]), "up");
+    assert_eq!(state("up", vec![up(), down(), unknown()]), "degraded");
     assert_eq!(state("up", vec![down(), unknown()]), "down");
     assert_eq!(state("up", vec![unknown()]), "failing");
     assert_eq!(

@@ -9,10 +9,12 @@ use super::{CLASSES, RECENT_ORIGIN_SECONDS, Recent, WorkerLanes, class, incremen
 shared_record! {
     pub(crate) struct OriginCounters {
         pub(crate) lanes: WorkerLanes<OriginLane>,
-        /// Seconds since the epoch, of the last answer that was not a failure, and of the last failure
-        /// with its status (0: no answer).
+        /// Seconds since the epoch, of the last answer that was not a failure; and of the last rejection, and
+        /// the last failure, with its status (0: no answer).
         pub(crate) succeeded: AtomicU64,
+        pub(crate) rejected: AtomicU64,
         pub(crate) failed: AtomicU64,
+        pub(crate) rejection: AtomicU32,
         pub(crate) failure: AtomicU32,
     }
 }
@@ -23,6 +25,7 @@ shared_record! {
         /// The client went away before there was an answer.
         pub(crate) given_up: AtomicU64,
         pub(crate) successes: Recent,
+        pub(crate) rejections: Recent,
         pub(crate) failures: Recent,
     }
 }
@@ -49,13 +52,43 @@ impl OriginCounters {
             }
         };
         increment(&lane.answers[class(status)]);
-        if (200..500).contains(&status) {
-            lane.successes.count(now / RECENT_ORIGIN_SECONDS);
-            note_time(&self.succeeded, now);
-        } else {
-            lane.failures.count(now / RECENT_ORIGIN_SECONDS);
-            self.failure.store(status.into(), Relaxed);
-            note_time(&self.failed, now);
+        let period = now / RECENT_ORIGIN_SECONDS;
+        match Verdict::of(status) {
+            Verdict::Success => {
+                lane.successes.count(period);
+                note_time(&self.succeeded, now);
+            }
+            Verdict::Rejection => {
+                lane.rejections.count(period);
+                note_time(&self.succeeded, now);
+                self.rejection.store(status.into(), Relaxed);
+                note_time(&self.rejected, now);
+            }
+            Verdict::Failure => {
+                lane.failures.count(period);
+                self.failure.store(status.into(), Relaxed);
+                note_time(&self.failed, now);
+            }
+        }
+    }
+}
+
+/// What a status says of the origin.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// It does what is asked, or says that the object, or its state, is another one.
+    Success,
+    /// It does not want such a request: its keys, its region or what they may do can be wrong.
+    Rejection,
+    Failure,
+}
+
+impl Verdict {
+    fn of(status: u16) -> Verdict {
+        match status {
+            200..300 | 304 | 404 | 405 | 409 | 410 | 412 | 416 => Verdict::Success,
+            300..500 => Verdict::Rejection,
+            _ => Verdict::Failure,
         }
     }
 }
@@ -64,5 +97,29 @@ impl OriginCounters {
 fn note_time(time: &AtomicU64, now: u64) {
     if time.load(Relaxed) != now {
         time.store(now, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts() {
+        for (verdict, statuses) in [
+            (Verdict::Success, &[200, 206, 299, 304, 404, 412, 416][..]),
+            (
+                Verdict::Rejection,
+                &[300, 301, 307, 400, 401, 403, 429, 499],
+            ),
+            (
+                Verdict::Failure,
+                &[0, 101, 199, 500, 503, 599, 600, u16::MAX],
+            ),
+        ] {
+            for status in statuses {
+                assert_eq!(Verdict::of(*status), verdict, "{status}");
+            }
+        }
     }
 }

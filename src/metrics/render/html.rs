@@ -23,7 +23,7 @@ const SCRIPT: &str = include_str!("page.js");
 
 /// Allows that style and that script, by their hashes, and the script to ask this server.
 pub const POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-VMHfPEF6Hc9+HApMbZobym4AG3WMZyCH0mREGB635i8='; \
+    style-src 'sha256-S/tByjmhiPw0b0AV1cs3oHNAEziqzRJKUysfSOZdLB0='; \
     script-src 'sha256-9UZk1ycClyxaj9Caus5ugj+wwPW3UFUhal4sDy1tjX8='; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -135,15 +135,12 @@ fn headline(origins: &[OriginRow]) -> String {
         let those = origins.iter().filter(|origin| origin.state == state);
         those.count()
     };
-    let states = [
-        (OriginState::Down, "down"),
-        (OriginState::Failing, "failing"),
-        (OriginState::Up, "up"),
-        (OriginState::Unused, "not in use"),
-    ];
-    let parts: Vec<_> = states
-        .iter()
-        .map(|(state, name)| (count(*state), name))
+    let parts: Vec<_> = OriginState::ALL
+        .into_iter()
+        .map(|state| match state {
+            OriginState::Unused => (count(state), "not in use"),
+            _ => (count(state), state.name()),
+        })
         .filter(|(count, _)| *count > 0)
         .map(|(count, name)| format!("{count} {name}"))
         .collect();

@@ -146,12 +146,14 @@ struct OriginJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_success: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_failure: Option<FailureJson>,
+    last_rejection: Option<LastStatusJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_failure: Option<LastStatusJson>,
     recent: RecentTriesJson<'a>,
 }
 
 #[derive(Serialize)]
-struct FailureJson {
+struct LastStatusJson {
     time: u64,
     status: u32,
 }
@@ -160,6 +162,7 @@ struct FailureJson {
 struct RecentTriesJson<'a> {
     period_seconds: u64,
     successes: &'a [u64],
+    rejections: &'a [u64],
     failures: &'a [u64],
 }
 
@@ -349,15 +352,21 @@ impl<'a> OriginJson<'a> {
             answers: AnswersJson(&origin.answers),
             given_up: origin.given_up,
             last_success: origin.succeeded,
-            last_failure: origin
-                .failed
-                .map(|(time, status)| FailureJson { time, status }),
+            last_rejection: origin.rejected.map(LastStatusJson::of),
+            last_failure: origin.failed.map(LastStatusJson::of),
             recent: RecentTriesJson {
                 period_seconds: RECENT_ORIGIN_SECONDS,
                 successes: &origin.successes,
+                rejections: &origin.rejections,
                 failures: &origin.failures,
             },
         }
+    }
+}
+
+impl LastStatusJson {
+    fn of((time, status): (u64, u32)) -> LastStatusJson {
+        LastStatusJson { time, status }
     }
 }
 

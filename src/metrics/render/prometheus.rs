@@ -127,10 +127,20 @@ fn origins(text: &mut Exposition, origins: &[OriginRow]) {
     fn labels(origin: &OriginRow) -> [Label<'_>; 2] {
         [("upstream", &origin.upstream), ("server", &origin.server)]
     }
-    text.gauge("origin_up", "Whether an address of the origin passed its last checks; if unchecked, whether the last try succeeded.");
+    text.gauge("origin_up", "Whether an address of the origin passed its last checks, and tries do not all fail; if unchecked, whether the last try did not.");
     for origin in origins {
-        let is_up = matches!(origin.state, OriginState::Up | OriginState::Unused);
-        text.sample(&labels(origin), u8::from(is_up));
+        text.sample(&labels(origin), u8::from(origin.state.answers()));
+    }
+    text.gauge(
+        "origin_state",
+        "The state that the origin is in: 1 for one, 0 for the others.",
+    );
+    for origin in origins {
+        let [upstream, server] = labels(origin);
+        for state in OriginState::ALL {
+            let labels = [upstream, server, ("state", state.name())];
+            text.sample(&labels, u8::from(origin.state == state));
+        }
     }
     text.counter(
         "tries_total",

@@ -184,6 +184,8 @@ fn snapshot() -> Snapshot {
             origin("up", HOSTILE, OriginState::Down),
             origin("", "s3.example.com", OriginState::Failing),
             origin("idle", "unix:/run/s3.sock", OriginState::Unused),
+            origin("up", "10.0.0.3:9000", OriginState::Rejecting),
+            origin("up", "10.0.0.4:9000", OriginState::Degraded),
         ],
         health: Vec::new(),
         keys: vec![
@@ -234,7 +236,7 @@ fn snapshot() -> Snapshot {
             key_set(HOSTILE, 0, None, HOSTILE),
         ],
     };
-    let [up, down, failing, _] = snapshot.origins.as_mut_slice() else {
+    let [up, down, failing, _, rejecting, degraded] = snapshot.origins.as_mut_slice() else {
         unreachable!()
     };
     up.answers = [0, 0, 123_456, 0, 99_999, 0];
@@ -250,6 +252,17 @@ fn snapshot() -> Snapshot {
     failing.failures = recent(|i| u64::from(i == 59) * 3);
     failing.succeeded = Some(NOW - 90_000);
     failing.failed = Some((NOW - 1, 0));
+    rejecting.answers = [0, 0, 0, 0, 240, 0];
+    rejecting.rejections = recent(|i| u64::from(i > 50) * 10 * (i % 4));
+    rejecting.succeeded = Some(NOW - 2);
+    rejecting.rejected = Some((NOW - 2, 403));
+    degraded.answers = [1, 0, 800, 2, 3, 40];
+    degraded.successes = recent(|i| i % 9 * 2);
+    degraded.rejections = recent(|i| u64::from(i % 11 == 5));
+    degraded.failures = recent(|i| u64::from(i % 3 == 0));
+    degraded.succeeded = Some(NOW);
+    degraded.rejected = Some((NOW - 300, 401));
+    degraded.failed = Some((NOW - 20, 500));
     let mut checked = address(HOSTILE, HOSTILE, HealthState::Down);
     checked.since = NOW - 40;
     checked.checked_at = NOW - 2;
@@ -338,8 +351,10 @@ fn origin(upstream: &str, server: &str, state: OriginState) -> OriginRow {
         answers: [0; CLASSES],
         given_up: 0,
         successes: [0; RECENT],
+        rejections: [0; RECENT],
         failures: [0; RECENT],
         succeeded: None,
+        rejected: None,
         failed: None,
     }
 }

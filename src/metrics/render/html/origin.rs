@@ -5,6 +5,7 @@ use std::fmt::Write;
 use health::{AddressHealth, Change, HealthState};
 
 use crate::render::units::{Count, Duration, ShortCount, ago};
+use crate::snapshot::Tries;
 use crate::{
     CLASS_NAMES, OriginKeysRow, OriginRow, OriginState, RECENT, RECENT_ORIGIN_SECONDS, Snapshot,
 };
@@ -16,7 +17,7 @@ pub(super) struct OriginCard<'a> {
     pub(super) server: &'a str,
     pub(super) upstream: &'a str,
     pub(super) class: &'static str,
-    pub(super) state: &'static str,
+    pub(super) state: String,
     pub(super) strip: Strip,
     /// By class of status.
     pub(super) answers: Vec<(&'static str, TryCount)>,
@@ -66,12 +67,7 @@ pub(super) struct TryCount {
 impl<'a> OriginCard<'a> {
     pub(super) fn of(origin: &'a OriginRow, snapshot: &'a Snapshot) -> OriginCard<'a> {
         let now = snapshot.now;
-        let (class, state) = match origin.state {
-            OriginState::Up => ("good", "● up"),
-            OriginState::Failing => ("bad", "▲ failing"),
-            OriginState::Down => ("bad", "▼ down"),
-            OriginState::Unused => ("soft", "○ not in use"),
-        };
+        let (class, state) = state(origin);
         let checks = snapshot.checks_of(origin);
         OriginCard {
             server: &origin.server,
@@ -93,6 +89,26 @@ impl<'a> OriginCard<'a> {
     }
 }
 
+/// The colour of its state, and the state in words: what it answers, where that is no good.
+fn state(origin: &OriginRow) -> (&'static str, String) {
+    let answers = |last: Option<(u64, u32)>| match last {
+        Some((_, status @ 1..)) => format!("▲ answers {status}"),
+        _ => "▲ no answer".to_owned(),
+    };
+    match origin.state {
+        OriginState::Up => ("good", "● up".to_owned()),
+        OriginState::Degraded => {
+            let tries = origin.present_tries();
+            let percent = 100.0 * tries.failed as f64 / tries.all().max(1) as f64;
+            ("warn", format!("◐ {percent:.0} % fail"))
+        }
+        OriginState::Rejecting => ("warn", answers(origin.rejected)),
+        OriginState::Failing => ("bad", answers(origin.failed)),
+        OriginState::Down => ("bad", "▼ down".to_owned()),
+        OriginState::Unused => ("soft", "○ not in use".to_owned()),
+    }
+}
+
 /// What no origin sends as its answer is left out.
 fn answers(origin: &OriginRow) -> Vec<(&'static str, TryCount)> {
     let count = |class, count, is_failure| {
@@ -108,54 +124,64 @@ fn answers(origin: &OriginRow) -> Vec<(&'static str, TryCount)> {
     answered.chain([none]).collect()
 }
 
-/// A bar for each minute of the last hour, the failures at its foot: what is drawn of each kind.
+/// A bar for each minute of the last hour, the failures at its foot, then what was rejected: what is drawn of each kind.
 #[derive(Default)]
 pub(super) struct Strip {
     pub(super) width: usize,
     pub(super) length: Duration,
     pub(super) answers: Count,
+    pub(super) rejections: Count,
     pub(super) failures: Count,
     pub(super) none: String,
     pub(super) good: String,
+    pub(super) warn: String,
     pub(super) bad: String,
 }
 
 impl Strip {
     fn of(origin: &OriginRow) -> Strip {
-        let minutes = || origin.successes.iter().zip(&origin.failures);
-        let most = minutes().map(|(good, bad)| good + bad).max().unwrap_or(0);
-        let failures = minutes().map(|(_, bad)| bad).sum();
+        let minutes = (0..RECENT).map(|minute| Tries {
+            succeeded: origin.successes[minute],
+            rejected: origin.rejections[minute],
+            failed: origin.failures[minute],
+        });
+        let most = minutes.clone().map(Tries::all).max().unwrap_or(0);
+        let tries = origin.tries(RECENT);
         let mut strip = Strip {
             width: RECENT * 4 - 1,
             length: Duration(RECENT as u64 * RECENT_ORIGIN_SECONDS),
-            answers: Count(minutes().map(|(good, _)| good).sum::<u64>() + failures),
-            failures: Count(failures),
+            answers: Count(tries.all()),
+            rejections: Count(tries.rejected),
+            failures: Count(tries.failed),
             ..Strip::default()
         };
-        for (minute, (good, bad)) in minutes().enumerate() {
+        for (minute, tries) in minutes.enumerate() {
             // Writing to a string does not fail.
-            let _ = strip.draw(minute * 4, *good, *bad, most.max(1));
+            let _ = strip.draw(minute * 4, tries, most.max(1));
         }
         strip
     }
 
-    fn draw(&mut self, x: usize, good: u64, bad: u64, most: u64) -> std::fmt::Result {
-        let all = good + bad;
+    fn draw(&mut self, x: usize, tries: Tries, most: u64) -> std::fmt::Result {
+        let all = tries.all();
         if all == 0 {
             return write!(self.none, "M{x},32h3v2h-3z");
         }
         // Square roots, so that a quiet minute is seen beside a busy one; and so is one failure.
         let height = (34.0 * (all as f64 / most as f64).sqrt()).max(6.0);
-        let foot = match bad {
-            0 => 0.0,
-            bad => (height * bad as f64 / all as f64).max(3.0),
-        };
-        if bad > 0 {
-            write!(self.bad, "M{x},34v-{foot:.1}h3v{foot:.1}z")?;
-        }
-        let (from, height) = (34.0 - foot, height - foot);
-        if height > 0.0 {
-            write!(self.good, "M{x},{from:.1}v-{height:.1}h3v{height:.1}z")?;
+        let mut foot = 34.0;
+        let parts = [
+            (&mut self.bad, tries.failed, 3.0),
+            (&mut self.warn, tries.rejected, 3.0),
+            (&mut self.good, tries.succeeded, 0.0),
+        ];
+        for (path, count, least) in parts {
+            let room = height - (34.0 - foot);
+            let part = f64::max(height * count as f64 / all as f64, least).min(room);
+            if count > 0 && part > 0.0 {
+                write!(path, "M{x},{foot:.1}v-{part:.1}h3v{part:.1}z")?;
+                foot -= part;
+            }
         }
         Ok(())
     }
