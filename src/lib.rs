@@ -25,7 +25,7 @@ mod services;
 mod variables;
 mod worker_files;
 
-use std::ptr;
+use std::{process, ptr};
 
 use ngx::ffi::{ngx_http_module_t, ngx_module_t};
 use ngx_safe::complete::Complete;
@@ -116,6 +116,10 @@ impl Configure for S3Resign {
 
     fn start(cycle: Cycle<'_, S3Resign>) -> bool {
         shm::close_on_exec();
+        let metrics = cycle.main_conf().and_then(|main| main.metrics());
+        if let Some(metrics) = metrics.filter(|_| cycle.is_worker()) {
+            metrics.join(process::id());
+        }
         refresher::start(cycle, |main| &main.providers).is_some()
             && refresher::start(cycle, |main| &main.key_sets).is_some()
             && health_checks::scheduler::start(cycle).is_some()

@@ -1,11 +1,12 @@
 //! What a process keeps for a configuration: keys, checks, counters.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
 use std::ffi::CStr;
 use std::rc::Rc;
 
 use client_files::ClientFile;
-use metrics::Metrics;
+use metrics::{Metrics, OriginName, ServerRole};
 use ngx_safe::complete::Complete;
 use sigv4::{KeyCache, MintedKeys};
 
@@ -98,7 +99,7 @@ pub(crate) fn complete(cf: &Complete<'_, S3Resign>) -> Result<(), String> {
         .map_err(|_| is_whole)?;
     // Where `s3_status` is in use, everything is counted.
     if main.wants_status.get() {
-        let metrics = Metrics::open(main.origins.names(), cf.conf().heir());
+        let metrics = Metrics::open(origins(cf), cf.conf().heir());
         let metrics = metrics.map_err(|why| why.to_string())?;
         metrics
             .begins_again()
@@ -106,4 +107,29 @@ pub(crate) fn complete(cf: &Complete<'_, S3Resign>) -> Result<(), String> {
         main.metrics.set(metrics).map_err(|_| is_whole)?;
     }
     Ok(())
+}
+
+/// Lists all origins, with what their `server` lines say.
+fn origins(cf: &Complete<'_, S3Resign>) -> Vec<(OriginName, ServerRole)> {
+    let mut roles = HashMap::new();
+    for upstream in cf.upstreams() {
+        upstream.each_server(|server, line| {
+            let role = roles.entry((upstream.name(), server.to_vec()));
+            let role = role.or_insert(ServerRole {
+                weight: 0,
+                is_backup: true,
+                is_off: true,
+            });
+            // Several lines with one text are one origin.
+            role.weight = role.weight.saturating_add(line.weight);
+            role.is_backup &= line.is_backup;
+            role.is_off &= line.is_off;
+        });
+    }
+    let role = |name: &OriginName| {
+        let role = roles.get(&(&*name.upstream, name.server.to_vec()));
+        role.copied().unwrap_or_default()
+    };
+    let names = cf.main_conf().origins.names().into_iter();
+    names.map(|name| (name.clone(), role(&name))).collect()
 }

@@ -45,6 +45,7 @@ sub origins {
 }
 
 my %default = (
+    http     => '',
     main     => 'worker_processes 3;',
     upstream => "server $a->{listen}[0] max_fails=0; server $b->{listen}[0] backup;\n" . origins($a, $b),
     server   => "$ENV{TEST_NGINX_CLIENT} s3_resign on;
@@ -175,6 +176,87 @@ reload();    # until when the last request has reached its log phase
 is_deeply([(counts())[0, 1]], [@kept[0, 1]], 'and all are counted');
 stop();
 
+# ------------------------------------------- what origins do, and clients ask for
+
+my $weighed = "server $a->{listen}[0] weight=5 max_fails=0; server $b->{listen}[0] backup;\n" . origins($a, $b);
+start(upstream => "$weighed server 127.0.0.9:9 down; s3_origin 127.0.0.9:9 access_key=a secret_key=b;");
+is_deeply([map { [@$_{qw(weight backup switched_off state)}] } @{ status()->{origins} }],
+    [[5, \0, \0, 'unused'], [1, \1, \0, 'unused'], [1, \0, \1, 'unused']], 'weight, backup, down')
+    or diag(page('format=json'));
+
+request(mock => 'A=403') for 1 .. 3;
+is_state('A', 'rejecting', 1, '▲ answers 403');
+request(mock => 'A=500') for 1 .. 4;
+is_state('A', 'failing', 0, '▲ answers 500');
+request();
+is_state('A', 'degraded', 1, '◐ 50 % fail');
+request() for 1 .. 80;
+is_state('A', 'up', 1, '● up');
+is(origin('A')->{last_rejection}{status}, 403, 'the last rejection');
+request(mock => 'A=close,B=close');
+is_state('B', 'failing', 0, '▲ no answer');
+
+settle(sub { sum((counts())[2, 3]) >= 90 });
+my $first = origin('A')->{first_byte};
+is(sum(@{ $first->{counts} }), 88, 'each answer has begun at some time');
+is_deeply($first->{recent_counts}, $first->{counts}, 'lately');
+cmp_ok($first->{recent_p50_ms}, '<=', $first->{recent_p99_ms}, 'half of them sooner than nearly all');
+request(method => 'PUT', body => 'x' x 300_000);
+my $slow = raw('GET /bucket/key', h4(host => "127.0.0.1:$port") . "X-Mock: A=delay:2\n");
+my $waits = IO::Socket::INET->new("127.0.0.1:$port") or die "connect: $!";
+print $waits $slow;
+$waits->flush;
+wait_until(sub { origin('A')->{in_flight} });
+is(origin('A')->{in_flight}, 1, 'a request is in flight');
+like(page('format=prometheus'), qr/^s3_resign_origin_in_flight\{upstream="origins",server="\Q$a->{listen}[0]\E"\} 1$/m, 'Prometheus says so');
+{ local $/; <$waits> }
+wait_until(sub { !origin('A')->{in_flight} });
+is(origin('A')->{in_flight}, 0, 'and is no more');
+my $late = origin('A')->{first_byte};
+is(sum(@{ $late->{counts} }), 89, 'how long a body takes is not looked at');
+my @beyond = grep { ($late->{bounds_ms}[$_] // 'inf') > 1000 } 0 .. $#{ $late->{counts} };
+cmp_ok(sum(@{ $late->{counts} }[@beyond]), '>', sum(@{ $first->{counts} }[@beyond]), 'an answer that was late');
+cmp_ok($late->{sum_ms}, '>=', 1500, 'by so much');
+cmp_ok(origin('A')->{sent_bytes}, '>', 300_000, 'bytes to A');
+cmp_ok(origin('A')->{sent_bytes}, '<', 400_000, 'once');
+cmp_ok(origin('A')->{received_bytes}, '>', 89 * 100, 'bytes from A');
+
+$waits = IO::Socket::INET->new("127.0.0.1:$port") or die "connect: $!";
+print $waits $slow =~ s/delay:2/delay:20/r;
+$waits->flush;
+wait_until(sub { origin('A')->{in_flight} });
+kill KILL => $_ for workers();
+wait_until(sub { workers() == 3 && eval { status() } });
+is(origin('A')->{in_flight}, 0, 'nothing is in flight of workers that were killed');
+stop();
+
+start(
+    http   => "proxy_cache_path $dir/cache keys_zone=c:1m;",
+    server => "$default{server} location /cached/ { proxy_pass http://origins; proxy_cache c; proxy_cache_valid 200 1m; }",
+);
+my $cached = 0;
+for (1 .. 3) {
+    request(path => '/cached/key', mock => 'A=cache');
+    $cached++;
+    settle(sub { sum(values %{ status()->{cache} }) >= $cached });
+}
+is_deeply(nonzero(status()->{cache}), { miss => 1, hit => 2 }, 'what the cache knew');
+request(method => 'PUT', body => 'x' x 300_000);
+request(path => '/bucket/', query => 'list-type=2');
+request(path => '/bucket/', query => 'list-type=2', tamper => 1);
+request(key => 'AKIDNOBODY');
+settle(sub { sum((counts())[0, 1]) >= 7 });
+my %asked = map { $_ => status()->{operations}{$_} } qw(GetObject PutObject ListObjectsV2);
+is_deeply(\%asked, { GetObject => 3, PutObject => 1, ListObjectsV2 => 1 }, 'operations that were accepted');
+my $clients_use = status()->{clients};
+is_deeply([map { [@$_{qw(access_key requests)}] } @$clients_use], [['AKIDCLIENT', 5]], 'by one client');
+cmp_ok($clients_use->[0]{received_bytes}, '>', 300_000, 'bytes of that client');
+cmp_ok($clients_use->[0]{sent_bytes}, '>', 5 * 100, 'bytes to it');
+is(status()->{other_clients}{requests}, 0, 'and by no other');
+reload();
+is_deeply(status()->{clients}, $clients_use, 'kept over a reload');
+stop();
+
 # ------------------------------------------------------------------- the faces
 
 # Access keys as someone would choose who wants to break out of a page. The first is a client's.
@@ -225,7 +307,8 @@ is_deeply([sort $documented =~ /`(s3_resign_\w+)`/g], [sort @metrics], 'nginx/RE
 my $dashboard = decode_json(slurp("$FindBin::Bin/../docker/grafana/s3-resign.json"));
 my @queries = map { $_->{expr} } map { @{ $_->{targets} } } @{ $dashboard->{panels} };
 cmp_ok(scalar @queries, '>', 10, 'the dashboard has queries');
-my %known = map { $_ => 1 } @metrics, map {"s3_resign_sign_seconds_$_"} qw(bucket sum count);
+my @histograms = $prometheus =~ /^# TYPE (\w+) histogram$/mg;
+my %known = map { $_ => 1 } @metrics, map { ("${_}_bucket", "${_}_sum", "${_}_count") } @histograms;
 for my $query (@queries) {
     my @unknown = grep { !$known{$_} } $query =~ /\b(s3_resign_\w+)/g;
     is_deeply(\@unknown, [], "of these metrics: $query");
@@ -342,7 +425,7 @@ load_module $module;
 events { worker_connections 64; }
 http {
     access_log off; $temp
-    upstream origins { $o{upstream} }
+    $o{http} upstream origins { $o{upstream} }
     server { listen 127.0.0.1:$port; $o{server} }
 }
 END
@@ -407,6 +490,21 @@ sub page {
     my $answer = $http->get("http://127.0.0.1:$port/s3_status?$_[0]");
     $answer->{success} or die "s3_status: $answer->{status} $answer->{content}";
     return $answer->{content};
+}
+
+# What all faces say of an origin's state; the class of its colour goes with the sign.
+sub is_state {
+    my ($name, $state, $up, $sign) = @_;
+    my $server = $ENV{"TEST_NGINX_$name"};
+    settle(sub { origin($name)->{state} eq $state });
+    is(origin($name)->{state}, $state, "$name is $state");
+    my $labels = qq(upstream="origins",server="$server");
+    my $prometheus = page('format=prometheus');
+    like($prometheus, qr/^s3_resign_origin_state\{\Q$labels\E,state="$state"\} 1$/m, "$name: Prometheus says so");
+    is(() = $prometheus =~ /^s3_resign_origin_state\{\Q$labels\E,state="\w+"\} 1$/mg, 1, "$name: and nothing else");
+    like($prometheus, qr/^s3_resign_origin_up\{\Q$labels\E\} $up$/m, "$name: up is $up");
+    my %classes = (up => 'good', degraded => 'warn', rejecting => 'warn', failing => 'bad');
+    like(page(''), qr/class="state $classes{$state}">\Q$sign\E</, "$name: the page says $sign");
 }
 
 sub requests { return status()->{requests} }

@@ -1,12 +1,13 @@
 //! The log phase: what became of a request is counted.
 
-use metrics::{Outcome, RequestSample, SigningCounts};
+use metrics::{ClientName, Outcome, RequestSample, SigningCounts};
 use ngx_safe::phase::LogHandler;
 use ngx_safe::request::Request;
 use ngx_safe::{now, worker_number};
+use sigv4::{Operation, Verified};
 
 use crate::clients::RequestClients;
-use crate::context::OwnRequest;
+use crate::context::{Context, OwnRequest};
 
 /// The log phase.
 pub(crate) struct Counting;
@@ -42,16 +43,20 @@ fn count(request: Request<'_>) {
         None => return,
     };
     let (received, sent) = request.traffic();
+    let issuer = context.and_then(|context| {
+        let access_key = context.access_key.get();
+        RequestClients::of(request).issuer(access_key)
+    });
     let ended = RequestSample {
         outcome,
-        is_minted: context.is_some_and(|context| {
-            let access_key = context.access_key.get();
-            RequestClients::of(request).issuer(access_key).is_some()
-        }),
+        is_minted: issuer.is_some(),
         failure: context.and_then(|context| context.failure.get()),
         status: request.status(),
         received,
         sent,
+        operation: context.and_then(operation),
+        client: context.and_then(|context| client(context, issuer)),
+        cache_status: request.cache_status(),
         nanoseconds: context
             .map(|context| context.sign_time.get())
             .filter(|time| *time > 0),
@@ -65,4 +70,23 @@ fn count(request: Request<'_>) {
         links_new,
     };
     metrics.count(&ended, signing, worker_number(), now());
+}
+
+/// Tells what an accepted request asks for.
+fn operation(context: &Context<'_>) -> Option<Operation> {
+    if context.error.get().is_some() {
+        return None;
+    }
+    let verified = context.verified.borrow();
+    verified.as_ref().map(Verified::operation)
+}
+
+/// Tells who has signed a request: strangers can make up no name that is counted.
+fn client<'r>(context: &Context<'r>, issuer: Option<&'r [u8]>) -> Option<ClientName<'r>> {
+    let access_key = context.access_key.get();
+    let is_signed = context.authenticated.get() && !access_key.is_empty();
+    is_signed.then_some(match issuer {
+        Some(issuer) => ClientName::Issuer(issuer),
+        None => ClientName::AccessKey(access_key),
+    })
 }

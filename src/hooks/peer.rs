@@ -3,9 +3,11 @@
 
 use std::time::Instant;
 
-use metrics::Try;
+use metrics::{Try, TrySample};
 use ngx_safe::output::Outgoing;
-use ngx_safe::peer::{Again, ErrorBeginning, HeadSlot, PeerHooks, Picked, PickedPeer, Start};
+use ngx_safe::peer::{
+    Again, EndedTry, ErrorBeginning, HeadSlot, PeerHooks, Picked, PickedPeer, Start,
+};
 use ngx_safe::request::Request;
 use ngx_safe::upstream::Upstream;
 use ngx_safe::{now, worker_number};
@@ -71,22 +73,33 @@ impl PeerHooks for S3Resign {
         );
     }
 
-    fn begins(request: Request<'_>, is_retry: bool) {
-        if let (true, Some(metrics)) = (is_retry, request.main_conf().metrics()) {
+    fn begins(request: Request<'_>, origin: usize, is_retry: bool) {
+        let Some(metrics) = request.main_conf().metrics() else {
+            return;
+        };
+        metrics.begin_try(origin);
+        if is_retry {
             metrics.count_retry(worker_number());
         }
     }
 
-    fn ended(request: Request<'_>, origin: usize, status: u16, failed: bool) {
+    fn ended(request: Request<'_>, origin: usize, ended: &EndedTry) {
         let Some(metrics) = request.main_conf().metrics() else {
             return;
         };
-        let outcome = match status {
-            0 if failed => Try::NoAnswer,
-            0 => Try::GivenUp,
-            status => Try::Answered(status),
+        let has_body = request.is_chunked() || request.content_length() > 0;
+        let sample = TrySample {
+            outcome: match ended.status {
+                0 if ended.failed => Try::NoAnswer,
+                0 => Try::GivenUp,
+                status => Try::Answered(status),
+            },
+            // How long a body takes is the client's doing.
+            milliseconds: ended.head_time.filter(|_| !has_body),
+            received: ended.received,
+            sent: ended.sent,
         };
-        metrics.count_try(origin, outcome, worker_number(), now());
+        metrics.count_try(origin, &sample, worker_number(), now());
     }
 }
 

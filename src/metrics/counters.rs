@@ -3,25 +3,35 @@
 //! Counting is exact: every counter is an atomic that only grows. Each worker counts in a lane of its
 //! own, as long as there are enough, so that none waits for another's cache line; who reads sums up.
 
+mod clients;
+mod first_byte;
 mod origin;
 mod recent;
 mod rejected;
+mod workers;
 
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use shm::shared_record;
-use sigv4::{AuthType, Rejection};
+use sigv4::{AuthType, Operation, Rejection};
 use sts::{FaultKind, OPERATIONS};
 
-pub use self::origin::Try;
+#[cfg(test)]
+pub(crate) use self::{clients::CLIENTS, rejected::REJECTED_KEYS, workers::WORKERS};
 pub(crate) use self::{
+    clients::{ClientLane, Clients},
+    first_byte::bucket_within,
     origin::{OriginCounters, OriginLane},
     recent::Recent,
     rejected::RejectedKeys,
+    workers::Workers,
 };
-#[cfg(test)]
-pub(crate) use rejected::REJECTED_KEYS;
+pub use self::{
+    clients::{ClientName, ClientRow},
+    first_byte::{FIRST_BYTE_BOUNDS, FIRST_BYTE_BUCKETS, FIRST_BYTE_SECONDS, FirstByteTimes},
+    origin::{Try, TrySample},
+};
 
 const LANES: usize = 8;
 
@@ -51,6 +61,20 @@ pub const CODES: usize = Rejection::CODES.len();
 pub const STS_OPERATIONS: usize = OPERATIONS.len() + 1;
 /// The faults of calls, and one more for those that have none.
 pub const STS_OUTCOMES: usize = FaultKind::ALL.len() + 1;
+/// The operations of S3, and one more for unknown ones.
+pub const S3_OPERATIONS: usize = Operation::ALL.len() + 1;
+/// By the number that nginx has for what its cache knew; 0 is none.
+pub const CACHE_STATUSES: [&str; 9] = [
+    "none",
+    "miss",
+    "bypass",
+    "expired",
+    "stale",
+    "updating",
+    "revalidated",
+    "hit",
+    "scarce",
+];
 /// By the first digit of a status; 0 is none.
 pub const CLASSES: usize = 6;
 pub const CLASS_NAMES: [&str; CLASSES] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -70,13 +94,13 @@ pub(crate) fn meaning() -> impl Hash {
     let auth_types = AuthType::ALL.map(AuthType::name);
     let periods = [RECENT_SECONDS, RECENT_ORIGIN_SECONDS];
     let sts = (OPERATIONS, FaultKind::ALL.map(FaultKind::code));
+    let operations = Operation::ALL.iter().map(|operation| operation.name());
     (
-        auth_types,
-        sts,
+        (auth_types, sts, operations.collect::<Vec<_>>()),
         Rejection::CODES,
-        CLASS_NAMES,
-        TIME_BOUNDS,
-        periods,
+        (CLASS_NAMES, CACHE_STATUSES),
+        (TIME_BOUNDS, FIRST_BYTE_BOUNDS),
+        (periods, FIRST_BYTE_SECONDS),
     )
 }
 
@@ -87,6 +111,8 @@ shared_record! {
         /// Apart, so that strangers cannot make up so many access keys that a client's is forgotten.
         pub(crate) rejected_clients: RejectedKeys,
         pub(crate) rejected_strangers: RejectedKeys,
+        pub(crate) clients: Clients,
+        pub(crate) workers: Workers,
         /// Seconds since the epoch: when counting began, and when the configuration was loaded last.
         pub(crate) started: AtomicU64,
         pub(crate) loaded: AtomicU64,
@@ -113,12 +139,24 @@ shared_record! {
         pub(crate) revoked: AtomicU64,
         /// By operation, then by fault; the last ones of both are none.
         pub(crate) sts: [[AtomicU64; STS_OUTCOMES]; STS_OPERATIONS],
+        pub(crate) operations: [AtomicU64; S3_OPERATIONS],
+        pub(crate) cache: [AtomicU64; CACHE_STATUSES.len()],
+        pub(crate) clients: ClientLane,
         pub(crate) requests: Recent,
         pub(crate) rejections: Recent,
     }
 }
 
 impl Totals {
+    /// Counts what a client has used.
+    pub(crate) fn count_client(&self, request: &RequestSample<'_>, worker: usize, now: u64) {
+        let (Some(client), Outcome::Accepted(_)) = (request.client, request.outcome) else {
+            return;
+        };
+        let used = (client, request.received, request.sent);
+        (self.clients).count(&self.lanes, |lane| &lane.clients, worker, used, now);
+    }
+
     /// A configuration has been loaded, the first or another one.
     pub(crate) fn count_load(&self, now: u64) {
         match self.started.compare_exchange(0, now, Relaxed, Relaxed) {
@@ -172,7 +210,7 @@ pub enum Outcome {
 
 /// What there is to count of a request that has ended.
 #[derive(Debug, Clone, Copy)]
-pub struct RequestSample {
+pub struct RequestSample<'a> {
     pub outcome: Outcome,
     /// Its access key is a minted one.
     pub is_minted: bool,
@@ -181,12 +219,18 @@ pub struct RequestSample {
     pub status: u16,
     pub received: u64,
     pub sent: u64,
+    /// Of an accepted request.
+    pub operation: Option<Operation>,
+    /// Who has sent an accepted request, if it was signed.
+    pub client: Option<ClientName<'a>>,
+    /// nginx's number of what its cache knew; 0 for none.
+    pub cache_status: usize,
     /// Spent on verifying and signing; `None` where it did neither.
     pub nanoseconds: Option<u64>,
 }
 
 impl TotalsLane {
-    pub(crate) fn count(&self, request: &RequestSample, now: u64) {
+    pub(crate) fn count(&self, request: &RequestSample<'_>, now: u64) {
         match request.outcome {
             Outcome::Rejected(code) => {
                 increment(&self.rejected[code_index(code)]);
@@ -213,6 +257,13 @@ impl TotalsLane {
         }
         if let Some(code) = request.failure {
             increment(&self.failed[code_index(code)]);
+        }
+        if let Some(operation) = request.operation {
+            let known = self.operations.get(operation as usize);
+            increment(known.unwrap_or(&self.operations[S3_OPERATIONS - 1]));
+        }
+        if let Some(status @ 1..) = Some(request.cache_status) {
+            increment(self.cache.get(status).unwrap_or(&self.cache[0]));
         }
         increment(&self.answers[class(request.status)]);
         self.received.fetch_add(request.received, Relaxed);

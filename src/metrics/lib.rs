@@ -15,14 +15,15 @@ use shm::{Heir, OpenError, Zone};
 
 pub use crate::{
     counters::{
-        AUTH_TYPES, CLASS_NAMES, CLASSES, CODES, Outcome, RECENT, RECENT_ORIGIN_SECONDS,
-        RECENT_SECONDS, RequestSample, STS_OPERATIONS, STS_OUTCOMES, SigningCounts, TIME_BOUNDS,
-        TIME_BUCKETS, Try,
+        AUTH_TYPES, CACHE_STATUSES, CLASS_NAMES, CLASSES, CODES, ClientName, ClientRow,
+        FIRST_BYTE_BOUNDS, FIRST_BYTE_BUCKETS, FIRST_BYTE_SECONDS, FirstByteTimes, Outcome, RECENT,
+        RECENT_ORIGIN_SECONDS, RECENT_SECONDS, RequestSample, S3_OPERATIONS, STS_OPERATIONS,
+        STS_OUTCOMES, SigningCounts, TIME_BOUNDS, TIME_BUCKETS, Try, TrySample,
     },
     render::{Format, POLICY},
     snapshot::{
         ClientFileRow, KeySetRow, OriginKeysRow, OriginName, OriginRow, OriginState,
-        RejectedKeyRow, Snapshot, StsCallsRow,
+        RejectedKeyRow, ServerRole, Snapshot, StsCallsRow,
     },
 };
 
@@ -34,21 +35,27 @@ pub struct Metrics {
     totals: Zone<Totals>,
     /// By their numbers.
     origins: Zone<OriginCounters>,
-    names: Vec<OriginName>,
+    names: Vec<(OriginName, ServerRole)>,
     /// What this worker has signed with, as far as counted.
     signing: Cell<SigningCounts>,
+    /// Where this worker counts what it has in flight.
+    place: Cell<Option<usize>>,
 }
 
 impl Metrics {
     /// Opens the counters of a configuration that is being read. An origin's number is the index of its
     /// name.
-    pub fn open(names: Vec<OriginName>, heir: Option<Heir>) -> Result<Metrics, OpenError> {
-        let keys = names.iter().map(OriginName::key);
+    pub fn open(
+        names: Vec<(OriginName, ServerRole)>,
+        heir: Option<Heir>,
+    ) -> Result<Metrics, OpenError> {
+        let keys = names.iter().map(|(name, _)| name.key());
         Ok(Metrics {
             totals: Zone::open("totals", [""], meaning(), heir)?,
             origins: Zone::open("origins", keys, meaning(), heir)?,
             names,
             signing: Cell::default(),
+            place: Cell::default(),
         })
     }
 
@@ -68,11 +75,32 @@ impl Metrics {
         }
     }
 
+    /// In a worker that starts, which has nothing in flight.
+    pub fn join(&self, process: u32) {
+        let place = (self.totals()).and_then(|totals| {
+            self.totals
+                .locked(|| totals.workers.take_place(process, shm::is_alive))
+        });
+        if let Some(place) = place {
+            self.origins
+                .iter()
+                .for_each(|origin| origin.begin_anew(place));
+        }
+        self.place.set(place);
+    }
+
     /// A request has ended; `signing` is what this worker has signed with so far.
-    pub fn count(&self, request: &RequestSample, signing: SigningCounts, worker: usize, now: u64) {
+    pub fn count(
+        &self,
+        request: &RequestSample<'_>,
+        signing: SigningCounts,
+        worker: usize,
+        now: u64,
+    ) {
         let Some(totals) = self.totals() else { return };
         let lane = lane(&totals.lanes, worker);
         lane.count(request, now);
+        totals.count_client(request, worker, now);
         lane.count_signing(signing.since(self.signing.replace(signing)));
     }
 
@@ -107,11 +135,22 @@ impl Metrics {
         }
     }
 
-    /// A try at the origin of that number has ended.
-    pub fn count_try(&self, origin: usize, outcome: Try, worker: usize, now: u64) {
-        if let Some(origin) = self.origins.record(origin) {
-            origin.count(outcome, worker, now);
+    /// A try at the origin of that number begins, which `count_try` ends.
+    pub fn begin_try(&self, origin: usize) {
+        if let (Some(origin), Some(place)) = (self.origins.record(origin), self.place.get()) {
+            origin.begin(place);
         }
+    }
+
+    /// A try at the origin of that number has ended.
+    pub fn count_try(&self, origin: usize, ended: &TrySample, worker: usize, now: u64) {
+        let Some(origin) = self.origins.record(origin) else {
+            return;
+        };
+        if let Some(place) = self.place.get() {
+            origin.end(place);
+        }
+        origin.count(ended, worker, now);
     }
 
     /// What the counters say now; `None` before the configuration is in use.
@@ -133,3 +172,5 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod usage_tests;

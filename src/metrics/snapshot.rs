@@ -2,15 +2,17 @@
 
 mod origin;
 
+use std::cmp::Reverse;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use health::{AddressHealth, UpstreamHealth};
-use sigv4::{AuthType, Rejection};
+use sigv4::{AuthType, Operation, Rejection};
 use sts::{FaultKind, OPERATIONS};
 
 use crate::counters::{
-    AUTH_TYPES, CLASSES, CODES, OriginCounters, RECENT, RECENT_SECONDS, Recent, RejectedKeys,
-    STS_OPERATIONS, STS_OUTCOMES, TIME_BUCKETS, Totals, TotalsLane, WorkerLanes, sum,
+    AUTH_TYPES, CACHE_STATUSES, CLASSES, CODES, ClientRow, OriginCounters, RECENT, RECENT_SECONDS,
+    Recent, RejectedKeys, S3_OPERATIONS, STS_OPERATIONS, STS_OUTCOMES, TIME_BUCKETS, Totals,
+    TotalsLane, WorkerLanes, sum,
 };
 pub(crate) use origin::Tries;
 use origin::checks_of;
@@ -28,6 +30,25 @@ pub struct OriginName {
 impl OriginName {
     pub(crate) fn key(&self) -> Vec<u8> {
         [&*self.upstream, b"\0", &self.server].concat()
+    }
+}
+
+/// What its `server` lines say of an origin's part in its upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerRole {
+    pub weight: u64,
+    pub is_backup: bool,
+    /// It is marked as `down`.
+    pub is_off: bool,
+}
+
+impl Default for ServerRole {
+    fn default() -> ServerRole {
+        ServerRole {
+            weight: 1,
+            is_backup: false,
+            is_off: false,
+        }
     }
 }
 
@@ -58,6 +79,13 @@ pub struct Snapshot {
     /// The requests with minted keys: those that were not rejected, and those whose key is revoked.
     pub minted: u64,
     pub revoked: u64,
+    /// The accepted requests, of each operation of which there were any, the most frequent first.
+    pub operations: Vec<(&'static str, u64)>,
+    /// By what nginx's cache knew, where it was asked.
+    pub cache: [u64; CACHE_STATUSES.len()],
+    /// What clients have used, the busiest first, and what those did that are not told apart.
+    pub clients: Vec<ClientRow>,
+    pub other_clients: ClientRow,
     /// The recent past, the oldest first.
     pub requests: [u64; RECENT],
     pub rejections: [u64; RECENT],
@@ -146,7 +174,7 @@ pub struct RejectedKeyRow {
 impl Snapshot {
     pub(crate) fn take<'a>(
         totals: &Totals,
-        origins: impl Iterator<Item = (&'a OriginName, &'a OriginCounters)>,
+        origins: impl Iterator<Item = (&'a (OriginName, ServerRole), &'a OriginCounters)>,
         health: Vec<UpstreamHealth>,
         nginx_version: &'static str,
         now: u64,
@@ -155,6 +183,8 @@ impl Snapshot {
         let recent = |of: fn(&TotalsLane) -> &Recent| {
             Recent::sum(lanes.iter().map(of), now / RECENT_SECONDS)
         };
+        let workers = totals.workers.places(shm::is_alive);
+        let (clients, other_clients) = totals.clients.rows(lanes, |lane| &lane.clients);
         let auth_type = |index: usize| AuthType::ALL.get(index).map_or("none", |form| form.name());
         Snapshot {
             version: env!("CARGO_PKG_VERSION"),
@@ -184,12 +214,16 @@ impl Snapshot {
             links_new: sum(lanes, |lane| &lane.links_new),
             minted: sum(lanes, |lane| &lane.minted),
             revoked: sum(lanes, |lane| &lane.revoked),
+            operations: operations(lanes),
+            cache: sums(lanes, |lane| &lane.cache),
+            clients,
+            other_clients,
             requests: recent(|lane| &lane.requests),
             rejections: recent(|lane| &lane.rejections),
             rejected_clients: rejected_keys(&totals.rejected_clients),
             rejected_strangers: rejected_keys(&totals.rejected_strangers),
             origins: origins
-                .map(|(name, counted)| OriginRow::take(name, counted, &health, now))
+                .map(|(name, counted)| OriginRow::take(name, counted, &workers, &health, now))
                 .collect(),
             health,
             keys: Vec::new(),
@@ -231,6 +265,19 @@ fn sums<T, const N: usize>(
     counters: impl Fn(&T) -> &[AtomicU64; N],
 ) -> [u64; N] {
     std::array::from_fn(|i| sum(lanes, |lane| &counters(lane)[i]))
+}
+
+fn operations(lanes: &WorkerLanes<TotalsLane>) -> Vec<(&'static str, u64)> {
+    let name = |index: usize| {
+        Operation::ALL
+            .get(index)
+            .unwrap_or(&Operation::Unknown)
+            .name()
+    };
+    let counts = (0..S3_OPERATIONS).map(|i| (name(i), sum(lanes, |lane| &lane.operations[i])));
+    let mut counts: Vec<_> = counts.filter(|(_, count)| *count > 0).collect();
+    counts.sort_by_key(|(_, count)| Reverse(*count));
+    counts
 }
 
 fn sts_calls(lanes: &WorkerLanes<TotalsLane>) -> Vec<StsCallsRow> {

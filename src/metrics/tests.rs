@@ -12,31 +12,32 @@ use sigv4::{AuthType, Rejection};
 use super::*;
 
 /// The counters of one configuration, while no other test has any.
-struct Memory {
-    metrics: Metrics,
+pub(crate) struct Memory {
+    pub(crate) metrics: Metrics,
     _alone: MutexGuard<'static, ()>,
 }
 
-const NOW: u64 = 1_800_000_000;
+pub(crate) const NOW: u64 = 1_800_000_000;
 
-fn names(names: &[(&str, &str)]) -> Vec<OriginName> {
+fn names(names: &[(&str, &str)]) -> Vec<(OriginName, ServerRole)> {
     let name = |(upstream, server): &(&str, &str)| OriginName {
         upstream: upstream.as_bytes().into(),
         server: server.as_bytes().into(),
     };
-    names.iter().map(name).collect()
+    let role = ServerRole::default();
+    names.iter().map(|named| (name(named), role)).collect()
 }
 
 const ORIGINS: [(&str, &str); 2] = [("up", "a:80"), ("", "b")];
 
-fn load(origins: &[(&str, &str)], now: u64) -> Metrics {
+pub(crate) fn load(origins: &[(&str, &str)], now: u64) -> Metrics {
     let metrics = Metrics::open(names(origins), None).unwrap();
     metrics.adopt(now);
     metrics
 }
 
 impl Memory {
-    fn new() -> Memory {
+    pub(crate) fn new() -> Memory {
         static ALONE: Mutex<()> = Mutex::new(());
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         Memory {
@@ -45,11 +46,11 @@ impl Memory {
         }
     }
 
-    fn read_at(&self, now: u64) -> Snapshot {
+    pub(crate) fn read_at(&self, now: u64) -> Snapshot {
         read(&self.metrics, now)
     }
 
-    fn read(&self) -> Snapshot {
+    pub(crate) fn read(&self) -> Snapshot {
         self.read_at(NOW)
     }
 
@@ -60,11 +61,11 @@ impl Memory {
     }
 }
 
-fn read(metrics: &Metrics, now: u64) -> Snapshot {
+pub(crate) fn read(metrics: &Metrics, now: u64) -> Snapshot {
     metrics.snapshot(Vec::new(), "1.2.3", now).unwrap()
 }
 
-fn sample(outcome: Outcome) -> RequestSample {
+pub(crate) fn sample<'a>(outcome: Outcome) -> RequestSample<'a> {
     RequestSample {
         outcome,
         is_minted: false,
@@ -72,7 +73,20 @@ fn sample(outcome: Outcome) -> RequestSample {
         status: 200,
         received: 0,
         sent: 0,
+        operation: None,
+        client: None,
+        cache_status: 0,
         nanoseconds: None,
+    }
+}
+
+/// A try that says nothing but its outcome.
+pub(crate) fn ended(outcome: Try) -> TrySample {
+    TrySample {
+        outcome,
+        milliseconds: None,
+        received: 0,
+        sent: 0,
     }
 }
 
@@ -130,7 +144,7 @@ fn before_the_configuration_is_in_use_there_is_nothing() {
     metrics.count(&sample(Outcome::Unverified), signing, 0, NOW);
     metrics.count_rejection(b"key", "AccessDenied", true, NOW);
     metrics.count_retry(0);
-    metrics.count_try(0, Try::NoAnswer, 0, NOW);
+    metrics.count_try(0, &ended(Try::NoAnswer), 0, NOW);
     assert!(metrics.snapshot(Vec::new(), "", NOW).is_none());
     assert_eq!(metrics.begins_again().count(), 0);
 }
@@ -294,7 +308,7 @@ fn all_workers_are_summed_up() {
             worker,
             NOW,
         );
-        metrics.count_try(1, Try::Answered(200), worker, NOW);
+        metrics.count_try(1, &ended(Try::Answered(200)), worker, NOW);
     }
     // None waits for another's cache line as long as there are lanes.
     let totals = memory.metrics.totals().unwrap();
@@ -365,13 +379,13 @@ fn the_recent_past_moves_on() {
 #[test]
 fn tries_are_counted_by_how_they_ended() {
     let memory = Memory::new();
-    let count = |outcome, now| memory.metrics.count_try(0, outcome, 0, now);
+    let count = |outcome, now| memory.metrics.count_try(0, &ended(outcome), 0, now);
     count(Try::Answered(200), NOW);
     count(Try::Answered(404), NOW + 1);
     count(Try::Answered(503), NOW + 2);
     count(Try::NoAnswer, NOW + 3);
     count(Try::GivenUp, NOW + 4);
-    memory.metrics.count_try(2, Try::NoAnswer, 0, NOW);
+    memory.metrics.count_try(2, &ended(Try::NoAnswer), 0, NOW);
     let row = |now| memory.read_at(now).origins.swap_remove(0);
     let origin = row(NOW + 4);
     assert_eq!(origin.answers, [1, 0, 1, 0, 1, 1]);
@@ -397,14 +411,16 @@ fn tries_are_counted_by_how_they_ended() {
     assert_eq!(row(NOW + 3600).state, OriginState::Unused);
     // The other one is not concerned, and failures alone are failures.
     assert_eq!(memory.read().origins[1].state, OriginState::Unused);
-    memory.metrics.count_try(1, Try::NoAnswer, 3, NOW);
+    memory.metrics.count_try(1, &ended(Try::NoAnswer), 3, NOW);
     assert_eq!(memory.read().origins[1].state, OriginState::Failing);
 }
 
 #[test]
 fn checks_know_better_whether_an_origin_is_up() {
     let memory = Memory::new();
-    memory.metrics.count_try(0, Try::Answered(500), 0, NOW);
+    memory
+        .metrics
+        .count_try(0, &ended(Try::Answered(500)), 0, NOW);
     let address = |server: &str, state| AddressHealth {
         server: server.into(),
         address: String::new(),
@@ -509,7 +525,9 @@ fn frequent_keys_are_not_pushed_out_and_none_is_blamed_for_others() {
 fn the_next_configuration_goes_on() {
     let memory = Memory::new();
     memory.count(Outcome::Unverified, NOW);
-    memory.metrics.count_try(0, Try::Answered(200), 0, NOW);
+    memory
+        .metrics
+        .count_try(0, &ended(Try::Answered(200)), 0, NOW);
     let next = load(&[("", "b"), ("new", "c"), ("up", "a:80")], NOW + 60);
     let snapshot = read(&next, NOW + 60);
     assert_eq!(
@@ -543,6 +561,8 @@ fn noise_is_shown() {
         most(std::slice::from_ref(&lane.links_new));
         most(std::slice::from_ref(&lane.minted));
         most(std::slice::from_ref(&lane.revoked));
+        most(&lane.operations);
+        most(&lane.cache);
         lane.requests.fill(u64::MAX);
     }
     most(std::slice::from_ref(&totals.started));

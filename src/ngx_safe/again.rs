@@ -2,7 +2,7 @@
 
 use ngx::ffi::{ngx_http_request_t, ngx_peer_connection_t, ngx_str_t, ngx_uint_t, off_t, u_char};
 
-use crate::peer_hooks::{Again, ErrorBeginning, PeerHooks};
+use crate::peer_hooks::{Again, EndedTry, ErrorBeginning, PeerHooks};
 use crate::peer_state::PeerState;
 use crate::request::Request;
 use crate::shim::*;
@@ -87,7 +87,7 @@ pub(crate) unsafe fn free_for_again<M: PeerHooks>(
             // SAFETY: a request in progress.
             let request = unsafe { Request::from_ptr(wrapped.request) };
             if let Some(request) = request {
-                M::ended(request, number, request.upstream_status(), false);
+                M::ended(request, number, &EndedTry::of(request, false));
             }
         });
     }

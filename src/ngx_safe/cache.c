@@ -207,3 +207,21 @@ shim_cache_do_not_store(ngx_http_request_t *r)
         r->upstream->cacheable = 0;
     }
 }
+
+
+#if (NGX_HTTP_CACHE                                                                               \
+     && (NGX_HTTP_CACHE_MISS != 1 || NGX_HTTP_CACHE_BYPASS != 2 || NGX_HTTP_CACHE_EXPIRED != 3      \
+         || NGX_HTTP_CACHE_STALE != 4 || NGX_HTTP_CACHE_UPDATING != 5                              \
+         || NGX_HTTP_CACHE_REVALIDATED != 6 || NGX_HTTP_CACHE_HIT != 7 || NGX_HTTP_CACHE_SCARCE != 8))
+#error "nginx has other numbers for what its cache knows"
+#endif
+
+ngx_uint_t
+shim_cache_status(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_CACHE)
+    return r->upstream ? r->upstream->cache_status : 0;
+#else
+    return 0;
+#endif
+}

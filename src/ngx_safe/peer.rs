@@ -13,7 +13,9 @@ use ngx::ffi::{
 use crate::again::{free_for_again, is_next, prepare};
 use crate::complete::Complete;
 pub use crate::head_slot::HeadSlot;
-pub use crate::peer_hooks::{Again, ErrorBeginning, PeerHooks, Picked, PickedPeer, Start};
+pub use crate::peer_hooks::{
+    Again, EndedTry, ErrorBeginning, PeerHooks, Picked, PickedPeer, Start,
+};
 use crate::peer_state::{Balancer, PeerState, notify_peer, save_session, set_session};
 use crate::request::Request;
 use crate::shim::*;
@@ -225,7 +227,7 @@ unsafe fn offer<M: PeerHooks>(
     }
     let is_retry = std::mem::replace(&mut state.is_retry, true);
     state.number.set(Some(number));
-    M::begins(request, is_retry);
+    M::begins(request, number, is_retry);
     picked
 }
 
@@ -337,7 +339,7 @@ unsafe extern "C" fn free_peer<M: PeerHooks>(
         let request = unsafe { Request::from_ptr(wrapped.request) }?;
         let number = wrapped.number.take()?;
         let failed = state & NGX_PEER_FAILED as ngx_uint_t != 0;
-        M::ended(request, number, request.upstream_status(), failed);
+        M::ended(request, number, &EndedTry::of(request, failed));
         // SAFETY: a request in progress with an upstream.
         (unsafe { shim_is_request_sent(request.as_ptr()) } != 0).then_some(number)
     });

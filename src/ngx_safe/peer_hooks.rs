@@ -1,6 +1,6 @@
 //! What a module decides and hears about the peers of its requests.
 
-use ngx::ffi::ngx_peer_connection_t;
+use ngx::ffi::{ngx_msec_t, ngx_peer_connection_t};
 
 use crate::bytes;
 use crate::head_slot::HeadSlot;
@@ -38,12 +38,50 @@ pub trait PeerHooks: Module {
     /// Hears that the request fails, since there is no head that could be replaced.
     fn lacks_head(request: Request<'_>);
 
-    /// Hears that a try begins.
-    fn begins(request: Request<'_>, is_retry: bool);
+    /// Hears that a try begins at what `picked` has numbered so.
+    fn begins(request: Request<'_>, number: usize, is_retry: bool);
 
-    /// Hears that a try has ended at what `picked` has numbered so: with a status (0: none), and as a failure
-    /// in the eyes of `proxy_next_upstream`.
-    fn ended(request: Request<'_>, number: usize, status: u16, failed: bool);
+    /// Hears that it has ended.
+    fn ended(request: Request<'_>, number: usize, ended: &EndedTry);
+}
+
+/// How a try has ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EndedTry {
+    /// 0 without an answer.
+    pub status: u16,
+    /// It is a failure in the eyes of `proxy_next_upstream`.
+    pub failed: bool,
+    /// The milliseconds from its beginning to the end of the answer's head, if that has come.
+    pub head_time: Option<u64>,
+    /// The bytes that came from the peer and went to it, heads and bodies.
+    pub received: u64,
+    pub sent: u64,
+}
+
+impl EndedTry {
+    /// Returns what is known of the request's present try, which ends.
+    pub(crate) fn of(request: Request<'_>, failed: bool) -> EndedTry {
+        // SAFETY: null, or the upstream of a request in progress.
+        let Some(upstream) = (unsafe { request.raw().upstream.as_ref() }) else {
+            return EndedTry::default();
+        };
+        // SAFETY: null, or the connection of the present try, which is not closed yet.
+        let sent = unsafe { upstream.peer.connection.as_ref() }.map_or(0, |peer| peer.sent);
+        // SAFETY: null, or the state of the present try.
+        let Some(state) = (unsafe { upstream.state.as_ref() }) else {
+            return EndedTry::default();
+        };
+        EndedTry {
+            status: u16::try_from(state.status).unwrap_or(0),
+            failed,
+            head_time: Some(state.header_time)
+                .filter(|time| *time != ngx_msec_t::MAX)
+                .and_then(|time| time.try_into().ok()),
+            received: state.bytes_received.try_into().unwrap_or(0),
+            sent: sent.try_into().unwrap_or(0),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -249,13 +249,11 @@ impl<'r> Request<'r> {
         NonNull::new(upstream.request_bufs)
     }
 
-    /// Returns the status of the upstream's answer to the present try; 0 without one.
-    pub(crate) fn upstream_status(self) -> u16 {
-        // SAFETY: null, or the upstream of a request in progress.
-        let upstream = unsafe { self.raw().upstream.as_ref() };
-        // SAFETY: null, or the state of its present try.
-        let state = upstream.and_then(|upstream| unsafe { upstream.state.as_ref() });
-        state.map_or(0, |state| u16::try_from(state.status).unwrap_or(0))
+    /// Returns the number that nginx has for what its cache knew of the answer; 0 without a cache. In the order
+    /// of `NGX_HTTP_CACHE_MISS`, `BYPASS`, `EXPIRED`, `STALE`, `UPDATING`, `REVALIDATED`, `HIT`, `SCARCE`.
+    pub fn cache_status(self) -> usize {
+        // SAFETY: a request in progress.
+        unsafe { shim_cache_status(self.as_ptr()) }
     }
 
     /// Returns the bytes that came from the client and went to it, heads and bodies.

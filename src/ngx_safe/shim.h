@@ -86,6 +86,7 @@ void shim_out_waits(ngx_http_request_t *r, ngx_uint_t waits);
 
 ngx_uint_t shim_streams_bodies(ngx_http_upstream_conf_t *conf);
 ngx_uint_t shim_stores(ngx_http_upstream_conf_t *conf);
+ngx_uint_t shim_is_backup(const ngx_http_upstream_server_t *server);
 ngx_uint_t shim_has_service(const ngx_http_upstream_server_t *server);
 ngx_int_t shim_resume_unbuffered(ngx_http_request_t *r, off_t length);
 off_t shim_body_after_head(ngx_http_request_t *r);
@@ -162,6 +163,7 @@ ngx_uint_t shim_cache_is_passed_by(ngx_http_request_t *r);
 ngx_int_t shim_cache_create_key(ngx_http_request_t *r, u_char *own, size_t len);
 ngx_uint_t shim_cache_is_storing(ngx_http_request_t *r, ngx_str_t *key, ngx_str_t *range);
 void shim_cache_do_not_store(ngx_http_request_t *r);
+ngx_uint_t shim_cache_status(ngx_http_request_t *r);
 
 /* process.c */
 

@@ -23,6 +23,13 @@ shim_stores(ngx_http_upstream_conf_t *conf)
 
 /* Does a server get its port from the name servers (SRV)? */
 ngx_uint_t
+shim_is_backup(const ngx_http_upstream_server_t *server)
+{
+    return server->backup;
+}
+
+
+ngx_uint_t
 shim_has_service(const ngx_http_upstream_server_t *server)
 {
 #if (NGX_HTTP_UPSTREAM_ZONE && nginx_version >= 1027003)

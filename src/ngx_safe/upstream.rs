@@ -66,6 +66,14 @@ pub struct Upstream<'c> {
     life: PhantomData<&'c ()>,
 }
 
+/// What a `server` line says of its part in the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerRole {
+    pub weight: u64,
+    pub is_backup: bool,
+    pub is_off: bool,
+}
+
 /// An upstream's place in the list of its configuration: what the module's own settings keep of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpstreamId(pub(crate) usize);
@@ -133,6 +141,20 @@ impl<'c> Upstream<'c> {
         // SAFETY: a server's text is the configuration's.
         let name = |server: &ngx_http_upstream_server_t| unsafe { bytes(server.name) };
         self.server_lines().iter().map(name).collect()
+    }
+
+    /// Shows the `server` lines, each with its weight, and whether it is a backup and switched off.
+    pub fn each_server(self, mut show: impl FnMut(&[u8], ServerRole)) {
+        for server in self.server_lines() {
+            let role = ServerRole {
+                weight: server.weight as u64,
+                // SAFETY: a server of the configuration.
+                is_backup: unsafe { shim_is_backup(server) != 0 },
+                is_off: server.down != 0,
+            };
+            // SAFETY: a server's text is the configuration's.
+            show(unsafe { bytes(server.name) }, role);
+        }
     }
 
     /// Returns the texts of the `server` lines whose port is not left to the name servers (`service=`).

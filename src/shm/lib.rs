@@ -9,6 +9,7 @@ mod file;
 mod lock;
 mod mapping;
 mod pages;
+mod process;
 mod record;
 mod text;
 mod zone;
@@ -16,6 +17,7 @@ mod zone;
 pub use crate::{
     file::{Heir, close_on_exec, close_unused},
     pages::{Board, Pages, Words},
+    process::is_alive,
     record::Shared,
     text::Text,
     zone::{OpenError, Zone},

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use shm::shared_record;
 
+use super::first_byte::FirstByte;
+use super::workers::WORKERS;
 use super::{CLASSES, RECENT_ORIGIN_SECONDS, Recent, WorkerLanes, class, increment, lane};
 
 shared_record! {
@@ -16,6 +18,8 @@ shared_record! {
         pub(crate) failed: AtomicU64,
         pub(crate) rejection: AtomicU32,
         pub(crate) failure: AtomicU32,
+        /// By the place of the worker that has them, which alone writes there.
+        in_flight: [AtomicU32; WORKERS],
     }
 }
 
@@ -24,10 +28,23 @@ shared_record! {
         pub(crate) answers: [AtomicU64; CLASSES],
         /// The client went away before there was an answer.
         pub(crate) given_up: AtomicU64,
+        pub(crate) received: AtomicU64,
+        pub(crate) sent: AtomicU64,
+        pub(crate) first_byte: FirstByte,
         pub(crate) successes: Recent,
         pub(crate) rejections: Recent,
         pub(crate) failures: Recent,
     }
+}
+
+/// What there is to count of a try that has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct TrySample {
+    pub outcome: Try,
+    /// Until the answer began; `None` where it did not, or where that says nothing of the origin.
+    pub milliseconds: Option<u64>,
+    pub received: u64,
+    pub sent: u64,
 }
 
 /// How a try ended.
@@ -41,9 +58,40 @@ pub enum Try {
 }
 
 impl OriginCounters {
-    pub(crate) fn count(&self, outcome: Try, worker: usize, now: u64) {
+    /// A try begins, of the worker in that place.
+    pub(crate) fn begin(&self, place: usize) {
+        if let Some(count) = self.in_flight.get(place) {
+            count.store(count.load(Relaxed).saturating_add(1), Relaxed);
+        }
+    }
+
+    pub(crate) fn end(&self, place: usize) {
+        if let Some(count) = self.in_flight.get(place) {
+            count.store(count.load(Relaxed).saturating_sub(1), Relaxed);
+        }
+    }
+
+    /// Nobody has tries in flight in that place.
+    pub(crate) fn begin_anew(&self, place: usize) {
+        if let Some(count) = self.in_flight.get(place) {
+            count.store(0, Relaxed);
+        }
+    }
+
+    /// The tries in flight of the workers in these places.
+    pub(crate) fn in_flight(&self, places: &[usize]) -> u64 {
+        let counts = places.iter().filter_map(|place| self.in_flight.get(*place));
+        counts.map(|count| u64::from(count.load(Relaxed))).sum()
+    }
+
+    pub(crate) fn count(&self, ended: &TrySample, worker: usize, now: u64) {
         let lane = lane(&self.lanes, worker);
-        let status = match outcome {
+        lane.received.fetch_add(ended.received, Relaxed);
+        lane.sent.fetch_add(ended.sent, Relaxed);
+        if let Some(milliseconds) = ended.milliseconds {
+            lane.first_byte.count(milliseconds, now);
+        }
+        let status = match ended.outcome {
             Try::Answered(status) => status,
             Try::NoAnswer => 0,
             Try::GivenUp => {
@@ -94,7 +142,7 @@ impl Verdict {
 }
 
 /// Writes once a second at most: all workers share it.
-fn note_time(time: &AtomicU64, now: u64) {
+pub(super) fn note_time(time: &AtomicU64, now: u64) {
     if time.load(Relaxed) != now {
         time.store(now, Relaxed);
     }

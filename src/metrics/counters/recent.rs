@@ -16,15 +16,26 @@ shared_record! {
 
 const MOST: u64 = u32::MAX as u64;
 
+/// Counts one in a period, in a counter that may be of an older one.
+pub(super) fn count_in(counter: &AtomicU64, period: u64) {
+    let _ = counter.fetch_update(Relaxed, Relaxed, |old| match old >> 32 == period {
+        true if old & MOST == MOST => None,
+        true => Some(old + 1),
+        false => Some(period << 32 | 1),
+    });
+}
+
+/// What has been counted in a period.
+pub(super) fn counted_in(counter: &AtomicU64, period: u64) -> u64 {
+    match counter.load(Relaxed) {
+        counter if counter >> 32 == period => counter & MOST,
+        _ => 0,
+    }
+}
+
 impl Recent {
     pub(crate) fn count(&self, period: u64) {
-        let _ = self
-            .slot(period)
-            .fetch_update(Relaxed, Relaxed, |old| match old >> 32 == period {
-                true if old & MOST == MOST => None,
-                true => Some(old + 1),
-                false => Some(period << 32 | 1),
-            });
+        count_in(self.slot(period), period);
     }
 
     /// Adds up the lanes, the oldest period first, the one under way last.
@@ -35,10 +46,7 @@ impl Recent {
                 let Some(number) = period.checked_sub(back as u64) else {
                     break;
                 };
-                let slot = lane.slot(number).load(Relaxed);
-                if slot >> 32 == number {
-                    *sum += slot & MOST;
-                }
+                *sum += counted_in(lane.slot(number), number);
             }
         }
         sums

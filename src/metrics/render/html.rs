@@ -11,6 +11,7 @@ use askama::Template;
 use askama::filters::Escaper;
 
 use super::units::{Bytes, Count, Duration, Rate, Utc, ago};
+use crate::counters::bucket_within;
 use crate::{
     ClientFileRow, KeySetRow, OriginRow, OriginState, RECENT, RECENT_SECONDS, RejectedKeyRow,
     Snapshot, TIME_BOUNDS,
@@ -262,12 +263,7 @@ fn share(part: u64, whole: u64) -> String {
 
 /// The time within which so many percent were done.
 fn within(times: &[u64], percent: u64) -> Option<String> {
-    let sum = |times: &[u64]| times.iter().map(|count| u128::from(*count)).sum::<u128>();
-    let enough = sum(times) * u128::from(percent);
-    let bucket = (0..times.len()).find(|last| {
-        let count = sum(&times[..=*last]);
-        count > 0 && count * 100 >= enough
-    })?;
+    let bucket = bucket_within(times, percent)?;
     Some(match TIME_BOUNDS.get(bucket) {
         Some(micros) => format!("≤ {} µs", Count(*micros)),
         None => format!("> {} µs", Count(TIME_BOUNDS[TIME_BOUNDS.len() - 1])),

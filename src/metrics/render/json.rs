@@ -1,13 +1,15 @@
 //! `?format=json`: everything, for scripts.
 
+mod origin;
+
 use health::{AddressHealth, Change, UpstreamHealth};
 use serde::{Serialize, Serializer};
 
 use crate::{
-    CLASS_NAMES, CLASSES, ClientFileRow, KeySetRow, OriginKeysRow, OriginRow,
-    RECENT_ORIGIN_SECONDS, RECENT_SECONDS, RejectedKeyRow, Snapshot, StsCallsRow, TIME_BOUNDS,
-    TIME_BUCKETS,
+    CACHE_STATUSES, CLASS_NAMES, CLASSES, ClientFileRow, ClientRow, KeySetRow, RECENT_SECONDS,
+    RejectedKeyRow, Snapshot, StsCallsRow, TIME_BOUNDS, TIME_BUCKETS,
 };
+use origin::{OriginJson, OriginKeysJson};
 
 pub(crate) fn write(snapshot: &Snapshot) -> serde_json::Result<String> {
     let mut text = serde_json::to_string(&StatusJson::of(snapshot))?;
@@ -28,6 +30,10 @@ struct StatusJson<'a> {
     signing_keys: SigningKeysJson,
     links: LinksJson,
     minted: MintedJson,
+    operations: TableJson<'a>,
+    cache: CacheJson<'a>,
+    clients: Vec<ClientJson<'a>>,
+    other_clients: ClientJson<'a>,
     recent: RecentRequestsJson<'a>,
     refused_access_keys: RejectedKeysJson<'a>,
     origins: Vec<OriginJson<'a>>,
@@ -49,21 +55,6 @@ struct StsCallsJson {
 struct KeySetJson<'a> {
     source: &'a str,
     keys: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_refresh: Option<u64>,
-    refreshed: u64,
-    failed: u64,
-    last_error: &'a str,
-}
-
-#[derive(Serialize)]
-struct OriginKeysJson<'a> {
-    upstream: &'a str,
-    server: &'a str,
-    provider: &'a str,
-    usable: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_refresh: Option<u64>,
     refreshed: u64,
@@ -116,6 +107,17 @@ struct MintedJson {
 }
 
 #[derive(Serialize)]
+struct ClientJson<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<&'a str>,
+    requests: u64,
+    received_bytes: u64,
+    sent_bytes: u64,
+}
+
+#[derive(Serialize)]
 struct RecentRequestsJson<'a> {
     period_seconds: u64,
     requests: &'a [u64],
@@ -134,36 +136,6 @@ struct RejectedKeyJson<'a> {
     count: u64,
     last_error: &'static str,
     last: u64,
-}
-
-#[derive(Serialize)]
-struct OriginJson<'a> {
-    upstream: &'a str,
-    server: &'a str,
-    state: &'static str,
-    answers: AnswersJson<'a>,
-    given_up: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_success: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_rejection: Option<LastStatusJson>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_failure: Option<LastStatusJson>,
-    recent: RecentTriesJson<'a>,
-}
-
-#[derive(Serialize)]
-struct LastStatusJson {
-    time: u64,
-    status: u32,
-}
-
-#[derive(Serialize)]
-struct RecentTriesJson<'a> {
-    period_seconds: u64,
-    successes: &'a [u64],
-    rejections: &'a [u64],
-    failures: &'a [u64],
 }
 
 #[derive(Serialize)]
@@ -220,6 +192,15 @@ impl Serialize for TableJson<'_> {
     }
 }
 
+/// Counts by what a cache knew.
+struct CacheJson<'a>(&'a [u64; CACHE_STATUSES.len()]);
+
+impl Serialize for CacheJson<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(CACHE_STATUSES.iter().zip(self.0).skip(1))
+    }
+}
+
 /// Counts by class of status.
 struct AnswersJson<'a>(&'a [u64; CLASSES]);
 
@@ -272,6 +253,14 @@ impl<'a> StatusJson<'a> {
             minted: MintedJson {
                 accepted: snapshot.minted,
                 revoked: snapshot.revoked,
+            },
+            operations: TableJson(&snapshot.operations),
+            cache: CacheJson(&snapshot.cache),
+            clients: list(&snapshot.clients, ClientJson::of),
+            other_clients: ClientJson {
+                access_key: None,
+                issuer: None,
+                ..ClientJson::of(&snapshot.other_clients)
             },
             recent: RecentRequestsJson {
                 period_seconds: RECENT_SECONDS,
@@ -343,45 +332,15 @@ impl<'a> RejectedKeyJson<'a> {
     }
 }
 
-impl<'a> OriginJson<'a> {
-    fn of(origin: &'a OriginRow) -> OriginJson<'a> {
-        OriginJson {
-            upstream: &origin.upstream,
-            server: &origin.server,
-            state: origin.state.name(),
-            answers: AnswersJson(&origin.answers),
-            given_up: origin.given_up,
-            last_success: origin.succeeded,
-            last_rejection: origin.rejected.map(LastStatusJson::of),
-            last_failure: origin.failed.map(LastStatusJson::of),
-            recent: RecentTriesJson {
-                period_seconds: RECENT_ORIGIN_SECONDS,
-                successes: &origin.successes,
-                rejections: &origin.rejections,
-                failures: &origin.failures,
-            },
-        }
-    }
-}
-
-impl LastStatusJson {
-    fn of((time, status): (u64, u32)) -> LastStatusJson {
-        LastStatusJson { time, status }
-    }
-}
-
-impl<'a> OriginKeysJson<'a> {
-    fn of(keys: &'a OriginKeysRow) -> OriginKeysJson<'a> {
-        OriginKeysJson {
-            upstream: &keys.upstream,
-            server: &keys.server,
-            provider: &keys.provider,
-            usable: keys.are_there,
-            expires: keys.expires,
-            last_refresh: keys.refreshed_at,
-            refreshed: keys.refreshed,
-            failed: keys.failed,
-            last_error: &keys.error,
+impl<'a> ClientJson<'a> {
+    fn of(client: &'a ClientRow) -> ClientJson<'a> {
+        let name = Some(&*client.name);
+        ClientJson {
+            access_key: name.filter(|_| !client.is_issuer),
+            issuer: name.filter(|_| client.is_issuer),
+            requests: client.requests,
+            received_bytes: client.received,
+            sent_bytes: client.sent,
         }
     }
 }

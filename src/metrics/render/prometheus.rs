@@ -5,8 +5,8 @@ use std::fmt::{Display, Write};
 use health::{AddressHealth, HealthState, UpstreamHealth};
 
 use crate::{
-    CLASS_NAMES, CLASSES, ClientFileRow, KeySetRow, OriginKeysRow, OriginRow, OriginState,
-    Snapshot, StsCallsRow, TIME_BOUNDS,
+    CACHE_STATUSES, CLASS_NAMES, CLASSES, ClientFileRow, ClientRow, FIRST_BYTE_BOUNDS, KeySetRow,
+    OriginKeysRow, OriginRow, OriginState, Snapshot, StsCallsRow, TIME_BOUNDS,
 };
 
 const PREFIX: &str = "s3_resign_";
@@ -92,6 +92,7 @@ pub(crate) fn write(snapshot: &Snapshot) -> String {
     for key in &snapshot.rejected_clients {
         text.sample(&[("access_key", &key.access_key)], key.count);
     }
+    usage(&mut text, snapshot);
     origins(&mut text, &snapshot.origins);
     checks(&mut text, &snapshot.health);
     origin_keys(&mut text, &snapshot.keys);
@@ -101,22 +102,55 @@ pub(crate) fn write(snapshot: &Snapshot) -> String {
     text.text
 }
 
+/// What is asked for, and by whom.
+fn usage(text: &mut Exposition, snapshot: &Snapshot) {
+    text.counter("operations_total", "Requests accepted, by operation.");
+    for (operation, count) in &snapshot.operations {
+        text.sample(&[("operation", operation)], count);
+    }
+    text.counter(
+        "cache_total",
+        "Answers of locations with a cache, by what nginx's cache knew.",
+    );
+    for (status, count) in CACHE_STATUSES.iter().zip(snapshot.cache).skip(1) {
+        text.sample(&[("status", status)], count);
+    }
+    let clients = || (snapshot.clients.iter()).chain([&snapshot.other_clients]);
+    fn labels(client: &ClientRow) -> [Label<'_>; 2] {
+        let labels = [("access_key", &*client.name), ("issuer", "")];
+        match client.is_issuer {
+            true => [("access_key", ""), ("issuer", &client.name)],
+            false => labels,
+        }
+    }
+    text.counter(
+        "client_requests_total",
+        "Requests accepted, by the access key, or by the issuer of minted keys; neither: all other clients.",
+    );
+    for client in clients() {
+        text.sample(&labels(client), client.requests);
+    }
+    text.counter(
+        "client_received_bytes_total",
+        "Bytes received with these requests.",
+    );
+    for client in clients() {
+        text.sample(&labels(client), client.received);
+    }
+    text.counter("client_sent_bytes_total", "Bytes sent in answer to them.");
+    for client in clients() {
+        text.sample(&labels(client), client.sent);
+    }
+}
+
 fn sign_time(text: &mut Exposition, snapshot: &Snapshot) {
     text.family(
         "sign_seconds",
         "histogram",
         "Time spent on verifying and signing a request.",
     );
-    let mut count = 0;
-    for (i, in_bucket) in snapshot.times.iter().enumerate() {
-        count = u64::saturating_add(count, *in_bucket);
-        let bound = TIME_BOUNDS
-            .get(i)
-            .map_or("+Inf".to_owned(), |micros| seconds(micros * 1000));
-        text.sample_of("_bucket", &[("le", &bound)], count);
-    }
-    text.sample_of("_sum", &[], seconds(snapshot.nanoseconds));
-    text.sample_of("_count", &[], count);
+    let bounds = TIME_BOUNDS.map(|micros| micros * 1000);
+    text.histogram(&[], &bounds, &snapshot.times, snapshot.nanoseconds);
 }
 
 fn seconds(nanoseconds: u64) -> String {
@@ -150,6 +184,35 @@ fn origins(text: &mut Exposition, origins: &[OriginRow]) {
         text.answers(&labels(origin), &origin.answers);
         let [upstream, server] = labels(origin);
         text.sample(&[upstream, server, ("class", "given_up")], origin.given_up);
+    }
+    text.gauge(
+        "origin_in_flight",
+        "Tries at the origin that have not ended.",
+    );
+    for origin in origins {
+        text.sample(&labels(origin), origin.in_flight);
+    }
+    text.counter(
+        "origin_received_bytes_total",
+        "Bytes received from the origin.",
+    );
+    for origin in origins {
+        text.sample(&labels(origin), origin.received);
+    }
+    text.counter("origin_sent_bytes_total", "Bytes sent to the origin.");
+    for origin in origins {
+        text.sample(&labels(origin), origin.sent);
+    }
+    text.family(
+        "origin_first_byte_seconds",
+        "histogram",
+        "Time from the beginning of a try without a body until the origin's answer began.",
+    );
+    let bounds = FIRST_BYTE_BOUNDS.map(|millis| millis * 1_000_000);
+    for origin in origins {
+        let times = &origin.first_byte;
+        let sum = times.milliseconds.saturating_mul(1_000_000);
+        text.histogram(&labels(origin), &bounds, &times.counts, sum);
     }
     text.gauge(
         "origin_last_failure_time_seconds",
@@ -337,6 +400,20 @@ impl Exposition {
 
     fn sample(&mut self, labels: &[Label<'_>], value: impl Display) {
         self.sample_of("", labels, value);
+    }
+
+    /// Bounds and the sum are in nanoseconds.
+    fn histogram(&mut self, labels: &[Label<'_>], bounds: &[u64], counts: &[u64], sum: u64) {
+        let mut count = 0;
+        for (i, in_bucket) in counts.iter().enumerate() {
+            count = u64::saturating_add(count, *in_bucket);
+            let bound = bounds.get(i);
+            let bound = bound.map_or("+Inf".to_owned(), |bound| seconds(*bound));
+            let labels = [labels, &[("le", &bound)]].concat();
+            self.sample_of("_bucket", &labels, count);
+        }
+        self.sample_of("_sum", labels, seconds(sum));
+        self.sample_of("_count", labels, count);
     }
 
     fn answers(&mut self, labels: &[Label<'_>], answers: &[u64; CLASSES]) {

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use health::{AddressHealth, HealthState, UpstreamHealth};
 
-use super::{OriginName, sums};
+use super::{OriginName, ServerRole, sums};
 use crate::counters::{
-    CLASSES, OriginCounters, OriginLane, RECENT, RECENT_ORIGIN_SECONDS, Recent, sum,
+    CLASSES, FirstByteTimes, OriginCounters, OriginLane, RECENT, RECENT_ORIGIN_SECONDS, Recent, sum,
 };
 
 /// How many periods say what an origin does now; all that are kept do where it was not tried in these.
@@ -21,9 +21,15 @@ pub struct OriginRow {
     /// Empty for the host of a `proxy_pass`.
     pub upstream: String,
     pub server: String,
+    pub role: ServerRole,
     pub state: OriginState,
+    pub in_flight: u64,
     pub answers: [u64; CLASSES],
     pub given_up: u64,
+    pub received: u64,
+    pub sent: u64,
+    /// Of requests without a body.
+    pub first_byte: FirstByteTimes,
     /// Each try of the recent past that was not given up is in one of these.
     pub successes: [u64; RECENT],
     pub rejections: [u64; RECENT],
@@ -109,8 +115,9 @@ impl Tries {
 
 impl OriginRow {
     pub(super) fn take(
-        name: &OriginName,
+        (name, role): &(OriginName, ServerRole),
         counted: &OriginCounters,
+        workers: &[usize],
         health: &[UpstreamHealth],
         now: u64,
     ) -> OriginRow {
@@ -122,9 +129,14 @@ impl OriginRow {
         let mut origin = OriginRow {
             upstream: name.upstream.escape_ascii().to_string(),
             server: name.server.escape_ascii().to_string(),
+            role: *role,
             state: OriginState::Unused,
+            in_flight: counted.in_flight(workers),
             answers: sums(lanes, |lane| &lane.answers),
             given_up: sum(lanes, |lane| &lane.given_up),
+            received: sum(lanes, |lane| &lane.received),
+            sent: sum(lanes, |lane| &lane.sent),
+            first_byte: FirstByteTimes::sum(lanes, |lane| &lane.first_byte, now),
             successes: recent(|lane| &lane.successes),
             rejections: recent(|lane| &lane.rejections),
             failures: recent(|lane| &lane.failures),
@@ -215,9 +227,14 @@ mod tests {
         OriginRow {
             upstream: String::new(),
             server: String::new(),
+            role: ServerRole::default(),
             state: OriginState::Unused,
+            in_flight: 0,
             answers: [0; CLASSES],
             given_up: 0,
+            received: 0,
+            sent: 0,
+            first_byte: FirstByteTimes::default(),
             successes: recent(before[0], succeeded),
             rejections: recent(before[1], rejected),
             failures: recent(before[2], failed),

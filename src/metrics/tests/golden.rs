@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use base64ct::{Base64, Encoding};
 use health::{AddressHealth, Change, HealthState, UpstreamHealth};
 use metrics::{
-    AUTH_TYPES, CLASSES, ClientFileRow, Format, KeySetRow, OriginKeysRow, OriginRow, OriginState,
-    POLICY, RECENT, RejectedKeyRow, Snapshot, StsCallsRow, TIME_BUCKETS,
+    AUTH_TYPES, CACHE_STATUSES, CLASSES, ClientFileRow, ClientRow, FIRST_BYTE_BUCKETS,
+    FirstByteTimes, Format, KeySetRow, OriginKeysRow, OriginRow, OriginState, POLICY, RECENT,
+    RejectedKeyRow, ServerRole, Snapshot, StsCallsRow, TIME_BUCKETS,
 };
 use sha2::{Digest, Sha256};
 use sigv4::{AuthType, Rejection};
@@ -106,6 +107,10 @@ fn at_first() -> Snapshot {
         links_new: 0,
         minted: 0,
         revoked: 0,
+        operations: Vec::new(),
+        cache: [0; CACHE_STATUSES.len()],
+        clients: Vec::new(),
+        other_clients: client("", false, 0),
         requests: [0; RECENT],
         rejections: [0; RECENT],
         rejected_clients: Vec::new(),
@@ -124,6 +129,16 @@ fn at_first() -> Snapshot {
         client_files: Vec::new(),
         sts: Vec::new(),
         key_sets: Vec::new(),
+    }
+}
+
+fn client(name: &str, is_issuer: bool, requests: u64) -> ClientRow {
+    ClientRow {
+        name: name.into(),
+        is_issuer,
+        requests,
+        received: 500 * requests,
+        sent: 20_000 * requests,
     }
 }
 
@@ -170,6 +185,18 @@ fn snapshot() -> Snapshot {
         links_new: 25,
         minted: 321,
         revoked: 2,
+        operations: vec![
+            ("GetObject", 1_200_000),
+            ("ListObjectsV2", 34_567),
+            ("Unknown", 1),
+        ],
+        cache: [0, 500, 20, 30, 1, 2, 3, 4500, 0],
+        clients: vec![
+            client("AKIDBUSY", false, 1_000_000),
+            client(HOSTILE, true, 55_555),
+            client(HOSTILE, false, 1),
+        ],
+        other_clients: client("", false, 12),
         requests: recent(|i| 50 + (i * i) % 171),
         rejections: recent(|i| u64::from(i % 7 == 3) * i),
         rejected_clients: vec![rejected_key(HOSTILE, "SignatureDoesNotMatch", 999, NOW)],
@@ -239,6 +266,13 @@ fn snapshot() -> Snapshot {
     let [up, down, failing, _, rejecting, degraded] = snapshot.origins.as_mut_slice() else {
         unreachable!()
     };
+    up.role.weight = 5;
+    up.in_flight = 12;
+    (up.received, up.sent) = (4_000_000_000_000, 77_000_000);
+    up.first_byte = times(|i| [0, 3, 70, 900, 5000, 80, 7, 1][i % 8] * u64::from(i < 8));
+    down.role.is_backup = true;
+    failing.role.is_off = true;
+    degraded.first_byte = times(|i| u64::from(i + 1 == FIRST_BYTE_BUCKETS));
     up.answers = [0, 0, 123_456, 0, 99_999, 0];
     up.successes = recent(|i| u64::from(i > 20) * (i * 37 % 101));
     up.succeeded = Some(NOW);
@@ -306,6 +340,15 @@ fn snapshot() -> Snapshot {
     snapshot
 }
 
+fn times(count: impl Fn(usize) -> u64) -> FirstByteTimes {
+    let counts = std::array::from_fn(count);
+    FirstByteTimes {
+        counts,
+        recent: counts.map(|count| count.div_ceil(10)),
+        milliseconds: 123_456,
+    }
+}
+
 fn client_file(path: &str, fault: Option<(u64, String)>) -> ClientFileRow {
     ClientFileRow {
         path: path.into(),
@@ -347,9 +390,14 @@ fn origin(upstream: &str, server: &str, state: OriginState) -> OriginRow {
     OriginRow {
         upstream: upstream.into(),
         server: server.into(),
+        role: ServerRole::default(),
         state,
+        in_flight: 0,
         answers: [0; CLASSES],
         given_up: 0,
+        received: 0,
+        sent: 0,
+        first_byte: FirstByteTimes::default(),
         successes: [0; RECENT],
         rejections: [0; RECENT],
         failures: [0; RECENT],
