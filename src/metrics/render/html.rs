@@ -3,6 +3,7 @@
 
 mod hints;
 mod origin;
+mod usage;
 
 use std::cmp::Reverse;
 use std::fmt::{self, Write};
@@ -13,19 +14,20 @@ use askama::filters::Escaper;
 use super::units::{Bytes, Count, Duration, Rate, Utc, ago};
 use crate::counters::bucket_within;
 use crate::{
-    ClientFileRow, KeySetRow, OriginRow, OriginState, RECENT, RECENT_SECONDS, RejectedKeyRow,
-    Snapshot, TIME_BOUNDS,
+    ClientFileRow, KeySetRow, OriginRow, RECENT, RECENT_SECONDS, RejectedKeyRow, Snapshot,
+    TIME_BOUNDS,
 };
 use hints::{hint, sts_hint};
-use origin::OriginCard;
+use origin::{OriginGroup, states};
+use usage::{ClientLine, CountTable, cache_hits};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// Allows that style and that script, by their hashes, and the script to ask this server.
 pub const POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-S/tByjmhiPw0b0AV1cs3oHNAEziqzRJKUysfSOZdLB0='; \
-    script-src 'sha256-9UZk1ycClyxaj9Caus5ugj+wwPW3UFUhal4sDy1tjX8='; \
+    style-src 'sha256-gBSvxKrc1uVKiRmYg4oWMCLDfDOdYA4n8LDr75x7PVo='; \
+    script-src 'sha256-UIbhJfBiFnCGoiImzYDOBee24ndGNBvw9ZplYjp0vwA='; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// How many rows a table of access keys has at most.
@@ -69,8 +71,10 @@ struct Page<'a> {
     counting: Duration,
     reloads: String,
     rate: RateCard,
-    figures: [Figure; 6],
-    origins: Vec<OriginCard<'a>>,
+    figures: [Figure; 8],
+    groups: Vec<OriginGroup<'a>>,
+    tables: Vec<CountTable>,
+    clients: Vec<ClientLine<'a>>,
     client_files: Vec<ClientFileCard<'a>>,
     sts: Vec<StsRow>,
     key_sets: Vec<KeySetCard<'a>>,
@@ -82,7 +86,6 @@ struct Page<'a> {
 impl<'a> Page<'a> {
     fn of(snapshot: &'a Snapshot) -> Page<'a> {
         let now = snapshot.now;
-        let origins = snapshot.origins.iter();
         let keys = [
             ("Clients rejected most", &snapshot.rejected_clients),
             ("Unknown keys rejected most", &snapshot.rejected_strangers),
@@ -102,9 +105,9 @@ impl<'a> Page<'a> {
             },
             rate: RateCard::of(snapshot),
             figures: figures(snapshot),
-            origins: origins
-                .map(|origin| OriginCard::of(origin, snapshot))
-                .collect(),
+            groups: OriginGroup::all(snapshot),
+            tables: CountTable::all(snapshot),
+            clients: ClientLine::all(snapshot),
             client_files: (snapshot.client_files.iter())
                 .map(|file| ClientFileCard::of(file, now))
                 .collect(),
@@ -132,23 +135,11 @@ impl<'a> Page<'a> {
 
 /// What the title says.
 fn headline(origins: &[OriginRow]) -> String {
-    let count = |state: OriginState| {
-        let those = origins.iter().filter(|origin| origin.state == state);
-        those.count()
-    };
-    let parts: Vec<_> = OriginState::ALL
-        .into_iter()
-        .map(|state| match state {
-            OriginState::Unused => (count(state), "not in use"),
-            _ => (count(state), state.name()),
-        })
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, name)| format!("{count} {name}"))
-        .collect();
+    let states = states(&origins.iter().collect::<Vec<_>>());
     match origins.len() {
         0 => "No origins".to_owned(),
-        1 => format!("Origin: {}", parts.join(", ")),
-        _ => format!("Origins: {}", parts.join(", ")),
+        1 => format!("Origin: {states}"),
+        _ => format!("Origins: {states}"),
     }
 }
 
@@ -201,7 +192,7 @@ struct Figure {
     note: String,
 }
 
-fn figures(snapshot: &Snapshot) -> [Figure; 6] {
+fn figures(snapshot: &Snapshot) -> [Figure; 8] {
     let figure = |name, value, note| Figure { name, value, note };
     let (accepted, rejected) = (snapshot.accepted_count(), snapshot.rejected_count());
     let forms = snapshot.accepted.iter().filter(|(_, count)| *count > 0);
@@ -214,6 +205,7 @@ fn figures(snapshot: &Snapshot) -> [Figure; 6] {
             Count(snapshot.minted)
         ));
     }
+    let (hits, of_answers) = cache_hits(snapshot);
     let [half, most] = [50, 99].map(|percent| within(&snapshot.times, percent));
     [
         figure("Accepted", Count(accepted).to_string(), forms.join(", ")),
@@ -232,6 +224,12 @@ fn figures(snapshot: &Snapshot) -> [Figure; 6] {
             Bytes(snapshot.sent).to_string(),
             format!("{} received", Bytes(snapshot.received)),
         ),
+        figure(
+            "In flight",
+            Count((snapshot.origins.iter()).fold(0, |sum, row| sum + row.in_flight)).to_string(),
+            "at origins".to_owned(),
+        ),
+        figure("Cache hits", hits, of_answers),
         figure(
             "Verifying and signing",
             half.unwrap_or("–".to_owned()),

@@ -61,6 +61,18 @@ fn three_digits(f: &mut Formatter<'_>, amount: f64, unit: &str) -> Result {
     write!(f, "{amount:.decimals$}\u{202f}{unit}")
 }
 
+/// Milliseconds, from a second on in seconds.
+pub(crate) struct Millis(pub(crate) u64);
+
+impl Display for Millis {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self.0 {
+            millis @ ..1000 => write!(f, "{millis}\u{202f}ms"),
+            millis => write!(f, "{}\u{202f}s", millis / 1000),
+        }
+    }
+}
+
 /// A rate, to three digits or so.
 pub(crate) struct Rate(pub(crate) f64);
 
@@ -165,6 +177,12 @@ mod tests {
             "0 B", "1023 B", "1.00 KiB", "10.0 KiB", "1000 KiB", "1.00 MiB", "5.00 TiB", "16.0 EiB",
         ];
         assert_eq!(all(Bytes, &numbers), texts);
+    }
+
+    #[test]
+    fn milliseconds() {
+        let texts = ["0 ms", "999 ms", "1 s", "30 s"];
+        assert_eq!(all(Millis, &[0, 999, 1000, 30_000]), texts);
     }
 
     #[test]

@@ -42,7 +42,8 @@ pub struct OriginRow {
     pub failed: Option<(u64, u32)>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// The worst first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum OriginState {
     /// All its addresses have failed their checks.
     Down,
@@ -58,7 +59,6 @@ pub enum OriginState {
 }
 
 impl OriginState {
-    /// The worst first.
     pub const ALL: [OriginState; 6] = [
         OriginState::Down,
         OriginState::Failing,

@@ -1,26 +1,90 @@
-//! An origin's card: its state, the tries of the last hour, and the checks of its addresses.
+//! Origins, by their upstreams: a row of each, and the card that it opens, with the tries of the last hour and the
+//! checks of its addresses.
 
 use std::fmt::Write;
 
 use health::{AddressHealth, Change, HealthState};
 
-use crate::render::units::{Count, Duration, ShortCount, ago};
+use crate::render::units::{Bytes, Count, Duration, Millis, ShortCount, ago};
 use crate::snapshot::Tries;
 use crate::{
-    CLASS_NAMES, OriginKeysRow, OriginRow, OriginState, RECENT, RECENT_ORIGIN_SECONDS, Snapshot,
+    CLASS_NAMES, FirstByteTimes, OriginKeysRow, OriginRow, OriginState, RECENT,
+    RECENT_ORIGIN_SECONDS, ServerRole, Snapshot,
 };
 
 /// How many changes of state are shown of each address.
 const CHANGES: usize = 4;
 
+/// The origins of an upstream, what is down first.
+pub(super) struct OriginGroup<'a> {
+    /// Empty for the hosts of a `proxy_pass`.
+    pub(super) upstream: &'a str,
+    pub(super) states: String,
+    pub(super) origins: Vec<OriginCard<'a>>,
+}
+
+impl<'a> OriginGroup<'a> {
+    /// All upstreams, those with the worst origin first.
+    pub(super) fn all(snapshot: &'a Snapshot) -> Vec<OriginGroup<'a>> {
+        let mut groups: Vec<(&str, Vec<&OriginRow>)> = Vec::new();
+        for origin in &snapshot.origins {
+            let known = groups.iter_mut().find(|(name, _)| *name == origin.upstream);
+            match known {
+                Some((_, origins)) => origins.push(origin),
+                None => groups.push((&origin.upstream, vec![origin])),
+            }
+        }
+        for (_, origins) in &mut groups {
+            origins.sort_by_key(|origin| origin.state);
+        }
+        groups.sort_by_key(|(_, origins)| origins.first().map(|origin| origin.state));
+        let group = |(upstream, origins): (_, Vec<&'a OriginRow>)| OriginGroup {
+            upstream,
+            states: states(&origins),
+            origins: (origins.into_iter())
+                .map(|origin| OriginCard::of(origin, snapshot))
+                .collect(),
+        };
+        groups.into_iter().map(group).collect()
+    }
+}
+
+/// How many are in which state.
+pub(super) fn states(origins: &[&OriginRow]) -> String {
+    let count = |state| origins.iter().filter(|row| row.state == state).count();
+    let parts: Vec<_> = OriginState::ALL
+        .into_iter()
+        .map(|state| match state {
+            OriginState::Unused => (count(state), "not in use"),
+            _ => (count(state), state.name()),
+        })
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| format!("{count} {name}"))
+        .collect();
+    parts.join(", ")
+}
+
 pub(super) struct OriginCard<'a> {
     pub(super) server: &'a str,
     pub(super) upstream: &'a str,
+    /// Where its `server` line says more than its name.
+    pub(super) role: String,
     pub(super) class: &'static str,
     pub(super) state: String,
+    pub(super) in_flight: ShortCount,
+    /// Of the last hour.
+    pub(super) tries: ShortCount,
+    pub(super) rejected: TryCount,
+    pub(super) failed: TryCount,
+    /// Within which half of the answers have begun, and nearly all.
+    pub(super) half: String,
+    pub(super) most: String,
+    pub(super) received: Bytes,
+    pub(super) sent: Bytes,
     pub(super) strip: Strip,
     /// By class of status.
     pub(super) answers: Vec<(&'static str, TryCount)>,
+    pub(super) last_rejection: Option<String>,
     pub(super) last_failure: String,
     /// Of its keys, if they renew themselves.
     pub(super) keys: Option<KeysLine>,
@@ -69,11 +133,28 @@ impl<'a> OriginCard<'a> {
         let now = snapshot.now;
         let (class, state) = state(origin);
         let checks = snapshot.checks_of(origin);
+        let tries = origin.tries(RECENT);
+        let bad = |count| TryCount {
+            count: ShortCount(count),
+            is_bad: count > 0,
+        };
         OriginCard {
             server: &origin.server,
             upstream: &origin.upstream,
+            role: role(origin.role),
             class,
             state,
+            in_flight: ShortCount(origin.in_flight),
+            tries: ShortCount(tries.all()),
+            rejected: bad(tries.rejected),
+            failed: bad(tries.failed),
+            half: within(&origin.first_byte, 50),
+            most: within(&origin.first_byte, 99),
+            received: Bytes(origin.received),
+            sent: Bytes(origin.sent),
+            last_rejection: origin.rejected.map(|(time, status)| {
+                format!("Last rejection {}: status {status}.", ago(now, time))
+            }),
             strip: Strip::of(origin),
             answers: answers(origin),
             last_failure: match origin.failed {
@@ -86,6 +167,24 @@ impl<'a> OriginCard<'a> {
             keys: (snapshot.keys_of(origin)).map(|keys| KeysLine::of(keys, now)),
             checks: checks.map(|check| CheckLine::of(check, now)).collect(),
         }
+    }
+}
+
+fn role(role: ServerRole) -> String {
+    let parts = [
+        (role.is_off, "switched off".to_owned()),
+        (role.is_backup, "backup".to_owned()),
+        (role.weight != 1, format!("weight {}", role.weight)),
+    ];
+    let parts = parts.into_iter().filter(|(is_said, _)| *is_said);
+    parts.map(|(_, text)| text).collect::<Vec<_>>().join(", ")
+}
+
+fn within(times: &FirstByteTimes, percent: u64) -> String {
+    match times.within(percent) {
+        None => "–".to_owned(),
+        Some(Ok(time)) => format!("≤ {}", Millis(time)),
+        Some(Err(time)) => format!("> {}", Millis(time)),
     }
 }
 
