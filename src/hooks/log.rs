@@ -62,12 +62,12 @@ fn count(request: Request<'_>) {
             .filter(|time| *time > 0),
     };
     let keys = main.keys.borrow();
-    let (links_known, links_new) = keys.links();
+    let (links_known, links_computed) = keys.links();
     let signing = SigningCounts {
         keys_found: keys.hits(),
         keys_derived: keys.derivations(),
         links_known,
-        links_new,
+        links_computed,
     };
     metrics.count(&ended, signing, worker_number(), now());
 }

@@ -134,7 +134,7 @@ shared_record! {
         pub(crate) keys_found: AtomicU64,
         pub(crate) keys_derived: AtomicU64,
         pub(crate) links_known: AtomicU64,
-        pub(crate) links_new: AtomicU64,
+        pub(crate) links_computed: AtomicU64,
         pub(crate) minted: AtomicU64,
         pub(crate) revoked: AtomicU64,
         /// By operation, then by fault; the last ones of both are none.
@@ -176,7 +176,7 @@ pub struct SigningCounts {
     /// Presigned links whose signatures it knew.
     pub links_known: u64,
     /// Presigned links whose signatures it computed.
-    pub links_new: u64,
+    pub links_computed: u64,
 }
 
 impl SigningCounts {
@@ -186,7 +186,7 @@ impl SigningCounts {
             keys_found: self.keys_found.saturating_sub(before.keys_found),
             keys_derived: self.keys_derived.saturating_sub(before.keys_derived),
             links_known: self.links_known.saturating_sub(before.links_known),
-            links_new: self.links_new.saturating_sub(before.links_new),
+            links_computed: self.links_computed.saturating_sub(before.links_computed),
         }
     }
 }
@@ -289,7 +289,7 @@ impl TotalsLane {
             (&self.keys_found, signing.keys_found),
             (&self.keys_derived, signing.keys_derived),
             (&self.links_known, signing.links_known),
-            (&self.links_new, signing.links_new),
+            (&self.links_computed, signing.links_computed),
         ];
         for (counter, count) in counters {
             if count > 0 {

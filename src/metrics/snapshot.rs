@@ -75,7 +75,7 @@ pub struct Snapshot {
     pub keys_found: u64,
     pub keys_derived: u64,
     pub links_known: u64,
-    pub links_new: u64,
+    pub links_computed: u64,
     /// The requests with minted keys: those that were not rejected, and those whose key is revoked.
     pub minted: u64,
     pub revoked: u64,
@@ -211,7 +211,7 @@ impl Snapshot {
             keys_found: sum(lanes, |lane| &lane.keys_found),
             keys_derived: sum(lanes, |lane| &lane.keys_derived),
             links_known: sum(lanes, |lane| &lane.links_known),
-            links_new: sum(lanes, |lane| &lane.links_new),
+            links_computed: sum(lanes, |lane| &lane.links_computed),
             minted: sum(lanes, |lane| &lane.minted),
             revoked: sum(lanes, |lane| &lane.revoked),
             operations: operations(lanes),

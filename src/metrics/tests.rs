@@ -139,7 +139,7 @@ fn before_the_configuration_is_in_use_there_is_nothing() {
         keys_found: 1,
         keys_derived: 1,
         links_known: 1,
-        links_new: 1,
+        links_computed: 1,
     };
     metrics.count(&sample(Outcome::Unverified), signing, 0, NOW);
     metrics.count_rejection(b"key", "AccessDenied", true, NOW);
@@ -328,7 +328,7 @@ fn all_workers_are_summed_up() {
 #[test]
 fn what_is_signed_with_is_counted_as_far_as_it_is_new() {
     let memory = Memory::new();
-    for [keys_found, keys_derived, links_known, links_new] in
+    for [keys_found, keys_derived, links_known, links_computed] in
         [[0, 1, 0, 4], [5, 1, 7, 4], [5, 1, 7, 4], [6, 3, 9, 5]]
     {
         let request = sample(Outcome::Unverified);
@@ -336,13 +336,13 @@ fn what_is_signed_with_is_counted_as_far_as_it_is_new() {
             keys_found,
             keys_derived,
             links_known,
-            links_new,
+            links_computed,
         };
         memory.metrics.count(&request, signing, 0, NOW);
     }
     let snapshot = memory.read();
     assert_eq!((snapshot.keys_found, snapshot.keys_derived), (6, 3));
-    assert_eq!((snapshot.links_known, snapshot.links_new), (9, 5));
+    assert_eq!((snapshot.links_known, snapshot.links_computed), (9, 5));
 }
 
 #[test]
@@ -558,7 +558,7 @@ fn noise_is_shown() {
         most(std::slice::from_ref(&lane.keys_found));
         most(std::slice::from_ref(&lane.keys_derived));
         most(std::slice::from_ref(&lane.links_known));
-        most(std::slice::from_ref(&lane.links_new));
+        most(std::slice::from_ref(&lane.links_computed));
         most(std::slice::from_ref(&lane.minted));
         most(std::slice::from_ref(&lane.revoked));
         most(&lane.operations);

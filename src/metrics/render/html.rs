@@ -241,7 +241,7 @@ fn figures(snapshot: &Snapshot) -> [Figure; 8] {
                 snapshot.keys_found,
                 snapshot.keys_found.saturating_add(snapshot.keys_derived),
             ),
-            match snapshot.links_known.saturating_add(snapshot.links_new) {
+            match snapshot.links_known.saturating_add(snapshot.links_computed) {
                 0 => "found in the cache".to_owned(),
                 links => {
                     let known = share(snapshot.links_known, links);

@@ -91,7 +91,7 @@ struct SignTimeJson<'a> {
 #[derive(Serialize)]
 struct LinksJson {
     known: u64,
-    new: u64,
+    computed: u64,
 }
 
 #[derive(Serialize)]
@@ -244,7 +244,7 @@ impl<'a> StatusJson<'a> {
             },
             links: LinksJson {
                 known: snapshot.links_known,
-                new: snapshot.links_new,
+                computed: snapshot.links_computed,
             },
             signing_keys: SigningKeysJson {
                 found: snapshot.keys_found,

@@ -77,7 +77,7 @@ pub(crate) fn write(snapshot: &Snapshot) -> String {
         "Presigned links of V4 that were accepted, with signatures that a worker knew or computed.",
     );
     text.sample(&[("signature", "known")], snapshot.links_known);
-    text.sample(&[("signature", "computed")], snapshot.links_new);
+    text.sample(&[("signature", "computed")], snapshot.links_computed);
     text.counter(
         "minted_total",
         "Requests with minted keys: accepted, or rejected since the key is revoked.",

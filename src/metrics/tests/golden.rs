@@ -104,7 +104,7 @@ fn at_first() -> Snapshot {
         keys_found: 0,
         keys_derived: 0,
         links_known: 0,
-        links_new: 0,
+        links_computed: 0,
         minted: 0,
         revoked: 0,
         operations: Vec::new(),
@@ -182,7 +182,7 @@ fn snapshot() -> Snapshot {
         keys_found: 9990,
         keys_derived: 10,
         links_known: 75,
-        links_new: 25,
+        links_computed: 25,
         minted: 321,
         revoked: 2,
         operations: vec![
