@@ -398,8 +398,7 @@ go-client:
 	    install -D "$$new/client" "$(GO_CLIENT)"
 	fi
 
-# Maven has no lock: the sums of what it has fetched are compared with those of jars.sha256. A JDK and Maven are not
-# installed for this, being some hundred megabytes.
+# Maven has no lock: the sums of what it has fetched are compared with those of jars.sha256.
 java-client:
 	if [ ! -d "$(JAVA_CLIENT)" ]; then
 	    command -v mvn >/dev/null && command -v javac >/dev/null || { $(call apt,default-jdk-headless maven); }
@@ -417,4 +416,6 @@ java-client:
 	    (cd "$$new/client" && sha256sum --quiet --strict -c "$(CURDIR)/t/clients/java/jars.sha256")
 	    javac --release 17 -cp "$$new/client/*" -d "$$new/client" t/clients/java/Client.java
 	    mv -T "$$new/client" "$(JAVA_CLIENT)"
+	elif ! command -v java >/dev/null; then
+	    $(call apt,default-jre-headless)
 	fi
