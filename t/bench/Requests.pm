@@ -27,10 +27,12 @@ our %Minted;
 our @Uploads = (
     { name => 'hash',        title => 'signed hash' },
     { name => 'unsigned',    title => 'UNSIGNED-PAYLOAD', payload => 'UNSIGNED-PAYLOAD' },
-    { name => 'trailer',     title => 'trailer, kept',    kind => 'unsigned', size => 64 << 10 },
-    { name => 'decoded',     title => 'trailer, decoded', kind => 'unsigned', size => 64 << 10, folder => 'decoded/' },
-    { name => 'signed',      title => 'signed chunks of 64 KiB', kind => 'signed', size => 64 << 10 },
-    { name => 'signed-long', title => 'signed chunks of 16 MiB', kind => 'signed', size => 16 << 20 },
+    map {
+        my ($size, $chunks) = @$_;
+        (   { name => "trailer-$size", title => "trailer, kept, $chunks", kind => 'unsigned', size => $size },
+            { name => "decoded-$size", title => "trailer, decoded, $chunks", kind => 'unsigned', size => $size, folder => 'decoded/' },
+            { name => "signed-$size", title => "signed, $chunks", kind => 'signed', size => $size } )
+    } [64 << 10, 'chunks of 64 KiB'], [1 << 20, 'chunks of 1 MiB'], [16 << 20, 'chunks of 16 MiB'],
 );
 
 # As the AWS CLI sends them. More options are those of S3Sign.
