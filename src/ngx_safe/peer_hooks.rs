@@ -62,15 +62,19 @@ pub struct EndedTry {
 impl EndedTry {
     /// Returns what is known of the request's present try, which ends.
     pub(crate) fn of(request: Request<'_>, failed: bool) -> EndedTry {
+        let unknown = EndedTry {
+            failed,
+            ..EndedTry::default()
+        };
         // SAFETY: null, or the upstream of a request in progress.
         let Some(upstream) = (unsafe { request.raw().upstream.as_ref() }) else {
-            return EndedTry::default();
+            return unknown;
         };
         // SAFETY: null, or the connection of the present try, which is not closed yet.
         let sent = unsafe { upstream.peer.connection.as_ref() }.map_or(0, |peer| peer.sent);
         // SAFETY: null, or the state of the present try.
         let Some(state) = (unsafe { upstream.state.as_ref() }) else {
-            return EndedTry::default();
+            return unknown;
         };
         EndedTry {
             status: u16::try_from(state.status).unwrap_or(0),
