@@ -215,14 +215,11 @@ impl Sealer {
     /// `[minio_cache:v2,return:]`, which others take for a part of the key, and leave out keys that come before that.
     pub fn key_marker(&self, marker: &str) -> String {
         let notes = [("[minio_cache:", "]"), ("%5Bminio_cache%3A", "%5D")];
-        let at = notes.iter().find_map(|(start, end)| {
-            let at = marker.rfind(start)?;
-            marker.ends_with(end).then_some(at)
+        let key = notes.iter().find_map(|(start, end)| {
+            let (key, _) = marker.strip_suffix(end)?.rsplit_once(start)?;
+            Some(key)
         });
-        marker
-            .get(..at.unwrap_or(marker.len()))
-            .unwrap_or(marker)
-            .into()
+        key.unwrap_or(marker).into()
     }
 
     /// Seals a `NextContinuationToken`, or a `ContinuationToken` in a list of buckets.

@@ -14,14 +14,6 @@ use common::{
 use proptest::prelude::*;
 use sigv4::*;
 
-const WAYS: [Way; 5] = [
-    Way::V4Header,
-    Way::V4Query,
-    Way::V2Header,
-    Way::V2Query,
-    Way::V4Form,
-];
-
 fn ci() -> Mint {
     Mint::new(vec![issuer()])
 }
@@ -38,7 +30,7 @@ fn a_minted_key_is_accepted() {
     );
     assert!(key.access_key.ends_with(&key.id.to_string()));
     assert_eq!(key.secret_key.len(), 40, "as AWS's");
-    for way in WAYS {
+    for way in Way::ALL {
         // Opened, then found.
         for _ in 0..2 {
             assert_eq!(sent(way, &mint, &Parts::of(&key)), "accepted", "{way:?}");
@@ -114,7 +106,7 @@ fn mixed_parts() {
         minted(&other_issuer(), 1, Some("list"), expires),
         minted(&other_secret, 1, Some("list"), expires),
     ];
-    for way in WAYS {
+    for way in Way::ALL {
         for (a, access_key) in keys.iter().enumerate() {
             for (b, secret) in keys.iter().enumerate() {
                 for (c, token) in keys.iter().enumerate() {
@@ -216,7 +208,7 @@ fn every_byte_counts() {
             token: None,
             ..parts.clone()
         };
-        for way in WAYS {
+        for way in Way::ALL {
             assert_eq!(sent(way, &mint, &none), "InvalidAccessKeyId", "{way:?}");
         }
     }
@@ -230,7 +222,7 @@ fn a_key_ends() {
         if is_cached {
             assert_eq!(sent(Way::V4Header, &mint, &parts), "accepted");
         }
-        for way in WAYS {
+        for way in Way::ALL {
             for (after, expected) in [
                 (3_599, "accepted"),
                 (3_600, "ExpiredToken"),
@@ -254,7 +246,7 @@ fn a_key_ends() {
 fn a_key_begins() {
     let mint = ci();
     let parts = Parts::of(&common::minting::mint(&mint.issuers[0], "", ""));
-    for way in WAYS {
+    for way in Way::ALL {
         for (before, expected) in [(901, "InvalidToken"), (900, "accepted")] {
             let code = sent_at(way, &ci(), &parts, NOW - before);
             // A presigned request may not be valid yet itself.
@@ -318,13 +310,13 @@ fn revoked_keys() {
             assert_eq!(all(&mint, Way::V4Header), [yes; 6]);
         }
         mint.revoked.revoke(b"ci", id(1));
-        for way in WAYS {
+        for way in Way::ALL {
             assert_eq!(all(&mint, way), [no, yes, no, yes, yes, yes], "{way:?}");
         }
         mint.revoked = Revocations::default();
         mint.revoked.revoke_before(b"deploy", Timestamp(NOW));
         mint.revoked.revoke_before(b"deploy", Timestamp(NOW - 5));
-        for way in WAYS {
+        for way in Way::ALL {
             assert_eq!(all(&mint, way), [yes, yes, yes, yes, yes, no], "{way:?}");
         }
         let mut more = Revocations::default();
@@ -367,7 +359,7 @@ fn strangers_keep_nothing() {
         secret: SECRET.into(),
         ..parts.clone()
     };
-    for way in WAYS {
+    for way in Way::ALL {
         assert_eq!(sent(way, &mint, &stranger), "SignatureDoesNotMatch");
         assert!(!is_kept());
     }

@@ -30,14 +30,6 @@ fn client(secret: &str, token: Option<&str>, expires: Option<i64>) -> Client {
 /// As base64 has them: what a query percent-encodes.
 const TOKEN: &str = "FwoGZXIvYXdz/a+b==";
 
-const WAYS: [Way; 5] = [
-    Way::V4Header,
-    Way::V4Query,
-    Way::V2Header,
-    Way::V2Query,
-    Way::V4Form,
-];
-
 /// What comes of a request with a secret and a token.
 fn sent(way: Way, clients: &Ring, secret: &str, token: Option<&str>) -> String {
     let parts = Parts {
@@ -52,7 +44,7 @@ fn sent(way: Way, clients: &Ring, secret: &str, token: Option<&str>) -> String {
 fn a_session_token_is_that_of_its_key() {
     let clients = Ring(vec![client(SECRET, Some(TOKEN), None)]);
     let near = TOKEN.replace('=', "-");
-    for way in WAYS {
+    for way in Way::ALL {
         assert_eq!(
             sent(way, &clients, SECRET, Some(TOKEN)),
             "accepted",
@@ -75,7 +67,7 @@ fn a_session_token_is_that_of_its_key() {
 #[test]
 fn a_token_that_is_not_asked_for_is_invalid() {
     let clients = Ring(vec![client(SECRET, None, None)]);
-    for way in WAYS {
+    for way in Way::ALL {
         for (token, expected) in [
             (TOKEN, "InvalidToken"),
             ("any", "InvalidToken"),
@@ -98,7 +90,7 @@ fn of_such_a_token_it_is_told_first() {
             "SignatureDoesNotMatch",
         ),
     ] {
-        for way in WAYS {
+        for way in Way::ALL {
             assert_eq!(sent(way, &clients, "x", Some("t")), expected, "{way:?}");
             for token in [None, Some("")] {
                 let code = sent(way, &clients, "x", token);
@@ -111,7 +103,7 @@ fn of_such_a_token_it_is_told_first() {
 #[test]
 fn a_wrong_signature_says_nothing_of_the_token() {
     let clients = Ring(vec![client("other", Some(TOKEN), Some(NOW - 1))]);
-    for way in WAYS {
+    for way in Way::ALL {
         for token in [None, Some("any")] {
             let code = sent(way, &clients, SECRET, token);
             assert_eq!(code, "SignatureDoesNotMatch", "{way:?} {token:?}");
@@ -127,7 +119,7 @@ fn a_key_ends() {
         (NOW + 1, "accepted"),
     ] {
         let clients = Ring(vec![client(SECRET, None, Some(expires))]);
-        for way in WAYS {
+        for way in Way::ALL {
             assert_eq!(sent(way, &clients, SECRET, None), expected, "{way:?}");
         }
     }

@@ -17,6 +17,16 @@ pub enum Way {
     V4Form,
 }
 
+impl Way {
+    pub const ALL: [Way; 5] = [
+        Way::V4Header,
+        Way::V4Query,
+        Way::V2Header,
+        Way::V2Query,
+        Way::V4Form,
+    ];
+}
+
 /// A key as a client has it.
 #[derive(Debug, Clone)]
 pub struct Parts {
