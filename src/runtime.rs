@@ -126,10 +126,11 @@ fn origins(cf: &Complete<'_, S3Resign>) -> Vec<(OriginName, ServerRole)> {
             role.is_off &= line.is_off;
         });
     }
-    let role = |name: &OriginName| {
+    let with_role = |name: OriginName| {
         let role = roles.get(&(&*name.upstream, name.server.to_vec()));
-        role.copied().unwrap_or_default()
+        let role = role.copied().unwrap_or_default();
+        (name, role)
     };
     let names = cf.main_conf().origins.names().into_iter();
-    names.map(|name| (name.clone(), role(&name))).collect()
+    names.map(with_role).collect()
 }

@@ -262,8 +262,9 @@ impl TotalsLane {
             let known = self.operations.get(operation as usize);
             increment(known.unwrap_or(&self.operations[S3_OPERATIONS - 1]));
         }
-        if let Some(status @ 1..) = Some(request.cache_status) {
-            increment(self.cache.get(status).unwrap_or(&self.cache[0]));
+        if request.cache_status > 0 {
+            let known = self.cache.get(request.cache_status);
+            increment(known.unwrap_or(&self.cache[0]));
         }
         increment(&self.answers[class(request.status)]);
         self.received.fetch_add(request.received, Relaxed);

@@ -240,6 +240,12 @@ impl Snapshot {
     }
 
     /// What is known of each address of an origin, where they are checked.
+    /// Returns what nginx's cache knew, with how often, where it was asked.
+    pub(crate) fn cache_counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = CACHE_STATUSES.into_iter().zip(self.cache);
+        counts.skip(1)
+    }
+
     pub(crate) fn checks_of<'a>(
         &'a self,
         origin: &'a OriginRow,

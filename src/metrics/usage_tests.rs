@@ -49,7 +49,7 @@ fn the_dead_have_nothing_in_flight() {
     assert_eq!(in_flight(&read(&next, NOW)), [0, 0]);
     next.begin_try(0);
     assert_eq!(in_flight(&read(&next, NOW)), [1, 0]);
-    // Where there is no place nothing is counted, and nobody is disturbed.
+    // Where there is no place, nothing is counted, and other counts stay as they are.
     let totals = metrics.totals().unwrap();
     for process in 0..2 * WORKERS as u32 {
         totals.workers.take_place(1_000_000 + process, |_| true);

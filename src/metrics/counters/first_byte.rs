@@ -76,8 +76,8 @@ impl FirstByteTimes {
         }
     }
 
-    /// The milliseconds within which so many percent of the recent ones were: `Err` with the last bound if it
-    /// was longer than that; `None` if there are none.
+    /// Returns the milliseconds within which this percentage of the recent answers began: `Err` with the last
+    /// bound if it took longer; `None` if there are no answers.
     pub fn within(&self, percent: u64) -> Option<Result<u64, u64>> {
         let most = FIRST_BYTE_BOUNDS[FIRST_BYTE_BOUNDS.len() - 1];
         let bucket = bucket_within(&self.recent, percent)?;
@@ -85,7 +85,7 @@ impl FirstByteTimes {
     }
 }
 
-/// The bucket at the end of which so many percent have been counted.
+/// Finds the bucket that the percentile is in.
 pub(crate) fn bucket_within(counts: &[u64], percent: u64) -> Option<usize> {
     let sum = |counts: &[u64]| counts.iter().map(|count| u128::from(*count)).sum::<u128>();
     let enough = sum(counts) * u128::from(percent);

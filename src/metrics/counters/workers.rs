@@ -1,7 +1,7 @@
 //! The workers that count, also those of former configurations that are still at work.
 //!
-//! What is in flight is not only counted up, so a worker that is killed takes away what it has not counted
-//! down: each has a place of its own, and nobody looks at the places of the dead.
+//! What is in flight is counted up and down, so the count of a worker that is killed stays too high. Therefore
+//! each worker has a place of its own, and the places of dead workers are not read.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -18,7 +18,7 @@ shared_record! {
 }
 
 impl Workers {
-    /// Takes a place for a process that nobody has who is alive; `None` if there is none.
+    /// Takes a place that no living process has; `None` if there is none.
     pub(crate) fn take_place(&self, process: u32, is_alive: impl Fn(u32) -> bool) -> Option<usize> {
         self.processes.iter().position(|place| {
             let holder = place.load(Relaxed);

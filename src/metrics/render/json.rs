@@ -6,8 +6,8 @@ use health::{AddressHealth, Change, UpstreamHealth};
 use serde::{Serialize, Serializer};
 
 use crate::{
-    CACHE_STATUSES, CLASS_NAMES, CLASSES, ClientFileRow, ClientRow, KeySetRow, RECENT_SECONDS,
-    RejectedKeyRow, Snapshot, StsCallsRow, TIME_BOUNDS, TIME_BUCKETS,
+    CLASS_NAMES, CLASSES, ClientFileRow, ClientRow, KeySetRow, RECENT_SECONDS, RejectedKeyRow,
+    Snapshot, StsCallsRow, TIME_BOUNDS, TIME_BUCKETS,
 };
 use origin::{OriginJson, OriginKeysJson};
 
@@ -193,11 +193,11 @@ impl Serialize for TableJson<'_> {
 }
 
 /// Counts by what a cache knew.
-struct CacheJson<'a>(&'a [u64; CACHE_STATUSES.len()]);
+struct CacheJson<'a>(&'a Snapshot);
 
 impl Serialize for CacheJson<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(CACHE_STATUSES.iter().zip(self.0).skip(1))
+        to.collect_map(self.0.cache_counts())
     }
 }
 
@@ -255,7 +255,7 @@ impl<'a> StatusJson<'a> {
                 revoked: snapshot.revoked,
             },
             operations: TableJson(&snapshot.operations),
-            cache: CacheJson(&snapshot.cache),
+            cache: CacheJson(snapshot),
             clients: list(&snapshot.clients, ClientJson::of),
             other_clients: ClientJson {
                 access_key: None,

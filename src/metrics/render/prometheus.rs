@@ -5,8 +5,8 @@ use std::fmt::{Display, Write};
 use health::{AddressHealth, HealthState, UpstreamHealth};
 
 use crate::{
-    CACHE_STATUSES, CLASS_NAMES, CLASSES, ClientFileRow, ClientRow, FIRST_BYTE_BOUNDS, KeySetRow,
-    OriginKeysRow, OriginRow, OriginState, Snapshot, StsCallsRow, TIME_BOUNDS,
+    CLASS_NAMES, CLASSES, ClientFileRow, ClientRow, FIRST_BYTE_BOUNDS, KeySetRow, OriginKeysRow,
+    OriginRow, OriginState, Snapshot, StsCallsRow, TIME_BOUNDS,
 };
 
 const PREFIX: &str = "s3_resign_";
@@ -112,7 +112,7 @@ fn usage(text: &mut Exposition, snapshot: &Snapshot) {
         "cache_total",
         "Answers of locations with a cache, by what nginx's cache knew.",
     );
-    for (status, count) in CACHE_STATUSES.iter().zip(snapshot.cache).skip(1) {
+    for (status, count) in snapshot.cache_counts() {
         text.sample(&[("status", status)], count);
     }
     let clients = || (snapshot.clients.iter()).chain([&snapshot.other_clients]);

@@ -13,7 +13,7 @@ use crate::counters::{
 const PRESENT: usize = 5;
 /// How many tries weigh more than checks that pass.
 const ENOUGH: u64 = 3;
-/// One of so many tries that fail is worth to be told.
+/// An origin is degraded if one of this many tries has failed.
 const FEW: u64 = 20;
 
 #[derive(Debug)]
@@ -149,7 +149,7 @@ impl OriginRow {
         origin
     }
 
-    /// The tries of so many periods, the one under way included.
+    /// Adds up the tries of the last periods, the one under way included.
     pub(crate) fn tries(&self, periods: usize) -> Tries {
         let sum = |recent: &[u64; RECENT]| {
             let counts = recent.iter().rev().take(periods);

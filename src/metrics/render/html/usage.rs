@@ -19,11 +19,8 @@ pub(super) struct CountTable {
 impl CountTable {
     /// Those in which there is something.
     pub(super) fn all(snapshot: &Snapshot) -> Vec<CountTable> {
-        let cache = CACHE_STATUSES.iter().zip(snapshot.cache).skip(1);
-        let cache: Vec<_> = cache
-            .filter(|(_, count)| *count > 0)
-            .map(|(status, count)| (*status, count))
-            .collect();
+        let cache = snapshot.cache_counts().filter(|(_, count)| *count > 0);
+        let cache: Vec<_> = cache.collect();
         let tables = [
             CountTable::of("Operations", "Operation", &snapshot.operations),
             CountTable::of("Cache", "What it knew", &cache),
@@ -78,9 +75,9 @@ impl<'a> ClientLine<'a> {
 
 /// The share of answers that the cache had, and of how many.
 pub(super) fn cache_hits(snapshot: &Snapshot) -> (String, String) {
-    let asked = CACHE_STATUSES.iter().zip(snapshot.cache).skip(1);
     let sum = |names: &[&str]| {
-        let counts = asked.clone().filter(|(name, _)| names.contains(name));
+        let counts = snapshot.cache_counts();
+        let counts = counts.filter(|(name, _)| names.contains(name));
         counts.fold(0, |sum: u64, (_, count)| sum.saturating_add(count))
     };
     let all = sum(&CACHE_STATUSES);
