@@ -1,9 +1,9 @@
 //! The output filter of an upstream request: what leaves for the upstream is the head, then the body in
 //! frames that are made here.
 //!
-//! At most one of nginx's buffers is in flight at a time, with the frames that belong into it; no more of
-//! the body is taken before the connection has taken it all, which is the backpressure. OutputData is sent from
-//! nginx's buffer wherever it can be, and the buffer is released when its data has been sent.
+//! At most two stretches of nginx's buffers are in flight at a time, with the frames that belong into them; no
+//! more of the body is taken before the connection has taken it all, which is the backpressure. OutputData is sent
+//! from nginx's buffers wherever it can be, and a buffer is released when its data has been sent.
 
 use std::collections::VecDeque;
 use std::ffi::c_void;
@@ -95,7 +95,8 @@ pub enum Outgoing<F> {
 }
 
 /// Stretches of data in flight at a time, each after a frame of its own. Where a chunk ends within
-/// a buffer, what is on both sides goes out by one call.
+/// a buffer, what is on both sides goes out by one call, and so does a small body of which some has arrived with
+/// the head.
 const STRETCHES: usize = 2;
 
 /// The head, the stretches and their frames, and the end.
@@ -169,7 +170,7 @@ pub struct Output<'r, F> {
     /// The body, as far as it has not been sent.
     input: VecDeque<*mut ngx_buf_t>,
     flight: Flight,
-    /// Bytes of the first of `input` among it.
+    /// Bytes at the beginning of `input` among it.
     lent: usize,
     /// What stands in `flight`, but the head.
     bufs: Flight,
@@ -285,37 +286,37 @@ impl<'r, F: OutputFramer> Output<'r, F> {
         self.consume(lent);
     }
 
-    /// Advances in the body.
-    fn consume(&mut self, count: usize) {
-        if let Some(first) = self.input.front()
-            && count > 0
-        {
-            // SAFETY: a buffer of nginx's, which lives until it is used up; the reference ends here.
-            let first = unsafe { &mut **first };
-            // SAFETY: `first_input` has found so many bytes there.
-            first.pos = unsafe { first.pos.add(count) };
+    /// Advances in the body, and releases the buffers of which nothing is left.
+    fn consume(&mut self, mut count: usize) {
+        while let Some(&first) = self.input.front() {
+            // SAFETY: a buffer of nginx's, which lives until it is used up.
+            let left = unsafe { input_of(first) }.len();
+            let taken = left.min(count);
+            // SAFETY: as above; the reference ends here.
+            let buf = unsafe { &mut *first };
+            // SAFETY: so many bytes are there.
+            buf.pos = unsafe { buf.pos.add(taken) };
+            if taken < left {
+                return;
+            }
+            count -= taken;
+            self.input.pop_front();
         }
     }
 
-    /// Returns the next bytes of the body, up to the end of a buffer; buffers without any are released, but not
-    /// one that is lent.
-    fn first_input<'a>(&mut self) -> Result<&'a [u8], Failed> {
-        while let Some(buf) = self.input.front() {
-            // SAFETY: nginx's buffers live until they are used up.
-            let in_memory = unsafe { shim_buf_in_memory(*buf) != 0 };
-            if in_memory {
-                // SAFETY: as above; a buffer in memory.
-                let (pos, length) = unsafe { data_of(*buf) };
-                if length > 0 {
-                    // SAFETY: the bytes keep still until they are used up; `settle` and `step` alone
-                    // advance the buffer.
-                    let bytes = unsafe { std::slice::from_raw_parts(pos, length) };
-                    return bytes.get(self.lent..).ok_or(Failed);
-                }
+    /// Returns the next bytes of the body, behind those that are lent, up to the end of a buffer.
+    fn next_input<'a>(&self) -> &'a [u8] {
+        let mut lent = self.lent;
+        for &buf in &self.input {
+            // SAFETY: nginx's buffers live until they are used up, and their bytes keep still; `consume` alone
+            // advances them.
+            let bytes = unsafe { input_of(buf) };
+            match bytes.get(lent..) {
+                Some([]) | None => lent -= bytes.len(),
+                Some(rest) => return rest,
             }
-            self.input.pop_front();
         }
-        Ok(&[])
+        &[]
     }
 
     /// Gets the next piece ready in `flight`; false where there is none yet.
@@ -341,7 +342,7 @@ impl<'r, F: OutputFramer> Output<'r, F> {
     fn step(&mut self, body: &mut F::Body, piece: &mut Flight) -> Result<(), Failed> {
         let mut stretches = 0;
         while stretches < STRETCHES {
-            let input = self.first_input()?;
+            let input = self.next_input();
             let gathered = self.gathered();
             let Some(framer) = &mut self.framer else {
                 return Ok(());
@@ -460,5 +461,23 @@ impl<'r, F: OutputFramer> Output<'r, F> {
         let more = self.framer.is_some() && self.flight.last().is_some_and(|end| end.is_null());
         // SAFETY: by this function's contract; nginx copies the links.
         unsafe { shim_output(request.as_ptr(), first, more.into()) }
+    }
+}
+
+/// Returns what a buffer has in memory.
+///
+/// # Safety
+/// A buffer, whose bytes keep still for `'a`.
+unsafe fn input_of<'a>(buf: *mut ngx_buf_t) -> &'a [u8] {
+    // SAFETY: by this function's contract.
+    if unsafe { shim_buf_in_memory(buf) } == 0 {
+        return &[];
+    }
+    // SAFETY: by this function's contract.
+    let (pos, length) = unsafe { data_of(buf) };
+    match length {
+        0 => &[],
+        // SAFETY: by this function's contract.
+        length => unsafe { std::slice::from_raw_parts(pos, length) },
     }
 }
