@@ -3,7 +3,7 @@ use std::ops::Range;
 
 use super::{
     body::BodyOut,
-    header::{AddedHeader, AddedHeaders, SignedHeaders, insert, put_header, put_other_encodings},
+    header::{AddedHeader, AddedHeaders, SignedHeaders, put_header, put_other_encodings},
     names::{Destination, PlacedNames},
     query::{AddedParameters, Presigning},
 };
@@ -269,27 +269,26 @@ impl<'a> SignedHead<'a> {
                 Some(source) if source.name == header.name => source,
                 _ => header,
             };
-            insert(headers, header.into());
+            headers.push(header.into());
         }
         for header in self.added_keys.headers() {
-            insert(headers, header.into());
+            headers.push(header.into());
         }
         if let Some(digest) = self.digest {
-            insert(headers, digest.into());
+            headers.push(digest.into());
         }
         // Most often there are no others, and these are in order.
-        let sorted = headers.is_empty();
+        let are_sorted = headers.is_empty();
         let host = std::iter::once((AddedHeader::Host, self.host()));
         for (header, value) in host.chain(added.iter().copied()) {
-            let header = SignedHeader {
+            headers.push(SignedHeader {
                 name: header.name(),
                 value,
                 canonical: header != AddedHeader::SecurityToken,
-            };
-            match sorted {
-                true => headers.push(header),
-                false => insert(headers, header),
-            }
+            });
+        }
+        if !are_sorted {
+            headers.sort_by(|a, b| canonical::order(a.name, b.name));
         }
     }
 

@@ -2,7 +2,7 @@
 use arrayvec::ArrayVec;
 
 use crate::{
-    canonical::{self, SignedHeader},
+    canonical::SignedHeader,
     chunked::streaming::{codings, is_framing},
     request::MAX_HEADERS,
     sse_c::AddedKeys,
@@ -45,13 +45,6 @@ pub(super) type SignedHeaders<'a> =
     ArrayVec<SignedHeader<'a>, { MAX_HEADERS + 5 + AddedKeys::MOST_HEADERS }>;
 
 pub(super) type AddedHeaders<'a> = ArrayVec<(AddedHeader, &'a [u8]), 3>;
-
-/// Inserts a header in order, after others of its name.
-pub(super) fn insert<'a>(headers: &mut SignedHeaders<'a>, header: SignedHeader<'a>) {
-    let before = |other: &SignedHeader<'_>| canonical::order(other.name, header.name).is_le();
-    let at = headers.iter().rposition(before).map_or(0, |at| at + 1);
-    headers.insert(at, header);
-}
 
 pub(super) fn put_header(sink: &mut impl Sink, label: &[u8], value: &[u8]) {
     sink.put(label);

@@ -17,6 +17,17 @@ pub(crate) fn is<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
             .is_some_and(is_same)
 }
 
+/// Whether two names are the same, in any case. Their ends are compared first, since those of metadata all begin
+/// alike, and every name that is signed is looked for among all of them.
+#[inline(always)]
+pub(crate) fn is_same_name(a: &[u8], b: &[u8]) -> bool {
+    let end = |name: &[u8]| -> [u8; 2] {
+        let end = name.last_chunk::<2>().copied().unwrap_or_default();
+        end.map(|byte| byte | 0x20)
+    };
+    a.len() == b.len() && end(a) == end(b) && a.eq_ignore_ascii_case(b)
+}
+
 /// Reads a byte of a header's name as servers do behind an interface of environment variables (RFC 3875 section
 /// 4.1.18), where all is of one case and `_` stands for `-`.
 pub(crate) fn dashed(byte: u8) -> u8 {
@@ -101,7 +112,7 @@ const KINDS: [u8; 256] = {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ties::each_odd_byte;
+    use crate::ties::{each_edit, each_odd_byte};
 
     /// RFC 9110 section 5.6.2.
     fn is_token_byte(byte: u8) -> bool {
@@ -126,5 +137,30 @@ mod tests {
             let lower = length(&|byte| is_token_byte(byte) && !byte.is_ascii_uppercase());
             assert_eq!(split_lower_token(text), text.split_at(lower));
         });
+    }
+
+    #[test]
+    fn names_are_compared_by_their_ends_as_by_bytes() {
+        let names = [
+            b"".as_slice(),
+            b"a",
+            b"a@",
+            b"te",
+            b"x-amz-meta-a@",
+            b"x-amz-meta-[`",
+        ];
+        for name in names {
+            each_edit(name, |other| {
+                let expected = name.eq_ignore_ascii_case(other);
+                assert_eq!(
+                    is_same_name(name, other),
+                    expected,
+                    "{}",
+                    other.escape_ascii()
+                );
+                assert_eq!(is_same_name(other, name), expected);
+            });
+            assert!(is_same_name(name, &name.to_ascii_uppercase()));
+        }
     }
 }

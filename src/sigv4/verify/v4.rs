@@ -22,6 +22,7 @@ use crate::{
     text::{
         query::{Parameters, Role},
         sink::Sink,
+        token::is_same_name,
         uri,
     },
 };
@@ -316,7 +317,7 @@ impl<'r> Candidate<'_, 'r> {
                 Some(field) => self.known.value(field).is_none_or(put),
                 None => headers
                     .iter()
-                    .filter(|header| header.name.eq_ignore_ascii_case(name))
+                    .filter(|header| is_same_name(header.name, name))
                     .all(|header| put(header.value)),
             };
             if !are_lines {
