@@ -22,7 +22,7 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: help build install deb release image test test-full test-asan test-roots matrix check bench fuzz demo clean
+.PHONY: help build install deb release image test test-full test-asan test-roots matrix check bench growth fuzz demo clean
 .DEFAULT_GOAL := help
 
 export CACHE
@@ -44,12 +44,13 @@ test-asan: ## all of t/*.t with AddressSanitizer in nginx 1.28, which frees each
 test-roots: ## the first two commands of README.md in a bare Debian 13 and a bare 12, as root: an hour for each
 matrix: ## all of t/*.t on each nginx that is published where this can get it, or on those of NGINX_SOURCES
 bench: fits build ## a table of requests/s, CPU, latency and memory beside plain proxy_pass, also in target/bench.md
+growth: fits build ## how that grows with keys, origins, headers, connections: plots in t/bench/plots, for t/README.md
 fuzz: fuzz-targets ## hostile requests, uploads and forms, guided by the code that they reach
 demo: free-port fits build s3s-fs python-clients ## two S3 servers, nginx on :8080, a tour that kills one of them
 clean: ## remove what was built here (not the cache)
 
 # What is measured is what package and image have.
-deb image bench: PGO ?= $(if $(VENDORED),,1)
+deb image bench growth: PGO ?= $(if $(VENDORED),,1)
 
 include nginx/build.mk
 include $(wildcard nginx/release.mk docker/image.mk t/test.mk)  # not there while the image builds the module
@@ -66,7 +67,7 @@ help:
 #>                     conf_flags lying in the source (Debian), else with the flags that NGINX -V shows where
 #>                     it is of the same version, else with --with-compat and http_ssl, http_v2, threads
 #>  PGO=1              build, install: profile-guided optimization (two minutes more, and it runs that nginx);
-#>                     deb, image and bench have it anyway, and PGO= keeps it from them
+#>                     deb, image, bench and growth have it anyway, and PGO= keeps it from them
 #>  TARGET=TRIPLE      build: for another machine, as aarch64-unknown-linux-gnu, with a C compiler for it and the
 #>                     NGINX_BUILD of an nginx that was configured for it
 #>  VENDORED=1         nginx 1.28 as published on crates.io, compiled here in target/vendored (minutes), instead

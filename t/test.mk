@@ -230,6 +230,15 @@ bench:
 	cargo bench -q --locked -p sigv4 --bench request -- header
 	exit $$missed
 
+growth:
+	$(bench-tools)
+	$(call apt,gnuplot-nox)
+	. $(OUT)/nginx.env
+	export TEST_NGINX_BINARY="$$NGINX" TEST_NGINX_S3_MODULE="$(CURDIR)/$(SO)"
+	export TABLE="$(OUT)/growth.md" MODULE_BUILD="$(if $(PGO),with,without) PGO=1"
+	ulimit -n "$$(ulimit -Hn)"  # there are 10,000 connections
+	PLOTS="$(CURDIR)/t/bench/plots" t/bench/growth
+
 fuzz:
 	for name in $(FUZZ); do
 	    mkdir -p "$(CACHE)/fuzz/$$name"

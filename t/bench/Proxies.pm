@@ -18,7 +18,8 @@ use Requests;
 use S3Sign;
 
 our @EXPORT = qw(
-    $Dir $Nginx $OriginPort %Port %Worker answer at_origin configure_keys read_file start_nginx tail write_file
+    $Dir $Nginx $OriginPort %Port %Workers answer at_origin configure configure_keys file_of_keys read_file start_nginx
+    tail write_file
 );
 
 our $Nginx = $ENV{TEST_NGINX_BINARY} // 'nginx';
@@ -27,32 +28,50 @@ my $SignS3 = $ENV{SIGN_S3} // 'target/release/sign_s3';
 my %Origin = (key => 'AKIDORIGIN', secret => "not $Secret", region => 'eu-central-1');
 
 our $Dir = tempdir('s3-resign-bench-XXXXXX', TMPDIR => 1, CLEANUP => 1);
-our (%Port, %Worker, $OriginPort);
+our (%Port, %Workers, $OriginPort);
 (@Port{qw(plain resign)}, $OriginPort) = free_ports(3);
 my $Buffers = 'proxy_buffer_size 16k; proxy_buffers 16 64k; proxy_busy_buffers_size 512k;';
-my (%Master, $KeyLocations);
+my %Master;
+my %Configured = (workers => 1, cpus => $ProxyCpu, connections => 1024, origins => [], clients => {});
 
 # --------------------------------------------------------------- configuration
+
+# How both are started from now on. Options: workers; cpus, as taskset takes them; connections, of
+# a worker; origins, [2, 8] for upstreams of so many, whose locations are /origins-2/ and /origins-8/;
+# clients, for each location that has some of its own the directives that name them.
+sub configure {
+    my %options = @_;
+    @Configured{ keys %options } = values %options;
+}
 
 sub configuration {
     my $name = shift;
     my $signs = $name eq 'resign';
-    my $server = "server 127.0.0.1:$OriginPort; keepalive 256; keepalive_requests 1000000000;";
-    my $credentials = $signs
-        ? qq{s3_origin default access_key=$Origin{key} "secret_key=$Origin{secret}" region=$Origin{region}} : '';
-    my $decoding = $signs ? "$credentials framing=decode;" : '';
-    $credentials .= ';' if $signs;
+    my $kept = 'keepalive 256; keepalive_requests 1000000000;';
+    my $server = "server 127.0.0.1:$OriginPort; $kept";
+    my $keys = qq{access_key=$Origin{key} "secret_key=$Origin{secret}" region=$Origin{region}};
+    my ($credentials, $decoding) = map { $signs ? "s3_origin default $keys$_;" : '' } '', ' framing=decode';
     my $load = $signs ? "load_module $Module;" : '';
     my $resign = !$signs ? '' : join "\n        ", 's3_resign on;', 's3_max_skew 1h;',
         map {"s3_client $_ \"secret_key=$Secret\";"} @Clients;
-    my $locations = $signs && $KeyLocations || '';
+    my %clients = %{ $Configured{clients} };
+    my $locations = join '', map {
+        "        location /$_/ { " . ($signs ? $clients{$_} : '') . " proxy_pass http://origin; }\n"
+    } sort keys %clients;
+    my $upstreams = '';
+    for my $count (@{ $Configured{origins} }) {
+        my @servers = map {"127.0.0.$_:$OriginPort"} 1 .. $count;
+        my @lines = map { ("server $_;", $signs ? "s3_origin $_ $keys;" : ()) } @servers;
+        $upstreams .= "    upstream origins-$count { @lines keepalive 2048; keepalive_requests 1000000000; }\n";
+        $locations .= "        location /origins-$count/ { proxy_pass http://origins-$count; }\n";
+    }
     return <<"END";
 $load
 daemon off;
-worker_processes 1;
+worker_processes $Configured{workers};
 pid $Dir/$name.pid;
 error_log $Dir/$name.log warn;
-events { worker_connections 1024; }
+events { worker_connections $Configured{connections}; }
 http {
     access_log off;
     keepalive_requests 1000000000;
@@ -72,12 +91,13 @@ http {
         $server
         $decoding
     }
-    # A buffer that Linux sizes by itself is of another size for each way of reading.
+$upstreams    # A buffer that Linux sizes by itself is of another size for each way of reading.
     server {
-        listen 127.0.0.1:$Port{$name} rcvbuf=3m;
+        listen 127.0.0.1:$Port{$name} rcvbuf=3m reuseport;
+        large_client_header_buffers 4 16k;
         $resign
         location / { proxy_pass http://origin; }
-        location /decoded/ { proxy_pass http://decoding; }
+        location /bucket/decoded/ { proxy_pass http://decoding; }
         location /streamed/ { proxy_pass http://origin; proxy_request_buffering off; }
         location /streamed/decoded/ { proxy_pass http://decoding; proxy_request_buffering off; }
         location /cached/ { proxy_pass http://origin; proxy_cache cache; proxy_cache_valid 200 1h; }
@@ -89,7 +109,7 @@ $locations    }
 END
 }
 
-# From now on there are locations for keys that are minted, and for those in files.
+# From now on there are locations for keys that are minted, and for those in files of ten and a million.
 sub configure_keys {
     open my $env, '-|', $SignS3, qw(mint --issuer bench --expires 12h --format env-no-export), "--secret=$Issuer"
         or die "$SignS3: $!\n";
@@ -100,35 +120,38 @@ sub configure_keys {
         listed => "s3_client $Minted{key} secret_key=$Minted{secret} session_token=$Minted{token};",
         minted => qq{s3_issuer bench "secret=$Issuer";},
     );
-    for my $name (keys %KeysInFile) {
-        my @lines = map { sprintf "%s secret_key=%s\n", key_in_file($_) } 1 .. $KeysInFile{$name};
-        write_file("$name.keys", join '', @lines);
-        $clients{$name} = "s3_client_file $Dir/$name.keys;";
-    }
-    $KeyLocations = join '', map { "        location /$_/ { $clients{$_} proxy_pass http://origin; }\n" } keys %clients;
+    $clients{$_} = file_of_keys($KeysInFile{$_}) for keys %KeysInFile;
+    configure(clients => \%clients);
+}
+
+# Writes a file of so many keys, and returns the directive that names it.
+sub file_of_keys {
+    my $count = shift;
+    write_file("$count.keys", join '', map { sprintf "%s secret_key=%s\n", key_in_file($_) } 1 .. $count);
+    return "s3_client_file $Dir/$count.keys;";
 }
 
 # -------------------------------------------------------------------- processes
 
-# Starts both with one worker, in the place of those before.
+# Starts both, in the place of those before.
 sub start_nginx {
     stop_nginx();
     for my $name (sort keys %Port) {
         write_file("$name.conf", configuration($name));
         my $pid = fork // die "fork: $!\n";
         if (!$pid) {
-            { exec qw(taskset -c), $ProxyCpu, $Nginx, qw(-e stderr -p), $Dir, '-c', "$Dir/$name.conf" }
+            { exec qw(taskset -c), $Configured{cpus}, $Nginx, qw(-e stderr -p), $Dir, '-c', "$Dir/$name.conf" }
             POSIX::_exit(127);
         }
         $Master{$name} = $pid;
     }
     for my $name (sort keys %Port) {
         for (1 .. 3000) {
-            $Worker{$name} = -s "$Dir/$name.pid" && child_of($Master{$name});
-            last if $Worker{$name};
+            $Workers{$name} = [-s "$Dir/$name.pid" ? workers_of($Master{$name}) : ()];
+            last if @{ $Workers{$name} } == $Configured{workers};
             sleep 0.01;
         }
-        die "$Nginx did not start\n", tail("$name.log") if !$Worker{$name};
+        die "$Nginx did not start\n", tail("$name.log") if @{ $Workers{$name} } != $Configured{workers};
     }
 }
 
@@ -139,13 +162,20 @@ sub stop_nginx {
     unlink map {"$Dir/$_.pid"} keys %Port;
 }
 
-sub child_of {
-    my $parent = shift;
-    for my $stat (glob '/proc/[0-9]*/stat') {
-        open my $in, '<', $stat or next;
-        return $1 if (<$in> // '') =~ /^(\d+) \(.*\) \S $parent /;
+sub workers_of {
+    my $master = shift;
+    my @workers;
+    for my $process (glob '/proc/[0-9]*') {
+        my ($stat, $title) = map { first_line("$process/$_") } qw(stat cmdline);
+        push @workers, $1 if $title =~ /^nginx: worker process/ && $stat =~ /^(\d+) \(.*\) \S $master /;
     }
-    return;
+    return @workers;
+}
+
+sub first_line {
+    my $path = shift;
+    open my $in, '<', $path or return '';
+    return <$in> // '';
 }
 
 sub free_ports {

@@ -11,8 +11,8 @@ use Exporter 'import';
 use S3Sign;
 
 our @EXPORT = qw(
-    $Host $Issuer $Secret %KeysInFile %Minted @Clients @Uploads key_in_file keyed_get large_get plain_upload
-    presigned_get signed_get signed_upload
+    $Host $Issuer $Secret %KeysInFile %Minted @Clients @Uploads get_of_key key_in_file keyed_get large_get
+    plain_upload presigned_get signed_get signed_upload
 );
 
 our $Host       = 's3.example.com';
@@ -39,7 +39,8 @@ our @Uploads = (
 sub signed_get {
     my ($number, %more) = @_;
     my %request = (of_client($number), %more);
-    return request(GET => $request{path}, S3Sign::v4_headers(%request) . "accept-encoding: identity\n");
+    my $target = join '?', $request{path}, $request{query} // ();
+    return request(GET => $target, S3Sign::v4_headers(%request) . "accept-encoding: identity\n");
 }
 
 # As a browser that follows a presigned link, which may be from any time within the
@@ -59,9 +60,16 @@ sub large_get {
 sub key_in_file { return map { sprintf $_, $_[0] } 'AKID%016d', '%040d' }
 
 sub keyed_get {
-    my ($name, $number, %of) = (@_, %Minted);
-    @of{qw(key secret token)} = key_in_file(1 + $number % 8) if $KeysInFile{$name};
-    my $path = sprintf '/%s/photo-%05d.jpg', $name, $number;
+    my ($name, $number) = @_;
+    return get_of_key($name, $number, $KeysInFile{$name} ? 1 + $number % 8 : ());
+}
+
+# By the key of that number in a file; else by the minted one.
+sub get_of_key {
+    my ($folder, $number, $key) = @_;
+    my %of = %Minted;
+    @of{qw(key secret token)} = key_in_file($key) if $key;
+    my $path = sprintf '/%s/photo-%05d.jpg', $folder, $number;
     return request(GET => $path, S3Sign::v4_headers(%of, host => $Host, path => $path));
 }
 

@@ -6,7 +6,8 @@ package Rounds;
 # comes to lie is worth up to 0.3 us a request.
 #
 # A contender is { name, nginx (plain or resign), file (of requests), connections,
-# status (200), served (whether the origin has a part in it, 1) }.
+# idle (more connections, 0), status (200), served (whether the origin has a part in
+# it, 1) }.
 
 use strict;
 use warnings;
@@ -38,8 +39,8 @@ sub in_turn {
         start_nginx();
         my $hash = $o{hash} && hash_cost();
         write_file('plan', join '', map {
-            join(' ', $Port{ $_->{nginx} }, $Worker{ $_->{nginx} }, $_->{connections}, $_->{status} // 200,
-                $o{rate} // 0, "$Dir/$_->{file}") . "\n"
+            join(' ', $Port{ $_->{nginx} }, join(',', @{ $Workers{ $_->{nginx} } }), $_->{connections}, $_->{idle} // 0,
+                $_->{status} // 200, $o{rate} // 0, "$Dir/$_->{file}") . "\n"
         } @$contenders);
         my $rounds = $left < $BLOCK ? $left : $BLOCK;
         my $output = `taskset -c $LoadCpus '$Dir/load' '$Dir/plan' $OriginPort $rounds $o{seconds} 2>&1`;

@@ -12,7 +12,7 @@ use Exporter 'import';
 
 use Figures;
 
-our @EXPORT = qw(add_row begin_table intervals say_line);
+our @EXPORT = qw(add_row begin_table intervals say_line say_to);
 
 my @Columns = (
     [rate   => 'requests/s, MB/s'],
@@ -25,15 +25,8 @@ my $Near = 0.01;    # how far the interval's ends may be from the median
 my $Enough = 6;     # values, whose least and greatest have the median between them in 95 % of all cases
 my (@Wide, $File);
 
-# Prints a line, and has it in the file at once: the bench may be given up.
-sub say_line {
-    my $line = join '', @_, "\n";
-    print $line;
-    print {$File} $line if $File;
-}
-
-# Where a file is given, all that is said is there too.
-sub begin_table {
+# Where a file is given, all that is said is there too. The first lines are of the machine.
+sub say_to {
     my ($path, @description) = @_;
     $| = 1;
     if ($path) {
@@ -42,6 +35,17 @@ sub begin_table {
     }
     say_line("- $_") for @description;
     say_line('');
+}
+
+# Prints a line, and has it in the file at once: the bench may be given up.
+sub say_line {
+    my $line = join '', @_, "\n";
+    print $line;
+    print {$File} $line if $File;
+}
+
+sub begin_table {
+    say_to(@_);
     line('s3_resign / plain proxy_pass', 'of', map { $_->[1] } @Columns);
     line('---', '---', map {'---:'} @Columns);
 }

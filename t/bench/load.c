@@ -4,9 +4,11 @@
  *
  * load PLAN ORIGIN_PORT ROUNDS SECONDS
  *
- * Each line of the plan is a contender: "PORT PID CONNECTIONS STATUS RATE FILE".
- * The requests of its file go to the port in turn, each verbatim and with its
- * body, over connections kept alive, and each answer must have the status.
+ * Each line of the plan is a contender: "PORT PIDS CONNECTIONS IDLE STATUS RATE
+ * FILE". The requests of its file go to the port in turn, each verbatim and with
+ * its body, over connections kept alive, and each answer must have the status.
+ * So many more connections are opened and never used. PIDS are its workers, as
+ * "12,13".
  *
  * In each round every contender has a slice of so many seconds, in every other
  * round in the opposite order; one round before these is not counted. A slice
@@ -15,13 +17,14 @@
  * time. Else so many a second are sent when they are due, and latency counts from
  * then, however long one had to wait for a connection.
  *
- * At the origin, bodies are thrown away. An answer has 1 KiB, or as many bytes as
- * the target says: "/bytes-N/".
+ * At the origin, which has the addresses 127.0.0.1 to 127.0.0.128, bodies are
+ * thrown away. An answer has 1 KiB, or as many bytes as the target says:
+ * "/bytes-N/".
  *
  * Prints for each slice "SLICE contender answered seconds cpu served memory p50
- * p99": the seconds of CPU time that the process PID took, how many requests came
- * to the origin, the KiB that the process had in memory at most, and latencies in
- * microseconds, 0 without a rate. What goes wrong ends it.
+ * p99": the seconds of CPU time that the workers took, how many requests came to
+ * the origin, the KiB that they had in memory at most, each for itself, and
+ * latencies in microseconds, 0 without a rate. What goes wrong ends it.
  */
 
 #define _GNU_SOURCE
@@ -30,10 +33,14 @@
 
 #include <err.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,6 +48,7 @@
 #define SETTLE      10000
 #define PATIENCE    60.0
 #define CONTENDERS  16
+#define ORIGINS     128
 
 static struct contender  contenders[CONTENDERS];
 
@@ -84,11 +92,69 @@ read_requests(struct contender *contender, const char *path)
 }
 
 
+static void
+read_workers(struct contender *contender, char *list)
+{
+    char  *pid, *rest;
+
+    for (pid = strtok_r(list, ",", &rest); pid != NULL; pid = strtok_r(NULL, ",", &rest)) {
+        if (contender->workers == WORKERS) {
+            errx(2, "more than %d workers", WORKERS);
+        }
+
+        contender->pids[contender->workers++] = atoi(pid);
+    }
+}
+
+
+/* In a process of their own, since one may have too few files for those of two nginx. */
+static void
+hold(int port, int connections)
+{
+    char     done;
+    int      ready[2];
+    pid_t    parent = getpid();
+
+    if (pipe(ready) == -1) {
+        err(2, "pipe");
+    }
+
+    switch (fork()) {
+
+    case -1:
+        err(2, "fork");
+
+    case 0:
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+
+        while (connections--) {
+            tcp(INADDR_LOOPBACK, port, connect);
+        }
+
+        if (write(ready[1], "", 1) != 1 || getppid() != parent) {
+            exit(2);
+        }
+
+        pause();
+        exit(2);
+
+    default:
+        close(ready[1]);
+
+        if (read(ready[0], &done, 1) != 1) {
+            errx(2, "not all idle connections are there");
+        }
+
+        close(ready[0]);
+    }
+}
+
+
 static size_t
 read_plan(const char *path)
 {
-    int                port, connections, status;
-    char               file[1024];
+    int                port, connections, idle, status;
+    char               workers[256], file[1024];
     FILE              *plan;
     size_t             count;
     struct peer       *peer;
@@ -101,19 +167,24 @@ read_plan(const char *path)
 
     for (count = 0; count < CONTENDERS; count++) {
         contender = &contenders[count];
-        if (fscanf(plan, "%d %d %d %d %lf %1023s", &port, &contender->pid, &connections, &status,
-                   &contender->rate, file) != 6) {
+        if (fscanf(plan, "%d %255s %d %d %d %lf %1023s", &port, workers, &connections, &idle, &status,
+                   &contender->rate, file) != 7) {
             break;
         }
 
+        read_workers(contender, workers);
         snprintf(contender->status, sizeof(contender->status), "HTTP/1.1 %d ", status);
         read_requests(contender, file);
 
         while (connections--) {
-            peer = watch(CLIENT, tcp(port, connect));
+            peer = watch(CLIENT, tcp(INADDR_LOOPBACK, port, connect));
             peer->contender = contender;
             peer->idle = contender->idle;
             contender->idle = peer;
+        }
+
+        if (idle > 0) {
+            hold(port, idle);
         }
     }
 
@@ -123,24 +194,30 @@ read_plan(const char *path)
 }
 
 
-/* Of the whole process, to the nanosecond. */
+/* To the nanosecond. */
 static double
-cpu_time(int pid)
+cpu_time(struct contender *contender)
 {
+    size_t           i;
+    double           sum = 0;
     clockid_t        clock;
     struct timespec  t;
 
-    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) == -1) {
-        errx(1, "the worker is gone");
+    for (i = 0; i < contender->workers; i++) {
+        if (clock_getcpuclockid(contender->pids[i], &clock) != 0 || clock_gettime(clock, &t) == -1) {
+            errx(1, "a worker is gone");
+        }
+
+        sum += t.tv_sec + t.tv_nsec / 1e9;
     }
 
-    return t.tv_sec + t.tv_nsec / 1e9;
+    return sum;
 }
 
 
 /* The most since it was last asked, where the kernel lets it be set back. */
 static long
-memory(int pid)
+memory_of(int pid)
 {
     char   path[64], line[256];
     int    fd;
@@ -169,6 +246,20 @@ memory(int pid)
 }
 
 
+static long
+memory(struct contender *contender)
+{
+    size_t  i;
+    long    sum = 0;
+
+    for (i = 0; i < contender->workers; i++) {
+        sum += memory_of(contender->pids[i]);
+    }
+
+    return sum;
+}
+
+
 static int
 compare(const void *a, const void *b)
 {
@@ -185,12 +276,12 @@ slice(struct contender *contender, double seconds, int counts)
     size_t  sent = 0, total = contender->rate * seconds + 1;
 
     usleep(SETTLE);    /* what the one before has left behind */
-    memory(contender->pid);
+    memory(contender);
 
     answered = served = 0;
     latencies = contender->rate > 0 ? calloc(total, sizeof(double)) : NULL;
 
-    cpu = cpu_time(contender->pid);
+    cpu = cpu_time(contender);
     start = now();
     slice_end = start + seconds;
 
@@ -214,7 +305,7 @@ slice(struct contender *contender, double seconds, int counts)
 
     took = now() - start;
     usleep(SETTLE / 5);    /* what it does after its last answer */
-    cpu = cpu_time(contender->pid) - cpu;
+    cpu = cpu_time(contender) - cpu;
 
     if (latencies != NULL) {
         qsort(latencies, answered, sizeof(double), compare);
@@ -225,7 +316,7 @@ slice(struct contender *contender, double seconds, int counts)
 
     if (counts) {
         printf("SLICE %td %zu %.6f %.9f %zu %ld %.1f %.1f\n", contender - contenders, answered, took, cpu, served,
-               memory(contender->pid), p50 * 1e6, p99 * 1e6);
+               memory(contender), p50 * 1e6, p99 * 1e6);
     }
 }
 
@@ -242,9 +333,11 @@ main(int argc, char **argv)
 
     loop = epoll_create1(0);
 
-    fd = tcp(atoi(argv[2]), bind);
-    listen(fd, 1024);
-    watch(LISTENER, fd);
+    for (i = 0; i < ORIGINS; i++) {
+        fd = tcp(INADDR_LOOPBACK + i, atoi(argv[2]), bind);
+        listen(fd, 1024);
+        watch(LISTENER, fd);
+    }
 
     count = read_plan(argv[1]);
     rounds = atoi(argv[3]);

@@ -271,13 +271,13 @@ receive(struct peer *peer)
 
 
 int
-tcp(int port, int (*use)(int, const struct sockaddr *, socklen_t))
+tcp(uint32_t host, int port, int (*use)(int, const struct sockaddr *, socklen_t))
 {
     int                 fd, on = 1;
     struct sockaddr_in  address = {
         .sin_family = AF_INET,
         .sin_port = htons(port),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+        .sin_addr.s_addr = htonl(host),
     };
 
     fd = socket(AF_INET, SOCK_STREAM, 0);

@@ -4,9 +4,11 @@
  */
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
-#define ROOM  16384
+#define ROOM     16384
+#define WORKERS  32
 
 enum role { CLIENT, ORIGIN, LISTENER };
 
@@ -41,7 +43,8 @@ struct request {
 };
 
 struct contender {
-    int              pid;
+    int              pids[WORKERS];
+    size_t           workers;
     double           rate;
     char             status[16];
     struct request  *requests;
@@ -55,7 +58,7 @@ extern size_t  answered, served;    /* to clients and by the origin, of this sli
 extern double  slice_end, *latencies;
 
 double now(void);
-int tcp(int port, int (*use)(int, const struct sockaddr *, socklen_t));
+int tcp(uint32_t host, int port, int (*use)(int, const struct sockaddr *, socklen_t));
 struct peer *watch(enum role role, int fd);
 void ask(struct contender *contender, double due);
 size_t head_length(const char *text, size_t length, size_t *body);
