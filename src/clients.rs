@@ -101,9 +101,20 @@ impl<'r> RequestClients<'r> {
         let Some(client) = keys.find(issuers.iter(), revoked, claim, &minted, max_skew)? else {
             return Ok(None);
         };
-        let kept: Option<&'r Rc<Client>> = self.request.keep(client);
-        kept.map(|client| Some(&**client))
-            .ok_or(Rejection::InternalError)
+        if let Some(context) = self.request.context() {
+            context.issuer.set(issuers.first().map(Issuer::name));
+        }
+        self.keep(client).map(Some)
+    }
+
+    /// Keeps a client for as long as the request: without new memory, if it is the first one.
+    fn keep(self, client: Rc<Client>) -> Result<&'r Client, Rejection> {
+        let place = self.request.context().map(|context| &context.client);
+        let kept = match place.filter(|place| place.get().is_none()) {
+            Some(place) => Some(place.get_or_init(|| client)),
+            None => self.request.keep(client),
+        };
+        kept.map(|client| &**client).ok_or(Rejection::InternalError)
     }
 }
 
@@ -133,11 +144,7 @@ impl<'r> Clients<'r> for RequestClients<'r> {
             let found = file.find(claim.access_key);
             let found = found.map_err(|_| Rejection::InternalError)?;
             if !found.is_empty() {
-                let kept = found.into_iter().map(|client| {
-                    let kept = self.request.keep(client);
-                    kept.map(|client| &**client).ok_or(Rejection::InternalError)
-                });
-                return kept.collect();
+                return found.into_iter().map(|client| self.keep(client)).collect();
             }
         }
         let minted = self.find_minted(sources, claim)?;

@@ -1,7 +1,8 @@
 //! What the module knows of one request.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ptr;
+use std::rc::Rc;
 
 use ngx_safe::answer_body::Rewritings;
 use ngx_safe::output::Output;
@@ -9,8 +10,8 @@ use ngx_safe::request::Request;
 use ngx_safe::stored_body::StoredBody;
 use ngx_safe::upstream::Upstream;
 use sigv4::{
-    Account, AuthType, FormDecoder, FormStream, Framer, GatheredBody, PendingForm, Rejection,
-    Upload, Verified,
+    Account, AuthType, Client, FormDecoder, FormStream, Framer, GatheredBody, PendingForm,
+    Rejection, Upload, Verified,
 };
 
 use crate::S3Resign;
@@ -53,6 +54,8 @@ pub(crate) struct Context<'r> {
     /// The role that the request's key is of, or that is asked for, and what the key's session is called.
     pub(crate) role: Cell<Option<&'r str>>,
     pub(crate) session: Cell<Option<&'r str>>,
+    /// The issuer of the minted key that the request was found to name.
+    pub(crate) issuer: Cell<Option<&'r [u8]>>,
     /// A preflight is being answered here.
     pub(crate) answers_preflight: Cell<bool>,
     /// The S3 error code of a rejection.
@@ -73,6 +76,8 @@ pub(crate) struct Context<'r> {
     pub(crate) cache_key: Cell<Option<&'r [u8]>>,
     /// Nanoseconds spent on verifying and signing, where `$s3_sign_time` is in use.
     pub(crate) sign_time: Cell<u64>,
+    /// A client that is not in the configuration, kept for as long as the request.
+    pub(crate) client: OnceCell<Rc<Client>>,
 }
 
 impl Context<'_> {

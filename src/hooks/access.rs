@@ -45,6 +45,7 @@ fn access(request: Request<'_>) -> Access {
     context.account.set(None);
     context.role.set(None);
     context.session.set(None);
+    context.issuer.set(None);
     context.authenticated.set(false);
 
     let started = main.wants_sign_time().then(Instant::now);

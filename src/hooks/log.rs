@@ -44,8 +44,8 @@ fn count(request: Request<'_>) {
     };
     let (received, sent) = request.traffic();
     let issuer = context.and_then(|context| {
-        let access_key = context.access_key.get();
-        RequestClients::of(request).issuer(access_key)
+        let named = || RequestClients::of(request).issuer(context.access_key.get());
+        context.issuer.get().or_else(named)
     });
     let ended = RequestSample {
         outcome,
