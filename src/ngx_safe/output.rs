@@ -294,7 +294,7 @@ impl<'r, F: OutputFramer> Output<'r, F> {
             let taken = left.min(count);
             // SAFETY: as above; the reference ends here.
             let buf = unsafe { &mut *first };
-            // SAFETY: so many bytes are there.
+            // SAFETY: the buffer has `left` bytes.
             buf.pos = unsafe { buf.pos.add(taken) };
             if taken < left {
                 return;
@@ -304,7 +304,7 @@ impl<'r, F: OutputFramer> Output<'r, F> {
         }
     }
 
-    /// Returns the next bytes of the body, behind those that are lent, up to the end of a buffer.
+    /// Returns the next bytes of the body after the lent ones, up to the end of a buffer.
     fn next_input<'a>(&self) -> &'a [u8] {
         let mut lent = self.lent;
         for &buf in &self.input {
