@@ -32,23 +32,20 @@ our (%Port, %Workers, $OriginPort);
 (@Port{qw(plain resign)}, $OriginPort) = free_ports(3);
 my $Buffers = 'proxy_buffer_size 16k; proxy_buffers 16 64k; proxy_busy_buffers_size 512k;';
 my %Master;
-my %Configured = (workers => 1, cpus => $ProxyCpu, connections => 1024, origins => [], clients => {});
+my %Defaults = (workers => 1, cpus => $ProxyCpu, connections => 1024, origins => [], clients => {});
+my %Configured = %Defaults;
 
 # --------------------------------------------------------------- configuration
 
-# How both are started from now on. Options: workers; cpus, as taskset takes them; connections, of
+# How both are started from now on; what is not said is as at first. Options: workers; cpus, as taskset takes them; connections, of
 # a worker; origins, [2, 8] for upstreams of so many, whose locations are /origins-2/ and /origins-8/;
 # clients, for each location that has some of its own the directives that name them.
-sub configure {
-    my %options = @_;
-    @Configured{ keys %options } = values %options;
-}
+sub configure { %Configured = (%Defaults, @_) }
 
 sub configuration {
     my $name = shift;
     my $signs = $name eq 'resign';
-    my $kept = 'keepalive 256; keepalive_requests 1000000000;';
-    my $server = "server 127.0.0.1:$OriginPort; $kept";
+    my $server = "server 127.0.0.1:$OriginPort; keepalive 256; keepalive_requests 1000000000;";
     my $keys = qq{access_key=$Origin{key} "secret_key=$Origin{secret}" region=$Origin{region}};
     my ($credentials, $decoding) = map { $signs ? "s3_origin default $keys$_;" : '' } '', ' framing=decode';
     my $load = $signs ? "load_module $Module;" : '';
