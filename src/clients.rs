@@ -37,10 +37,8 @@ impl<'r> RequestClients<'r> {
         if !sources.listed.find(access_key).is_empty() || sources.files.iter().any(is_in) {
             return true;
         }
-        let Some((_, issuers)) = issuers(sources, access_key) else {
-            return false;
-        };
         let minted = &self.request.main_conf().minted;
+        let issuers = issuers(sources, access_key);
         minted.borrow().has(issuers.iter(), access_key)
     }
 
@@ -60,9 +58,8 @@ impl<'r> RequestClients<'r> {
                 .collect::<Vec<_>>(),
             true => match in_file() {
                 Some(found) => found.iter().map(|client| client.account.clone()).collect(),
-                None => issuers(sources, access_key)
-                    .into_iter()
-                    .flat_map(|(_, issuers)| issuers)
+                None => issuers_of_key(sources, access_key)
+                    .iter()
                     .map(|issuer| match issuer.account() {
                         IssuerAccount::One(account) => Some(account.clone()),
                         IssuerAccount::Any => None,
@@ -78,11 +75,11 @@ impl<'r> RequestClients<'r> {
     }
 
     /// Returns the issuer that an access key names, if there is one, whether that has minted it or not.
-    pub(crate) fn issuer(self, access_key: &[u8]) -> Option<&[u8]> {
+    pub(crate) fn issuer(self, access_key: &[u8]) -> Option<&'r [u8]> {
         let sources = self.sources()?;
-        let (minted, _) = issuers(sources, access_key)?;
+        let issuer = issuers_of_key(sources, access_key).first()?;
         let is_listed = !sources.listed.find(access_key).is_empty();
-        (!is_listed).then_some(minted.issuer)
+        (!is_listed).then_some(issuer.name())
     }
 
     /// Finds a client by its minted key, and keeps it for as long as the request.
@@ -91,14 +88,15 @@ impl<'r> RequestClients<'r> {
         sources: &'r ClientSources,
         claim: &Claim<'_>,
     ) -> Result<Option<&'r Client>, Rejection> {
-        let Some((minted, issuers)) = issuers(sources, claim.access_key) else {
+        let issuers = issuers(sources, claim.access_key);
+        if issuers.is_empty() {
             return Ok(None);
-        };
+        }
         let conf = self.request.location_conf();
         let mut keys = self.request.main_conf().minted.borrow_mut();
         let revoked = conf.revoked.as_deref();
         let max_skew = conf.rules().max_skew;
-        let Some(client) = keys.find(issuers.iter(), revoked, claim, &minted, max_skew)? else {
+        let Some(client) = keys.find(issuers.iter(), revoked, claim, max_skew)? else {
             return Ok(None);
         };
         if let Some(context) = self.request.context() {
@@ -118,17 +116,22 @@ impl<'r> RequestClients<'r> {
     }
 }
 
-/// Reads a minted access key, and finds the issuers of its name; None if it is not one of theirs.
-fn issuers<'r, 'k>(
-    sources: &'r ClientSources,
-    access_key: &'k [u8],
-) -> Option<(MintedAccessKey<'k>, &'r [Issuer])> {
-    if sources.issuers.is_empty() {
-        return None;
+/// Finds the issuers that an access key names, whether it could be a key of theirs or not.
+fn issuers<'r>(sources: &'r ClientSources, access_key: &[u8]) -> &'r [Issuer] {
+    let name = match sources.issuers.is_empty() {
+        true => None,
+        false => MintedAccessKey::claimed_issuer(access_key),
+    };
+    name.map_or(&[], |name| sources.issuers.named(name))
+}
+
+/// Finds the issuers that could have minted an access key.
+fn issuers_of_key<'r>(sources: &'r ClientSources, access_key: &[u8]) -> &'r [Issuer] {
+    match issuers(sources, access_key) {
+        [] => &[],
+        _ if MintedAccessKey::parse(access_key).is_none() => &[],
+        issuers => issuers,
     }
-    let minted = MintedAccessKey::parse(access_key)?;
-    let issuers = sources.issuers.named(minted.issuer);
-    (!issuers.is_empty()).then_some((minted, issuers))
 }
 
 impl<'r> Clients<'r> for RequestClients<'r> {

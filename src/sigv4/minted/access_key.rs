@@ -90,6 +90,14 @@ impl<'a> MintedAccessKey<'a> {
         })
     }
 
+    /// Returns the issuer's name, if the rest is what could be minted with it.
+    #[inline]
+    pub fn claimed_issuer(access_key: &'a [u8]) -> Option<&'a [u8]> {
+        let rest = access_key.strip_prefix(PREFIX)?;
+        let length = rest.len().checked_sub(END + KeyId::LENGTH)?;
+        rest.get(..length)
+    }
+
     /// Writes it; `None` if it ends at a time that has no such form.
     pub(super) fn text(&self) -> Option<Vec<u8>> {
         let end = (0..=MAX_END)

@@ -35,7 +35,6 @@ type Place = ArrayVec<u8, { 8 + MAX_ACCESS_KEY }>;
 
 struct KeptKey {
     client: Rc<Client>,
-    issued: Timestamp,
     token: Box<[u8]>,
     /// The memory that it needs, in bytes.
     size: usize,
@@ -54,9 +53,9 @@ impl MintedKeys {
     }
 
     /// Finds the client that a minted access key stands for, by what its token says. `issuers` are those of its name,
-    /// each with a secret of its own while that is replaced, `minted` is what the claim's access key says, and clocks
-    /// differ by at most `max_skew` seconds. `None` if there is no such issuer, or no token. Whether the key has ended is
-    /// for the client to tell, once its signature has matched.
+    /// each with a secret of its own while that is replaced, and clocks differ by at most `max_skew` seconds. `None` if
+    /// no key could be minted with this access key, or there is no such issuer, or no token. Whether the key has ended
+    /// is for the client to tell, once its signature has matched.
     ///
     /// # Errors
     /// If the token is not of that access key, or the key is revoked, or one that it was made with.
@@ -65,38 +64,31 @@ impl MintedKeys {
         issuers: impl Iterator<Item = &'i Issuer> + Clone,
         revoked: Option<&Revocations>,
         claim: &Claim<'_>,
-        minted: &MintedAccessKey<'_>,
         max_skew: i64,
     ) -> Result<Option<Rc<Client>>, Rejection> {
         let Some(token) = claim.session_token else {
             return Ok(None);
         };
-        let latest = Timestamp(claim.now.0.saturating_add(max_skew));
-        let mut rejection = None;
-        for issuer in issuers {
-            let found = self.look_up(issuer, claim.access_key, minted, token, latest);
-            match found {
-                Ok((client, issued)) => {
-                    let is_revoked = |all: &Revocations| {
-                        all.has(minted.issuer, &minted.id, issued)
-                            || client
-                                .lineage
-                                .as_ref()
-                                .is_some_and(|lineage| all.has_any(&lineage.ancestors))
-                    };
-                    return match revoked.is_some_and(is_revoked) {
-                        true => Err(Rejection::Revoked),
-                        false => Ok(Some(client)),
-                    };
+        let mut all = issuers.clone();
+        let kept = all.find_map(|issuer| self.kept(issuer, claim.access_key, token));
+        let client = match kept {
+            Some(client) => client,
+            None => {
+                let latest = Timestamp(claim.now.0.saturating_add(max_skew));
+                match self.open(issuers, claim.access_key, token, latest)? {
+                    Some(client) => client,
+                    None => return Ok(None),
                 }
-                // What a token says that can be opened is more than that another one cannot be.
-                Err(Rejection::InvalidToken) => {
-                    rejection.get_or_insert(Rejection::InvalidToken);
-                }
-                Err(other) => rejection = Some(other),
             }
+        };
+        let is_revoked = |all: &Revocations| {
+            let lineage = client.lineage.as_ref();
+            lineage.is_some_and(|lineage| all.has_any(lineage.with_ancestors()))
+        };
+        match revoked.is_some_and(is_revoked) {
+            true => Err(Rejection::Revoked),
+            false => Ok(Some(client)),
         }
-        rejection.map_or(Ok(None), Err)
     }
 
     /// Keeps the key of a client whose signature has matched, if it is the one that was opened last.
@@ -129,25 +121,48 @@ impl MintedKeys {
         })
     }
 
-    fn look_up(
+    fn kept(
         &mut self,
         issuer: &Issuer,
         access_key: &[u8],
-        minted: &MintedAccessKey<'_>,
+        token: SessionToken<'_>,
+    ) -> Option<Rc<Client>> {
+        let kept = self.kept.get(&place(issuer, access_key)?)?;
+        token.is(&kept.token).then(|| kept.client.clone())
+    }
+
+    fn open<'i>(
+        &mut self,
+        issuers: impl Iterator<Item = &'i Issuer>,
+        access_key: &[u8],
         token: SessionToken<'_>,
         latest: Timestamp,
-    ) -> Result<(Rc<Client>, Timestamp), Rejection> {
-        let place = place(issuer, access_key).ok_or(Rejection::InvalidToken)?;
-        if let Some(kept) = self.kept.get(&place)
-            && token.is(&kept.token)
-        {
-            return Ok((kept.client.clone(), kept.issued));
+    ) -> Result<Option<Rc<Client>>, Rejection> {
+        let Some(minted) = MintedAccessKey::parse(access_key) else {
+            return Ok(None);
+        };
+        let mut rejection = None;
+        for issuer in issuers {
+            match issuer.open(access_key, &minted, token, latest) {
+                Ok(opened) => return self.note_opened(issuer, access_key, opened).map(Some),
+                // What a token says that can be opened is more than that another one cannot be.
+                Err(Rejection::InvalidToken) => {
+                    rejection.get_or_insert(Rejection::InvalidToken);
+                }
+                Err(other) => rejection = Some(other),
+            }
         }
-        let OpenedKey {
-            client,
-            issued,
-            token,
-        } = issuer.open(access_key, minted, token, latest)?;
+        rejection.map_or(Ok(None), Err)
+    }
+
+    fn note_opened(
+        &mut self,
+        issuer: &Issuer,
+        access_key: &[u8],
+        opened: OpenedKey,
+    ) -> Result<Rc<Client>, Rejection> {
+        let place = place(issuer, access_key).ok_or(Rejection::InvalidToken)?;
+        let OpenedKey { client, token } = opened;
         let client = Rc::new(client);
         let key = KeptKey {
             size: size_of::<(Place, KeptKey)>()
@@ -157,11 +172,10 @@ impl MintedKeys {
                 + client.grant.own_size()
                 + ANY_KEY,
             client: client.clone(),
-            issued,
             token,
         };
         self.opened = Some((place, key));
-        Ok((client, issued))
+        Ok(client)
     }
 }
 

@@ -291,7 +291,6 @@ impl Issuer {
                 lineage: Some(Box::new(lineage)),
                 ..Client::new(Credential::new(access_key, secret), grant)
             },
-            issued: read.issued,
             token: text.as_slice().into(),
         })
     }
@@ -355,7 +354,6 @@ impl fmt::Debug for Issuer {
 #[derive(Debug)]
 pub(super) struct OpenedKey {
     pub(super) client: Client,
-    pub(super) issued: Timestamp,
     /// As it came, decoded.
     pub(super) token: Box<[u8]>,
 }

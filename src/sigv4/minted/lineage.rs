@@ -33,8 +33,8 @@ pub struct Lineage {
 }
 
 impl Lineage {
-    /// Returns what a key that is made with this one descends from.
-    pub(super) fn of_child(&self) -> impl Iterator<Item = &Ancestor> {
+    /// Returns the key, and those that it was made with: what a key descends from that is made with this one.
+    pub(super) fn with_ancestors(&self) -> impl Iterator<Item = &Ancestor> {
         std::iter::once(&self.key).chain(&self.ancestors)
     }
 }

@@ -41,16 +41,16 @@ impl Revocations {
         self.0.keys().map(|name| &**name)
     }
 
-    pub(super) fn has(&self, issuer: &[u8], id: &KeyId, issued: Timestamp) -> bool {
-        !self.0.is_empty()
-            && self.0.get(issuer).is_some_and(|of_issuer| {
-                of_issuer.before.is_some_and(|before| issued < before) || of_issuer.ids.contains(id)
-            })
+    pub(super) fn has_any<'a>(&self, mut keys: impl Iterator<Item = &'a Ancestor>) -> bool {
+        keys.any(|key| self.has(key))
     }
 
-    pub(super) fn has_any(&self, keys: &[Ancestor]) -> bool {
-        keys.iter()
-            .any(|key| self.has(&key.issuer, &key.id, key.issued))
+    fn has(&self, key: &Ancestor) -> bool {
+        !self.0.is_empty()
+            && self.0.get(&key.issuer).is_some_and(|of_issuer| {
+                of_issuer.before.is_some_and(|before| key.issued < before)
+                    || of_issuer.ids.contains(&key.id)
+            })
     }
 
     fn of(&mut self, issuer: &[u8]) -> &mut OfIssuer {

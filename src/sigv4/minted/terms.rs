@@ -70,7 +70,7 @@ impl<'a> KeyTerms<'a> {
         let lineage = self.parent.and_then(|parent| parent.lineage.as_deref());
         let ancestors: Vec<Ancestor> = lineage
             .into_iter()
-            .flat_map(|lineage| lineage.of_child().cloned())
+            .flat_map(|lineage| lineage.with_ancestors().cloned())
             .collect();
         if ancestors.len() > MAX_ANCESTORS {
             return Err(Unmintable::Chain);

@@ -71,15 +71,13 @@ impl Mint {
 
 impl<'c> Clients<'c> for &'c Mint {
     fn find(self, claim: &Claim<'_>) -> Result<Claimants<'c>, Rejection> {
-        let Some(minted) = MintedAccessKey::parse(claim.access_key) else {
+        let Some(name) = MintedAccessKey::claimed_issuer(claim.access_key) else {
             return Ok(Claimants::new());
         };
         let issuers = self.issuers.iter();
-        let issuers = issuers.filter(|issuer| issuer.name() == minted.issuer);
-        let found =
-            self.keys
-                .borrow_mut()
-                .find(issuers, Some(&self.revoked), claim, &minted, 900)?;
+        let issuers = issuers.filter(|issuer| issuer.name() == name);
+        let revoked = Some(&self.revoked);
+        let found = self.keys.borrow_mut().find(issuers, revoked, claim, 900)?;
         let Some(client) = found else {
             return Ok(Claimants::new());
         };

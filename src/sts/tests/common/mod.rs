@@ -142,8 +142,7 @@ pub fn opened(
         session_token: Some(SessionToken::plain(key.session_token.as_bytes())),
         now: Timestamp(now),
     };
-    let minted = MintedAccessKey::parse(access_key).unwrap();
     let issuers = std::iter::once(issuer);
-    let found = MintedKeys::new(1, 0).find(issuers, revoked, &claim, &minted, 900)?;
+    let found = MintedKeys::new(1, 0).find(issuers, revoked, &claim, 900)?;
     Ok(found.unwrap())
 }
