@@ -53,7 +53,7 @@ sub configuration {
         map {"s3_client $_ \"secret_key=$Secret\";"} @Clients;
     my %clients = %{ $Configured{clients} };
     my $locations = join '', map {
-        "        location /$_/ { " . ($signs ? $clients{$_} : '') . " proxy_pass http://origin; }\n"
+        "        location /of-$_/ { " . ($signs ? $clients{$_} : '') . " proxy_pass http://origin; }\n"
     } sort keys %clients;
     my $upstreams = '';
     for my $count (@{ $Configured{origins} }) {

@@ -69,7 +69,7 @@ sub get_of_key {
     my ($folder, $number, $key) = @_;
     my %of = %Minted;
     @of{qw(key secret token)} = key_in_file($key) if $key;
-    my $path = sprintf '/%s/photo-%05d.jpg', $folder, $number;
+    my $path = sprintf '/of-%s/photo-%05d.jpg', $folder, $number;
     return request(GET => $path, S3Sign::v4_headers(%of, host => $Host, path => $path));
 }
 
