@@ -96,7 +96,8 @@ fn access(request: Request<'_>) -> Access {
                     Err(rejection) => reject(request, context, None, &rejection),
                 };
             }
-            let origins = request.origins().iter().map(|named| &named.origin);
+            let named = request.origins();
+            let origins = named.iter().map(|named| &named.origin);
             if request.passes_to_origins()
                 && let Err(rejection) = verified.check_account(origins.clone())
             {
@@ -108,12 +109,12 @@ fn access(request: Request<'_>) -> Access {
                 );
                 return reject(request, context, None, &rejection);
             }
-            if let Err(rejection) = verified.check_buckets(origins) {
+            if let Err(rejection) = verified.check_buckets(origins.clone()) {
                 return reject(request, context, None, &rejection);
             }
-            let readiness = document::rewrite(request, context, &view, &mut verified);
+            let readiness = document::rewrite(request, context, &view, named, &mut verified);
             let readiness = readiness.and_then(|readiness| match readiness {
-                Readiness::Ready => dialect::adapt(request, context, &view, &mut verified),
+                Readiness::Ready => dialect::adapt(request, context, &view, named, &mut verified),
                 Readiness::NeedsBody => Ok(readiness),
             });
             match readiness {
@@ -121,7 +122,6 @@ fn access(request: Request<'_>) -> Access {
                 Ok(Readiness::NeedsBody) => return Access::ReadBody { unbuffered: false },
                 Err(rejection) => return reject(request, context, None, &rejection),
             }
-            let origins = request.origins().iter().map(|named| &named.origin);
             if let Err(rejection) = verified.open_id(origins) {
                 return reject(request, context, Some(&view), &rejection);
             }

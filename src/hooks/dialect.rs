@@ -4,7 +4,8 @@
 use ngx_safe::request::Request;
 use sigv4::{ClientRequest, Rejection, Verified};
 
-use crate::context::{Context, OwnRequest};
+use crate::conf::NamedOrigin;
+use crate::context::Context;
 use crate::hooks::body::Readiness;
 
 /// Takes note of the dialects of a request's origins.
@@ -12,9 +13,10 @@ pub(crate) fn adapt(
     request: Request<'_>,
     context: &Context<'_>,
     view: &ClientRequest<'_, '_>,
+    origins: &[NamedOrigin],
     verified: &mut Verified<'_>,
 ) -> Result<Readiness, Rejection> {
-    let origins = request.origins().iter().map(|named| &named.origin);
+    let origins = origins.iter().map(|named| &named.origin);
     let headers = view.headers.iter().copied();
     let length = request.body_length();
     if !verified.adapt(origins, headers, length)? {

@@ -5,7 +5,8 @@
 use ngx_safe::request::Request;
 use sigv4::{ClientRequest, Rejection, Verified};
 
-use crate::context::{Context, OwnRequest};
+use crate::conf::NamedOrigin;
+use crate::context::Context;
 use crate::hooks::body::Readiness;
 
 /// Reads a body that goes out as another one.
@@ -13,9 +14,10 @@ pub(crate) fn rewrite(
     request: Request<'_>,
     context: &Context<'_>,
     view: &ClientRequest<'_, '_>,
+    origins: &[NamedOrigin],
     verified: &mut Verified<'_>,
 ) -> Result<Readiness, Rejection> {
-    let origins = request.origins().iter().map(|named| &named.origin);
+    let origins = origins.iter().map(|named| &named.origin);
     let Some(empty) = verified.rewritten_body(origins) else {
         return Ok(Readiness::Ready);
     };
