@@ -16,14 +16,20 @@ __DATA__
     location / { s3_resign on; proxy_pass http://origin_a; }
     location = /s3_status { s3_status; }
 --- signed
-4x presigned GET /bucket/k%20%C3%A9y?versionId=1
-presigned GET /bucket/k%20%C3%A9y?versionId=1
+6x presigned GET /bucket/k%20%C3%A9y?versionId=1
+3x presigned GET /bucket/k%20%C3%A9y?versionId=1
     unsigned Range: bytes=0-1
-4x presigned HEAD /bucket/k%20%C3%A9y?versionId=1
+presigned GET /bucket/k%20%C3%A9y?versionId=1
+    unsigned Range: bytes=2-3
+presigned GET /bucket/k%20%C3%A9y?versionId=1
+6x presigned HEAD /bucket/k%20%C3%A9y?versionId=1
 unsigned GET /s3_status?format=prometheus
 --- answers
-5x 200 ^origin A\n(?s).*verified yes
-4x 200
+6x 200 ^origin A\n(?s).*verified yes
+3x 200 (?s)verified yes.*header Range: bytes=0-1\n
+200 (?s)verified yes.*header Range: bytes=2-3\n
+200 (?s)verified yes(?!.*header Range)
+6x 200
 200 links_total\{signature="known"\} [1-9]
 
 === TEST 2: known or not, nobody else's request is accepted
@@ -32,7 +38,7 @@ unsigned GET /s3_status?format=prometheus
     $TEST_NGINX_READER
     location / { s3_resign on; proxy_pass http://origin_a; }
 --- signed
-4x presigned GET /bucket/key                         => 200 verified yes
+6x presigned GET /bucket/key                         => 200 verified yes
 presigned GET /bucket/key edit=s|/key|/kex|          => 403 error SignatureDoesNotMatch
 presigned GET /bucket/key method=DELETE              => 403 error SignatureDoesNotMatch
 presigned GET /bucket/key edit=s|Expires=|Expires=1| => 403 error SignatureDoesNotMatch
@@ -53,10 +59,31 @@ presigned GET /bucket/key                            => 200 verified yes
     $TEST_NGINX_CLIENT
     location / { s3_resign on; proxy_pass http://both; }
 --- signed
-4x presigned GET /bucket/key
-4x presigned GET /bucket/key mock=A=close
+6x presigned GET /bucket/key
+6x presigned GET /bucket/key mock=A=close
 2x presigned GET /bucket/key
 --- answers
-4x 200 ^origin A\n(?s).*verified yes
-4x 200 ^origin B\n(?s).*verified yes
+6x 200 ^origin A\n(?s).*verified yes
+6x 200 ^origin B\n(?s).*verified yes
 2x 200 ^origin A\n(?s).*verified yes
+
+=== TEST 4: in a head that nginx writes otherwise each time
+--- config
+    $TEST_NGINX_CLIENT
+    location / {
+        s3_resign on;
+        proxy_set_header X-Request-Id $request_id;
+        proxy_pass http://origin_a;
+    }
+--- signed
+30x presigned GET /bucket/key => 200 ^origin A\n(?s).*verified yes
+
+=== TEST 5: with a header that nobody has signed, known or not
+--- config
+    $TEST_NGINX_CLIENT
+    location / { s3_resign on; proxy_pass http://origin_a; }
+--- signed
+6x presigned GET /bucket/key => 200 verified yes
+presigned GET /bucket/key    => 403 error AccessDenied
+    unsigned x-amz-request-payer: requester
+presigned GET /bucket/key    => 200 verified yes

@@ -255,6 +255,7 @@ impl LocationConf {
                 prefix: self.prefix.clone().unwrap_or_default(),
             },
             customer_keys: self.customer_keys().cloned(),
+            ..VerifyRules::default()
         };
         self.has_max_body_size |= outer.has_max_body_size;
         if self.is_resign() {

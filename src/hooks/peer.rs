@@ -11,7 +11,7 @@ use ngx_safe::peer::{
 use ngx_safe::request::Request;
 use ngx_safe::upstream::Upstream;
 use ngx_safe::{now, worker_number};
-use sigv4::{Framer, HeadRoom, SignedHead, Streaming, Upload, Verified, WireHead};
+use sigv4::{Framer, HeadRoom, Origin, SignedHead, Streaming, Upload, Verified, WireHead};
 
 use crate::S3Resign;
 use crate::conf::{NamedOrigin, OriginSet, OwnUpstream, UpstreamConf, find};
@@ -20,6 +20,7 @@ use crate::error_response;
 use crate::hooks::{cache, form, naming, renewal};
 use crate::log::log_error;
 use crate::request_view::timestamp;
+use crate::runtime::Runtime;
 
 impl PeerHooks for S3Resign {
     fn starts(request: Request<'_>, upstream: Upstream<'_>) -> Start {
@@ -236,7 +237,7 @@ fn has_keys(request: Request<'_>, origin: &NamedOrigin, verified: &Verified<'_>)
     !verified.auth_type().is_signed_for_origins() || request.main_conf().providers.has_keys(origin)
 }
 
-/// Signs the head for an origin; None fails the request.
+/// Puts the head for an origin; None fails the request.
 fn put_head<'r>(
     request: Request<'r>,
     context: &Context<'r>,
@@ -248,9 +249,60 @@ fn put_head<'r>(
     let mut verified = context.verified.borrow_mut();
     let verified = verified.as_mut()?;
     verified.prepare(&origin.origin, naming::is_read(request, verified));
+    let present = main.providers.present(origin);
+    let keyed = present.as_deref().unwrap_or(&origin.origin);
+    let is_link = verified.may_have_known_head() && is_bare(request, context, slot);
+    let picked = match is_link && put_known_head(main, verified, keyed, slot).is_some() {
+        true => Picked::For(origin.id),
+        false => sign_head(request, context, origin, keyed, verified, slot, is_link)?,
+    };
+    context.origin.set(Some(origin));
+    if present.is_some() || context.keys.borrow().is_some() {
+        context.keys.replace(present);
+        context.renewal.borrow_mut().begin_try();
+    }
+    if let Some(started) = started {
+        context
+            .sign_time
+            .update(|spent| spent + started.elapsed().as_nanos() as u64);
+    }
+    Some(picked)
+}
+
+/// Tells whether nothing but its head goes out, and nothing depends on that head.
+fn is_bare(request: Request<'_>, context: &Context<'_>, slot: &HeadSlot<'_, S3Resign>) -> bool {
+    let has_body = request.is_chunked() || request.content_length() > 0;
+    !has_body && slot.body_length() == Some(0) && context.cache_key.get().is_none()
+}
+
+fn put_known_head(
+    main: &Runtime,
+    verified: &Verified<'_>,
+    keyed: &Origin,
+    slot: &mut HeadSlot<'_, S3Resign>,
+) -> Option<()> {
+    let mut keys = main.keys.borrow_mut();
+    let head = sigv4::known_head(verified, slot.plain(), keyed, &mut keys)?;
+    slot.replace(head.len(), |out| {
+        out.copy_from_slice(head);
+        Some(head.len())
+    })
+}
+
+/// Signs the head for an origin with its present keys; None fails the request. That of a link is kept.
+fn sign_head<'r>(
+    request: Request<'r>,
+    context: &Context<'r>,
+    origin: &NamedOrigin,
+    keyed: &Origin,
+    verified: &mut Verified<'r>,
+    slot: &mut HeadSlot<'_, S3Resign>,
+    is_link: bool,
+) -> Option<Picked> {
+    let plain = slot.plain();
     let streaming = verified.streaming();
     let mut room = HeadRoom::default();
-    let parsed = WireHead::parse(slot.plain(), verified, &mut room);
+    let parsed = WireHead::parse(plain, verified, &mut room);
     let head = match &parsed {
         Ok(head) => head,
         Err(unsignable) => {
@@ -292,11 +344,8 @@ fn put_head<'r>(
         }
     }
     cache::discard_unless_keyed(request, context, head, verified);
-    let mut keys = main.keys.borrow_mut();
-    let now = timestamp();
-    let present = main.providers.present(origin);
-    let keyed = present.as_deref().unwrap_or(&origin.origin);
-    let mut signed = sigv4::sign(verified, head, keyed, &mut keys, now);
+    let mut keys = request.main_conf().keys.borrow_mut();
+    let mut signed = sigv4::sign(verified, head, keyed, &mut keys, timestamp());
     let signed = match &mut signed {
         Ok(signed) => signed,
         Err(unsignable) => {
@@ -312,15 +361,8 @@ fn put_head<'r>(
         Some(_) => replace_and_frame(slot, signed, streaming)?,
         None => slot.replace(signed.max_len(), |out| signed.write(out))?,
     }
-    context.origin.set(Some(origin));
-    if present.is_some() || context.keys.borrow().is_some() {
-        context.keys.replace(present);
-        context.renewal.borrow_mut().begin_try();
-    }
-    if let Some(started) = started {
-        context
-            .sign_time
-            .update(|spent| spent + started.elapsed().as_nanos() as u64);
+    if is_link && let Some(written) = slot.written() {
+        sigv4::note_head(verified, plain, keyed, written, &mut keys);
     }
     Some(match head.is_conditional_write() {
         true => Picked::Only(origin.id),

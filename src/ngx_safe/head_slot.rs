@@ -101,6 +101,16 @@ impl<'a, M: Module> HeadSlot<'a, M> {
         Some(())
     }
 
+    /// Returns the head that was put in the place of nginx's last.
+    pub fn written(&self) -> Option<&[u8]> {
+        // SAFETY: a buffer of `replace`, filled in, or null; the reference ends below.
+        let ngx_buf_t { start, last, .. } = unsafe { self.state.replaced.as_ref()? };
+        // SAFETY: both point into the memory of that buffer, which lives as long as the request.
+        let len = usize::try_from(unsafe { last.offset_from(*start) }).ok()?;
+        // SAFETY: as above; `replace` alone writes there.
+        Some(unsafe { std::slice::from_raw_parts(*start, len) })
+    }
+
     /// Gets a buffer, and memory of `len` bytes for what is in it, as long as the request's pool lives.
     fn memory(&self, len: usize) -> Option<(NonNull<ngx_buf_t>, NonNull<u8>)> {
         let workspace = self.request.main().workspace::<M>();

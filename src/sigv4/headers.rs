@@ -210,6 +210,38 @@ fn is_makers_own(name: &[u8]) -> bool {
         || ENDS.iter().any(|text| is(end(text.len()), text))
 }
 
+/// Whether a header says nothing of who asks for what. Only those that are known to are here.
+#[inline(always)]
+pub(crate) fn decides_nothing(name: &[u8]) -> bool {
+    match name.len() {
+        3 => is(name, b"dnt") || is(name, b"via"),
+        5 => is(name, b"range"),
+        6 => {
+            is(name, b"accept") || is(name, b"cookie") || is(name, b"origin") || is(name, b"pragma")
+        }
+        7 => is(name, b"referer"),
+        8 => is(name, b"if-match") || is(name, b"if-range") || is(name, b"priority"),
+        9 => is(name, b"sec-ch-ua"),
+        10 => is(name, b"user-agent") || is(name, b"connection") || is(name, b"keep-alive"),
+        13 => is(name, b"cache-control") || is(name, b"if-none-match"),
+        14 => {
+            is(name, b"sec-fetch-dest")
+                || is(name, b"sec-fetch-mode")
+                || is(name, b"sec-fetch-site")
+        }
+        15 => {
+            is(name, b"accept-encoding")
+                || is(name, b"accept-language")
+                || is(name, b"x-forwarded-for")
+        }
+        16 => is(name, b"sec-ch-ua-mobile"),
+        17 => is(name, b"if-modified-since") || is(name, b"x-forwarded-proto"),
+        18 => is(name, b"sec-ch-ua-platform"),
+        19 => is(name, b"if-unmodified-since"),
+        _ => false,
+    }
+}
+
 /// Whether a header is S3's own. One in which `_` stands for `-` counts too, since servers behind
 /// a CGI-like interface read both alike.
 #[inline(always)]

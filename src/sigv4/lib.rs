@@ -36,8 +36,12 @@ mod error;
 mod grant;
 mod header_fate;
 mod headers;
+mod identity;
 mod keys;
+mod known_heads;
 mod lent;
+mod lifetime;
+mod link_verdict;
 mod minted;
 mod naming;
 mod opened;
@@ -103,6 +107,7 @@ pub use crate::{
     error::{ChecksumFault, Malformed, Rejection, ServerError, Unsignable},
     grant::{Grant, GrantFault, Scope, is_match},
     headers::SignedElsewhere,
+    identity::Identity,
     keys::KeyCache,
     minted::{
         AccountOfKey, Ancestor, Issuer, IssuerAccount, IssuerFault, KeyId, KeyTerms, Lineage,
@@ -125,7 +130,7 @@ pub use crate::{
     rules::{Anonymous, VerifyRules},
     s3_request::S3Request,
     sealed::{Sealer, seals_ids},
-    sign::{BucketNames, SignedHead, sign, sign_own},
+    sign::{BucketNames, SignedHead, known_head, note_head, sign, sign_own},
     sse_c::{CustomerKey, CustomerKeyRule, CustomerKeys, is_customer_key_header},
     sts::{STS_CONTENT_TYPE, StsCall, sign_sts},
     upload::{PlainPiece, Upload},

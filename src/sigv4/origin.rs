@@ -6,6 +6,7 @@ use crate::{
     credential::{Credential, SecretKey},
     crypto::{hex::hex, sha256::Sha256Sink},
     dialect::Dialect,
+    identity::Identity,
     region::Region,
     text::sink::Sink,
 };
@@ -47,6 +48,8 @@ pub struct Origin {
     pub buckets: BucketMap,
     pub framing: Framing,
     pub dialect: Dialect,
+    /// By which heads are kept: nothing above changes once it is in use.
+    pub identity: Identity,
 }
 
 impl Origin {
@@ -63,6 +66,7 @@ impl Origin {
             buckets: BucketMap::default(),
             framing: Framing::default(),
             dialect: Dialect::default(),
+            identity: Identity::default(),
         }
     }
 

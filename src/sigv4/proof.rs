@@ -1,7 +1,7 @@
 //! What proves who sent a request, or that nobody needs to.
 use crate::{
     account::Account, checksum::Checksum, chunked::chain::Chain, chunked::streaming::Streaming,
-    client::Client, date::AmzDate, grant::Grant, payload::Payload,
+    client::Client, grant::Grant, lifetime::Lifetime, payload::Payload,
     post_object::verified_form::VerifiedForm, preflight::Preflight, region::Region,
     seen_links::LinkId,
 };
@@ -22,7 +22,7 @@ pub(crate) enum Proof<'r> {
         lifetime: Lifetime,
         payload: PresignedPayload<'r>,
         /// By which what is kept of it is found.
-        link: Option<LinkId>,
+        link: Option<LinkProof>,
     },
     V2Header {
         client: ProvenClient<'r>,
@@ -90,12 +90,14 @@ pub(crate) struct ChunkedBody {
     pub(crate) checksum: Option<Checksum>,
 }
 
-/// From when and for how long a presigned V4 request is valid.
+/// A presigned link that was accepted.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Lifetime {
-    pub(crate) date: AmzDate,
-    /// In seconds.
-    pub(crate) expires: u32,
+pub(crate) struct LinkProof {
+    pub(crate) id: LinkId,
+    /// The client's signature was known.
+    pub(crate) is_known: bool,
+    /// The number of the kept verdict by which it was accepted.
+    pub(crate) verdict: Option<u64>,
 }
 
 /// Where a presigned V4 request says what its payload is.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use crate::{
     account::Account, address::Endpoint, auth_type::AuthType, date::Timestamp, error::Rejection,
-    grant::Grant, region::Region, scope::ClaimedScope, sse_c::CustomerKeys,
+    grant::Grant, identity::Identity, region::Region, scope::ClaimedScope, sse_c::CustomerKeys,
 };
 
 /// The location's settings.
@@ -22,6 +22,8 @@ pub struct VerifyRules {
     pub endpoint: Endpoint,
     /// The keys with which its objects are encrypted.
     pub customer_keys: Option<Arc<CustomerKeys>>,
+    /// By which verdicts are kept: nothing above changes once it is in use.
+    pub identity: Identity,
 }
 
 /// What becomes of requests without a signature.

@@ -2,7 +2,7 @@
 //!
 //! What a link was signed to, by its client and for its origins, is a function of its canonical request and of the
 //! credential, so it is kept beside both. A kept signature takes the place of one that would be computed, and of nothing
-//! else: the link is read, compared with it, and checked against time and grant as any other.
+//! else. Where all of a link is the same, so is what was found about it: see `link_verdict`.
 use std::num::NonZeroUsize;
 
 use arrayvec::ArrayVec;
@@ -13,13 +13,14 @@ use crate::{
     canonical::CanonicalText,
     credential::Credential,
     crypto::signature::SignatureV4,
+    link_verdict::LinkVerdict,
     text::{
         bytes::same,
         sink::{CountSink, Sink},
     },
 };
 
-/// Links that are kept. Each needs about 2 KiB, and at the most five texts.
+/// Links that are kept. Each needs about 4 KiB, and 40 KiB at the most.
 const KEPT: usize = 1024;
 
 /// The longest canonical request that is kept.
@@ -33,16 +34,24 @@ const ORIGINS: usize = 4;
 
 /// The first 16 digits of the signature that a link has. Links that share them can only take each other's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct LinkId(u64);
+pub(crate) struct LinkId([u64; 2]);
 
 impl LinkId {
-    /// `None` if it is no signature.
+    /// `None` if it is too short for a signature.
+    #[inline(always)]
     pub(crate) fn of(signature: &[u8]) -> Option<LinkId> {
-        let digits = signature.first_chunk::<16>()?;
-        let number = digits.iter().try_fold(0, |number, digit| {
-            Some(number << 4 | u64::from(char::from(*digit).to_digit(16)?))
-        });
-        number.map(LinkId)
+        let halves = signature.as_chunks().0;
+        let (first, second) = (halves.first()?, halves.get(1)?);
+        Some(LinkId(
+            [first, second].map(|half| u64::from_ne_bytes(*half)),
+        ))
+    }
+
+    /// Returns the two places where it may be noted.
+    fn places(self) -> [usize; 2] {
+        // The digits differ in few bits, which multiplication spreads.
+        self.0
+            .map(|half| (half.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48) as usize % NOTED)
     }
 }
 
@@ -50,7 +59,7 @@ impl LinkId {
 /// memory; the least recently used one is dropped first.
 pub(crate) struct SeenLinks {
     kept: LruCache<LinkId, SeenLink>,
-    /// Each in the place that its id tells.
+    /// Each in one of the places that its id tells.
     noted: Box<[Option<LinkId>; NOTED]>,
     found: u64,
     hashed: u64,
@@ -82,6 +91,11 @@ impl SeenLinks {
         self.kept.get_mut(&link)
     }
 
+    /// Whether the verdict about a known link was not sought yet.
+    pub(crate) fn lacks_verdict(&mut self, link: LinkId) -> bool {
+        self.find(link).is_some_and(|seen| seen.verdict.is_none())
+    }
+
     /// Takes note that a link was accepted by its kept signature.
     pub(crate) fn note_found(&mut self) {
         self.found += 1;
@@ -97,17 +111,22 @@ impl SeenLinks {
         signature: SignatureV4,
     ) {
         self.hashed += 1;
-        let place = &mut self.noted[(link.0 % NOTED as u64) as usize];
-        if *place != Some(link) {
-            *place = Some(link);
+        let places = link.places();
+        let Some(place) = places
+            .into_iter()
+            .find(|place| self.noted[*place] == Some(link))
+        else {
+            // Not always the same one, of which two links might deprive each other for ever.
+            self.noted[places[(self.hashed % 2) as usize]] = Some(link);
             return;
-        }
-        *place = None;
+        };
+        self.noted[place] = None;
         if let Some(by_client) = SignedText::new(credential, text, signature) {
             let for_origins = ArrayVec::new();
             let seen = SeenLink {
                 by_client,
                 for_origins,
+                verdict: None,
             };
             self.kept.put(link, seen);
         }
@@ -124,6 +143,8 @@ pub(crate) struct SeenLink {
     by_client: SignedText,
     /// At most one for each credential; the oldest first.
     for_origins: ArrayVec<SignedText, ORIGINS>,
+    /// `None` until it was sought, and in it if there is none.
+    verdict: Option<Option<Box<LinkVerdict>>>,
 }
 
 impl SeenLink {
@@ -136,6 +157,17 @@ impl SeenLink {
         let result = put(&mut comparison);
         let known = comparison.is_same().then_some(self.by_client.known);
         (result, known)
+    }
+
+    /// Returns the verdict, and the signature that the client has made.
+    pub(crate) fn verdict(&mut self) -> Option<(KnownSignature, &mut LinkVerdict)> {
+        let verdict = self.verdict.as_mut()?.as_mut()?;
+        Some((self.by_client.known, verdict))
+    }
+
+    /// Keeps the verdict, or that there is none.
+    pub(crate) fn put_verdict(&mut self, verdict: Option<LinkVerdict>) {
+        self.verdict = Some(verdict.map(Box::new));
     }
 
     /// Returns the signature of a text with the credential of an origin, which `sign` computes if it is not known.
@@ -247,6 +279,7 @@ impl Sink for Comparison<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credential::SecretKey;
 
     #[test]
     fn a_text_is_the_same_in_any_pieces_and_no_other_is() {
@@ -268,13 +301,44 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_of_hexadecimal_digits() {
+    fn an_id_is_of_sixteen_digits() {
         let id = |text: &str| LinkId::of(text.as_bytes());
-        assert_eq!(id("00000000000000ffrest"), Some(LinkId(255)));
-        assert_ne!(id("1000000000000000"), id("2000000000000000"));
+        for at in 0..16 {
+            let mut other = *b"00000000000000000";
+            other[at] = b'1';
+            assert_ne!(LinkId::of(&other), id("00000000000000000"));
+        }
+        assert_eq!(id("00000000000000ffrest"), id("00000000000000ffmore"));
         assert_eq!(id("000000000000000"), None);
-        assert_eq!(id("+000000000000000"), None);
-        assert_eq!(id("000000000000000g"), None);
         assert_eq!(id(""), None);
+    }
+
+    /// Two links that are asked for in turn, however few places there are for them.
+    #[test]
+    fn links_do_not_deprive_each_other() {
+        let text = Text;
+        let credential = Credential::new(b"AKID", SecretKey::new(b"secret".to_vec()));
+        let mut links = SeenLinks::default();
+        let first = LinkId::of(b"0123456789abcdef").unwrap();
+        // Another one with both places of the first.
+        let second = (0_u64..)
+            .map(|number| LinkId([first.0[0], number]))
+            .find(|other| *other != first && other.places() == first.places());
+        let second = second.unwrap();
+        let signature = SignatureV4::of_mac(&[0; 32]);
+        for _ in 0..8 {
+            for link in [first, second] {
+                links.note_hashed(link, &credential, &text, signature);
+            }
+        }
+        assert!(links.find(first).is_some() && links.find(second).is_some());
+    }
+
+    struct Text;
+
+    impl CanonicalText for Text {
+        fn put(&self, sink: &mut impl Sink) {
+            sink.put(b"GET");
+        }
     }
 }

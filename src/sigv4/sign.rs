@@ -2,6 +2,7 @@
 mod body;
 mod head;
 mod header;
+mod known_head;
 mod names;
 mod query;
 
@@ -10,7 +11,11 @@ use self::{
     head::{HeadAuth, HeadSigner},
     names::Destination,
 };
-pub use self::{head::SignedHead, names::BucketNames};
+pub use self::{
+    head::SignedHead,
+    known_head::{known_head, note_head},
+    names::BucketNames,
+};
 use crate::{
     bucket_map::MappedName,
     chunked::encoder::Shape,
@@ -152,7 +157,8 @@ pub fn sign<'a>(
                 payload: *payload,
             };
             let region = origin.region_for(proof.region());
-            let (key, seen) = keys.link_signing_key(&origin.credential, date.day(), region, *link);
+            let link = link.map(|link| link.id);
+            let (key, seen) = keys.link_signing_key(&origin.credential, date.day(), region, link);
             let signer = HeadSigner { key, seen };
             (auth, Some(signer), BodyOut::Untouched)
         }

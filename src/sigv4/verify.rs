@@ -3,6 +3,7 @@ mod candidate;
 mod checksums;
 mod details;
 mod explain;
+mod known_link;
 mod service;
 mod v2;
 mod v4;
@@ -17,11 +18,13 @@ pub use self::{
 use crate::{
     admission::Admission,
     auth_type::AuthType,
+    authorization::DecodeBuffers,
     client::Clients,
     date::Timestamp,
     error::Rejection,
     headers::{KnownHeader, KnownHeaders},
     keys::KeyCache,
+    proof::Proof,
     request::ClientRequest,
     rules::VerifyRules,
     sse_c::{KeyedRequest, OwnKeys},
@@ -89,6 +92,9 @@ fn decide<'r>(
     now: Timestamp,
     identity: &mut ClaimedIdentity<'r>,
 ) -> Result<Verified<'r>, Rejection> {
+    if let Some(verified) = known_link::recall(request, clients, rules, &mut keys.links, now) {
+        return Ok(verified);
+    }
     let (mut known, mut parameters) = (KnownHeaders::default(), Parameters::new());
     let candidate = Candidate::read(request, &mut known, &mut parameters)?;
     let auth_type = candidate.auth_type(rules)?;
@@ -131,7 +137,7 @@ fn decide<'r>(
             own.target
         }
     };
-    Ok(Verified {
+    let verified = Verified {
         request: AdmittedRequest {
             method: request.method,
             address,
@@ -150,5 +156,21 @@ fn decide<'r>(
         digests: None,
         reads_answer: false,
         opened: None,
-    })
+    };
+    if let Proof::V4Query {
+        link: Some(link), ..
+    } = &verified.proof
+        && link.is_known
+        && keys.links.lacks_verdict(link.id)
+    {
+        note_verdict(&candidate, &verified, keys);
+    }
+    Ok(verified)
+}
+
+#[cold]
+fn note_verdict(candidate: &Candidate<'_, '_>, verified: &Verified<'_>, keys: &mut KeyCache) {
+    let mut buffers = DecodeBuffers::default();
+    let claimed = candidate.claimed_link(&mut buffers);
+    known_link::note(candidate.request, verified, claimed, &mut keys.links);
 }

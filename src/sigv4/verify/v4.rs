@@ -1,5 +1,8 @@
 //! Verifies V4 signatures, in the header and in the query.
-use super::candidate::{Candidate, ClaimedIdentity};
+use super::{
+    candidate::{Candidate, ClaimedIdentity},
+    known_link::ClaimedLink,
+};
 use crate::{
     auth_type::AuthType,
     authorization::{Authorization, DecodeBuffers, Presigned},
@@ -11,9 +14,10 @@ use crate::{
     error::{Malformed, Rejection},
     headers::{KnownHeader, KnownHeaders, must_be_signed},
     keys::{FoundKey, KeyCache},
+    lifetime::Lifetime,
     operation::Operation,
     payload::{HeaderPayload, Payload},
-    proof::{ChunkedBody, Lifetime, PresignedPayload, Proof, ProvenClient, SignedBody},
+    proof::{ChunkedBody, LinkProof, PresignedPayload, Proof, ProvenClient, SignedBody},
     request::ClientRequest,
     rules::VerifyRules,
     s3_request::S3Request,
@@ -137,7 +141,11 @@ impl<'r> Candidate<'_, 'r> {
                     expires,
                 },
                 payload,
-                link,
+                link: link.map(|id| LinkProof {
+                    id,
+                    is_known,
+                    verdict: None,
+                }),
             },
         };
         Ok(proof)
@@ -252,6 +260,19 @@ impl<'r> Candidate<'_, 'r> {
                 expires: presigned.expires,
                 payload,
             },
+        })
+    }
+
+    /// Reads what a presigned link claims, once more.
+    pub(super) fn claimed_link<'b>(&self, buffers: &'b mut DecodeBuffers) -> Option<ClaimedLink<'b>>
+    where
+        'r: 'b,
+    {
+        let presigned = Presigned::from_query(&self.query, buffers, S3).ok()?;
+        Some(ClaimedLink {
+            access_key: presigned.authorization.access_key,
+            session_token: self.query.find(Role::SecurityToken),
+            signs_host_alone: presigned.authorization.signed_headers() == b"host",
         })
     }
 
@@ -410,17 +431,14 @@ impl ClaimedV4<'_, '_> {
     }
 
     fn check_time(&self, rules: &VerifyRules, now: Timestamp) -> Result<(), Rejection> {
-        let date = self.date.timestamp();
         let V4Place::Query { expires, .. } = self.place else {
-            return rules.check_skew(date, now);
+            return rules.check_skew(self.date.timestamp(), now);
         };
-        if date.0 > now.0.saturating_add(rules.max_skew) {
-            return Err(Rejection::NotYetValid);
-        }
-        if now.0 > date.0.saturating_add(i64::from(expires)) {
-            return Err(Rejection::RequestExpired);
-        }
-        Ok(())
+        let lifetime = Lifetime {
+            date: self.date,
+            expires,
+        };
+        lifetime.check(rules, now)
     }
 }
 
