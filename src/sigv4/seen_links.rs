@@ -319,12 +319,11 @@ mod tests {
         let text = Text;
         let credential = Credential::new(b"AKID", SecretKey::new(b"secret".to_vec()));
         let mut links = SeenLinks::default();
-        let first = LinkId::of(b"0123456789abcdef").unwrap();
-        // Another one with both places of the first.
-        let second = (0_u64..)
-            .map(|number| LinkId([first.0[0], number]))
-            .find(|other| *other != first && other.places() == first.places());
-        let second = second.unwrap();
+        let first = LinkId([1, 2]);
+        let with_its_places = |link: &LinkId| *link != first && link.places() == first.places();
+        let mut others = (0..).map(|number| LinkId([1, number]));
+        let second = others.find(with_its_places).unwrap_or(first);
+        assert_ne!(first, second);
         let signature = SignatureV4::of_mac(&[0; 32]);
         for _ in 0..8 {
             for link in [first, second] {
