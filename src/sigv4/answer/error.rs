@@ -144,7 +144,8 @@ impl ErrorBody {
     }
 }
 
-/// Reads the kept elements of an `<Error>`, with their texts.
+/// Reads the kept elements of an `<Error>`, with their texts: each once, as S3 has them, or what is told in their place
+/// could become much longer than the body.
 fn read(body: &[u8]) -> Result<Vec<(&'static str, String)>, Unreadable> {
     let mut reader = Reader::default();
     let mut elements = Vec::new();
@@ -164,7 +165,12 @@ fn read(body: &[u8]) -> Result<Vec<(&'static str, String)>, Unreadable> {
                     kept.push_str(&xml::decoded(text)?);
                 }
             }
-            (2, Token::Close { .. }) => elements.extend(current.take()),
+            (2, Token::Close { .. }) => {
+                let element = current.take();
+                let is_new =
+                    |(name, _): &(&str, String)| elements.iter().all(|(other, _)| other != name);
+                elements.extend(element.filter(is_new));
+            }
             _ => {}
         }
         Ok(())

@@ -207,6 +207,14 @@ fn spellings() {
     }
 }
 
+/// A host that is told again and again would be as long as a client likes.
+#[test]
+fn elements_are_told_once() {
+    let body = error("<Code>C</Code><Endpoint>e</Endpoint><Endpoint/><Code>D</Code><A/><A/><Key/>");
+    let expected = error("<Code>C</Code><Endpoint></Endpoint><Key></Key>");
+    assert_eq!(rewritten(body.as_bytes()), ErrorBody::Rewrite(expected));
+}
+
 #[test]
 fn other_bodies() {
     for (body, expected) in [
