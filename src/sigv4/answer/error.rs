@@ -234,6 +234,8 @@ pub struct Outcome {
     held: Vec<u8>,
     /// Bytes before that.
     before: usize,
+    /// Those of a byte order mark, which nothing stands before.
+    mark: usize,
     /// A declaration has been read.
     is_declared: bool,
 }
@@ -268,8 +270,11 @@ impl Outcome {
                         continue;
                     }
                     b'<' => {}
+                    // UTF-16, in which an error could stand.
+                    0xfe | 0xff if self.before == 0 => return (Beginning::Error, rest),
                     // A reader of the root skips the mark.
                     _ if self.is_in_mark(byte) => {
+                        self.mark += 1;
                         self.before += 1;
                         out.push(byte);
                         continue;
@@ -287,6 +292,9 @@ impl Outcome {
             match (name, rest_of_tag) {
                 // To be read to its end, and to be followed by the root.
                 (b"?xml", [.., b'?', b'>']) if !self.is_declared => {
+                    if !is_declaration(&self.held) {
+                        return (Beginning::Error, rest - 1);
+                    }
                     self.is_declared = true;
                     self.before += self.held.len();
                     out.append(&mut self.held);
@@ -308,13 +316,22 @@ impl Outcome {
 
     /// Whether a byte order mark, in UTF-8, goes on with this byte.
     fn is_in_mark(&self, byte: u8) -> bool {
-        BYTE_ORDER_MARK.as_bytes().get(self.before) == Some(&byte)
+        self.mark == self.before && BYTE_ORDER_MARK.as_bytes().get(self.mark) == Some(&byte)
     }
 
     /// Returns what has been taken and not been sent.
     pub fn held(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }
+}
+
+/// Whether a reader reads what follows this declaration as it is read here.
+fn is_declaration(tag: &[u8]) -> bool {
+    let inner = tag
+        .strip_prefix(b"<?")
+        .and_then(|tag| tag.strip_suffix(b"?>"));
+    let inner = inner.and_then(|inner| str::from_utf8(inner).ok());
+    inner.is_some_and(xml::is_declaration)
 }
 
 /// Splits off the name after a `<`; `None` until the name has ended.

@@ -219,7 +219,7 @@ fn tag_name(inner: &str) -> Option<&str> {
 }
 
 /// Whether it is `xml version="1.0" encoding="UTF-8" standalone="yes"`, the last two of which may be missing.
-fn is_declaration(inner: &str) -> bool {
+pub(super) fn is_declaration(inner: &str) -> bool {
     let mut names = [("version", false), ("encoding", true), ("standalone", true)].into_iter();
     let mut has_version = false;
     let holds = |name: &str, value: &str| {

@@ -306,6 +306,18 @@ fn beginnings() {
             "<?xml ",
         ),
         ("<?b ?>", Error, "", "<?b "),
+        (
+            "<?xml version=\"1.0\" encoding=\"UTF-7\"?><Result>",
+            Error,
+            "",
+            "<?xml version=\"1.0\" encoding=\"UTF-7\"?>",
+        ),
+        (
+            "<?xml version=\"1.1\"?><Result>",
+            Error,
+            "",
+            "<?xml version=\"1.1\"?>",
+        ),
         ("<Errors>", Success, "", "<Errors>"),
         (
             "<CopyObjectResult xmlns='a'>",
@@ -323,6 +335,14 @@ fn beginnings() {
     let blank = " ".repeat(MAX_BEFORE);
     assert_eq!(beginning(&blank).0, Open);
     assert_eq!(beginning(&format!("{blank} ")).0, Success);
+    let no_mark = b"\n\xbb\xbf<Error>";
+    let begun = Outcome::default().take(no_mark, &mut Vec::new());
+    assert_eq!(begun, (Success, no_mark.len() - 1));
+    for utf_16 in [b"\xff\xfe<\0E\0", b"\xfe\xff\0<\0E"] {
+        let mut out = Vec::new();
+        let begun = Outcome::default().take(utf_16, &mut out);
+        assert_eq!((begun, out.len()), ((Error, utf_16.len()), 0));
+    }
     let long = format!("<{}", "a".repeat(MAX_START));
     assert_eq!(beginning(&long).0, Error);
 }
