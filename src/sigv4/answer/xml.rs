@@ -3,6 +3,7 @@
 //! names, encodings but UTF-8) is unreadable here, as is what is not well-formed.
 //!
 //! <https://www.w3.org/TR/xml/>
+use std::borrow::Cow;
 
 /// The longest tag or text between tags, in bytes.
 pub(super) const MAX_TOKEN: usize = 8 << 10;
@@ -304,11 +305,15 @@ fn is_character(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// Decodes text between tags: resolves its references.
+/// Decodes text between tags: makes a line feed of each end of a line, and resolves its references.
 pub(crate) fn decoded(text: &str) -> Result<String, Unreadable> {
     if text.contains("]]>") {
         return Err(Unreadable);
     }
+    let text = match text.contains('\r') {
+        true => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")),
+        false => Cow::Borrowed(text),
+    };
     let mut pieces = text.split('&');
     let mut decoded: String = pieces.next().unwrap_or_default().into();
     for piece in pieces {

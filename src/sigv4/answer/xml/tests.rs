@@ -146,6 +146,12 @@ fn limits() {
 }
 
 #[test]
+fn ends_of_lines() {
+    let read = decoded("a\r\nb\rc\n\rd&#13;&#xD;\n");
+    assert_eq!(read, Ok("a\nb\nc\n\nd\r\r\n".into()));
+}
+
+#[test]
 fn what_is_written_is_read() {
     let text = "a<b>&\"'\r\n\t\u{e9}\u{1f600}";
     let mut xml = String::new();
