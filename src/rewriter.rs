@@ -11,7 +11,12 @@ pub(crate) struct Rewriter {
 
 pub(crate) enum BodyRewriter {
     /// An error, read whole before anything of it is sent.
-    Error { body: Vec<u8>, place: ErrorPlace },
+    Error {
+        /// What stands before its root, and has not been sent.
+        before: Vec<u8>,
+        body: Vec<u8>,
+        place: ErrorPlace,
+    },
     /// An error whose body is not looked at: it goes with a body of the module's.
     EncodedError,
     /// An answer of success, of which the beginning is still open; how its document is written again, if it is.
@@ -41,12 +46,17 @@ pub(crate) enum ErrorPlace {
     /// In an answer with its status.
     OfItsOwn,
     /// In an answer of success, of which the beginning may have been sent.
-    Outcome { has_begun: bool },
+    Outcome {
+        has_begun: bool,
+        /// What is no error either cannot go on as it came.
+        is_named: bool,
+    },
 }
 
 impl BodyRewriter {
     pub(crate) fn error() -> BodyRewriter {
         BodyRewriter::Error {
+            before: Vec::new(),
             body: Vec::new(),
             place: ErrorPlace::OfItsOwn,
         }
@@ -57,14 +67,6 @@ impl BodyRewriter {
             outcome: Outcome::default(),
             has_begun: false,
             document: document.map(Box::new),
-        }
-    }
-
-    pub(crate) fn document(document: Box<NamedDocument>, has_begun: bool) -> BodyRewriter {
-        BodyRewriter::Document {
-            document,
-            written: Vec::new(),
-            has_begun,
         }
     }
 

@@ -41,6 +41,7 @@ our $error_here = $declared . $wrong =~ s/No acme-/No /r =~ s{>/acme-}{>/}r =~ s
 gzip(\$error, \our $error_gzip);
 our $late_complete = " \n" . $complete =~ s/\Q$declared//r;
 our $late_complete_here = " \n" . $complete_here =~ s/\Q$declared//r;
+our ($spaced_list, $spaced_list_here) = (" \n$list", " \n$list_here");
 our @late_complete = (" ", "\n", $late_complete =~ /^\s+(.*)/s);
 
 # What is said of keys that could not be deleted, as S3 does: a resource, who the origin takes nginx for, the origin.
@@ -139,13 +140,15 @@ POST /media/k?uploadId=1 body=x
 --- config
 $TEST_NGINX_MAPPED
 --- signed
-2x GET /media
+4x GET /media
 POST /media/k?uploadId=1 body=x
 GET /media
 POST /media/k?uploadId=1 body=x
 GET /media
     Accept-Encoding: gzip
 --- origin
+200 OK body=$spaced_list
+200 OK body=$spaced_list pieces=50
 200 OK body=$list pieces=50
 200 OK body=$list chunks=7
 200 OK body=@late_complete
@@ -156,6 +159,7 @@ GET /media
 200 OK body=$list_gzip chunks=10
     Content-Encoding: gzip
 --- answers
+2x 200 is $spaced_list_here
 2x 200 is $list_here
 200 is $late_complete_here
 200 is $list_here
@@ -330,10 +334,13 @@ GET /v/media/k host=s3.mydomain.com
 --- config
 $TEST_NGINX_MAPPED
 --- signed
-5x GET /media?list-type=2
+8x GET /media?list-type=2
 POST /media/k?uploadId=1 body=x
 GET /media?list-type=2
 --- origin
+200 OK body="<!-- --><ListBucketResult><Name>other</Name></ListBucketResult>"
+200 OK body="<?xml version=\"1.0\" encoding=\"UTF-7\"?><ListBucketResult><Name>other</Name></ListBucketResult>"
+200 OK body="\xff\xfe<\0L\0/\0>\0"
 200 OK body="<ListBucketResult><Name>acme-media</Name>"
 200 OK body="<ListBucketResult><Name>acme<!-- -->-media</Name></ListBucketResult>"
 200 OK body="<Other><Name>acme-media</Name></Other>"

@@ -106,7 +106,7 @@ impl Rewriter {
 impl BodyRewriter {
     fn take_piece(&mut self, request: Request<'_>, piece: &[u8]) -> AnswerStep {
         match self {
-            BodyRewriter::Error { body, place } => {
+            BodyRewriter::Error { body, place, .. } => {
                 if body.len() + piece.len() > MAX_ERROR {
                     return replace(request, *place, "is too long");
                 }
@@ -134,20 +134,28 @@ impl BodyRewriter {
                     (Beginning::Success, document) => {
                         let held = outcome.held();
                         let is_document = !held.is_empty();
-                        let start = [begun, held, rest.into()].concat();
                         match document.filter(|_| is_document) {
                             Some(document) => {
-                                *self = BodyRewriter::document(document, *has_begun);
-                                self.take_piece(request, &start)
+                                // What stands before the root may have been sent, and is never read.
+                                *self = BodyRewriter::Document {
+                                    document,
+                                    written: begun,
+                                    has_begun: *has_begun,
+                                };
+                                self.take_piece(request, &[&held, rest].concat())
                             }
-                            None => AnswerStep::PassOn(start),
+                            None => AnswerStep::PassOn([begun, held, rest.into()].concat()),
                         }
                     }
-                    (Beginning::Error, _) => {
-                        let has_begun = *has_begun;
+                    (Beginning::Error, document) => {
+                        let place = ErrorPlace::Outcome {
+                            has_begun: *has_begun,
+                            is_named: document.is_some(),
+                        };
                         *self = BodyRewriter::Error {
-                            body: [begun, outcome.held()].concat(),
-                            place: ErrorPlace::Outcome { has_begun },
+                            before: begun,
+                            body: outcome.held(),
+                            place,
                         };
                         self.take_piece(request, rest)
                     }
@@ -176,8 +184,12 @@ impl BodyRewriter {
                     Beginning::Success => location(region),
                     Beginning::Error => {
                         *self = BodyRewriter::Error {
+                            before: Vec::new(),
                             body: outcome.held(),
-                            place: ErrorPlace::Outcome { has_begun: false },
+                            place: ErrorPlace::Outcome {
+                                has_begun: false,
+                                is_named: true,
+                            },
                         };
                         let rest = piece.get(piece.len() - left..).unwrap_or_default();
                         self.take_piece(request, rest)
@@ -199,11 +211,18 @@ impl BodyRewriter {
     fn end_body(&mut self, request: Request<'_>, is_whole: bool) -> AnswerStep {
         match self {
             _ if !is_whole => self.fail(request, "a body that breaks off"),
-            BodyRewriter::Error { body, place } => match error_body(request, body) {
-                ErrorBody::Keep => AnswerStep::PassOn(std::mem::take(body)),
-                ErrorBody::Rewrite(xml) => rewrite(request, *place, &xml),
-                ErrorBody::Replace => {
-                    replace(request, *place, "cannot be read, or names the origin")
+            BodyRewriter::Error {
+                before,
+                body,
+                place,
+            } => match (error_body(request, body), *place) {
+                (ErrorBody::Keep, ErrorPlace::Outcome { is_named: true, .. }) => {
+                    self.fail(request, UNREADABLE_DOCUMENT)
+                }
+                (ErrorBody::Keep, _) => AnswerStep::PassOn([&**before, body].concat()),
+                (ErrorBody::Rewrite(xml), place) => rewrite(request, place, &xml),
+                (ErrorBody::Replace, place) => {
+                    replace(request, place, "cannot be read, or names the origin")
                 }
             },
             BodyRewriter::EncodedError => replace(request, ErrorPlace::OfItsOwn, ENCODED),
@@ -232,7 +251,10 @@ impl BodyRewriter {
     fn fail(&self, request: Request<'_>, what: &str) -> AnswerStep {
         match self {
             BodyRewriter::Error {
-                place: ErrorPlace::Outcome { has_begun: true },
+                place:
+                    ErrorPlace::Outcome {
+                        has_begun: true, ..
+                    },
                 ..
             }
             | BodyRewriter::Outcome {
@@ -355,7 +377,9 @@ fn rewrite(request: Request<'_>, place: ErrorPlace, xml: &str) -> AnswerStep {
     }
     let declaration = match place {
         // A declaration may have been sent, or blanks, after which none may follow.
-        ErrorPlace::Outcome { has_begun: true } => "",
+        ErrorPlace::Outcome {
+            has_begun: true, ..
+        } => "",
         _ => XML_DECLARATION,
     };
     AnswerStep::End {
@@ -366,7 +390,10 @@ fn rewrite(request: Request<'_>, place: ErrorPlace, xml: &str) -> AnswerStep {
 
 /// Goes on with an error of ours instead. The head is the origin's, where it is that of an error.
 fn replace(request: Request<'_>, place: ErrorPlace, why: &str) -> AnswerStep {
-    if let ErrorPlace::Outcome { has_begun: false } = place {
+    if let ErrorPlace::Outcome {
+        has_begun: false, ..
+    } = place
+    {
         return AnswerStep::Replace(bad_gateway(request, &format!("an error that {why}")));
     }
     log_error!(
