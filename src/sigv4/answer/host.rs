@@ -57,6 +57,13 @@ impl Reference {
             .position(|byte| is_slash(byte) || matches!(byte, b'?' | b'#'))
             .unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
+        // To who does not take `\` for `/`, the host is what follows the `@`.
+        let mut more = path
+            .iter()
+            .take_while(|byte| !matches!(byte, b'/' | b'?' | b'#'));
+        if more.any(|byte| *byte == b'@') {
+            return Reference::Unreadable;
+        }
         match Host::of_authority(authority) {
             Some(host) => Reference::Elsewhere(host, path.to_vec()),
             None => Reference::Unreadable,
@@ -234,6 +241,9 @@ mod tests {
             ("http://.", Unreadable),
             ("http:///", Unreadable),
             ("http://a b/", Unreadable),
+            ("http://a\\@s3.example.com/", Unreadable),
+            ("a://a\\:b@s3.example.com", Unreadable),
+            ("http://s3.example.com\\b/@a", at("\\b/@a")),
             ("http://s3.example.com:80:80/", Unreadable),
             ("http://s3.example.com:x/", Unreadable),
             ("http://s3\u{3002}example.com/", Unreadable),
