@@ -44,7 +44,7 @@ GO_CLIENT    := $(CACHE)/go-$(call hash,$(addprefix t/clients/go/,go.mod go.sum 
 JAVA_CLIENT  := $(CACHE)/java-$(call hash,$(addprefix t/clients/java/,pom.xml jars.sha256 Client.java))
 
 FUZZ_SOURCE := src/sigv4/fuzz
-FUZZ        := request upload form model minted client_file directive token call
+FUZZ        := request upload form model minted client_file directive token call answer
 fuzzer       = $(OUT)/fuzz/*/release/$(1) -artifact_prefix=$(OUT)/fuzz/ -max_len=4096
 
 .PHONY: s3s-fs go-servers swift ceph python-clients js-client rust-client go-client java-client servicemonitor garage \
