@@ -1,7 +1,7 @@
 //! Files of clients, of any bytes: what is accepted is found as it stands in the file, and no message shows a secret.
 #![no_main]
 
-use std::{cell::Cell, collections::HashMap, fs, path::PathBuf, process};
+use std::{cell::Cell, collections::HashMap, env, fs, path::PathBuf, process};
 
 use client_files::ClientFile;
 use libfuzzer_sys::fuzz_target;
@@ -100,6 +100,13 @@ fn credential(secret: &[u8]) -> Credential {
     Credential::new(b"", SecretKey::new(secret.to_vec()))
 }
 
+/// In memory, where there is such a folder: a disk takes longer than what is tested.
 fn path() -> PathBuf {
-    std::env::temp_dir().join(format!("fuzz-client-file-{}", process::id()))
+    let memory = PathBuf::from("/dev/shm");
+    let folder = if memory.is_dir() {
+        memory
+    } else {
+        env::temp_dir()
+    };
+    folder.join(format!("fuzz-client-file-{}", process::id()))
 }

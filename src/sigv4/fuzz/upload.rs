@@ -5,8 +5,10 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
+use std::{cell::RefCell, collections::HashMap};
+
 use common::{
-    Directory, Raw,
+    Directory, Raw, kept,
     reference::{KEY, SECRET},
     upload::SampleUpload,
     *,
@@ -14,24 +16,49 @@ use common::{
 use libfuzzer_sys::fuzz_target;
 use sigv4::*;
 
+const KINDS: [StreamingKind; 3] = [
+    StreamingKind::UnsignedTrailer,
+    StreamingKind::Signed,
+    StreamingKind::SignedTrailer,
+];
+
+/// The kind of an upload, its checksum, and the length that it announces.
+type Announced = (usize, usize, u8);
+
+thread_local! {
+    /// A head for each, which takes longer to sign and to verify than most bodies.
+    static HEADS: RefCell<HashMap<Announced, &'static Verified<'static>>> = RefCell::default();
+}
+
+fn head_of(announced: Announced) -> &'static Verified<'static> {
+    HEADS.with_borrow_mut(|heads| {
+        let head = heads
+            .entry(announced)
+            .or_insert_with(|| verified(announced));
+        *head
+    })
+}
+
+fn verified((kind, algorithm, announced): Announced) -> &'static Verified<'static> {
+    let payload = vec![0; usize::from(announced)];
+    let upload =
+        SampleUpload::even(KINDS[kind], &payload, 64).with(ChecksumAlgorithm::ALL[algorithm]);
+    let raw = Raw::new(kept(upload.head()));
+    let clients = kept(Directory::new(&[(KEY, SECRET)]));
+    let verified = verdict(&raw, clients, kept(rules()), reference::NOW);
+    kept(verified.expect("the head is signed right"))
+}
+
 // The kind and the checksum, the announced length, the length of a piece, and the body.
 fuzz_target!(|input: &[u8]| {
     let [choice, announced, piece, body @ ..] = input else {
         return;
     };
-    let kinds = [
-        StreamingKind::UnsignedTrailer,
-        StreamingKind::Signed,
-        StreamingKind::SignedTrailer,
-    ];
-    let algorithm = ChecksumAlgorithm::ALL[usize::from(choice / 3) % ChecksumAlgorithm::ALL.len()];
-    let payload = vec![0; usize::from(*announced)];
-    let upload = SampleUpload::even(kinds[usize::from(choice % 3)], &payload, 64).with(algorithm);
-    let head = upload.head();
-    let raw = Raw::new(&head);
-    let (clients, rules) = (Directory::new(&[(KEY, SECRET)]), rules());
-    let verified =
-        verdict(&raw, &clients, &rules, reference::NOW).expect("the head is signed right");
+    let (kind, algorithm) = (
+        choice % 3,
+        usize::from(choice / 3) % ChecksumAlgorithm::ALL.len(),
+    );
+    let verified = head_of((kind.into(), algorithm, *announced));
     let mut decoder = verified.body(None).expect("an upload");
 
     let mut handed_out = 0;
