@@ -45,7 +45,7 @@ test-roots: ## the first two commands of README.md in a bare Debian 13 and a bar
 matrix: ## all of t/*.t on each nginx that is published where this can get it, or on those of NGINX_SOURCES
 bench: fits build ## a table of requests/s, CPU, latency and memory beside plain proxy_pass, also in target/bench.md
 growth: fits build ## how that grows with keys, origins, headers, connections: plots in t/bench/plots, for t/README.md
-fuzz: fuzz-targets ## hostile requests, uploads and forms, guided by the code that they reach
+fuzz: fuzz-limits fuzz-targets ## hostile requests, uploads, forms and answers, guided by the code that they reach
 demo: free-port fits build s3s-fs python-clients ## two S3 servers, nginx on :8080, a tour that kills one of them
 clean: ## remove what was built here (not the cache)
 
@@ -80,6 +80,7 @@ help:
 #>  ROOTS=DIR          test-roots: the bare Debians and what they keep; default CACHE/roots
 #>  CACHE=DIR          configured trees, test servers and clients; default ~/.cache/s3-resign
 #>  TIME=SECONDS       fuzz: for each of its targets; default 60
+#>  RUNS=N             fuzz: executions of each of its targets, instead of a time; with TIME, what ends first
 #>  CASES=N            fuzz: at random for each property of requests; default 1000000, five minutes on two cores
 #>  PORT=N, KEEP=1     demo: another port than 8080; leave it up until Ctrl-C
 

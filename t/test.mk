@@ -48,7 +48,7 @@ FUZZ        := request upload form model minted client_file directive token call
 fuzzer       = $(OUT)/fuzz/*/release/$(1) -artifact_prefix=$(OUT)/fuzz/ -max_len=4096
 
 .PHONY: s3s-fs go-servers swift ceph python-clients js-client rust-client go-client java-client servicemonitor garage \
-        free-port spaceless fuzz-targets fuzz-test cargo-test prove-test prove-vendored deb-test image-test client-test
+        free-port spaceless fuzz-limits fuzz-targets fuzz-test cargo-test prove-test prove-vendored deb-test image-test client-test
 
 export VENV S3S_FS MINIO MC VERSITYGW KOPIA REGISTRY HELM GARAGE NODE_MODULES RUST_CLIENT GO_CLIENT JAVA_CLIENT SERVICEMONITOR
 
@@ -240,11 +240,20 @@ growth:
 	PLOTS="$(CURDIR)/t/bench/plots" t/bench/growth
 
 fuzz:
+	limits="$(if $(RUNS),-runs=$(RUNS)) $(if $(or $(TIME),$(if $(RUNS),,60)),-max_total_time=$(or $(TIME),60))"
 	for name in $(FUZZ); do
 	    mkdir -p "$(CACHE)/fuzz/$$name"
-	    $(call fuzzer,$$name) -max_total_time=$(or $(TIME),60) "$(CACHE)/fuzz/$$name" $(FUZZ_SOURCE)/seeds/$$name
+	    $(call fuzzer,$$name) $$limits "$(CACHE)/fuzz/$$name" $(FUZZ_SOURCE)/seeds/$$name
 	done
 	PROPTEST_CASES=$(or $(CASES),1000000) cargo test --locked --profile fuzz -p sigv4 --test model
+
+# Before minutes of building. More would not fit a number of libFuzzer's, to which 0 is no limit.
+fuzz-limits:
+	is_number() { [[ "$$1" =~ ^[0-9]{1,10}$$ ]] && (( 10#$$1 > 0 && 10#$$1 < 1 << 31 )); }
+	[ -z "$(TIME)" ] || is_number "$(TIME)" ||
+	    { echo "fuzz: TIME=$(TIME) is no time: say a number of seconds, as 60" >&2; exit 1; }
+	[ -z "$(RUNS)" ] || is_number "$(RUNS)" ||
+	    { echo "fuzz: RUNS=$(RUNS) is no count: say a number of executions, as 1000000" >&2; exit 1; }
 
 # A few seconds of that, the same ones each time.
 fuzz-test: fuzz-targets
