@@ -161,6 +161,7 @@ unsigned GET /_log/t20
     location / {
         s3_resign on;
         auth_request /late;
+        proxy_set_header Connection close;    # what is counted is a connection's
         proxy_pass http://origin_a;
         $TEST_NGINX_UNBUFFERED
     }
