@@ -188,15 +188,15 @@ image-test: python-clients
 	"$(VENV)/bin/python" -m pytest -q -rs -p no:cacheprovider t/image
 
 # The module for headers that a patch has changed as OpenResty's do: it must refuse this nginx. Cargo
-# looks at the times of nginx's files, so the copy of them is made only when they are others.
+# looks at the times of nginx's files, so the copy of them is made only when they are others, and with the time of now.
 define mismatched
 if [ -z "$(VENDORED)" ]; then
     tree=$(OUT)/mismatched/nginx
     if ! cmp -s $(OUT)/nginx.state $$tree/state; then
         rm -rf $$tree
         mkdir -p $$tree
-        cp -a "$$NGINX_SOURCE_DIR/src" $$tree/src
-        cp -a "$$NGINX_BUILD_DIR" $$tree/objs
+        cp -R "$$NGINX_SOURCE_DIR/src" $$tree/src
+        cp -R "$$NGINX_BUILD_DIR" $$tree/objs
         sed -i '/^    ngx_http_upstream_headers_in_t  *headers_in;/i void *inserted[3];' $$tree/src/http/ngx_http_upstream.h
         cp $(OUT)/nginx.state $$tree/state
     fi
