@@ -400,7 +400,7 @@ fn minted_keys() {
     assert!(text.starts_with("{\"Version\": 1, ") && text.contains("\"Expiration\": \"20"));
     let [key, secret, token] = parts(&text, json);
     let long = ["--session-token", token, "--expires", "604800"];
-    let long = url(&[&long[..], &["http://h:1", key, secret, "bucket", "k"]].concat());
+    let long = url(&[&long[..], &["--", "http://h:1", key, secret, "bucket", "k"]].concat());
     let sent = |later| send(&long, "GET", "h:1", &[], later);
     assert_eq!(sent(0), Ok(AuthType::V4Query));
     assert_eq!(sent(70), Err(Rejection::ExpiredToken));
