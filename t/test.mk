@@ -125,7 +125,7 @@ test-full:
 	DIFFERENTIAL_REQUESTS=100000 DIFFERENTIAL_CHANGED=60 DIFFERENTIAL_WAYS=6 REAL_OBJECTS=100 "$(VENV)/bin/python" -m pytest -q \
 	    -p no:cacheprovider t/clients/test_differential.py t/clients/test_real_servers.py
 	ABUSE_ROUNDS=125 "$(VENV)/bin/python" -m pytest -q -p no:cacheprovider t/clients/test_abuse.py -k reset
-	$(call apt,perl rpm tar util-linux xz-utils)
+	$(call apt,busybox perl rpm tar util-linux xz-utils)
 	prove -It/lib t/release/
 	UPLOADS=10240 "$(VENV)/bin/python" -m pytest -q -n 2 -p no:cacheprovider t/clients/test_write_once.py
 	$(MAKE) --no-print-directory test-asan

@@ -1,5 +1,6 @@
 # `make release`: the same archive each time, with sums that are true, of which rpmbuild makes a package by nginx's own
-# build, without the network. It takes minutes: part of `make test-full`.
+# build, without the network, and what is done in abuild's place the files of another. It takes minutes: part of
+# `make test-full`.
 
 use strict;
 use warnings;
@@ -62,6 +63,36 @@ events {}
 http { server { location / { s3_resign on; s3_client A secret_key=b; s3_origin access_key=c secret_key=d region=e; proxy_pass http://127.0.0.1:9; } } }
 END
 works('and nginx loads it', "$nginx -t -p $dir -c nginx.conf -g 'pid nginx.pid; error_log stderr;'");
+
+# What abuild of Alpine does with the recipe, in the same shell, with the same programs and the same settings; the package
+# nginx-mod-dev is a copy of this nginx's source.
+my ($version) = `$nginx -v 2>&1` =~ m{/([0-9.]+)};
+my $applets = "$dir/applets";
+works('there is a busybox', "mkdir -p $applets $dir/src && busybox --install -s $applets && rm $applets/ar");
+works('and a source of nginx', "ln -s $nginx $applets/nginx && mkdir -p $dir/usr/src && cp -RL $source $dir/usr/src/nginx-$version"
+    . " && rm -rf $dir/usr/src/nginx-$version/objs && tar -xf $archive -C $dir/src");
+write_file("$dir/APKBUILD", slurp('nginx/packaging/APKBUILD') =~ s{"/usr/src/}{"$dir/usr/src/}r);
+write_file("$dir/abuild", <<"END");
+export PATH=$applets:\$PATH CARGO_PROFILE_RELEASE_PANIC=abort CARGO_PROFILE_RELEASE_OPT_LEVEL=s
+srcdir=$dir/src pkgdir=$dir/pkg
+. $dir/APKBUILD
+for part in build check package; do
+    cd "\$builddir"
+    \$part
+done
+echo "\$pkgname \$pkgver: \$depends" >$dir/depends
+END
+works('abuild could make another', "CARGO_HOME=$dir/cargo unshare -n busybox ash -e $dir/abuild") or finish();
+my $docs = 'usr/share/doc/nginx-mod-http-s3-resign';
+my @examples = map {"644 $docs/$_"} sort glob 'nginx/examples/*.conf';
+is(`cd $dir/pkg && find * -type f -printf '%m %p\n' | LC_ALL=C sort -k 2`, join("\n",
+    '644 etc/nginx/modules/10_http_s3_resign.conf', '755 usr/bin/sign_s3', "755 usr/lib/nginx/modules/$so",
+    "644 $docs/CHANGELOG.md", "644 $docs/README.md", "644 $docs/nginx/README.md", @examples,
+    '644 usr/share/licenses/nginx-mod-http-s3-resign/LICENSE', ''), 'with its files');
+my ($release) = $name =~ /-([0-9.]+)$/;
+is(slurp("$dir/depends"), "nginx-mod-http-s3-resign $release: nginx~$version\n", 'for that nginx');
+is(slurp("$dir/pkg/etc/nginx/modules/10_http_s3_resign.conf"), qq{load_module "modules/$so";\n}, 'which loads it');
+like(slurp("$dir/pkg/usr/lib/nginx/modules/$so"), qr/_Unwind_RaiseException/, 'and survives a panic in it');
 
 finish();
 
