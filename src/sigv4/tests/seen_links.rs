@@ -3,12 +3,12 @@
 
 mod common;
 
+use std::cell::Cell;
+
 use common::{
     reference::{KEY, NOW, SECRET, Sample},
     *,
 };
-use std::cell::Cell;
-
 use proptest::{collection::vec, prelude::*, sample::Index};
 use sigv4::*;
 

@@ -188,13 +188,11 @@ pub fn stays_the_same_or_is_rejected(bytes: &[u8]) {
     let Some(wanted) = sent(text.as_bytes()) else {
         return;
     };
-    // What was found about a link is known by then.
-    for _ in 0..if text.contains("X-Amz-Signature=") {
-        3
-    } else {
-        0
-    } {
-        assert_eq!(sent(text.as_bytes()).as_ref(), Some(&wanted), "{text}");
+    if text.contains("X-Amz-Signature=") {
+        // What was found about the link is known by then.
+        for _ in 0..3 {
+            assert_eq!(sent(text.as_bytes()).as_ref(), Some(&wanted), "{text}");
+        }
     }
     for (at, byte) in changes {
         let mut changed = text.clone().into_bytes();
