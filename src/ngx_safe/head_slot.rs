@@ -45,14 +45,9 @@ impl<'a, M: Module> HeadSlot<'a, M> {
         if head != state.replaced {
             state.plain = head;
         }
-        // SAFETY: `create_request` has made that buffer, the head, in memory; the reference ends below.
-        let ngx_buf_t { start, last, .. } = unsafe { &*state.plain };
-        let start = *start;
-        // `start`, not `pos`: a head that was sent has its `pos` at the end.
-        // SAFETY: both point into the buffer.
-        let len = usize::try_from(unsafe { last.offset_from(start) }).ok()?;
-        // SAFETY: as above; nginx leaves the head alone while a peer is picked.
-        let head = unsafe { std::slice::from_raw_parts(start, len) };
+        // SAFETY: `create_request` has made that buffer, the head, in memory, and nginx leaves it alone while a peer is
+        // picked.
+        let head = unsafe { text_of(state.plain) }?;
         // After a head that has been sent, the buffers have been too.
         let body = match state.replaced.is_null() {
             // SAFETY: a request in progress with an upstream.
@@ -103,12 +98,9 @@ impl<'a, M: Module> HeadSlot<'a, M> {
 
     /// Returns the head that was put in the place of nginx's last.
     pub fn written(&self) -> Option<&[u8]> {
-        // SAFETY: a buffer of `replace`, filled in, or null; the reference ends below.
-        let ngx_buf_t { start, last, .. } = unsafe { self.state.replaced.as_ref()? };
-        // SAFETY: both point into the memory of that buffer, which lives as long as the request.
-        let len = usize::try_from(unsafe { last.offset_from(*start) }).ok()?;
-        // SAFETY: as above; `replace` alone writes there.
-        Some(unsafe { std::slice::from_raw_parts(*start, len) })
+        // SAFETY: a buffer of `replace`, filled in, or null; its memory lives as long as the request, and `replace` alone
+        // writes there.
+        unsafe { text_of(self.state.replaced) }
     }
 
     /// Gets a buffer, and memory of `len` bytes for what is in it, as long as the request's pool lives.
@@ -135,4 +127,17 @@ impl<'a, M: Module> HeadSlot<'a, M> {
     pub fn send_body<F: OutputFramer>(&self, outgoing: Outgoing<F>) -> Option<()> {
         output::prepare(self.request, outgoing)
     }
+}
+
+/// Returns what a buffer in memory has, also what of it was sent: from `start`, not `pos`. `None` without a buffer.
+///
+/// # Safety
+/// `buf` is null, or a buffer whose memory lives and stays unchanged for `'a`.
+unsafe fn text_of<'a>(buf: *const ngx_buf_t) -> Option<&'a [u8]> {
+    // SAFETY: by this function's contract; the reference ends below.
+    let ngx_buf_t { start, last, .. } = unsafe { buf.as_ref()? };
+    // SAFETY: both point into the buffer's memory.
+    let len = usize::try_from(unsafe { last.offset_from(*start) }).ok()?;
+    // SAFETY: by this function's contract.
+    Some(unsafe { std::slice::from_raw_parts(*start, len) })
 }
