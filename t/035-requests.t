@@ -153,7 +153,7 @@ connect to 127.0.0.1
 
 === TEST 12: keys of forms that do
 --- form: POST /b form_key={../c/k,a/../../k,..\k}
---- answers: 3x 400 error InvalidURI
+--- answers: 3x 400 error 400
 --- no_error_log
 connect to 127.0.0.1
 

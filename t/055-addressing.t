@@ -186,7 +186,8 @@ GET /s3/mine/k key=ONLYMINE secret=secret
 GET /s3/other/k key=ONLYMINE secret=secret
 GET /s3/s3/k key=ONLYMINE secret=secret
 --- answers
-6x 400 error InvalidURI
+5x 400 error InvalidURI
+400 error 400
 403 error AccessDenied reserved
 200 verified yes
 2x 403 error AccessDenied

@@ -173,11 +173,14 @@ location @other { s3_resign on; proxy_pass http://$TEST_NGINX_DEAD; }
 x-amz-request-id: origin-A
 --- response_body_like: <Code>SlowDown</Code>
 
-=== TEST 15: a key that leaves the root
+=== TEST 15: paths that leave the root
 --- config eval: "$::s3 }"
---- raw_request eval: raw('GET /bucket/../../key', "Host: x\n")
---- error_code: 400
---- response_body_like eval: qr{<Code>InvalidURI</Code>.*<Resource>/bucket/\.\./\.\./key</Resource>}
+--- raw_request eval
+[raw('GET /bucket/../../key', "Host: x\n"), raw('GET /bucket/%2e%2e/%2e%2e?list-type=2', "Host: x\n"),
+ raw('GET /../key', "Host: x\n"), raw('GET /bucket/../../%zz', "Host: x\n")]
+--- error_code eval: [400, 400, 400, 400]
+--- response_body_like eval
+[$::S3->('400'), $::S3->('400'), qr{<Code>InvalidURI</Code>.*<Resource>/\.\./key</Resource>}, $::S3->('InvalidURI')]
 
 === TEST 16: a request line, and a head, that are too long
 --- config eval: "$::s3 }"

@@ -131,8 +131,8 @@ OPTIONS /../bucket
     Access-Control-Request-Method: PUT
 --- answers
 2x 403 error AccessDenied reserved
+400 error 400
 400 error InvalidURI
-400
 --- no_error_log
 connect to 127.0.0.1
 

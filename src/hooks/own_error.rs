@@ -4,7 +4,7 @@ use ngx_safe::answer::AnswerHeader;
 use ngx_safe::own_error::OwnError;
 use ngx_safe::request::Request;
 use ngx_safe::response::Response;
-use sigv4::Rejection;
+use sigv4::{Rejection, ResourcePath};
 
 use crate::S3Resign;
 use crate::content::sts;
@@ -17,7 +17,7 @@ use crate::hooks::answer_body::is_of_body;
 pub(crate) fn answer(request: Request<'_>) -> Option<Response> {
     let error = request.own_error::<S3Resign>()?;
     let conf = request.location_conf();
-    if conf.speaks_sts() && !error.is_head_too_large && !error.is_path_bad {
+    if conf.speaks_sts() && !error.is_head_too_large && error.bad_target.is_none() {
         return Some(sts::to_own_error(
             request,
             error.status,
@@ -39,17 +39,17 @@ pub(crate) fn answer(request: Request<'_>) -> Option<Response> {
     Some(response)
 }
 
-fn to_rejection(request: Request<'_>, error: OwnError) -> Rejection {
+fn to_rejection(request: Request<'_>, error: OwnError<'_>) -> Rejection {
     if error.is_head_too_large {
         return Rejection::TooManyHeaders;
     }
-    if error.is_path_bad {
-        return Rejection::InvalidUri;
+    if let Some(target) = error.bad_target {
+        return ResourcePath::fault_of(target);
     }
     Rejection::of_status(error.status, is_limited(request, error))
 }
 
-fn is_limited(request: Request<'_>, error: OwnError) -> bool {
+fn is_limited(request: Request<'_>, error: OwnError<'_>) -> bool {
     error.status == 503
         && [c"limit_req_status", c"limit_conn_status"]
             .iter()

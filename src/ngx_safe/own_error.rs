@@ -1,7 +1,10 @@
 //! What nginx answers by itself: an error that no configuration has a page for.
 
-use ngx::ffi::ngx_http_core_loc_conf_t;
+use std::ptr;
 
+use ngx::ffi::{ngx_http_core_loc_conf_t, ngx_str_t};
+
+use crate::bytes;
 use crate::module::Module;
 use crate::request::Request;
 use crate::shim::*;
@@ -9,19 +12,19 @@ use crate::tables::{core_index, settings_at};
 
 /// An error of nginx's own that is about to be answered.
 #[derive(Clone, Copy, Debug)]
-pub struct OwnError {
+pub struct OwnError<'r> {
     /// The status that nginx gives it.
     pub status: u16,
     /// The head of the request is longer than `large_client_header_buffers`.
     pub is_head_too_large: bool,
-    /// It is the request's path that nginx cannot read.
-    pub is_path_bad: bool,
+    /// The request's target, if it is that which nginx cannot read.
+    pub bad_target: Option<&'r [u8]>,
 }
 
-impl Request<'_> {
+impl<'r> Request<'r> {
     /// Returns the error that nginx is about to answer by itself; None where it answers something else: the
     /// upstream's answer, or a page of the configuration's.
-    pub fn own_error<M: Module>(self) -> Option<OwnError> {
+    pub fn own_error<M: Module>(self) -> Option<OwnError<'r>> {
         if self.raw().err_status < 400 || !self.is_main() {
             return None;
         }
@@ -37,9 +40,19 @@ impl Request<'_> {
             status: u16::try_from(self.raw().err_status).ok()?,
             // SAFETY: as above.
             is_head_too_large: unsafe { shim_is_head_too_large(self.as_ptr()) != 0 },
-            // SAFETY: as above.
-            is_path_bad: unsafe { shim_is_path_bad(self.as_ptr()) != 0 },
+            bad_target: self.bad_target(),
         })
+    }
+
+    fn bad_target(self) -> Option<&'r [u8]> {
+        let mut target = ngx_str_t {
+            len: 0,
+            data: ptr::null_mut(),
+        };
+        // SAFETY: looks at a request in progress.
+        let is_bad = unsafe { shim_bad_target(self.as_ptr(), &mut target) != 0 };
+        // SAFETY: it is where the head was read to, which stays while the error is answered.
+        is_bad.then(|| unsafe { bytes(target) })
     }
 
     /// Tells whether the location answers with what an upstream says, and not from a cache.

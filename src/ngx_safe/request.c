@@ -306,17 +306,26 @@ shim_is_head_too_large(ngx_http_request_t *r)
 
 
 /*
- * Has nginx read a request line, and not made out a path of it? The name of
- * the path has no other end then.
+ * Has nginx read a request line, and not made out a path of its target? The
+ * target is not in the request's fields then.
  */
 ngx_uint_t
-shim_is_path_bad(ngx_http_request_t *r)
+shim_bad_target(ngx_http_request_t *r, ngx_str_t *target)
 {
-    if (r->err_status != NGX_HTTP_BAD_REQUEST || r->uri.len != 0 || r->uri_start == NULL) {
+    if (r->err_status != NGX_HTTP_BAD_REQUEST || r->uri.len != 0
+        || r->uri_start == NULL || r->uri_end == NULL)
+    {
         return 0;
     }
 
-    return r->http_version >= NGX_HTTP_VERSION_20 || r->request_line.len != 0;
+    if (r->http_version < NGX_HTTP_VERSION_20 && r->request_line.len == 0) {
+        return 0;
+    }
+
+    target->data = r->uri_start;
+    target->len = r->uri_end - r->uri_start;
+
+    return 1;
 }
 
 

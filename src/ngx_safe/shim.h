@@ -39,7 +39,7 @@ void shim_body_changes(ngx_http_request_t *r, off_t length);
 void shim_content_type(ngx_http_request_t *r, u_char *type, size_t len);
 void shim_remove_header(ngx_http_request_t *r, ngx_table_elt_t *h);
 ngx_uint_t shim_is_head_too_large(ngx_http_request_t *r);
-ngx_uint_t shim_is_path_bad(ngx_http_request_t *r);
+ngx_uint_t shim_bad_target(ngx_http_request_t *r, ngx_str_t *target);
 void shim_answered_error(ngx_http_request_t *r, ngx_uint_t status);
 ngx_uint_t shim_is_catch_all(ngx_http_core_loc_conf_t *clcf);
 ngx_uint_t shim_is_condition(ngx_http_core_loc_conf_t *clcf);

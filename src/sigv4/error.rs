@@ -58,9 +58,10 @@ pub enum Rejection {
         expected: Region,
         auth_type: AuthType,
     },
-    /// A `%` without two hexadecimal digits, a raw `#`, or a path that does not begin with `/` or leaves
-    /// its bucket.
+    /// A `%` without two hexadecimal digits, a raw `#`, or a path that does not begin with `/` and a name.
     InvalidUri,
+    /// A path, or the key of a form, that leaves its bucket.
+    LeavesBucket,
     /// A copy source that leaves its bucket.
     InvalidSource,
     /// A path that begins with a name which no bucket has here.
@@ -172,7 +173,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every [`code`](Rejection::code) that there is, for tables of them.
-    pub const CODES: [&'static str; 39] = [
+    pub const CODES: [&'static str; 40] = [
         "AccessDenied",
         "RequestTimeTooSkewed",
         "InvalidAccessKeyId",
@@ -211,6 +212,7 @@ impl Rejection {
         "PreconditionFailed",
         "ServiceUnavailable",
         "SlowDown",
+        "400",
         "InternalError",
     ];
 

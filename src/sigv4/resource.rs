@@ -1,5 +1,6 @@
 //! The names in a request: bucket and key in its path, and the source object that it copies.
 use crate::{
+    error::Rejection,
     text::sink::{CountSink, SliceSink},
     text::uri::{self, Part},
 };
@@ -26,6 +27,16 @@ impl<'a> ResourcePath<'a> {
         Some(ResourcePath { bucket, key })
     }
 
+    /// Returns what is wrong with a target whose path the server cannot read.
+    pub fn fault_of(target: &[u8]) -> Rejection {
+        let path = target.split(|byte| *byte == b'?').next();
+        let path = path.filter(|path| uri::is_canonical(path, Part::Path).is_some());
+        match path.and_then(ResourcePath::of).map(|path| path.check()) {
+            Some(Err(rejection)) => rejection,
+            _ => Rejection::InvalidUri,
+        }
+    }
+
     /// Returns the first segment; `None` if the service itself is meant.
     pub fn bucket(&self) -> Option<Encoded<'a>> {
         (!self.bucket.is_empty()).then_some(Encoded(self.bucket))
@@ -44,13 +55,18 @@ impl<'a> ResourcePath<'a> {
         self.key
     }
 
-    /// Whether the path stays in its bucket, also for a server that resolves it like a file's.
-    pub(crate) fn stays_in_bucket(&self) -> bool {
+    /// Checks that the path stays in its bucket, also for a server that resolves it like a file's.
+    pub(crate) fn check(&self) -> Result<(), Rejection> {
         // Only a path of the service has no bucket.
-        if self.bucket.is_empty() {
-            return self.key.is_empty();
+        let is_named = match self.bucket {
+            b"" => self.key.is_empty(),
+            bucket => is_one_segment(bucket),
+        };
+        match is_named {
+            false => Err(Rejection::InvalidUri),
+            true if leaves_root(self.key) => Err(Rejection::LeavesBucket),
+            true => Ok(()),
         }
-        is_one_segment(self.bucket) && !leaves_root(self.key)
     }
 }
 
@@ -286,8 +302,12 @@ mod tests {
         ] {
             assert_eq!(leaves_root(key.as_bytes()), leaves, "{key}");
             let path = format!("/bucket/{key}");
-            let path = ResourcePath::of(path.as_bytes()).map(|path| path.stays_in_bucket());
-            assert_eq!(path, Some(!leaves), "{key}");
+            let path = ResourcePath::of(path.as_bytes()).map(|path| path.check());
+            let expected = match leaves {
+                true => Err(Rejection::LeavesBucket),
+                false => Ok(()),
+            };
+            assert_eq!(path, Some(expected), "{key}");
             for source in [
                 format!("bucket/{key}"),
                 format!("/bucket/{key}?versionId=x"),
@@ -310,10 +330,28 @@ mod tests {
             "/b\\..\\c/k",
             "/b%5c",
         ] {
-            let path = ResourcePath::of(path.as_bytes());
-            assert!(
-                !path.unwrap_or_else(|| unreachable!()).stays_in_bucket(),
-                "{path:?}"
+            let checked = ResourcePath::of(path.as_bytes()).map(|path| path.check());
+            assert_eq!(checked, Some(Err(Rejection::InvalidUri)), "{path}");
+        }
+    }
+
+    #[test]
+    fn targets_that_cannot_be_read() {
+        for (target, expected) in [
+            ("/bucket/../../key", Rejection::LeavesBucket),
+            ("/bucket/..?list-type=2", Rejection::LeavesBucket),
+            ("/bucket/%2e%2e/%2e%2e/key?", Rejection::LeavesBucket),
+            ("/../key", Rejection::InvalidUri),
+            ("/bucket/../../%zz", Rejection::InvalidUri),
+            ("/bucket/key%00", Rejection::InvalidUri),
+            ("/bucket/key?a=/../..", Rejection::InvalidUri),
+            ("http://host/../..", Rejection::InvalidUri),
+            ("", Rejection::InvalidUri),
+        ] {
+            assert_eq!(
+                ResourcePath::fault_of(target.as_bytes()),
+                expected,
+                "{target}"
             );
         }
     }

@@ -68,9 +68,7 @@ impl<'a> S3Request<'a> {
     pub(crate) fn read(parts: S3RequestParts<'_, 'a>) -> Result<S3Request<'a>, Rejection> {
         let method = Method::parse(parts.method).ok_or(Rejection::MethodNotAllowed)?;
         let path = parts.path;
-        if !path.stays_in_bucket() {
-            return Err(Rejection::InvalidUri);
-        }
+        path.check()?;
         let sources = [parts.copy_source, parts.rename_source];
         if !sources
             .into_iter()

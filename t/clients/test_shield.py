@@ -39,6 +39,7 @@ DENIED = (403, "AccessDenied")
 MISMATCH = (403, "SignatureDoesNotMatch")
 UNREADABLE = (400, "AuthorizationHeaderMalformed")
 URI = (400, "InvalidURI")
+OUTSIDE = (400, "400")
 ARGUMENT = (400, "InvalidArgument")
 
 
@@ -325,14 +326,14 @@ HOLES = [
 
     # The bucket that was judged was not the one that was meant.
     Hole("CVE-2026-54917", "SeaweedFS", "`..` in a path led to another bucket than the one that was judged",
-         dots_in_path, [URI], "s3s", told, known=OWNER),
-    Hole("GHSA-8r6f-hmq2-28rg", "RustFS", "the same in a link", dots_in_query, [URI], "s3s", told, known=OWNER),
+         dots_in_path, [OUTSIDE], "s3s", told, known=OWNER),
+    Hole("GHSA-8r6f-hmq2-28rg", "RustFS", "the same in a link", dots_in_query, [OUTSIDE], "s3s", told, known=OWNER),
     Hole("CVE-2026-55874", "SeaweedFS", "`..` in x-amz-copy-source did too", dots_in_source, [ARGUMENT],
          "s3s", stolen, known=OWNER),
-    Hole("CVE-2026-55874", "SeaweedFS", "and in the key of a form", form_with_dots, [URI],
+    Hole("CVE-2026-55874", "SeaweedFS", "and in the key of a form", form_with_dots, [OUTSIDE],
          why_not="no origin here takes such a form", known=OWNER),
     Hole("CVE-2026-42882", "s3-proxy", "a slash as %2F was no slash to the one who judged",
-         slashes_encoded, [DENIED, URI], "s3s", told, known=OWNER),
+         slashes_encoded, [DENIED, OUTSIDE], "s3s", told, known=OWNER),
     Hole("CVE-2026-39360", "RustFS", "a part could be copied from a bucket that may not be read",
          part_from_elsewhere, [DENIED], why_not="no origin here has users of its own", known=OWNER),
 

@@ -87,6 +87,8 @@ impl Rejection {
                 "The authorization header is malformed",
             ),
             Rejection::InvalidUri => ("InvalidURI", 400, "Couldn't parse the specified URI."),
+            // S3 says nothing but the status, of which the AWS CLI and boto3 make this code.
+            Rejection::LeavesBucket => ("400", 400, "Bad Request: the path leaves its bucket."),
             Rejection::InvalidSource => (
                 "InvalidArgument",
                 400,

@@ -168,7 +168,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
         let mut key = Vec::new();
         uri::put_encoded(&mut key, fields.find("key").unwrap_or_default(), Part::Path);
         if leaves_root(&key) {
-            return Err(Rejection::InvalidUri);
+            return Err(Rejection::LeavesBucket);
         }
         match grant.permits_form(&asked, &key, &fields.as_headers()) {
             true => Ok(()),

@@ -590,7 +590,7 @@ fn addresses() {
         ("/admin/user?uid=x", Err(Rejection::ReservedName)),
         ("/./minio/admin", Err(Rejection::InvalidUri)),
         ("//minio/admin", Err(Rejection::InvalidUri)),
-        ("/b/../minio/admin", Err(Rejection::InvalidUri)),
+        ("/b/../minio/admin", Err(Rejection::LeavesBucket)),
         ("/minio2/k", Ok(())),
         ("/b/minio/k", Ok(())),
         ("/b/k#f", Err(Rejection::InvalidUri)),

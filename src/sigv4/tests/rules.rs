@@ -209,15 +209,11 @@ fn path() {
         "InvalidURI 400",
     );
     expect("G\tT /b/k\nHost: h\n", "MethodNotAllowed 405");
-    for path in [
-        "/b/../k",
-        "/b/%2E%2e/k",
-        "/b/a/../../k",
-        "//b",
-        "/../b",
-        "/b/k#f",
-    ] {
+    for path in ["//b", "/../b", "/b/k#f"] {
         expect(&Sample::new("GET", path).header_form(), "InvalidURI 400");
+    }
+    for path in ["/b/..", "/b/../k", "/b/%2E%2e/k", "/b/a/../../k"] {
+        expect(&Sample::new("GET", path).header_form(), "400 400");
     }
 }
 

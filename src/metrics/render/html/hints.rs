@@ -11,7 +11,7 @@ pub(super) fn hint(code: &str) -> &'static str {
         "SignatureDoesNotMatch" => "another secret, or a host or path changed on the way",
         "AuthorizationHeaderMalformed" => "another region, or not readable",
         "AuthorizationQueryParametersError" => "a presigned URL for another region, or cut off",
-        "InvalidURI" => "a path that is not encoded well, or leaves its bucket",
+        "InvalidURI" => "a path or query that is not encoded well",
         "InvalidRequest" => {
             "no payload hash, an unknown host, V2 where it is off, or checksums that do not fit"
         }
@@ -43,6 +43,7 @@ pub(super) fn hint(code: &str) -> &'static str {
         "PreconditionFailed" => "a condition of the request does not hold",
         "ServiceUnavailable" => "nginx could not serve it: see its error log",
         "SlowDown" => "limit_req or limit_conn held the client back",
+        "400" => "a path that leaves its bucket",
         "InternalError" => "no origin could be reached or has answered: see nginx's error log",
         _ => "",
     }
