@@ -426,3 +426,19 @@ GET /t35/3
 HTTP/2.0 PUT /t35/1 412 -
 HTTP/2.0 PUT /t35/2 200 -
 HTTP/2.0 GET /t35/3 200 -
+
+=== TEST 36: paths that leave the root
+--- config
+    $TEST_NGINX_CLIENT
+    access_log logs/access.log line;
+    location / { s3_resign on; proxy_pass http://origin_a; }
+--- frames
+GET /bucket/../../key
+GET /bucket/%2e%2e/%2e%2e?list-type=2
+GET /../key
+GET /bucket/../../%zz
+--- access_log
+HTTP/2.0 GET  400 400
+HTTP/2.0 GET  400 400
+HTTP/2.0 GET  400 InvalidURI
+HTTP/2.0 GET  400 InvalidURI
