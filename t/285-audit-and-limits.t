@@ -146,7 +146,7 @@ table(
         { %known, bucket_name => 'bucket', operation => 'REST.GET.OBJECT', key => 'a%20b/%22c%22%0Ad', httpstatus => 200, errorcode => '-',
             bytessent => qr/^\d+$/, objectsize => qr/^\d+$/, referrer => '"-"', useragent => '"-"', versionid => 'v.1', hostid => '-',
             request_uri => '"GET /bucket/a%20b/%22c%22%0Ad?versionId=v.1 HTTP/1.1"' },
-        { key => 'a%20b/%22c%22%0Ad', operation => 'GetObject', requester => 'AKIDCLIENT', account => 'acme', status => 200 }],
+        { key => 'a%20b/%22c%22%0Ad', operation => 'GetObject', requester => 'AKIDCLIENT', account => 'acme', status => 200, user_agent => '' }],
     ['a part of an object', $go->(signed('GET', '/bucket/key', headers => [Range => 'bytes=0-9'], unsigned => ['X-Mock' => 'A=range'])),
         { %known, httpstatus => 206, bytessent => 10, objectsize => 3000 }, { bytes_sent => 10, object_size => 3000 }],
     ['a head', $go->(signed('HEAD', '/bucket/key')), { %known, operation => 'REST.HEAD.OBJECT', bytessent => '-', objectsize => qr/^\d+$/ }],
@@ -180,7 +180,8 @@ table(
     ['an unknown key', $go->(signed('GET', '/bucket/key', key => 'AKIDNOBODY')), { %common, requester => '-', errorcode => 'InvalidAccessKeyId' }],
     ['what the client may not do', $go->(signed('GET', '/bucket/key', key => 'AKIDREADER', secret => 'r')),
         { %common, requester => 'AKIDREADER', httpstatus => 403, errorcode => 'AccessDenied' }],
-    ['no signature', $go->(['GET', '/bucket/key', "Host: localhost\n"]), { %common, requester => '-', errorcode => 'AccessDenied', sigv => '-' }],
+    ['no signature', $go->(['GET', '/bucket/key', "Host: localhost\n"]), { %common, requester => '-', errorcode => 'AccessDenied', sigv => '-' },
+        { claimed_key => '' }],
 );
 --- signed: GET /bucket/key
 --- no_error_log
