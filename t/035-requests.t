@@ -133,7 +133,7 @@ GET /b/../minio/admin
 GET /b/%2e%2e/c
 GET /b/a/../../c
 GET /../b
-GET /b/..%5C..%5Cc
+GET /b\c/k
 GET /%2Fb/k
 --- answers: 8x 400
 --- no_error_log
@@ -279,3 +279,35 @@ GET /?x-id=GetObject             => 400
 PUT /mine/k key=AKIDMINE secret=s
     x-amz-copy-source: other/secret
 --- answers: 403
+
+=== TEST 23: a backslash separates on Windows: a key that leaves its bucket there is one where no bucket decides anything
+--- http_config
+    upstream mapped {
+        server $TEST_NGINX_A;
+        s3_origin $TEST_NGINX_A $TEST_NGINX_CRED_A;
+        s3_bucket_map b acme-b;
+        s3_bucket_map c acme-c;
+    }
+--- config
+    $TEST_NGINX_CLIENT
+    s3_client ONLYB secret_key=secret buckets=b;
+    location / { s3_resign on; proxy_pass http://origin_a; }
+    location /keyed/ { s3_resign on; s3_sse_c c key=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=; proxy_pass http://origin_a; }
+    location /b/mapped/ { s3_resign on; proxy_pass http://mapped; }
+--- signed
+PUT /b/..\u2215etc body=x
+GET /b/a/..%5C..%5C..%5Cc
+GET /b/..\c/k key=ONLYB secret=secret
+GET /b/a\..\k key=ONLYB secret=secret
+GET /keyed/..\c/k
+GET /keyed/a\..\k
+GET /b/mapped/..\..\..\c/k
+GET /b/mapped/..\k
+--- answers
+2x 200 verified
+403 error AccessDenied
+200 verified
+400 error 400
+200 verified
+501 error NotImplemented
+200 verified

@@ -39,6 +39,9 @@ impl<'r> Admission<'r> {
         headers: impl Iterator<Item = Header<'h>> + Clone,
     ) -> Result<(), Rejection> {
         self.rules.check_name(request)?;
+        if self.rules.customer_keys.is_some() && !request.path.stays_on_windows() {
+            return Err(Rejection::LeavesBucket);
+        }
         let is_permitted = |grant: &Grant| grant.permits(request, query, headers.clone());
         if !self.grant.is_none_or(is_permitted) {
             return Err(Rejection::AccessDenied);

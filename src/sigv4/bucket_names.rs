@@ -157,6 +157,8 @@ impl Verified<'_> {
         origin: &Origin,
     ) -> bool {
         match operation {
+            // Its bucket would not be the one that is mapped.
+            _ if !path.stays_on_windows() => false,
             _ if matches!(self.proof, Proof::Preflight(_)) => !has_source,
             // Objects are read with parameters of any kind; what else there is may name buckets anywhere.
             Operation::Unknown => {

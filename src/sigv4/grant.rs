@@ -224,20 +224,21 @@ impl Grant {
         if self.places.is_empty() || operation == Operation::ListBuckets {
             return true;
         }
-        self.permits_path(request.path.raw_bucket(), |place| match operation {
-            Operation::Unknown => place.is_whole_bucket(),
-            // What clients ask before they ask anything.
-            Operation::HeadBucket
-            | Operation::GetBucketLocation
-            | Operation::GetBucketVersioning => true,
-            operation if operation.lists_keys() => {
-                place.has_all_keys(request.prefix.unwrap_or_default())
-            }
-            operation if operation.is_of_object() || operation == Operation::PostObject => {
-                place.has_key(key)
-            }
-            _ => place.is_whole_bucket(),
-        })
+        request.path.stays_on_windows()
+            && self.permits_path(request.path.raw_bucket(), |place| match operation {
+                Operation::Unknown => place.is_whole_bucket(),
+                // What clients ask before they ask anything.
+                Operation::HeadBucket
+                | Operation::GetBucketLocation
+                | Operation::GetBucketVersioning => true,
+                operation if operation.lists_keys() => {
+                    place.has_all_keys(request.prefix.unwrap_or_default())
+                }
+                operation if operation.is_of_object() || operation == Operation::PostObject => {
+                    place.has_key(key)
+                }
+                _ => place.is_whole_bucket(),
+            })
     }
 
     fn permits_path(&self, raw_bucket: &[u8], has: impl Fn(&BucketPattern) -> bool) -> bool {

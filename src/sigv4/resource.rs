@@ -27,6 +27,12 @@ impl<'a> ResourcePath<'a> {
         Some(ResourcePath { bucket, key })
     }
 
+    /// Whether a path that stays in its bucket does so for a server on Windows, too. Where the bucket decides what
+    /// is permitted, or becomes of an object, it must.
+    pub(crate) fn stays_on_windows(&self) -> bool {
+        !leaves_root(self.key, Separators::Both)
+    }
+
     /// Returns what is wrong with a target whose path the server cannot read.
     pub fn fault_of(target: &[u8]) -> Rejection {
         let path = target.split(|byte| *byte == b'?').next();
@@ -55,7 +61,8 @@ impl<'a> ResourcePath<'a> {
         self.key
     }
 
-    /// Checks that the path stays in its bucket, also for a server that resolves it like a file's.
+    /// Checks that the path stays in its bucket, also for a server that resolves it like a file's, but not on
+    /// Windows ([`ResourcePath::stays_on_windows`]).
     pub(crate) fn check(&self) -> Result<(), Rejection> {
         // Only a path of the service has no bucket.
         let is_named = match self.bucket {
@@ -64,7 +71,7 @@ impl<'a> ResourcePath<'a> {
         };
         match is_named {
             false => Err(Rejection::InvalidUri),
-            true if leaves_root(self.key) => Err(Rejection::LeavesBucket),
+            true if leaves_root(self.key, Separators::Slash) => Err(Rejection::LeavesBucket),
             true => Ok(()),
         }
     }
@@ -141,14 +148,15 @@ impl<'a> SourceObject<'a> {
         source
     }
 
-    /// Whether a source, readable or not, stays in the bucket that it names.
+    /// Whether a source, readable or not, stays in the bucket that it names, on Windows too.
     pub(crate) fn stays_in_bucket(source: &[u8]) -> bool {
         let (mut rest, _) = split_query(source);
         loop {
             match split_segment(rest) {
                 (b"", Some(tail)) => rest = tail,
                 (bucket, key) => {
-                    return is_one_segment(bucket) && !leaves_root(key.unwrap_or_default());
+                    return is_one_segment(bucket)
+                        && !leaves_root(key.unwrap_or_default(), Separators::Both);
                 }
             }
         }
@@ -160,19 +168,30 @@ pub(crate) fn is_bucket_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')
 }
 
-/// Whether there is a segment `..` in a raw key.
+/// What separates the segments of a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Separators {
+    /// As for S3.
+    Slash,
+    /// A backslash too, as on Windows.
+    Both,
+}
+
+/// Whether there is a segment `..` in a raw key, on Windows too.
 pub(crate) fn has_parent_segment(key: &[u8]) -> bool {
     let mut found = false;
-    visit_segments(key, |segment| found |= segment == Segment::Parent);
+    visit_segments(key, Separators::Both, |segment| {
+        found |= segment == Segment::Parent;
+    });
     found
 }
 
 /// Whether there are at some point more `..` than segments before them. AWS's rule:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html> (relative path elements)
-pub(crate) fn leaves_root(key: &[u8]) -> bool {
+pub(crate) fn leaves_root(key: &[u8], separators: Separators) -> bool {
     let mut depth = 0_usize;
     let mut leaves = false;
-    visit_segments(key, |segment| match segment {
+    visit_segments(key, separators, |segment| match segment {
         Segment::Name => depth += 1,
         Segment::Parent if depth == 0 => leaves = true,
         Segment::Parent => depth -= 1,
@@ -204,8 +223,8 @@ enum Segment {
     Nothing,
 }
 
-/// Shows the segments of a raw path. A backslash separates too, as it does on Windows.
-fn visit_segments(path: &[u8], mut visit: impl FnMut(Segment)) {
+/// Shows the segments of a raw path.
+fn visit_segments(path: &[u8], separators: Separators, mut visit: impl FnMut(Segment)) {
     // Most keys have no two dots in a row, and nothing that is encoded.
     let mut rest = path;
     loop {
@@ -225,7 +244,7 @@ fn visit_segments(path: &[u8], mut visit: impl FnMut(Segment)) {
         });
     };
     for byte in uri::decoded(path, Part::Path) {
-        if matches!(byte, b'/' | b'\\') {
+        if byte == b'/' || byte == b'\\' && separators == Separators::Both {
             end(length, dots);
             (length, dots) = (0, 0);
         } else {
@@ -295,12 +314,10 @@ mod tests {
             ("%2e./k", true),
             ("a%2f..%2f..", true),
             ("a/%2e/..%2f../k", true),
-            ("..\\k", true),
-            ("..%5Ck", true),
-            ("a/b\\..\\..\\..", true),
             ("%252e%252e/k", false),
         ] {
-            assert_eq!(leaves_root(key.as_bytes()), leaves, "{key}");
+            let both = leaves_root(key.as_bytes(), Separators::Both);
+            assert_eq!(both, leaves, "{key}");
             let path = format!("/bucket/{key}");
             let path = ResourcePath::of(path.as_bytes()).map(|path| path.check());
             let expected = match leaves {
@@ -318,6 +335,20 @@ mod tests {
                     "{source}"
                 );
             }
+        }
+        for key in [
+            "..\\k",
+            "..%5Ck",
+            "a/b\\..\\..\\..",
+            "..\\u2215..\\u2215etc",
+        ] {
+            let path = format!("/bucket/{key}");
+            let path = ResourcePath::of(path.as_bytes());
+            let path = path.unwrap_or_else(|| unreachable!());
+            assert_eq!(path.check(), Ok(()), "{key}");
+            assert!(!path.stays_on_windows(), "{key}");
+            let source = format!("bucket/{key}");
+            assert!(!SourceObject::stays_in_bucket(source.as_bytes()), "{key}");
         }
         for path in [
             "/..",
@@ -409,10 +440,22 @@ mod tests {
         percent_encoding::percent_decode(raw).collect()
     }
 
-    fn segments(raw: &[u8]) -> Vec<Vec<u8>> {
-        let is_separator = |byte: &u8| matches!(byte, b'/' | b'\\');
+    fn segments(raw: &[u8], separators: &[u8]) -> Vec<Vec<u8>> {
         let decoded = decoded(raw);
-        decoded.split(is_separator).map(<[u8]>::to_vec).collect()
+        let segments = decoded.split(|byte| separators.contains(byte));
+        segments.map(<[u8]>::to_vec).collect()
+    }
+
+    fn leaves(raw: &[u8], separators: &[u8]) -> bool {
+        let mut depth = 0_i32;
+        segments(raw, separators).iter().any(|segment| {
+            depth += match segment.as_slice() {
+                b"" | b"." => 0,
+                b".." => -1,
+                _ => 1,
+            };
+            depth < 0
+        })
     }
 
     /// However a dot, a slash and a backslash are spelled.
@@ -432,17 +475,11 @@ mod tests {
 
     fn check_segments(text: &[u8]) {
         let name = text.escape_ascii();
-        let mut depth = 0_i32;
-        let leaves = segments(text).iter().any(|segment| {
-            depth += match segment.as_slice() {
-                b"" | b"." => 0,
-                b".." => -1,
-                _ => 1,
-            };
-            depth < 0
-        });
-        assert_eq!(leaves_root(text), leaves, "{name}");
-        let has_parent = segments(text).iter().any(|segment| segment == b"..");
+        let slash = leaves_root(text, Separators::Slash);
+        assert_eq!(slash, leaves(text, b"/"), "{name}");
+        let both = leaves_root(text, Separators::Both);
+        assert_eq!(both, leaves(text, b"/\\"), "{name}");
+        let has_parent = (segments(text, b"/\\").iter()).any(|segment| segment == b"..");
         assert_eq!(has_parent_segment(text), has_parent, "{name}");
         let is_dots = [b".".as_slice(), b".."].contains(&decoded(text).as_slice());
         assert_eq!(is_relative(text), is_dots, "{name}");

@@ -32,7 +32,6 @@ OF_FAULTS = (r"Authentication_invalid_auth_header|PresignedAuth_(?:security_toke
 # What has another verdict through the proxy, by the rule of the module that is beside it.
 SMALL_CHUNKS = "chunks under 8 KiB are accepted, as MinIO and others do, and sent on in larger ones"
 ANOTHER = {
-    "PutObject_false_negative_object_names": "a backslash separates too, since it does for origins on Windows: `..\\` leads out",
     "PostObject_expired_due_to_date": "how long a form is good is for its policy to say, and not for its date",
     "SignedStreamingPayload_invalid_chunk_size": SMALL_CHUNKS,
     "UnsignedStreamingPayloadTrailer_invalid_chunk_size": SMALL_CHUNKS,

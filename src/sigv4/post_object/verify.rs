@@ -18,7 +18,7 @@ use crate::{
     proof::ProvenClient,
     region::Region,
     request::ClientRequest,
-    resource::{ResourcePath, leaves_root},
+    resource::{ResourcePath, Separators, leaves_root},
     rules::VerifyRules,
     s3_request::{S3Request, S3RequestParts},
     scope::{ClaimedScope, S3},
@@ -167,7 +167,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
         self.rules.check_name(&asked)?;
         let mut key = Vec::new();
         uri::put_encoded(&mut key, fields.find("key").unwrap_or_default(), Part::Path);
-        if leaves_root(&key) {
+        if leaves_root(&key, Separators::Both) {
             return Err(Rejection::LeavesBucket);
         }
         match grant.permits_form(&asked, &key, &fields.as_headers()) {

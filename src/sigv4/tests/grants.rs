@@ -468,6 +468,28 @@ fn patterns() {
     }
 }
 
+/// A backslash separates too on Windows, where such a key would be one of another bucket.
+#[test]
+fn keys_that_leave_their_bucket_on_windows() {
+    for (key, leaves) in [
+        ("..\\k", true),
+        ("..%5Ck", true),
+        ("a\\..\\..\\k", true),
+        ("..\\u2215..\\u2215etc", true),
+        ("a\\..\\k", false),
+        ("a\\k", false),
+        ("..a\\k", false),
+    ] {
+        for method in ["GET", "PUT", "DELETE"] {
+            let sample = Sample::new(method, &format!("/b/{key}"));
+            assert!(permitted("", "", &sample), "{method} {key}");
+            assert!(permitted("all", "", &sample), "{method} {key}");
+            assert_eq!(permitted("", "b", &sample), !leaves, "{method} {key}");
+            assert_eq!(permitted("", "*", &sample), !leaves, "{method} {key}");
+        }
+    }
+}
+
 /// What is admitted is what goes out, where nginx has made another request of it.
 #[test]
 fn rewritten_requests() {

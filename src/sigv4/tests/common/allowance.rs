@@ -7,7 +7,7 @@ use sigv4::Grant;
 use super::{
     asking::Dice,
     operations::{Class, OPERATIONS},
-    reading::{Asked, has_parent, is_bucket_name},
+    reading::{Asked, has_parent, is_bucket_name, leaves_on_windows},
 };
 
 #[derive(Debug)]
@@ -167,6 +167,9 @@ impl Allowance {
     pub fn permits_place(&self, asked: &Asked) -> bool {
         if self.buckets.is_empty() || asked.operation == "ListBuckets" {
             return true;
+        }
+        if leaves_on_windows(&asked.key) {
+            return false;
         }
         let lists = [
             "ListObjects",

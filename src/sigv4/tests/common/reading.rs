@@ -235,10 +235,11 @@ impl Asked {
         let stays = |bucket: &[u8], key: &[u8]| {
             ![b".".as_slice(), b".."].contains(&bucket)
                 && segments(bucket).count() == 1
-                && !leaves(key)
+                && !leaves(key.split(|byte| *byte == b'/'))
         };
         let source = self.source.as_ref();
-        let source_stays = source.is_none_or(|(bucket, key)| stays(bucket, key));
+        let source_stays =
+            source.is_none_or(|(bucket, key)| stays(bucket, key) && !leaves(segments(key)));
         let named = |name: &[u8]| OPERATIONS.iter().find(|sent| sent.name.as_bytes() == name);
         // A client that has its bucket in the host, and asks for an object.
         let in_host = self.operation == "Unknown"
@@ -396,7 +397,7 @@ pub fn is_bucket_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(is_byte)
 }
 
-/// The segments of a key, for a server that takes it for a file's name.
+/// The segments of a key, for a server that takes it for a file's name, also on Windows.
 fn segments(key: &[u8]) -> impl Iterator<Item = &[u8]> {
     key.split(|byte| b"/\\".contains(byte))
 }
@@ -405,9 +406,13 @@ pub fn has_parent(key: &[u8]) -> bool {
     segments(key).any(|segment| segment == b"..")
 }
 
-fn leaves(key: &[u8]) -> bool {
+pub fn leaves_on_windows(key: &[u8]) -> bool {
+    leaves(segments(key))
+}
+
+fn leaves<'a>(mut segments: impl Iterator<Item = &'a [u8]>) -> bool {
     let mut depth = 0;
-    segments(key).any(|segment| {
+    segments.any(|segment| {
         depth += match segment {
             b"" | b"." => 0,
             b".." => -1,
