@@ -48,7 +48,7 @@ const fn in_upstream<D: Directive<UpstreamConf>>(name: &'static CStr, args: u32)
     server::<S3Resign, D>(name, NGX_HTTP_UPS_CONF | args)
 }
 
-pub(crate) static mut COMMANDS: [ngx_command_t; 30] = [
+pub(crate) static mut COMMANDS: [ngx_command_t; 32] = [
     flag::<ResignDirective>(c"s3_resign"),
     anywhere::<ClientDirective>(c"s3_client", NGX_CONF_2MORE),
     anywhere::<ClientFileDirective>(c"s3_client_file", NGX_CONF_TAKE1),
@@ -67,9 +67,11 @@ pub(crate) static mut COMMANDS: [ngx_command_t; 30] = [
     anywhere::<SignedHeaderDirective>(c"s3_signed_header", NGX_CONF_TAKE2),
     anywhere::<RegionDirective>(c"s3_region", NGX_CONF_TAKE1),
     anywhere::<MaxSkewDirective>(c"s3_max_skew", NGX_CONF_TAKE1),
+    anywhere::<MaxAgeDirective>(c"s3_max_age", NGX_CONF_TAKE1),
     anywhere::<AnonymousDirective>(c"s3_anonymous", NGX_CONF_1MORE),
     flag::<SignatureV2Directive>(c"s3_signature_v2"),
     flag::<VerifyPayloadDirective>(c"s3_verify_payload"),
+    flag::<SmallChunksDirective>(c"s3_small_chunks"),
     flag::<DebugErrorsDirective>(c"s3_debug_errors"),
     anywhere::<ReservedDirective>(c"s3_reserved", NGX_CONF_1MORE),
     anywhere::<ErrorsDirective>(c"s3_errors", NGX_CONF_TAKE1),
@@ -125,9 +127,11 @@ directives! {
     SignedHeaderDirective in LocationConf: keep_signed_header;
     RegionDirective in LocationConf: keep_region;
     MaxSkewDirective in LocationConf: keep_max_skew;
+    MaxAgeDirective in LocationConf: keep_max_age;
     AnonymousDirective in LocationConf: keep_anonymous;
     SignatureV2Directive in LocationConf: |conf, line| set_flag(&mut conf.signature_v2, line);
     VerifyPayloadDirective in LocationConf: |conf, line| set_flag(&mut conf.verify_payload, line);
+    SmallChunksDirective in LocationConf: |conf, line| set_flag(&mut conf.small_chunks, line);
     DebugErrorsDirective in LocationConf: |conf, line| set_flag(&mut conf.debug_errors, line);
     ReservedDirective in LocationConf: keep_reserved;
     ErrorsDirective in LocationConf: keep_errors;
@@ -316,6 +320,11 @@ fn keep_region(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), Strin
 fn keep_max_skew(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
     let seconds = read_with(line, directives::max_skew)?;
     set_once(&mut conf.max_skew, seconds, "s3_max_skew", AT_EACH_LEVEL)
+}
+
+fn keep_max_age(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {
+    let age = directives::max_age(&line.words())?;
+    set_once(&mut conf.max_age, age, "s3_max_age", AT_EACH_LEVEL)
 }
 
 fn keep_anonymous(conf: &mut LocationConf, line: &mut Line<'_>) -> Result<(), String> {

@@ -595,6 +595,11 @@ GET /x
     s3_max_skew -5m;
 --- does_not_start: "s3_max_skew -5m"
 
+=== TEST 70a: s3_max_age that is no time
+--- config
+    s3_max_age on;
+--- does_not_start: "s3_max_age on" is not a time.*"1h", or "off"
+
 === TEST 71: s3_errors of an unknown kind
 --- config
     s3_errors html;

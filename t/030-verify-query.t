@@ -150,6 +150,18 @@ GET /bucket/key signed=range
 --- presigned: GET /bucket/key skew=-301 expires=300
 --- refused: 403 AccessDenied Request has expired
 
+=== TEST 27a: older than the location allows
+--- config
+    $TEST_NGINX_CLIENT
+    s3_max_age 2m;
+    location / { s3_resign on; proxy_pass http://origin_a; }
+    location /off/ { s3_resign on; s3_max_age off; proxy_pass http://origin_a; }
+--- presigned
+GET /bucket/key skew=-110 expires=3600                     => 200 verified
+GET /bucket/key skew=-130 expires=3600                     => 403 error AccessDenied Request has expired
+GET /off/key skew=-130 expires=3600                        => 200 verified
+signed GET /bucket/key skew=-130                           => 200 verified
+
 === TEST 28: more than 15 minutes early
 --- presigned: GET /bucket/key skew=30m
 --- refused: 403 AccessDenied Request is not valid yet

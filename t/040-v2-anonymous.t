@@ -150,6 +150,16 @@ $TEST_NGINX_V2
 --- presigned_v2: GET /bucket/key expires=-1
 --- refused: 403 AccessDenied Request has expired
 
+=== TEST 18a: V2 query, good for longer than links of the location are
+--- config
+    $TEST_NGINX_CLIENT
+    s3_signature_v2 on;
+    s3_max_age 2m;
+    location / { s3_resign on; proxy_pass http://origin_a; }
+--- presigned_v2
+GET /bucket/key expires=110                                => 200 verified
+GET /bucket/key expires=130                                => 403 error AccessDenied not valid yet
+
 === TEST 19: V2 query, unreadable expiry
 --- config
 $TEST_NGINX_V2

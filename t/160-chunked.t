@@ -381,3 +381,29 @@ rejected IncompleteBody: The request body is not in aws-chunked framing. (chunk 
 (all data is there, but the body ends before its framing does)
 --- no_error_log
 secret
+
+=== TEST 46: small chunks, as S3 rejects them
+--- location: s3_small_chunks off; client_body_buffer_size 2m;
+--- upload
+PUT /bucket/key kind={signed,signed-trailer,unsigned} size=8192 body=$large
+PUT /bucket/key kind={signed,signed-trailer,unsigned} size=8191 body=$large
+PUT /bucket/key kind={signed,signed-trailer,unsigned} size=8191 body=hello
+--- answers
+3x 200 verified yes\n.*data 300000 $hash
+3x 403 <Code>InvalidChunkSizeError</Code>.*less than 8192 bytes</Message><Chunk>2</Chunk><BadChunkSize>8191</BadChunkSize>
+3x 200 verified yes
+--- error_log
+(chunk at byte 8191 of the data: the one before has 8191 bytes alone)
+
+=== TEST 47: unbuffered
+--- location: s3_small_chunks off; $TEST_NGINX_UNBUFFERED
+--- upload: PUT /bucket/key kind={signed,unsigned} size=100 body=$large
+--- answers: 2x 403 error InvalidChunkSizeError
+
+=== TEST 48: elsewhere, and where it is said
+--- config
+    $TEST_NGINX_CLIENT
+    s3_small_chunks off;
+    location / { s3_resign on; s3_small_chunks on; client_body_buffer_size 2m; proxy_pass http://origin_a; }
+--- upload: PUT /bucket/key kind={signed,signed-trailer,unsigned} size=100 body=$large
+--- answers: 3x 200 verified yes\n.*data 300000 $hash

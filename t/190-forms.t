@@ -852,3 +852,15 @@ connect to 127.0.0.1
     location = /auth { proxy_pass http://$TEST_NGINX_B; proxy_pass_request_body off; proxy_set_header Content-Length ''; }
 --- form: POST /{on,off}
 --- answers: 2x 200 ^origin A\nverified yes.*data 5 2cf24dba
+
+=== TEST 53: older than the location allows
+--- config
+    $TEST_NGINX_CLIENT
+    s3_signature_v2 on;
+    s3_max_age 2m;
+    location / { s3_resign on; proxy_pass http://origin_a; }
+--- form
+POST /bucket skew=-110 expires=3600            => 200 ^origin A\nverified yes
+POST /bucket skew=-130 expires=3600            => 403 error AccessDenied Policy expired
+POST /bucket v2 expires=110                    => 200 ^origin A\nverified yes
+POST /bucket v2 expires=130                    => 403 error AccessDenied not valid yet

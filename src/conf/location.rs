@@ -43,12 +43,15 @@ pub(crate) struct LocationConf {
     pub(crate) anonymous: Option<Anonymous>,
     pub(crate) signature_v2: Option<bool>,
     pub(crate) verify_payload: Option<bool>,
+    pub(crate) small_chunks: Option<bool>,
     pub(crate) debug_errors: Option<bool>,
     pub(crate) host: Option<Template>,
     pub(crate) signed_headers: Option<Rc<Vec<SignedHeader>>>,
     pub(crate) region: Option<RegionRule>,
     /// Seconds.
     pub(crate) max_skew: Option<i64>,
+    /// Seconds; the inner `None` is `off`.
+    pub(crate) max_age: Option<Option<i64>>,
     pub(crate) errors: Option<ErrorStyle>,
     /// Which pages of other origins may do what. Empty with `s3_cors off`, which is this level's own.
     pub(crate) cors: Option<Rc<CorsRules>>,
@@ -211,12 +214,14 @@ impl LocationConf {
         self.resign = self.resign.or(outer.resign);
         inherit_flag(&mut self.signature_v2, outer.signature_v2);
         inherit_flag(&mut self.verify_payload, outer.verify_payload);
+        inherit(&mut self.small_chunks, &outer.small_chunks);
         inherit_flag(&mut self.debug_errors, outer.debug_errors);
         inherit(&mut self.anonymous, &outer.anonymous);
         inherit(&mut self.host, &outer.host);
         inherit(&mut self.signed_headers, &outer.signed_headers);
         inherit(&mut self.region, &outer.region);
         inherit(&mut self.max_skew, &outer.max_skew);
+        inherit(&mut self.max_age, &outer.max_age);
         inherit(&mut self.errors, &outer.errors);
         inherit(&mut self.reserved, &outer.reserved);
         inherit(&mut self.domains, &outer.domains);
@@ -237,6 +242,7 @@ impl LocationConf {
 
         self.rules = VerifyRules {
             max_skew: self.max_skew.unwrap_or(DEFAULT_MAX_SKEW),
+            max_age: self.max_age.flatten(),
             region: match &self.region {
                 Some(RegionRule::Only(region)) => Some(*region),
                 Some(RegionRule::Any) | None => None,
@@ -244,6 +250,7 @@ impl LocationConf {
             anonymous: self.anonymous.clone().unwrap_or_default(),
             signature_v2: self.signature_v2 == Some(true),
             verify_payload: self.verify_payload == Some(true),
+            rejects_small_chunks: self.small_chunks == Some(false),
             reserved: (self.reserved.clone())
                 .unwrap_or_else(|| DEFAULT_RESERVED.map(Into::into).to_vec()),
             endpoint: Endpoint {
@@ -475,7 +482,7 @@ fn inherit<T: Clone>(setting: &mut Option<T>, outer: &Option<T>) {
     }
 }
 
-/// Inherits a flag; every one is off by default.
+/// Inherits a flag that is off by default.
 fn inherit_flag(flag: &mut Option<bool>, outer: Option<bool>) {
     *flag = Some(flag.or(outer).unwrap_or(false));
 }

@@ -36,7 +36,8 @@ pub use crate::{
     host::{Host, parse_port},
     issuer::{IssuerMap, MAX_LIFETIME, issuer, revoke, weak_secret},
     location::{
-        ErrorStyle, RegionRule, errors, flag, host, max_skew, region, reserved, signed_header,
+        ErrorStyle, RegionRule, errors, flag, host, max_age, max_skew, region, reserved,
+        signed_header,
     },
     once::{AT_EACH_LEVEL, IN_A_LOCATION, IN_EACH_UPSTREAM, ONE_ORIGIN, duplicate, set_once},
     origin::{OriginLine, OriginLines, ServerLine, location_origin, upstream_origin},

@@ -89,22 +89,34 @@ const LONG_SKEW: i64 = 86_400;
 
 /// Reads `s3_max_skew TIME`, in seconds.
 pub fn max_skew(words: &[&[u8]], reading: &mut Reading<'_>) -> Result<i64, String> {
-    let text = word(words, 1);
-    let shown = text.escape_ascii();
-    let seconds = time::seconds(text)
-        .filter(|seconds| *seconds > 0)
-        .ok_or_else(|| {
-            format!(
-                "\"s3_max_skew {shown}\" is not a time: write one of at least a second, as \"15m\""
-            )
-        })?;
+    let seconds = positive_seconds(words, "\"15m\"")?;
     if seconds > LONG_SKEW {
+        let shown = word(words, 1).escape_ascii();
         reading.doubt(format!(
             "\"s3_max_skew {shown}\" lets whoever overhears a request send it again for that long: \
              write at most \"1d\""
         ));
     }
     Ok(seconds)
+}
+
+/// Reads `s3_max_age TIME|off`, in seconds.
+pub fn max_age(words: &[&[u8]]) -> Result<Option<i64>, String> {
+    match word(words, 1) {
+        b"off" => Ok(None),
+        _ => positive_seconds(words, "\"1h\", or \"off\"").map(Some),
+    }
+}
+
+/// Reads the time of a directive that has nothing else.
+fn positive_seconds(words: &[&[u8]], examples: &str) -> Result<i64, String> {
+    let text = word(words, 1);
+    let seconds = time::seconds(text).filter(|seconds| *seconds > 0);
+    seconds.ok_or_else(|| {
+        let name = word(words, 0).escape_ascii();
+        let shown = text.escape_ascii();
+        format!("\"{name} {shown}\" is not a time: write one of at least a second, as {examples}")
+    })
 }
 
 /// Reads `s3_errors s3|s3proxy`.

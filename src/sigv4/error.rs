@@ -141,6 +141,12 @@ pub enum Rejection {
     Checksums(ChecksumFault),
     /// A body in `aws-chunked` framing that has another length than announced, or breaks off.
     IncompleteBody,
+    /// A chunk that is too small, and is not the last one.
+    SmallChunk {
+        /// The number of the next one, from 1 on.
+        followed_by: u64,
+        length: u64,
+    },
     /// A body whose `aws-chunked` framing cannot be read.
     MalformedChunk,
     /// Other trailers than those announced, or a signed one that was not.
@@ -173,7 +179,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every [`code`](Rejection::code) that there is, for tables of them.
-    pub const CODES: [&'static str; 40] = [
+    pub const CODES: [&'static str; 41] = [
         "AccessDenied",
         "RequestTimeTooSkewed",
         "InvalidAccessKeyId",
@@ -213,6 +219,7 @@ impl Rejection {
         "ServiceUnavailable",
         "SlowDown",
         "400",
+        "InvalidChunkSizeError",
         "InternalError",
     ];
 

@@ -19,7 +19,8 @@ impl Lifetime {
         if date.0 > now.0.saturating_add(rules.max_skew) {
             return Err(Rejection::NotYetValid);
         }
-        if now.0 > date.0.saturating_add(i64::from(self.expires)) {
+        let end = date.0.saturating_add(i64::from(self.expires));
+        if now.0 > end || rules.is_too_old(date, now) {
             return Err(Rejection::RequestExpired);
         }
         Ok(())

@@ -11,10 +11,14 @@ use crate::{
 pub struct VerifyRules {
     /// Seconds a request's date may differ from now.
     pub max_skew: i64,
+    /// Seconds that a presigned link or a browser's form is good for at the most, whatever it says itself.
+    pub max_age: Option<i64>,
     /// The one region that clients must sign for.
     pub region: Option<Region>,
     pub anonymous: Anonymous,
     pub signature_v2: bool,
+    /// Small chunks, but the last one, are rejected as S3 rejects them, which other servers take.
+    pub rejects_small_chunks: bool,
     /// Bodies are verified by the hash in their head.
     pub verify_payload: bool,
     /// First segments of paths that are no buckets: such a request goes nowhere.
@@ -53,6 +57,17 @@ impl VerifyRules {
             }),
             _ => Ok(()),
         }
+    }
+
+    /// Whether a link or form was made too long ago.
+    pub(crate) fn is_too_old(&self, date: Timestamp, now: Timestamp) -> bool {
+        self.ends_too_late(now, date)
+    }
+
+    /// Whether something ends later than what begins then may.
+    pub(crate) fn ends_too_late(&self, end: Timestamp, start: Timestamp) -> bool {
+        self.max_age
+            .is_some_and(|age| end.0 > start.0.saturating_add(age))
     }
 
     pub(crate) fn check_skew(&self, date: Timestamp, now: Timestamp) -> Result<(), Rejection> {

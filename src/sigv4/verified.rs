@@ -318,7 +318,10 @@ impl<'r> Verified<'r> {
     /// Returns what the body must go through before it goes anywhere else; `None` if it may go as it is.
     pub fn body(&self, length: Option<u64>) -> Option<BodyVerifier> {
         if let Some(upload) = self.upload() {
-            let decoder = Decoder::new(upload.streaming, upload.chain.clone());
+            let mut decoder = Decoder::new(upload.streaming, upload.chain.clone());
+            if self.request.rules.rejects_small_chunks {
+                decoder.reject_small_chunks();
+            }
             return Some(BodyVerifier::Framed(decoder));
         }
         if !self.is_body_verified(length) {

@@ -109,7 +109,7 @@ fn decide<'r>(
             candidate.v4(auth_type, &asked, clients, rules, keys, now, identity)?
         }
         AuthType::V2Header => candidate.v2_header(&address, clients, rules, now, identity)?,
-        AuthType::V2Query => candidate.v2_query(&address, clients, now, identity)?,
+        AuthType::V2Query => candidate.v2_query(&address, clients, rules, now, identity)?,
         AuthType::PostPolicy => return Err(Rejection::ProofInBody),
         AuthType::Preflight => candidate.preflight()?,
         AuthType::Anonymous | AuthType::Granted => candidate.unsigned(rules)?,

@@ -14,8 +14,8 @@ use directives::{
     IN_EACH_UPSTREAM, IssuerMap, ONE_ORIGIN, OriginLine, OriginLines, Reading, RegionRule,
     ServerLine, SseCLine, SseCLines, anonymous, bucket_map, bucket_map_of,
     check_bucket_map_servers, client, client_file, cors, domains, duplicate, errors, health_check,
-    healthz, host, issuer, location_origin, max_skew, prefix, region, reserved, revoke, set_once,
-    signed_header, sse_c, upstream_origin,
+    healthz, host, issuer, location_origin, max_age, max_skew, prefix, region, reserved, revoke,
+    set_once, signed_header, sse_c, upstream_origin,
 };
 use health::{Expected, Thresholds};
 use secrets::Outside;
@@ -1123,6 +1123,26 @@ fn skews() {
             "\"s3_max_skew {text}\" is not a time: write one of at least a second, as \"15m\""
         );
         bad(max_skew, &[(&format!("s3_max_skew {text}"), &message)]);
+    }
+}
+
+#[test]
+fn ages() {
+    for (line, seconds) in [
+        ("s3_max_age 1h", Some(3_600)),
+        ("s3_max_age 1", Some(1)),
+        ("s3_max_age 7d", Some(604_800)),
+        ("s3_max_age off", None),
+    ] {
+        let read = max_age(&line.split(' ').map(str::as_bytes).collect::<Vec<_>>());
+        assert_eq!(read, Ok(seconds), "{line}");
+    }
+    for text in ["never", "0", "-1h", "", "on"] {
+        let message = format!(
+            "\"s3_max_age {text}\" is not a time: write one of at least a second, as \"1h\", or \"off\""
+        );
+        let read = max_age(&[b"s3_max_age", text.as_bytes()]);
+        assert_eq!(read, Err(message));
     }
 }
 

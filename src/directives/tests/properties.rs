@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 
 use directives::{
     Host, Reading, client, domains, errors, health_check, healthz, host, issuer, location_origin,
-    max_skew, milliseconds, prefix, region, reserved, revoke, seconds, upstream_origin,
+    max_age, max_skew, milliseconds, prefix, region, reserved, revoke, seconds, upstream_origin,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use secrets::Outside;
@@ -85,7 +85,7 @@ fn read_all(words: &[&[u8]]) -> Vec<String> {
         location_origin(words, &mut reading).err(),
     ];
     messages.extend(reading.doubts().iter().cloned().map(Some));
-    let _ = max_skew(words, &mut reading);
+    let _ = (max_skew(words, &mut reading), max_age(words));
     let _ = (region(words), errors(words), reserved(words), host(words));
     let _ = (domains(words), prefix(words));
     let _ = (health_check(words), healthz(words));

@@ -17,6 +17,11 @@ use crate::{
 /// The longest line of framing, in bytes; none that is well-formed has more than 130.
 const MAX_LINE: usize = 256;
 
+/// The least size of a chunk that is not the last one, in bytes.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>
+const LEAST_CHUNK: u64 = 8192;
+
 /// Takes the framing off a client's body and verifies it as it arrives.
 ///
 /// A chunk may be as long as the body, and needs no more memory then: its hash is made as it passes. S3 names
@@ -37,6 +42,7 @@ pub struct Decoder {
     decoded: u64,
     /// Of it, what was before this chunk.
     chunk_start: u64,
+    chunks: Chunks,
     /// The last byte of the data, once it has arrived.
     held: Option<u8>,
     /// Hashes the data of a signed chunk.
@@ -46,6 +52,31 @@ pub struct Decoder {
     pieces: Pieces,
     checksum: Option<Checksum>,
     failure: Option<BodyFault>,
+}
+
+/// The chunks that have begun.
+#[derive(Default)]
+struct Chunks {
+    /// Bytes of data that each but the last one must have.
+    least: u64,
+    count: u64,
+    /// That of the latest.
+    length: u64,
+}
+
+impl Chunks {
+    fn begin(&mut self, length: u64) -> Result<(), Fault> {
+        let before = (self.count > 0).then_some(self.length);
+        self.count += 1;
+        self.length = length;
+        match before {
+            Some(length) if length < self.least => Err(Fault::Small {
+                followed_by: self.count,
+                length,
+            }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What is expected next.
@@ -87,6 +118,7 @@ impl Decoder {
             line: ArrayVec::new(),
             decoded: 0,
             chunk_start: 0,
+            chunks: Chunks::default(),
             held: None,
             hash: Sha256Stream::default(),
             summing: streaming.checksum.map(ChecksumHasher::new),
@@ -95,6 +127,11 @@ impl Decoder {
             checksum: None,
             failure: None,
         }
+    }
+
+    /// Rejects chunks that S3 rejects for their size, which other servers take.
+    pub(crate) fn reject_small_chunks(&mut self) {
+        self.chunks.least = LEAST_CHUNK;
     }
 
     /// Takes the next bytes of the body, however it is cut, and decodes them in place: data is in
@@ -328,6 +365,7 @@ impl Decoder {
             return Err(Fault::TooLong { length, missing });
         }
         if length > 0 {
+            self.chunks.begin(length)?;
             return Ok(DecoderState::Data {
                 left: length,
                 length,

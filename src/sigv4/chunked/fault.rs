@@ -19,6 +19,8 @@ pub(super) enum Fault {
     Head,
     /// A chunk is longer than what is missing of the body.
     TooLong { length: u64, missing: u64 },
+    /// A chunk has too few bytes, and is not the last one: the one with that number follows, from 1 on.
+    Small { followed_by: u64, length: u64 },
     /// The signature over so many bytes does not match.
     Signature { length: u64 },
     /// After a chunk's data is no line break.
@@ -49,6 +51,13 @@ impl BodyFault {
             Fault::TooLong { .. } | Fault::Early { .. } | Fault::BreaksOff { .. } => {
                 Rejection::IncompleteBody
             }
+            Fault::Small {
+                followed_by,
+                length,
+            } => Rejection::SmallChunk {
+                followed_by,
+                length,
+            },
             Fault::Signature { .. } | Fault::TrailerSignature => Rejection::SignatureDoesNotMatch,
             Fault::AfterTrailer | Fault::Trailer => Rejection::MalformedTrailer,
             Fault::NoChecksum(algorithm) => Rejection::InvalidChecksum(algorithm),
@@ -63,6 +72,7 @@ impl fmt::Display for BodyFault {
             self.fault,
             Fault::Head
                 | Fault::TooLong { .. }
+                | Fault::Small { .. }
                 | Fault::Signature { .. }
                 | Fault::NoBreak
                 | Fault::Early { .. }
@@ -75,6 +85,9 @@ impl fmt::Display for BodyFault {
             Fault::Head => f.write_str("the line before its data cannot be read"),
             Fault::TooLong { length, missing } => {
                 write!(f, "{length} bytes, where {missing} are missing")
+            }
+            Fault::Small { length, .. } => {
+                write!(f, "the one before has {length} bytes alone")
             }
             Fault::Signature { length } => {
                 write!(f, "the signature of its {length} bytes does not match")

@@ -266,6 +266,11 @@ impl Rejection {
                 "Your proposed upload exceeds the maximum allowed size.",
             ),
             Rejection::Checksums(fault) => ("InvalidRequest", 400, fault.text()),
+            Rejection::SmallChunk { .. } => (
+                "InvalidChunkSizeError",
+                403,
+                "Only the last chunk is allowed to have a size less than 8192 bytes",
+            ),
             Rejection::IncompleteBody => (
                 "IncompleteBody",
                 400,

@@ -37,6 +37,7 @@ fuzz_target!(|input: &[u8]| {
     let _ = client_file(&words, read);
     let _ = (
         max_skew(&words, read),
+        max_age(&words),
         health_check(&words),
         healthz(&words),
     );

@@ -106,6 +106,11 @@ impl<'r> FormCandidate<'_, '_, 'r> {
         if self.now >= policy.expiration {
             return Err(Rejection::PolicyExpired);
         }
+        // Of V2: nobody can tell when it was made.
+        let is_dated = fields.find("x-amz-date").is_some();
+        if !is_dated && self.rules.ends_too_late(policy.expiration, self.now) {
+            return Err(Rejection::NotYetValid);
+        }
         let file = self.form.file().ok_or(Rejection::InternalError)?;
         let part = |place: &std::ops::Range<usize>| self.head.get(place.clone());
         fields.expand(part(&file.filename).unwrap_or_default())?;
@@ -226,9 +231,13 @@ impl<'r> FormCandidate<'_, '_, 'r> {
             return Err(Rejection::FormMalformed(Malformed::ScopeDate));
         }
         self.rules.check_region(scope, AuthType::PostPolicy)?;
-        // How old it may be is for the policy to say.
-        if date.timestamp().0 > self.now.0.saturating_add(self.rules.max_skew) {
+        let date = date.timestamp();
+        if date.0 > self.now.0.saturating_add(self.rules.max_skew) {
             return Err(Rejection::NotYetValid);
+        }
+        // Else it is for the policy to say.
+        if self.rules.is_too_old(date, self.now) {
+            return Err(Rejection::PolicyExpired);
         }
 
         let (client, ()) = self

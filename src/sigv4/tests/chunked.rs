@@ -301,6 +301,40 @@ fn what_is_wrong_and_where() {
     assert_eq!(signed, "trailer: its signature does not match");
 }
 
+/// As S3 rejects them.
+#[test]
+fn small_chunks() {
+    let strict = VerifyRules {
+        rejects_small_chunks: true,
+        ..rules()
+    };
+    for kind in KINDS {
+        for (sizes, small) in [
+            (&[][..], None),
+            (&[1], None),
+            (&[8_192, 8_192, 1], None),
+            (&[8_191, 1], Some((2, 8_191))),
+            (&[8_192, 3, 8_192], Some((3, 3))),
+            (&[8_192, 8_192, 9, 9], Some((4, 9))),
+        ] {
+            let data = vec![b'x'; sizes.iter().sum()];
+            let upload = SampleUpload::new(kind, &data, sizes);
+            let head = upload.head();
+            let body = upload.body(&head);
+            assert_eq!(decode(&mut decoder(&head), &body, &[]).1, None, "{sizes:?}");
+            let raw = Raw::new(&head);
+            let clients = kept(Directory::new(&[(KEY, SECRET)]));
+            let verified = verdict(&raw, clients, &strict, NOW).unwrap();
+            let mut decoder = upload::decoder(&verified).unwrap();
+            let rejection = small.map(|(followed_by, length)| Rejection::SmallChunk {
+                followed_by,
+                length,
+            });
+            assert_eq!(decode(&mut decoder, &body, &[]).1, rejection, "{sizes:?}");
+        }
+    }
+}
+
 #[test]
 fn wrong_framing() {
     for kind in KINDS {

@@ -866,6 +866,19 @@ fn signature_v2() {
     };
     assert_eq!(at(&text, NOW + 60), Ok(()));
     assert_eq!(at(&text, NOW + 61), Err("Request has expired".into()));
+    // Nobody can tell when it was made.
+    let within = |age, now| {
+        let rules = VerifyRules {
+            max_age: Some(age),
+            ..v2_rules()
+        };
+        let answer = verdict(&Raw::new(&text), kept(clients()), kept(rules), now);
+        answer.map(|_| ()).map_err(|rejection| rejection.code())
+    };
+    assert_eq!(within(60, NOW), Ok(()));
+    assert_eq!(within(59, NOW), Err("AccessDenied"));
+    assert_eq!(within(59, NOW + 1), Ok(()));
+    assert_eq!(within(i64::MAX, NOW), Ok(()));
     let header = |date: &str| {
         let head = format!("GET /b/k\nHost: h\n{date}Authorization: AWS {KEY}:wrong\n");
         outcome(ask_under(&head, &v2_rules()))

@@ -281,6 +281,10 @@ fn other_rules() {
             ..rules()
         },
         VerifyRules {
+            max_age: Some(0),
+            ..rules()
+        },
+        VerifyRules {
             endpoint: in_bucket,
             ..rules()
         },
@@ -331,6 +335,25 @@ fn other_grants() {
             };
             assert_eq!(door.ask(&text, &mut keys), door.ask_afresh(&text));
         }
+    }
+}
+
+/// Also where the location, and not the link, says how long it is good for.
+#[test]
+fn it_ends_with_its_greatest_age() {
+    let mut door = Door::new();
+    door.rules.max_age = Some(60);
+    let text = Sample::new("GET", "/bucket/key").query_form();
+    let (mut keys, expected) = known(&door, &text);
+    for (now, answer) in [
+        (NOW + 60, expected.clone()),
+        (NOW + 61, Err(Rejection::RequestExpired)),
+        (NOW + 900, Err(Rejection::RequestExpired)),
+        (NOW, expected),
+    ] {
+        door.now = now;
+        assert_eq!(door.ask(&text, &mut keys), answer, "{now}");
+        assert_eq!(door.ask_afresh(&text), answer, "{now}");
     }
 }
 

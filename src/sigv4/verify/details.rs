@@ -122,6 +122,13 @@ pub fn details(rejection: &Rejection, asked: &RejectedRequest<'_, '_>) -> Detail
                 put("MaxSizeAllowed", max.to_string().as_bytes());
             }
         }
+        Rejection::SmallChunk {
+            followed_by,
+            length,
+        } => {
+            put("Chunk", followed_by.to_string().as_bytes());
+            put("BadChunkSize", length.to_string().as_bytes());
+        }
         Rejection::Server(ServerError::NoSuchKey) => put("Key", &key.unwrap_or_default()),
         Rejection::Server(ServerError::InvalidRange) => {
             if let Some(size) = asked.object_size {
@@ -382,6 +389,15 @@ mod tests {
                 &long,
                 &[],
                 "Size=1025|MaxSizeAllowed=1024",
+            ),
+            (
+                Rejection::SmallChunk {
+                    followed_by: 2,
+                    length: 3,
+                },
+                "/b/k",
+                &[],
+                "Chunk=2|BadChunkSize=3",
             ),
             (
                 Rejection::EntityTooLarge,

@@ -68,6 +68,7 @@ impl<'r> Candidate<'_, 'r> {
         &self,
         address: &Address<'_>,
         clients: impl Clients<'r>,
+        rules: &VerifyRules,
         now: Timestamp,
         identity: &mut ClaimedIdentity<'r>,
     ) -> Result<Proof<'r>, Rejection> {
@@ -86,6 +87,10 @@ impl<'r> Candidate<'_, 'r> {
             .ok_or(Rejection::IncompleteV2Query)?;
         if end < now.0 {
             return Err(Rejection::RequestExpired);
+        }
+        // Nobody can tell when it was made.
+        if rules.ends_too_late(Timestamp(end), now) {
+            return Err(Rejection::NotYetValid);
         }
         let mut access_key = ArrayVec::<u8, 256>::new();
         uri::decoded(raw_access_key, Part::Query)

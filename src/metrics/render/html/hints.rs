@@ -44,6 +44,7 @@ pub(super) fn hint(code: &str) -> &'static str {
         "ServiceUnavailable" => "nginx could not serve it: see its error log",
         "SlowDown" => "limit_req or limit_conn held the client back",
         "400" => "a path that leaves its bucket",
+        "InvalidChunkSizeError" => "small chunks, where s3_small_chunks is off",
         "InternalError" => "no origin could be reached or has answered: see nginx's error log",
         _ => "",
     }
