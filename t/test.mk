@@ -20,13 +20,17 @@ GO_PROGRAMS := \
     github.com/minio/mc@$(MC_VERSION) h1:6RyInOHKL6jz8zxcAar/h6rg/aJCxDP/uFuSNvYSuMI= 1.23.0 . \
     github.com/versity/versitygw@$(VERSITYGW_VERSION) h1:au+wI+aybno/STsQiSm35Uu6Q6iK5MWReQxgO6SEMFc= 1.25.0 ./cmd/versitygw \
     github.com/kopia/kopia@$(KOPIA_VERSION) h1:e7UU9CqxKtc8DH9zS8KU0h8lV4HM7PA1QWXf5ytiglY= 1.24.4 . \
-    github.com/distribution/distribution/v3@$(REGISTRY_VERSION) h1:u1v788HreKTLGdNY6s7px8Exgrs9mZ9UrCDjSrpCM8g= 1.25.0 ./cmd/registry
+    github.com/distribution/distribution/v3@$(REGISTRY_VERSION) h1:u1v788HreKTLGdNY6s7px8Exgrs9mZ9UrCDjSrpCM8g= 1.25.0 ./cmd/registry \
+    helm.sh/helm/v3@$(HELM_VERSION) h1:l8zDGBhPaF2z5pTR5ASku/yZwi0qZrWthWMzvf1ZruE= 1.24.0 ./cmd/helm
 MINIO     := $(CACHE)/minio-$(MINIO_VERSION)/minio
 MC        := $(CACHE)/mc-$(MC_VERSION)/mc
 VERSITYGW := $(CACHE)/versitygw-$(VERSITYGW_VERSION)/versitygw
 KOPIA     := $(CACHE)/kopia-$(KOPIA_VERSION)/kopia
 REGISTRY  := $(CACHE)/registry-$(REGISTRY_VERSION)/registry
 HELM      := $(CACHE)/helm-$(HELM_VERSION)/helm
+# What is not built has its tests skipped: that it was forgotten is said here.
+$(foreach program,MINIO MC VERSITYGW KOPIA REGISTRY HELM,$(if $(findstring @$($(program)_VERSION) ,$(GO_PROGRAMS)),,\
+    $(error $(program) is not in GO_PROGRAMS)))
 
 # Another origin, from crates.io.
 GARAGE_VERSION := 2.5.0
