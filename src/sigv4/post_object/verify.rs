@@ -106,7 +106,7 @@ impl<'r> FormCandidate<'_, '_, 'r> {
         if self.now >= policy.expiration {
             return Err(Rejection::PolicyExpired);
         }
-        // Of V2: nobody can tell when it was made.
+        // Of V2: no one can tell when it was made.
         let is_dated = fields.find("x-amz-date").is_some();
         if !is_dated && self.rules.ends_too_late(policy.expiration, self.now) {
             return Err(Rejection::NotYetValid);

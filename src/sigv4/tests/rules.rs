@@ -866,7 +866,7 @@ fn signature_v2() {
     };
     assert_eq!(at(&text, NOW + 60), Ok(()));
     assert_eq!(at(&text, NOW + 61), Err("Request has expired".into()));
-    // Nobody can tell when it was made.
+    // No one can tell when it was made.
     let within = |age, now| {
         let rules = VerifyRules {
             max_age: Some(age),

@@ -88,7 +88,7 @@ impl<'r> Candidate<'_, 'r> {
         if end < now.0 {
             return Err(Rejection::RequestExpired);
         }
-        // Nobody can tell when it was made.
+        // No one can tell when it was made.
         if rules.ends_too_late(Timestamp(end), now) {
             return Err(Rejection::NotYetValid);
         }
