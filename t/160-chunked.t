@@ -97,8 +97,11 @@ __DATA__
 
 === TEST 12: chunks like the client's: nothing is hashed twice, and all arrives
 --- location: client_body_buffer_size 2m;
---- upload: PUT /bucket/key kind={signed,signed-trailer,unsigned} size={8192,131072} body=$large
---- answers: 6x 200 verified yes\n.*data 300000 $hash
+--- upload: PUT /bucket/key kind={signed,signed-trailer,unsigned} size={8192,10000,131072} body=$large
+--- answers
+200 verified yes\n.*data 300000 $hash
+200 verified yes\n.*header Content-Length: 302756\n.*data 300000 $hash
+7x 200 verified yes\n.*data 300000 $hash
 
 === TEST 13: without the line break at the very end
 --- upload: PUT /bucket/key kind={signed-trailer,unsigned} body=hello edit_body=s|\r\n\z||

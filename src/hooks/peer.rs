@@ -338,7 +338,7 @@ fn sign_head<'r>(
         && let Some(upload) = context.upload.borrow().as_deref()
         && upload.is_complete()
     {
-        verified.set_body_verified(upload.checksum().copied());
+        verified.set_body_verified(upload.checksum().copied(), upload.chunk_size());
         if let Some(md5) = upload.md5() {
             verified.set_md5(*md5);
         }

@@ -75,6 +75,14 @@ impl BodyVerifier {
         }
     }
 
+    /// Does what [`Decoder::chunk_size`] does.
+    pub fn chunk_size(&self) -> Option<u64> {
+        match self {
+            BodyVerifier::Framed(decoder) => decoder.chunk_size(),
+            BodyVerifier::Hashed(_) => None,
+        }
+    }
+
     /// Does what [`Decoder::hash_pieces`] does.
     pub fn hash_pieces(&mut self, size: u64) {
         match self {

@@ -84,9 +84,9 @@ pub(crate) struct ChunkedBody {
     pub(crate) streaming: Streaming,
     /// Signs chunks. `None` for unsigned chunks.
     pub(crate) chain: Option<Chain>,
-    /// All of the body has been read, and verified, before the head is signed.
-    pub(crate) is_verified: bool,
-    /// The trailing one, of such a body.
+    /// The size of the signed chunks of a body that is there before the head is signed, if it is known.
+    pub(crate) chunk_size: Option<u64>,
+    /// The trailing checksum of such a body.
     pub(crate) checksum: Option<Checksum>,
 }
 

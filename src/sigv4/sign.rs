@@ -115,7 +115,7 @@ pub fn sign<'a>(
             let (payload, body) = match origin.framing.decodes(streaming.kind) {
                 false => (
                     streaming.kind.name().as_bytes(),
-                    BodyOut::Framed(Shape::of(streaming, upload.is_verified)),
+                    BodyOut::Framed(Shape::of(streaming, upload.chunk_size)),
                 ),
                 true => (
                     Payload::Unsigned.as_bytes(),

@@ -95,6 +95,11 @@ impl Upload {
         self.md5.as_ref()
     }
 
+    /// Does what [`Decoder::chunk_size`](crate::Decoder::chunk_size) does.
+    pub fn chunk_size(&self) -> Option<u64> {
+        self.body.chunk_size()
+    }
+
     /// Does what [`Decoder::hash_pieces`](crate::Decoder::hash_pieces) does.
     pub fn hash_pieces(&mut self, size: u64) {
         self.body.hash_pieces(size);

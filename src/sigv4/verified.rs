@@ -372,16 +372,16 @@ impl<'r> Verified<'r> {
         }
     }
 
-    /// Takes note that all of the body was read, and verified, before the head is signed, and of the checksum that
-    /// the decoder found after it: with a plain body it is sent as a header.
-    pub fn set_body_verified(&mut self, checksum: Option<Checksum>) {
+    /// Takes note of what is known of a body that was read, and verified, before the head is signed: of the checksum
+    /// after it, which is sent as a header with a plain body, and of the size of its chunks.
+    pub fn set_body_verified(&mut self, checksum: Option<Checksum>, chunk_size: Option<u64>) {
         if let Proof::V4Header {
             body: SignedBody::Streaming(upload),
             ..
         } = &mut self.proof
         {
-            upload.is_verified = true;
             upload.checksum = checksum;
+            upload.chunk_size = chunk_size;
         }
     }
 

@@ -189,8 +189,17 @@ impl Decoder {
         self.pieces.ask_for(size);
     }
 
+    /// Returns how many bytes of data each of the client's signed chunks has but the last, if all have arrived, are of
+    /// one size, and their hashes are kept.
+    pub fn chunk_size(&self) -> Option<u64> {
+        match self.is_complete() {
+            true => self.hashes.size(self.streaming.decoded_length),
+            false => None,
+        }
+    }
+
     /// Returns the SHA-256 of the `length` bytes of data from `offset` on, if a signed chunk of the client's
-    /// was just these, or a piece ([`Decoder::hash_pieces`]). At most 64 of each are kept; while the body arrives,
+    /// was just these, or a piece ([`Decoder::hash_pieces`]). At most 2,048 of each are kept; while the body arrives,
     /// those of data before these bytes are forgotten, and those of a complete body serve each try.
     pub fn chunk_hash(&mut self, offset: u64, length: u64) -> Option<[u8; 32]> {
         let is_complete = self.is_complete();

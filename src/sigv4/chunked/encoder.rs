@@ -4,7 +4,6 @@ use arrayvec::ArrayVec;
 use crate::{
     checksum::{Checksum, ChecksumAlgorithm},
     chunked::chain::Chain,
-    chunked::hashes::MAX_HASHES,
     chunked::streaming::{Streaming, StreamingKind},
     crypto::sha256_stream::Sha256Stream,
     text::sink::Sink,
@@ -48,28 +47,35 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// Returns the shape in which a client sent its body, as far as the length tells: powers of two are
-    /// tried, since many sizes lead to the same number of chunks. A body in one chunk of up to 16 MiB thus
-    /// stays in one. Else, and where signed chunks are too long to be gathered, 64 KiB, which costs unsigned
-    /// chunks no more than a larger size; signed ones of another size are hashed once more, whatever it is.
-    ///
-    /// `is_verified`: all of the body is there, so that the hashes of its chunks are known.
-    pub(crate) fn of(streaming: &Streaming, is_verified: bool) -> Shape {
+    /// Returns the shape in which a client sent its body. `known` is the size of its signed chunks, where all are
+    /// there and their hashes known ([`Decoder::chunk_size`](super::decoder::Decoder::chunk_size)). Else it is that
+    /// shape as far as the length tells: powers of two are tried, since many sizes lead to the same number of chunks.
+    /// A body in one chunk of up to 16 MiB thus stays in one. Else, and where signed chunks are too long to be
+    /// gathered, 64 KiB, which costs unsigned chunks no more than a larger size; signed ones of another size are hashed
+    /// once more, whatever it is.
+    pub(crate) fn of(streaming: &Streaming, known: Option<u64>) -> Shape {
         let shape = |chunk| Shape {
             kind: streaming.kind,
             checksum: streaming.checksum,
             length: streaming.decoded_length,
             chunk,
         };
-        std::iter::successors(Some(MIN_CHUNK), |size| Some(size * 2))
-            .take_while(|&size| size <= MAX_CHUNK)
-            .filter(|&size| {
-                let is_known =
-                    is_verified && streaming.decoded_length.div_ceil(size) <= MAX_HASHES as u64;
-                !streaming.kind.is_signed() || is_known || size <= MAX_GATHERED
-            })
+        let most = match streaming.kind.is_signed() {
+            true => MAX_GATHERED,
+            false => MAX_CHUNK,
+        };
+        let guessed = || {
+            std::iter::successors(Some(MIN_CHUNK), |size| Some(size * 2))
+                .take_while(|&size| size <= most)
+                .map(shape)
+                .find(|shape| Some(shape.framed_length()) == streaming.framed_length)
+        };
+        // The last chunk may be of any size.
+        let least = MIN_CHUNK.min(streaming.decoded_length);
+        known
+            .filter(|size| (least..=MAX_CHUNK).contains(size))
             .map(shape)
-            .find(|shape| Some(shape.framed_length()) == streaming.framed_length)
+            .or_else(guessed)
             .unwrap_or_else(|| shape(USUAL_CHUNK))
     }
 

@@ -95,7 +95,7 @@ fn in_and_out() {
         data.extend(decoder.finish().unwrap());
         assert!(data == [b'a'; 66_560]);
 
-        let shape = Shape::of(&streaming, true);
+        let shape = Shape::of(&streaming, decoder.chunk_size());
         for known in [true, false] {
             let mut encoder = Encoder::new(shape, Some(chain(seed)));
             assert_eq!(encoder.framed_length(), body.len() as u64);

@@ -1,10 +1,15 @@
 //! The hashes of a body's chunks that are kept.
 use std::collections::VecDeque;
 
-/// How many hashes of chunks are kept.
-pub(super) const MAX_HASHES: usize = 64;
+/// How many hashes of chunks are kept, of 48 bytes each: those of 128 MiB in chunks of 64 KiB, as most clients have
+/// them.
+const MAX_HASHES: usize = 2048;
 
-/// The hashes of chunks, in their order: at most 64.
+/// For how many there is room from the beginning. More are kept only of bodies that are buffered, which have just
+/// cost more than to make this room.
+const FIRST_HASHES: usize = 64;
+
+/// The hashes of chunks, in their order.
 #[derive(Default)]
 pub(super) struct ChunkHashes(VecDeque<ChunkHash>);
 
@@ -16,9 +21,9 @@ struct ChunkHash {
 }
 
 impl ChunkHashes {
-    /// Makes room for all that are kept, so that no chunk costs an allocation.
+    /// Makes room, so that few chunks cost an allocation.
     pub(super) fn reserve(&mut self) {
-        self.0.reserve_exact(MAX_HASHES - self.0.len());
+        self.0.reserve(FIRST_HASHES);
     }
 
     pub(super) fn are_full(&self) -> bool {
@@ -41,6 +46,19 @@ impl ChunkHashes {
         while self.0.front().is_some_and(|hash| hash.offset < offset) {
             self.0.pop_front();
         }
+    }
+
+    /// Returns the length of each but the last, if they are those of all of `total` bytes and are of one length.
+    pub(super) fn size(&self, total: u64) -> Option<u64> {
+        let size = self.0.front()?.length;
+        let mut end = 0;
+        for hash in &self.0 {
+            if hash.offset != end || hash.length != size.min(total - end) {
+                return None;
+            }
+            end += hash.length;
+        }
+        (end == total).then_some(size)
     }
 
     /// Finds the hash of just that data.

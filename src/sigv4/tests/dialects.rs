@@ -96,7 +96,7 @@ impl<'a> Passing<'a> {
                 assert!(verified.is_digested_by(upload));
                 taken.map_err(Failure::Rejected)?;
                 if self.is_buffered {
-                    verified.set_body_verified(upload.checksum().copied());
+                    verified.set_body_verified(upload.checksum().copied(), upload.chunk_size());
                 }
                 if let Some(md5) = upload.md5() {
                     assert!(reads_body || verified.streaming().is_some());

@@ -129,7 +129,7 @@ impl<'r> Candidate<'_, 'r> {
                         let key = keys.signing_key(credential, scope.day, &region);
                         Chain::new(key.clone(), v4.date, signature)
                     }),
-                    is_verified: false,
+                    chunk_size: None,
                     checksum: None,
                 })),
             },
