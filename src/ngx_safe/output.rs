@@ -180,6 +180,8 @@ pub struct Output<'r, F> {
     gathered: *mut u8,
     gathered_len: usize,
     capacity: usize,
+    /// The latest data had to be.
+    gathers: bool,
 }
 
 /// Memory is out, or the body is not what it was to be.
@@ -217,7 +219,13 @@ impl<'r, F: OutputFramer> Output<'r, F> {
             gathered: ptr::null_mut(),
             gathered_len: 0,
             capacity: 0,
+            gathers: false,
         })
+    }
+
+    /// Whether chunks are got together, each of which leaves by one call.
+    pub fn gathers(&self) -> bool {
+        self.gathers
     }
 
     /// Forgets the last try: nginx sends all buffers again, from their start.
@@ -354,6 +362,7 @@ impl<'r, F: OutputFramer> Output<'r, F> {
                 OutputStep::Gather(count) => {
                     self.gather(input.get(..count).ok_or(Failed)?)?;
                     self.consume(count);
+                    self.gathers = true;
                 }
                 OutputStep::Send(data) => {
                     let place = 1 + 2 * stretches;
@@ -368,6 +377,7 @@ impl<'r, F: OutputFramer> Output<'r, F> {
                         OutputData::Input(count) => {
                             let data = input.get(..count).ok_or(Failed)?;
                             self.lent += count;
+                            self.gathers = false;
                             data
                         }
                         OutputData::Gathered => {
