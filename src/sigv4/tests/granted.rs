@@ -605,8 +605,8 @@ fn stays_within_its_grant(bytes: &[u8]) -> bool {
     }
     let goes = read(&out, None);
     assert_eq!(
-        (goes.operation, goes.bucket, goes.key, goes.source),
-        (asked.operation, asked.bucket, asked.key, asked.source),
+        (goes.operation, goes.bucket, goes.key, goes.sources),
+        (asked.operation, asked.bucket, asked.key, asked.sources),
         "{text}"
     );
     true

@@ -7,7 +7,7 @@ use sigv4::Grant;
 use super::{
     asking::Dice,
     operations::{Class, OPERATIONS},
-    reading::{Asked, has_parent, is_bucket_name, leaves_on_windows},
+    reading::{Asked, Pair, has_parent, is_bucket_name, leaves_on_windows},
 };
 
 #[derive(Debug)]
@@ -149,13 +149,11 @@ impl Allowance {
             let mut names = asked.parameters.iter().map(|(name, _)| name);
             names.any(|other| other.eq_ignore_ascii_case(name.as_bytes()))
         };
-        let source = |(bucket, key)| self.has_place(bucket, |pattern| has_key(pattern, key));
+        let source = |(bucket, key): &Pair| self.has_place(bucket, |pattern| has_key(pattern, key));
         !asked.has_foreign_header
             && asked.headers().all(|(name, value)| match name.as_str() {
                 "x-amz-copy-source" | "x-amz-rename-source" => {
-                    !in_query(&name)
-                        && asked.is_source_clear
-                        && asked.source.as_ref().is_some_and(|(b, k)| source((b, k)))
+                    !in_query(&name) && asked.is_source_clear && asked.sources.iter().all(source)
                 }
                 "x-amz-acl" => value == b"private" || gives_access,
                 "x-amz-grant-read" => gives_access,

@@ -348,11 +348,11 @@ pub fn stays_within_its_grant(bytes: &[u8]) -> (bool, bool) {
         assert!(is.is_of_s3() && within, "{shown} {is:?}");
         let wanted = wanted.unwrap_or_else(|fault| panic!("not {fault}: {shown}"));
         assert_eq!(
-            (&is.bucket, &is.key, &is.source, is.operation),
+            (&is.bucket, &is.key, &is.sources, is.operation),
             (
                 &wanted.bucket,
                 &wanted.key,
-                &wanted.source,
+                &wanted.sources,
                 wanted.operation
             ),
             "{shown}"

@@ -78,8 +78,8 @@ impl Naming {
         if self != Naming::Prefixed {
             return;
         }
-        let source = sent.source.iter_mut().map(|(bucket, _)| bucket);
-        for bucket in source.chain([&mut sent.bucket]) {
+        let sources = sent.sources.iter_mut().map(|(bucket, _)| bucket);
+        for bucket in sources.chain([&mut sent.bucket]) {
             if !bucket.is_empty() {
                 *bucket = bucket.strip_prefix(b"acme-").unwrap().to_vec();
             }
@@ -93,7 +93,7 @@ impl Naming {
             return Ok(goes);
         }
         let is_plain_get = came.is_object()
-            && came.source.is_none()
+            && came.sources.is_empty()
             && [b"GET".as_slice(), b"HEAD"].contains(&came.method.as_slice());
         if NAMING.contains(&came.operation) || came.operation == "Unknown" && !is_plain_get {
             return Err(Unsignable::NamesNotMapped);
@@ -105,10 +105,10 @@ impl Naming {
         if !came.bucket.is_empty() {
             goes.bucket = name(&came.bucket)?;
         }
-        if let Some((bucket, _)) = &mut goes.source {
-            if !came.is_source_clear {
-                return Err(Unsignable::Source);
-            }
+        if !came.is_source_clear {
+            return Err(Unsignable::Source);
+        }
+        for (bucket, _) in &mut goes.sources {
             *bucket = name(bucket)?;
         }
         if came.operation == "ListBuckets" {
@@ -123,9 +123,10 @@ impl Naming {
 pub fn check(verified: &Verified<'_>, came: &Asked, naming: Naming, origin: &Origin) {
     let wanted = naming.goes(came, origin.addressing);
     let has = |name: &[u8]| naming.name(name, origin.addressing).is_some();
-    let source = came.source.as_ref();
+    let mut sources = came.sources.iter();
     let has_all = (came.bucket.is_empty() || has(&came.bucket))
-        && source.is_none_or(|(bucket, _)| came.is_source_clear && has(bucket));
+        && came.is_source_clear
+        && sources.all(|(bucket, _)| has(bucket));
     assert_eq!(
         verified.maps_at(origin),
         naming == Naming::Same || has_all,

@@ -92,7 +92,7 @@ pub fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
         .position(|window| window == wanted)
 }
 
-type Pair = (Vec<u8>, Vec<u8>);
+pub type Pair = (Vec<u8>, Vec<u8>);
 
 /// What a request asks, all of it decoded.
 #[derive(Clone, PartialEq, Eq)]
@@ -101,9 +101,9 @@ pub struct Asked {
     pub method: Vec<u8>,
     pub bucket: Vec<u8>,
     pub key: Vec<u8>,
-    /// Bucket and key of what is copied or moved.
-    pub source: Option<Pair>,
-    /// Every server finds the same ones in it.
+    /// Buckets and keys of what is copied or moved: two where there is a header for each.
+    pub sources: Vec<Pair>,
+    /// Every server finds the same ones in them.
     pub is_source_clear: bool,
     /// A source for servers of another kind.
     pub has_foreign_source: bool,
@@ -155,7 +155,7 @@ pub fn read(head: &Head<'_>, endpoint: Option<&str>) -> Asked {
         method: head.method.into(),
         bucket: bucket.into(),
         key: key.into(),
-        source: None,
+        sources: Vec::new(),
         is_source_clear: true,
         has_foreign_source: head.header("x-goog-copy-source").is_some(),
         has_foreign_header: head.headers.iter().any(is_foreign),
@@ -164,14 +164,15 @@ pub fn read(head: &Head<'_>, endpoint: Option<&str>) -> Asked {
         parameters,
         amz,
     };
-    if let Some(source) = source("copy").or(source("rename")) {
+    for source in ["copy", "rename"].into_iter().filter_map(source) {
         let (source, is_clear) = split_source(source);
-        (asked.source, asked.is_source_clear) = (Some(source), is_clear);
-        // However it is spelled, and whatever the bucket.
-        for (name, value) in &mut asked.amz {
-            if is_clear && name.ends_with(b"-source") {
-                *value = split_once(value, b"?").unwrap_or_default().1.into();
-            }
+        asked.sources.push(source);
+        asked.is_source_clear &= is_clear;
+    }
+    // However it is spelled, and whatever the bucket.
+    for (name, value) in &mut asked.amz {
+        if asked.is_source_clear && name.ends_with(b"-source") {
+            *value = split_once(value, b"?").unwrap_or_default().1.into();
         }
     }
     asked.name_operation();
@@ -237,9 +238,9 @@ impl Asked {
                 && segments(bucket).count() == 1
                 && !leaves(key.split(|byte| *byte == b'/'))
         };
-        let source = self.source.as_ref();
-        let source_stays =
-            source.is_none_or(|(bucket, key)| stays(bucket, key) && !leaves(segments(key)));
+        let mut sources = self.sources.iter();
+        let sources_stay =
+            sources.all(|(bucket, key)| stays(bucket, key) && !leaves(segments(key)));
         let named = |name: &[u8]| OPERATIONS.iter().find(|sent| sent.name.as_bytes() == name);
         // A client that has its bucket in the host, and asks for an object.
         let in_host = self.operation == "Unknown"
@@ -255,7 +256,7 @@ impl Asked {
             && !is_repeated
             && (!of_service || reads.contains(&self.method.as_slice()))
             && stays(&self.bucket, &self.key)
-            && source_stays
+            && sources_stay
             && !in_host
     }
 
@@ -293,7 +294,7 @@ impl std::fmt::Debug for Asked {
             .field("method", &text(&self.method))
             .field("bucket", &text(&self.bucket))
             .field("key", &text(&self.key))
-            .field("source", &texts(self.source.as_slice()))
+            .field("sources", &texts(&self.sources))
             .field("is_source_clear", &self.is_source_clear)
             .field("has_foreign_header", &self.has_foreign_header)
             .field("parameters", &texts(&self.parameters))
