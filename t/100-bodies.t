@@ -207,3 +207,28 @@ upload PUT /bucket/8 kind=signed body=$small
 200 verified yes
 200 verified yes
 200 verified yes.*request 8\nsegments (?:[89]|1[01])\n.*data 5000
+
+=== TEST 23: in a file, in full packets
+--- http_config
+    upstream kept { server $TEST_NGINX_A; keepalive 2; s3_origin default $TEST_NGINX_CRED_A; }
+--- config
+    $TEST_NGINX_CLIENT
+    location / {
+        s3_resign on;
+        client_body_buffer_size 8k;
+        proxy_pass http://kept;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+    }
+--- signed
+PUT /bucket/1 body=$large
+PUT /bucket/2 body=$large
+PUT /bucket/3 body=$large
+PUT /bucket/4 body=$large
+PUT /bucket/5 body=$large
+PUT /bucket/6 body=$large
+PUT /bucket/7 body=$large
+PUT /bucket/8 body=$large
+--- answers
+7x 200 verified yes
+200 verified yes.*request 8\nsegments 1[2-6]\d\n.*body 1000000 $hash

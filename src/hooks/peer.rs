@@ -359,7 +359,10 @@ fn sign_head<'r>(
     };
     match decoded_length {
         Some(_) => replace_and_frame(slot, signed, streaming)?,
-        None => slot.replace(signed.max_len(), |out| signed.write(out))?,
+        None => {
+            slot.replace(signed.max_len(), |out| signed.write(out))?;
+            slot.send_stored_body();
+        }
     }
     if is_link && let Some(written) = slot.written() {
         sigv4::note_head(verified, plain, keyed, written, &mut keys);

@@ -123,6 +123,13 @@ impl<'a, M: Module> HeadSlot<'a, M> {
         Some((NonNull::new(buf.cast())?, NonNull::new(memory.cast())?))
     }
 
+    /// Has a body that goes out as it is, and is stored in a file, leave in full packets, none of which waits until
+    /// those before are acknowledged.
+    pub fn send_stored_body(&self) {
+        // SAFETY: a request in progress with an upstream.
+        unsafe { shim_send_stored(self.request.as_ptr()) };
+    }
+
     /// Says how a decoded body follows the head at this try.
     pub fn send_body<F: OutputFramer>(&self, outgoing: Outgoing<F>) -> Option<()> {
         output::prepare(self.request, outgoing)

@@ -4,6 +4,10 @@
 
 #include "shim.h"
 
+static void shim_cork(ngx_http_upstream_t *u);
+static ngx_int_t shim_nodelay(ngx_http_request_t *r);
+static ngx_int_t shim_write_stored(void *data, ngx_chain_t *in);
+
 
 /*
  * What is sent to the upstream goes through `filter`, in memory; without one,
@@ -25,6 +29,26 @@ shim_output_filter(ngx_http_request_t *r,
     } else {
         u->output.output_filter = ngx_chain_writer;
         u->output.filter_ctx = &u->writer;
+        shim_send_stored(r);
+    }
+}
+
+
+/*
+ * Has a body that is stored in a file, and goes out as it is, fill its packets.
+ */
+void
+shim_send_stored(ngx_http_request_t *r)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (r->request_body && r->request_body->temp_file
+        && u->output.output_filter == ngx_chain_writer)
+    {
+        u->output.output_filter = shim_write_stored;
+        u->output.filter_ctx = r;
     }
 }
 
@@ -87,20 +111,16 @@ shim_fill_packets(ngx_http_request_t *r)
 
 /*
  * Sends what is in the chain, and what is left of those before. Where `more` of
- * a buffered body follows at once, it leaves in one packet with that. None waits
- * until those before are acknowledged, which may take 40 ms: nginx sees to that
- * only where bodies are not buffered, since others it sends by one call.
+ * a buffered body follows at once, it leaves in one packet with that.
  */
 ngx_int_t
 shim_output(ngx_http_request_t *r, ngx_chain_t *out, ngx_uint_t more)
 {
-    ngx_http_upstream_t       *u;
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_upstream_t  *u;
 
     u = r->upstream;
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
-    if (clcf->tcp_nodelay && ngx_tcp_nodelay(u->peer.connection) != NGX_OK) {
+    if (shim_nodelay(r) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -109,4 +129,40 @@ shim_output(ngx_http_request_t *r, ngx_chain_t *out, ngx_uint_t more)
     }
 
     return ngx_chain_writer(&u->writer, out);
+}
+
+
+/*
+ * No packet waits until those before are acknowledged, which may take 40 ms:
+ * nginx sees to that only where bodies are not buffered, since it thinks that
+ * others are sent by one call.
+ */
+static ngx_int_t
+shim_nodelay(ngx_http_request_t *r)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    return clcf->tcp_nodelay ? ngx_tcp_nodelay(r->upstream->peer.connection)
+                             : NGX_OK;
+}
+
+
+/*
+ * Sends a part of a body that is stored in a file, which nginx reads into its
+ * buffers by and by.
+ */
+static ngx_int_t
+shim_write_stored(void *data, ngx_chain_t *in)
+{
+    ngx_http_request_t  *r = data;
+
+    if (shim_nodelay(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    shim_cork(r->upstream);
+
+    return ngx_chain_writer(&r->upstream->writer, in);
 }

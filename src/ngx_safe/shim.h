@@ -114,6 +114,7 @@ ngx_ssl_t *shim_tls_settings(ngx_http_upstream_conf_t *conf, ngx_uint_t *verify,
 /* output.c */
 
 void shim_output_filter(ngx_http_request_t *r, ngx_output_chain_filter_pt filter);
+void shim_send_stored(ngx_http_request_t *r);
 ngx_int_t shim_output(ngx_http_request_t *r, ngx_chain_t *out, ngx_uint_t more);
 void shim_fill_packets(ngx_http_request_t *r);
 
