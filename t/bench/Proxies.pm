@@ -1,7 +1,7 @@
 package Proxies;
 
-# The two nginx, plain and with s3_resign, with their configurations and folder, and
-# what an origin says of what the second one sends.
+# The two nginx, plain (or with another build of the module) and with s3_resign, with
+# their configurations and folder, and what an origin says of what the second one sends.
 
 use strict;
 use warnings;
@@ -18,12 +18,13 @@ use Requests;
 use S3Sign;
 
 our @EXPORT = qw(
-    $Dir $Nginx $OriginPort %Port %Workers answer at_origin configure configure_keys file_of_keys read_file start_nginx
+    $Before $Dir $Nginx $OriginPort %Port %Workers answer at_origin configure configure_keys file_of_keys read_file start_nginx
     tail write_file
 );
 
 our $Nginx = $ENV{TEST_NGINX_BINARY} // 'nginx';
-my $Module = rel2abs($ENV{TEST_NGINX_S3_MODULE} // 'target/ngx_http_s3_resign_module.so');
+our $Before = $ENV{BEFORE} && rel2abs($ENV{BEFORE});
+my %Module = (plain => $Before, resign => rel2abs($ENV{TEST_NGINX_S3_MODULE} // 'target/ngx_http_s3_resign_module.so'));
 my $SignS3 = $ENV{SIGN_S3} // 'target/release/sign_s3';
 my %Origin = (key => 'AKIDORIGIN', secret => "not $Secret", region => 'eu-central-1');
 
@@ -44,11 +45,11 @@ sub configure { %Configured = (%Defaults, @_) }
 
 sub configuration {
     my $name = shift;
-    my $signs = $name eq 'resign';
+    my $signs = $Module{$name};
     my $server = "server 127.0.0.1:$OriginPort; keepalive 256; keepalive_requests 1000000000;";
     my $keys = qq{access_key=$Origin{key} "secret_key=$Origin{secret}" region=$Origin{region}};
     my ($credentials, $decoding) = map { $signs ? "s3_origin default $keys$_;" : '' } '', ' framing=decode';
-    my $load = $signs ? "load_module $Module;" : '';
+    my $load = $signs ? "load_module $signs;" : '';
     my $resign = !$signs ? '' : join "\n        ", 's3_resign on;', 's3_max_skew 1h;',
         map {"s3_client $_ \"secret_key=$Secret\";"} @Clients;
     my %clients = %{ $Configured{clients} };

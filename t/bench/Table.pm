@@ -44,9 +44,11 @@ sub say_line {
     print {$File} $line if $File;
 }
 
+# Of what the ratios are of, and what `say_to` takes.
 sub begin_table {
-    say_to(@_);
-    line('s3_resign / plain proxy_pass', 'of', map { $_->[1] } @Columns);
+    my ($other, @said) = @_;
+    say_to(@said);
+    line("s3_resign / $other", 'of', map { $_->[1] } @Columns);
     line('---', '---', map {'---:'} @Columns);
 }
 
