@@ -57,13 +57,13 @@ fn came(asking: &Asking) -> Asked {
 fn send(
     verified: &Verified<'_>,
     wire: &[u8],
-    addressing: Addressing,
-    naming: Naming,
+    (addressing, naming): (Addressing, Naming),
+    keys: &mut KeyCache,
 ) -> Result<Vec<u8>, Unsignable> {
     let mut room = HeadRoom::default();
     let head = WireHead::parse(wire, verified, &mut room)?;
-    let (origin, mut keys) = (origin(addressing, naming), KeyCache::new(2));
-    let mut signed = sign(verified, &head, &origin, &mut keys, Timestamp(NOW))?;
+    let origin = origin(addressing, naming);
+    let mut signed = sign(verified, &head, &origin, keys, Timestamp(NOW))?;
     let mut out = vec![0; signed.max_len()];
     let written = signed.write_with_encoder(&mut out);
     let (length, _) = written.expect("a head as long as was said");
@@ -131,10 +131,11 @@ pub fn goes_out_as_it_came(bytes: &[u8]) -> Option<&'static str> {
     let address = rules.endpoint.address(request.signed_host()).unwrap();
     assert_is(&S3Request::of(&request, &address).unwrap(), &came, &text);
     assert_eq!(verified.operation().name(), came.operation, "{text}");
-    for (addressing, naming) in kinds() {
+    for kind in kinds() {
+        let (addressing, naming) = kind;
         let wanted = naming.goes(&came, addressing);
         naming::check(&verified, &came, naming, &origin(addressing, naming));
-        let sent = match send(&verified, &head.wire(""), addressing, naming) {
+        let sent = match send(&verified, &head.wire(""), kind, &mut keys) {
             Ok(sent) => sent,
             Err(Unsignable::Bucket)
                 if endpoint(addressing).is_some() && is_no_label(&came.bucket) =>
@@ -179,10 +180,11 @@ pub fn stays_the_same_or_is_rejected(bytes: &[u8]) {
     let text = asking.text();
     let (clients, rules) = (Directory::new(&[(KEY, SECRET)]), open_at(&asking));
     let mut keys = KeyCache::new(2);
+    let kind = (Addressing::Path, Naming::Same);
     let mut sent = |text: &[u8]| {
         let head = Head::parse(text)?;
         let verified = verify(&head.request(), &clients, &rules, &mut keys, Timestamp(NOW)).ok()?;
-        let sent = send(&verified, &head.wire(""), Addressing::Path, Naming::Same).ok()?;
+        let sent = send(&verified, &head.wire(""), kind, &mut keys).ok()?;
         Some(Essence::of(&sent, &asking))
     };
     let Some(wanted) = sent(text.as_bytes()) else {
@@ -268,7 +270,7 @@ pub fn stays_within_its_grant(bytes: &[u8]) -> (bool, bool) {
     };
     let allowance = Allowance::roll(&mut of_grant, wanted.sent.name, &wanted.bucket, &wanted.key);
     let text = asking.text();
-    let shown = format!("{allowance:?} {text}");
+    let shown = || format!("{allowance:?} {text}");
     let came = Head::parse(text.as_bytes()).unwrap();
     // What nginx makes of it: another target, of the same method or of another one.
     let mut head = came.clone();
@@ -306,15 +308,17 @@ pub fn stays_within_its_grant(bytes: &[u8]) -> (bool, bool) {
             let within = asked.is_of_s3() && allowance.permits(&asked);
             assert!(
                 is_unsigned || !within,
-                "{}: {shown} {asked:?}",
-                rejected.rejection
+                "{}: {} {asked:?}",
+                rejected.rejection,
+                shown()
             );
             return (way >= 2, false);
         }
     };
     assert!(
         asked.is_of_s3() && allowance.permits(&asked),
-        "{shown} {asked:?}"
+        "{} {asked:?}",
+        shown()
     );
     let wire = head.wire(&added);
     let goes = match way {
@@ -327,9 +331,10 @@ pub fn stays_within_its_grant(bytes: &[u8]) -> (bool, bool) {
         ..open()
     };
     let mut has_gone = false;
-    for (addressing, naming) in kinds() {
+    for kind in kinds() {
+        let (addressing, naming) = kind;
         let wanted = naming.goes(&goes, addressing);
-        let sent = match send(&verified, &wire, addressing, naming) {
+        let sent = match send(&verified, &wire, kind, &mut keys) {
             Ok(sent) => sent,
             Err(Unsignable::Bucket)
                 if endpoint(addressing).is_some() && is_no_label(&goes.bucket) =>
@@ -339,14 +344,14 @@ pub fn stays_within_its_grant(bytes: &[u8]) -> (bool, bool) {
             Err(Unsignable::PathChanged) if way >= 2 => continue,
             Err(Unsignable::NotAdmitted) if !within => continue,
             Err(fault) if wanted == Err(fault) => continue,
-            Err(fault) => panic!("{fault}: {shown} {goes:?}"),
+            Err(fault) => panic!("{fault}: {} {goes:?}", shown()),
         };
         has_gone = true;
-        let shown = format!("{shown} {}", sent.escape_ascii());
+        let shown = || format!("{} {}", shown(), sent.escape_ascii());
         let out = Head::parse(&sent).unwrap();
         let is = as_asked(read(&out, endpoint(addressing)), came.method);
-        assert!(is.is_of_s3() && within, "{shown} {is:?}");
-        let wanted = wanted.unwrap_or_else(|fault| panic!("not {fault}: {shown}"));
+        assert!(is.is_of_s3() && within, "{} {is:?}", shown());
+        let wanted = wanted.unwrap_or_else(|fault| panic!("not {fault}: {}", shown()));
         assert_eq!(
             (&is.bucket, &is.key, &is.sources, is.operation),
             (
@@ -355,7 +360,8 @@ pub fn stays_within_its_grant(bytes: &[u8]) -> (bool, bool) {
                 &wanted.sources,
                 wanted.operation
             ),
-            "{shown}"
+            "{}",
+            shown()
         );
         // Once more, by what goes out; with the bucket in the path again.
         let path = [b"/".as_slice(), &is.bucket, out.path].concat();
@@ -386,7 +392,8 @@ pub fn stays_within_its_grant(bytes: &[u8]) -> (bool, bool) {
         assert_eq!(
             operation.map_err(|rejected| rejected.rejection),
             Ok(is.operation),
-            "{shown}"
+            "{}",
+            shown()
         );
     }
     (way >= 2, has_gone)
@@ -446,7 +453,7 @@ pub fn form_stays_within_its_grant(bytes: &[u8]) -> bool {
     let is_same = decode(wire_path.as_bytes(), false) == decode(path.as_bytes(), false);
 
     let text = sent.head();
-    let shown = format!("{allowance:?} {sent:?} to {wire_path}");
+    let shown = || format!("{allowance:?} {sent:?} to {wire_path}");
     let raw = Raw::new(&text);
     let Ok((decoder, stored)) = form::decode(&raw, &sent.body(), &[]) else {
         return false;
@@ -459,12 +466,14 @@ pub fn form_stays_within_its_grant(bytes: &[u8]) -> bool {
     let Ok(verified) = form::verdict_under(&raw, &decoder, &head, &clients, &rules, NOW) else {
         return false;
     };
+    let mut keys = KeyCache::new(2);
     let wire = text.replacen(&sent.target, &format!("{wire_path} HTTP/1.1"), 1);
     let wire = wire.replace('\n', "\r\n") + "\r\n";
     let mut has_gone = false;
-    for (addressing, naming) in kinds() {
+    for kind in kinds() {
+        let (addressing, naming) = kind;
         let wanted = naming.name(bucket.as_bytes(), addressing);
-        let mut out = match send(&verified, wire.as_bytes(), addressing, naming) {
+        let mut out = match send(&verified, wire.as_bytes(), kind, &mut keys) {
             Ok(out) => out,
             Err(Unsignable::NotAdmitted) if !is_same => continue,
             Err(Unsignable::NoSuchBucket) if wanted.is_none() => continue,
@@ -473,18 +482,18 @@ pub fn form_stays_within_its_grant(bytes: &[u8]) -> bool {
             {
                 continue;
             }
-            Err(fault) => panic!("{fault}: {shown}"),
+            Err(fault) => panic!("{fault}: {}", shown()),
         };
         has_gone = true;
         out.extend(&stored);
         let mut asked = form::read_sent(&out, endpoint(addressing));
-        assert_eq!(Some(&asked.bucket), wanted.as_ref(), "{shown}");
+        assert_eq!(Some(&asked.bucket), wanted.as_ref(), "{}", shown());
         asked.bucket = bucket.into();
-        assert!(allowance.permits(&asked), "{shown} {asked:?}");
+        assert!(allowance.permits(&asked), "{} {asked:?}", shown());
         let name = sent.disposition.split('"').nth(1).unwrap();
         let names = [name, name.rsplit('/').next().unwrap()];
         let keys = names.map(|name| key.replace("${filename}", name).into_bytes());
-        assert!(keys.contains(&asked.key), "{shown} {asked:?}");
+        assert!(keys.contains(&asked.key), "{} {asked:?}", shown());
     }
     has_gone
 }
