@@ -12,7 +12,7 @@ use S3Sign;
 
 our @EXPORT = qw(
     $Host $Issuer $Secret %KeysInFile %Minted @Clients @Uploads get_of_key key_in_file keyed_get large_get
-    plain_upload presigned_get signed_get signed_upload
+    presigned_get signed_get signed_upload
 );
 
 our $Host       = 's3.example.com';
@@ -81,12 +81,6 @@ sub signed_upload {
         ? S3Sign::v4_upload(%request, data => $data)
         : (S3Sign::v4_headers(%request, body => $data) . 'Content-Length: ' . length($data) . "\n", $data);
     return request(PUT => $path, $headers) . $body;
-}
-
-sub plain_upload {
-    my ($data, $folder, $number) = @_;
-    my $path = sprintf '/%sphoto-%05d.jpg', $folder, $number;
-    return request(PUT => $path, "Host: $Host\nContent-Length: " . length($data) . "\n") . $data;
 }
 
 sub of_client {
