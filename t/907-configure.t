@@ -22,16 +22,18 @@ plan skip_all => 'no cargo on the PATH' if system('cargo --version >/dev/null 2>
 plan skip_all => 'it was compiled for another nginx already' if $ENV{TEST_NGINX_S3_MODULE} =~ m{/(?:vendored|asan)/};
 delete @ENV{qw(MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES CARGO_TARGET_DIR NGINX_SOURCE_DIR NGINX_BUILD_DIR)};
 
-# What cargo compiles stays from one run to the next, and is not optimized. It looks at the times of these files. Those of
-# another nginx may be older.
+# What cargo compiles stays from one run to the next, and is not optimized. It looks at the times of these files, which are
+# new for another nginx, whose other files may be older.
 my $dir  = tempdir(CLEANUP => 1);
 my $tree = "$root/target/configured";
 my @kept = map {"$tree/objs/$_"} qw(Makefile ngx_auto_config.h ngx_auto_headers.h);
-my %was  = map { $_ => [slurp($_), (stat)[9]] } grep {-e} @kept;
+my $which   = "$source\n" . slurp("$source/src/core/nginx.h");
+my $is_same = -e "$tree/source" && slurp("$tree/source") eq $which;
+my %was     = map { $_ => [slurp($_), (stat)[9]] } grep { $is_same && -e } @kept;
 @ENV{ map {"CARGO_PROFILE_RELEASE_$_"} qw(LTO CODEGEN_UNITS OPT_LEVEL DEBUG) } = ('false', 16, 0, 'false');
-my $clean = -e "$tree/source" && slurp("$tree/source") eq $source ? ':' : 'find . -mindepth 1 -maxdepth 1 ! -name objs -exec rm -rf {} +';
+my $clean = $is_same ? ':' : 'find . -mindepth 1 -maxdepth 1 ! -name objs -exec rm -rf {} +';
 system("mkdir -p $tree && cd $tree && $clean && cp -RLu '$source/.' . && rm -f objs/$so") == 0 or die;
-write_file("$tree/source", $source);
+write_file("$tree/source", $which);
 
 my ($flags) = `$nginx -V 2>&1` =~ /^configure arguments: (.*)/m;
 my @flags = grep { !/^--add-|^--with-(?:cc|ld)-opt|_(?:xslt|image|geoip|perl|google)|=dynamic/ } split / (?=--)/, $flags // '';
