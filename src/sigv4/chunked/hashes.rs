@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 /// them.
 const MAX_HASHES: usize = 2048;
 
-/// For how many there is room from the beginning. More are kept only of bodies that are buffered, which have just
-/// cost more than to make this room.
+/// For how many there is room from the beginning. A body that is sent on in signed chunks as it arrives needs no more;
+/// of others more are kept.
 const FIRST_HASHES: usize = 64;
 
 /// The hashes of chunks, in their order.
