@@ -7,7 +7,8 @@ BEGIN { push @INC, "$FindBin::Bin/lib" }
 use S3Test ':running';
 use Test::Nginx::Socket 'no_plan';
 
-$ENV{TEST_NGINX_UNBUFFERED} = 'proxy_request_buffering off; proxy_http_version 1.1; proxy_set_header Connection "";';
+$ENV{TEST_NGINX_KEPT} = 'proxy_http_version 1.1; proxy_set_header Connection "";';
+$ENV{TEST_NGINX_UNBUFFERED} = "proxy_request_buffering off; $ENV{TEST_NGINX_KEPT}";
 our $large = join '', map { chr(33 + $_ * 7919 % 90) } 1 .. 1_000_000;
 our $medium = substr $large, 0, 60_000;
 our $small = substr $large, 0, 5_000;
@@ -180,15 +181,7 @@ upload PUT /bucket/key kind=signed body=$medium         => 200 segments [1-5]\n.
 === TEST 22: buffered, in one packet, however many frames there are
 --- http_config
     upstream kept { server $TEST_NGINX_A; keepalive 2; s3_origin default $TEST_NGINX_CRED_A; }
---- config
-    $TEST_NGINX_CLIENT
-    location / {
-        s3_resign on;
-        client_body_buffer_size 1k;
-        proxy_pass http://kept;
-        proxy_http_version 1.1;
-        proxy_set_header Connection "";
-    }
+--- location: client_body_buffer_size 1k; proxy_pass http://kept; $TEST_NGINX_KEPT
 --- signed
 upload PUT /bucket/1 kind=unsigned body=$small
 upload PUT /bucket/2 kind=signed body=$small
@@ -211,15 +204,7 @@ upload PUT /bucket/8 kind=signed body=$small
 === TEST 23: in a file, in full packets
 --- http_config
     upstream kept { server $TEST_NGINX_A; keepalive 2; s3_origin default $TEST_NGINX_CRED_A; }
---- config
-    $TEST_NGINX_CLIENT
-    location / {
-        s3_resign on;
-        client_body_buffer_size 8k;
-        proxy_pass http://kept;
-        proxy_http_version 1.1;
-        proxy_set_header Connection "";
-    }
+--- location: client_body_buffer_size 8k; proxy_pass http://kept; $TEST_NGINX_KEPT
 --- signed
 PUT /bucket/1 body=$large
 PUT /bucket/2 body=$large

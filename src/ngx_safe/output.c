@@ -4,9 +4,7 @@
 
 #include "shim.h"
 
-static void shim_cork(ngx_http_upstream_t *u);
-static ngx_int_t shim_nodelay(ngx_http_request_t *r);
-static ngx_int_t shim_write_stored(void *data, ngx_chain_t *in);
+static ngx_int_t shim_write_stored(void *r, ngx_chain_t *in);
 
 
 /*
@@ -111,16 +109,20 @@ shim_fill_packets(ngx_http_request_t *r)
 
 /*
  * Sends what is in the chain, and what is left of those before. Where `more` of
- * a buffered body follows at once, it leaves in one packet with that.
+ * a buffered body follows at once, it leaves in one packet with that. None waits
+ * until those before are acknowledged, which may take 40 ms: nginx sees to that
+ * only where bodies are not buffered, since others it sends by one call.
  */
 ngx_int_t
 shim_output(ngx_http_request_t *r, ngx_chain_t *out, ngx_uint_t more)
 {
-    ngx_http_upstream_t  *u;
+    ngx_http_upstream_t       *u;
+    ngx_http_core_loc_conf_t  *clcf;
 
     u = r->upstream;
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
-    if (shim_nodelay(r) != NGX_OK) {
+    if (clcf->tcp_nodelay && ngx_tcp_nodelay(u->peer.connection) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -133,36 +135,11 @@ shim_output(ngx_http_request_t *r, ngx_chain_t *out, ngx_uint_t more)
 
 
 /*
- * No packet waits until those before are acknowledged, which may take 40 ms:
- * nginx sees to that only where bodies are not buffered, since it thinks that
- * others are sent by one call.
- */
-static ngx_int_t
-shim_nodelay(ngx_http_request_t *r)
-{
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    return clcf->tcp_nodelay ? ngx_tcp_nodelay(r->upstream->peer.connection)
-                             : NGX_OK;
-}
-
-
-/*
  * Sends a part of a body that is stored in a file, which nginx reads into its
  * buffers by and by.
  */
 static ngx_int_t
-shim_write_stored(void *data, ngx_chain_t *in)
+shim_write_stored(void *r, ngx_chain_t *in)
 {
-    ngx_http_request_t  *r = data;
-
-    if (shim_nodelay(r) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    shim_cork(r->upstream);
-
-    return ngx_chain_writer(&r->upstream->writer, in);
+    return shim_output(r, in, 1);
 }

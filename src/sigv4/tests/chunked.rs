@@ -745,7 +745,6 @@ fn no_head_without_its_framing() {
 }
 
 /// What is known of a body that was verified before the head is signed.
-#[derive(Default)]
 struct KnownBody {
     checksum: Option<Checksum>,
     chunk_size: Option<u64>,
