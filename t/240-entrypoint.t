@@ -416,22 +416,31 @@ for my $delay (map { $_ / 20 } 0 .. 5) {
     is(http('/healthz')->{status}, 599, 'and leaves nothing behind');
 }
 
-# Other nginxes: one that is slow to mind signals, and one that fails.
+# Other nginxes: two that are slow to mind signals, one of them with its pid written, and one that fails.
 write_file('slow', <<"END");
 #!/bin/sh
 case \$* in *-t | -V) ;; *) touch $dir/starting; sleep 0.5 ;; esac
 exec $image{NGINX} "\$@"
+END
+write_file('early', <<"END");
+#!$^X
+unless ("\@ARGV" =~ /-t\$|-V\$/) {
+    for my \$name ('run/nginx.pid', 'starting') { open my \$file, '>', "$dir/\$name" or die; print \$file "\$\$\\n" }
+    select undef, undef, undef, 0.5;
+}
+exec '$image{NGINX}', \@ARGV;
 END
 write_file('failing', <<"END");
 #!/bin/sh
 case \$* in *-t | -V) exec $image{NGINX} "\$@" ;; esac
 exit 42
 END
-chmod 0755, "$dir/slow", "$dir/failing";
-for my $signal (qw(TERM HUP)) {
+chmod 0755, map {"$dir/$_"} qw(slow early failing);
+for my $case (map { my $nginx = $_; map { [$nginx, $_] } qw(TERM HUP) } qw(slow early)) {
+    my ($nginx, $signal) = @$case;
     unlink "$dir/starting", "$dir/run/nginx.pid";
-    my $pid = launch({ %one, NGINX => "$dir/slow" }, 'stdout', 'stderr');
-    ok(eventually(sub { -e "$dir/starting" }), "SIG$signal for an nginx that starts");
+    my $pid = launch({ %one, NGINX => "$dir/$nginx" }, 'stdout', 'stderr');
+    ok(eventually(sub { -e "$dir/starting" }), "SIG$signal for an nginx that starts, $nginx");
     kill $signal => $pid;
     if ($signal eq 'HUP') {
         ok(eventually(sub { slurp('stderr') =~ /reconfiguring/ }), 'it reloads then');

@@ -146,17 +146,26 @@ impl Nginx {
         }
     }
 
-    /// Sends nginx a signal, which it minds once it has written its pid.
+    /// Sends nginx a signal, once it minds it.
     fn signal(&self, signal: Signal) {
-        let is_ready = || fs::metadata(&self.pid_file).is_ok_and(|data| data.len() > 0);
         for _ in 0..TRIES {
-            if is_ready() || has_ended(self.process) {
+            if self.is_ready() || has_ended(self.process) {
                 break;
             }
             thread::sleep(PAUSE);
         }
         // It is a child that nobody has waited for: the number is nobody else's.
         let _ = kill_process(self.process, signal);
+    }
+
+    /// Whether nginx minds signals. It has written its pid then, but one that comes right after that is only noted,
+    /// and forgotten until the next: nginx first blocks signals, then starts its workers, then waits for more.
+    fn is_ready(&self) -> bool {
+        let has_pid = fs::metadata(&self.pid_file).is_ok_and(|data| data.len() > 0);
+        // Not every kernel lists children.
+        let pid = self.process.as_raw_nonzero();
+        let children = fs::read(format!("/proc/{pid}/task/{pid}/children"));
+        has_pid && children.map_or(true, |children| !children.is_empty())
     }
 
     /// Waits for the children that have ended, orphans among them. The result is the status of nginx, if
