@@ -10,14 +10,13 @@ use ngx_safe::request::Request;
 use ngx_safe::stored_body::StoredBody;
 use ngx_safe::upstream::Upstream;
 use sigv4::{
-    Account, AuthType, Client, FormDecoder, FormStream, Framer, GatheredBody, PendingForm,
-    Rejection, Upload, Verified,
+    Account, AnswerBody, AuthType, Client, FormDecoder, FormStream, Framer, GatheredBody,
+    PendingForm, Rejection, Upload, Verified,
 };
 
 use crate::S3Resign;
 use crate::conf::{LocationConf, NamedOrigin, OriginSet, OwnUpstream};
 use crate::origin_keys::PresentKeys;
-use crate::rewriter::Rewriter;
 use crate::runtime::Runtime;
 
 #[derive(Default)]
@@ -89,6 +88,9 @@ impl Context<'_> {
             && location.is_some_and(|location| ptr::eq(location, main.location_conf()))
     }
 }
+
+/// The body of an answer that is written again while it arrives.
+pub(crate) struct Rewriter(pub(crate) AnswerBody);
 
 /// The framer of a body for the origin of the present try.
 pub(crate) struct OriginFramer(pub(crate) Framer);

@@ -3,7 +3,7 @@
 use ngx_safe::complete::Complete;
 
 use crate::S3Resign;
-use crate::rewriter::Rewriter;
+use crate::context::Rewriter;
 
 /// Access phase: is the request accepted?
 pub(crate) mod access;

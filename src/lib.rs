@@ -19,7 +19,6 @@ mod origin_keys;
 mod refresher;
 mod renewed;
 mod request_view;
-mod rewriter;
 mod runtime;
 mod services;
 mod variables;

@@ -9,16 +9,16 @@ use ngx_safe::answer_body::{AnswerFilter, AnswerStep, HeadVerdict, Rewritings};
 use ngx_safe::filter::{NextBodyFilter, NextHeadFilter};
 use ngx_safe::request::Request;
 use sigv4::{
-    Address, AnswerHead, ClientNames, Gunzip, Operation, Region, Verdict, Verified, WhyRejected,
+    Address, AnswerBody, AnswerHead, BucketList, ClientNames, Gunzip, Operation, Region, Verdict,
+    Verified, WhyRejected,
 };
 
 use crate::conf::NamedOrigin;
-use crate::context::OwnRequest;
+use crate::context::{OwnRequest, Rewriter};
 use crate::error_response::{self, REGION};
 use crate::hooks::answer_body::{self, BAD_ANSWER, is_of_body, is_of_message, traces};
 use crate::hooks::{cache, cors, naming, own_error, renewal};
 use crate::log::log_error;
-use crate::rewriter::{BodyRewriter, Rewriter};
 
 /// What MinIO answers if it takes a client for gone, and from then on whatever comes over that connection.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -43,11 +43,11 @@ impl AnswerFilter for Rewriter {
     }
 
     fn take(&mut self, request: Request<'_>, piece: &[u8]) -> AnswerStep {
-        self.take_piece(request, piece)
+        answer_body::take(&mut self.0, request, piece)
     }
 
     fn end(&mut self, request: Request<'_>, is_whole: bool) -> AnswerStep {
-        self.end_body(request, is_whole)
+        answer_body::end(&mut self.0, request, is_whole)
     }
 }
 
@@ -188,8 +188,8 @@ fn judge_body(
                 return HeadVerdict::Pass;
             }
             match is_readable {
-                true => BodyRewriter::error(),
-                false => BodyRewriter::EncodedError,
+                true => AnswerBody::error(),
+                false => AnswerBody::encoded_error(),
             }
         }
         status => match asked(request) {
@@ -203,14 +203,18 @@ fn judge_body(
                     return HeadVerdict::Replace(answer_body::bad_gateway(request, what));
                 }
                 let prefix = naming::asked_prefix(request);
-                BodyRewriter::buckets(prefix, naming::sealer(request), region.copied())
+                let list = BucketList::new(prefix, naming::sealer(request), region.copied());
+                AnswerBody::buckets(match naming::lists_another_region(request) {
+                    true => list.emptied(),
+                    false => list,
+                })
             }
             Some(Asked::Location(region)) => {
                 if status != 200 {
                     let what = "a part of the location of a bucket";
                     return HeadVerdict::Replace(answer_body::bad_gateway(request, what));
                 }
-                BodyRewriter::location(region)
+                AnswerBody::location(region)
             }
             None if !request.has_answer_body() => return HeadVerdict::Pass,
             None => {
@@ -228,21 +232,17 @@ fn judge_body(
                     None if status != 200 || !request.is_put_or_post() || encoding.is_some() => {
                         return HeadVerdict::Pass;
                     }
-                    document => BodyRewriter::outcome(document),
+                    document => AnswerBody::outcome(document),
                 }
             }
         },
     };
-    if !matches!(body, BodyRewriter::Outcome { .. }) {
+    if !body.is_open() {
         remove(request, is_of_body);
     }
     match request.context_or_create() {
-        Some(_) => {
-            // Where a bucket is is told whatever arrives.
-            let is_packed = is_packed && !matches!(body, BodyRewriter::Location { .. });
-            let gunzip = is_packed.then(Box::default);
-            HeadVerdict::Hold(Rewriter { gunzip, body })
-        }
+        Some(_) if is_packed => HeadVerdict::Hold(Rewriter(body.compressed())),
+        Some(_) => HeadVerdict::Hold(Rewriter(body)),
         None => HeadVerdict::Fail,
     }
 }

@@ -55,6 +55,19 @@ pub(crate) fn asked_prefix(request: Request<'_>) -> Option<String> {
     Some(String::from_utf8_lossy(&prefix).into_owned())
 }
 
+/// Tells whether the client lists the buckets in another region than the one where it is told that they are.
+pub(crate) fn lists_another_region(request: Request<'_>) -> bool {
+    with_verified(request, |verified| verified.lists_another_region()).unwrap_or_default()
+}
+
+/// Returns the client's name for a bucket in a list; None if it is not to see it.
+pub(crate) fn shown_bucket(request: Request<'_>, bucket: &str) -> Option<String> {
+    let origin = request.main().context()?.origin.get()?;
+    with_verified(request, |verified| {
+        verified.shown_bucket(bucket, &origin.origin)
+    })?
+}
+
 /// Returns what seals the ids of the origin that has answered; None if they go out as they are.
 pub(crate) fn sealer(request: Request<'_>) -> Option<Sealer> {
     with_verified(request, |verified| sealer_of(request, verified))?

@@ -9,10 +9,9 @@ use ngx_safe::peer::{Again, ErrorBeginning};
 use ngx_safe::request::Request;
 use ngx_safe::worker::Now;
 
-use crate::context::{Context, OwnRequest};
+use crate::context::{Context, OwnRequest, Rewriter};
 use crate::error_response;
 use crate::log::log_warn;
-use crate::rewriter::Rewriter;
 
 /// Milliseconds for which a request waits for newer keys.
 const PATIENCE: u64 = 3_000;

@@ -52,6 +52,17 @@ impl Verified<'_> {
         NamedDocument::of(self.operation(), names)
     }
 
+    /// Returns the client's name for a bucket that this origin lists; `None` if the client is not to see it.
+    pub fn shown_bucket(&self, bucket: &str, origin: &Origin) -> Option<String> {
+        let name = match origin.buckets.is_empty() {
+            true => bucket.to_owned(),
+            false => origin.buckets.client_name(bucket.as_bytes())?.to_string(),
+        };
+        let grant = self.sees_some_buckets();
+        let is_shown = grant.is_none_or(|grant| grant.shows_bucket(name.as_bytes()));
+        is_shown.then_some(name)
+    }
+
     /// Whether the document that answers the request has names in it that may have to be written again, so that it
     /// must not be compressed.
     pub fn expects_names<'o>(&self, origins: impl Iterator<Item = &'o Origin> + Clone) -> bool {

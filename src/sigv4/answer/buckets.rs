@@ -27,6 +27,8 @@ struct ListFilter {
     sealer: Option<Sealer>,
     /// Where clients are told that buckets are.
     region: Option<Region>,
+    /// There are none there.
+    is_empty: bool,
     /// The `<Bucket>` that is being read.
     bucket: String,
     /// What its `<Name>` says; there must be one.
@@ -80,6 +82,12 @@ impl BucketList {
                 ..ListFilter::default()
             },
         }
+    }
+
+    /// Leaves all buckets out: the client asks for those in another region than the one where it is told that they are.
+    pub fn emptied(mut self) -> BucketList {
+        self.list.is_empty = true;
+        self
     }
 
     /// Takes a piece and puts what may be seen of it to `out`: of the buckets those that `shown` has a name for,
@@ -237,7 +245,8 @@ impl ListFilter {
             (3, ListPosition::Buckets) => {
                 let name = self.name.take().ok_or(Unreadable)?;
                 let prefix = self.prefix.as_deref().unwrap_or_default();
-                if let Some(shown) = shown(&name).filter(|shown| shown.starts_with(prefix)) {
+                let shown = Some(&*name).filter(|_| !self.is_empty).and_then(shown);
+                if let Some(shown) = shown.filter(|shown| shown.starts_with(prefix)) {
                     self.put_bucket(Some(&*shown).filter(|shown| **shown != *name), out);
                 }
                 self.bucket.clear();

@@ -229,7 +229,7 @@ pub const XML_DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 ///
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub(super) struct Outcome {
     /// From the `<` that may be the root's.
     held: Vec<u8>,
     /// Bytes before that.
@@ -242,7 +242,7 @@ pub struct Outcome {
 
 /// What an answer's beginning tells of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beginning {
+pub(super) enum Beginning {
     /// Nothing yet.
     Open,
     /// It is an error, or could be read as one.
@@ -259,7 +259,7 @@ impl Outcome {
     /// Takes a piece. While the beginning is open, `out` gets what can be sent: all bytes but those that
     /// are held. Once it is not, it gets nothing, and what is [`held`](Outcome::held) and the rest of the
     /// piece, of which the length is returned, are the caller's.
-    pub fn take(&mut self, piece: &[u8], out: &mut Vec<u8>) -> (Beginning, usize) {
+    pub(super) fn take(&mut self, piece: &[u8], out: &mut Vec<u8>) -> (Beginning, usize) {
         for (at, &byte) in piece.iter().enumerate() {
             let rest = piece.len() - at;
             if self.held.is_empty() {
@@ -320,7 +320,7 @@ impl Outcome {
     }
 
     /// Returns what has been taken and not been sent.
-    pub fn held(&mut self) -> Vec<u8> {
+    pub(super) fn held(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }
 }

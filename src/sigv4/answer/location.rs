@@ -13,7 +13,7 @@ impl Region {
 }
 
 /// Writes the document that says that a bucket is in this region.
-pub fn bucket_location(region: &Region) -> String {
+pub(super) fn bucket_location(region: &Region) -> String {
     const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
     let mut text = String::new();
     let constraint = region.location_constraint().unwrap_or_default();

@@ -34,7 +34,7 @@ fuzz_target!(|input: &[u8]| {
     let cut = Cut::new(*first, *others);
     let setting = Setting::of(*bits);
     match reader % 8 {
-        0 => error::check(body, &setting),
+        0 => error::check(body, &setting, cut),
         1 => document::check(body, *kind, &setting, cut),
         2 => list::check(body, &setting, cut),
         3 => document::check_location(body, cut),

@@ -2,8 +2,8 @@
 use sigv4::*;
 
 use crate::{
-    error,
-    setting::{BUCKET, Cut, LOCATION, Setting},
+    error, packed,
+    setting::{BUCKET, Cut, LOCATION, REGION, Setting},
     text, tree,
 };
 
@@ -21,75 +21,88 @@ const OPERATIONS: [Operation; 10] = [
     Operation::PostObject,
 ];
 
-/// What the client gets, less what stands before a document's root, which is sent on before more is known.
+/// What the client gets.
 #[derive(Debug, PartialEq, Eq)]
-enum Told {
-    AsItCame,
+pub enum Told {
+    AsItCame(Vec<u8>),
     Document(Vec<u8>),
     Error(String),
-    Location,
     /// An error of the module's.
     Failure,
 }
 
-/// What is done with an answer of success.
-enum Reading<'s> {
-    AsItCame,
-    Document(Box<NamedDocument>, &'s Setting),
-    /// The bucket's location is told whatever it is.
-    Location,
+/// Does what is said of a body as it arrives.
+fn told<'p>(
+    mut body: AnswerBody,
+    setting: &Setting,
+    mut pieces: impl Iterator<Item = &'p [u8]>,
+) -> Told {
+    let mut sent = Vec::new();
+    let mut has_begun = false;
+    let last = loop {
+        let step = match pieces.next() {
+            Some(piece) => body.take(piece, setting),
+            None => break body.end(true, setting),
+        };
+        match step {
+            BodyStep::Hold => {}
+            BodyStep::Send(part) => {
+                assert!(!part.is_empty());
+                has_begun = true;
+                sent.extend(part);
+            }
+            last => break last,
+        }
+    };
+    match last {
+        BodyStep::PassOn(start) => {
+            sent.extend(start);
+            pieces.for_each(|piece| sent.extend(piece));
+            Told::AsItCame(sent)
+        }
+        BodyStep::End(end) => {
+            sent.extend(end);
+            Told::Document(sent)
+        }
+        BodyStep::EndInError { code, xml } => {
+            check_sent(&sent);
+            let xml = match has_begun {
+                true => &*xml,
+                false => xml.strip_prefix(XML_DECLARATION).expect("is declared"),
+            };
+            assert!(xml.contains(&format!("<Code>{code}</Code>")), "{code:?}");
+            Told::Error(xml.into())
+        }
+        BodyStep::EndInOwnError(_) => {
+            assert!(has_begun);
+            check_sent(&sent);
+            Told::Failure
+        }
+        BodyStep::CutShort(_) => {
+            assert!(has_begun);
+            Told::Failure
+        }
+        BodyStep::Reject(_) | BodyStep::ReplaceError(_) => {
+            assert!(!has_begun);
+            Told::Failure
+        }
+        BodyStep::Hold | BodyStep::Send(_) => unreachable!(),
+    }
 }
 
-impl Reading<'_> {
-    fn read<'p>(self, setting: &Setting, mut pieces: impl Iterator<Item = &'p [u8]>) -> Told {
-        let mut outcome = Outcome::default();
-        let mut sent = Vec::new();
-        let mut first = None;
-        for piece in pieces.by_ref() {
-            let (beginning, left) = outcome.take(piece, &mut sent);
-            if beginning != Beginning::Open {
-                first = Some((beginning, outcome.held(), &piece[piece.len() - left..]));
-                break;
-            }
-        }
-        check_sent(&sent);
-        let Some((beginning, held, rest)) = first else {
-            assert!(outcome.held().len() <= 512);
-            return match self {
-                Reading::Location => Told::Location,
-                _ => Told::AsItCame,
-            };
-        };
-        assert!(held.len() <= 512);
-        let is_document = !held.is_empty();
-        let first = [&*held, rest].concat();
-        match (beginning, self) {
-            (Beginning::Error, reading) => {
-                let mut body = first;
-                pieces.for_each(|piece| body.extend(piece));
-                match ErrorBody::of(&body, &setting.traces, &setting.told()) {
-                    ErrorBody::Rewrite(xml) => Told::Error(xml),
-                    ErrorBody::Keep if matches!(reading, Reading::AsItCame) => Told::AsItCame,
-                    ErrorBody::Keep | ErrorBody::Replace => Told::Failure,
-                }
-            }
-            (_, Reading::Location) => Told::Location,
-            (_, Reading::Document(mut document, setting)) if is_document => {
-                let told = |text: &str| told_message(text, &setting.traces, &setting.names);
-                let mut out = Vec::new();
-                let mut write = |piece: &[u8]| document.write(piece, told, &mut out);
-                let written = write(&first).and_then(|()| pieces.try_for_each(write));
-                if written.is_err() {
-                    return Told::Failure;
-                }
-                match document.finish() {
-                    Ok(()) => Told::Document(out),
-                    Err(Unreadable) => Told::Failure,
-                }
-            }
-            _ => Told::AsItCame,
-        }
+/// Likewise, and checks that the client gets the same in whatever pieces it arrives.
+pub fn told_whole(
+    reading: impl Fn() -> AnswerBody,
+    body: &[u8],
+    setting: &Setting,
+    cut: Cut,
+) -> Told {
+    let whole = told(reading(), setting, [body].into_iter());
+    assert_eq!(told(reading(), setting, cut.pieces(body)), whole);
+    if let Told::AsItCame(text) = &whole {
+        assert_eq!(**text, *body);
     }
+    whole
 }
 
 /// Checks what is sent on before the root is known: a mark, or a part of one, blanks, and a declaration of nothing but
@@ -111,32 +124,35 @@ fn check_sent(sent: &[u8]) {
     }
 }
 
-/// How the answer to an operation is read; another one's goes on as it came.
-fn reading(operation: Option<Operation>, setting: &Setting) -> Reading<'_> {
+/// How the answer to an operation is written again; another one's goes on as it came.
+fn named(operation: Option<Operation>, setting: &Setting) -> Option<NamedDocument> {
     let names = DocumentNames {
         bucket: setting.is_naming().then(|| BUCKET.into()),
         location: Some(LOCATION.into()),
         sealer: setting.sealer(),
     };
-    match operation.and_then(|operation| NamedDocument::of(operation, names)) {
-        Some(document) => Reading::Document(Box::new(document), setting),
-        None => Reading::AsItCame,
-    }
+    NamedDocument::of(operation?, names)
 }
 
 pub fn check(body: &[u8], kind: u8, setting: &Setting, cut: Cut) {
     let operation = OPERATIONS.get(usize::from(kind) % (OPERATIONS.len() + 1));
     let operation = operation.copied();
-    let whole = reading(operation, setting).read(setting, [body].into_iter());
-    let told = reading(operation, setting).read(setting, cut.pieces(body));
-    assert_eq!(told, whole);
+    let reading = || AnswerBody::outcome(named(operation, setting));
+    let whole = told_whole(reading, body, setting, cut);
+    if kind >= 128 {
+        let packed = packed::gzip(body);
+        let unpacked = told(reading().compressed(), setting, cut.pieces(&packed));
+        match &whole {
+            Told::AsItCame(_) => assert_eq!(unpacked, Told::Failure),
+            whole => assert_eq!(unpacked, *whole),
+        }
+    }
     let there = tree::parsed(body);
     match whole {
         Told::Failure => {}
-        Told::Location => panic!("{told:?}"),
         Told::Error(xml) => error::check_rewritten(&xml, setting),
-        Told::AsItCame => {
-            let is_read = matches!(reading(operation, setting), Reading::Document(..));
+        Told::AsItCame(_) => {
+            let is_read = named(operation, setting).is_some();
             let is_hidden = |there| is_read || error::is_error(&there);
             assert!(!there.is_some_and(is_hidden), "{}", body.escape_ascii());
         }
@@ -160,7 +176,8 @@ fn check_document(operation: Operation, body: &[u8], out: &[u8], setting: &Setti
     let ids = if setting.sealer().is_some() { 2 } else { 1 };
     let most = ids * body.len() + (body.len() / 14 + 1) * longest;
     assert!(out.len() <= most, "{}", out.escape_ascii());
-    let again = reading(Some(operation), setting).read(setting, [out].into_iter());
+    let again = AnswerBody::outcome(named(Some(operation), setting));
+    let again = told(again, setting, [out].into_iter());
     match setting.sealer() {
         None => assert_eq!(again, Told::Document(out.into())),
         Some(_) => assert!(matches!(again, Told::Document(_)), "{again:?}"),
@@ -231,15 +248,16 @@ fn check_text(operation: Operation, path: &[String], there: &str, here: &str, se
 
 pub fn check_location(body: &[u8], cut: Cut) {
     let setting = Setting::of(0b101);
-    let whole = Reading::Location.read(&setting, [body].into_iter());
-    assert_eq!(Reading::Location.read(&setting, cut.pieces(body)), whole);
-    match whole {
+    let region = setting.region.expect("is set");
+    match told_whole(|| AnswerBody::location(&region), body, &setting, cut) {
         Told::Error(xml) => error::check_rewritten(&xml, &setting),
-        Told::Location => {
+        Told::Document(out) => {
             let is_error = tree::parsed(body).is_some_and(|there| error::is_error(&there));
             assert!(!is_error, "{}", body.escape_ascii());
+            let out = tree::parsed(&out).expect("is read by others");
+            assert_eq!(tree::text(out.root_element()), REGION);
         }
         Told::Failure => {}
-        Told::AsItCame | Told::Document(_) => panic!("{whole:?}"),
+        whole @ Told::AsItCame(_) => panic!("{whole:?}"),
     }
 }

@@ -2,16 +2,24 @@
 use sigv4::*;
 
 use crate::{
-    setting::{BUCKET, CLIENT_HOST, REGION, Setting, has_origin_bucket},
+    document::{Told, told_whole},
+    setting::{BUCKET, CLIENT_HOST, Cut, REGION, Setting, has_origin_bucket},
     tree,
 };
 
 /// What a message is that the client is not told.
 const LEFT_OUT: &str = "(It names the origin, and is left out.)";
 
-pub fn check(body: &[u8], setting: &Setting) {
+pub fn check(body: &[u8], setting: &Setting, cut: Cut) {
     let other = tree::parsed(body);
-    match ErrorBody::of(body, &setting.traces, &setting.told()) {
+    let decided = setting.error(body);
+    let told = match &decided {
+        ErrorBody::Replace => Told::Failure,
+        ErrorBody::Keep => Told::AsItCame(body.into()),
+        ErrorBody::Rewrite(xml) => Told::Error(xml.clone()),
+    };
+    assert_eq!(told_whole(AnswerBody::error, body, setting, cut), told);
+    match decided {
         ErrorBody::Replace => {}
         ErrorBody::Keep => {
             assert!(!setting.traces.are_in(body));
@@ -38,7 +46,7 @@ pub fn is_error(document: &roxmltree::Document<'_>) -> bool {
 /// Checks what the client is told for an error by itself.
 pub fn check_rewritten(xml: &str, setting: &Setting) {
     assert!(!setting.traces.are_in(xml.as_bytes()), "{xml}");
-    let again = ErrorBody::of(xml.as_bytes(), &setting.traces, &setting.told());
+    let again = setting.error(xml.as_bytes());
     assert_eq!(again, ErrorBody::Rewrite(xml.into()));
     let document = tree::parsed(xml.as_bytes()).expect("is read by others");
     let root = document.root_element();

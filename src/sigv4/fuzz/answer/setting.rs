@@ -122,6 +122,25 @@ impl Setting {
     }
 }
 
+impl ClientWords for Setting {
+    fn error(&self, body: &[u8]) -> ErrorBody {
+        ErrorBody::of(body, &self.traces, &self.told())
+    }
+
+    fn message(&self, message: &str) -> String {
+        told_message(message, &self.traces, &self.names)
+    }
+
+    fn bucket(&self, bucket: &str) -> Option<String> {
+        let map = &self.origin.buckets;
+        let name = match map.is_empty() {
+            true => bucket.to_owned(),
+            false => map.client_name(bucket.as_bytes())?.to_string(),
+        };
+        self.grant.shows_bucket(name.as_bytes()).then_some(name)
+    }
+}
+
 /// Whether a text has the origin's name of the client's bucket as a word in it.
 pub fn has_origin_bucket(text: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || ".-_:".contains(c);
