@@ -24,7 +24,7 @@ impl CacheHooks for Keys {
         let cache = request.location_conf().cache()?;
         let key = key(request)?;
         // A NUL is in no other part of a key: nginx takes none from clients.
-        Some((cache, request.copy(&[b"\0", key.as_slice()].concat())?))
+        Some((cache, request.join(b"\0", &key)?))
     }
 
     fn keep_key<'r>(request: Request<'r>, key: &'r [u8]) {

@@ -339,6 +339,15 @@ impl<'r> Request<'r> {
         Some(copy)
     }
 
+    /// Copies two parts, one after the other, into the request's pool.
+    pub fn join(self, first: &[u8], second: &[u8]) -> Option<&'r mut [u8]> {
+        let copy = self.allocate(first.len() + second.len())?;
+        let (start, end) = copy.split_at_mut_checked(first.len())?;
+        start.copy_from_slice(first);
+        end.copy_from_slice(second);
+        Some(copy)
+    }
+
     /// Returns what the module knows of the request; found again after an internal redirect, which wipes the
     /// slot.
     pub fn context_of<M: Module>(self) -> Option<&'r M::Context<'r>> {

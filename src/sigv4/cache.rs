@@ -99,6 +99,9 @@ struct CacheKey<'a> {
     customer_keys: Option<&'a CustomerKeys>,
 }
 
+/// Room for what few keys have more than origin, bucket and object, in bytes.
+const LABELS: usize = 64;
+
 impl CacheKey<'_> {
     /// Returns the key of the answer to what is asked; `None` where none may be kept.
     fn of<'h>(
@@ -126,7 +129,9 @@ impl CacheKey<'_> {
             return None;
         }
 
-        let mut key = Vec::new();
+        let [bucket, object] = [asked.path.raw_bucket(), asked.path.raw_key()];
+        let length = LABELS + self.origin.len() + bucket.len() + object.len();
+        let mut key = Vec::with_capacity(length);
         let source: &[u8] = match self.auth_type {
             AuthType::Granted => b"granted ",
             _ if is_signed => b"signed ",
@@ -135,7 +140,7 @@ impl CacheKey<'_> {
         key.put(source);
         uri::put_encoded(&mut key, self.origin, Part::Query);
         key.put(b" ");
-        for name in [asked.path.raw_bucket(), asked.path.raw_key()] {
+        for name in [bucket, object] {
             key.put(b"/");
             uri::put_canonical(&mut key, name, Part::Path);
         }

@@ -252,33 +252,36 @@ pub(crate) fn is_amz(name: &[u8]) -> bool {
             && is_dash(*d1) && is_dash(*d2))
 }
 
-/// How headers begin by which the server of another storage service, or one that takes the method or the
+/// How headers go on after `x-` by which the server of another storage service, or one that takes the method or the
 /// target out of a header, may be asked for something else. They need not be signed, unlike those that steer
 /// a server of S3.
 const FOREIGN: &[&[u8]] = &[
-    b"x-auth-key",
-    b"x-auth-token",
-    b"x-auth-user",
-    b"x-bz-",
-    b"x-ceph-",
-    b"x-cos-",
-    b"x-goog-",
-    b"x-http-method",
-    b"x-ibm-",
-    b"x-method-override",
-    b"x-object-",
-    b"x-obs-",
-    b"x-original-url",
-    b"x-oss-",
-    b"x-rewrite-url",
-    b"x-seaweedfs-",
-    b"x-storage-",
-    b"x-tos-",
+    b"auth-key",
+    b"auth-token",
+    b"auth-user",
+    b"bz-",
+    b"ceph-",
+    b"cos-",
+    b"goog-",
+    b"http-method",
+    b"ibm-",
+    b"method-override",
+    b"object-",
+    b"obs-",
+    b"original-url",
+    b"oss-",
+    b"rewrite-url",
+    b"seaweedfs-",
+    b"storage-",
+    b"tos-",
 ];
 
 /// Whether a header may be an order to the server of another storage service.
 pub(crate) fn is_foreign(name: &[u8]) -> bool {
     // Servers behind a CGI-like interface read `_` as `-`.
+    let [b'x' | b'X', b'-' | b'_', name @ ..] = name else {
+        return false;
+    };
     let matches = |(byte, wanted): (&u8, &u8)| match byte {
         b'_' => *wanted == b'-',
         byte => byte.to_ascii_lowercase() == *wanted,
