@@ -148,14 +148,14 @@ impl HashCheck {
     }
 
     fn finish(&mut self) -> Result<Option<u8>, Rejection> {
-        self.complete = self.expected.is_none_or(|expected| {
+        if let Some(expected) = self.expected {
             let hash = hex(&self.hash.clone().finish());
-            hash.eq_ignore_ascii_case(&expected)
-        });
-        match self.complete {
-            true => Ok(self.held.take()),
-            false => Err(Rejection::PayloadMismatch),
+            if !hash.eq_ignore_ascii_case(&expected) {
+                return Err(Rejection::PayloadMismatch(Some(hash.into())));
+            }
         }
+        self.complete = true;
+        Ok(self.held.take())
     }
 }
 

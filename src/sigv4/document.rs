@@ -87,9 +87,10 @@ pub(crate) fn check_body<'h>(
     if let Payload::Hash(expected) = payload {
         let mut hash = Sha256Sink::default();
         hash.put(body);
-        return match hex(&hash.finish()).eq_ignore_ascii_case(expected) {
+        let hash = hex(&hash.finish());
+        return match hash.eq_ignore_ascii_case(expected) {
             true => Ok(()),
-            false => Err(Rejection::PayloadMismatch),
+            false => Err(Rejection::PayloadMismatch(Some(hash.into()))),
         };
     }
     for header in headers.filter(|header| is_digest(header.name)) {
@@ -145,9 +146,12 @@ mod tests {
         let mut hash = Sha256Sink::default();
         let empty = hex(&hash.finish());
         assert_eq!(check_body(b"", Payload::Hash(&empty), none()), Ok(()));
+        let mut hash = Sha256Sink::default();
+        hash.put(b"a");
+        let hash_of_a = hex(&hash.finish());
         assert_eq!(
             check_body(b"a", Payload::Hash(&empty), none()),
-            Err(Rejection::PayloadMismatch)
+            Err(Rejection::PayloadMismatch(Some(hash_of_a.into())))
         );
     }
 }

@@ -169,8 +169,8 @@ pub enum Rejection {
     WrongContinuationToken,
     /// A bucket in another region than the one that clients sign for.
     IllegalLocationConstraint,
-    /// A body whose hash is not the one in `x-amz-content-sha256`.
-    PayloadMismatch,
+    /// A body whose hash is not the one in `x-amz-content-sha256`; its own, in hexadecimal digits, if it has been made.
+    PayloadMismatch(Option<Box<[u8; 64]>>),
     /// For the caller: no fault of the request.
     InternalError,
     /// For the caller: an error of the server's own, see [`of_status`](Rejection::of_status).

@@ -349,7 +349,9 @@ impl<'r> Verified<'r> {
     /// If its hash is the hash of a body.
     pub fn check_no_body(&self) -> Result<(), Rejection> {
         match self.expected_hash() {
-            Some(hash) if !hash.eq_ignore_ascii_case(EMPTY) => Err(Rejection::PayloadMismatch),
+            Some(hash) if !hash.eq_ignore_ascii_case(EMPTY) => {
+                Err(Rejection::PayloadMismatch(Some((*EMPTY).into())))
+            }
             _ => Ok(()),
         }
     }

@@ -168,7 +168,7 @@ impl Fault {
                 FaultKind::ExpiredToken,
                 "The security token included in the request is expired",
             ),
-            Rejection::SignatureDoesNotMatch | Rejection::PayloadMismatch => (
+            Rejection::SignatureDoesNotMatch | Rejection::PayloadMismatch(_) => (
                 FaultKind::SignatureDoesNotMatch,
                 "The request signature we calculated does not match the signature you provided. Check your AWS Secret \
                  Access Key and signing method. Consult the service documentation for details.",

@@ -296,7 +296,7 @@ impl Rejection {
                 400,
                 "The checksum you specified did not match the calculated checksum.",
             ),
-            Rejection::PayloadMismatch => (
+            Rejection::PayloadMismatch(_) => (
                 "XAmzContentSHA256Mismatch",
                 400,
                 "The provided 'x-amz-content-sha256' header does not match what was computed.",

@@ -165,6 +165,8 @@ fn presigned() {
     let verified = verdict(&Raw::new(&text), &clients, &rules, NOW).unwrap();
     let mut check = verified.body(Some(5)).unwrap();
     check.take(&mut b"hallo".to_owned()).unwrap();
-    assert_eq!(check.finish(), Err(Rejection::PayloadMismatch));
-    assert_eq!(Rejection::PayloadMismatch.status(), 400);
+    let own: [u8; 64] = hash(b"hallo").as_bytes().try_into().unwrap();
+    let mismatch = Rejection::PayloadMismatch(Some(own.into()));
+    assert_eq!(mismatch.status(), 400);
+    assert_eq!(check.finish(), Err(mismatch));
 }

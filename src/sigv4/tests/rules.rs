@@ -480,7 +480,10 @@ fn payload() {
                 anonymous,
                 ..rules()
             };
-            assert_eq!(ask_under(&text, &open), Err(Rejection::PayloadMismatch));
+            assert_eq!(
+                ask_under(&text, &open),
+                Err(Rejection::PayloadMismatch(None))
+            );
         }
         expect(&text, DENIED);
     }

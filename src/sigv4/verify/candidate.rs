@@ -213,7 +213,7 @@ impl<'h, 'r> Candidate<'h, 'r> {
             Ok(HeaderPayload::Streaming(_)) => Err(Rejection::NotImplemented),
             Err(Rejection::NotImplemented) => Err(Rejection::AnonymousStreaming),
             // As S3, which takes anything else for a hash, and compares it with that of the body.
-            Err(Rejection::InvalidPayloadHash) => Err(Rejection::PayloadMismatch),
+            Err(Rejection::InvalidPayloadHash) => Err(Rejection::PayloadMismatch(None)),
             Err(rejection) => Err(rejection),
         }
     }

@@ -81,6 +81,13 @@ pub fn details(rejection: &Rejection, asked: &RejectedRequest<'_, '_>) -> Detail
                 put(name, text);
             }
         }
+        Rejection::PayloadMismatch(computed) => {
+            let expected = header("x-amz-content-sha256").or_else(|| hash_in_query(request));
+            put("ClientComputedContentSHA256", expected.unwrap_or_default());
+            if let Some(computed) = computed {
+                put("S3ComputedContentSHA256", &**computed);
+            }
+        }
         Rejection::InvalidSource => {
             for (name, text) in argument("x-amz-copy-source") {
                 put(name, text);
@@ -159,6 +166,13 @@ fn find<'r>(headers: &[Header<'r>], name: &str) -> Option<&'r [u8]> {
         .iter()
         .filter(|header| header.name.eq_ignore_ascii_case(name.as_bytes()));
     Some(found.next()?.value)
+}
+
+/// Returns the `X-Amz-Content-Sha256` of a presigned URL.
+fn hash_in_query<'r>(request: &ClientRequest<'_, 'r>) -> Option<&'r [u8]> {
+    let mut parameters = Parameters::new();
+    let query = Query::parse(request.target().query, &mut parameters);
+    query.ok()?.find(Role::ContentSha256)
 }
 
 /// Returns the value of a parameter of this name, decoded; empty without one.
@@ -412,6 +426,21 @@ mod tests {
                 "MaxSizeAllowed=10",
             ),
             (Rejection::EntityTooLarge, "/b/k", &[], ""),
+            (
+                Rejection::PayloadMismatch(Some([b'0'; 64].into())),
+                "/b/k",
+                &[("X-Amz-Content-Sha256", "a")],
+                &format!(
+                    "ClientComputedContentSHA256=a|S3ComputedContentSHA256={:0<64}",
+                    ""
+                ),
+            ),
+            (
+                Rejection::PayloadMismatch(None),
+                "/b/k?X-Amz-Content-Sha256=b",
+                &[],
+                "ClientComputedContentSHA256=b",
+            ),
             (no_key, "/b/a%20b/%E4", &[], "Key=a b/\u{fffd}"),
             (
                 range,

@@ -210,7 +210,7 @@ impl<'r> Candidate<'_, 'r> {
         let payload = match self.known.value(KnownHeader::ContentSha256) {
             None => Payload::Hash(body_hash),
             Some(value) if value.eq_ignore_ascii_case(body_hash) => Payload::parse(value)?,
-            Some(_) => return Err(Rejection::PayloadMismatch),
+            Some(_) => return Err(Rejection::PayloadMismatch(Some((*body_hash).into()))),
         };
         if auth_type == AuthType::V4Header {
             return Ok(ClaimedV4 {
