@@ -33,8 +33,8 @@ const LEAST_CHUNK: u64 = 8192;
 /// (<https://github.com/s3s-project/s3s/pull/709>), and versitygw and Ceph have none.
 pub struct Decoder {
     streaming: Streaming,
-    /// Signs chunks. `None` for unsigned chunks.
-    chain: Option<Chain>,
+    /// Signs chunks. `None` for unsigned chunks. In a box, so that a decoder that is moved leaves no key behind.
+    chain: Option<Box<Chain>>,
     state: DecoderState,
     /// What has arrived of a line of framing.
     line: ArrayVec<u8, MAX_LINE>,
@@ -113,7 +113,7 @@ impl Decoder {
         }
         Decoder {
             streaming,
-            chain,
+            chain: chain.map(Box::new),
             state: DecoderState::ChunkHead,
             line: ArrayVec::new(),
             decoded: 0,

@@ -115,12 +115,12 @@ impl Shape {
 ///
 /// For each chunk: the data of [`Encoder::next_length`] bytes is got together, the frame from
 /// [`Encoder::chunk`] is sent and then that data; in the end, the frame from [`Encoder::end`].
-/// Nothing here allocates.
+/// Nothing here allocates once it has begun.
 #[derive(Debug, Clone)]
 pub struct Encoder {
     shape: Shape,
-    /// Signs chunks. `None` for unsigned chunks.
-    chain: Option<Chain>,
+    /// Signs chunks. `None` for unsigned chunks. In a box, as the decoder's.
+    chain: Option<Box<Chain>>,
     /// Data framed so far.
     offset: u64,
     /// Hashes what [`Encoder::hash`] was given of the next chunk.
@@ -144,7 +144,7 @@ impl Encoder {
     pub(crate) fn new(shape: Shape, chain: Option<Chain>) -> Encoder {
         Encoder {
             shape,
-            chain,
+            chain: chain.map(Box::new),
             offset: 0,
             hash: Sha256Stream::default(),
         }
