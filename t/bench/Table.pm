@@ -12,7 +12,7 @@ use Exporter 'import';
 
 use Figures;
 
-our @EXPORT = qw(add_row begin_table intervals say_line say_to);
+our @EXPORT = qw(add_row begin_table intervals is_wide say_line say_to);
 
 my @Columns = (
     [rate   => 'requests/s, MB/s'],
@@ -72,13 +72,27 @@ sub cell {
         my ($own, $plain) = map { (sort { $a <=> $b } @$_)[-1] } @values;
         return sprintf '%s / %s = %.2f', number($own), number($plain), $plain ? $own / $plain : 0;
     }
-    my ($ratio, $low, $high) = with_interval(ratios(@values));
-    my $distance = $high - $ratio > $ratio - $low ? $high - $ratio : $ratio - $low;
+    my ($ratio, $distance) = ratio(@values);
     my $known = @{ $values[0] } >= $Enough;
     push @Wide, "$name, $column: " . ($known ? sprintf '%.3f', $distance : 'too few rounds')
         if $column =~ /^(?:rate|cpu)$/ && (!$known || $distance > $Near);
     return sprintf '%s / %s = %.3f ±%s', (map { number(median(@$_)) } @values), $ratio,
         $known ? sprintf '%.3f', $distance : '?';
+}
+
+# Whether an interval of requests/s or CPU of these slices is not near enough.
+sub is_wide {
+    my ($own, $plain) = @_;
+    return @$own < $Enough || grep {
+        my $column = $_;
+        (ratio(map { [map { $_->{$column} } @$_] } $own, $plain))[1] > $Near;
+    } qw(rate cpu);
+}
+
+# The median of the ratios of two lists, and how far an end of its interval is from it.
+sub ratio {
+    my ($ratio, $low, $high) = with_interval(ratios(@_));
+    return ($ratio, $high - $ratio > $ratio - $low ? $high - $ratio : $ratio - $low);
 }
 
 # Says whether the intervals of requests/s and CPU are near enough.
