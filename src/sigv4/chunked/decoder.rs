@@ -33,7 +33,7 @@ const LEAST_CHUNK: u64 = 8192;
 /// (<https://github.com/s3s-project/s3s/pull/709>), and versitygw and Ceph have none.
 pub struct Decoder {
     streaming: Streaming,
-    /// Signs chunks. `None` for unsigned chunks. In a box, so that a decoder that is moved leaves no key behind.
+    /// Signs chunks. `None` for unsigned chunks. In a box, so that no move of a decoder copies the key.
     chain: Option<Box<Chain>>,
     state: DecoderState,
     /// What has arrived of a line of framing.
