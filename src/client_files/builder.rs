@@ -161,7 +161,7 @@ struct Out<'p> {
 }
 
 impl<'p> Out<'p> {
-    const ROOM: usize = 64 * 1024;
+    const ROOM: usize = 8 * 1024;
 
     fn new(pages: &'p Pages) -> Out<'p> {
         Out {

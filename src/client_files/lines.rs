@@ -12,6 +12,9 @@ use crate::fault::Fault;
 /// The longest line, in bytes.
 pub const MAX_LINE: usize = 256 * 1024;
 
+/// Of the buffer at first, in bytes, which is enough for most lines.
+const ROOM: usize = 8 * 1024;
+
 /// More words than a client has: the key and its parameters, each of them once.
 const WORDS: usize = 16;
 
@@ -25,12 +28,12 @@ impl fmt::Display for Here {
     }
 }
 
-/// Reads the clients of a file one after another, in a buffer that is wiped.
+/// Reads the clients of a file one after another, in a buffer that is wiped, and grows with the longest line.
 pub(crate) fn each_client(
     input: &mut impl Read,
     mut take: impl FnMut(u64, &ClientLine<'_>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let mut buffer = Zeroizing::new(vec![0; MAX_LINE + 1]);
+    let mut buffer = Zeroizing::new(vec![0; ROOM]);
     let (mut filled, mut number) = (0, 0);
     let mut is_empty = true;
     loop {
@@ -63,6 +66,14 @@ pub(crate) fn each_client(
         }
         buffer.copy_within(filled - left..filled, 0);
         filled = left;
+        if filled == buffer.len() {
+            // A copy, since a vector that grows leaves its old memory as it is.
+            let mut larger = Zeroizing::new(vec![0; (2 * filled).min(MAX_LINE + 1)]);
+            if let Some(start) = larger.get_mut(..filled) {
+                start.copy_from_slice(&buffer);
+            }
+            buffer = larger;
+        }
     }
     if is_empty {
         // Shells empty a file before they write it.

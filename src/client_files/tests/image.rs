@@ -403,6 +403,24 @@ fn a_grant_that_is_gone_permits_nothing() {
     assert_eq!(image.find(b"A").len(), 0);
 }
 
+/// The buffer that they are read into grows.
+#[test]
+fn lines_of_any_length() {
+    for length in (1..=6).map(|doubled| MAX_LINE >> (6 - doubled)) {
+        for length in [length - 1, length, length + 1] {
+            let comment = "#".repeat(length);
+            let text = format!("A secret_key=a\n{comment}\nB secret_key=b\n");
+            if length <= MAX_LINE {
+                let (_, built) = built(text.as_bytes()).unwrap();
+                assert_eq!(built.clients, 2, "{length}");
+            } else {
+                let fault = fault(text);
+                assert!(fault.starts_with(":2: is longer than"), "{fault}");
+            }
+        }
+    }
+}
+
 /// Values longer than the buffer that they are written through, and than the one lines are read in pieces by.
 #[test]
 fn long_values() {
