@@ -1,11 +1,11 @@
 //! What holds for any answer, in whatever pieces it comes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod common;
+
+use common::answered::told_whole;
 use proptest::{collection::vec, prelude::*, sample::Index};
-use sigv4::{
-    AnswerBody, BodyStep, BucketList, ClientWords, ErrorBody, ToldInErrors, Traces, Unreadable,
-    XML_DECLARATION,
-};
+use sigv4::{AnswerBody, BucketList, ClientWords, ErrorBody, ToldInErrors, Traces, Unreadable};
 
 /// A document cut at some places, which may be the same.
 fn pieces<'a>(document: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
@@ -95,43 +95,6 @@ impl ClientWords for Plain {
     }
 }
 
-/// What the client gets of an answer of success.
-#[derive(Debug, PartialEq, Eq)]
-enum Became {
-    Passed(Vec<u8>),
-    Error(String),
-    Failure,
-}
-
-fn became(pieces: &[&[u8]]) -> Became {
-    let mut body = AnswerBody::outcome(None);
-    let mut sent = Vec::new();
-    let mut pieces = pieces.iter();
-    let last = loop {
-        let step = match pieces.next() {
-            Some(piece) => body.take(piece, &Plain),
-            None => break body.end(true, &Plain),
-        };
-        match step {
-            BodyStep::Hold => {}
-            BodyStep::Send(part) => sent.extend(part),
-            last => break last,
-        }
-    };
-    match last {
-        BodyStep::PassOn(start) => {
-            sent.extend(start);
-            pieces.for_each(|piece| sent.extend(*piece));
-            Became::Passed(sent)
-        }
-        BodyStep::EndInError { xml, .. } => {
-            let xml = xml.strip_prefix(XML_DECLARATION).unwrap_or(&xml);
-            Became::Error(xml.into())
-        }
-        _ => Became::Failure,
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -182,10 +145,8 @@ proptest! {
         document in "(<\\?xml version='1.0' ?\\?>)?[ \n]{0,3}(<[!?]?[aE:]?[Err?]{0,5}[or]{0,3}[ />]?.{0,3}|<Error><Code>[a-z]</Code></Error>)?",
         cuts in cuts(),
     ) {
-        let whole = became(&[document.as_bytes()]);
-        if let Became::Passed(text) = &whole {
-            prop_assert_eq!(&**text, document.as_bytes());
-        }
-        prop_assert_eq!(became(&pieces(document.as_bytes(), &cuts)), whole);
+        let document = document.as_bytes();
+        let pieces = pieces(document, &cuts).into_iter();
+        told_whole(|| AnswerBody::outcome(None), &Plain, document, pieces);
     }
 }

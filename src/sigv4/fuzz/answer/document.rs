@@ -2,6 +2,7 @@
 use sigv4::*;
 
 use crate::{
+    common::answered::{Told, told, told_whole},
     error, packed,
     setting::{BUCKET, Cut, LOCATION, REGION, Setting},
     text, tree,
@@ -21,114 +22,6 @@ const OPERATIONS: [Operation; 10] = [
     Operation::PostObject,
 ];
 
-/// What the client gets.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Told {
-    AsItCame(Vec<u8>),
-    Document(Vec<u8>),
-    Error(String),
-    /// An error of the module's.
-    Failure,
-}
-
-/// Does what is said of a body as it arrives.
-fn told<'p>(
-    mut body: AnswerBody,
-    setting: &Setting,
-    mut pieces: impl Iterator<Item = &'p [u8]>,
-) -> Told {
-    let mut sent = Vec::new();
-    let mut has_begun = false;
-    let last = loop {
-        let step = match pieces.next() {
-            Some(piece) => body.take(piece, setting),
-            None => {
-                let is_open = body.is_open();
-                let last = body.end(true, setting);
-                if let (true, BodyStep::PassOn(held)) = (is_open, &last) {
-                    assert!(held.len() <= 512);
-                }
-                break last;
-            }
-        };
-        match step {
-            BodyStep::Hold => {}
-            BodyStep::Send(part) => {
-                assert!(!part.is_empty());
-                has_begun = true;
-                sent.extend(part);
-                // Nothing else goes out before the root is known.
-                if body.is_open() {
-                    check_sent(&sent);
-                }
-            }
-            last => break last,
-        }
-    };
-    match last {
-        BodyStep::PassOn(start) => {
-            sent.extend(start);
-            pieces.for_each(|piece| sent.extend(piece));
-            Told::AsItCame(sent)
-        }
-        BodyStep::End(end) => {
-            sent.extend(end);
-            Told::Document(sent)
-        }
-        BodyStep::EndInError { code, xml } => {
-            let xml = match has_begun {
-                true => &*xml,
-                false => xml.strip_prefix(XML_DECLARATION).expect("is declared"),
-            };
-            assert!(xml.contains(&format!("<Code>{code}</Code>")), "{code:?}");
-            Told::Error(xml.into())
-        }
-        BodyStep::EndInOwnError(_) | BodyStep::CutShort(_) => {
-            assert!(has_begun);
-            Told::Failure
-        }
-        BodyStep::Reject(_) | BodyStep::ReplaceError(_) => {
-            assert!(!has_begun);
-            Told::Failure
-        }
-        BodyStep::Hold | BodyStep::Send(_) => unreachable!(),
-    }
-}
-
-/// Likewise, and checks that the client gets the same in whatever pieces it arrives.
-pub fn told_whole(
-    reading: impl Fn() -> AnswerBody,
-    body: &[u8],
-    setting: &Setting,
-    cut: Cut,
-) -> Told {
-    let whole = told(reading(), setting, [body].into_iter());
-    assert_eq!(told(reading(), setting, cut.pieces(body)), whole);
-    if let Told::AsItCame(text) = &whole {
-        assert_eq!(**text, *body);
-    }
-    whole
-}
-
-/// Checks what is sent on before the root is known: a mark, or a part of one, blanks, and a declaration of nothing but
-/// UTF-8.
-fn check_sent(sent: &[u8]) {
-    assert!(sent.len() <= (16 << 10) + 512);
-    let is_mark = |(place, byte): &(usize, &u8)| "\u{feff}".as_bytes().get(*place) == Some(*byte);
-    let mark = sent.iter().enumerate().take_while(is_mark).count();
-    let text = str::from_utf8(&sent[mark..]).expect("is ASCII");
-    let (before, declaration) = text.split_once('<').unwrap_or((text, ""));
-    assert!(before.trim().is_empty(), "{text:?}");
-    if let Some(rest) = declaration.strip_prefix("?xml") {
-        let (inner, after) = rest.split_once("?>").expect("is whole");
-        assert!(after.trim().is_empty() && inner.contains("1.0"), "{text:?}");
-        let encoding = inner
-            .split_once("encoding")
-            .map(|(_, of)| of.to_ascii_lowercase());
-        assert!(encoding.is_none_or(|of| of.contains("utf-8")), "{text:?}");
-    }
-}
-
 /// How the answer to an operation is written again; another one's goes on as it came.
 fn named(operation: Option<Operation>, setting: &Setting) -> Option<NamedDocument> {
     let names = DocumentNames {
@@ -143,7 +36,7 @@ pub fn check(body: &[u8], kind: u8, setting: &Setting, cut: Cut) {
     let operation = OPERATIONS.get(usize::from(kind) % (OPERATIONS.len() + 1));
     let operation = operation.copied();
     let reading = || AnswerBody::outcome(named(operation, setting));
-    let whole = told_whole(reading, body, setting, cut);
+    let whole = told_whole(reading, setting, body, cut.pieces(body));
     if kind >= 128 {
         let packed = packed::gzip(body);
         let unpacked = told(reading().compressed(), setting, cut.pieces(&packed));
@@ -254,7 +147,8 @@ fn check_text(operation: Operation, path: &[String], there: &str, here: &str, se
 pub fn check_location(body: &[u8], cut: Cut) {
     let setting = Setting::of(0b101);
     let region = setting.region.expect("is set");
-    match told_whole(|| AnswerBody::location(&region), body, &setting, cut) {
+    let reading = || AnswerBody::location(&region);
+    match told_whole(reading, &setting, body, cut.pieces(body)) {
         Told::Error(xml) => error::check_rewritten(&xml, &setting),
         Told::Document(out) => {
             let is_error = tree::parsed(body).is_some_and(|there| error::is_error(&there));

@@ -2,7 +2,7 @@
 use sigv4::*;
 
 use crate::{
-    document::{Told, told_whole},
+    common::answered::{Told, told_whole},
     setting::{BUCKET, CLIENT_HOST, Cut, REGION, Setting, has_origin_bucket},
     tree,
 };
@@ -18,7 +18,8 @@ pub fn check(body: &[u8], setting: &Setting, cut: Cut) {
         ErrorBody::Keep => Told::AsItCame(body.into()),
         ErrorBody::Rewrite(xml) => Told::Error(xml.clone()),
     };
-    assert_eq!(told_whole(AnswerBody::error, body, setting, cut), told);
+    let whole = told_whole(AnswerBody::error, setting, body, cut.pieces(body));
+    assert_eq!(whole, told);
     match decided {
         ErrorBody::Replace => {}
         ErrorBody::Keep => {

@@ -2,7 +2,7 @@
 use sigv4::*;
 
 use crate::{
-    document::{Told, told_whole},
+    common::answered::{Told, told_whole},
     setting::{Cut, REGION, Setting},
     tree,
 };
@@ -13,7 +13,7 @@ fn list(setting: &Setting) -> AnswerBody {
 }
 
 pub fn check(body: &[u8], setting: &Setting, cut: Cut) {
-    let Told::Document(out) = told_whole(|| list(setting), body, setting, cut) else {
+    let Told::Document(out) = told_whole(|| list(setting), setting, body, cut.pieces(body)) else {
         return;
     };
     let text = out.escape_ascii();
@@ -25,7 +25,7 @@ pub fn check(body: &[u8], setting: &Setting, cut: Cut) {
     );
     // What has been filtered is a list, all of which may be seen.
     let plain = Setting::of(0);
-    let again = told_whole(|| list(&plain), &out, &plain, cut);
+    let again = told_whole(|| list(&plain), &plain, &out, cut.pieces(&out));
     assert_eq!(again, Told::Document(out.clone()));
     let Some(there) = tree::parsed(body) else {
         return;

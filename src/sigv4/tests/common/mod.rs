@@ -10,6 +10,7 @@
 
 pub mod addressing;
 pub mod allowance;
+pub mod answered;
 pub mod asking;
 pub mod form;
 pub mod minting;
