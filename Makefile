@@ -81,6 +81,8 @@ help:
 #>  CACHE=DIR          configured trees, test servers and clients; default ~/.cache/s3-resign
 #>  TIME=SECONDS       fuzz: for each of its targets; default 60
 #>  RUNS=N             fuzz: executions of each of its targets, instead of a time; with TIME, what ends first
+#>  FAST=1             fuzz: two to three times as many executions, which learn nothing from comparisons: for a
+#>                     corpus that is there
 #>  CASES=N            fuzz: at random for each property of requests; default 1000000, five minutes on two cores
 #>  PORT=N, KEEP=1     demo: another port than 8080; leave it up until Ctrl-C
 

@@ -249,7 +249,7 @@ fuzz:
 	limits="$(if $(RUNS),-runs=$(RUNS)) $(if $(or $(TIME),$(if $(RUNS),,60)),-max_total_time=$(or $(TIME),60))"
 	for name in $(FUZZ); do
 	    mkdir -p "$(CACHE)/fuzz/$$name"
-	    $(call fuzzer,$$name) $$limits "$(CACHE)/fuzz/$$name" $(FUZZ_SOURCE)/seeds/$$name
+	    $(call fuzzer,$$name) $(if $(FAST),-entropic=0) $$limits "$(CACHE)/fuzz/$$name" $(FUZZ_SOURCE)/seeds/$$name
 	done
 	PROPTEST_CASES=$(or $(CASES),1000000) cargo test --locked --profile fuzz -p sigv4 --test model
 
@@ -276,7 +276,7 @@ fuzz-test: fuzz-targets
 fuzz-targets: toolchain
 	$(call apt,g++)
 	flags="--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module"
-	for flag in level=4 inline-8bit-counters pc-table trace-compares; do
+	for flag in level=4 inline-8bit-counters pc-table $(if $(FAST),,trace-compares); do
 	    flags="$$flags -Cllvm-args=-sanitizer-coverage-$$flag"
 	done
 	RUSTFLAGS="$$flags" CARGO_TARGET_DIR=$(OUT)/fuzz cargo build -q --release --locked \
