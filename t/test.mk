@@ -325,7 +325,8 @@ garage: toolchain
 	fi
 
 # Go's files in a folder that is removed at the end. `find-go NAME VERSION` fails where there is no Go for that
-# program, nor a way to get it: where Go is too old, and cannot fetch itself a younger one.
+# program, nor a way to get it. A Go that is too old fetches a younger one: before 1.21, as Debian 12's, it does so as
+# with any module, whose files it does not let anyone run.
 define with-go
 PATH="$$PATH:/usr/local/go/bin"
 new=$$(mktemp -d)
@@ -338,9 +339,14 @@ find-go() {
     version=$$(go env GOVERSION)
     if [ "$$(printf '%s\n' "go$$2" "$$version" | sort -V | head -n1)" != "go$$2" ]; then
         export GOTOOLCHAIN=go$$2
-        [[ "$$(go version 2>&1)" == *" go$$2 "* ]] ||
+        [[ "$$(go version 2>&1)" == *" go$$2 "* ]] || fetch-go $$2 ||
             { echo "$$version is too old for $$1, which needs $$2: its tests are skipped" >&2; return 1; }
     fi
+}
+fetch-go() {
+    local folder module=golang.org/toolchain@v0.0.1-go$$1.$$(go env GOHOSTOS)-$$(go env GOHOSTARCH)
+    folder=$$(go mod download -json $$module | sed -nE 's/^\t"Dir": "(.*)".*/\1/p')
+    [ -n "$$folder" ] && chmod -R +x "$$folder/bin" "$$folder/pkg/tool" && PATH="$$folder/bin:$$PATH"
 }
 endef
 
