@@ -222,7 +222,8 @@ client-test: python-clients js-client rust-client go-client java-client
 	    . target/vendored/nginx.env
 	    export YOUNGER_NGINX_BINARY="$$NGINX" YOUNGER_NGINX_S3_MODULE="$(CURDIR)/target/vendored/$(MODULE).so"
 	fi
-	"$(VENV)/bin/python" -m pytest -q -rs -n 2 --dist loadfile -p no:cacheprovider t/clients
+	# A test that hangs fails, and says where, before whoever waits for all of them gives up.
+	"$(VENV)/bin/python" -m pytest -q -rs -n 2 --dist loadfile --timeout 600 -p no:cacheprovider t/clients
 
 bench:
 	$(bench-tools)
