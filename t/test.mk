@@ -306,11 +306,12 @@ swift:
 ceph:
 	$(call apt,radosgw ceph-mon ceph-osd ceph-common)
 
+# Optimised a little only, as docker/Dockerfile.origin does.
 s3s-fs: toolchain
 	$(call apt,gcc libc6-dev)
 	if [ ! -x "$(CACHE)/s3s-fs-$(S3S_FS)/bin/s3s-fs" ]; then
 	    echo "building s3s-fs $(S3S_FS) (once, some minutes)"
-	    cargo install -q s3s-fs --version $(S3S_FS) --features binary --locked \
+	    CARGO_PROFILE_RELEASE_OPT_LEVEL=1 cargo install -q s3s-fs --version $(S3S_FS) --features binary --locked \
 	        --root "$(CACHE)/s3s-fs-$(S3S_FS)" --target-dir "$(CACHE)/build"
 	    rm -rf "$(CACHE)/build"
 	fi
